@@ -1,0 +1,147 @@
+//! Who asks, as the server tells the pages: the server provides a [`Caller`] as Leptos context, the same for rendering a page
+//! and for running a server function.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::http::header::{ACCEPT, REFERER};
+use axum::http::request::Parts;
+use leptos::prelude::{expect_context, use_context};
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::AccountId;
+use millrace_domain::policy::Actor;
+use millrace_domain::run::ReviewDecision;
+use millrace_services::Services;
+
+use crate::fault::PageFault;
+use crate::kept::{KEPT, Kept, Outcome};
+use crate::return_path;
+
+/// A future that a trait object can give.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The browser's session, as far as pages touch it.
+pub trait SessionDoor: Send + Sync {
+    /// Signs the account in, under a new session id.
+    fn open(&self, account: AccountId) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Signs out.
+    fn close(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// The caller's network address, for throttling and the audit trail.
+    fn address(&self) -> String;
+
+    /// Keeps what the next page will show, in place of what was kept before. Works without anybody signed in, too.
+    fn keep(&self, kept: Kept) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Takes out what was kept: it is shown once.
+    fn take_kept(&self) -> BoxFuture<'_, Result<Option<Kept>, Fault>>;
+}
+
+/// Who asks, and what may be asked of.
+#[derive(Clone)]
+pub struct Caller {
+    /// The use cases.
+    pub services: Services,
+    /// Who was recognised.
+    pub actor: Option<Actor>,
+    /// Their session.
+    pub sessions: Arc<dyn SessionDoor>,
+    /// What an act left for this page to show.
+    pub kept: Option<Kept>,
+}
+
+impl Caller {
+    /// A caller; takes out what was kept for the page if the address asks for it.
+    ///
+    /// # Errors
+    /// When the session can't be read.
+    pub async fn new(
+        services: Services,
+        actor: Option<Actor>,
+        sessions: Arc<dyn SessionDoor>,
+        query: Option<&str>,
+    ) -> Result<Self, Fault> {
+        let asked = query.unwrap_or_default().split('&').any(|pair| pair.split('=').next() == Some(KEPT));
+        let kept = if asked { sessions.take_kept().await? } else { None };
+        Ok(Self { services, actor, sessions, kept })
+    }
+}
+
+/// Who calls the server function, whether or not they are signed in.
+pub fn caller() -> Caller {
+    expect_context::<Caller>()
+}
+
+/// The use cases and the person who calls them.
+///
+/// # Errors
+/// When nobody is signed in.
+pub fn actor() -> Result<(Services, Actor), PageFault> {
+    let Caller { services, actor, .. } = caller();
+    Ok((services, actor.ok_or_else(Fault::unauthenticated)?))
+}
+
+/// Does what a form asks for, so that its answer arrives with and without WASM.
+///
+/// A browser without WASM posts the form and follows a redirect, so it would see neither the fault nor what was typed. Leptos
+/// would put the fault into the address: too short for a document with many mistakes, and a link anybody can write. Here a
+/// refusal is kept in the session, with the typed fields that may be kept (never a password), and the page that the form
+/// came from shows it once (see [`crate::form`]). With WASM the fault goes back as the answer and the fields are still there.
+///
+/// # Errors
+/// Those of `act`.
+pub async fn submitted<T>(
+    typed: &[(&str, &str)],
+    act: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, PageFault> {
+    let result = act.await.map_err(PageFault::from);
+    let Some(page) = plain_form() else { return result };
+    match &result {
+        Ok(_) => leptos_axum::redirect(&page),
+        Err(PageFault(fault)) => keep_for(&page, Outcome::Refused(fault.clone()), typed).await?,
+    }
+    result
+}
+
+/// Shows a text once on the page that the form came from, when the form was posted without WASM.
+///
+/// # Errors
+/// When the session can't be written.
+pub async fn show_once(text: &str) -> Result<(), PageFault> {
+    match plain_form() {
+        Some(page) => Ok(keep_for(&page, Outcome::Done(text.to_owned()), &[]).await?),
+        None => Ok(()),
+    }
+}
+
+/// A review form's word for a decision.
+///
+/// # Errors
+/// When it is none of the three.
+pub fn decision(word: &str) -> Result<ReviewDecision, Fault> {
+    word.parse().map_err(|_| Fault::field("/decision", "must be approve, request_changes or comment"))
+}
+
+async fn keep_for(page: &str, outcome: Outcome, typed: &[(&str, &str)]) -> Result<(), Fault> {
+    let form = expect_context::<Parts>().uri.path().to_owned();
+    let kept = Kept::new(form, outcome, typed);
+    let page = return_path::with_query(page, &[], &[(KEPT, &kept.id)]);
+    caller().sessions.keep(kept).await?;
+    leptos_axum::redirect(&page);
+    Ok(())
+}
+
+/// The page that a form without WASM came from, clean of what earlier answers put into its address; none for a call by WASM.
+fn plain_form() -> Option<String> {
+    let parts = use_context::<Parts>()?;
+    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    if !header(ACCEPT).is_some_and(|accepted| accepted.contains("text/html")) {
+        return None;
+    }
+    let referer = header(REFERER).and_then(|text| text.parse::<axum::http::Uri>().ok());
+    let page = referer.as_ref().and_then(|uri| uri.path_and_query()).map_or("/", |page| page.as_str());
+    let page = return_path::local(page).unwrap_or("/");
+    Some(return_path::with_query(page, &[KEPT, "__path", "__err"], &[]))
+}

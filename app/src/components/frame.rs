@@ -1,0 +1,119 @@
+//! What surrounds every page of somebody who is signed in.
+
+use leptos::prelude::*;
+use leptos_router::components::Outlet;
+use leptos_router::hooks::use_location;
+
+use super::ThemeSwitch;
+use crate::visit::visit;
+use crate::wording::role_titles;
+
+struct Place {
+    href: &'static str,
+    icon: &'static str,
+    name: &'static str,
+}
+
+const fn place(href: &'static str, icon: &'static str, name: &'static str) -> Place {
+    Place { href, icon, name }
+}
+
+/// Headings and what is below them.
+const PLACES: [(&str, &[Place]); 4] = [
+    ("", &[place("/", "home", "Home")]),
+    (
+        "Build",
+        &[
+            place("/problems", "problem", "Problems"),
+            place("/datasets", "dataset", "Datasets"),
+            place("/runs", "run", "Runs"),
+            place("/models", "model", "Models"),
+        ],
+    ),
+    ("Operate", &[place("/deployments", "deployment", "Deployments")]),
+    ("Workspace", &[place("/people", "person", "People"), place("/audit", "audit", "Audit")]),
+];
+
+/// Navigation, account and theme around the page.
+#[component]
+pub fn Frame() -> impl IntoView {
+    view! {
+        <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
+        <div class="app">
+            <header class="app-bar">
+                <a class="brand" href="/">"Millrace"</a>
+                <details class="nav-toggle">
+                    <summary>"Menu"</summary>
+                </details>
+                <nav class="nav" aria-label="Main">
+                    {PLACES.map(|(heading, places)| view! { <Places heading places/> }).collect_view()}
+                </nav>
+                <div class="app-bar-end">
+                    <ThemeSwitch/>
+                    <Account/>
+                </div>
+            </header>
+            <main class="main" id="main">
+                <Outlet/>
+            </main>
+        </div>
+    }
+}
+
+#[component]
+fn Places(heading: &'static str, places: &'static [Place]) -> impl IntoView {
+    let path = use_location().pathname;
+    let links = places
+        .iter()
+        .map(|place| {
+            let current = move || path.with(|path| is_within(path, place.href)).then_some("page");
+            view! {
+                <li>
+                    <a class="nav-link" data-icon=place.icon href=place.href aria-current=current>
+                        {place.name}
+                    </a>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        {(!heading.is_empty()).then(|| view! { <p class="nav-heading">{heading}</p> })}
+        <ul class="nav-list">{links}</ul>
+    }
+}
+
+fn is_within(path: &str, place: &str) -> bool {
+    match place {
+        "/" => path == "/",
+        _ => path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+    }
+}
+
+#[component]
+fn Account() -> impl IntoView {
+    match visit().me {
+        Some(me) => view! {
+            <a class="person" href="/account">
+                {me.name}
+                " "
+                <span class="person-role">{role_titles(&me.roles)}</span>
+            </a>
+            <form method="post" action="/fn/sign_out">
+                <button class="button button-quiet button-small" type="submit">"Sign out"</button>
+            </form>
+        }
+        .into_any(),
+        None => view! { <a class="button button-small" href="/sign-in" rel="external">"Sign in"</a> }.into_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_within;
+
+    #[test]
+    fn a_page_belongs_to_the_place_it_is_below() {
+        assert!(is_within("/runs/17", "/runs") && is_within("/runs", "/runs") && is_within("/", "/"));
+        assert!(!is_within("/runs", "/") && !is_within("/runsheet", "/runs"));
+    }
+}

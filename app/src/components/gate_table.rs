@@ -1,0 +1,131 @@
+//! Gates as a review reads them: the rule, what was observed against the limit, on how much evidence, and the verdict.
+
+use leptos::prelude::*;
+use millrace_charts::{count, number};
+use millrace_domain::gate::{Gate, Verdict};
+
+/// The gates of a run or of a model version; what did not pass comes first.
+#[component]
+pub fn GateTable(
+    /// The gates.
+    gates: Vec<Gate>,
+) -> impl IntoView {
+    let rows: Vec<_> = worst_first(gates).into_iter().map(gate_row).collect();
+    view! {
+        <div class="table-wrap" role="region" aria-label="Gates" tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">"Gates with what was observed, the limit and the verdict"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Gate"</th>
+                        <th scope="col" class="num">"Observed"</th>
+                        <th scope="col" class="num">"Limit"</th>
+                        <th scope="col" class="num">"95 % interval"</th>
+                        <th scope="col" class="num">"n"</th>
+                        <th scope="col">"Verdict"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+fn gate_row(gate: Gate) -> impl IntoView {
+    let note = gate.note.map(|note| view! { <div class="muted">{note}</div> });
+    view! {
+        <tr data-tone=tone(gate.verdict)>
+            <th scope="row" data-label="Gate" title=gate.name>{gate.rule}{note}</th>
+            <td class="num" data-label="Observed">{value(gate.observed)}</td>
+            <td class="num" data-label="Limit">{value(gate.threshold)}</td>
+            <td class="num" data-label="95 % interval">{interval(gate.interval)}</td>
+            <td class="num" data-label="n">{count(gate.n)}</td>
+            <td data-label="Verdict">
+                <span class="badge" data-state=gate.verdict.as_str()>{verdict_words(gate.verdict)}</span>
+            </td>
+        </tr>
+    }
+}
+
+/// "8 of 9 gates passed", with what is open.
+pub fn gates_in_words(gates: &[Gate]) -> String {
+    let of = |verdict| gates.iter().filter(|gate| gate.verdict == verdict).count();
+    let mut words = format!("{} of {} gates passed", of(Verdict::Pass), gates.len());
+    let (failed, insufficient) = (of(Verdict::Fail), of(Verdict::Insufficient));
+    if failed > 0 {
+        words.push_str(&format!(", {failed} failed"));
+    }
+    if insufficient > 0 {
+        words.push_str(&format!(", {insufficient} without enough evidence"));
+    }
+    words
+}
+
+fn worst_first(mut gates: Vec<Gate>) -> Vec<Gate> {
+    gates.sort_by_key(|gate| match gate.verdict {
+        Verdict::Fail => 0,
+        Verdict::Insufficient => 1,
+        Verdict::Pass => 2,
+    });
+    gates
+}
+
+const fn tone(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Pass => None,
+        Verdict::Fail => Some("bad"),
+        Verdict::Insufficient => Some("warn"),
+    }
+}
+
+const fn verdict_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "Pass",
+        Verdict::Fail => "Fail",
+        Verdict::Insufficient => "Not enough evidence",
+    }
+}
+
+fn value(value: Option<f64>) -> String {
+    value.map_or_else(|| "n/a".to_owned(), number)
+}
+
+fn interval(interval: Option<(f64, f64)>) -> String {
+    interval.map_or_else(|| "n/a".to_owned(), |(low, high)| format!("{} to {}", number(low), number(high)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(name: &str, verdict: Verdict) -> Gate {
+        Gate {
+            name: name.to_owned(),
+            rule: format!("{name} holds"),
+            verdict,
+            observed: None,
+            threshold: None,
+            n: 0,
+            interval: None,
+            note: None,
+        }
+    }
+
+    #[test]
+    fn what_failed_comes_first_and_equals_keep_their_order() {
+        let gates = vec![
+            gate("a", Verdict::Pass),
+            gate("b", Verdict::Insufficient),
+            gate("c", Verdict::Fail),
+            gate("d", Verdict::Pass),
+        ];
+        let names: Vec<_> = worst_first(gates).into_iter().map(|gate| gate.name).collect();
+        assert_eq!(names, ["c", "b", "a", "d"]);
+    }
+
+    #[test]
+    fn missing_evidence_is_not_counted_as_passed() {
+        let gates = [gate("a", Verdict::Pass), gate("b", Verdict::Insufficient)];
+        assert_eq!(gates_in_words(&gates), "1 of 2 gates passed, 1 without enough evidence");
+    }
+}

@@ -1,0 +1,5 @@
+//! The audit trail.
+
+mod page;
+
+pub use page::{Audit, AuditPage};

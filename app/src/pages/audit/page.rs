@@ -1,0 +1,177 @@
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use millrace_domain::view::{AuditRow, AuditView};
+use serde_json::Value;
+
+use crate::components::{Empty, Load, Moment, PageHeader, ShortDigest, StateBadge};
+use crate::fault::PageFault;
+use crate::pages::address::address;
+
+/// Who did what, newest first. The filters are in the address.
+#[component]
+pub fn AuditPage() -> impl IntoView {
+    let query = use_query_map();
+    let asked = move || {
+        query.with(|query| {
+            let text = |name: &str| query.get(name).filter(|value| !value.trim().is_empty());
+            (text("actor"), text("action"), text("object"), text("before").and_then(|number| number.parse().ok()))
+        })
+    };
+    let trail = Resource::new(asked, |(actor, action, object, before)| audit(actor, action, object, before));
+    view! {
+        <PageHeader title="Audit"/>
+        <p class="lede">
+            "Every act and every refusal, with who, when and on what. Each row holds the hash of the row before it, so that a changed or missing row is found: "
+            <code>"millrace verify"</code> " on the host checks the whole chain and names the first row that does not fit."
+        </p>
+        <Load resource=trail let:trail>
+            <Trail trail first_page=query.with_untracked(|query| query.get("before").is_none())/>
+        </Load>
+    }
+}
+
+#[component]
+fn Trail(trail: AuditView, first_page: bool) -> impl IntoView {
+    let AuditView { rows, next, actor, action, object } = trail;
+    let filter = [("actor", actor.as_str()), ("action", action.as_str()), ("object", object.as_str())];
+    let newest = (!first_page).then(|| address("/audit", filter));
+    let older = next.map(|before| address("/audit", filter.into_iter().chain([("before", before.to_string().as_str())])));
+    let filtered = filter.iter().any(|(_, value)| !value.is_empty());
+    let content = match (rows.is_empty(), filtered) {
+        (false, _) => view! { <AuditTable rows/> }.into_any(),
+        (true, true) => view! {
+            <Empty title="Nothing matches" text="No row fits these filters. An action or object matches by its beginning.">
+                <a class="button" href="/audit">"Clear filters"</a>
+            </Empty>
+        }
+        .into_any(),
+        (true, false) => view! { <Empty title="Nothing yet" text="The first act will be the first row."/> }.into_any(),
+    };
+    view! {
+        <div class="stack">
+            <Filters actor action object/>
+            {content}
+            <nav class="pagination" aria-label="Pages">
+                {newest.map(|href| view! { <a class="button" href=href>"Newest"</a> })}
+                {older.map(|href| view! { <a class="button" rel="next" href=href>"Older"</a> })}
+            </nav>
+        </div>
+    }
+}
+
+#[component]
+fn Filters(actor: String, action: String, object: String) -> impl IntoView {
+    view! {
+        <form class="filters" method="get" action="/audit" role="search">
+            <Filter name="actor" label="Actor" example="name@example.org" value=actor/>
+            <Filter name="action" label="Action begins with" example="model." value=action/>
+            <Filter name="object" label="Object begins with" example="problem/" value=object/>
+            <button class="button" type="submit" data-icon="search">"Filter"</button>
+        </form>
+    }
+}
+
+#[component]
+fn Filter(name: &'static str, label: &'static str, example: &'static str, value: String) -> impl IntoView {
+    view! {
+        <div class="field">
+            <label class="label" for=name>{label}</label>
+            <input class="input" id=name name=name value=value placeholder=example/>
+        </div>
+    }
+}
+
+#[component]
+fn AuditTable(rows: Vec<AuditRow>) -> impl IntoView {
+    view! {
+        <div class="table-wrap" role="region" aria-label="Audit trail" tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">"Acts and refusals, newest first"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col" class="num">"Row"</th>
+                        <th scope="col">"Time"</th>
+                        <th scope="col">"Actor"</th>
+                        <th scope="col">"Action"</th>
+                        <th scope="col">"Object"</th>
+                        <th scope="col">"Outcome"</th>
+                        <th scope="col">"Details"</th>
+                        <th scope="col">"Hash"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows.into_iter().map(|row| view! { <AuditTableRow row/> }).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn AuditTableRow(row: AuditRow) -> impl IntoView {
+    let refused = row.outcome == "refused";
+    view! {
+        <tr data-tone=refused.then_some("warn")>
+            <th scope="row" class="num" data-label="Row">{row.sequence}</th>
+            <td data-label="Time"><Moment at=row.at/></td>
+            <td data-label="Actor">{row.actor} " " <span class="tag">{row.via}</span></td>
+            <td data-label="Action"><code>{row.action}</code></td>
+            <td data-label="Object">
+                <code>{row.object}</code>
+                {row.digest.map(|digest| view! { " " <ShortDigest digest/> })}
+            </td>
+            <td data-label="Outcome">
+                {if refused {
+                    view! { <StateBadge state="rejected"/> }.into_any()
+                } else {
+                    view! { "done" }.into_any()
+                }}
+            </td>
+            <td class="code" data-label="Details">{written(&row.details)}</td>
+            <td data-label="Hash"><ShortDigest digest=row.hash/></td>
+        </tr>
+    }
+}
+
+/// `name: value` for each detail, in the order of their names.
+fn written(details: &Value) -> String {
+    match details {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect();
+            fields.sort();
+            fields.join(", ")
+        }
+        Value::Null => String::new(),
+        other => plain(other),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+/// A page of the audit trail.
+#[server(prefix = "/fn", endpoint = "audit")]
+pub async fn audit(
+    actor: Option<String>,
+    action: Option<String>,
+    object: Option<String>,
+    before: Option<i64>,
+) -> Result<AuditView, PageFault> {
+    let (services, caller) = crate::caller::actor()?;
+    let filter = millrace_domain::view::AuditFilter { actor, action, object, before };
+    Ok(services.audit(&caller, &filter).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written;
+
+    #[test]
+    fn details_read_without_braces() {
+        let details = serde_json::json!({ "roles": ["admin", "on_call"], "days": 30, "name": "nightly" });
+        assert_eq!(written(&details), "days: 30, name: nightly, roles: admin on_call");
+    }
+}

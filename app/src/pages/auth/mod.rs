@@ -1,0 +1,46 @@
+//! Signing in and out, and the first account.
+//!
+//! These forms are posted plainly, with and without WASM: what a page knows of its visitor is sent with the page, so a change
+//! of visitor loads a page anew.
+
+mod set_up;
+mod sign_in;
+mod sign_out;
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+pub use set_up::{PASSWORD_RULES, SetUp, SetUpPage};
+pub use sign_in::{SignIn, SignInPage};
+pub use sign_out::SignOut;
+
+use crate::components::{FaultNotice, ThemeSwitch};
+use crate::kept::{Kept, Outcome};
+
+/// A card in the middle of the page, for people who are not signed in.
+#[component]
+fn AuthCard(
+    /// The page's name.
+    title: &'static str,
+    /// The answer to the last attempt.
+    kept: Option<Kept>,
+    /// The form.
+    children: Children,
+) -> impl IntoView {
+    let fault = kept.and_then(|kept| match kept.outcome {
+        Outcome::Refused(fault) => Some(fault),
+        Outcome::Done(_) => None,
+    });
+    view! {
+        <Title text=title/>
+        <main class="auth" id="main">
+            <div class="auth-card card">
+                <a class="brand" href="/">"Millrace"</a>
+                <h1>{title}</h1>
+                {fault.map(|fault| view! { <FaultNotice fault/> })}
+                {children()}
+            </div>
+            <ThemeSwitch/>
+        </main>
+    }
+}

@@ -1,0 +1,14 @@
+//! Datasets: the list, the upload, a dataset's versions, and what validation found in one version.
+
+mod detail;
+mod list;
+mod new;
+mod profile;
+mod report;
+mod table;
+mod version;
+
+pub use detail::DatasetPage;
+pub use list::DatasetsPage;
+pub use new::UploadDatasetPage;
+pub use version::DatasetVersionPage;

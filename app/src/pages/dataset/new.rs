@@ -1,0 +1,101 @@
+//! Uploading data: a plain multipart form, so that a file of any size goes straight to the server and nothing needs WASM.
+
+use leptos::prelude::*;
+use millrace_domain::view::ProblemSummary;
+
+use crate::components::{Empty, Field, Load, PageHeader};
+use crate::pages::address::query_text;
+use crate::pages::problem::list_problems;
+use crate::wording::sentence;
+
+/// `/datasets/new`, with `?problem=` and `?name=` to begin with and `?error=` after an upload that was refused.
+#[component]
+pub fn UploadDatasetPage() -> impl IntoView {
+    let problems = Resource::new(|| (), |()| list_problems());
+    view! {
+        <PageHeader title="Upload data" crumbs=vec![("Datasets".to_owned(), "/datasets".to_owned())]/>
+        <Load resource=problems let:problems>
+            {if problems.is_empty() {
+                view! { <NoProblems/> }.into_any()
+            } else {
+                view! { <UploadForm problems/> }.into_any()
+            }}
+        </Load>
+    }
+}
+
+#[component]
+fn NoProblems() -> impl IntoView {
+    view! {
+        <Empty
+            title="No problem to bring data for"
+            text="Data is checked against a problem's document. Define the problem first."
+        >
+            <a class="button button-primary" data-icon="plus" href="/problems/new">"Define a problem"</a>
+        </Empty>
+    }
+}
+
+#[component]
+fn UploadForm(problems: Vec<ProblemSummary>) -> impl IntoView {
+    let chosen = query_text("problem");
+    let name = query_text("name");
+    let error = query_text("error");
+    let options = problems
+        .into_iter()
+        .map(|problem| {
+            let selected = problem.slug == chosen.get_untracked();
+            let label = format!("{} ({})", problem.title, problem.slug);
+            view! { <option value=problem.slug selected=selected>{label}</option> }
+        })
+        .collect_view();
+    view! {
+        <form class="form" method="post" action="/fn/upload_dataset" enctype="multipart/form-data">
+            {move || {
+                let error = error.get();
+                (!error.is_empty())
+                    .then(|| {
+                        view! {
+                            <div class="callout" data-kind="error" role="alert" tabindex="-1">
+                                <p class="callout-title">"The file was not taken"</p>
+                                <p>{sentence(&error)}</p>
+                            </div>
+                        }
+                    })
+            }}
+            <div class="field">
+                <label class="label" for="problem">"Problem"</label>
+                <p class="hint" id="problem-hint">"Its document says which columns are needed and what they may hold."</p>
+                <select class="input" id="problem" name="problem" required aria-describedby="problem-hint">
+                    {options}
+                </select>
+            </div>
+            <Field
+                name="name"
+                label="Name of the dataset"
+                hint="An existing name of the same problem gets a new version; versions are never changed."
+                value=name.get_untracked()
+            />
+            <div class="field">
+                <label class="label" for="file">"File"</label>
+                <p class="hint" id="file-hint">
+                    "CSV with a header line (UTF-8), CSV packed with gzip, or Parquet, told apart by content; at most 2 GiB. \
+                     Column types are inferred from every row and shown afterwards."
+                </p>
+                <input
+                    class="input"
+                    id="file"
+                    name="file"
+                    type="file"
+                    required
+                    accept=".csv,.gz,.parquet,text/csv,application/gzip,application/vnd.apache.parquet"
+                    aria-describedby="file-hint"
+                />
+            </div>
+            <div class="form-actions">
+                <button class="button button-primary" type="submit" data-icon="upload">"Upload and check"</button>
+                <a class="button button-quiet" href="/datasets">"Back to datasets"</a>
+            </div>
+        </form>
+    }
+}

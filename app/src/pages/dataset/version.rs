@@ -1,0 +1,227 @@
+//! One dataset version: its steps while it loads, then what validation found and what its columns hold.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use millrace_domain::schema::{Profile, ValidationReport};
+use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, StepView};
+
+use crate::components::{
+    Empty, GatedLink, KeyValue, KeyValues, LiveLine, LiveState, Load, Moment, PageHeader, ShortDigest, StateBadge,
+    StepTimeline, follow,
+};
+use crate::fault::PageFault;
+use crate::pages::address::{address, path_number, path_text, query_text};
+use crate::pages::quantity::bytes;
+use crate::wording::sentence;
+
+use super::profile::{ColumnFigure, ProfileTable};
+use super::report::{FindingFilter, FindingFilterForm, FindingTable, ReportBanner};
+use super::table::{columns_in_words, rows_in_words, version_address};
+
+/// One dataset version.
+#[server(name = FetchDatasetVersion, prefix = "/fn", endpoint = "dataset_version")]
+pub async fn fetch_dataset_version(id: String, number: i32) -> Result<DatasetVersionView, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    Ok(services.dataset_version(&actor, crate::pages::address::id(&id, "dataset")?, number).await?)
+}
+
+/// `/datasets/{id}/v/{number}`; `?outcome=` and `?column=` filter the findings, `?profile=` shows one column large.
+#[component]
+pub fn DatasetVersionPage() -> impl IntoView {
+    let (id, number) = (path_text("id"), path_number("number"));
+    let version =
+        Resource::new(move || (id.get(), number.get()), |(id, number)| fetch_dataset_version(id, number));
+    let live = follow(
+        move || format!("dataset:{}/{}", id.get(), number.get()),
+        move || matches!(version.get(), Some(Ok(view)) if view.summary.state == LOADING),
+        move || version.refetch(),
+    );
+    view! {
+        <Load resource=version let:version>
+            <Version version live/>
+        </Load>
+    }
+}
+
+const LOADING: &str = "loading";
+
+#[component]
+fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoView {
+    let summary = version.summary.clone();
+    let page = version_address(&summary.dataset, summary.version);
+    let is_loading = summary.state == LOADING;
+    view! {
+        <Head version=version.clone()/>
+        <div class="split">
+            <div class="split-main stack stack-loose">
+                {is_loading.then(|| view! { <LiveLine state=live/> })}
+                {version.failure.map(|failure| view! { <Unreadable failure summary=summary.clone()/> })}
+                {version.report.map(|report| view! { <Findings report page=page.clone()/> })}
+                {version.profile.map(|profile| view! { <Columns profile page=page.clone()/> })}
+            </div>
+            <aside class="split-side stack">
+                <Identity summary=summary.clone() digest=version.digest source=version.source_digest format=version.format/>
+                <Steps steps=version.steps/>
+                <OtherVersions versions=version.versions current=summary.version/>
+            </aside>
+        </div>
+    }
+}
+
+#[component]
+fn Head(version: DatasetVersionView) -> impl IntoView {
+    let summary = version.summary;
+    let crumbs = vec![
+        ("Datasets".to_owned(), "/datasets".to_owned()),
+        (summary.name.clone(), format!("/datasets/{}", summary.dataset)),
+    ];
+    let chosen = format!("{}/{}", summary.dataset, summary.version);
+    let launch = address("/runs/new", [("problem", summary.problem.as_str()), ("dataset", chosen.as_str())]);
+    let permission = version.may_launch;
+    let title = format!("{} v{}", summary.name, summary.version);
+    view! {
+        <PageHeader
+            title
+            crumbs
+            state=summary.state
+            meta=move || {
+                let problem = format!("/problems/{}", summary.problem);
+                view! {
+                    <span>"for " <a href=problem>{summary.problem}</a></span>
+                    <span>{rows_in_words(summary.rows)} " rows"</span>
+                    <span>{columns_in_words(summary.columns)} " columns"</span>
+                    <span><Moment at=summary.created_at/></span>
+                    <span>"by " {summary.author}</span>
+                }
+            }
+            actions=move || {
+                view! { <GatedLink permission href=launch label="Launch a run on it" kind="primary" icon="play"/> }
+            }
+        />
+    }
+}
+
+#[component]
+fn Unreadable(failure: FailureView, summary: DatasetSummary) -> impl IntoView {
+    let upload = address("/datasets/new", [("problem", summary.problem.as_str()), ("name", summary.name.as_str())]);
+    view! {
+        <div class="callout" data-kind="error">
+            <p class="callout-title">"This file could not be read"</p>
+            <p>{sentence(&failure.message)}</p>
+            <p class="muted">"Reason code " <code>{failure.code}</code></p>
+            <div class="cluster">
+                <a class="button" data-icon="upload" href=upload>"Upload the corrected file"</a>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Findings(report: ValidationReport, page: String) -> impl IntoView {
+    let query = use_query_map();
+    let shown = StoredValue::new(report.clone());
+    let action = page.clone();
+    view! {
+        <ReportBanner report=report/>
+        <section class="section stack" aria-labelledby="findings">
+            <div class="section-header"><h2 id="findings">"Checks"</h2></div>
+            {move || {
+                let filter = query.with(FindingFilter::from_query);
+                let report = shown.get_value();
+                let findings = filter.apply(&report);
+                let clear = page.clone();
+                view! {
+                    <FindingFilterForm action=action.clone() filter report/>
+                    {if findings.is_empty() {
+                        view! {
+                            <Empty title="No check fits the filter" text="Other outcomes or columns may have findings.">
+                                <a class="button" href=clear>"Clear filters"</a>
+                            </Empty>
+                        }
+                            .into_any()
+                    } else {
+                        view! { <FindingTable findings/> }.into_any()
+                    }}
+                }
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Columns(profile: Profile, page: String) -> impl IntoView {
+    let chosen = query_text("profile");
+    let columns = StoredValue::new(profile.columns.clone());
+    let large = move || {
+        let found = chosen.with(|chosen| {
+            columns.with_value(|columns| columns.iter().find(|column| column.column.name == *chosen).cloned())
+        });
+        found.map(|column| view! { <ColumnFigure column/> })
+    };
+    view! {
+        <section class="section stack" aria-labelledby="columns">
+            <div class="section-header"><h2 id="columns">"Columns"</h2></div>
+            <ProfileTable profile page/>
+        </section>
+        {large}
+    }
+}
+
+#[component]
+fn Identity(summary: DatasetSummary, digest: Option<String>, source: String, format: Option<String>) -> impl IntoView {
+    let file = format!("{}, {}", summary.file_name, bytes(summary.source_bytes));
+    view! {
+        <section class="card">
+            <div class="card-header"><h2>"Identity"</h2></div>
+            <div class="card-body">
+                <KeyValues stacked=true>
+                    <KeyValue name="Source">{file}</KeyValue>
+                    <KeyValue name="Format">{format.unwrap_or_else(|| "not known yet".to_owned())}</KeyValue>
+                    <KeyValue name="Digest of the source"><ShortDigest digest=source/></KeyValue>
+                    <KeyValue name="Digest of every cell">
+                        {match digest {
+                            Some(digest) => view! { <ShortDigest digest/> }.into_any(),
+                            None => view! { <span class="muted">"known once it is read"</span> }.into_any(),
+                        }}
+                    </KeyValue>
+                </KeyValues>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Steps(steps: Vec<StepView>) -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="card-header"><h2>"Steps"</h2></div>
+            <div class="card-body"><StepTimeline steps/></div>
+        </section>
+    }
+}
+
+#[component]
+fn OtherVersions(versions: Vec<DatasetSummary>, current: i32) -> impl IntoView {
+    let rows = versions
+        .into_iter()
+        .map(|version| {
+            let href = version_address(&version.dataset, version.version);
+            let here = (version.version == current).then_some("page");
+            view! {
+                <li>
+                    <a class="card-row" href=href aria-current=here>
+                        <span class="card-row-title">{format!("v{}", version.version)}</span>
+                        <span class="card-row-meta"><Moment at=version.created_at/></span>
+                        <StateBadge state=version.state/>
+                    </a>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="card">
+            <div class="card-header"><h2>"Versions"</h2></div>
+            <ul class="card-list">{rows}</ul>
+        </section>
+    }
+}

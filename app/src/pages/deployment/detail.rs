@@ -1,0 +1,169 @@
+//! One deployment: what is live, what it has answered, how it came to that, and the way back.
+
+use leptos::prelude::*;
+use millrace_charts::{count, duration};
+use millrace_domain::view::{DeploymentChange, DeploymentView};
+
+use crate::components::{Empty, Load, Moment, PageHeader};
+use crate::fault::PageFault;
+use crate::form::PageForm;
+use crate::pages::address::{path_text, query_text};
+
+use super::history::{ChangeHistory, change_in_words};
+use super::roll_back::{RollBack, RollBackCard};
+
+/// What is live for a problem.
+#[server(name = FetchDeployment, prefix = "/fn", endpoint = "deployment")]
+pub async fn fetch_deployment(slug: String) -> Result<DeploymentView, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    Ok(services.deployment(&actor, &slug).await?)
+}
+
+/// `/deployments/{slug}`; after a change `?done=` names the generation it made and `?took_ms=` how long it took.
+#[component]
+pub fn DeploymentPage() -> impl IntoView {
+    let slug = path_text("slug");
+    let form = PageForm::<RollBack>::new();
+    let deployment = Resource::new(move || (slug.get(), form.action.version().get()), |(slug, _)| fetch_deployment(slug));
+    view! {
+        <Load resource=deployment let:deployment>
+            <Deployment deployment form/>
+        </Load>
+    }
+}
+
+#[component]
+fn Deployment(deployment: DeploymentView, form: PageForm<RollBack>) -> impl IntoView {
+    let (done, took_ms) = (query_text("done"), query_text("took_ms"));
+    let newest = StoredValue::new(deployment.history.first().cloned());
+    let notice = move || {
+        let result = newest.with_value(|newest| result_in_words(newest.as_ref()?, &done.get(), &took_ms.get()));
+        result.map(|words| view! { <div class="callout" data-kind="success" role="status"><p>{words}</p></div> })
+    };
+    view! {
+        <Head deployment=deployment.clone()/>
+        <div class="split">
+            <div class="split-main stack stack-loose">
+                {notice}
+                <Facts deployment=deployment.clone()/>
+                <section class="section" aria-labelledby="history">
+                    <div class="section-header"><h2 id="history">"History"</h2></div>
+                    {if deployment.history.is_empty() {
+                        view! { <NeverLive slug=deployment.slug.clone()/> }.into_any()
+                    } else {
+                        view! { <ChangeHistory changes=deployment.history.clone()/> }.into_any()
+                    }}
+                </section>
+            </div>
+            <aside class="split-side stack">
+                <RollBackCard deployment form/>
+            </aside>
+        </div>
+    }
+}
+
+/// What a change did, told once after it; only if the change that the address names is the newest one.
+fn result_in_words(newest: &DeploymentChange, done: &str, took_ms: &str) -> Option<String> {
+    (newest.generation.to_string() == done).then(|| {
+        let took = took_ms.parse::<u32>().ok().map(|ms| format!(" in {}", duration(f64::from(ms) / 1000.0)));
+        let answers = match newest.champion {
+            Some(version) => format!("100 % of predictions are answered by version {version}."),
+            None => "No version answers predictions.".to_owned(),
+        };
+        format!("{}{}. {answers}", change_in_words(newest), took.unwrap_or_default())
+    })
+}
+
+#[component]
+fn Head(deployment: DeploymentView) -> impl IntoView {
+    let model = format!("/models/{}", deployment.slug);
+    let problem = format!("/problems/{}", deployment.slug);
+    view! {
+        <PageHeader
+            title=deployment.title
+            crumbs=vec![("Deployments".to_owned(), "/deployments".to_owned())]
+            state=deployment.stage
+            meta=move || {
+                view! {
+                    <span>{deployment.slug}</span>
+                    <span>{format!("generation {}", deployment.generation)}</span>
+                    {deployment.changed_at.map(|at| view! { <span>"since " <Moment at/></span> })}
+                }
+            }
+            actions=move || {
+                view! {
+                    <a class="button" data-icon="model" href=model>"Model versions"</a>
+                    <a class="button" data-icon="problem" href=problem>"Problem"</a>
+                }
+            }
+        />
+    }
+}
+
+#[component]
+fn Facts(deployment: DeploymentView) -> impl IntoView {
+    let live = match deployment.champion {
+        Some(version) => {
+            let href = format!("/models/{}/v/{version}", deployment.slug);
+            view! { <a href=href>{format!("v{version}")}</a> }.into_any()
+        }
+        None => view! { <span>"none"</span> }.into_any(),
+    };
+    let (predictions, outcomes) = (deployment.predictions.unsigned_abs(), deployment.outcomes.unsigned_abs());
+    view! {
+        <div class="grid grid-stats">
+            <div class="stat">
+                <span class="stat-label">"Live version"</span>
+                <span class="stat-value">{live}</span>
+                <span class="stat-note">"answers every prediction"</span>
+            </div>
+            <div class="stat">
+                <span class="stat-label">"Predictions"</span>
+                <span class="stat-value">{count(predictions)}</span>
+                <span class="stat-note">"answered by the live version"</span>
+            </div>
+            <div class="stat">
+                <span class="stat-label">"Known outcomes"</span>
+                <span class="stat-value">{count(outcomes)}</span>
+                <span class="stat-note">"of those predictions"</span>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn NeverLive(slug: String) -> impl IntoView {
+    view! {
+        <Empty title="Nothing was ever live" text="An approved model version is put live from its page.">
+            <a class="button button-primary" data-icon="model" href=format!("/models/{slug}")>"Model versions"</a>
+        </Empty>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollback() -> DeploymentChange {
+        DeploymentChange {
+            generation: 4,
+            kind: "rollback".to_owned(),
+            champion: Some(12),
+            previous: Some(13),
+            by: "On-call".to_owned(),
+            reason: "scores dropped".to_owned(),
+            at: serde_json::from_str("\"2026-11-23T14:05:00Z\"").expect("a time"),
+        }
+    }
+
+    #[test]
+    fn a_rollback_says_how_long_it_took_and_who_answers_now() {
+        let expected = "Rolled back from version 13 to version 12 in 1.4 s. 100 % of predictions are answered by version 12.";
+        assert_eq!(result_in_words(&rollback(), "4", "1400").as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn an_address_of_an_older_change_claims_nothing() {
+        assert_eq!(result_in_words(&rollback(), "3", "1"), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! Deployments: what answers predictions now, how it came to that, and the way back.
+
+mod detail;
+mod history;
+mod list;
+mod roll_back;
+
+pub use detail::DeploymentPage;
+pub use list::DeploymentsPage;

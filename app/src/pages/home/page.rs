@@ -1,0 +1,160 @@
+use leptos::prelude::*;
+use millrace_domain::view::{DeploymentView, HomeView, RunSummary, WaitingItem};
+
+use crate::components::{Empty, Load, Moment, Number, PageHeader, StateBadge};
+use crate::fault::PageFault;
+use crate::pages::quantity::metric_title;
+use crate::wording::counted;
+
+/// The first page.
+#[component]
+pub fn HomePage() -> impl IntoView {
+    let home = Resource::new(|| (), |()| home());
+    view! {
+        <PageHeader title="Home"/>
+        <Load resource=home let:home>
+            {if home.is_empty { view! { <FirstSteps/> }.into_any() } else { view! { <Overview home/> }.into_any() }}
+        </Load>
+    }
+}
+
+#[component]
+fn Overview(home: HomeView) -> impl IntoView {
+    view! {
+        <div class="stack stack-loose">
+            <Waiting items=home.waiting/>
+            <Runs title="Under way" nothing="No run is under way." runs=home.running/>
+            <Live deployments=home.live/>
+            <Runs title="Recently ended" nothing="No run has ended yet." runs=home.recent/>
+        </div>
+    }
+}
+
+#[component]
+fn Section(title: &'static str, count: usize, nothing: &'static str, children: Children) -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="card-header">
+                <h2>{title} " " <span class="count">{count}</span></h2>
+            </div>
+            {if count == 0 {
+                view! { <div class="card-body"><p class="muted">{nothing}</p></div> }.into_any()
+            } else {
+                view! { <ul class="card-list">{children()}</ul> }.into_any()
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Waiting(items: Vec<WaitingItem>) -> impl IntoView {
+    let count = items.len();
+    let rows = items
+        .into_iter()
+        .map(|item| {
+            view! {
+                <li>
+                    <a class="card-row" href=item.href>
+                        <span class="card-row-title">{item.title}</span>
+                        <span class="card-row-meta">"asked by " {item.by} ", " <Moment at=item.since/></span>
+                        <span class="badge" data-state="waiting">"Needs your decision"</span>
+                    </a>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <Section title="Waiting for me" count nothing="Nothing waits for your decision.">
+            {rows}
+        </Section>
+    }
+}
+
+#[component]
+fn Runs(title: &'static str, nothing: &'static str, runs: Vec<RunSummary>) -> impl IntoView {
+    let count = runs.len();
+    let rows = runs
+        .into_iter()
+        .map(|run| {
+            view! {
+                <li>
+                    <a class="card-row" href=format!("/runs/{}", run.id)>
+                        <span class="card-row-title">{format!("Run {} of {}", run.id, run.problem)}</span>
+                        <span class="card-row-meta">
+                            {run.trainer.replace('_', " ")}
+                            ", launched by "
+                            {run.author}
+                            ", "
+                            <Moment at=run.created_at/>
+                            {run
+                                .value
+                                .map(|value| {
+                                    view! { ", " {metric_title(&run.metric)} " " <Number value=Some(value)/> }
+                                })}
+                        </span>
+                        <StateBadge state=run.state/>
+                    </a>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <Section title count nothing>
+            {rows}
+        </Section>
+    }
+}
+
+#[component]
+fn Live(deployments: Vec<DeploymentView>) -> impl IntoView {
+    let count = deployments.len();
+    let rows = deployments
+        .into_iter()
+        .map(|deployment| {
+            let answered = counted(deployment.predictions.unsigned_abs(), "prediction", "predictions");
+            let known = counted(deployment.outcomes.unsigned_abs(), "known outcome", "known outcomes");
+            view! {
+                <li>
+                    <a class="card-row" href=format!("/deployments/{}", deployment.slug)>
+                        <span class="card-row-title">
+                            {deployment.title}
+                            {deployment.champion.map(|version| format!(", version {version}"))}
+                        </span>
+                        <span class="card-row-meta">
+                            {answered} ", " {known}
+                            {deployment.changed_at.map(|at| view! { ", since " <Moment at/> })}
+                        </span>
+                        <StateBadge state=deployment.stage/>
+                    </a>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <Section title="Live" count nothing="No model answers predictions yet. An approved model version can be put live on its page.">
+            {rows}
+        </Section>
+    }
+}
+
+#[component]
+fn FirstSteps() -> impl IntoView {
+    view! {
+        <Empty
+            title="Start with a problem"
+            text="A problem document says what is predicted, from which data, and how good a model must be. Once somebody else has signed it, data can be uploaded, models trained and the best one put live."
+        >
+            <a class="button button-primary" data-icon="plus" href="/problems/new">"New problem"</a>
+            <span class="snippet">
+                <code>"millrace apply -f problem.toml"</code>
+            </span>
+        </Empty>
+    }
+}
+
+/// What waits for the reader, what runs, and what is live.
+#[server(prefix = "/fn", endpoint = "home")]
+pub async fn home() -> Result<HomeView, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    Ok(services.home(&actor).await?)
+}

@@ -1,0 +1,14 @@
+//! One folder per resource, one file per page.
+
+pub mod account;
+pub mod address;
+pub mod audit;
+pub mod auth;
+pub mod dataset;
+pub mod deployment;
+pub mod home;
+pub mod model;
+pub mod people;
+pub mod problem;
+pub mod quantity;
+pub mod run;

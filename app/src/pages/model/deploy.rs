@@ -1,0 +1,75 @@
+//! Putting an approved version live: one confirmation that names the version and the effect.
+
+use leptos::prelude::*;
+use millrace_domain::view::ModelVersionView;
+
+use crate::components::{FaultNotice, GatedButton, TextArea};
+use crate::fault::PageFault;
+use crate::form::PageForm;
+
+/// Puts a version live and leads to the deployment's page. Gives the generation that it made.
+#[server(name = Deploy, prefix = "/fn", endpoint = "deploy")]
+pub async fn deploy(slug: String, version: i32, reason: String) -> Result<i64, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    let typed = [("reason", reason.as_str())];
+    let generation = crate::caller::submitted(&typed, services.deploy(&actor, &slug, version, &reason)).await?;
+    leptos_axum::redirect(&format!("/deployments/{slug}?done={generation}"));
+    Ok(generation)
+}
+
+/// The confirmation. A version that is live already needs none.
+#[component]
+pub fn PutLive(
+    /// The version.
+    version: ModelVersionView,
+    /// The page's form.
+    form: PageForm<Deploy>,
+) -> impl IntoView {
+    let (slug, number) = (version.summary.slug, version.summary.version);
+    if version.summary.stage == "live" {
+        let href = format!("/deployments/{slug}");
+        return view! {
+            <section class="card decision" data-state="done">
+                <div class="card-header"><h2>{format!("Version {number} is live")}</h2></div>
+                <div class="card-body"><a class="button" data-icon="deployment" href=href>"Open the deployment"</a></div>
+            </section>
+        }
+        .into_any();
+    }
+    let permission = version.may_deploy;
+    let state = if permission.allowed { "ready" } else { "blocked" };
+    let effect = format!(
+        "From then on version {number} answers every prediction of {slug}, in place of what is live in generation {}. \
+         It can be rolled back.",
+        version.generation
+    );
+    let reason = form.typed("reason").unwrap_or_default();
+    let disabled = !permission.allowed;
+    view! {
+        <section class="card decision confirm" data-state=state aria-labelledby="put-live">
+            <div class="card-header"><h2 id="put-live">{format!("Put version {number} live")}</h2></div>
+            <div class="card-body stack">
+                <p>{effect}</p>
+                {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
+                <ActionForm action=form.action attr:class="form">
+                    <input type="hidden" name="slug" value=slug/>
+                    <input type="hidden" name="version" value=number/>
+                    <div class="field">
+                        <label class="label" for="reason">"Reason"</label>
+                        <p class="hint" id="reason-hint">"Stands in the deployment's history."</p>
+                        <TextArea name="reason" text=reason rows=2 required=true disabled described_by="reason-hint"/>
+                    </div>
+                    <div class="form-actions">
+                        <GatedButton
+                            permission
+                            label=format!("Put version {number} live")
+                            kind="primary"
+                            icon="deployment"
+                        />
+                    </div>
+                </ActionForm>
+            </div>
+        </section>
+    }
+    .into_any()
+}

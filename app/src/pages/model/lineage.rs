@@ -1,0 +1,42 @@
+//! Where a model version comes from: problem, dataset, run and the digests of each.
+
+use leptos::prelude::*;
+use millrace_domain::view::ModelVersionView;
+
+use crate::components::{JsonFacts, KeyValue, KeyValues, ShortDigest};
+
+/// Lineage with links to every source.
+#[component]
+pub fn Lineage(
+    /// The version.
+    version: ModelVersionView,
+) -> impl IntoView {
+    let summary = version.summary;
+    let dataset = version.dataset;
+    let dataset_page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
+    let problem_page = format!("/problems/{}", summary.slug);
+    let run_page = format!("/runs/{}", summary.run);
+    view! {
+        <section class="card">
+            <div class="card-header"><h2>"Lineage"</h2></div>
+            <div class="card-body stack">
+                <KeyValues stacked=true>
+                    <KeyValue name="Run"><a href=run_page>{format!("#{}", summary.run)}</a></KeyValue>
+                    <KeyValue name="Dataset">
+                        <a href=dataset_page>{format!("{} v{}", dataset.name, dataset.version)}</a>
+                    </KeyValue>
+                    <KeyValue name="Problem"><a href=problem_page>{summary.slug}</a></KeyValue>
+                    <KeyValue name="Model digest"><ShortDigest digest=version.digest/></KeyValue>
+                    <KeyValue name="Artifact"><ShortDigest digest=version.artifact/></KeyValue>
+                </KeyValues>
+                <JsonFacts document=version.provenance label="Provenance"/>
+            </div>
+        </section>
+        <section class="card">
+            <div class="card-header"><h2>"Fitted with"</h2></div>
+            <div class="card-body">
+                <JsonFacts document=version.parameters.unwrap_or_default() label="Parameters"/>
+            </div>
+        </section>
+    }
+}

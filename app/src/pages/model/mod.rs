@@ -1,0 +1,14 @@
+//! Models: the list, a model's versions, and what one version proved, who approved it and how to call it.
+
+mod calling;
+mod deploy;
+mod detail;
+mod history;
+mod lineage;
+mod list;
+mod table;
+mod version;
+
+pub use detail::ModelPage;
+pub use list::ModelsPage;
+pub use version::ModelVersionPage;

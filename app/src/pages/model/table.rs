@@ -1,0 +1,59 @@
+//! Model versions as rows: in the list of models, and among the versions of one.
+
+use leptos::prelude::*;
+use millrace_domain::view::ModelSummary;
+
+use crate::components::{Measured, Moment, StateBadge};
+use crate::pages::quantity::metric_title;
+
+/// A row a model version.
+#[component]
+pub fn ModelTable(
+    /// The versions, in the order they are shown.
+    rows: Vec<ModelSummary>,
+    /// What the table holds, for people who don't see it.
+    caption: &'static str,
+) -> impl IntoView {
+    view! {
+        <div class="table-wrap" role="region" aria-label=caption tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">{caption}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Model"</th>
+                        <th scope="col">"Version"</th>
+                        <th scope="col">"Stage"</th>
+                        <th scope="col">"Metric"</th>
+                        <th scope="col">"Test value, 95 % interval"</th>
+                        <th scope="col">"Run"</th>
+                        <th scope="col">"By"</th>
+                        <th scope="col">"Registered"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows.into_iter().map(model_row).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+fn model_row(model: ModelSummary) -> impl IntoView {
+    let version_page = version_address(&model.slug, model.version);
+    let model_page = format!("/models/{}", model.slug);
+    view! {
+        <tr>
+            <th scope="row" data-label="Model"><a href=model_page>{model.slug}</a></th>
+            <td data-label="Version"><a href=version_page>{format!("v{}", model.version)}</a></td>
+            <td data-label="Stage"><StateBadge state=model.stage/></td>
+            <td data-label="Metric">{metric_title(&model.metric)}</td>
+            <td data-label="Test value"><Measured value=model.value interval=model.interval/></td>
+            <td data-label="Run"><a href=format!("/runs/{}", model.run)>{format!("#{}", model.run)}</a></td>
+            <td data-label="By">{model.author}</td>
+            <td data-label="Registered"><Moment at=model.created_at/></td>
+        </tr>
+    }
+}
+
+/// Page of a model version.
+pub fn version_address(slug: &str, version: i32) -> String {
+    format!("/models/{slug}/v/{version}")
+}

@@ -1,0 +1,132 @@
+//! One model version, read like a review: what it proved, who approved it, where it comes from and how to call it.
+
+use leptos::prelude::*;
+use millrace_domain::view::ModelVersionView;
+
+use crate::components::{
+    ChartFigure, GateTable, Load, Measured, Moment, PageHeader, ReviewBox, gates_in_words,
+};
+use crate::fault::PageFault;
+use crate::form::PageForm;
+use crate::pages::address::{path_number, path_text};
+use crate::pages::quantity::metric_title;
+use crate::pages::run::importance_figure;
+use crate::wording::counted;
+
+use super::calling::Calling;
+use super::deploy::{Deploy, PutLive};
+use super::lineage::Lineage;
+
+/// One model version.
+#[server(name = FetchModelVersion, prefix = "/fn", endpoint = "model_version")]
+pub async fn fetch_model_version(slug: String, number: i32) -> Result<ModelVersionView, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    Ok(services.model_version(&actor, &slug, number).await?)
+}
+
+/// Takes a reviewer's decision on exactly this digest.
+#[server(name = DecideModel, prefix = "/fn", endpoint = "decide_model")]
+pub async fn decide_model(
+    slug: String,
+    number: i32,
+    decision: String,
+    digest: String,
+    comment: String,
+) -> Result<(), PageFault> {
+    use millrace_domain::fault::Fault;
+    use millrace_domain::run::ReviewDecision;
+
+    let (services, actor) = crate::caller::actor()?;
+    let typed = [("comment", comment.as_str())];
+    let decided = async {
+        let decision: ReviewDecision =
+            decision.parse().map_err(|()| Fault::field("/decision", "must be approve, request_changes or comment"))?;
+        services.decide_model(&actor, &slug, number, decision, &digest, &comment).await.map(drop)
+    };
+    crate::caller::submitted(&typed, decided).await
+}
+
+/// `/models/{slug}/v/{number}`.
+#[component]
+pub fn ModelVersionPage() -> impl IntoView {
+    let (slug, number) = (path_text("slug"), path_number("number"));
+    let form = PageForm::<Deploy>::new();
+    let version = Resource::new(move || (slug.get(), number.get()), |(slug, number)| fetch_model_version(slug, number));
+    view! {
+        <Load resource=version let:version>
+            <Version version form/>
+        </Load>
+    }
+}
+
+#[component]
+fn Version(version: ModelVersionView, form: PageForm<Deploy>) -> impl IntoView {
+    let summary = version.summary.clone();
+    let importance = importance_figure(&version.importance);
+    view! {
+        <Head version=version.clone()/>
+        <div class="split">
+            <div class="split-main stack stack-loose">
+                <Warnings warnings=version.warnings.clone()/>
+                <section class="section" aria-labelledby="gates">
+                    <div class="section-header"><h2 id="gates">{gates_in_words(&version.gates)}</h2></div>
+                    <GateTable gates=version.gates.clone()/>
+                </section>
+                <ReviewBox
+                    review=version.review.clone()
+                    action="/fn/decide_model"
+                    slug=summary.slug.clone()
+                    number=summary.version
+                    digest=version.digest.clone()
+                />
+                <PutLive version=version.clone() form/>
+                {importance.map(|figure| view! { <ChartFigure figure/> })}
+                <Calling slug=summary.slug inputs=version.inputs.clone()/>
+            </div>
+            <aside class="split-side stack">
+                <Lineage version/>
+            </aside>
+        </div>
+    }
+}
+
+#[component]
+fn Head(version: ModelVersionView) -> impl IntoView {
+    let summary = version.summary;
+    let crumbs = vec![
+        ("Models".to_owned(), "/models".to_owned()),
+        (summary.slug.clone(), format!("/models/{}", summary.slug)),
+    ];
+    view! {
+        <PageHeader
+            title=format!("{} v{}", summary.slug, summary.version)
+            crumbs
+            state=summary.stage
+            meta=move || {
+                let run = format!("/runs/{}", summary.run);
+                view! {
+                    <span>{metric_title(&summary.metric)} " " <Measured value=summary.value interval=summary.interval/></span>
+                    <span>"from " <a href=run>{format!("run {}", summary.run)}</a></span>
+                    <span>"by " {summary.author}</span>
+                    <span><Moment at=summary.created_at/></span>
+                }
+            }
+        />
+    }
+}
+
+/// Warnings of the data travel along, so that whoever approves has seen them.
+#[component]
+fn Warnings(warnings: Vec<String>) -> impl IntoView {
+    let title = format!("{} from the data", counted(warnings.len() as u64, "warning", "warnings"));
+    let shown = !warnings.is_empty();
+    let items = warnings.into_iter().map(|warning| view! { <li>{warning}</li> }).collect_view();
+    shown.then(|| {
+        view! {
+            <div class="callout" data-kind="warning">
+                <p class="callout-title">{title}</p>
+                <ul>{items}</ul>
+            </div>
+        }
+    })
+}

@@ -1,0 +1,78 @@
+use leptos::prelude::*;
+use millrace_domain::view::FieldChange;
+use serde_json::Value;
+
+/// What differs from the version before, field by field.
+#[component]
+pub fn Changes(
+    /// The fields that differ.
+    changes: Vec<FieldChange>,
+    /// The version's number.
+    number: i32,
+) -> impl IntoView {
+    if changes.is_empty() {
+        let text = match number {
+            1 => "This is the first version: there is nothing to compare it with.".to_owned(),
+            _ => format!("Version {number} says the same as version {}.", number - 1),
+        };
+        return view! { <p class="muted">{text}</p> }.into_any();
+    }
+    let label = format!("Changes from version {} to {number}", number - 1);
+    let caption = label.clone();
+    view! {
+        <div class="table-wrap" role="region" aria-label=label tabindex="0">
+            <table class="table diff">
+                <caption class="visually-hidden">{caption}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Field"</th>
+                        <th scope="col">{format!("Version {}", number - 1)}</th>
+                        <th scope="col">{format!("Version {number}")}</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {changes.into_iter().map(|change| view! { <ChangeRow change/> }).collect_view()}
+                </tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn ChangeRow(change: FieldChange) -> impl IntoView {
+    let kind = match (&change.before, &change.after) {
+        (None, Some(_)) => "added",
+        (Some(_), None) => "removed",
+        _ => "changed",
+    };
+    view! {
+        <tr data-change=kind>
+            <th scope="row">{field_name(&change.pointer)}</th>
+            <td class="diff-old">{change.before.as_ref().map(written)}</td>
+            <td class="diff-new">{change.after.as_ref().map(written)}</td>
+        </tr>
+    }
+}
+
+/// `/success/at_least` as `success.at_least`.
+fn field_name(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field_name;
+
+    #[test]
+    fn a_pointer_reads_as_a_path() {
+        assert_eq!(field_name("/features/2/a~1b"), "features.2.a/b");
+    }
+}

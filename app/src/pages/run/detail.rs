@@ -1,0 +1,211 @@
+//! One run, live while it is under way.
+
+use leptos::prelude::*;
+use millrace_charts::duration;
+use millrace_domain::view::RunView;
+
+use crate::components::{ChartFigure, Empty, LiveLine, LiveState, Load, Moment, PageHeader, Tab, Tabs, follow};
+use crate::fault::PageFault;
+use crate::pages::address::{address, path_text, query_text};
+
+use super::acts::{ActButtons, ActFaults, RunActs};
+use super::artifacts::Artifacts;
+use super::evaluation::Evaluation;
+use super::is_under_way;
+use super::launch_form::LaunchForm;
+use super::outcome::RunOutcome;
+use super::overview::{CurrentStep, Overview};
+use super::plots::figures;
+use super::provenance::Provenance;
+use super::trials::Trials;
+
+/// One run.
+#[server(name = FetchRun, prefix = "/fn", endpoint = "run")]
+pub async fn fetch_run(id: String) -> Result<RunView, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    Ok(services.run(&actor, crate::pages::address::id(&id, "run")?).await?)
+}
+
+/// `/runs/{id}`, with `?tab=`.
+#[component]
+pub fn RunPage() -> impl IntoView {
+    let id = path_text("id");
+    let acts = RunActs::new();
+    let run = Resource::new(move || (id.get(), acts.version()), |(id, _)| fetch_run(id));
+    let live = follow(
+        move || format!("run:{}", id.get()),
+        move || matches!(run.get(), Some(Ok(run)) if is_under_way(&run.summary.state)),
+        move || run.refetch(),
+    );
+    view! {
+        <Load resource=run let:run>
+            <Run run acts live/>
+        </Load>
+    }
+}
+
+#[component]
+fn Run(run: RunView, acts: RunActs, live: RwSignal<LiveState>) -> impl IntoView {
+    let tab = query_text("tab");
+    let shown = StoredValue::new(run.clone());
+    let following = is_under_way(&run.summary.state).then(|| {
+        let steps = run.steps.clone();
+        view! {
+            <LiveLine state=live/>
+            <CurrentStep steps/>
+        }
+    });
+    view! {
+        <Head run=run.clone() acts/>
+        <div class="stack stack-loose">
+            <ActFaults acts/>
+            {following}
+            <RunOutcome run/>
+            {move || {
+                let open = RunTab::named(&tab.get());
+                let run = shown.get_value();
+                view! {
+                    <Tabs label="Run" tabs=tabs(&run, open)/>
+                    {open.content(run)}
+                }
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn Head(run: RunView, acts: RunActs) -> impl IntoView {
+    let summary = run.summary.clone();
+    let dataset = run.dataset.clone();
+    let again = LaunchForm::again(&run).address();
+    let model = summary.model_version.map(|version| {
+        let href = format!("/models/{}/v/{version}", summary.problem);
+        view! { <a class="button button-primary" data-icon="model" href=href>{format!("Model version {version}")}</a> }
+    });
+    view! {
+        <PageHeader
+            title=format!("Run {}", summary.id)
+            crumbs=vec![("Runs".to_owned(), "/runs".to_owned())]
+            state=summary.state
+            meta=move || {
+                let problem_page = format!("/problems/{}/v/{}", summary.problem, summary.problem_version);
+                let dataset_page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
+                view! {
+                    <span>
+                        <a href=problem_page>{format!("{} v{}", summary.problem, summary.problem_version)}</a>
+                    </span>
+                    <span><a href=dataset_page>{format!("{} v{}", dataset.name, dataset.version)}</a></span>
+                    <span class="tag">{summary.trainer}</span>
+                    <span>"by " {summary.author}</span>
+                    <span><Moment at=summary.created_at/></span>
+                    {summary.seconds.map(|seconds| view! { <span>"took " {duration(seconds)}</span> })}
+                }
+            }
+            actions=move || {
+                view! {
+                    <ActButtons acts run/>
+                    <a class="button" data-icon="copy" href=again>"Run again"</a>
+                    {model}
+                }
+            }
+        />
+    }
+}
+
+/// Parts of a run's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunTab {
+    Overview,
+    Plots,
+    Trials,
+    Provenance,
+    Artifacts,
+}
+
+impl RunTab {
+    const ALL: [Self; 5] = [Self::Overview, Self::Plots, Self::Trials, Self::Provenance, Self::Artifacts];
+
+    /// The word in the address; the first tab needs none.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Overview => "",
+            Self::Plots => "plots",
+            Self::Trials => "trials",
+            Self::Provenance => "provenance",
+            Self::Artifacts => "artifacts",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Plots => "Plots",
+            Self::Trials => "Trials",
+            Self::Provenance => "Parameters and provenance",
+            Self::Artifacts => "Artifacts",
+        }
+    }
+
+    /// The tab of that word; the first one for any other.
+    fn named(word: &str) -> Self {
+        Self::ALL.into_iter().find(|tab| tab.word() == word).unwrap_or(Self::Overview)
+    }
+
+    const fn count(self, run: &RunView) -> Option<usize> {
+        match self {
+            Self::Trials => Some(run.trials.len()),
+            Self::Artifacts => Some(run.artifacts.len()),
+            Self::Overview | Self::Plots | Self::Provenance => None,
+        }
+    }
+
+    fn content(self, run: RunView) -> AnyView {
+        match self {
+            Self::Overview => view! { <Overview run/> }.into_any(),
+            Self::Plots => view! { <Plots run/> }.into_any(),
+            Self::Trials => {
+                let budget = run.request["budget"].as_u64();
+                view! { <Trials trials=run.trials metric=run.summary.metric budget/> }.into_any()
+            }
+            Self::Provenance => view! { <Provenance run/> }.into_any(),
+            Self::Artifacts => view! { <Artifacts artifacts=run.artifacts/> }.into_any(),
+        }
+    }
+}
+
+fn tabs(run: &RunView, open: RunTab) -> Vec<Tab> {
+    let page = format!("/runs/{}", run.summary.id);
+    RunTab::ALL
+        .map(|tab| Tab {
+            name: tab.title(),
+            href: address(&page, [("tab", tab.word())]),
+            count: tab.count(run),
+            current: tab == open,
+        })
+        .to_vec()
+}
+
+#[component]
+fn Plots(run: RunView) -> impl IntoView {
+    let figures = run.evaluation.map(|artifact| figures(&Evaluation::read(&artifact), &run.metrics)).unwrap_or_default();
+    if figures.is_empty() {
+        return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }.into_any();
+    }
+    let figures = figures.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    view! { <div class="grid grid-wide">{figures}</div> }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_tab_opens_the_first() {
+        assert_eq!(RunTab::named("nonsense"), RunTab::Overview);
+    }
+
+    #[test]
+    fn every_tab_is_found_by_its_word() {
+        assert!(RunTab::ALL.into_iter().all(|tab| RunTab::named(tab.word()) == tab));
+    }
+}

@@ -1,0 +1,220 @@
+//! The launch form as it was typed: carried in addresses, and read into a request or into all its mistakes at once.
+
+use leptos_router::params::ParamsMap;
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::DatasetId;
+use millrace_domain::problem::Mistake;
+use millrace_domain::view::{LaunchRequest, RunView};
+use serde_json::Value;
+
+use crate::pages::address::address;
+
+/// What stands in the fields; nothing is judged before [`LaunchForm::request`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LaunchForm {
+    /// Slug of the problem.
+    pub problem: String,
+    /// Dataset and version as `5/2`; empty means the newest valid one.
+    pub dataset: String,
+    /// Trainer.
+    pub trainer: String,
+    /// Trials; empty or 0 means no search.
+    pub budget: String,
+    /// Seed; empty means 0.
+    pub seed: String,
+    /// Fixed hyperparameters as a JSON object; may be empty.
+    pub parameters: String,
+}
+
+impl LaunchForm {
+    /// From an address.
+    pub fn from_query(query: &ParamsMap) -> Self {
+        let value = |name| query.get(name).unwrap_or_default();
+        Self {
+            problem: value("problem"),
+            dataset: value("dataset"),
+            trainer: value("trainer"),
+            budget: value("budget"),
+            seed: value("seed"),
+            parameters: value("parameters"),
+        }
+    }
+
+    /// The filled form that asks for the same as a past run did.
+    pub fn again(run: &RunView) -> Self {
+        let text = |value: &Value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            Value::Object(fields) if fields.is_empty() => String::new(),
+            other => other.to_string(),
+        };
+        Self {
+            problem: run.summary.problem.clone(),
+            dataset: format!("{}/{}", run.dataset.dataset, run.dataset.version),
+            trainer: run.summary.trainer.clone(),
+            budget: text(&run.request["budget"]),
+            seed: text(&run.provenance["seed"]),
+            parameters: text(&run.request["parameters"]),
+        }
+    }
+
+    /// The address of the filled form.
+    pub fn address(&self) -> String {
+        address("/runs/new", self.typed())
+    }
+
+    /// The fields by name, to be kept when they are refused.
+    pub fn typed(&self) -> [(&'static str, &str); 6] {
+        [
+            ("problem", &self.problem),
+            ("dataset", &self.dataset),
+            ("trainer", &self.trainer),
+            ("budget", &self.budget),
+            ("seed", &self.seed),
+            ("parameters", &self.parameters),
+        ]
+    }
+
+    /// What the form asks for.
+    ///
+    /// # Errors
+    /// Every field that can't be read, by its name.
+    pub fn request(&self) -> Result<LaunchRequest, Fault> {
+        let mut mistakes = Vec::new();
+        let mut note = |pointer: &str, message: &str| {
+            mistakes.push(Mistake { pointer: pointer.to_owned(), message: message.to_owned() });
+        };
+        if self.problem.trim().is_empty() {
+            note("/problem", "choose a problem");
+        }
+        let (dataset, version) = match dataset_version(&self.dataset) {
+            Ok(chosen) => chosen.unzip(),
+            Err(message) => {
+                note("/dataset", message);
+                (None, None)
+            }
+        };
+        let budget = number(&self.budget).unwrap_or_else(|()| {
+            note("/budget", "must be a whole number of trials, 0 or more; leave it empty for no search");
+            None
+        });
+        let seed = number(&self.seed).unwrap_or_else(|()| {
+            note("/seed", "must be a whole number, 0 or more; leave it empty for 0");
+            None
+        });
+        let parameters = parameters(&self.parameters).unwrap_or_else(|()| {
+            note("/parameters", "must be a JSON object such as {\"max_depth\": 6}; leave it empty for the defaults");
+            None
+        });
+        if !mistakes.is_empty() {
+            return Err(Fault::invalid(in_words(&mistakes), mistakes));
+        }
+        Ok(LaunchRequest {
+            problem: self.problem.trim().to_owned(),
+            dataset,
+            version,
+            seed,
+            trainer: Some(self.trainer.trim().to_owned()).filter(|trainer| !trainer.is_empty()),
+            parameters,
+            search: None,
+            budget: budget.filter(|trials| *trials > 0),
+            provenance: None,
+        })
+    }
+}
+
+/// `5/2` as dataset 5, version 2.
+fn dataset_version(text: &str) -> Result<Option<(String, i32)>, &'static str> {
+    const RULE: &str = "choose a dataset version from the list";
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let (dataset, version) = text.trim().split_once('/').ok_or(RULE)?;
+    let dataset: DatasetId = dataset.parse().map_err(|_| RULE)?;
+    let version: i32 = version.parse().map_err(|_| RULE)?;
+    Ok(Some((dataset.to_string(), version)))
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<Option<T>, ()> {
+    let text = text.trim();
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
+}
+
+fn parameters(text: &str) -> Result<Option<Value>, ()> {
+    match text.trim() {
+        "" => Ok(None),
+        text => match serde_json::from_str(text) {
+            Ok(value @ Value::Object(_)) => Ok(Some(value)),
+            _ => Err(()),
+        },
+    }
+}
+
+fn in_words(mistakes: &[Mistake]) -> String {
+    let words: Vec<String> =
+        mistakes.iter().map(|m| format!("{}: {}", m.pointer.trim_start_matches('/'), m.message)).collect();
+    words.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn filled() -> LaunchForm {
+        LaunchForm {
+            problem: "taxi-tips".to_owned(),
+            dataset: "5/2".to_owned(),
+            trainer: "gradient_boosting".to_owned(),
+            budget: "12".to_owned(),
+            seed: "7".to_owned(),
+            parameters: r#"{"max_depth": 6}"#.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_filled_form_becomes_its_request() {
+        let expected = LaunchRequest {
+            problem: "taxi-tips".to_owned(),
+            dataset: Some("5".to_owned()),
+            version: Some(2),
+            seed: Some(7),
+            trainer: Some("gradient_boosting".to_owned()),
+            parameters: Some(json!({"max_depth": 6})),
+            search: None,
+            budget: Some(12),
+            provenance: None,
+        };
+        assert_eq!(filled().request(), Ok(expected));
+    }
+
+    #[test]
+    fn only_the_problem_is_needed() {
+        let form = LaunchForm { problem: "taxi-tips".to_owned(), budget: "0".to_owned(), ..LaunchForm::default() };
+        let request = form.request().expect("a problem alone is enough");
+        assert_eq!((request.dataset, request.version, request.budget, request.seed), (None, None, None, None));
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let form = LaunchForm {
+            problem: String::new(),
+            dataset: "the newest".to_owned(),
+            trainer: String::new(),
+            budget: "-1".to_owned(),
+            seed: "seven".to_owned(),
+            parameters: "[1]".to_owned(),
+        };
+        let pointers: Vec<String> =
+            form.request().expect_err("five fields are wrong").errors.into_iter().map(|m| m.pointer).collect();
+        assert_eq!(pointers, ["/problem", "/dataset", "/budget", "/seed", "/parameters"]);
+    }
+
+    #[test]
+    fn an_address_carries_the_filled_form() {
+        let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&seed=7\
+                        &parameters=%7B%22max_depth%22%3A%206%7D";
+        assert_eq!(filled().address(), expected);
+    }
+}

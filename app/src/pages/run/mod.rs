@@ -1,0 +1,28 @@
+//! Runs: the list, the launch form, and one run from its first step to its model.
+
+mod acts;
+mod artifacts;
+mod detail;
+mod evaluation;
+mod launch;
+mod launch_form;
+mod list;
+mod outcome;
+mod overview;
+mod plots;
+mod preflight;
+mod provenance;
+mod table;
+mod trials;
+
+use millrace_domain::run::RunState;
+
+pub use detail::RunPage;
+pub use launch::LaunchRunPage;
+pub use list::RunsPage;
+pub use plots::importance_figure;
+
+/// Whether something may still happen to a run in this state.
+fn is_under_way(state: &str) -> bool {
+    state.parse::<RunState>().is_ok_and(|state| !state.is_final())
+}

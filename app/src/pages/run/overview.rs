@@ -1,0 +1,225 @@
+//! A run at a glance: the metrics that decide, the gates, and the steps.
+
+use std::str::FromStr;
+
+use leptos::prelude::*;
+use millrace_charts::{count, number};
+use millrace_domain::gate::{Gate, Verdict};
+use millrace_domain::metric::Metric;
+use millrace_domain::view::{MetricView, RunView, StepView};
+
+use crate::components::{Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
+use crate::pages::quantity::{metric_title, part_and_metric};
+
+use super::is_under_way;
+
+/// The tab that opens first.
+#[component]
+pub fn Overview(
+    /// The run.
+    run: RunView,
+) -> impl IntoView {
+    let success = part_and_metric(&run.summary.metric).1.to_owned();
+    let gates_heading = gates_in_words(&run.gates);
+    let has_numbers = !run.metrics.is_empty() || !run.gates.is_empty();
+    let is_final = !is_under_way(&run.summary.state);
+    view! {
+        <div class="split">
+            <div class="split-main stack stack-loose">
+                {(!has_numbers).then(|| view! { <NoNumbers is_final/> })}
+                {(!run.metrics.is_empty())
+                    .then(|| {
+                        view! {
+                            <section class="section" aria-labelledby="metrics">
+                                <div class="section-header"><h2 id="metrics">"Test part"</h2></div>
+                                <MetricTiles metrics=run.metrics.clone() gates=run.gates.clone() success/>
+                                <details>
+                                    <summary>"All metrics"</summary>
+                                    <MetricTable metrics=run.metrics.clone()/>
+                                </details>
+                            </section>
+                        }
+                    })}
+                {(!run.gates.is_empty())
+                    .then(|| {
+                        view! {
+                            <section class="section" aria-labelledby="gates">
+                                <div class="section-header"><h2 id="gates">{gates_heading}</h2></div>
+                                <GateTable gates=run.gates/>
+                            </section>
+                        }
+                    })}
+            </div>
+            <aside class="split-side stack">
+                <section class="card">
+                    <div class="card-header"><h2>"Steps"</h2></div>
+                    <div class="card-body"><StepTimeline steps=run.steps/></div>
+                </section>
+            </aside>
+        </div>
+    }
+}
+
+#[component]
+fn NoNumbers(is_final: bool) -> impl IntoView {
+    let text = if is_final {
+        "The run ended before its model was measured."
+    } else {
+        "They appear once the model is fitted and measured on the test part."
+    };
+    view! { <Empty title="No metrics yet" text/> }
+}
+
+/// The progress of the step that works now: "trial 12 of 50, best 0.871".
+#[component]
+pub fn CurrentStep(
+    /// Steps of the run.
+    steps: Vec<StepView>,
+) -> impl IntoView {
+    let running = steps.into_iter().find(|step| step.state == "running");
+    running.map(|step| {
+        let told = step.progress.as_ref().and_then(StepProgress::read);
+        let progress = told.unwrap_or(StepProgress { done: None, total: None, text: step.title });
+        view! { <ProgressBar progress/> }
+    })
+}
+
+/// Metrics of the test part as tiles, the success metric first, with their uncertainty.
+#[component]
+fn MetricTiles(metrics: Vec<MetricView>, gates: Vec<Gate>, success: String) -> impl IntoView {
+    let tiles = tiles(&metrics, &success)
+        .into_iter()
+        .map(|metric| {
+            let tone = tone(metric, &gates);
+            let note = evidence(metric);
+            let (title, value) = (metric_title(&metric.name), number(metric.value));
+            view! {
+                <div class="stat" data-tone=tone>
+                    <span class="stat-label">{title}</span>
+                    <span class="stat-value">{value}</span>
+                    <span class="stat-note">{note}</span>
+                </div>
+            }
+        })
+        .collect_view();
+    view! { <div class="grid grid-stats">{tiles}</div> }
+}
+
+/// Final metrics of the test part as a whole: the success metric, then the others in the order they are defined.
+fn tiles<'a>(metrics: &'a [MetricView], success: &str) -> Vec<&'a MetricView> {
+    let mut tiles: Vec<(usize, &MetricView)> = metrics
+        .iter()
+        .filter(|metric| metric.step == 0)
+        .filter_map(|metric| {
+            let (part, name) = part_and_metric(&metric.name);
+            let known = Metric::from_str(name).ok().filter(|_| part == "test")?;
+            let position = Metric::ALL.iter().position(|other| *other == known)?;
+            Some((if name == success { 0 } else { position + 1 }, metric))
+        })
+        .collect();
+    tiles.sort_by_key(|(position, _)| *position);
+    tiles.into_iter().map(|(_, metric)| metric).collect()
+}
+
+/// What the gates on this very value say of it.
+fn tone(metric: &MetricView, gates: &[Gate]) -> Option<&'static str> {
+    let name = part_and_metric(&metric.name).1;
+    let mut verdicts = gates.iter().filter(|gate| gate.name.ends_with(&format!(".{name}"))).map(|gate| gate.verdict);
+    let first = verdicts.next()?;
+    let worst = verdicts.fold(first, |worst, verdict| if worst == Verdict::Pass { verdict } else { worst });
+    Some(match worst {
+        Verdict::Pass => "good",
+        Verdict::Fail => "bad",
+        Verdict::Insufficient => "warn",
+    })
+}
+
+fn evidence(metric: &MetricView) -> String {
+    let rows = format!("n {}", count(metric.n.unsigned_abs()));
+    match metric.interval {
+        Some((low, high)) => format!("95 % {} to {} · {rows}", number(low), number(high)),
+        None => rows,
+    }
+}
+
+#[component]
+fn MetricTable(metrics: Vec<MetricView>) -> impl IntoView {
+    let rows = metrics
+        .into_iter()
+        .filter(|metric| metric.step == 0)
+        .map(|metric| {
+            let interval = metric
+                .interval
+                .map_or_else(|| "n/a".to_owned(), |(low, high)| format!("{} to {}", number(low), number(high)));
+            view! {
+                <tr>
+                    <th scope="row" data-label="Metric"><code>{metric.name}</code></th>
+                    <td class="num" data-label="Value">{number(metric.value)}</td>
+                    <td class="num" data-label="95 % interval">{interval}</td>
+                    <td class="num" data-label="n">{count(metric.n.unsigned_abs())}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="table-wrap" role="region" aria-label="All metrics" tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">"All metrics of all parts of the data"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Metric"</th>
+                        <th scope="col" class="num">"Value"</th>
+                        <th scope="col" class="num">"95 % interval"</th>
+                        <th scope="col" class="num">"n"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(name: &str) -> MetricView {
+        MetricView { name: name.to_owned(), step: 0, value: 0.871, interval: Some((0.861, 0.88)), n: 4812 }
+    }
+
+    fn gate(name: &str, verdict: Verdict) -> Gate {
+        Gate {
+            name: name.to_owned(),
+            rule: String::new(),
+            verdict,
+            observed: None,
+            threshold: None,
+            n: 0,
+            interval: None,
+            note: None,
+        }
+    }
+
+    #[test]
+    fn the_success_metric_leads_and_other_parts_stay_in_the_table() {
+        let metrics = [metric("test.roc_auc"), metric("validation.log_loss"), metric("test.log_loss")];
+        let names: Vec<_> = tiles(&metrics, "log_loss").into_iter().map(|metric| metric.name.as_str()).collect();
+        assert_eq!(names, ["test.log_loss", "test.roc_auc"]);
+    }
+
+    #[test]
+    fn a_tile_is_as_bad_as_the_worst_gate_on_it() {
+        let gates = [gate("success.roc_auc", Verdict::Pass), gate("champion.roc_auc", Verdict::Fail)];
+        assert_eq!(tone(&metric("test.roc_auc"), &gates), Some("bad"));
+    }
+
+    #[test]
+    fn a_metric_without_a_gate_has_no_tone() {
+        assert_eq!(tone(&metric("test.brier"), &[gate("success.roc_auc", Verdict::Fail)]), None);
+    }
+
+    #[test]
+    fn a_value_is_told_with_its_interval_and_rows() {
+        assert_eq!(evidence(&metric("test.roc_auc")), "95 % 0.861 to 0.88 · n 4\u{202f}812");
+    }
+}

@@ -1,0 +1,186 @@
+//! The figures of a run: which ones its evaluation allows, and their values.
+
+use millrace_charts::{
+    Bar, Calibration, CalibrationBin, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars, OperatingPoint,
+    PrecisionRecall, Residuals, Roc, calibration, confusion_matrix, histogram, horizontal_bars, precision_recall,
+    predicted_vs_actual, residual_histogram, roc,
+};
+use millrace_domain::view::MetricView;
+
+use super::evaluation::{Confusion, Evaluation};
+
+/// Every figure that the evaluation has values for, in the order they are read.
+pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
+    let scores = Scores { metrics };
+    [
+        roc_figure(evaluation, &scores),
+        precision_recall_figure(evaluation, &scores),
+        calibration_figure(evaluation, &scores),
+        score_figure(&evaluation.scores),
+        confusion_figure(evaluation),
+        scatter_figure(evaluation),
+        residual_figure(evaluation),
+        importance_figure(&evaluation.importance),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Inputs by what the model gains from them; none without inputs.
+pub fn importance_figure(importance: &[(String, f64)]) -> Option<Figure> {
+    let bars: Vec<Bar> =
+        importance.iter().map(|(label, value)| Bar { label: label.clone(), value: *value, interval: None }).collect();
+    let is_signed = bars.iter().any(|bar| bar.value < 0.0);
+    let values = HorizontalBars {
+        title: "Importance of the inputs".to_owned(),
+        quantity: if is_signed { "coefficient" } else { "importance" }.to_owned(),
+        bars,
+        is_signed,
+        limit: None,
+    };
+    (!importance.is_empty()).then(|| horizontal_bars(&values, "importance"))
+}
+
+/// Final metrics of the test part, by name.
+struct Scores<'a> {
+    metrics: &'a [MetricView],
+}
+
+impl Scores<'_> {
+    fn find(&self, metric: &str) -> Option<&MetricView> {
+        self.metrics.iter().find(|known| known.step == 0 && known.name.strip_prefix("test.") == Some(metric))
+    }
+
+    fn curve(&self, points: &[(f64, f64)], metric: &str) -> Curve {
+        let found = self.find(metric);
+        Curve {
+            label: "test".to_owned(),
+            points: points.to_vec(),
+            score: found.map(|metric| metric.value),
+            interval: found.and_then(|metric| metric.interval),
+        }
+    }
+}
+
+fn roc_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Figure> {
+    let values = Roc {
+        curves: vec![scores.curve(&evaluation.roc, "roc_auc")],
+        operating_point: operating_point(evaluation, |[tn, fp, fneg, tp]| (fp / (fp + tn), tp / (tp + fneg))),
+    };
+    (!evaluation.roc.is_empty()).then(|| roc(&values, "roc"))
+}
+
+fn precision_recall_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Figure> {
+    let values = PrecisionRecall {
+        curves: vec![scores.curve(&evaluation.precision_recall, "pr_auc")],
+        prevalence: evaluation.prevalence,
+        operating_point: operating_point(evaluation, |[_, fp, fneg, tp]| (tp / (tp + fneg), tp / (tp + fp))),
+    };
+    (!evaluation.precision_recall.is_empty()).then(|| precision_recall(&values, "precision-recall"))
+}
+
+/// Where the threshold puts the model; none when one side of the matrix is empty.
+fn operating_point(evaluation: &Evaluation, place: impl Fn([f64; 4]) -> (f64, f64)) -> Option<OperatingPoint> {
+    let threshold = evaluation.threshold?;
+    let (x, y) = place(evaluation.confusion.as_ref().and_then(Confusion::two_classes)?);
+    (x.is_finite() && y.is_finite()).then_some(OperatingPoint { x, y, threshold })
+}
+
+fn calibration_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Figure> {
+    let values = Calibration {
+        bins: calibration_bins(&evaluation.calibration),
+        brier: scores.find("brier").map(|metric| metric.value),
+        expected_error: None,
+    };
+    (!values.bins.is_empty()).then(|| calibration(&values, "calibration"))
+}
+
+/// Bins are told by their mean score alone, so an edge is drawn half way between neighbours.
+fn calibration_bins(bins: &[(f64, f64, u64)]) -> Vec<CalibrationBin> {
+    let middle = |position: usize| Some((bins.get(position)?.0 + bins.get(position + 1)?.0) / 2.0);
+    bins.iter()
+        .enumerate()
+        .map(|(position, &(predicted, observed, count))| CalibrationBin {
+            low: position.checked_sub(1).and_then(middle).unwrap_or(0.0),
+            high: middle(position).unwrap_or(1.0),
+            predicted,
+            observed,
+            count,
+        })
+        .collect()
+}
+
+fn confusion_figure(evaluation: &Evaluation) -> Option<Figure> {
+    let confusion = evaluation.confusion.as_ref().filter(|confusion| !confusion.labels.is_empty())?;
+    let values = ConfusionMatrix { classes: confusion.labels.clone(), counts: confusion.counts.clone() };
+    Some(confusion_matrix(&values, "confusion"))
+}
+
+fn scatter_figure(evaluation: &Evaluation) -> Option<Figure> {
+    let values = residuals(evaluation)?;
+    Some(predicted_vs_actual(&values, "scatter"))
+}
+
+fn residual_figure(evaluation: &Evaluation) -> Option<Figure> {
+    let values = residuals(evaluation)?;
+    Some(residual_histogram(&values, "residuals"))
+}
+
+fn residuals(evaluation: &Evaluation) -> Option<Residuals> {
+    let points = evaluation.scatter.clone();
+    (!points.is_empty()).then_some(Residuals { points, unit: String::new() })
+}
+
+/// Only a two-class model has scores; for others every bin is empty.
+fn score_figure(bins: &[(f64, f64, u64)]) -> Option<Figure> {
+    let first = bins.first().filter(|_| bins.iter().any(|bin| bin.2 > 0))?;
+    let values = Histogram {
+        title: "Scores of the test part".to_owned(),
+        name: "Score".to_owned(),
+        edges: std::iter::once(first.0).chain(bins.iter().map(|bin| bin.1)).collect(),
+        counts: bins.iter().map(|bin| bin.2).collect(),
+        ..Histogram::default()
+    };
+    Some(histogram(&values, "scores"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn titles(artifact: &serde_json::Value) -> Vec<String> {
+        figures(&Evaluation::read(artifact), &[]).into_iter().map(|figure| figure.title).collect()
+    }
+
+    #[test]
+    fn only_figures_with_values_are_drawn() {
+        let artifact = json!({"test": {"roc": [[0.0, 0.0], [1.0, 1.0]]}, "importance": [["fare", 0.4]]});
+        assert_eq!(titles(&artifact), ["ROC curve", "Importance of the inputs"]);
+    }
+
+    #[test]
+    fn a_regression_shows_its_scatter_and_residuals() {
+        let artifact = json!({"test": {"scatter": [[1.0, 1.2], [2.0, 1.9]], "scores": [[0.0, 1.0, 0]]}});
+        assert_eq!(titles(&artifact), ["Predicted against actual", "Residuals"]);
+    }
+
+    #[test]
+    fn the_operating_point_follows_from_the_confusion_matrix() {
+        let artifact = json!({"test": {"threshold": 0.5, "confusion": {"labels": ["no", "yes"], "counts": [[6, 2], [1, 3]]}}});
+        let evaluation = Evaluation::read(&artifact);
+        let point = operating_point(&evaluation, |[tn, fp, fneg, tp]| (fp / (fp + tn), tp / (tp + fneg)));
+        assert_eq!(point, Some(OperatingPoint { x: 0.25, y: 0.75, threshold: 0.5 }));
+    }
+
+    #[test]
+    fn calibration_bins_share_their_edges() {
+        let edges: Vec<_> = calibration_bins(&[(0.1, 0.0, 5), (0.3, 0.2, 5), (0.9, 1.0, 5)])
+            .into_iter()
+            .map(|bin| (bin.low, bin.high))
+            .collect();
+        assert_eq!(edges, [(0.0, 0.2), (0.2, 0.6), (0.6, 1.0)]);
+    }
+}

@@ -1,0 +1,46 @@
+//! What a run was asked, what it was fitted with, and what it was made from.
+
+use leptos::prelude::*;
+use millrace_domain::view::{DatasetSummary, RunView};
+
+use crate::components::{JsonFacts, KeyValue, KeyValues};
+
+/// Parameters and provenance side by side.
+#[component]
+pub fn Provenance(
+    /// The run.
+    run: RunView,
+) -> impl IntoView {
+    let parameters = run.parameters.unwrap_or_default();
+    view! {
+        <div class="grid grid-wide">
+            <section class="card">
+                <div class="card-header"><h2>"Fitted with"</h2></div>
+                <div class="card-body"><JsonFacts document=parameters label="Parameters"/></div>
+            </section>
+            <section class="card">
+                <div class="card-header"><h2>"Asked for"</h2></div>
+                <div class="card-body"><JsonFacts document=run.request label="Request"/></div>
+            </section>
+            <section class="card">
+                <div class="card-header"><h2>"Made from"</h2></div>
+                <div class="card-body stack">
+                    <Sources dataset=run.dataset problem=run.summary.problem number=run.summary.problem_version/>
+                    <JsonFacts document=run.provenance label="Provenance"/>
+                </div>
+            </section>
+        </div>
+    }
+}
+
+#[component]
+fn Sources(dataset: DatasetSummary, problem: String, number: i32) -> impl IntoView {
+    let problem_page = format!("/problems/{problem}/v/{number}");
+    let dataset_page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
+    view! {
+        <KeyValues>
+            <KeyValue name="Problem"><a href=problem_page>{format!("{problem} v{number}")}</a></KeyValue>
+            <KeyValue name="Dataset"><a href=dataset_page>{format!("{} v{}", dataset.name, dataset.version)}</a></KeyValue>
+        </KeyValues>
+    }
+}

@@ -1,0 +1,159 @@
+//! The search: what was tried, what it scored, and the best so far.
+
+use leptos::prelude::*;
+use millrace_charts::{Direction, Figure, Trial, TrialState, TuningHistory, number, tuning_history};
+use millrace_domain::metric::{self, Metric};
+use millrace_domain::view::TrialView;
+use serde_json::Value;
+
+use crate::components::{ChartFigure, Empty, StateBadge};
+use crate::pages::quantity::{metric_title, part_and_metric};
+
+/// Trials as a figure and as a table, best first.
+#[component]
+pub fn Trials(
+    /// The trials.
+    trials: Vec<TrialView>,
+    /// Name of the metric that is searched for.
+    metric: String,
+    /// Trials allowed.
+    budget: Option<u64>,
+) -> impl IntoView {
+    if trials.is_empty() {
+        return view! {
+            <Empty
+                title="No trials"
+                text="This run fits its parameters once. Give a run a budget of trials to search for better ones."
+            />
+        }
+        .into_any();
+    }
+    let figure = history(&trials, &metric, budget);
+    let best = best_first(trials, direction(&metric));
+    let leader = best.first().filter(|trial| trial.score.is_some()).map(|trial| trial.number);
+    let rows = best.into_iter().map(|trial| trial_row(trial, leader)).collect_view();
+    view! {
+        <div class="stack">
+            <ChartFigure figure/>
+            <div class="table-wrap" role="region" aria-label="Trials" tabindex="0">
+                <table class="table" data-stack>
+                    <caption class="visually-hidden">"Trials, best first"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Trial"</th>
+                            <th scope="col" class="num">"Validation score"</th>
+                            <th scope="col">"State"</th>
+                            <th scope="col">"Parameters"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
+    let tone = (leader == Some(trial.number)).then_some("good");
+    let message = trial.message.map(|message| view! { <div class="muted">{message}</div> });
+    view! {
+        <tr data-tone=tone>
+            <th scope="row" data-label="Trial">{trial.number + 1}</th>
+            <td class="num" data-label="Validation score">{trial.score.map_or_else(|| "n/a".to_owned(), number)}</td>
+            <td data-label="State"><StateBadge state=trial.state/>{message}</td>
+            <td class="code" data-label="Parameters">{parameters(&trial.parameters)}</td>
+        </tr>
+    }
+}
+
+fn history(trials: &[TrialView], metric: &str, budget: Option<u64>) -> Figure {
+    let values = TuningHistory {
+        objective: format!("Validation {}", metric_title(metric)),
+        direction: direction(metric),
+        trials: trials
+            .iter()
+            .map(|trial| Trial {
+                number: u64::from(trial.number.unsigned_abs()) + 1,
+                value: trial.score,
+                state: state(&trial.state),
+            })
+            .collect(),
+        budget,
+    };
+    tuning_history(&values, "tuning")
+}
+
+fn direction(metric: &str) -> Direction {
+    match part_and_metric(metric).1.parse::<Metric>().map(Metric::direction) {
+        Ok(metric::Direction::Down) => Direction::Minimise,
+        Ok(metric::Direction::Up) | Err(()) => Direction::Maximise,
+    }
+}
+
+fn state(word: &str) -> TrialState {
+    match word {
+        "running" | "queued" => TrialState::Running,
+        "failed" => TrialState::Failed,
+        "pruned" => TrialState::Pruned,
+        "infeasible" => TrialState::Infeasible,
+        _ => TrialState::Complete,
+    }
+}
+
+/// Trials without a score stay at the end, whichever way is better.
+fn best_first(mut trials: Vec<TrialView>, direction: Direction) -> Vec<TrialView> {
+    let cost = |trial: &TrialView| match (trial.score.filter(|score| score.is_finite()), direction) {
+        (Some(score), Direction::Minimise) => score,
+        (Some(score), Direction::Maximise) => -score,
+        (None, _) => f64::INFINITY,
+    };
+    trials.sort_by(|a, b| cost(a).total_cmp(&cost(b)).then(a.number.cmp(&b.number)));
+    trials
+}
+
+fn parameters(parameters: &Value) -> String {
+    let Value::Object(fields) = parameters else { return parameters.to_string() };
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| match value {
+            Value::Number(n) if n.is_f64() => format!("{name} {}", n.as_f64().map_or_else(|| n.to_string(), number)),
+            Value::String(text) => format!("{name} {text}"),
+            other => format!("{name} {other}"),
+        })
+        .collect();
+    fields.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn trial(number: i32, score: Option<f64>) -> TrialView {
+        TrialView { number, parameters: json!({}), score, state: "succeeded".to_owned(), message: None }
+    }
+
+    fn order(direction: Direction) -> Vec<i32> {
+        let trials = vec![trial(0, None), trial(1, Some(0.7)), trial(2, Some(f64::NAN)), trial(3, Some(0.9))];
+        best_first(trials, direction).into_iter().map(|trial| trial.number).collect()
+    }
+
+    #[test]
+    fn what_has_no_score_is_last_in_both_directions() {
+        assert_eq!(order(Direction::Maximise), [3, 1, 0, 2]);
+        assert_eq!(order(Direction::Minimise), [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn the_metric_says_which_way_is_better() {
+        assert_eq!(direction("validation.rmse"), Direction::Minimise);
+        assert_eq!(direction("roc_auc"), Direction::Maximise);
+    }
+
+    #[test]
+    fn parameters_are_one_line() {
+        assert_eq!(parameters(&json!({"depth": 6, "rate": 0.1})), "depth 6, rate 0.1");
+    }
+}

@@ -1,0 +1,67 @@
+//! Every page's address.
+
+use leptos::prelude::*;
+use leptos_router::components::{ParentRoute, Route, Routes};
+use leptos_router::{SsrMode, path};
+use millrace_domain::fault::Fault;
+
+use crate::components::{FaultNotice, Frame, PageHeader};
+use crate::fault::PageFault;
+use crate::pages::account::AccountPage;
+use crate::pages::audit::AuditPage;
+use crate::pages::auth::{SetUpPage, SignInPage};
+use crate::pages::dataset::{DatasetPage, DatasetVersionPage, DatasetsPage, UploadDatasetPage};
+use crate::pages::deployment::{DeploymentPage, DeploymentsPage};
+use crate::pages::home::HomePage;
+use crate::pages::model::{ModelPage, ModelVersionPage, ModelsPage};
+use crate::pages::people::PeoplePage;
+use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
+use crate::pages::run::{LaunchRunPage, RunPage, RunsPage};
+
+/// A page leaves the server complete: content that is streamed late needs scripts to get to its place.
+const WHOLE: SsrMode = SsrMode::Async;
+
+/// The page of the address.
+#[component]
+pub fn Pages() -> impl IntoView {
+    view! {
+        <Routes fallback=NoSuchPage>
+            <Route path=path!("/sign-in") view=SignInPage ssr=WHOLE/>
+            <Route path=path!("/set-up") view=SetUpPage ssr=WHOLE/>
+            <ParentRoute path=path!("") view=Frame ssr=WHOLE>
+                <Route path=path!("/") view=HomePage ssr=WHOLE/>
+                <Route path=path!("/problems") view=ProblemsPage ssr=WHOLE/>
+                <Route path=path!("/problems/new") view=WriteProblemPage ssr=WHOLE/>
+                <Route path=path!("/problems/:slug") view=ProblemVersionPage ssr=WHOLE/>
+                <Route path=path!("/problems/:slug/v/:number") view=ProblemVersionPage ssr=WHOLE/>
+                <Route path=path!("/datasets") view=DatasetsPage ssr=WHOLE/>
+                <Route path=path!("/datasets/new") view=UploadDatasetPage ssr=WHOLE/>
+                <Route path=path!("/datasets/:id") view=DatasetPage ssr=WHOLE/>
+                <Route path=path!("/datasets/:id/v/:number") view=DatasetVersionPage ssr=WHOLE/>
+                <Route path=path!("/runs") view=RunsPage ssr=WHOLE/>
+                <Route path=path!("/runs/new") view=LaunchRunPage ssr=WHOLE/>
+                <Route path=path!("/runs/:id") view=RunPage ssr=WHOLE/>
+                <Route path=path!("/models") view=ModelsPage ssr=WHOLE/>
+                <Route path=path!("/models/:slug") view=ModelPage ssr=WHOLE/>
+                <Route path=path!("/models/:slug/v/:number") view=ModelVersionPage ssr=WHOLE/>
+                <Route path=path!("/deployments") view=DeploymentsPage ssr=WHOLE/>
+                <Route path=path!("/deployments/:slug") view=DeploymentPage ssr=WHOLE/>
+                <Route path=path!("/people") view=PeoplePage ssr=WHOLE/>
+                <Route path=path!("/audit") view=AuditPage ssr=WHOLE/>
+                <Route path=path!("/account") view=AccountPage ssr=WHOLE/>
+            </ParentRoute>
+        </Routes>
+    }
+}
+
+#[component]
+fn NoSuchPage() -> impl IntoView {
+    let fault = PageFault::from(Fault::not_found("page")).0;
+    view! {
+        <main class="main" id="main">
+            <PageHeader title="Not found"/>
+            <FaultNotice fault/>
+            <p><a href="/">"Home"</a></p>
+        </main>
+    }
+}

@@ -1,0 +1,131 @@
+// A Millrace server of a test's own: a free port, an empty home, its private Postgres in it.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const READY_WITHIN_MS = 90_000;
+const STOPPED_WITHIN_MS = 30_000;
+const LOOK_EVERY_MS = 100;
+const QUOTED_CHARACTERS = 4_000;
+
+/**
+ * Starts `millrace serve` and waits until it is ready.
+ *
+ * @param {object} [options]
+ * @param {string[]} [options.args] more arguments of `serve`
+ * @param {Record<string, string>} [options.env] more of its environment
+ * @returns {Promise<Server>}
+ */
+export async function startServer({ args = [], env = {} } = {}) {
+  const home = await mkdtemp(join(tmpdir(), "millrace-end2end-"));
+  // Started by root, Postgres runs as another account, which has to be able to enter.
+  await chmod(home, 0o755);
+  const port = await freePort();
+  const server = new Server(home, port, args, env);
+  try {
+    await server.ready();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+class Server {
+  #process;
+  #output = "";
+  #killAtExit = () => this.#process.kill("SIGKILL");
+
+  constructor(home, port, args, env) {
+    this.home = home;
+    this.url = `http://127.0.0.1:${port}`;
+    this.#process = spawn(binary(), ["serve", ...args], {
+      cwd: ROOT,
+      env: {
+        ...process.env,
+        DATABASE_URL: undefined,
+        MILLRACE_SITE: process.env.MILLRACE_SITE ?? join(targetDirectory(), "site"),
+        ...env,
+        MILLRACE_HOME: home,
+        MILLRACE_ADDR: `127.0.0.1:${port}`,
+        MILLRACE_BASE_URL: this.url,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => (this.#output += text));
+    }
+    this.#process.on("error", (error) => (this.#output += `\n${error.message}`));
+    process.on("exit", this.#killAtExit);
+  }
+
+  /** Everything that the server has printed: the one-time set-up link among it. */
+  get output() {
+    return this.#output;
+  }
+
+  /** Waits until the server has printed something that matches, and returns the match. */
+  async printed(pattern) {
+    return this.#eventually(`printing ${pattern}`, async () => pattern.exec(this.#output));
+  }
+
+  async ready() {
+    await this.#eventually("being ready", async () => (await fetch(`${this.url}/readyz`).catch(() => undefined))?.ok);
+  }
+
+  /** Ends the server, and its Postgres with it, and removes its home. */
+  async stop() {
+    if (this.#isRunning()) {
+      const ended = once(this.#process, "exit");
+      this.#process.kill("SIGTERM");
+      await Promise.race([ended, sleep(STOPPED_WITHIN_MS, undefined, { ref: false })]);
+    }
+    const overdue = this.#isRunning();
+    if (overdue) this.#process.kill("SIGKILL");
+    process.off("exit", this.#killAtExit);
+    await rm(this.home, { recursive: true, force: true });
+    if (overdue) throw new Error(`the server took longer than ${STOPPED_WITHIN_MS} ms to stop:\n${this.#lastOutput()}`);
+  }
+
+  async #eventually(what, look) {
+    for (let waited = 0; waited < READY_WITHIN_MS; waited += LOOK_EVERY_MS) {
+      const seen = await look();
+      if (seen) return seen;
+      if (!this.#isRunning()) throw new Error(`the server ended before ${what}:\n${this.#lastOutput()}`);
+      await sleep(LOOK_EVERY_MS);
+    }
+    throw new Error(`the server wasn't seen ${what} within ${READY_WITHIN_MS} ms:\n${this.#lastOutput()}`);
+  }
+
+  #isRunning() {
+    return this.#process.pid !== undefined && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  #lastOutput() {
+    return this.#output.slice(-QUOTED_CHARACTERS);
+  }
+}
+
+function binary() {
+  return process.env.MILLRACE_BINARY ?? join(targetDirectory(), "debug", "millrace");
+}
+
+function targetDirectory() {
+  return process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return port;
+}

@@ -1,0 +1,65 @@
+//! The database schema, one file per change. Each file is plain SQL with its own identifiers and depends on no entity, so
+//! an old migration never changes with the code. Rules that must hold whoever writes (nothing runs on a specification that
+//! is not signed off, nobody approves their own work, the audit trail is append-only) are constraints and triggers here, besides
+//! being rules in `domain`.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_people;
+mod m0002_audit;
+mod m0003_problems;
+mod m0004_steps;
+mod m0005_datasets;
+mod m0006_runs;
+mod m0007_models;
+mod m0008_predictions;
+
+/// All migrations in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_people::Migration),
+            Box::new(m0002_audit::Migration),
+            Box::new(m0003_problems::Migration),
+            Box::new(m0004_steps::Migration),
+            Box::new(m0005_datasets::Migration),
+            Box::new(m0006_runs::Migration),
+            Box::new(m0007_models::Migration),
+            Box::new(m0008_predictions::Migration),
+        ]
+    }
+}
+
+/// Defines a migration from its two SQL texts.
+macro_rules! sql_migration {
+    ($up:expr, $down:expr) => {
+        #[derive(sea_orm_migration::prelude::DeriveMigrationName, Debug)]
+        pub struct Migration;
+
+        #[sea_orm_migration::async_trait::async_trait]
+        impl sea_orm_migration::prelude::MigrationTrait for Migration {
+            async fn up(
+                &self,
+                manager: &sea_orm_migration::prelude::SchemaManager,
+            ) -> Result<(), sea_orm_migration::prelude::DbErr> {
+                $crate::run(manager, $up).await
+            }
+
+            async fn down(
+                &self,
+                manager: &sea_orm_migration::prelude::SchemaManager,
+            ) -> Result<(), sea_orm_migration::prelude::DbErr> {
+                $crate::run(manager, $down).await
+            }
+        }
+    };
+}
+pub(crate) use sql_migration;
+
+async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    use sea_orm_migration::sea_orm::ConnectionTrait;
+    manager.get_connection().execute_unprepared(sql).await.map(|_| ())
+}

@@ -1,0 +1,321 @@
+//! Lines over steps or over time: learning curves, drift statistics, metrics per model version.
+
+use serde::{Deserialize, Serialize};
+
+use crate::axis::Axis;
+use crate::figure::{Draft, Figure, WIDE, header, no_data};
+use crate::ink::{Dash, Ink, Pen};
+use crate::legend::{Legend, Sample};
+use crate::marker::Marker;
+use crate::number::{count, is_plottable, left_out, number};
+use crate::plane::Plane;
+use crate::sheet::{Anchor, Drawn, Lettering, Sheet, px};
+use crate::{thin, utc};
+
+/// Points per drawn line.
+const LINE_POINTS: usize = 600;
+
+/// Lines with at most this many points get a marker at each: few points are measurements, many are a course.
+const MARKED_POINTS: usize = 40;
+
+/// Rows per series in the table.
+const TABLE_ROWS: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum XAxis {
+    /// Steps, iterations, versions: plain numbers with this name.
+    Number(String),
+    /// Unix seconds, shown in UTC.
+    Time,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Line {
+    pub label: String,
+    /// (x, y) in order of x; a y that is not finite leaves a gap.
+    pub points: Vec<(f64, f64)>,
+    /// Interval of uncertainty per point, drawn as a band; empty, or as long as `points`.
+    pub band: Vec<(f64, f64)>,
+}
+
+/// A level that must not be crossed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Threshold {
+    pub label: String,
+    pub value: f64,
+}
+
+/// Something that happened: a deployment, a retraining, an alert.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Annotation {
+    pub x: f64,
+    pub label: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LineChart {
+    pub title: String,
+    pub x: XAxis,
+    /// Name of the vertical axis with its unit.
+    pub y: String,
+    pub lines: Vec<Line>,
+    pub threshold: Option<Threshold>,
+    pub annotations: Vec<Annotation>,
+}
+
+struct CleanLine<'a> {
+    of: &'a Line,
+    points: Vec<(f64, f64)>,
+}
+
+/// Several series over one axis; gaps stay gaps.
+pub fn line_chart(values: &LineChart, id_prefix: &str) -> Figure {
+    let title = if values.title.is_empty() {
+        "Line chart"
+    } else {
+        &values.title
+    };
+    let mut dropped = 0;
+    let mut lines = Vec::new();
+    for line in &values.lines {
+        let has_place = |x: f64| is_plottable(x) && (values.x != XAxis::Time || utc::is_representable(x));
+        let points: Vec<_> = line
+            .points
+            .iter()
+            .copied()
+            .filter(|(x, _)| has_place(*x))
+            .collect();
+        let drawn = points.iter().filter(|(_, y)| is_plottable(*y)).count();
+        dropped += line.points.len() - drawn;
+        if drawn > 0 {
+            lines.push(CleanLine { of: line, points });
+        }
+    }
+    if lines.is_empty() {
+        return no_data(id_prefix, title, left_out(dropped).trim_start());
+    }
+    let legend = legend(values, &lines);
+    Draft {
+        id: id_prefix,
+        title,
+        caption: format!("{}{}", conclusion(values, &lines), left_out(dropped)),
+        header: header(&[
+            if values.x == XAxis::Time {
+                "Time"
+            } else {
+                values.x_name()
+            },
+            "Series",
+            y_name(values),
+        ]),
+        table: table(values, &lines),
+        width: WIDE,
+        height: 270.0 + legend.height(),
+    }
+    .draw(|sheet| draw(sheet, values, &lines, &legend))
+}
+
+impl LineChart {
+    fn x_name(&self) -> &str {
+        match &self.x {
+            XAxis::Number(name) => name,
+            XAxis::Time => "Time (UTC)",
+        }
+    }
+
+    fn x_text(&self, x: f64) -> String {
+        match self.x {
+            XAxis::Number(_) => number(x),
+            XAxis::Time => utc::full(x),
+        }
+    }
+
+    fn x_axis(&self, lines: &[CleanLine<'_>]) -> Axis {
+        let places = lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x));
+        match &self.x {
+            XAxis::Time => Axis::time("Time (UTC)", places, 7),
+            XAxis::Number(name) => Axis::tight(name, places, 8, 0.01).without_grid(),
+        }
+    }
+}
+
+fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Legend) -> Drawn {
+    let (top, rest) = sheet.area().split_vertically(px(legend.height()));
+    legend.draw(sheet, &top)?;
+    let threshold = values.threshold.as_ref().filter(|t| is_plottable(t.value));
+    let heights = lines
+        .iter()
+        .flat_map(|line| {
+            let own = line.points.iter().map(|(_, y)| *y);
+            own.chain(line.of.band.iter().flat_map(|(low, high)| [*low, *high]))
+        })
+        .chain(threshold.map(|t| t.value));
+    let x = values.x_axis(lines);
+    let y = Axis::around(y_name(values), heights, 5);
+    let (left, right, foot, head) = (x.low, x.high, y.low, y.high);
+    let plane = Plane::draw(sheet, &rest, x, y)?;
+    plane.baseline()?;
+    for annotation in values
+        .annotations
+        .iter()
+        .filter(|a| (left..=right).contains(&a.x))
+    {
+        let pen = Pen::new(Ink::Muted).dashed(Dash::Dotted);
+        sheet.tip(&format!("{}: {}", values.x_text(annotation.x), annotation.label));
+        plane.line(&[(annotation.x, foot), (annotation.x, head)], pen, 1.5)?;
+        let is_late = annotation.x > left + (right - left) * 0.8;
+        let (dx, anchor) = if is_late {
+            (-4.0, Anchor::End)
+        } else {
+            (4.0, Anchor::Start)
+        };
+        plane.text(
+            (annotation.x, head),
+            (dx, 9.0),
+            &annotation.label,
+            anchor,
+            Lettering::LABEL,
+        )?;
+    }
+    if let Some(threshold) = threshold {
+        sheet.tip(&format!("{} {}", threshold.label, number(threshold.value)));
+        plane.line(
+            &[(left, threshold.value), (right, threshold.value)],
+            threshold_pen(),
+            1.5,
+        )?;
+    }
+    for (i, line) in lines.iter().enumerate().rev() {
+        draw_line(sheet, &plane, values, i, line)?;
+    }
+    Ok(())
+}
+
+fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, i: usize, line: &CleanLine<'_>) -> Drawn {
+    let pen = Pen::series(i);
+    for band in bands(line.of) {
+        plane.area(&band, pen.opacity(0.15))?;
+    }
+    for piece in line
+        .points
+        .split(|(_, y)| !is_plottable(*y))
+        .filter(|piece| !piece.is_empty())
+    {
+        sheet.tip(&line.of.label);
+        plane.line(&thin::curve(piece, LINE_POINTS), pen, 2.0)?;
+    }
+    if line.points.len() > MARKED_POINTS {
+        return Ok(());
+    }
+    for (x, y) in line.points.iter().filter(|(_, y)| is_plottable(*y)) {
+        sheet.tip(&format!(
+            "{}: {} at {}",
+            line.of.label,
+            number(*y),
+            values.x_text(*x)
+        ));
+        plane.marker((*x, *y), Marker::of_series(i), pen.dashed(Dash::Solid), 3.2)?;
+    }
+    Ok(())
+}
+
+/// Outlines of the bands of uncertainty, one for each run of points with finite limits.
+fn bands(line: &Line) -> Vec<Vec<(f64, f64)>> {
+    if line.band.len() != line.points.len() {
+        return Vec::new();
+    }
+    let limits: Vec<_> = line
+        .points
+        .iter()
+        .zip(&line.band)
+        .map(|((x, _), (low, high))| (*x, *low, *high))
+        .collect();
+    limits
+        .split(|(x, low, high)| ![*x, *low, *high].into_iter().all(is_plottable))
+        .filter(|piece| piece.len() > 1)
+        .map(|piece| {
+            let above = piece.iter().map(|(x, _, high)| (*x, *high));
+            let below = piece.iter().rev().map(|(x, low, _)| (*x, *low));
+            above.chain(below).collect()
+        })
+        .collect()
+}
+
+fn threshold_pen() -> Pen {
+    Pen::new(Ink::Bad).dashed(Dash::Long)
+}
+
+fn y_name(values: &LineChart) -> &str {
+    if values.y.is_empty() { "Value" } else { &values.y }
+}
+
+fn legend(values: &LineChart, lines: &[CleanLine<'_>]) -> Legend {
+    let mut entries: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .map(|(i, line)| (Sample::Line(Pen::series(i)), line.of.label.clone()))
+        .collect();
+    if let Some(threshold) = &values.threshold {
+        let name = format!("{} {}", threshold.label, number(threshold.value));
+        entries.push((Sample::Line(threshold_pen()), name.trim_start().to_owned()));
+    }
+    Legend::layout(entries, WIDE)
+}
+
+fn conclusion(values: &LineChart, lines: &[CleanLine<'_>]) -> String {
+    let last = |line: &CleanLine<'_>| {
+        line.points
+            .iter()
+            .rev()
+            .map(|(_, y)| *y)
+            .find(|y| is_plottable(*y))
+    };
+    let named = |line: &CleanLine<'_>, y: f64| {
+        if line.of.label.is_empty() {
+            format!("{} {}", y_name(values), number(y))
+        } else {
+            format!("{} {}", line.of.label, number(y))
+        }
+    };
+    let latest: Vec<_> = lines
+        .iter()
+        .filter_map(|line| last(line).map(|y| named(line, y)))
+        .take(4)
+        .collect();
+    let mut words = format!("Last: {}.", latest.join(", "));
+    if lines.len() > latest.len() {
+        words.push_str(&format!(" {} more series.", lines.len() - latest.len()));
+    }
+    if let Some(threshold) = values.threshold.as_ref().filter(|t| is_plottable(t.value)) {
+        let points = || {
+            lines
+                .iter()
+                .flat_map(|line| &line.points)
+                .filter(|(_, y)| is_plottable(*y))
+        };
+        let above = points().filter(|(_, y)| *y > threshold.value).count();
+        words.push_str(&format!(
+            " {} of {} points are above {}{}.",
+            count(above as u64),
+            count(points().count() as u64),
+            number(threshold.value),
+            if threshold.label.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", threshold.label)
+            }
+        ));
+    }
+    words
+}
+
+fn table(values: &LineChart, lines: &[CleanLine<'_>]) -> Vec<Vec<String>> {
+    lines
+        .iter()
+        .flat_map(|line| {
+            thin::evenly(&line.points, TABLE_ROWS)
+                .into_iter()
+                .map(|(x, y)| vec![values.x_text(x), line.of.label.clone(), number(y)])
+        })
+        .collect()
+}

@@ -1,0 +1,23 @@
+mod bars;
+mod calibration;
+mod categories;
+mod confusion;
+mod curves;
+mod histogram;
+mod lines;
+mod residuals;
+mod sparkline;
+mod timeline;
+mod tuning;
+
+pub use bars::{Bar, HorizontalBars, horizontal_bars};
+pub use calibration::{Calibration, CalibrationBin, calibration};
+pub use categories::{CategoryBar, CategoryBars, category_bars};
+pub use confusion::{ConfusionMatrix, confusion_matrix};
+pub use curves::{Curve, OperatingPoint, PrecisionRecall, Roc, precision_recall, roc};
+pub use histogram::{Histogram, ReferenceCounts, histogram};
+pub use lines::{Annotation, Line, LineChart, Threshold, XAxis, line_chart};
+pub use residuals::{Residuals, predicted_vs_actual, residual_histogram};
+pub use sparkline::{Sparkline, sparkline};
+pub use timeline::{RunTimeline, Span, SpanState, run_timeline};
+pub use tuning::{Direction, Trial, TrialState, TuningHistory, tuning_history};

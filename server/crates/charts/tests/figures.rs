@@ -1,0 +1,428 @@
+//! What holds for every figure, whatever the values.
+
+use millrace_charts::*;
+
+/// Awkward numbers: every figure is drawn with each of them in every place.
+const AWKWARD: [f64; 12] = [
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::MAX,
+    f64::MIN,
+    f64::MIN_POSITIVE,
+    -0.0,
+    0.5,
+    1.0,
+    -1e12,
+    1e15,
+    4e18,
+];
+
+const HOSTILE: &str = "<script>alert('x')</script>\"&\u{0}\u{202e}";
+
+/// All figures with the same text in every label and the numbers handed out in turn.
+fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
+    let at = |i: usize| numbers.get(i % numbers.len().max(1)).copied().unwrap_or(0.5);
+    let label = label.to_owned();
+    let pairs: Vec<(f64, f64)> = (0..length).map(|i| (at(i), at(i * 5 + 1))).collect();
+    let curve = Curve {
+        label: label.clone(),
+        points: pairs.clone(),
+        score: Some(at(3)),
+        interval: Some((at(1), at(2))),
+    };
+    let point = OperatingPoint {
+        x: at(1),
+        y: at(2),
+        threshold: at(0),
+    };
+    let bar = |i: usize| Bar {
+        label: label.clone(),
+        value: at(i),
+        interval: Some((at(i + 1), at(i + 2))),
+    };
+    let bin = |i: usize| CalibrationBin {
+        low: at(i),
+        high: at(i + 1),
+        predicted: at(i + 2),
+        observed: at(i + 3),
+        count: i as u64,
+    };
+    let trial = |i: usize| Trial {
+        number: i as u64,
+        value: (i % 4 != 3).then(|| at(i)),
+        state: [
+            TrialState::Complete,
+            TrialState::Pruned,
+            TrialState::Failed,
+            TrialState::Running,
+        ][i % 4],
+    };
+    let span = |i: usize| Span {
+        step: label.clone(),
+        attempt: i as u32,
+        state: [SpanState::Succeeded, SpanState::Failed, SpanState::Queued][i % 3],
+        queued_at: at(i),
+        started_at: (i % 3 != 2).then(|| at(i + 1)),
+        finished_at: i.is_multiple_of(2).then(|| at(i + 2)),
+    };
+    let category = |i: usize| CategoryBar {
+        label: label.clone(),
+        count: if i == 0 { u64::MAX } else { i as u64 },
+        reference: Some(i as u64 % 2),
+    };
+    let line = |x: XAxis| LineChart {
+        title: label.clone(),
+        x,
+        y: label.clone(),
+        lines: vec![Line {
+            label: label.clone(),
+            points: pairs.clone(),
+            band: pairs.clone(),
+        }],
+        threshold: Some(Threshold {
+            label: label.clone(),
+            value: at(4),
+        }),
+        annotations: vec![Annotation {
+            x: at(5),
+            label: label.clone(),
+        }],
+    };
+    let histogram_values = Histogram {
+        title: String::new(),
+        name: label.clone(),
+        edges: (0..=length).map(at).collect(),
+        counts: (0..length as u64).collect(),
+        missing: length as u64,
+        reference: Some(ReferenceCounts {
+            name: label.clone(),
+            counts: vec![u64::MAX; length],
+            missing: u64::from(length > 0),
+        }),
+        current_name: label.clone(),
+    };
+    let residuals = Residuals {
+        points: pairs.clone(),
+        unit: label.clone(),
+    };
+    vec![
+        roc(
+            &Roc {
+                curves: vec![curve.clone(), curve.clone()],
+                operating_point: Some(point),
+            },
+            "a",
+        ),
+        precision_recall(
+            &PrecisionRecall {
+                curves: vec![curve],
+                prevalence: Some(at(2)),
+                operating_point: Some(point),
+            },
+            "b",
+        ),
+        calibration(
+            &Calibration {
+                bins: (0..length).map(bin).collect(),
+                brier: Some(at(0)),
+                expected_error: Some(at(1)),
+            },
+            "c",
+        ),
+        confusion_matrix(
+            &ConfusionMatrix {
+                classes: vec![label.clone(); length],
+                counts: vec![vec![u64::MAX; length / 2]; length],
+            },
+            "d",
+        ),
+        predicted_vs_actual(&residuals, "e"),
+        residual_histogram(&residuals, "f"),
+        tuning_history(
+            &TuningHistory {
+                objective: label.clone(),
+                direction: Direction::Minimise,
+                trials: (0..length).map(trial).collect(),
+                budget: Some(u64::MAX),
+            },
+            "g",
+        ),
+        horizontal_bars(
+            &HorizontalBars {
+                title: label.clone(),
+                quantity: label.clone(),
+                bars: (0..length).map(bar).collect(),
+                is_signed: true,
+                limit: Some((at(3), label.clone())),
+            },
+            "h",
+        ),
+        histogram(&histogram_values, "i"),
+        category_bars(
+            &CategoryBars {
+                name: label.clone(),
+                bars: (0..length).map(category).collect(),
+                missing: length as u64,
+                reference_missing: Some(u64::from(length > 0)),
+            },
+            "j",
+        ),
+        sparkline(
+            &Sparkline {
+                name: label.clone(),
+                values: (0..length).map(at).collect(),
+                threshold: Some(at(2)),
+            },
+            "k",
+        ),
+        line_chart(&line(XAxis::Time), "l"),
+        line_chart(&line(XAxis::Number(label.clone())), "m"),
+        run_timeline(
+            &RunTimeline {
+                spans: (0..length).map(span).collect(),
+                now: at(1),
+            },
+            "n",
+        ),
+    ]
+}
+
+fn ordinary() -> Vec<Figure> {
+    all(&[0.1, 0.35, 0.4, 0.62, 0.7, 0.81, 0.93], "tenure & co", 40)
+}
+
+/// Checks tags and attributes: enough of XML to see that nothing escaped from a text.
+fn assert_well_formed(svg: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = svg;
+    while let Some(start) = rest.find('<') {
+        assert!(!rest[..start].contains('>'), "stray > in {:?}", &rest[..start]);
+        let end = start + rest[start..].find('>').expect("every tag ends");
+        let tag = &rest[start + 1..end];
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "in {svg}");
+        } else {
+            assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
+            if !tag.ends_with('/') {
+                open.push(tag.split(' ').next().expect("split gives one part"));
+            }
+        }
+        rest = &rest[end + 1..];
+    }
+    assert_eq!(open, Vec::<&str>::new());
+}
+
+fn assert_sound(figure: &Figure) {
+    let svg = &figure.svg;
+    assert_well_formed(svg);
+    assert!(svg.contains("class=\"chart ") && svg.contains("role=\"img\"") && svg.contains("viewBox="));
+    assert!(svg.contains("<title id=") && svg.contains("<desc id="));
+    for forbidden in [" style=", "<style", "<script", "NaN", "inf\"", "href", " on"] {
+        let markup: String = svg
+            .split('>')
+            .map(|part| part.split('<').nth(1).unwrap_or(""))
+            .collect();
+        assert!(!markup.contains(forbidden), "{forbidden} in {svg}");
+    }
+    assert!(!figure.caption.is_empty());
+    for row in &figure.table {
+        assert_eq!(row.len(), figure.header.len(), "{}", figure.title);
+    }
+}
+
+#[test]
+fn every_figure_is_sound_markup_in_theme_tokens() {
+    for figure in ordinary() {
+        assert_sound(&figure);
+        assert!(figure.svg.contains("var(--chart-"), "{}", figure.title);
+        assert!(!figure.table.is_empty(), "{}", figure.title);
+    }
+}
+
+#[test]
+fn labels_cannot_become_markup() {
+    for figure in all(&[0.1, 0.4, 0.7], HOSTILE, 12) {
+        assert_sound(&figure);
+        let html = figure.html();
+        assert!(!html.contains("<script"), "{}", figure.title);
+        assert!(
+            html.contains("&lt;script&gt;") || !html.contains("script"),
+            "{}",
+            figure.title
+        );
+    }
+}
+
+#[test]
+fn no_value_breaks_a_figure() {
+    for shift in 0..AWKWARD.len() {
+        let mut numbers = AWKWARD.to_vec();
+        numbers.rotate_left(shift);
+        for length in [1, 2, 3, 12, 60] {
+            for figure in all(&numbers, "x", length) {
+                assert_sound(&figure);
+            }
+        }
+    }
+    for number in AWKWARD {
+        for figure in all(&[number], "x", 5) {
+            assert_sound(&figure);
+        }
+    }
+}
+
+#[test]
+fn nothing_to_draw_is_said_in_words() {
+    for figure in all(&[0.5], "", 0) {
+        assert_sound(&figure);
+        assert!(
+            figure.caption.starts_with("No data"),
+            "{}: {}",
+            figure.title,
+            figure.caption
+        );
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_are_counted_in_the_caption() {
+    let values = Residuals {
+        points: vec![(1.0, 1.0), (f64::NAN, 2.0), (3.0, f64::INFINITY)],
+        unit: String::new(),
+    };
+    let figure = predicted_vs_actual(&values, "p");
+    assert!(
+        figure
+            .caption
+            .ends_with("2 values were not finite numbers and are left out."),
+        "{}",
+        figure.caption
+    );
+}
+
+#[test]
+fn the_same_values_give_the_same_bytes() {
+    assert_eq!(ordinary(), ordinary());
+}
+
+#[test]
+fn ids_carry_the_prefix_so_that_figures_share_a_page() {
+    let figure = roc(&Roc::default(), "run 41");
+    assert!(
+        figure
+            .svg
+            .contains("aria-labelledby=\"run-41-title run-41-desc\""),
+        "{}",
+        figure.svg
+    );
+}
+
+#[test]
+fn a_long_curve_is_thinned_to_what_can_be_seen() {
+    let points = (0..50_000)
+        .map(|i| f64::from(i) / 49_999.0)
+        .map(|x| (x, x.sqrt()))
+        .collect();
+    let values = Roc {
+        curves: vec![Curve {
+            points,
+            ..Curve::default()
+        }],
+        operating_point: None,
+    };
+    let svg = roc(&values, "r").svg;
+    let longest = svg
+        .split("points=\"")
+        .map(|part| part.split('"').next().unwrap_or("").split(' ').count())
+        .max();
+    assert_eq!(longest, Some(400));
+    assert!(svg.len() < 20_000, "{}", svg.len());
+}
+
+#[test]
+fn overlaid_series_differ_in_more_than_colour() {
+    let line = |label: &str, y: f64| Line {
+        label: label.to_owned(),
+        points: vec![(0.0, y), (1.0, y), (2.0, y + 1.0)],
+        band: Vec::new(),
+    };
+    let values = LineChart {
+        title: String::new(),
+        x: XAxis::Number("step".to_owned()),
+        y: String::new(),
+        lines: vec![line("first", 1.0), line("second", 2.0)],
+        threshold: None,
+        annotations: Vec::new(),
+    };
+    let svg = line_chart(&values, "x").svg;
+    assert!(
+        svg.contains("class=\"chart-series-2\" fill=\"none\"") && svg.contains("stroke-dasharray=\"6 3\"")
+    );
+    assert!(svg.contains("<circle") && svg.contains("<polygon"));
+}
+
+#[test]
+fn best_so_far_ignores_trials_that_did_not_complete() {
+    let trial = |number, value, state| Trial {
+        number,
+        value: Some(value),
+        state,
+    };
+    let values = TuningHistory {
+        objective: "AUC".to_owned(),
+        direction: Direction::Maximise,
+        trials: vec![
+            trial(2, 0.7, TrialState::Complete),
+            trial(1, 0.6, TrialState::Complete),
+            trial(3, 0.99, TrialState::Infeasible),
+        ],
+        budget: Some(10),
+    };
+    let figure = tuning_history(&values, "t");
+    assert_eq!(figure.caption, "Best AUC 0.7 in trial 2; 3 of 10 trials.");
+    assert_eq!(figure.table[2], ["3", "infeasible", "0.99", "0.7"]);
+}
+
+#[test]
+fn a_confusion_matrix_gives_the_share_of_each_actual_class() {
+    let values = ConfusionMatrix {
+        classes: vec!["no".to_owned(), "yes".to_owned()],
+        counts: vec![vec![90, 10], vec![5, 15]],
+    };
+    let figure = confusion_matrix(&values, "m");
+    assert_eq!(
+        figure.table[0],
+        ["no", "90 (90.0\u{202f}%)", "10 (10.0\u{202f}%)"]
+    );
+    assert_eq!(
+        figure.caption,
+        "105 of 120 cases right (87.5\u{202f}%). Most frequent error: no taken for yes, 10 cases."
+    );
+}
+
+#[test]
+fn a_histogram_of_values_counts_every_value_once() {
+    let binned = Histogram::of_values("x", &[0.0, 1.0, 2.0, 10.0, f64::NAN], 5);
+    assert_eq!(binned.counts, [2, 1, 0, 0, 1]);
+    assert_eq!(binned.missing, 1);
+    let constant = Histogram::of_values("x", &[3.0; 7], 5);
+    assert_eq!(constant.counts, [7]);
+}
+
+#[test]
+fn html_holds_caption_picture_and_numbers() {
+    let html = ordinary()[0].html();
+    let order = [
+        "<figure class=\"figure\">",
+        "<figcaption",
+        "<svg",
+        "<details class=\"figure-data\">",
+        "<table class=\"table\">",
+    ];
+    let places: Vec<_> = order.iter().map(|part| html.find(part)).collect();
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?}"
+    );
+}

@@ -1,0 +1,23 @@
+//! Ids, values, states, rules and the policy table of Millrace. No IO, no clock, no randomness; compiles to WASM.
+//!
+//! Everything that two doors (page, API, job) must agree on lives here: what a problem document may say ([`problem`]), how
+//! features are computed ([`expr`]), who may do what ([`policy`], [`review`]), when a model may be promoted ([`gate`]) and
+//! how the audit trail is chained ([`audit`]).
+
+pub mod audit;
+pub mod clock;
+pub mod digest;
+pub mod expr;
+pub mod fault;
+pub mod gate;
+pub mod ids;
+pub mod metric;
+pub mod policy;
+pub mod problem;
+pub mod review;
+pub mod run;
+pub mod schema;
+pub mod trainer;
+pub mod view;
+
+pub use digest::Digest;

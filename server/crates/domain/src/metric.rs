@@ -1,0 +1,235 @@
+//! Evaluation metrics: names, directions, and which problems they fit.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What is predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// One of two classes; the positive one has a score between 0 and 1.
+    Binary,
+    /// One of three or more classes.
+    Multiclass,
+    /// A number.
+    Regression,
+}
+
+impl TargetKind {
+    /// The document's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Multiclass => "multiclass",
+            Self::Regression => "regression",
+        }
+    }
+}
+
+impl FromStr for TargetKind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Binary, Self::Multiclass, Self::Regression].into_iter().find(|kind| kind.as_str() == text).ok_or(())
+    }
+}
+
+/// A metric of a fitted model on one part of the data. Definitions follow scikit-learn 1.9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Area under the ROC curve; ties count half. Multiclass: one against the rest, macro average.
+    RocAuc,
+    /// Average precision: the step-wise area under the precision–recall curve.
+    PrAuc,
+    /// Mean negative log-likelihood in nats; probabilities are clipped to [ε, 1 − ε] with double's ε.
+    LogLoss,
+    /// Mean squared difference of probability and outcome (binary).
+    Brier,
+    /// Share of rows whose most probable class is the true one.
+    Accuracy,
+    /// Mean recall over the classes.
+    BalancedAccuracy,
+    /// Harmonic mean of precision and recall; multiclass: macro average.
+    F1,
+    /// Share of predicted positives that are positive; multiclass: macro average.
+    Precision,
+    /// Share of positives that were predicted; multiclass: macro average.
+    Recall,
+    /// Root of the mean squared error, in the target's unit.
+    Rmse,
+    /// Mean absolute error, in the target's unit.
+    Mae,
+    /// Share of variance explained: 1 − residual / total sum of squares.
+    R2,
+}
+
+/// Whether more or less is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// More is better.
+    Up,
+    /// Less is better.
+    Down,
+}
+
+impl Metric {
+    /// All metrics.
+    pub const ALL: [Self; 12] = [
+        Self::RocAuc,
+        Self::PrAuc,
+        Self::LogLoss,
+        Self::Brier,
+        Self::Accuracy,
+        Self::BalancedAccuracy,
+        Self::F1,
+        Self::Precision,
+        Self::Recall,
+        Self::Rmse,
+        Self::Mae,
+        Self::R2,
+    ];
+
+    /// The document's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RocAuc => "roc_auc",
+            Self::PrAuc => "pr_auc",
+            Self::LogLoss => "log_loss",
+            Self::Brier => "brier",
+            Self::Accuracy => "accuracy",
+            Self::BalancedAccuracy => "balanced_accuracy",
+            Self::F1 => "f1",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::Rmse => "rmse",
+            Self::Mae => "mae",
+            Self::R2 => "r2",
+        }
+    }
+
+    /// What it is called in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::RocAuc => "ROC AUC",
+            Self::PrAuc => "average precision",
+            Self::LogLoss => "log loss",
+            Self::Brier => "Brier score",
+            Self::Accuracy => "accuracy",
+            Self::BalancedAccuracy => "balanced accuracy",
+            Self::F1 => "F1",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::Rmse => "RMSE",
+            Self::Mae => "mean absolute error",
+            Self::R2 => "R²",
+        }
+    }
+
+    /// Which way is better.
+    pub const fn direction(self) -> Direction {
+        match self {
+            Self::LogLoss | Self::Brier | Self::Rmse | Self::Mae => Direction::Down,
+            _ => Direction::Up,
+        }
+    }
+
+    /// Whether the metric is defined for that kind of target.
+    pub const fn fits(self, kind: TargetKind) -> bool {
+        match self {
+            Self::Rmse | Self::Mae | Self::R2 => matches!(kind, TargetKind::Regression),
+            Self::Brier | Self::PrAuc => matches!(kind, TargetKind::Binary),
+            _ => !matches!(kind, TargetKind::Regression),
+        }
+    }
+
+    /// The metrics of that kind of target, in the order they are shown.
+    pub fn of(kind: TargetKind) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |metric| metric.fits(kind))
+    }
+
+    /// Whether `a` is better than `b`; a value that is not a number is never better.
+    pub fn is_better(self, a: f64, b: f64) -> bool {
+        match self.direction() {
+            Direction::Up => a > b || (b.is_nan() && !a.is_nan()),
+            Direction::Down => a < b || (b.is_nan() && !a.is_nan()),
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Metric {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|metric| metric.as_str() == text).ok_or(())
+    }
+}
+
+/// A bound on a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// The metric must reach this value.
+    AtLeast(f64),
+    /// The metric must not exceed this value.
+    AtMost(f64),
+}
+
+impl Bound {
+    /// Whether `observed` keeps the bound; NaN never does.
+    pub fn holds(self, observed: f64) -> bool {
+        match self {
+            Self::AtLeast(limit) => observed >= limit,
+            Self::AtMost(limit) => observed <= limit,
+        }
+    }
+
+    /// The limit itself.
+    pub const fn limit(self) -> f64 {
+        match self {
+            Self::AtLeast(limit) | Self::AtMost(limit) => limit,
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(limit) => write!(f, "≥ {limit}"),
+            Self::AtMost(limit) => write!(f, "≤ {limit}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_never_keeps_a_bound() {
+        assert!(!Bound::AtLeast(0.0).holds(f64::NAN));
+        assert!(!Bound::AtMost(0.0).holds(f64::NAN));
+    }
+
+    #[test]
+    fn nan_is_worse_than_any_number() {
+        assert!(!Metric::LogLoss.is_better(f64::NAN, 9.0));
+        assert!(Metric::LogLoss.is_better(9.0, f64::NAN));
+    }
+
+    #[test]
+    fn every_name_parses_back() {
+        for metric in Metric::ALL {
+            assert_eq!(metric.as_str().parse(), Ok(metric));
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The policy: which role may do what, and which action stands behind every route.
+//!
+//! Deny by default: an action that [`Action::roles`] does not grant is refused, and a route that [`ROUTES`] does not name
+//! answers as if it did not exist. What depends on the state of an object (who wrote it, which digest is current) is
+//! decided by [`crate::review`] and the state machines; this table comes first.
+
+mod routes;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::AccountId;
+
+pub use routes::{Access, ROUTES, Route, access_of};
+
+/// What a person is in the organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads problems and signs them and promotions off.
+    Stakeholder,
+    /// Defines problems, brings data, launches runs.
+    MlEngineer,
+    /// Watches production and rolls back.
+    OnCall,
+    /// Manages people.
+    Admin,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Stakeholder, Self::MlEngineer, Self::OnCall, Self::Admin];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stakeholder => "stakeholder",
+            Self::MlEngineer => "ml_engineer",
+            Self::OnCall => "on_call",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The word shown to people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Stakeholder => "stakeholder",
+            Self::MlEngineer => "ML engineer",
+            Self::OnCall => "on-call",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is not a role; roles are stakeholder, ml_engineer, on_call, admin"))
+    }
+}
+
+/// What can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "`title` says what each is")]
+pub enum Action {
+    ReadWorkspace,
+    WriteProblem,
+    ReviewProblem,
+    UploadData,
+    LaunchRun,
+    CancelRun,
+    ReviewModel,
+    Deploy,
+    RollBack,
+    Predict,
+    ReportOutcome,
+    ManageOwnTokens,
+    ManagePeople,
+    ReadAudit,
+    ReadMetrics,
+}
+
+impl Action {
+    /// All actions.
+    pub const ALL: [Self; 15] = [
+        Self::ReadWorkspace,
+        Self::WriteProblem,
+        Self::ReviewProblem,
+        Self::UploadData,
+        Self::LaunchRun,
+        Self::CancelRun,
+        Self::ReviewModel,
+        Self::Deploy,
+        Self::RollBack,
+        Self::Predict,
+        Self::ReportOutcome,
+        Self::ManageOwnTokens,
+        Self::ManagePeople,
+        Self::ReadAudit,
+        Self::ReadMetrics,
+    ];
+
+    /// What it is called in messages and in the audit trail.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::ReadWorkspace => "read problems, data, runs and models",
+            Self::WriteProblem => "write problem documents",
+            Self::ReviewProblem => "review problem documents",
+            Self::UploadData => "upload data",
+            Self::LaunchRun => "launch runs",
+            Self::CancelRun => "cancel runs",
+            Self::ReviewModel => "review model versions",
+            Self::Deploy => "put approved models live",
+            Self::RollBack => "roll back",
+            Self::Predict => "ask for predictions",
+            Self::ReportOutcome => "report outcomes",
+            Self::ManageOwnTokens => "manage own tokens",
+            Self::ManagePeople => "manage people and roles",
+            Self::ReadAudit => "read the audit trail",
+            Self::ReadMetrics => "read operating metrics",
+        }
+    }
+
+    /// The roles that may do it.
+    pub const fn roles(self) -> &'static [Role] {
+        use Role::{Admin, MlEngineer, OnCall, Stakeholder};
+        match self {
+            Self::ReadWorkspace | Self::ManageOwnTokens => &[Stakeholder, MlEngineer, OnCall, Admin],
+            Self::WriteProblem | Self::UploadData | Self::LaunchRun | Self::CancelRun => &[MlEngineer],
+            Self::ReviewProblem | Self::ReviewModel => &[Stakeholder, MlEngineer],
+            Self::Deploy => &[MlEngineer],
+            Self::RollBack => &[MlEngineer, OnCall],
+            Self::Predict | Self::ReportOutcome => &[MlEngineer, OnCall],
+            Self::ManagePeople => &[Admin],
+            Self::ReadAudit => &[Admin, OnCall, Stakeholder, MlEngineer],
+            Self::ReadMetrics => &[Admin, OnCall],
+        }
+    }
+
+    /// The token scope that covers it; none for what only a person in a session may do.
+    pub const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::ReadWorkspace => Some(Scope::Read),
+            Self::ReadMetrics => Some(Scope::Metrics),
+            Self::Predict | Self::ReportOutcome => Some(Scope::Predict),
+            Self::WriteProblem | Self::UploadData | Self::LaunchRun | Self::CancelRun => Some(Scope::Launch),
+            Self::Deploy | Self::RollBack => Some(Scope::Deploy),
+            Self::ReviewProblem | Self::ReviewModel | Self::ManageOwnTokens | Self::ManagePeople | Self::ReadAudit => {
+                None
+            }
+        }
+    }
+}
+
+/// What a token may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Ask for predictions and report outcomes.
+    Predict,
+    /// Read everything a page shows.
+    Read,
+    /// Write problems, upload data, launch and cancel runs.
+    Launch,
+    /// Put approved models live and roll back.
+    Deploy,
+    /// Read operating metrics.
+    Metrics,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 5] = [Self::Predict, Self::Read, Self::Launch, Self::Deploy, Self::Metrics];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Predict => "predict",
+            Self::Read => "read",
+            Self::Launch => "launch",
+            Self::Deploy => "deploy",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is not a scope; scopes are predict, read, launch, deploy, metrics"))
+    }
+}
+
+/// How the caller showed who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// A person signed in, in a browser.
+    Session,
+    /// A script with a token of these scopes.
+    Token(Vec<Scope>),
+    /// The command line on the host itself.
+    Host,
+}
+
+/// Somebody who was recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Whose account.
+    pub account: AccountId,
+    /// Their name in records.
+    pub name: String,
+    /// Their mail address.
+    pub email: String,
+    /// What they are.
+    pub roles: Vec<Role>,
+    /// How they showed it.
+    pub via: Via,
+}
+
+/// Why something may not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The role is missing.
+    #[error("you may not {}; it needs the role {}", .0.title(), role_list(.0.roles()))]
+    Role(Action),
+    /// The token's scopes do not cover it.
+    #[error("this token may not {}; it needs the scope {}", .action.title(), .scope.as_str())]
+    Scope {
+        /// What was asked.
+        action: Action,
+        /// What it would need.
+        scope: Scope,
+    },
+    /// Only a person may do it.
+    #[error("a token may not {}; sign in and do it yourself", .0.title())]
+    PersonOnly(Action),
+}
+
+fn role_list(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.title()).collect::<Vec<_>>().join(" or ")
+}
+
+impl Actor {
+    /// Whether the actor may do it at all.
+    ///
+    /// # Errors
+    /// The reason, in words for the person.
+    pub fn may(&self, action: Action) -> Result<(), Refused> {
+        if let Via::Token(scopes) = &self.via {
+            match action.scope() {
+                None => return Err(Refused::PersonOnly(action)),
+                Some(scope) if !scopes.contains(&scope) => return Err(Refused::Scope { action, scope }),
+                Some(_) => {}
+            }
+        }
+        if self.roles.iter().any(|role| action.roles().contains(role)) { Ok(()) } else { Err(Refused::Role(action)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(roles: &[Role], via: Via) -> Actor {
+        Actor { account: AccountId(1), name: String::new(), email: String::new(), roles: roles.to_vec(), via }
+    }
+
+    #[test]
+    fn on_call_rolls_back_but_does_not_deploy() {
+        let on_call = actor(&[Role::OnCall], Via::Session);
+        assert_eq!(on_call.may(Action::RollBack), Ok(()));
+        assert_eq!(on_call.may(Action::Deploy), Err(Refused::Role(Action::Deploy)));
+    }
+
+    #[test]
+    fn a_token_never_reviews_manages_people_or_makes_tokens() {
+        let everything = actor(&Role::ALL, Via::Token(Scope::ALL.to_vec()));
+        for action in [Action::ReviewProblem, Action::ReviewModel, Action::ManagePeople, Action::ManageOwnTokens] {
+            assert_eq!(everything.may(action), Err(Refused::PersonOnly(action)));
+        }
+    }
+
+    #[test]
+    fn a_token_is_never_above_its_owner() {
+        let token = actor(&[Role::Stakeholder], Via::Token(Scope::ALL.to_vec()));
+        assert_eq!(token.may(Action::LaunchRun), Err(Refused::Role(Action::LaunchRun)));
+    }
+
+    #[test]
+    fn a_token_stays_inside_its_scopes() {
+        let token = actor(&[Role::MlEngineer], Via::Token(vec![Scope::Predict]));
+        assert_eq!(token.may(Action::Predict), Ok(()));
+        let refused = Refused::Scope { action: Action::LaunchRun, scope: Scope::Launch };
+        assert_eq!(token.may(Action::LaunchRun), Err(refused));
+    }
+
+    #[test]
+    fn an_account_without_a_role_may_do_nothing() {
+        let nobody = actor(&[], Via::Session);
+        assert!(Action::ALL.into_iter().all(|action| nobody.may(action).is_err()));
+    }
+
+    #[test]
+    fn an_admin_alone_neither_approves_nor_deploys() {
+        let admin = actor(&[Role::Admin], Via::Session);
+        assert!(admin.may(Action::ReviewProblem).is_err() && admin.may(Action::Deploy).is_err());
+    }
+}

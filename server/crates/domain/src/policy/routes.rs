@@ -1,0 +1,159 @@
+//! Every address the server answers, and what it takes to be answered.
+
+use super::Action;
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody: health, sign-in, set-up, static files.
+    Public,
+    /// Anybody who is recognised, whatever the role: signing out, the own account.
+    Recognised,
+    /// Somebody who may do the action.
+    May(Action),
+}
+
+/// A method and a path as the router spells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// `GET`, `POST`, `PUT` or `DELETE`; HEAD counts as GET.
+    pub method: &'static str,
+    /// The router's pattern, for example `/runs/{id}`.
+    pub path: &'static str,
+    /// What it asks of its caller.
+    pub access: Access,
+}
+
+const fn get(path: &'static str, access: Access) -> Route {
+    Route { method: "GET", path, access }
+}
+
+const fn post(path: &'static str, access: Access) -> Route {
+    Route { method: "POST", path, access }
+}
+
+const READ: Access = Access::May(Action::ReadWorkspace);
+
+/// The table. What is not in it is answered 404.
+pub const ROUTES: &[Route] = &[
+    // Health and static files
+    get("/healthz", Access::Public),
+    get("/readyz", Access::Public),
+    get("/metrics", Access::May(Action::ReadMetrics)),
+    get("/pkg/{*file}", Access::Public),
+    get("/favicon.svg", Access::Public),
+    // Predictions
+    post("/v1/models/{call}", Access::May(Action::Predict)),
+    // REST
+    get("/api/openapi.json", Access::Public),
+    post("/api/v1/session", Access::Public),
+    Route { method: "DELETE", path: "/api/v1/session", access: Access::Recognised },
+    get("/api/v1/problems", READ),
+    post("/api/v1/problems", Access::May(Action::WriteProblem)),
+    get("/api/v1/problems/{slug}", READ),
+    get("/api/v1/problems/{slug}/versions/{number}", READ),
+    post("/api/v1/problems/{slug}/versions", Access::May(Action::WriteProblem)),
+    post("/api/v1/problems/{slug}/versions/{number}/submit", Access::May(Action::WriteProblem)),
+    post("/api/v1/problems/{slug}/versions/{number}/decisions", Access::May(Action::ReviewProblem)),
+    post("/api/v1/problems/{slug}/runs", Access::May(Action::LaunchRun)),
+    post("/api/v1/datasets", Access::May(Action::UploadData)),
+    get("/api/v1/datasets/{id}/versions/{number}", READ),
+    get("/api/v1/datasets/{id}/versions/{number}/report", READ),
+    get("/api/v1/runs", READ),
+    get("/api/v1/runs/{id}", READ),
+    get("/api/v1/runs/{id}/metrics/{name}", READ),
+    get("/api/v1/runs/{id}/artifacts", READ),
+    post("/api/v1/runs/{id}/cancel", Access::May(Action::CancelRun)),
+    get("/api/v1/models/{slug}", READ),
+    get("/api/v1/models/{slug}/versions/{number}", READ),
+    post("/api/v1/models/{slug}/versions/{number}/decisions", Access::May(Action::ReviewModel)),
+    get("/api/v1/deployments/{slug}", READ),
+    post("/api/v1/deployments/{slug}/rollouts", Access::May(Action::Deploy)),
+    post("/api/v1/deployments/{slug}/rollback", Access::May(Action::RollBack)),
+    get("/api/v1/audit", Access::May(Action::ReadAudit)),
+    get("/api/v1/events", READ),
+    // Pages
+    get("/", READ),
+    get("/sign-in", Access::Public),
+    get("/set-up", Access::Public),
+    get("/problems", READ),
+    get("/problems/new", READ),
+    get("/problems/{slug}", READ),
+    get("/problems/{slug}/v/{number}", READ),
+    get("/datasets", READ),
+    get("/datasets/new", READ),
+    get("/datasets/{id}", READ),
+    get("/datasets/{id}/v/{number}", READ),
+    get("/runs", READ),
+    get("/runs/new", READ),
+    get("/runs/{id}", READ),
+    get("/models", READ),
+    get("/models/{slug}", READ),
+    get("/models/{slug}/v/{number}", READ),
+    get("/deployments", READ),
+    get("/deployments/{slug}", READ),
+    get("/people", READ),
+    get("/audit", Access::May(Action::ReadAudit)),
+    get("/account", Access::Recognised),
+    // Server functions and forms
+    post("/fn/sign_in", Access::Public),
+    post("/fn/set_up", Access::Public),
+    post("/fn/sign_out", Access::Recognised),
+    post("/fn/set_theme", Access::Public),
+    post("/fn/whoami", Access::Public),
+    post("/fn/home", READ),
+    post("/fn/list_problems", READ),
+    post("/fn/problem", READ),
+    post("/fn/problem_version", READ),
+    post("/fn/save_problem", Access::May(Action::WriteProblem)),
+    post("/fn/submit_problem", Access::May(Action::WriteProblem)),
+    post("/fn/decide_problem", Access::May(Action::ReviewProblem)),
+    post("/fn/list_datasets", READ),
+    post("/fn/dataset", READ),
+    post("/fn/dataset_version", READ),
+    post("/fn/upload_dataset", Access::May(Action::UploadData)),
+    post("/fn/list_runs", READ),
+    post("/fn/run", READ),
+    post("/fn/launch_options", READ),
+    post("/fn/launch_run", Access::May(Action::LaunchRun)),
+    post("/fn/cancel_run", Access::May(Action::CancelRun)),
+    post("/fn/retry_run", Access::May(Action::LaunchRun)),
+    post("/fn/list_models", READ),
+    post("/fn/model", READ),
+    post("/fn/model_version", READ),
+    post("/fn/decide_model", Access::May(Action::ReviewModel)),
+    post("/fn/list_deployments", READ),
+    post("/fn/deployment", READ),
+    post("/fn/deploy", Access::May(Action::Deploy)),
+    post("/fn/roll_back", Access::May(Action::RollBack)),
+    post("/fn/list_people", READ),
+    post("/fn/add_person", Access::May(Action::ManagePeople)),
+    post("/fn/set_roles", Access::May(Action::ManagePeople)),
+    post("/fn/disable_person", Access::May(Action::ManagePeople)),
+    post("/fn/audit", Access::May(Action::ReadAudit)),
+    post("/fn/account", Access::Recognised),
+    post("/fn/create_token", Access::May(Action::ManageOwnTokens)),
+    post("/fn/revoke_token", Access::May(Action::ManageOwnTokens)),
+];
+
+/// What the route asks, or none when it is not in the table.
+pub fn access_of(method: &str, path: &str) -> Option<Access> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    ROUTES.iter().find(|route| route.method == method && route.path == path).map(|route| route.access)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_route_is_listed_twice() {
+        let mut seen = std::collections::BTreeSet::new();
+        assert!(ROUTES.iter().all(|route| seen.insert((route.method, route.path))));
+    }
+
+    #[test]
+    fn what_is_not_listed_has_no_access() {
+        assert_eq!(access_of("POST", "/api/v1/people"), None);
+    }
+}

@@ -1,0 +1,385 @@
+//! The problem document: what is to be predicted, how well, for whom, and under which rules.
+//!
+//! A document is read once ([`ProblemDocument::parse`]) into types that cannot be wrong; every mistake is reported at once
+//! with its pointer. Its *digest* is that of its canonical JSON: what people sign. Gates, alerts and rollout limits are
+//! derived from the signed document, so changing a limit needs a new signature.
+
+mod diff;
+#[cfg(feature = "parse")]
+mod read;
+mod span;
+mod state;
+mod summary;
+#[cfg(all(test, feature = "parse"))]
+mod tests;
+#[cfg(feature = "parse")]
+mod walk;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::expr::Expression;
+use crate::metric::{Bound, Metric, TargetKind};
+
+pub use diff::changes;
+pub use span::Span;
+pub use state::{ProblemState, TransitionRefused};
+
+/// One mistake in a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Mistake {
+    /// JSON pointer (RFC 6901) to the place, `""` for the whole document.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// A valid problem document.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProblemDocument {
+    /// Address of the problem: lower-case letters, digits and hyphens.
+    pub slug: String,
+    /// One line for people.
+    pub title: String,
+    /// What will be done with the answer.
+    pub decision: String,
+    /// What is predicted.
+    pub target: Target,
+    /// How rows are read and split.
+    pub data: Data,
+    /// The inputs of the model, in order.
+    pub features: Vec<Feature>,
+    /// What a model must reach on the test part.
+    pub success: Goal,
+    /// What a model must keep besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<Goal>,
+    /// Parts of the data on which a model must hold up as well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<Slice>,
+    /// What serving must keep.
+    pub serving: Serving,
+    /// The business number the predictions should move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub business: Option<Business>,
+    /// How a version reaches its users.
+    pub rollout: Rollout,
+    /// What is watched in production.
+    pub monitoring: Monitoring,
+    /// When a new model is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retraining: Option<Retraining>,
+    /// How many approvals are needed.
+    pub approvals: Approvals,
+    /// Who is told.
+    pub notify: Notify,
+}
+
+/// What is predicted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Target {
+    /// Its name in reports.
+    pub name: String,
+    /// Its kind.
+    pub kind: TargetKind,
+    /// How a row's label is computed.
+    #[serde(flatten)]
+    pub definition: Definition,
+    /// How long after the event the label is known.
+    pub delay: Span,
+}
+
+/// How a row's label is computed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Definition {
+    /// It is the value of a column.
+    Column(String),
+    /// It is the value of an expression over columns.
+    Expression(Expression),
+}
+
+impl Definition {
+    /// The expression that gives the label.
+    pub fn expression(&self) -> Expression {
+        match self {
+            Self::Column(name) => Expression::column(name),
+            Self::Expression(expression) => expression.clone(),
+        }
+    }
+}
+
+/// How rows are read and split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Data {
+    /// Column that names the entity a row is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// Column of the event's time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<String>,
+    /// How that column is written.
+    pub time_format: TimeFormat,
+    /// How rows become training, validation and test parts.
+    pub split: Split,
+}
+
+/// How a time is written in the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeFormat {
+    /// ISO 8601 / RFC 3339 text; no zone means UTC.
+    Iso,
+    /// Seconds since 1970-01-01 UTC.
+    UnixS,
+    /// Milliseconds since 1970-01-01 UTC.
+    UnixMs,
+}
+
+/// How rows become parts. Shares are of all rows; what is left is for training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Split {
+    /// In order of event time (the source's order without one): the earliest train, the latest test.
+    Time {
+        /// Share of the validation part.
+        validation: f64,
+        /// Share of the test part.
+        test: f64,
+    },
+    /// By a seeded shuffle, stratified by class for classification.
+    Random {
+        /// Share of the validation part.
+        validation: f64,
+        /// Share of the test part.
+        test: f64,
+        /// Seed of the shuffle.
+        seed: u64,
+    },
+}
+
+impl Split {
+    /// Share of the validation part.
+    pub const fn validation(&self) -> f64 {
+        match self {
+            Self::Time { validation, .. } | Self::Random { validation, .. } => *validation,
+        }
+    }
+
+    /// Share of the test part.
+    pub const fn test(&self) -> f64 {
+        match self {
+            Self::Time { test, .. } | Self::Random { test, .. } => *test,
+        }
+    }
+}
+
+/// The type of a model input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureType {
+    /// A number; a boolean counts as 0 or 1.
+    Number,
+    /// One of a set of values.
+    Category,
+}
+
+/// One model input.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Feature {
+    /// Its name, unique in the document.
+    pub name: String,
+    /// How it is computed from the columns of one row.
+    pub expression: Expression,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub feature_type: FeatureType,
+    /// Smallest value allowed (numbers).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Largest value allowed (numbers).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// The only values allowed (categories).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<String>>,
+    /// Whether it may be missing.
+    pub nullable: bool,
+    /// Largest share of rows in which it may be missing, if it is nullable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_null_share: Option<f64>,
+}
+
+/// A metric and its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// The metric.
+    pub metric: Metric,
+    /// Its bound.
+    #[serde(flatten)]
+    pub bound: Bound,
+}
+
+/// A goal on every value of a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// The column or feature whose values make the slices.
+    pub by: String,
+    /// The goal in each slice.
+    #[serde(flatten)]
+    pub goal: Goal,
+    /// Slices with fewer rows give no verdict.
+    pub min_rows: u64,
+}
+
+/// What serving must keep.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Serving {
+    /// 99th percentile of a single prediction, in milliseconds.
+    pub p99_ms: f64,
+    /// Predictions a second it is measured at.
+    pub throughput_rps: f64,
+}
+
+/// The business number that the predictions should move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Business {
+    /// Its name.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// Which way is better.
+    pub direction: crate::metric::Direction,
+}
+
+/// How a version reaches its users.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Predictions made beside the champion, unseen by callers.
+    pub shadow: Stage,
+    /// A share of callers gets the candidate's answers.
+    pub canary: Canary,
+}
+
+/// Evidence a stage must gather.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// At least so many predictions.
+    pub min_predictions: u64,
+    /// For at least so long.
+    pub min_duration: Span,
+}
+
+/// The canary stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Canary {
+    /// Share of entities, in percent.
+    pub percent: f64,
+    /// Evidence it must gather.
+    #[serde(flatten)]
+    pub evidence: Stage,
+}
+
+/// What is watched in production.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Monitoring {
+    /// Length of a window.
+    pub window: Span,
+    /// When a distribution counts as drifted.
+    pub drift: Drift,
+    /// Data older than this is stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Span>,
+    /// Windows with fewer rows give no verdict.
+    pub min_rows: u64,
+}
+
+/// When a distribution counts as drifted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The distance.
+    pub metric: DriftMetric,
+    /// Its limit.
+    pub threshold: f64,
+    /// Windows in a row above the limit.
+    pub windows: u32,
+}
+
+/// A distance between two distributions over the same bins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftMetric {
+    /// Kullback–Leibler divergence.
+    Kl,
+    /// Jensen–Shannon divergence.
+    Js,
+    /// Population stability index.
+    Psi,
+    /// Kolmogorov–Smirnov statistic.
+    Ks,
+}
+
+/// When a new model is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retraining {
+    /// Five-field cron.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// Zone of the cron.
+    pub timezone: String,
+    /// New rows since the last training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_rows: Option<u64>,
+    /// Whether confirmed drift starts a training.
+    pub on_drift: bool,
+    /// Least time between two trainings.
+    pub cool_down: Span,
+    /// How far a retrained version may go without a person.
+    pub promote: Promote,
+}
+
+/// How far a retrained version may go without a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Promote {
+    /// A person approves every promotion.
+    Approval,
+    /// Goes live when its gates and stages pass.
+    Automatic,
+}
+
+/// How many approvals are needed, each by somebody other than the author.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approvals {
+    /// For the document itself.
+    pub specification: u32,
+    /// For putting a model version live.
+    pub promotion: u32,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Notify {
+    /// Mail addresses of people on call.
+    pub on_call: Vec<String>,
+}
+
+impl ProblemDocument {
+    /// The document as canonical JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("a document holds only strings, finite numbers, lists and string-keyed maps")
+    }
+
+    /// The digest that people sign.
+    pub fn digest(&self) -> Digest {
+        Digest::of_canonical(&self.to_json())
+    }
+
+    /// Digest of what features are computed from: target, data reading and feature definitions.
+    pub fn feature_digest(&self) -> Digest {
+        Digest::of_canonical(&serde_json::json!({
+            "target": self.target, "data": self.data, "features": self.features,
+        }))
+    }
+}

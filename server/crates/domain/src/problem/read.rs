@@ -1,0 +1,415 @@
+//! From a JSON or TOML tree to a [`ProblemDocument`], collecting every mistake.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::walk::{Mistakes, Table};
+use super::{
+    Approvals, Business, Canary, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal, Mistake,
+    Monitoring, Notify, ProblemDocument, Promote, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target,
+    TimeFormat,
+};
+use crate::expr::Expression;
+use crate::metric::{Bound, Direction, Metric, TargetKind};
+
+/// More features than this are refused.
+const MOST_FEATURES: usize = 1_000;
+const METRICS: &str =
+    "roc_auc, pr_auc, log_loss, brier, accuracy, balanced_accuracy, f1, precision, recall, rmse, mae, r2";
+
+impl ProblemDocument {
+    /// Reads a document from its JSON tree.
+    ///
+    /// # Errors
+    /// Every mistake at once, each with its pointer.
+    pub fn from_json(value: &Value) -> Result<Self, Vec<Mistake>> {
+        let mistakes = Mistakes::default();
+        let document = Table::new(value, "", &mistakes).and_then(|table| document(&table));
+        match document {
+            Some(document) if mistakes.is_empty() => Ok(document),
+            _ => Err(mistakes.into_vec()),
+        }
+    }
+
+    /// Reads a document from text: JSON when it begins with a brace, else TOML.
+    ///
+    /// # Errors
+    /// Every mistake at once, each with its pointer; a text that cannot be read at all is one mistake at `""`.
+    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        let whole = |message: String| vec![Mistake { pointer: String::new(), message }];
+        let value: Value = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| whole(format!("is not JSON: {error}")))?
+        } else {
+            toml::from_str(text).map_err(|error| whole(format!("is not TOML: {}", error.to_string().trim_end())))?
+        };
+        Self::from_json(&value)
+    }
+}
+
+fn document(table: &Table<'_>) -> Option<ProblemDocument> {
+    let slug = slug(table);
+    let title = table.line("title", 200);
+    let decision = table.line("decision", 500);
+    let target = table.table("target").and_then(|target| self::target(&target));
+    let data = table.table("data").and_then(|data| self::data(&data));
+    let features = features(table);
+    if table.has("aggregates") {
+        table.mistake("aggregates", "windowed aggregates are not computed yet; leave them out");
+    }
+    let kind = target.as_ref().map(|target| target.kind);
+    let success = table.table("success").and_then(|success| goal(&success, kind, true));
+    let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, kind, true)).collect();
+    let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, kind)).collect();
+    let serving = serving(table);
+    let business = table.optional_table("business").and_then(|business| self::business(&business));
+    let rollout = rollout(table);
+    let monitoring = monitoring(table);
+    let retraining = table.optional_table("retraining").and_then(|retraining| self::retraining(&retraining));
+    let approvals = approvals(table);
+    let notify = notify(table);
+    table.close();
+    Some(ProblemDocument {
+        slug: slug?,
+        title: title?,
+        decision: decision?,
+        target: target?,
+        data: data?,
+        features: features?,
+        success: success?,
+        guardrails,
+        slices,
+        serving: serving?,
+        business,
+        rollout: rollout?,
+        monitoring: monitoring?,
+        retraining,
+        approvals: approvals?,
+        notify,
+    })
+}
+
+fn slug(table: &Table<'_>) -> Option<String> {
+    let slug = table.text("slug")?;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let shaped = (2..=63).contains(&slug.len())
+        && slug.chars().all(fits)
+        && slug.starts_with(|c: char| c.is_ascii_lowercase())
+        && !slug.ends_with('-');
+    if !shaped {
+        table.mistake(
+            "slug",
+            format!("must be 2 to 63 lower-case letters, digits and hyphens, beginning with a letter, got {slug:?}"),
+        );
+        return None;
+    }
+    Some(slug.to_owned())
+}
+
+fn expression(table: &Table<'_>, key: &'static str, text: &str) -> Option<Expression> {
+    Expression::parse(text).map_err(|error| table.mistake(key, error.to_string())).ok()
+}
+
+fn target(table: &Table<'_>) -> Option<Target> {
+    let name = table.line("name", 100);
+    let kind = table.word::<TargetKind>("kind", "binary, multiclass, regression");
+    let definition = match (table.optional_text("column"), table.optional_text("expression")) {
+        (Some(_), Some(_)) => {
+            table.mistake("column", "give either column or expression, not both");
+            None
+        }
+        (Some(column), None) => Some(Definition::Column(column.to_owned())),
+        (None, Some(text)) => expression(table, "expression", text).map(Definition::Expression),
+        (None, None) => {
+            if !table.has("column") && !table.has("expression") {
+                table.mistake("column", "is missing: say which column holds the label, or give an expression");
+            }
+            None
+        }
+    };
+    let delay = table.span_or("delay", "0s");
+    table.close();
+    Some(Target { name: name?, kind: kind?, definition: definition?, delay: delay? })
+}
+
+fn data(table: &Table<'_>) -> Option<Data> {
+    let entity = table.optional_text("entity").map(str::to_owned);
+    let event_time = table.optional_text("event_time").map(str::to_owned);
+    let formats = [("iso", TimeFormat::Iso), ("unix_s", TimeFormat::UnixS), ("unix_ms", TimeFormat::UnixMs)];
+    let time_format = table.word_of("time_format", &formats, TimeFormat::Iso);
+    let split = match table.optional_table("split") {
+        Some(split) => self::split(&split),
+        None if table.has("split") => None,
+        None => Some(Split::Time { validation: 0.15, test: 0.15 }),
+    };
+    table.close();
+    Some(Data { entity, event_time, time_format: time_format?, split: split? })
+}
+
+fn split(table: &Table<'_>) -> Option<Split> {
+    let by_time = table.word_of("kind", &[("time", true), ("random", false)], true);
+    let validation = table.number_in("validation", 0.0, 0.5, Some(0.15));
+    let test = table.number_in("test", 0.01, 0.5, Some(0.15));
+    let seed = table.optional_whole("seed");
+    if by_time == Some(true) && seed.is_some() {
+        table.mistake("seed", "belongs to a random split; a time split has none");
+    }
+    table.close();
+    let (validation, test) = (validation?, test?);
+    if validation + test > 0.8 {
+        table.mistake("test", format!("validation and test take {} of the rows; leave at least 0.2 to train on", validation + test));
+        return None;
+    }
+    Some(if by_time? {
+        Split::Time { validation, test }
+    } else {
+        Split::Random { validation, test, seed: seed.unwrap_or(0) }
+    })
+}
+
+fn features(table: &Table<'_>) -> Option<Vec<Feature>> {
+    let tables = table.tables("features");
+    if tables.is_empty() {
+        table.mistake("features", "is missing: a model needs at least one feature");
+        return None;
+    }
+    if tables.len() > MOST_FEATURES {
+        table.mistake("features", format!("has {} entries; at most {MOST_FEATURES} are allowed", tables.len()));
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    let mut features = Vec::with_capacity(tables.len());
+    for entry in &tables {
+        let feature = feature(entry);
+        if let Some(feature) = &feature
+            && !names.insert(feature.name.clone())
+        {
+            entry.mistake("name", format!("{:?} names two features; names must differ", feature.name));
+        }
+        features.push(feature);
+    }
+    features.into_iter().collect()
+}
+
+fn feature(table: &Table<'_>) -> Option<Feature> {
+    let name = table.line("name", 100);
+    let definition = match table.optional_text("expression") {
+        Some(text) => expression(table, "expression", text),
+        None if table.has("expression") => None,
+        None => name.as_deref().map(Expression::column),
+    };
+    let types = [("number", FeatureType::Number), ("category", FeatureType::Category)];
+    let feature_type = table.word_of("type", &types, FeatureType::Number);
+    let (min, max) = (table.optional_number("min"), table.optional_number("max"));
+    let values = table.optional_texts("values");
+    let nullable = table.truth_or("nullable", false);
+    let max_null_share =
+        if table.has("max_null_share") { table.number_in("max_null_share", 0.0, 1.0, None) } else { None };
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        table.mistake("min", format!("{min} is greater than max {max}"));
+    }
+    match feature_type {
+        Some(FeatureType::Number) if values.is_some() => {
+            table.mistake("values", "belongs to a category; a number has min and max");
+        }
+        Some(FeatureType::Category) if min.or(max).is_some() => {
+            table.mistake("min", "min and max belong to a number; a category has values");
+        }
+        _ => {}
+    }
+    if max_null_share.is_some() && !nullable {
+        table.mistake("max_null_share", "needs nullable = true");
+    }
+    table.close();
+    Some(Feature {
+        name: name?,
+        expression: definition?,
+        feature_type: feature_type?,
+        min,
+        max,
+        values,
+        nullable,
+        max_null_share,
+    })
+}
+
+fn goal(table: &Table<'_>, kind: Option<TargetKind>, closes: bool) -> Option<Goal> {
+    let metric = table.word::<Metric>("metric", METRICS);
+    if let (Some(metric), Some(kind)) = (metric, kind)
+        && !metric.fits(kind)
+    {
+        let fitting: Vec<&str> = Metric::of(kind).map(Metric::as_str).collect();
+        table.mistake(
+            "metric",
+            format!("{metric} does not fit a {} target; fitting are {}", kind.as_str(), fitting.join(", ")),
+        );
+    }
+    let bound = match (table.optional_number("at_least"), table.optional_number("at_most")) {
+        (Some(_), Some(_)) => {
+            table.mistake("at_least", "give either at_least or at_most, not both");
+            None
+        }
+        (Some(limit), None) => Some(Bound::AtLeast(limit)),
+        (None, Some(limit)) => Some(Bound::AtMost(limit)),
+        (None, None) => {
+            if !table.has("at_least") && !table.has("at_most") {
+                table.mistake("at_least", "is missing: say at_least or at_most");
+            }
+            None
+        }
+    };
+    if let (Some(metric), Some(bound)) = (metric, bound) {
+        match (metric.direction(), bound) {
+            (Direction::Up, Bound::AtMost(_)) => table.mistake("at_most", format!("more {metric} is better; say at_least")),
+            (Direction::Down, Bound::AtLeast(_)) => {
+                table.mistake("at_least", format!("less {metric} is better; say at_most"));
+            }
+            _ => {}
+        }
+    }
+    if closes {
+        table.close();
+    }
+    Some(Goal { metric: metric?, bound: bound? })
+}
+
+fn slice(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Slice> {
+    let by = table.line("by", 200);
+    let min_rows = table.whole_or("min_rows", 200);
+    let goal = goal(table, kind, false);
+    table.close();
+    Some(Slice { by: by?, goal: goal?, min_rows })
+}
+
+fn serving(table: &Table<'_>) -> Option<Serving> {
+    let Some(serving) = table.optional_table("serving") else {
+        return (!table.has("serving")).then_some(Serving { p99_ms: 100.0, throughput_rps: 50.0 });
+    };
+    let p99_ms = serving.number_in("p99_ms", 0.01, 60_000.0, Some(100.0));
+    let throughput_rps = serving.number_in("throughput_rps", 0.01, 1e6, Some(50.0));
+    serving.close();
+    Some(Serving { p99_ms: p99_ms?, throughput_rps: throughput_rps? })
+}
+
+fn business(table: &Table<'_>) -> Option<Business> {
+    let name = table.line("name", 100);
+    let unit = table.line("unit", 40);
+    let direction = table.word_of("direction", &[("up", Direction::Up), ("down", Direction::Down)], Direction::Up);
+    table.close();
+    Some(Business { name: name?, unit: unit?, direction: direction? })
+}
+
+fn rollout(table: &Table<'_>) -> Option<Rollout> {
+    let shadow_default = || Stage { min_predictions: 500, min_duration: Span::of_seconds(3_600) };
+    let canary_default = || Canary {
+        percent: 5.0,
+        evidence: Stage { min_predictions: 2_000, min_duration: Span::of_seconds(6 * 3_600) },
+    };
+    let Some(rollout) = table.optional_table("rollout") else {
+        return (!table.has("rollout")).then(|| Rollout { shadow: shadow_default(), canary: canary_default() });
+    };
+    let shadow = match rollout.optional_table("shadow") {
+        Some(shadow) => {
+            let stage = stage(&shadow, &shadow_default());
+            shadow.close();
+            stage
+        }
+        None => Some(shadow_default()),
+    };
+    let canary = match rollout.optional_table("canary") {
+        Some(canary) => {
+            let percent = canary.number_in("percent", 0.1, 50.0, Some(5.0));
+            let evidence = stage(&canary, &canary_default().evidence);
+            canary.close();
+            percent.zip(evidence).map(|(percent, evidence)| Canary { percent, evidence })
+        }
+        None => Some(canary_default()),
+    };
+    rollout.close();
+    Some(Rollout { shadow: shadow?, canary: canary? })
+}
+
+fn stage(table: &Table<'_>, default: &Stage) -> Option<Stage> {
+    let min_predictions = table.whole_or("min_predictions", default.min_predictions);
+    let min_duration = table.span_or("min_duration", &default.min_duration.to_string());
+    Some(Stage { min_predictions, min_duration: min_duration? })
+}
+
+fn monitoring(table: &Table<'_>) -> Option<Monitoring> {
+    let drift_default = Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 };
+    let Some(monitoring) = table.optional_table("monitoring") else {
+        let default =
+            Monitoring { window: Span::of_seconds(3_600), drift: drift_default, freshness: None, min_rows: 200 };
+        return (!table.has("monitoring")).then_some(default);
+    };
+    let window = monitoring.span_or("window", "1h").filter(|window| {
+        let long_enough = window.seconds() >= 1;
+        if !long_enough {
+            monitoring.mistake("window", "must be at least one second");
+        }
+        long_enough
+    });
+    let drift = match monitoring.optional_table("drift") {
+        Some(drift) => {
+            let metrics = [
+                ("kl", DriftMetric::Kl),
+                ("js", DriftMetric::Js),
+                ("psi", DriftMetric::Psi),
+                ("ks", DriftMetric::Ks),
+            ];
+            let metric = drift.word_of("metric", &metrics, DriftMetric::Kl);
+            let threshold = drift.number_in("threshold", 1e-6, 1e6, Some(0.1));
+            let windows = drift.number_in("windows", 1.0, 1_000.0, Some(2.0));
+            drift.close();
+            metric.zip(threshold.zip(windows)).map(|(metric, (threshold, windows))| Drift {
+                metric,
+                threshold,
+                windows: windows as u32,
+            })
+        }
+        None => Some(drift_default),
+    };
+    let freshness = monitoring.optional_span("freshness");
+    let min_rows = monitoring.whole_or("min_rows", 200);
+    monitoring.close();
+    Some(Monitoring { window: window?, drift: drift?, freshness, min_rows })
+}
+
+fn retraining(table: &Table<'_>) -> Option<Retraining> {
+    let cron = table.optional_text("cron").map(str::to_owned);
+    let timezone = table.optional_text("timezone").unwrap_or("UTC").to_owned();
+    let new_rows = table.optional_whole("new_rows");
+    let on_drift = table.truth_or("on_drift", false);
+    let cool_down = table.span_or("cool_down", "6h");
+    let promote =
+        table.word_of("promote", &[("approval", Promote::Approval), ("automatic", Promote::Automatic)], Promote::Approval);
+    table.close();
+    Some(Retraining { cron, timezone, new_rows, on_drift, cool_down: cool_down?, promote: promote? })
+}
+
+fn approvals(table: &Table<'_>) -> Option<Approvals> {
+    let Some(approvals) = table.optional_table("approvals") else {
+        return (!table.has("approvals")).then_some(Approvals { specification: 1, promotion: 1 });
+    };
+    let specification = approvals.number_in("specification", 1.0, 20.0, Some(1.0));
+    let promotion = approvals.number_in("promotion", 1.0, 20.0, Some(1.0));
+    approvals.close();
+    Some(Approvals { specification: specification? as u32, promotion: promotion? as u32 })
+}
+
+fn notify(table: &Table<'_>) -> Notify {
+    let Some(notify) = table.optional_table("notify") else { return Notify::default() };
+    let on_call = notify.optional_texts("on_call").unwrap_or_default();
+    for address in &on_call {
+        let plausible = address.len() <= 254
+            && address.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.'))
+            && !address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+        if !plausible {
+            notify.mistake("on_call", format!("{address:?} is not a mail address"));
+        }
+    }
+    notify.close();
+    Notify { on_call }
+}

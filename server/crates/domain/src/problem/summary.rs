@@ -1,0 +1,99 @@
+//! A problem in plain sentences, for people who sign it without being engineers.
+
+use super::{Definition, ProblemDocument, Promote, Split};
+use crate::metric::{Bound, TargetKind};
+
+impl ProblemDocument {
+    /// What is being signed, one sentence a line.
+    pub fn summary(&self) -> Vec<String> {
+        let mut lines = vec![
+            self.question(),
+            format!("The answer is used for this decision: {}.", self.decision.trim_end_matches('.')),
+            self.label(),
+            format!(
+                "It is answered from {}{}.",
+                count(self.features.len(), "input"),
+                self.data.entity.as_ref().map(|entity| format!(", one row about one {entity}")).unwrap_or_default()
+            ),
+            self.parts(),
+            format!(
+                "A model is good enough when its {} on data it has never seen is {}.",
+                self.success.metric.title(),
+                words(self.success.bound)
+            ),
+        ];
+        for guardrail in &self.guardrails {
+            lines.push(format!("Besides, its {} must be {}.", guardrail.metric.title(), words(guardrail.bound)));
+        }
+        for slice in &self.slices {
+            lines.push(format!(
+                "For every value of {} with at least {}, its {} must be {}.",
+                slice.by,
+                count(usize::try_from(slice.min_rows).unwrap_or(usize::MAX), "row"),
+                slice.goal.metric.title(),
+                words(slice.goal.bound)
+            ));
+        }
+        lines.push(format!("99 of 100 answers come within {} ms.", self.serving.p99_ms));
+        if let Some(business) = &self.business {
+            let way = if business.direction == crate::metric::Direction::Up { "rise" } else { "fall" };
+            lines.push(format!("{} ({}) should {way}.", business.name, business.unit));
+        }
+        if let Some(retraining) = &self.retraining {
+            lines.push(match retraining.promote {
+                Promote::Approval => "A retrained model waits for a person's approval.".to_owned(),
+                Promote::Automatic => "A retrained model goes live by itself when its checks pass.".to_owned(),
+            });
+        }
+        lines.push(format!(
+            "{} to sign this document, {} to put a model live; nobody approves their own work.",
+            count(self.approvals.specification as usize, "approval"),
+            count(self.approvals.promotion as usize, "approval")
+        ));
+        lines
+    }
+
+    fn question(&self) -> String {
+        let title = self.title.trim_end_matches(['.', '?']);
+        match self.target.kind {
+            TargetKind::Binary => format!("The model answers yes or no, with a probability: {title}?"),
+            TargetKind::Multiclass => format!("The model picks one of several classes: {title}."),
+            TargetKind::Regression => format!("The model estimates a number: {title}."),
+        }
+    }
+
+    fn label(&self) -> String {
+        let rule = match &self.target.definition {
+            Definition::Column(column) => format!("the column {column}"),
+            Definition::Expression(expression) => format!("the rule {}", expression.text()),
+        };
+        let delay = self.target.delay;
+        let known = if delay.seconds() == 0 { "at once".to_owned() } else { format!("{delay} after the event") };
+        format!("The truth ({}) comes from {rule} and is known {known}.", self.target.name)
+    }
+
+    fn parts(&self) -> String {
+        let percent = |share: f64| (share * 100.0).round();
+        let (validation, test) = (percent(self.data.split.validation()), percent(self.data.split.test()));
+        match self.data.split {
+            Split::Time { .. } => format!(
+                "The newest {test} % of the rows are kept for the final test and the {validation} % before them for choosing; \
+                 older rows train."
+            ),
+            Split::Random { .. } => format!(
+                "{test} % of the rows, drawn by lot, are kept for the final test and {validation} % for choosing; the rest train."
+            ),
+        }
+    }
+}
+
+fn words(bound: Bound) -> String {
+    match bound {
+        Bound::AtLeast(limit) => format!("at least {limit}"),
+        Bound::AtMost(limit) => format!("at most {limit}"),
+    }
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}

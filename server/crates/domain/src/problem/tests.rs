@@ -1,0 +1,146 @@
+use super::*;
+
+pub(crate) const TAXI: &str = r#"
+slug = "taxi-tips"
+title = "Will the passenger tip more than 20 % of the fare?"
+decision = "Which drivers get an early pay-out"
+[target]
+name = "big_tip"
+kind = "binary"
+expression = "tips > fare * 0.2"
+delay = "1d"
+[data]
+entity = "company"
+event_time = "trip_start_timestamp"
+time_format = "unix_s"
+split = { kind = "time", validation = 0.15, test = 0.15 }
+[[features]]
+name = "log_miles"
+expression = "ln(1 + trip_miles)"
+type = "number"
+min = 0.0
+nullable = true
+[[features]]
+name = "hour"
+expression = "trip_start_hour"
+type = "category"
+[success]
+metric = "roc_auc"
+at_least = 0.70
+[[guardrails]]
+metric = "log_loss"
+at_most = 0.60
+[[slices]]
+by = "payment_type"
+metric = "roc_auc"
+at_least = 0.55
+min_rows = 200
+[serving]
+p99_ms = 100
+throughput_rps = 50
+[business]
+name = "pay-out loss"
+unit = "USD"
+direction = "down"
+[rollout]
+shadow = { min_predictions = 500, min_duration = "1h" }
+canary = { percent = 5, min_predictions = 2000, min_duration = "6h" }
+[monitoring]
+window = "1h"
+drift = { metric = "kl", threshold = 0.1, windows = 2 }
+freshness = "2d"
+min_rows = 200
+[retraining]
+cron = "0 3 * * 1"
+timezone = "UTC"
+new_rows = 1000000
+on_drift = true
+cool_down = "6h"
+promote = "approval"
+[approvals]
+specification = 1
+promotion = 1
+[notify]
+on_call = ["oncall@example.org"]
+"#;
+
+fn mistakes(text: &str) -> Vec<(String, String)> {
+    let found = ProblemDocument::parse(text).expect_err("the document is wrong");
+    found.into_iter().map(|mistake| (mistake.pointer, mistake.message)).collect()
+}
+
+#[test]
+fn the_documented_example_is_valid() {
+    let document = ProblemDocument::parse(TAXI).unwrap();
+    assert_eq!(document.features.len(), 2);
+    assert_eq!(document.success, Goal { metric: Metric::RocAuc, bound: Bound::AtLeast(0.7) });
+}
+
+#[test]
+fn a_document_reads_back_from_its_own_json() {
+    let document = ProblemDocument::parse(TAXI).unwrap();
+    assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document));
+}
+
+#[test]
+fn json_and_toml_of_the_same_document_have_one_digest() {
+    let value: serde_json::Value = toml::from_str(TAXI).unwrap();
+    let from_json = ProblemDocument::parse(&value.to_string()).unwrap();
+    assert_eq!(from_json.digest(), ProblemDocument::parse(TAXI).unwrap().digest());
+}
+
+#[test]
+fn a_changed_limit_is_another_digest() {
+    let stricter = TAXI.replace("at_least = 0.70", "at_least = 0.71");
+    assert_ne!(
+        ProblemDocument::parse(&stricter).unwrap().digest(),
+        ProblemDocument::parse(TAXI).unwrap().digest()
+    );
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_pointer() {
+    let wrong = TAXI
+        .replace("slug = \"taxi-tips\"", "slug = \"Taxi Tips\"")
+        .replace("kind = \"binary\"", "kind = \"binery\"")
+        .replace("ln(1 + trip_miles)", "pg_sleep(10)")
+        .replace("delay = \"1d\"", "delay = \"soon\"")
+        .replace("[notify]", "[notifi]");
+    let pointers: Vec<String> = mistakes(&wrong).into_iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(pointers, ["/slug", "/target/kind", "/target/delay", "/features/0/expression", "/notifi"]);
+}
+
+#[test]
+fn an_unknown_key_names_its_neighbour() {
+    let wrong = TAXI.replace("[notify]", "[notifi]");
+    assert_eq!(
+        mistakes(&wrong),
+        [("/notifi".to_owned(), r#"is not a key of the problem document; did you mean "notify"?"#.to_owned())]
+    );
+}
+
+#[test]
+fn a_metric_must_fit_the_target_and_its_direction() {
+    let wrong = TAXI.replace("metric = \"log_loss\"", "metric = \"rmse\"");
+    assert!(mistakes(&wrong)[0].1.contains("rmse does not fit a binary target"));
+    let wrong = TAXI.replace("at_most = 0.60", "at_least = 0.60");
+    assert_eq!(mistakes(&wrong)[0].1, "less log_loss is better; say at_most");
+}
+
+#[test]
+fn two_features_of_one_name_are_refused() {
+    let wrong = TAXI.replace("name = \"hour\"", "name = \"log_miles\"");
+    assert_eq!(mistakes(&wrong)[0].0, "/features/1/name");
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_refused() {
+    let wrong = TAXI.replace("at_least = 0.70", "at_least = nan");
+    assert!(!mistakes(&wrong).is_empty());
+}
+
+#[test]
+fn text_that_is_neither_json_nor_toml_is_one_mistake() {
+    assert_eq!(mistakes("slug = ")[0].0, "");
+    assert_eq!(mistakes("{\"slug\": }")[0].0, "");
+}

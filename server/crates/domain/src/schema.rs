@@ -1,0 +1,262 @@
+//! Column types, values and what validation found.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The type of a dataset column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// Whole numbers that fit 64 bits.
+    Integer,
+    /// Finite double-precision numbers.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A moment, in microseconds since 1970-01-01 UTC.
+    Time,
+    /// Anything else.
+    Text,
+}
+
+impl ColumnType {
+    /// The word shown to people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Time => "time",
+            Self::Text => "text",
+        }
+    }
+
+    /// The type a column of this type has inside an expression.
+    pub const fn value_type(self) -> ValueType {
+        match self {
+            Self::Integer | Self::Number => ValueType::Number,
+            Self::Boolean => ValueType::Boolean,
+            Self::Time => ValueType::Time,
+            Self::Text => ValueType::Text,
+        }
+    }
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Name and type of a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Column {
+    /// As the source names it.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+}
+
+/// The type of a value inside an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ValueType {
+    /// A finite double; integers are widened.
+    Number,
+    /// Text.
+    Text,
+    /// Three-valued truth (null is "unknown").
+    Boolean,
+    /// Microseconds since 1970-01-01 UTC.
+    Time,
+}
+
+impl fmt::Display for ValueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number => "number",
+            Self::Text => "text",
+            Self::Boolean => "boolean",
+            Self::Time => "time",
+        })
+    }
+}
+
+/// One cell. A number is always finite: what is not becomes [`Value::Null`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// Missing or unknown.
+    Null,
+    /// A finite number.
+    Number(f64),
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A truth value.
+    Boolean(bool),
+    /// Microseconds since 1970-01-01 UTC.
+    Time(i64),
+}
+
+impl Value<'_> {
+    /// A number if it is finite, else null: NaN is never a number that passes.
+    pub fn number(value: f64) -> Self {
+        if value.is_finite() { Self::Number(value) } else { Self::Null }
+    }
+
+    /// Whether the value is missing.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+}
+
+/// How serious a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Travels along with the model.
+    Warning,
+    /// Stops the pipeline.
+    Critical,
+}
+
+impl Severity {
+    /// The word shown to people and used as `data-state`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// How a check ended. A check that could not be made is never a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// The rule holds.
+    Passed,
+    /// The rule is broken.
+    Failed,
+    /// The rule could not be evaluated.
+    Errored,
+    /// There was nothing to evaluate the rule on.
+    Skipped,
+}
+
+impl CheckOutcome {
+    /// The word shown to people and used as `data-state`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Errored => "errored",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One check of a validation report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Finding {
+    /// The rule's stable name, for example `null_share`.
+    pub check: String,
+    /// The column or feature it is about; none for the whole dataset.
+    pub column: Option<String>,
+    /// What a failure means.
+    pub severity: Severity,
+    /// How it ended.
+    pub outcome: CheckOutcome,
+    /// What was asked, in words.
+    pub expected: String,
+    /// What was seen, in words.
+    pub observed: String,
+    /// Rows that break the rule.
+    pub unexpected_rows: u64,
+    /// Up to twenty of them: row number in the source (the first data row is 1) and the value as text.
+    pub examples: Vec<(u64, String)>,
+}
+
+/// Everything validation found, failures first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ValidationReport {
+    /// One entry a check.
+    pub findings: Vec<Finding>,
+}
+
+impl ValidationReport {
+    /// Whether training may go on: something was checked, and no critical check failed or could not be made.
+    pub fn allows_training(&self) -> bool {
+        !self.findings.is_empty() && self.blocking().next().is_none()
+    }
+
+    /// The findings that stop the pipeline.
+    pub fn blocking(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| {
+            finding.severity == Severity::Critical
+                && matches!(finding.outcome, CheckOutcome::Failed | CheckOutcome::Errored)
+        })
+    }
+
+    /// The findings that travel along with the model.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| {
+            finding.severity == Severity::Warning
+                && matches!(finding.outcome, CheckOutcome::Failed | CheckOutcome::Errored)
+        })
+    }
+
+    /// How many checks passed.
+    pub fn passed(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.outcome == CheckOutcome::Passed).count()
+    }
+}
+
+/// What is known of a column after one full pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ColumnProfile {
+    /// The column.
+    #[serde(flatten)]
+    pub column: Column,
+    /// Cells with a value.
+    pub present: u64,
+    /// Cells without one.
+    pub missing: u64,
+    /// Distinct values; exact up to 100,000, then at least that many.
+    pub distinct: u64,
+    /// Quantiles at 0, 0.05, 0.25, 0.5, 0.75, 0.95 and 1 of numbers and times (microseconds).
+    pub quantiles: Option<[f64; 7]>,
+    /// Arithmetic mean of numbers.
+    pub mean: Option<f64>,
+    /// Population standard deviation of numbers.
+    pub standard_deviation: Option<f64>,
+    /// The most frequent values with their counts, most frequent first, at most ten.
+    pub top: Vec<(String, u64)>,
+    /// Equal-width bins of numbers and times: lower edge, upper edge, count.
+    pub histogram: Vec<(f64, f64, u64)>,
+    /// What was noticed while typing the column, for example "blank text in 11 rows".
+    pub notes: Vec<String>,
+}
+
+/// A dataset version seen from outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Profile {
+    /// Data rows.
+    pub rows: u64,
+    /// One entry a column, in source order.
+    pub columns: Vec<ColumnProfile>,
+}

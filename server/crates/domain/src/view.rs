@@ -1,0 +1,666 @@
+//! What the doors show: the answers of reading use cases, the same for pages and API.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::gate::Gate;
+use crate::problem::Mistake;
+use crate::schema::{Profile, ValidationReport};
+
+macro_rules! views {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),+ $(,)? })+) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind),+ }
+    )+ };
+}
+
+views! {
+    /// Who is signed in and what they may do.
+    Me {
+        /// Account id.
+        id: String,
+        /// Name.
+        name: String,
+        /// Mail address.
+        email: String,
+        /// Role words.
+        roles: Vec<String>,
+    }
+
+    /// A line of the list of problems.
+    ProblemSummary {
+        /// Address.
+        slug: String,
+        /// Title of the newest version.
+        title: String,
+        /// Number of the newest version.
+        version: i32,
+        /// Its state.
+        state: String,
+        /// Kind of target.
+        kind: String,
+        /// Number of the approved version.
+        approved_version: Option<i32>,
+        /// Number of the live model version.
+        live_model: Option<i32>,
+        /// Author of the newest version.
+        author: String,
+        /// When it was written.
+        created_at: DateTime<Utc>,
+    }
+
+    /// A decision of a review.
+    DecisionView {
+        /// Who.
+        by: String,
+        /// `approve`, `request_changes` or `comment`.
+        decision: String,
+        /// In their words.
+        comment: String,
+        /// Digest decided on.
+        digest: String,
+        /// When.
+        at: DateTime<Utc>,
+    }
+
+    /// What a person may do on an object now: `refusal` says why not.
+    Permission {
+        /// Whether it is allowed.
+        allowed: bool,
+        /// The reason if it is not.
+        refusal: Option<String>,
+    }
+
+    /// Where a review stands.
+    ReviewView {
+        /// Approvals the digest has.
+        given: u32,
+        /// Approvals it needs.
+        needed: u32,
+        /// All decisions, oldest first.
+        decisions: Vec<DecisionView>,
+        /// Whether the reader may decide.
+        may_decide: Permission,
+    }
+
+    /// A field that differs between two versions.
+    FieldChange {
+        /// JSON pointer.
+        pointer: String,
+        /// Value before, as JSON; none when the field is new.
+        before: Option<Value>,
+        /// Value after, as JSON; none when the field is gone.
+        after: Option<Value>,
+    }
+
+    /// One version of a problem.
+    ProblemVersionView {
+        /// Address.
+        slug: String,
+        /// Number.
+        version: i32,
+        /// Title.
+        title: String,
+        /// State.
+        state: String,
+        /// Digest that people sign.
+        digest: String,
+        /// The document.
+        document: Value,
+        /// Plain sentences for stakeholders.
+        summary: Vec<String>,
+        /// Author.
+        author: String,
+        /// When it was written.
+        created_at: DateTime<Utc>,
+        /// When it went to review.
+        submitted_at: Option<DateTime<Utc>>,
+        /// When it was signed off.
+        approved_at: Option<DateTime<Utc>>,
+        /// The review.
+        review: ReviewView,
+        /// What changed since the version before.
+        changes: Vec<FieldChange>,
+        /// Numbers and states of all versions, newest first.
+        versions: Vec<VersionRef>,
+        /// Whether the reader may submit it.
+        may_submit: Permission,
+        /// Whether the reader may write a new version.
+        may_write: Permission,
+        /// Whether the reader may launch runs on it.
+        may_launch: Permission,
+    }
+
+    /// A version's number and state.
+    VersionRef {
+        /// Number.
+        number: i32,
+        /// State.
+        state: String,
+    }
+
+    /// A line of the list of datasets, or of versions.
+    DatasetSummary {
+        /// Dataset id.
+        dataset: String,
+        /// Name.
+        name: String,
+        /// Problem.
+        problem: String,
+        /// Version number.
+        version: i32,
+        /// State.
+        state: String,
+        /// Rows.
+        rows: Option<i64>,
+        /// Columns.
+        columns: Option<u32>,
+        /// Source file.
+        file_name: String,
+        /// Size of the source in bytes.
+        source_bytes: i64,
+        /// Critical findings.
+        critical: u32,
+        /// Warnings.
+        warnings: u32,
+        /// Who brought it.
+        author: String,
+        /// When.
+        created_at: DateTime<Utc>,
+    }
+
+    /// One dataset version.
+    DatasetVersionView {
+        /// The line.
+        summary: DatasetSummary,
+        /// Digest over every cell.
+        digest: Option<String>,
+        /// Digest of the source's bytes.
+        source_digest: String,
+        /// Format of the source.
+        format: Option<String>,
+        /// Columns.
+        profile: Option<Profile>,
+        /// What validation found.
+        report: Option<ValidationReport>,
+        /// Why it could not be read.
+        failure: Option<FailureView>,
+        /// Its steps.
+        steps: Vec<StepView>,
+        /// All versions of the dataset, newest first.
+        versions: Vec<DatasetSummary>,
+        /// Whether the reader may launch a run on it.
+        may_launch: Permission,
+    }
+
+    /// Why something ended without success.
+    FailureView {
+        /// Stable word.
+        code: String,
+        /// In words.
+        message: String,
+    }
+
+    /// One step.
+    StepView {
+        /// Kind.
+        kind: String,
+        /// What it does.
+        title: String,
+        /// State.
+        state: String,
+        /// Attempts begun.
+        attempt: i32,
+        /// Attempts allowed.
+        max_attempts: i32,
+        /// How far it is: `done`, `total`, `text`.
+        progress: Option<Value>,
+        /// Why it ended without success.
+        failure: Option<FailureView>,
+        /// Whether its result was taken over from an earlier step.
+        reused: bool,
+        /// When it began.
+        started_at: Option<DateTime<Utc>>,
+        /// When it ended.
+        finished_at: Option<DateTime<Utc>>,
+    }
+
+    /// A line of the list of runs.
+    RunSummary {
+        /// Run id.
+        id: String,
+        /// Problem.
+        problem: String,
+        /// Problem version.
+        problem_version: i32,
+        /// State.
+        state: String,
+        /// Trainer.
+        trainer: String,
+        /// Name of the success metric.
+        metric: String,
+        /// Its value on the test part.
+        value: Option<f64>,
+        /// Its 95 % interval.
+        interval: Option<(f64, f64)>,
+        /// Model version it registered.
+        model_version: Option<i32>,
+        /// Who launched it.
+        author: String,
+        /// When.
+        created_at: DateTime<Utc>,
+        /// Seconds from launch to end.
+        seconds: Option<f64>,
+    }
+
+    /// A metric of a run.
+    MetricView {
+        /// For example `test.roc_auc`.
+        name: String,
+        /// Iteration; 0 for a final value.
+        step: i32,
+        /// Value.
+        value: f64,
+        /// 95 % interval.
+        interval: Option<(f64, f64)>,
+        /// Rows behind it.
+        n: i64,
+    }
+
+    /// A trial of a run.
+    TrialView {
+        /// Counts from 0.
+        number: i32,
+        /// Parameters.
+        parameters: Value,
+        /// Score on the validation part.
+        score: Option<f64>,
+        /// State.
+        state: String,
+        /// Why it failed.
+        message: Option<String>,
+    }
+
+    /// An artifact of a run.
+    ArtifactView {
+        /// Name.
+        name: String,
+        /// SHA-256.
+        digest: String,
+        /// Size.
+        bytes: i64,
+        /// Media type.
+        media_type: String,
+    }
+
+    /// One run.
+    RunView {
+        /// The line.
+        summary: RunSummary,
+        /// Dataset it ran on.
+        dataset: DatasetSummary,
+        /// What was asked.
+        request: Value,
+        /// Parameters the model was fitted with.
+        parameters: Option<Value>,
+        /// Code, data and document digests, and the seed.
+        provenance: Value,
+        /// Why it ended without a model.
+        failure: Option<FailureView>,
+        /// Steps of the dataset load and of the run.
+        steps: Vec<StepView>,
+        /// Metrics.
+        metrics: Vec<MetricView>,
+        /// Gates.
+        gates: Vec<Gate>,
+        /// Trials.
+        trials: Vec<TrialView>,
+        /// Artifacts.
+        artifacts: Vec<ArtifactView>,
+        /// Curves and tables for plots.
+        evaluation: Option<Value>,
+        /// Whether the reader may cancel it.
+        may_cancel: Permission,
+        /// Whether the reader may try it again from the step that failed.
+        may_retry: Permission,
+    }
+
+    /// What can be launched.
+    LaunchOptions {
+        /// Problems with a signed-off version and at least one valid dataset version.
+        problems: Vec<LaunchProblem>,
+        /// Whether the reader may launch.
+        may_launch: Permission,
+    }
+
+    /// A problem that can be launched.
+    LaunchProblem {
+        /// Address.
+        slug: String,
+        /// Title.
+        title: String,
+        /// Kind of target.
+        kind: String,
+        /// Trainers that fit.
+        trainers: Vec<String>,
+        /// Valid dataset versions, newest first.
+        datasets: Vec<DatasetSummary>,
+    }
+
+    /// A line of the list of models, or of versions.
+    ModelSummary {
+        /// Model name, the problem's slug.
+        slug: String,
+        /// Version number.
+        version: i32,
+        /// Stage.
+        stage: String,
+        /// Run that made it.
+        run: String,
+        /// Name of the success metric.
+        metric: String,
+        /// Its value on the test part.
+        value: Option<f64>,
+        /// Its 95 % interval.
+        interval: Option<(f64, f64)>,
+        /// Who launched the run.
+        author: String,
+        /// When it was registered.
+        created_at: DateTime<Utc>,
+    }
+
+    /// One model version.
+    ModelVersionView {
+        /// The line.
+        summary: ModelSummary,
+        /// What people approve.
+        digest: String,
+        /// The model's bytes.
+        artifact: String,
+        /// What it proved.
+        gates: Vec<Gate>,
+        /// Metrics of its run.
+        metrics: Vec<MetricView>,
+        /// Parameters it was fitted with.
+        parameters: Option<Value>,
+        /// Where it comes from.
+        provenance: Value,
+        /// Dataset it was trained on.
+        dataset: DatasetSummary,
+        /// Importance of its inputs, most important first.
+        importance: Vec<(String, f64)>,
+        /// What a prediction must be sent: name and type.
+        inputs: Vec<(String, String)>,
+        /// Warnings that travel along from validation.
+        warnings: Vec<String>,
+        /// The review.
+        review: ReviewView,
+        /// Generation a deployment would change.
+        generation: i64,
+        /// Whether the reader may put it live.
+        may_deploy: Permission,
+    }
+
+    /// A past change of what is live.
+    DeploymentChange {
+        /// Generation it made.
+        generation: i64,
+        /// `deploy` or `rollback`.
+        kind: String,
+        /// Version that became live.
+        champion: Option<i32>,
+        /// Version that was live.
+        previous: Option<i32>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When.
+        at: DateTime<Utc>,
+    }
+
+    /// What is live for a problem.
+    DeploymentView {
+        /// Problem.
+        slug: String,
+        /// Its title.
+        title: String,
+        /// Rises with every change.
+        generation: i64,
+        /// Live version.
+        champion: Option<i32>,
+        /// Candidate version; always none until staged rollout.
+        candidate: Option<i32>,
+        /// `none` or `full`.
+        stage: String,
+        /// Share of callers answered by the candidate, in percent.
+        candidate_percent: f64,
+        /// Predictions answered by the live version.
+        predictions: i64,
+        /// Predictions of the live version with a known outcome.
+        outcomes: i64,
+        /// Since when.
+        changed_at: Option<DateTime<Utc>>,
+        /// Version that a rollback would bring back.
+        rollback_to: Option<i32>,
+        /// Changes, newest first.
+        history: Vec<DeploymentChange>,
+        /// Whether the reader may roll back.
+        may_roll_back: Permission,
+    }
+
+    /// What waits for the reader, what runs, and what is live.
+    HomeView {
+        /// Reviews the reader can decide.
+        waiting: Vec<WaitingItem>,
+        /// Runs and loads under way.
+        running: Vec<RunSummary>,
+        /// What is live.
+        live: Vec<DeploymentView>,
+        /// Recently ended runs.
+        recent: Vec<RunSummary>,
+        /// Whether there is no problem yet.
+        is_empty: bool,
+    }
+
+    /// Something that waits for a decision.
+    WaitingItem {
+        /// `problem` or `model`.
+        kind: String,
+        /// In words.
+        title: String,
+        /// Page to decide on.
+        href: String,
+        /// Who asks.
+        by: String,
+        /// Since when.
+        since: DateTime<Utc>,
+    }
+
+    /// An account as others see it.
+    PersonView {
+        /// Id.
+        id: String,
+        /// Name.
+        name: String,
+        /// Mail address.
+        email: String,
+        /// Role words.
+        roles: Vec<String>,
+        /// Whether it is barred from signing in.
+        disabled: bool,
+        /// Since when it exists.
+        created_at: DateTime<Utc>,
+    }
+
+    /// People and the role matrix.
+    PeopleView {
+        /// All accounts.
+        people: Vec<PersonView>,
+        /// Rows of the role matrix: action in words, and the roles that may do it.
+        matrix: Vec<(String, Vec<String>)>,
+        /// Whether the reader may change people.
+        may_manage: Permission,
+    }
+
+    /// A token as its owner sees it.
+    TokenView {
+        /// Id.
+        id: String,
+        /// What it is for.
+        name: String,
+        /// First characters.
+        prefix: String,
+        /// Scope words.
+        scopes: Vec<String>,
+        /// `active`, `expired` or `revoked`.
+        state: String,
+        /// Since when.
+        created_at: DateTime<Utc>,
+        /// Until when.
+        expires_at: DateTime<Utc>,
+        /// Last use, to the minute.
+        last_used_at: Option<DateTime<Utc>>,
+    }
+
+    /// The own account.
+    AccountView {
+        /// Who.
+        me: Me,
+        /// Tokens.
+        tokens: Vec<TokenView>,
+    }
+
+    /// A line of the audit trail.
+    AuditRow {
+        /// Position.
+        sequence: i64,
+        /// When.
+        at: DateTime<Utc>,
+        /// Who.
+        actor: String,
+        /// How they were recognised.
+        via: String,
+        /// What.
+        action: String,
+        /// On what.
+        object: String,
+        /// Digest as seen.
+        digest: Option<String>,
+        /// `done` or `refused`.
+        outcome: String,
+        /// What else was kept.
+        details: Value,
+        /// Its hash.
+        hash: String,
+    }
+
+    /// A page of the audit trail, newest first.
+    AuditView {
+        /// Rows.
+        rows: Vec<AuditRow>,
+        /// Sequence to go on before; none at the end.
+        next: Option<i64>,
+        /// Actor filter in use.
+        actor: String,
+        /// Action filter in use.
+        action: String,
+        /// Object filter in use.
+        object: String,
+    }
+
+    /// A version that was written.
+    SavedVersion {
+        /// Address.
+        slug: String,
+        /// Number.
+        version: i32,
+        /// Digest.
+        digest: String,
+        /// State.
+        state: String,
+    }
+
+    /// What a run is asked to do.
+    LaunchRequest {
+        /// Problem.
+        problem: String,
+        /// Dataset id; the problem's newest valid dataset when absent.
+        dataset: Option<String>,
+        /// Version of the dataset; the newest valid one when absent.
+        version: Option<i32>,
+        /// Seed of everything random; 0 when absent.
+        seed: Option<u64>,
+        /// Trainer; gradient boosting when absent.
+        trainer: Option<String>,
+        /// Fixed hyperparameters.
+        parameters: Option<Value>,
+        /// Search space; the trainer's own when absent and a budget is given.
+        search: Option<Value>,
+        /// Trials; no search when absent or 0.
+        budget: Option<u32>,
+        /// Repository state of the caller.
+        provenance: Option<Value>,
+    }
+
+    /// Which runs to list.
+    RunFilter {
+        /// Only of this problem.
+        problem: Option<String>,
+        /// Only in this state.
+        state: Option<String>,
+        /// Only before this run id.
+        before: Option<String>,
+    }
+
+    /// Which audit rows to list.
+    AuditFilter {
+        /// Only of this actor.
+        actor: Option<String>,
+        /// Only actions that begin so.
+        action: Option<String>,
+        /// Only objects that begin so.
+        object: Option<String>,
+        /// Only before this sequence.
+        before: Option<i64>,
+    }
+
+    /// A rollback that was done.
+    RolledBack {
+        /// New generation.
+        generation: i64,
+        /// Version that is live now.
+        champion: Option<i32>,
+        /// Milliseconds from the request to the committed change.
+        took_ms: u64,
+    }
+
+    /// A document that was read, or its mistakes.
+    DocumentCheck {
+        /// Mistakes; empty when the document is valid.
+        mistakes: Vec<Mistake>,
+    }
+}
+
+impl Permission {
+    /// Allowed.
+    pub const fn granted() -> Self {
+        Self { allowed: true, refusal: None }
+    }
+
+    /// Not allowed, for this reason.
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self { allowed: false, refusal: Some(reason.into()) }
+    }
+
+    /// From a rule's answer.
+    pub fn from_result<E: std::fmt::Display>(result: Result<(), E>) -> Self {
+        match result {
+            Ok(()) => Self::granted(),
+            Err(refusal) => Self::refused(refusal.to_string()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a handler works with.
+
+use std::sync::Arc;
+
+use millrace_domain::Digest;
+use millrace_storage::artifact::ArtifactStore;
+use millrace_storage::step::{self, Claim, Step, Subject};
+use millrace_storage::{Database, StorageError};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::failpoint::{Failpoints, Point};
+use crate::handler::StepError;
+
+/// One attempt at one step.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub(crate) db: Database,
+    pub(crate) artifacts: ArtifactStore,
+    pub(crate) claim: Arc<Claim>,
+    pub(crate) code_version: Arc<str>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) progress: watch::Sender<Option<Value>>,
+    pub(crate) failpoints: Failpoints,
+}
+
+/// Reports progress and looks whether to stop, from a computing thread.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    stop: CancellationToken,
+    progress: watch::Sender<Option<Value>>,
+}
+
+impl Reporter {
+    /// How far the computation is. Only the latest report is kept; reporting never waits.
+    pub fn report(&self, progress: Value) {
+        self.progress.send_replace(Some(progress));
+    }
+
+    /// Whether the computation should end as soon as it can.
+    pub fn should_stop(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+}
+
+impl Context {
+    /// The step.
+    pub fn step(&self) -> &Step {
+        &self.claim.step
+    }
+
+    /// The database, for reading inputs; nothing is written through it.
+    pub const fn db(&self) -> &Database {
+        &self.db
+    }
+
+    /// The artifacts.
+    pub const fn artifacts(&self) -> &ArtifactStore {
+        &self.artifacts
+    }
+
+    /// Reports progress without a computing thread.
+    pub fn reporter(&self) -> Reporter {
+        Reporter { stop: self.stop.clone(), progress: self.progress.clone() }
+    }
+
+    /// The output of an earlier step of the same subject.
+    ///
+    /// # Errors
+    /// When it is not there, which means that the steps are out of order.
+    pub async fn output_of(&self, kind: &str) -> Result<Value, StepError> {
+        let steps = step::list(self.db.pool(), self.step().subject).await?;
+        steps
+            .into_iter()
+            .find(|step| step.kind == kind)
+            .and_then(|step| step.output)
+            .ok_or_else(|| StepError::refused("missing_input", format!("the step {kind} before this one left no output")))
+    }
+
+    /// A finished step of the same kind, code and inputs: its output can be taken over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reusable(&self, input: &Digest) -> Result<Option<Step>, StorageError> {
+        step::find_reusable(self.db.pool(), &self.step().kind, &self.code_version, input).await
+    }
+
+    /// The subject's run id, for steps of runs.
+    pub fn run_id(&self) -> Option<i64> {
+        match self.step().subject {
+            Subject::Run(id) => Some(id),
+            Subject::Dataset(_) => None,
+        }
+    }
+
+    /// Computes on a thread of the blocking pool, so that no request waits for numbers.
+    ///
+    /// # Errors
+    /// What the computation says; a panic in it is a final failure that names the step.
+    pub async fn compute<T, F>(&self, computation: F) -> Result<T, StepError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reporter) -> Result<T, StepError> + Send + 'static,
+    {
+        self.failpoints.reach(&self.step().kind, Point::Mid);
+        let reporter = self.reporter();
+        match tokio::task::spawn_blocking(move || computation(&reporter)).await {
+            Ok(result) => result,
+            Err(panic) => {
+                tracing::error!(step = %self.step().id, %panic, "a computation panicked");
+                let kind = &self.step().kind;
+                Err(StepError::refused("internal", format!("the step {kind} met an internal error; please report it")))
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The worker: claims steps until it is told to stop.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_domain::run::StepState;
+use millrace_storage::artifact::ArtifactStore;
+use millrace_storage::step::{self, Claim, Ending, Failure};
+use millrace_storage::{Database, StorageError};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+use crate::failpoint::{Failpoints, Point};
+use crate::handler::{Commit, Done, Handler, Lifecycle, StepError, Verdict};
+use crate::lease::{self, End};
+
+/// The times that leases are made of.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// How long a claim holds without renewal.
+    pub lease: Duration,
+    /// How often it is renewed.
+    pub heartbeat: Duration,
+    /// Without a renewal for so long the worker stops by itself; well below `lease`.
+    pub give_up: Duration,
+    /// How often to look for steps when nothing was announced.
+    pub poll: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(10),
+            give_up: Duration::from_secs(20),
+            poll: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Runs steps.
+#[derive(Clone)]
+pub struct Worker {
+    name: Arc<str>,
+    db: Database,
+    artifacts: ArtifactStore,
+    handlers: Arc<HashMap<&'static str, Arc<dyn Handler>>>,
+    lifecycle: Arc<dyn Lifecycle>,
+    timing: Timing,
+    code_version: Arc<str>,
+    failpoints: Failpoints,
+}
+
+impl Worker {
+    /// A worker called `name`, whose results count as made by `code_version`.
+    pub fn new(
+        name: &str,
+        db: Database,
+        artifacts: ArtifactStore,
+        handlers: Vec<Arc<dyn Handler>>,
+        lifecycle: Arc<dyn Lifecycle>,
+        code_version: &str,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            db,
+            artifacts,
+            handlers: Arc::new(handlers.into_iter().map(|handler| (handler.kind(), handler)).collect()),
+            lifecycle,
+            timing: Timing::default(),
+            code_version: code_version.into(),
+            failpoints: Failpoints::default(),
+        }
+    }
+
+    /// With other times.
+    #[must_use]
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// With armed failpoints.
+    #[must_use]
+    pub fn with_failpoints(mut self, failpoints: Failpoints) -> Self {
+        self.failpoints = failpoints;
+        self
+    }
+
+    /// Claims and runs up to `slots` steps at a time until `shutdown`; then lets go of what it holds by not renewing it.
+    pub async fn run(self, slots: usize, shutdown: CancellationToken) {
+        let wake = Arc::new(Notify::new());
+        let listener = tokio::spawn(wake_on_announcement(self.db.clone(), Arc::clone(&wake), shutdown.clone()));
+        let free = Arc::new(Semaphore::new(slots.max(1)));
+        let mut running = JoinSet::new();
+        let mut last_sweep: Option<tokio::time::Instant> = None;
+        while !shutdown.is_cancelled() {
+            while running.try_join_next().is_some() {}
+            if last_sweep.is_none_or(|at| at.elapsed() >= self.timing.heartbeat) {
+                self.sweep().await;
+                last_sweep = Some(tokio::time::Instant::now());
+            }
+            let Ok(slot) = Arc::clone(&free).acquire_owned().await else { break };
+            match step::claim(self.db.pool(), &self.name, self.timing.lease.as_secs_f64()).await {
+                Ok(Some(claim)) => {
+                    let worker = self.clone();
+                    running.spawn(async move {
+                        worker.attempt(claim).await;
+                        drop(slot);
+                    });
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "no step could be claimed"),
+            }
+            drop(slot);
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(self.timing.poll) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+        running.abort_all();
+        listener.abort();
+    }
+
+    /// Claims and runs ready steps one after the other until there are none; for tests and one-off commands.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drain(&self) -> Result<usize, StorageError> {
+        let mut done = 0;
+        while let Some(claim) = step::claim(self.db.pool(), &self.name, self.timing.lease.as_secs_f64()).await? {
+            self.attempt(claim).await;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    /// Takes steps of dead workers back.
+    pub async fn sweep(&self) {
+        let swept = async {
+            let tx = self.db.begin().await?;
+            let swept = step::sweep(&tx).await?;
+            for step in &swept {
+                self.lifecycle.ended(&tx, step, step.state, step.failure.as_ref()).await?;
+            }
+            tx.commit().await.map_err(StorageError::from)?;
+            Ok::<_, StorageError>(swept)
+        };
+        match swept.await {
+            Ok(swept) => {
+                for step in swept {
+                    tracing::warn!(step = %step.id, kind = step.kind, state = %step.state, "step taken back from a lost worker");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "lost steps could not be looked for"),
+        }
+    }
+
+    /// One attempt: start, perform under a kept lease, commit under the fence.
+    async fn attempt(&self, claim: Claim) {
+        let claim = Arc::new(claim);
+        let kind = claim.step.kind.clone();
+        tracing::info!(step = %claim.step.id, kind, attempt = claim.step.attempt, "step claimed");
+        self.failpoints.reach(&kind, Point::Claimed);
+        let stop = CancellationToken::new();
+        let (progress, reports) = watch::channel(None);
+        let context = Context {
+            db: self.db.clone(),
+            artifacts: self.artifacts.clone(),
+            claim: Arc::clone(&claim),
+            code_version: Arc::clone(&self.code_version),
+            stop: stop.clone(),
+            progress,
+            failpoints: self.failpoints.clone(),
+        };
+        let follow = tokio::spawn(self.clone().follow(Arc::clone(&claim), reports));
+        let result = tokio::select! {
+            result = self.perform(&context) => result,
+            end = lease::keep(&self.db, &claim, &self.timing, &stop) => match end {
+                End::CancelRequested => Err(StepError::Cancelled),
+                End::Lost => {
+                    tracing::warn!(step = %claim.step.id, kind, "lease lost; the work is given up");
+                    follow.abort();
+                    return;
+                }
+            },
+        };
+        stop.cancel();
+        drop(context);
+        follow.abort();
+        self.failpoints.reach(&kind, Point::BeforeCommit);
+        match self.conclude(&claim, result).await {
+            Ok(state) => tracing::info!(step = %claim.step.id, kind, %state, "step ended"),
+            Err(StorageError::Conflict(_)) => {
+                tracing::warn!(step = %claim.step.id, kind, "another worker has the step; nothing was committed");
+            }
+            Err(error) => {
+                let reason: &dyn std::error::Error = &error;
+                tracing::warn!(step = %claim.step.id, kind, %error, ?reason, "the result could not be committed; the lease will lapse");
+            }
+        }
+        self.failpoints.reach(&kind, Point::AfterCommit);
+    }
+
+    async fn perform(&self, context: &Context) -> Result<Done, StepError> {
+        let step = context.step();
+        let Some(handler) = self.handlers.get(step.kind.as_str()) else {
+            let kind = &step.kind;
+            return Err(StepError::refused("unknown_step", format!("this version does not know the step {kind}")));
+        };
+        let tx = self.db.begin().await?;
+        self.lifecycle.started(&tx, step).await?;
+        tx.commit().await.map_err(StorageError::from)?;
+        handler.perform(context).await
+    }
+
+    /// Commits what the attempt came to, under the fence.
+    async fn conclude(&self, claim: &Claim, result: Result<Done, StepError>) -> Result<StepState, StorageError> {
+        let (ending, writes) = self.ending(claim, result);
+        let tx = self.db.begin().await?;
+        step::finish(&tx, claim, &ending).await?;
+        if let Some(writes) = writes {
+            step::note_effect(&tx, claim, "commit").await?;
+            writes(&tx).await?;
+        }
+        self.lifecycle.ended(&tx, &claim.step, ending.state, ending.failure.as_ref()).await?;
+        tx.commit().await.map_err(StorageError::from)?;
+        Ok(ending.state)
+    }
+
+    fn ending(&self, claim: &Claim, result: Result<Done, StepError>) -> (Ending<'_>, Option<Commit>) {
+        let mut ending = Ending {
+            state: StepState::Succeeded,
+            output: None,
+            input_digest: None,
+            code_version: &self.code_version,
+            reused_from: None,
+            failure: None,
+            retry_in_s: 0.0,
+        };
+        let error = match result {
+            Ok(done) => {
+                ending.output = Some(done.output);
+                ending.input_digest = Some(done.input);
+                ending.reused_from = done.reused_from;
+                if let Verdict::Stop(failure) = done.verdict {
+                    ending.state = StepState::Failed;
+                    ending.failure = Some(failure);
+                }
+                return (ending, Some(done.commit));
+            }
+            Err(error) => error,
+        };
+        match error {
+            StepError::Final(failure) => {
+                ending.state = StepState::Failed;
+                ending.failure = Some(failure);
+            }
+            StepError::Passing(failure) => {
+                let again = claim.step.attempt < claim.step.max_attempts;
+                ending.state = if again { StepState::Queued } else { StepState::Quarantined };
+                ending.failure = Some(failure);
+                ending.retry_in_s = backoff_s(claim);
+            }
+            StepError::Cancelled => {
+                ending.state = StepState::Cancelled;
+                ending.failure =
+                    Some(Failure { code: "cancelled".to_owned(), message: "stopped on request".to_owned() });
+            }
+        }
+        (ending, None)
+    }
+
+    /// Writes the latest progress report down, at most four times a second.
+    async fn follow(self, claim: Arc<Claim>, mut reports: watch::Receiver<Option<serde_json::Value>>) {
+        while reports.changed().await.is_ok() {
+            let Some(progress) = reports.borrow_and_update().clone() else { continue };
+            let written = async {
+                let tx = self.db.begin().await?;
+                step::set_progress(&tx, &claim, &progress).await?;
+                self.lifecycle.progressed(&tx, &claim.step, &progress).await?;
+                tx.commit().await.map_err(StorageError::from)
+            };
+            if let Err(error) = written.await {
+                tracing::debug!(%error, "progress was not written");
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+}
+
+/// 2, 4, 8 … seconds, and up to half as much again, so that workers do not come back all at once. The claim's random token
+/// gives the jitter.
+fn backoff_s(claim: &Claim) -> f64 {
+    let base = 2f64.powi(claim.step.attempt.clamp(1, 6));
+    let jitter = f64::from(claim.token.as_bytes()[0]) / 255.0;
+    base * (1.0 + jitter / 2.0)
+}
+
+/// Wakes the worker when a step was announced; after a lost connection as well, since something may have been missed.
+async fn wake_on_announcement(db: Database, wake: Arc<Notify>, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        match db.listen(&["millrace_step"]).await {
+            Ok(mut announcements) => {
+                while announcements.next().await.is_ok() {
+                    wake.notify_one();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot listen for steps; polling"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,241 @@
+//! Evaluate: every metric on the validation and test parts, the baseline beside it, slices, and what figures are drawn from.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use millrace_domain::Digest;
+use millrace_domain::ids::RunId;
+use millrace_domain::metric::Metric;
+use millrace_domain::run::StepKind;
+use millrace_executor::{Commit, Context, StepError, commit};
+use millrace_ml::evaluate::{Diagnostics, Evaluation, SliceEvaluation, evaluate, evaluate_slices};
+use millrace_ml::model::{Model, Prediction, outcomes};
+use millrace_ml::split::Part;
+use millrace_ml::train::baseline;
+use millrace_storage::run::MetricValue;
+use millrace_storage::{artifact, run};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::load::{Launched, Prepared, prepare};
+use crate::stage::Stage;
+use crate::train::Trained;
+
+pub(crate) struct Evaluate;
+
+pub(crate) struct Input {
+    launched: Launched,
+    frame: Bytes,
+    model: Digest,
+    content: Bytes,
+}
+
+/// What was measured.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Evaluated {
+    pub model: Digest,
+    pub test_rows: u64,
+    pub metrics: Vec<Measured>,
+    /// What always answering alike would reach on the test part.
+    pub baseline: BTreeMap<Metric, f64>,
+    /// One entry a slice rule of the document, in its order.
+    pub slices: Vec<Vec<SliceEvaluation>>,
+    evaluation: Digest,
+    evaluation_bytes: u64,
+}
+
+/// One metric of one part.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub part: Part,
+    pub metric: Metric,
+    pub value: f64,
+    pub interval: Option<(f64, f64)>,
+    pub n: u64,
+}
+
+#[async_trait]
+impl Stage for Evaluate {
+    type Input = Input;
+    type Output = Evaluated;
+    const KIND: StepKind = StepKind::Evaluate;
+
+    async fn load(&self, context: &Context) -> Result<Input, StepError> {
+        let launched = Launched::of(context).await?;
+        let frame = launched.frame(context).await?;
+        let trained: Trained = serde_json::from_value(context.output_of(StepKind::Train.as_str()).await?)
+            .map_err(|error| StepError::refused("internal", format!("the training's result cannot be read: {error}")))?;
+        let content = context.artifacts().get(&trained.model).await?;
+        Ok(Input { launched, frame, model: trained.model, content })
+    }
+
+    fn digest(&self, input: &Input) -> Digest {
+        Digest::of_canonical(&json!({
+            "dataset": input.launched.dataset.digest,
+            "problem": input.launched.problem.digest,
+            "seed": input.launched.run.seed,
+            "model": input.model,
+        }))
+    }
+
+    async fn compute(&self, context: &Context, input: Input) -> Result<Evaluated, StepError> {
+        let (mut evaluated, figures) = context
+            .compute(move |reporter| {
+                reporter.report(json!({ "text": "measuring on validation and test" }));
+                measure(&input)
+            })
+            .await?;
+        evaluated.evaluation_bytes = figures.len() as u64;
+        evaluated.evaluation = context.artifacts().put(Bytes::from(figures)).await?;
+        Ok(evaluated)
+    }
+
+    fn commit(&self, context: &Context, output: Evaluated) -> Commit {
+        let id = RunId(context.step().subject.id());
+        commit(move |tx| {
+            Box::pin(async move {
+                let now = millrace_storage::now(tx).await?;
+                artifact::register(tx, &output.evaluation, output.evaluation_bytes, "application/json", now).await?;
+                run::set_artifact(tx, id, "evaluation", &output.evaluation).await?;
+                run::set_metrics(tx, id, &values(&output)).await
+            })
+        })
+    }
+}
+
+fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
+    let document = &input.launched.problem.document;
+    let seed = input.launched.seed();
+    let prepared = prepare(&input.frame, document)?;
+    let model = Model::from_bytes(&input.content)
+        .map_err(|error| StepError::refused("corrupt_model", format!("the kept model cannot be read: {error}")))?;
+    let validation = part(&prepared, &model, Part::Validation, seed)?;
+    let test = part(&prepared, &model, Part::Test, seed)?.ok_or_else(|| {
+        StepError::refused("no_test_rows", "the test part has no rows; give it a larger share or bring more data")
+    })?;
+    let floor = baseline(&prepared.labels, &prepared.split, Part::Test)
+        .map_err(|error| StepError::refused("no_test_rows", error.to_string()))?;
+    let floor = Metric::of(document.target.kind).filter_map(|metric| Some((metric, floor.metric(metric)?))).collect();
+    let slices = document
+        .slices
+        .iter()
+        .map(|slice| {
+            let rows = prepared.split.rows(Part::Test);
+            let values = prepared.plan.slice_values(&prepared.dataset, &slice.by, rows).unwrap_or_default();
+            evaluate_slices(&test.outcomes, values, slice.goal.metric, seed)
+        })
+        .collect();
+    let figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
+    let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
+    let evaluated = Evaluated {
+        model: input.model,
+        test_rows: test.evaluation.rows,
+        metrics: measured,
+        baseline: floor,
+        slices,
+        evaluation: input.model,
+        evaluation_bytes: 0,
+    };
+    Ok((evaluated, figures.to_string().into_bytes()))
+}
+
+struct Measurement {
+    evaluation: Evaluation,
+    outcomes: millrace_ml::evaluate::Outcomes,
+    predictions: Vec<Prediction>,
+}
+
+/// Measures one part; none when it has no rows.
+fn part(prepared: &Prepared, model: &Model, part: Part, seed: u64) -> Result<Option<Measurement>, StepError> {
+    let rows = prepared.split.rows(part);
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: String| StepError::refused("evaluation_failed", error);
+    let predictions = model.predict(&prepared.dataset.take(rows)).map_err(|error| failed(error.to_string()))?;
+    let outcomes = outcomes(&prepared.labels, rows, &predictions).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(Measurement { evaluation: evaluate(part, &outcomes, seed), outcomes, predictions }))
+}
+
+fn measured(evaluation: &Evaluation) -> Vec<Measured> {
+    let values = evaluation.metrics.iter();
+    values
+        .map(|(metric, value)| Measured {
+            part: evaluation.part,
+            metric: *metric,
+            value: *value,
+            interval: evaluation.intervals.get(metric).copied(),
+            n: evaluation.rows,
+        })
+        .collect()
+}
+
+fn values(output: &Evaluated) -> Vec<MetricValue> {
+    let own = output.metrics.iter().map(|measured| MetricValue {
+        name: format!("{}.{}", measured.part, measured.metric),
+        step: 0,
+        value: measured.value,
+        interval: measured.interval,
+        n: i64::try_from(measured.n).unwrap_or(i64::MAX),
+    });
+    let floor = output.baseline.iter().map(|(metric, value)| MetricValue {
+        name: format!("baseline.{metric}"),
+        step: 0,
+        value: *value,
+        interval: None,
+        n: i64::try_from(output.test_rows).unwrap_or(i64::MAX),
+    });
+    own.chain(floor).collect()
+}
+
+/// What pages draw: curves, tables, importance and the model's inputs.
+fn figures(model: &Model, validation: Option<&Evaluation>, test: &Measurement) -> Value {
+    let classes: Vec<&str> = model.classes().iter().map(AsRef::as_ref).collect();
+    let importance: Vec<(&str, f64)> = model.importance();
+    let inputs: Vec<(&str, &str)> =
+        model.inputs().iter().map(|input| (input.column.name.as_str(), input.column.column_type.as_str())).collect();
+    let mut shown = drawn(&test.evaluation.diagnostics, &classes);
+    shown["scores"] = score_histogram(&test.predictions);
+    json!({
+        "kind": model.kind(),
+        "test": shown,
+        "validation": validation.map(|part| drawn(&part.diagnostics, &classes)),
+        "importance": importance,
+        "inputs": inputs,
+    })
+}
+
+fn drawn(diagnostics: &Diagnostics, classes: &[&str]) -> Value {
+    match diagnostics {
+        Diagnostics::Binary { roc, precision_recall, calibration, confusion, prevalence } => json!({
+            "roc": roc.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
+            "pr": precision_recall.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
+            "calibration": calibration.iter().map(|bin| (bin.predicted, bin.observed, bin.count)).collect::<Vec<_>>(),
+            "confusion": { "labels": classes, "counts": confusion.counts },
+            "prevalence": prevalence,
+            "threshold": 0.5,
+        }),
+        Diagnostics::Multiclass { confusion } => json!({
+            "confusion": { "labels": classes, "counts": confusion.counts },
+        }),
+        Diagnostics::Regression { residuals } => json!({
+            "scatter": residuals.points,
+            "residual_mean": residuals.mean,
+            "residual_quantiles": residuals.quantiles,
+        }),
+    }
+}
+
+/// Twenty bins of the scores of a binary model: low, high, count.
+fn score_histogram(predictions: &[Prediction]) -> Value {
+    const BINS: usize = 20;
+    let mut counts = [0u64; BINS];
+    for prediction in predictions {
+        if let Prediction::Binary { score, .. } = prediction {
+            counts[((score * BINS as f64) as usize).min(BINS - 1)] += 1;
+        }
+    }
+    let edge = |bin: usize| bin as f64 / BINS as f64;
+    json!(counts.iter().enumerate().map(|(bin, count)| (edge(bin), edge(bin + 1), *count)).collect::<Vec<_>>())
+}

@@ -1,0 +1,38 @@
+//! The steps of the pipeline: one file each, thin. A step loads what the steps before it left, lets `millrace-ml` compute, and
+//! says what is to be committed. The numbers are `ml`'s, the fences are the executor's.
+//!
+//! Every step first takes the digest of all its inputs. When a step of the same kind, code and digest is done already, its
+//! output is taken over and only committed again ([`stage::Stage`]), so a run that repeats another one costs nothing.
+
+mod evaluate;
+mod features;
+mod gate;
+mod ingest;
+mod lifecycle;
+mod load;
+mod progress;
+mod register;
+mod stage;
+mod train;
+mod tune;
+mod validate;
+
+use std::sync::Arc;
+
+use millrace_executor::Handler;
+
+pub use lifecycle::Subjects;
+
+/// One handler for each kind of step.
+pub fn handlers() -> Vec<Arc<dyn Handler>> {
+    vec![
+        Arc::new(stage::Staged(ingest::Ingest)),
+        Arc::new(stage::Staged(validate::Validate)),
+        Arc::new(stage::Staged(features::Features)),
+        Arc::new(stage::Staged(tune::Tune)),
+        Arc::new(stage::Staged(train::Train)),
+        Arc::new(stage::Staged(evaluate::Evaluate)),
+        Arc::new(stage::Staged(gate::Gates)),
+        Arc::new(stage::Staged(register::Register)),
+    ]
+}

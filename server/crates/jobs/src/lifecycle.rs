@@ -1,0 +1,86 @@
+//! Keeps runs and dataset versions in step with their steps, and tells the pages.
+
+use async_trait::async_trait;
+use millrace_domain::clock::Surroundings;
+use millrace_domain::ids::{DatasetVersionId, RunId};
+use millrace_domain::run::{RunState, StepKind, StepState};
+use millrace_executor::Lifecycle;
+use millrace_storage::step::{Failure, Step, Subject};
+use millrace_storage::{StorageError, Transaction, dataset, event, run};
+use serde_json::{Value, json};
+
+/// Code of the failure with which the gate step stops a run.
+pub(crate) const GATES_NOT_PASSED: &str = "gates_not_passed";
+
+/// Runs and dataset versions.
+#[derive(Debug, Clone)]
+pub struct Subjects {
+    surroundings: Surroundings,
+}
+
+impl Subjects {
+    /// Stamps ends with that clock.
+    pub const fn new(surroundings: Surroundings) -> Self {
+        Self { surroundings }
+    }
+
+    async fn end_run(
+        &self,
+        tx: &Transaction,
+        id: RunId,
+        step: &Step,
+        state: StepState,
+        failure: Option<&Failure>,
+    ) -> Result<(), StorageError> {
+        let ended = match state {
+            StepState::Succeeded if step.kind == StepKind::Register.as_str() => RunState::Succeeded,
+            StepState::Failed if failure.is_some_and(|failure| failure.code == GATES_NOT_PASSED) => RunState::Rejected,
+            StepState::Failed | StepState::Quarantined => RunState::Failed,
+            StepState::Cancelled => RunState::Cancelled,
+            _ => return Ok(()),
+        };
+        let failure = failure.map(|failure| Failure {
+            code: failure.code.clone(),
+            message: format!("{}: {}", step.kind, failure.message),
+        });
+        run::finish(tx, id, ended, failure.as_ref()).await
+    }
+}
+
+#[async_trait]
+impl Lifecycle for Subjects {
+    async fn started(&self, tx: &Transaction, step: &Step) -> Result<(), StorageError> {
+        if let Subject::Run(id) = step.subject {
+            run::set_running(tx, RunId(id)).await?;
+        }
+        tell(tx, step, "step", json!({ "kind": step.kind, "state": StepState::Running, "attempt": step.attempt })).await
+    }
+
+    async fn ended(
+        &self,
+        tx: &Transaction,
+        step: &Step,
+        state: StepState,
+        failure: Option<&Failure>,
+    ) -> Result<(), StorageError> {
+        match step.subject {
+            Subject::Run(id) => self.end_run(tx, RunId(id), step, state, failure).await?,
+            Subject::Dataset(id) => {
+                let is_lost = matches!(state, StepState::Failed | StepState::Quarantined | StepState::Cancelled);
+                if let (true, Some(failure)) = (is_lost, failure) {
+                    let now = self.surroundings.now();
+                    dataset::set_failed(tx, DatasetVersionId(id), &json!(failure), now).await?;
+                }
+            }
+        }
+        tell(tx, step, "step", json!({ "kind": step.kind, "state": state, "failure": failure })).await
+    }
+
+    async fn progressed(&self, tx: &Transaction, step: &Step, progress: &Value) -> Result<(), StorageError> {
+        tell(tx, step, "progress", json!({ "kind": step.kind, "progress": progress })).await
+    }
+}
+
+async fn tell(tx: &Transaction, step: &Step, kind: &str, payload: Value) -> Result<(), StorageError> {
+    event::insert(tx, step.subject.kind(), step.subject.id(), kind, payload).await
+}

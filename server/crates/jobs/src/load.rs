@@ -1,0 +1,129 @@
+//! What steps read before they compute.
+
+use bytes::Bytes;
+use millrace_domain::Digest;
+use millrace_domain::ids::{DatasetVersionId, ProblemVersionId, RunId};
+use millrace_domain::problem::{Mistake, ProblemDocument};
+use millrace_executor::{Context, StepError};
+use millrace_ml::Dataset;
+use millrace_ml::features::{FeaturePlan, FeatureTable, Labels};
+use millrace_ml::split::Split;
+use millrace_ml::train::{Trainer, TrainerConfig};
+use millrace_storage::dataset::{self, DatasetVersion};
+use millrace_storage::problem::{self, ProblemVersion};
+use millrace_storage::run::{self, Run};
+use millrace_storage::step::Subject;
+use serde_json::Value;
+
+/// The dataset version a step belongs to, and the document it is read by.
+pub(crate) struct Load {
+    pub version: DatasetVersion,
+    pub document: ProblemDocument,
+    pub document_digest: Digest,
+}
+
+impl Load {
+    pub(crate) async fn of(context: &Context) -> Result<Self, StepError> {
+        let Subject::Dataset(id) = context.step().subject else { return Err(misplaced()) };
+        let version = dataset_version(context, DatasetVersionId(id)).await?;
+        let problem = problem_version(context, version.problem_version).await?;
+        Ok(Self { version, document: problem.document, document_digest: problem.digest })
+    }
+}
+
+/// The run a step belongs to, with its data and document.
+#[derive(Clone)]
+pub(crate) struct Launched {
+    pub run: Run,
+    pub problem: ProblemVersion,
+    pub dataset: DatasetVersion,
+    pub frame: Digest,
+}
+
+impl Launched {
+    pub(crate) async fn of(context: &Context) -> Result<Self, StepError> {
+        let id = context.run_id().ok_or_else(misplaced)?;
+        let run = run::find(context.db().pool(), RunId(id)).await?.ok_or_else(misplaced)?;
+        let problem = problem_version(context, run.problem_version).await?;
+        let dataset = dataset_version(context, run.dataset_version).await?;
+        let frame = dataset.frame.ok_or_else(misplaced)?;
+        Ok(Self { run, problem, dataset, frame })
+    }
+
+    /// Digest of what every step of a run depends on.
+    pub(crate) fn digest(&self, kind: &str, more: &Value) -> Digest {
+        Digest::of_canonical(&serde_json::json!({
+            "kind": kind,
+            "dataset": self.dataset.digest,
+            "problem": self.problem.digest,
+            "seed": self.run.seed,
+            "request": self.run.request,
+            "more": more,
+        }))
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.run.seed.unsigned_abs()
+    }
+
+    /// The frame of the dataset version.
+    pub(crate) async fn frame(&self, context: &Context) -> Result<Bytes, StepError> {
+        Ok(context.artifacts().get(&self.frame).await?)
+    }
+
+    /// The trainer and the hyperparameters that were asked for.
+    pub(crate) fn config(&self) -> Result<TrainerConfig, StepError> {
+        let request = &self.run.request;
+        let name = request.get("trainer").and_then(Value::as_str).unwrap_or_default();
+        let trainer = Trainer::named(name)
+            .ok_or_else(|| StepError::refused("unknown_trainer", format!("{name:?} is not a trainer")))?;
+        let given = request.get("parameters").cloned().unwrap_or_else(|| serde_json::json!({}));
+        TrainerConfig::read(trainer, &given).map_err(|mistakes| mistaken("invalid_parameters", "parameters", &mistakes))
+    }
+
+    /// How many trials were asked for.
+    pub(crate) fn budget(&self) -> u64 {
+        self.run.request.get("budget").and_then(Value::as_u64).unwrap_or(0)
+    }
+}
+
+/// Features, labels and parts of a dataset version.
+pub(crate) struct Prepared {
+    pub dataset: Dataset,
+    pub plan: FeaturePlan,
+    pub table: FeatureTable,
+    pub labels: Labels,
+    pub split: Split,
+}
+
+/// Computes features, labels and parts: the same bytes give the same rows in every step that asks.
+pub(crate) fn prepare(frame: &[u8], document: &ProblemDocument) -> Result<Prepared, StepError> {
+    let dataset = Dataset::from_parquet(frame)
+        .map_err(|error| StepError::refused("corrupt_input", format!("the stored frame cannot be read: {error}")))?;
+    let plan = FeaturePlan::compile(document, dataset.schema())
+        .map_err(|mistakes| mistaken("invalid_features", "features", &mistakes))?;
+    let table = plan.table(&dataset).map_err(|error| StepError::refused("invalid_features", error.to_string()))?;
+    let labels = plan.labels(&dataset).map_err(|error| StepError::refused("invalid_labels", error.to_string()))?;
+    let split = Split::new(&document.data.split, &dataset, document.data.event_time.as_deref(), &labels)
+        .map_err(|error| StepError::refused("invalid_split", error.to_string()))?;
+    Ok(Prepared { dataset, plan, table, labels, split })
+}
+
+async fn dataset_version(context: &Context, id: DatasetVersionId) -> Result<DatasetVersion, StepError> {
+    dataset::find_version(context.db().pool(), id).await?.ok_or_else(misplaced)
+}
+
+async fn problem_version(context: &Context, id: ProblemVersionId) -> Result<ProblemVersion, StepError> {
+    problem::find_version(context.db().pool(), id).await?.ok_or_else(misplaced)
+}
+
+/// Every mistake in one message.
+pub(crate) fn mistaken(code: &str, what: &str, mistakes: &[Mistake]) -> StepError {
+    let listed: Vec<String> =
+        mistakes.iter().map(|mistake| format!("{} {}", mistake.pointer, mistake.message)).collect();
+    StepError::refused(code, format!("the {what} do not fit: {}", listed.join("; ")))
+}
+
+fn misplaced() -> StepError {
+    StepError::refused("internal", "the step does not belong to what it was queued for; please report it")
+}

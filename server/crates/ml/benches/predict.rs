@@ -1,0 +1,156 @@
+//! How long one answer takes: features and model, from the JSON object of a request to the prediction.
+//!
+//! The problem is of the size of a real one: 20 inputs, 16 features of 12 kinds of expression, 200 trees of 31 leaves. The goal
+//! is 200 µs for the whole path on a server core.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use millrace_domain::Digest;
+use millrace_domain::problem::{ProblemDocument, Split as Rule};
+use millrace_ml::features::FeaturePlan;
+use millrace_ml::model::{Lineage, Model};
+use millrace_ml::split::Split;
+use millrace_ml::train::{Trainer, TrainerConfig, train};
+use millrace_ml::{ColumnData, Dataset};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value as Json, json};
+
+const ROWS: usize = 5_000;
+const NUMBERS: usize = 16;
+const TEXTS: usize = 4;
+
+const FEATURES: [(&str, &str); 16] = [
+    ("number", "n0"),
+    ("number", "ln(1 + abs(n1))"),
+    ("number", "n2 * n3"),
+    ("number", "n4 / (n5 + 1)"),
+    ("number", "case when n6 > 0.5 then n7 else n8 end"),
+    ("number", "coalesce(n9, 0)"),
+    ("number", "greatest(n10, n11)"),
+    ("number", "round(n12, 2)"),
+    ("number", "power(n13, 2)"),
+    ("number", "n14"),
+    ("number", "n15 between 0.2 and 0.8"),
+    ("number", "length(t0)"),
+    ("category", "t0"),
+    ("category", "upper(t1)"),
+    ("category", "t2"),
+    ("category", "t3 || t1"),
+];
+
+fn dataset() -> Dataset {
+    let mut generator = ChaCha8Rng::seed_from_u64(1);
+    let numbers = (0..NUMBERS).map(|column| {
+        let cells = (0..ROWS).map(|_| Some(generator.random::<f64>())).collect();
+        (format!("n{column}"), ColumnData::Number(cells))
+    });
+    let mut columns: Vec<(String, ColumnData)> = numbers.collect();
+    for column in 0..TEXTS {
+        let cells = (0..ROWS)
+            .map(|_| Some(format!("level {}", generator.random_range(0..20))))
+            .collect();
+        columns.push((format!("t{column}"), ColumnData::Text(cells)));
+    }
+    let label = |row: usize| match (&columns[0].1, &columns[2].1) {
+        (ColumnData::Number(a), ColumnData::Number(b)) => {
+            Some(a[row]? + b[row]? + generator.random::<f64>() > 1.5)
+        }
+        _ => None,
+    };
+    let labels = (0..ROWS).map(label).collect();
+    columns.push(("label".to_owned(), ColumnData::Boolean(labels)));
+    Dataset::from_parts(columns).expect("columns are of one length")
+}
+
+fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
+    let features: String = FEATURES
+        .iter()
+        .enumerate()
+        .map(|(number, (kind, expression))| {
+            format!("[[features]]\nname = \"f{number}\"\ntype = \"{kind}\"\nexpression = \"{expression}\"\nnullable = true\n")
+        })
+        .collect();
+    let text = format!(
+        "slug = \"bench\"\ntitle = \"Bench\"\ndecision = \"None\"\n[target]\nname = \"label\"\nkind = \"binary\"\n\
+         column = \"label\"\n[data]\n{features}[success]\nmetric = \"roc_auc\"\nat_least = 0.5\n[serving]\np99_ms = 1\n\
+         throughput_rps = 1\n"
+    );
+    let document = ProblemDocument::parse(&text).expect("the document is valid");
+    let plan = FeaturePlan::compile(&document, dataset.schema()).expect("every column exists");
+    let table = plan.table(dataset).expect("every column exists");
+    let labels = plan.labels(dataset).expect("two classes");
+    let rule = Rule::Random {
+        validation: 0.0,
+        test: 0.2,
+        seed: 1,
+    };
+    let split = Split::new(&rule, dataset, None, &labels).expect("there are rows enough");
+    let config = TrainerConfig::read(trainer, settings).expect("the settings are in range");
+    let fitted = train(&table, &labels, &split, plan.kind(), &config, 1, &()).expect("it can be fitted");
+    let digest = Digest::of("bench");
+    Model::new(
+        &plan,
+        fitted,
+        Lineage {
+            dataset: digest,
+            problem: digest,
+            features: digest,
+            trainer: config,
+            seed: 1,
+        },
+    )
+}
+
+fn request(dataset: &Dataset) -> Map<String, Json> {
+    use millrace_domain::schema::Value;
+    let member = |slot: usize| {
+        let value = match dataset.cells(slot).value(0) {
+            Value::Number(number) => json!(number),
+            Value::Text(text) => json!(text),
+            _ => Json::Null,
+        };
+        (dataset.schema()[slot].name.clone(), value)
+    };
+    (0..NUMBERS + TEXTS).map(member).collect()
+}
+
+fn predict(criterion: &mut Criterion) {
+    let dataset = dataset();
+    let object = request(&dataset);
+    for (trainer, settings) in [
+        (
+            Trainer::GradientBoosting,
+            json!({"rounds": 200, "max_leaves": 31}),
+        ),
+        (Trainer::Logistic, json!({"alpha": 1})),
+    ] {
+        let model = model(&dataset, trainer, &settings);
+        let instance = model.instance(&object).expect("the object is complete");
+        let mut group = criterion.benchmark_group(trainer.as_str());
+        group.bench_function("request to prediction", |bench| {
+            bench.iter(|| {
+                model
+                    .predict_row(&model.instance(black_box(&object)).expect("complete"))
+                    .expect("finite")
+            });
+        });
+        group.bench_function("features and model", |bench| {
+            bench.iter(|| model.predict_row(black_box(&instance)).expect("finite"));
+        });
+        group.bench_function("features alone", |bench| {
+            bench.iter(|| model.features().values_of(black_box(&instance)).len());
+        });
+        group
+            .throughput(Throughput::Elements(ROWS as u64))
+            .sample_size(20);
+        group.bench_function("batch", |bench| {
+            bench.iter(|| model.predict(black_box(&dataset)).expect("finite").len())
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, predict);
+criterion_main!(benches);

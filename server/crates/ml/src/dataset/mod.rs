@@ -1,0 +1,163 @@
+//! The dataset: typed columns of equal length, in source order.
+//!
+//! A dataset never changes once made. Its identity is [`Dataset::digest`]; its stored form is Parquet
+//! ([`Dataset::to_parquet`]), which gives the same digest when read back. One row is a [`DatasetRow`], on which expressions
+//! are evaluated without copying a cell.
+
+mod cells;
+mod digest;
+mod parquet;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use millrace_domain::expr::Row;
+use millrace_domain::schema::{Column, Value};
+
+pub use cells::{Cells, ColumnData};
+
+/// Why columns make no dataset, or a dataset cannot be stored or restored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatasetError {
+    /// Columns of different length.
+    #[error("column {column:?} has {got} cells, the first column has {expected}; columns must be of equal length")]
+    Length {
+        /// The column that differs.
+        column: String,
+        /// The length of the first column.
+        expected: usize,
+        /// Its length.
+        got: usize,
+    },
+    /// Two columns of one name.
+    #[error("two columns are named {0:?}; names must differ")]
+    DuplicateName(String),
+    /// A number column with NaN or an infinity.
+    #[error("column {column:?} is not a finite number in row {row}; mark the cell as missing instead")]
+    NotFinite {
+        /// The column.
+        column: String,
+        /// The first such row, counted from 1.
+        row: usize,
+    },
+    /// More rows than row indices can name.
+    #[error("the dataset has {0} rows; at most {max} are supported", max = u32::MAX)]
+    TooManyRows(usize),
+    /// The dataset could not be written as Parquet.
+    #[error("the dataset could not be written as Parquet: {0}")]
+    Write(String),
+    /// The bytes are not a dataset's Parquet.
+    #[error("the stored dataset could not be read: {0}; it is damaged or was not written by Millrace")]
+    Read(String),
+}
+
+/// Typed columns of equal length, in source order.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    schema: Vec<Column>,
+    cells: Vec<Cells>,
+    slots: HashMap<String, usize>,
+    rows: usize,
+}
+
+impl Dataset {
+    /// A dataset of named columns: [`Cells`] as readers make them, or [`ColumnData`] by hand.
+    ///
+    /// # Errors
+    /// When lengths differ, a name comes twice, or a number is not finite.
+    pub fn from_parts<N: Into<String>, C: Into<Cells>>(
+        parts: impl IntoIterator<Item = (N, C)>,
+    ) -> Result<Self, DatasetError> {
+        let (names, cells): (Vec<String>, Vec<Cells>) =
+            parts.into_iter().map(|(name, cells)| (name.into(), cells.into())).unzip();
+        let rows = cells.first().map_or(0, Cells::len);
+        if rows > u32::MAX as usize {
+            return Err(DatasetError::TooManyRows(rows));
+        }
+        let mut slots = HashMap::with_capacity(names.len());
+        for (slot, (name, cells)) in names.iter().zip(&cells).enumerate() {
+            if cells.len() != rows {
+                return Err(DatasetError::Length { column: name.clone(), expected: rows, got: cells.len() });
+            }
+            if slots.insert(name.clone(), slot).is_some() {
+                return Err(DatasetError::DuplicateName(name.clone()));
+            }
+            if let Some(row) = first_not_finite(cells) {
+                return Err(DatasetError::NotFinite { column: name.clone(), row: row + 1 });
+            }
+        }
+        let schema =
+            names.into_iter().zip(&cells).map(|(name, cells)| Column { name, column_type: cells.column_type() });
+        Ok(Self { schema: schema.collect(), cells, slots, rows })
+    }
+
+    /// Name and type of each column; expressions are bound to this.
+    pub fn schema(&self) -> &[Column] {
+        &self.schema
+    }
+
+    /// How many rows there are.
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The slot of the column of that name.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.slots.get(name).copied()
+    }
+
+    /// The cells of the column in `slot`.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    pub fn cells(&self, slot: usize) -> &Cells {
+        &self.cells[slot]
+    }
+
+    /// The row at `index` (from 0), for evaluating expressions bound to [`Self::schema`].
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn row(&self, index: usize) -> DatasetRow<'_> {
+        assert!(index < self.rows, "row {index} of a dataset of {} rows", self.rows);
+        DatasetRow { cells: &self.cells, index }
+    }
+
+    /// A dataset of these rows (from 0), in that order; a row may come more than once.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn take(&self, rows: &[u32]) -> Self {
+        Self {
+            schema: self.schema.clone(),
+            cells: self.cells.iter().map(|cells| cells.take(rows)).collect(),
+            slots: self.slots.clone(),
+            rows: rows.len(),
+        }
+    }
+}
+
+/// The first row (from 0) with a value that is no finite number.
+fn first_not_finite(cells: &Cells) -> Option<usize> {
+    let Cells::Number(numbers) = cells else { return None };
+    if numbers.values().iter().all(|number| number.is_finite()) {
+        return None;
+    }
+    (0..numbers.len()).find(|row| !cells.is_missing(*row) && !numbers.values()[*row].is_finite())
+}
+
+/// One row of a dataset. Cheap to make and to copy; reading a cell allocates nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct DatasetRow<'a> {
+    cells: &'a [Cells],
+    index: usize,
+}
+
+impl Row for DatasetRow<'_> {
+    #[inline]
+    fn cell(&self, slot: usize) -> Value<'_> {
+        self.cells[slot].value(self.index)
+    }
+}

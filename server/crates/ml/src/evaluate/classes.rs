@@ -1,0 +1,213 @@
+//! Metrics of classification.
+
+use millrace_domain::metric::Metric;
+
+use super::Scorer;
+use super::outcomes::{BinaryOutcomes, ClassOutcomes};
+use super::ranking::Ranking;
+use super::sum::{share, sum};
+
+/// A score above this says "positive"; at it, the two classes are equally probable and the first one is taken.
+pub(crate) const THRESHOLD: f64 = 0.5;
+
+/// Scorers of binary outcomes.
+pub(super) fn of_two(outcomes: &BinaryOutcomes, metric: Metric) -> Option<Scorer<'_>> {
+    let BinaryOutcomes { scores, labels } = outcomes;
+    let of_counts = |f: fn(Counts) -> Option<f64>| -> Scorer<'_> {
+        Box::new(move |weights| f(Counts::of(outcomes, weights)))
+    };
+    Some(match metric {
+        Metric::RocAuc => {
+            let ranking = Ranking::new(scores);
+            Box::new(move |weights| ranking.roc_auc(|row| labels[row], weights))
+        }
+        Metric::PrAuc => {
+            let ranking = Ranking::new(scores);
+            Box::new(move |weights| ranking.average_precision(|row| labels[row], weights))
+        }
+        Metric::LogLoss => {
+            let losses: Vec<f64> = scores
+                .iter()
+                .zip(labels)
+                .map(|(&score, &label)| surprise(if label { score } else { 1.0 - score }))
+                .collect();
+            Box::new(move |weights| weighted_mean(&losses, weights))
+        }
+        Metric::Brier => {
+            let losses: Vec<f64> = scores
+                .iter()
+                .zip(labels)
+                .map(|(score, &label)| (score - f64::from(u8::from(label))).powi(2))
+                .collect();
+            Box::new(move |weights| weighted_mean(&losses, weights))
+        }
+        Metric::Accuracy => of_counts(Counts::accuracy),
+        Metric::BalancedAccuracy => of_counts(Counts::balanced_accuracy),
+        Metric::F1 => of_counts(Counts::f1),
+        Metric::Precision => of_counts(Counts::precision),
+        Metric::Recall => of_counts(Counts::recall),
+        Metric::Rmse | Metric::Mae | Metric::R2 => return None,
+    })
+}
+
+/// Scorers of multiclass outcomes.
+pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer<'_>> {
+    let labels = &outcomes.labels;
+    let of_table = |f: fn(&Table) -> Option<f64>| -> Scorer<'_> {
+        let predicted = outcomes.predicted();
+        Box::new(move |weights| f(&Table::of(outcomes.classes, labels, &predicted, weights)))
+    };
+    Some(match metric {
+        Metric::RocAuc => {
+            let rankings: Vec<Ranking> = (0..outcomes.classes)
+                .map(|class| {
+                    let scores: Vec<f64> = (0..labels.len()).map(|row| outcomes.row(row)[class]).collect();
+                    Ranking::new(&scores)
+                })
+                .collect();
+            Box::new(move |weights| {
+                let areas: Option<Vec<f64>> = rankings
+                    .iter()
+                    .enumerate()
+                    .map(|(class, ranking)| ranking.roc_auc(|row| labels[row] as usize == class, weights))
+                    .collect();
+                areas.map(|areas| mean(&areas))
+            })
+        }
+        Metric::LogLoss => {
+            let losses: Vec<f64> = labels
+                .iter()
+                .enumerate()
+                .map(|(row, &label)| surprise(outcomes.row(row)[label as usize]))
+                .collect();
+            Box::new(move |weights| weighted_mean(&losses, weights))
+        }
+        Metric::Accuracy => of_table(Table::accuracy),
+        Metric::BalancedAccuracy => of_table(Table::balanced_accuracy),
+        Metric::F1 => {
+            of_table(|table| table.macro_average(|right, drawn, true_| 2.0 * right / (drawn + true_)))
+        }
+        Metric::Precision => of_table(|table| table.macro_average(|right, drawn, _| right / drawn)),
+        Metric::Recall => of_table(|table| table.macro_average(|right, _, true_| right / true_)),
+        Metric::PrAuc | Metric::Brier | Metric::Rmse | Metric::Mae | Metric::R2 => return None,
+    })
+}
+
+/// Negative log-likelihood in nats of what came true; its probability is kept off 0 and 1 by double's ε.
+fn surprise(probability: f64) -> f64 {
+    -probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
+}
+
+pub(super) fn weighted_mean(values: &[f64], weights: &[f64]) -> Option<f64> {
+    share(
+        sum(values.iter().zip(weights).map(|(value, weight)| value * weight)),
+        sum(weights.iter().copied()),
+    )
+}
+
+fn mean(values: &[f64]) -> f64 {
+    sum(values.iter().copied()) / values.len() as f64
+}
+
+/// The weights of a two-by-two table.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub true_positive: f64,
+    pub false_positive: f64,
+    pub true_negative: f64,
+    pub false_negative: f64,
+}
+
+impl Counts {
+    pub fn of(outcomes: &BinaryOutcomes, weights: &[f64]) -> Self {
+        let mut counts = Self::default();
+        for ((&score, &label), &weight) in outcomes.scores.iter().zip(&outcomes.labels).zip(weights) {
+            *match (score > THRESHOLD, label) {
+                (true, true) => &mut counts.true_positive,
+                (true, false) => &mut counts.false_positive,
+                (false, false) => &mut counts.true_negative,
+                (false, true) => &mut counts.false_negative,
+            } += weight;
+        }
+        counts
+    }
+
+    fn accuracy(self) -> Option<f64> {
+        let right = self.true_positive + self.true_negative;
+        share(right, right + self.false_positive + self.false_negative)
+    }
+
+    fn balanced_accuracy(self) -> Option<f64> {
+        let specificity = share(self.true_negative, self.true_negative + self.false_positive)?;
+        Some((self.recall()? + specificity) / 2.0)
+    }
+
+    fn f1(self) -> Option<f64> {
+        let twice = 2.0 * self.true_positive;
+        share(twice, twice + self.false_positive + self.false_negative)
+    }
+
+    fn precision(self) -> Option<f64> {
+        share(self.true_positive, self.true_positive + self.false_positive)
+    }
+
+    fn recall(self) -> Option<f64> {
+        share(self.true_positive, self.true_positive + self.false_negative)
+    }
+}
+
+/// Per class: the weight rightly predicted, predicted at all, and true.
+struct Table {
+    classes: Vec<(f64, f64, f64)>,
+    total: f64,
+}
+
+impl Table {
+    fn of(classes: usize, labels: &[u32], predicted: &[u32], weights: &[f64]) -> Self {
+        let mut table = Self {
+            classes: vec![(0.0, 0.0, 0.0); classes],
+            total: 0.0,
+        };
+        for ((&label, &guess), &weight) in labels.iter().zip(predicted).zip(weights) {
+            if label == guess {
+                table.classes[label as usize].0 += weight;
+            }
+            table.classes[guess as usize].1 += weight;
+            table.classes[label as usize].2 += weight;
+            table.total += weight;
+        }
+        table
+    }
+
+    fn accuracy(&self) -> Option<f64> {
+        share(self.classes.iter().map(|(right, _, _)| right).sum(), self.total)
+    }
+
+    /// Mean recall over the classes that occur; none when only one does.
+    fn balanced_accuracy(&self) -> Option<f64> {
+        let recalls: Vec<f64> = self
+            .classes
+            .iter()
+            .filter_map(|(right, _, true_)| share(*right, *true_))
+            .collect();
+        (recalls.len() > 1).then(|| mean(&recalls))
+    }
+
+    /// Mean of `score` over the classes that occur or were predicted. As in scikit-learn, a class without a right
+    /// prediction scores 0, also where its own score would be undefined.
+    fn macro_average(&self, score: impl Fn(f64, f64, f64) -> f64) -> Option<f64> {
+        let scores: Vec<f64> = self
+            .classes
+            .iter()
+            .filter(|(_, drawn, true_)| *drawn > 0.0 || *true_ > 0.0)
+            .map(|&(right, drawn, true_)| {
+                if right > 0.0 {
+                    score(right, drawn, true_)
+                } else {
+                    0.0
+                }
+            })
+            .collect();
+        (scores.len() > 1).then(|| mean(&scores))
+    }
+}

@@ -1,0 +1,145 @@
+//! ROC, precision–recall and calibration curves.
+
+use serde::{Deserialize, Serialize};
+
+use super::outcomes::BinaryOutcomes;
+use super::ranking::Ranking;
+use super::resample::quantile;
+use super::sum::sum;
+
+/// A point of a curve and the score from which rows count as positive there.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// ROC: false positive rate. Precision–recall: recall.
+    pub x: f64,
+    /// ROC: true positive rate. Precision–recall: precision.
+    pub y: f64,
+    /// Rows with at least this score count as positive; none where no row does.
+    pub threshold: Option<f64>,
+}
+
+/// The rows of one interval of scores.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationBin {
+    /// Lower edge, not in the bin but for the first.
+    pub low: f64,
+    /// Upper edge, in the bin.
+    pub high: f64,
+    /// Mean score.
+    pub predicted: f64,
+    /// Share of positives.
+    pub observed: f64,
+    /// Rows.
+    pub count: u64,
+}
+
+impl BinaryOutcomes {
+    /// The ROC curve from (0, 0) to (1, 1); points in the middle of a straight run of equal steps are left out, as in
+    /// scikit-learn. Empty with a single class.
+    pub fn roc_curve(&self) -> Vec<CurvePoint> {
+        let steps = self.steps();
+        let Some(&(_, positives, negatives)) = steps.last() else {
+            return Vec::new();
+        };
+        if positives == 0.0 || negatives == 0.0 {
+            return Vec::new();
+        }
+        let start = (None, 0.0, 0.0);
+        let path: Vec<_> = std::iter::once(start)
+            .chain(steps.iter().map(|&(t, p, n)| (Some(t), p, n)))
+            .collect();
+        let straight = |position: usize| {
+            let [(_, a, b), (_, c, d), (_, e, f)] = [path[position - 1], path[position], path[position + 1]];
+            (c - a) == (e - c) && (d - b) == (f - d)
+        };
+        (0..path.len())
+            .filter(|&position| position <= 1 || position + 1 == path.len() || !straight(position))
+            .map(|position| {
+                let (threshold, found, raised) = path[position];
+                CurvePoint {
+                    x: raised / negatives,
+                    y: found / positives,
+                    threshold,
+                }
+            })
+            .collect()
+    }
+
+    /// The precision–recall curve from recall 0 (precision 1 by convention) to recall 1. Empty without positives.
+    pub fn precision_recall_curve(&self) -> Vec<CurvePoint> {
+        let steps = self.steps();
+        let positives = steps.last().map_or(0.0, |step| step.1);
+        if positives == 0.0 {
+            return Vec::new();
+        }
+        let point = |&(threshold, found, raised): &(f64, f64, f64)| CurvePoint {
+            x: found / positives,
+            y: found / (found + raised),
+            threshold: Some(threshold),
+        };
+        std::iter::once(CurvePoint {
+            x: 0.0,
+            y: 1.0,
+            threshold: None,
+        })
+        .chain(steps.iter().map(point))
+        .collect()
+    }
+
+    /// Mean score beside the share of positives in `bins` bins of equally many rows; empty bins are left out.
+    ///
+    /// The edges are quantiles of the scores; a score on an edge belongs to the bin below it, as in scikit-learn's
+    /// `calibration_curve(strategy="quantile")`.
+    pub fn calibration(&self, bins: usize) -> Vec<CalibrationBin> {
+        let mut sorted = self.scores.clone();
+        sorted.sort_by(f64::total_cmp);
+        let edges: Vec<f64> = (0..=bins)
+            .map(|edge| quantile(&sorted, edge as f64 / bins as f64))
+            .collect();
+        let inner = &edges[1..bins];
+        let mut rows = vec![Vec::new(); bins];
+        for (row, score) in self.scores.iter().enumerate() {
+            rows[inner.partition_point(|edge| edge < score)].push(row);
+        }
+        rows.iter()
+            .enumerate()
+            .filter(|(_, rows)| !rows.is_empty())
+            .map(|(bin, rows)| {
+                let count = rows.len() as f64;
+                CalibrationBin {
+                    low: edges[bin],
+                    high: edges[bin + 1],
+                    predicted: sum(rows.iter().map(|&row| self.scores[row])) / count,
+                    observed: rows.iter().filter(|&&row| self.labels[row]).count() as f64 / count,
+                    count: rows.len() as u64,
+                }
+            })
+            .collect()
+    }
+
+    /// Each distinct score, highest first, with the positives and negatives at or above it.
+    fn steps(&self) -> Vec<(f64, f64, f64)> {
+        let ranking = Ranking::new(&self.scores);
+        let ones = vec![1.0; self.scores.len()];
+        let thresholds = ranking.runs().map(|run| self.scores[run[0] as usize]);
+        let (mut found, mut raised) = (0.0, 0.0);
+        thresholds
+            .zip(ranking.tallies(|row| self.labels[row], &ones))
+            .map(|(threshold, tally)| {
+                found += tally.positive;
+                raised += tally.negative;
+                (threshold, found, raised)
+            })
+            .collect()
+    }
+}
+
+/// At most `most` points (at least two), evenly spaced by position, with both ends kept.
+pub(super) fn thin<T: Copy>(points: Vec<T>, most: usize) -> Vec<T> {
+    if points.len() <= most {
+        return points;
+    }
+    (0..most)
+        .map(|position| points[position * (points.len() - 1) / (most - 1)])
+        .collect()
+}

@@ -1,0 +1,46 @@
+//! Metrics of regression.
+
+use millrace_domain::metric::Metric;
+
+use super::Scorer;
+use super::classes::weighted_mean;
+use super::outcomes::NumberOutcomes;
+use super::sum::{share, sum};
+
+/// Scorers of predicted numbers.
+pub(super) fn of_numbers(outcomes: &NumberOutcomes, metric: Metric) -> Option<Scorer<'_>> {
+    let errors = outcomes
+        .actual
+        .iter()
+        .zip(&outcomes.predicted)
+        .map(|(actual, predicted)| actual - predicted);
+    Some(match metric {
+        Metric::Rmse => {
+            let squares: Vec<f64> = errors.map(|error| error * error).collect();
+            Box::new(move |weights| weighted_mean(&squares, weights).map(f64::sqrt))
+        }
+        Metric::Mae => {
+            let sizes: Vec<f64> = errors.map(f64::abs).collect();
+            Box::new(move |weights| weighted_mean(&sizes, weights))
+        }
+        Metric::R2 => {
+            let squares: Vec<f64> = errors.map(|error| error * error).collect();
+            Box::new(move |weights| r2(&outcomes.actual, &squares, weights))
+        }
+        _ => return None,
+    })
+}
+
+/// 1 − residual / total sum of squares; none when the true numbers do not vary.
+fn r2(actual: &[f64], squared_errors: &[f64], weights: &[f64]) -> Option<f64> {
+    let mean = weighted_mean(actual, weights)?;
+    let total = sum(actual
+        .iter()
+        .zip(weights)
+        .map(|(value, weight)| weight * (value - mean).powi(2)));
+    let residual = sum(squared_errors
+        .iter()
+        .zip(weights)
+        .map(|(square, weight)| weight * square));
+    share(residual, total).map(|left| 1.0 - left)
+}

@@ -1,0 +1,207 @@
+//! Features of one row, computed from the inputs.
+
+use std::borrow::Cow;
+
+use millrace_domain::expr::{Bound, Expression, Row};
+use millrace_domain::problem::{FeatureType, TimeFormat};
+use millrace_domain::schema::{Column, Value, ValueType};
+use serde::{Deserialize, Serialize};
+
+use crate::Dataset;
+
+/// A raw column that features read: what a caller of the model sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Name and type.
+    #[serde(flatten)]
+    pub column: Column,
+    /// How a time is written by callers; of no meaning for other types.
+    pub time_format: TimeFormat,
+}
+
+/// How one feature is computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeatureDefinition {
+    /// Its name.
+    pub name: String,
+    /// The expression's text.
+    pub expression: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub feature_type: FeatureType,
+    /// Whether it may be missing.
+    pub nullable: bool,
+}
+
+/// Why definitions make no features, or a dataset has not what they read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FeatureSetError {
+    /// An expression that cannot be read or bound.
+    #[error("feature {name:?} {reason}")]
+    Definition {
+        /// The feature.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A dataset without an input.
+    #[error("the dataset has no column {0:?}, which features read")]
+    MissingInput(String),
+    /// A dataset whose column is of another type.
+    #[error("column {name:?} is of type {found} here, features read it as {wanted}")]
+    InputType {
+        /// The column.
+        name: String,
+        /// Its type in the dataset.
+        found: ValueType,
+        /// The type features were defined on.
+        wanted: ValueType,
+    },
+}
+
+/// The value of one feature in one row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeatureValue<'a> {
+    /// Missing.
+    Missing,
+    /// A finite number.
+    Number(f64),
+    /// One of a set of values.
+    Category(Cow<'a, str>),
+}
+
+/// Features bound to their inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureSet {
+    inputs: Vec<Input>,
+    definitions: Vec<FeatureDefinition>,
+    bound: Vec<Bound>,
+}
+
+impl FeatureSet {
+    /// Binds definitions to inputs.
+    ///
+    /// # Errors
+    /// The first definition that cannot be read, bound, or be of its type.
+    pub fn new(inputs: Vec<Input>, definitions: Vec<FeatureDefinition>) -> Result<Self, FeatureSetError> {
+        let columns: Vec<Column> = inputs.iter().map(|input| input.column.clone()).collect();
+        let bound = definitions
+            .iter()
+            .map(|definition| {
+                let wrong = |reason: String| FeatureSetError::Definition {
+                    name: definition.name.clone(),
+                    reason,
+                };
+                let expression =
+                    Expression::parse(&definition.expression).map_err(|error| wrong(error.to_string()))?;
+                bind(&expression, definition.feature_type, &columns).map_err(wrong)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            inputs,
+            definitions,
+            bound,
+        })
+    }
+
+    /// The raw columns that features read, each once.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The definitions, in order.
+    pub fn definitions(&self) -> &[FeatureDefinition] {
+        &self.definitions
+    }
+
+    /// The features of one row whose cell `i` is input `i`.
+    pub fn values_of<'r, R: Row + ?Sized>(&'r self, row: &'r R) -> Vec<FeatureValue<'r>> {
+        (0..self.bound.len())
+            .map(|feature| self.value_of(feature, row))
+            .collect()
+    }
+
+    /// One feature of one row whose cell `i` is input `i`.
+    pub(super) fn value_of<'r, R: Row + ?Sized>(&'r self, feature: usize, row: &'r R) -> FeatureValue<'r> {
+        let value = self.bound[feature].evaluate(row);
+        match self.definitions[feature].feature_type {
+            FeatureType::Number => match value {
+                Value::Number(number) => FeatureValue::Number(number),
+                Value::Boolean(truth) => FeatureValue::Number(f64::from(u8::from(truth))),
+                Value::Null | Value::Text(_) | Value::Time(_) => FeatureValue::Missing,
+            },
+            FeatureType::Category => as_text(value).map_or(FeatureValue::Missing, FeatureValue::Category),
+        }
+    }
+
+    /// The dataset's slot of each input.
+    ///
+    /// # Errors
+    /// The first input that the dataset lacks or has with another type.
+    pub(crate) fn slots_in(&self, dataset: &Dataset) -> Result<Vec<usize>, FeatureSetError> {
+        self.inputs
+            .iter()
+            .map(|Input { column, .. }| {
+                let slot = dataset
+                    .slot(&column.name)
+                    .ok_or_else(|| FeatureSetError::MissingInput(column.name.clone()))?;
+                let (found, wanted) = (
+                    dataset.schema()[slot].column_type.value_type(),
+                    column.column_type.value_type(),
+                );
+                if found == wanted {
+                    Ok(slot)
+                } else {
+                    Err(FeatureSetError::InputType {
+                        name: column.name.clone(),
+                        found,
+                        wanted,
+                    })
+                }
+            })
+            .collect()
+    }
+}
+
+/// A row of another column order, seen by input.
+pub(crate) struct Reordered<'a, R> {
+    pub row: R,
+    pub slots: &'a [usize],
+}
+
+impl<R: Row> Row for Reordered<'_, R> {
+    fn cell(&self, slot: usize) -> Value<'_> {
+        self.row.cell(self.slots[slot])
+    }
+}
+
+/// A value as the text that names it, the same for a whole number whether its column is of integers or of numbers.
+pub(super) fn as_text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Null => None,
+        // Adding zero turns −0 into 0.
+        Value::Number(number) => Some(Cow::Owned((number + 0.0).to_string())),
+        Value::Text(text) => Some(text),
+        Value::Boolean(truth) => Some(Cow::Borrowed(if truth { "true" } else { "false" })),
+        Value::Time(micros) => Some(Cow::Owned(micros.to_string())),
+    }
+}
+
+/// Binds an expression that must give a feature of that type; the reason why not is a sentence about the feature.
+pub(super) fn bind(
+    expression: &Expression,
+    wanted: FeatureType,
+    columns: &[Column],
+) -> Result<Bound, String> {
+    let bound = expression.bind(columns).map_err(|error| error.to_string())?;
+    match (wanted, bound.value_type()) {
+        (FeatureType::Number, ValueType::Number | ValueType::Boolean)
+        | (FeatureType::Category, ValueType::Number | ValueType::Boolean | ValueType::Text) => Ok(bound),
+        (FeatureType::Number, ValueType::Text) => Err(
+            "gives text, but a number is wanted; make it a category or write CAST(… AS double)".to_owned(),
+        ),
+        (_, ValueType::Time) => {
+            Err("gives a time; take a number from it, as in hour(…), day_of_week(…) or epoch(…)".to_owned())
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Frames in, results out: reading, profiling, validating, features, training, tuning and evaluating.
+//!
+//! Nothing here does IO (bytes are handed in and handed back), waits, or reads a clock, an environment or a global random
+//! generator: the same input gives the same bits. The key word is the *dataset* ([`Dataset`]): typed columns of equal
+//! length, in source order, with an identity over every cell.
+
+pub mod dataset;
+pub mod evaluate;
+pub mod features;
+#[cfg(test)]
+mod fixture;
+pub mod gate;
+pub mod model;
+pub mod profile;
+pub mod read;
+pub mod split;
+pub mod train;
+pub mod tune;
+
+pub use dataset::{Cells, ColumnData, Dataset, DatasetError, DatasetRow};

@@ -1,0 +1,67 @@
+//! The weights of a linear model in the units of its features.
+
+use serde::{Deserialize, Serialize};
+
+use super::estimator::{Estimator, Predictor};
+use crate::features::{FeatureDefinition, FeatureEncoder};
+
+/// One linear equation: the constant, and the effect of one unit more of each term.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Coefficients {
+    /// The class it is the log-odds (binary) or the score (multiclass) of; none for a regression.
+    pub class: Option<String>,
+    /// The constant.
+    pub intercept: f64,
+    /// What each term is, and its weight: `age`, `age is missing`, `colour = red`.
+    pub terms: Vec<(String, f64)>,
+}
+
+impl Predictor {
+    /// The equations of a linear model in original units; none for trees.
+    ///
+    /// A number enters the model as z = (x − mean) / sd, so its weight w is w / sd for x and −w · mean / sd for the constant.
+    pub(super) fn coefficients(&self, definitions: &[FeatureDefinition]) -> Option<Vec<Coefficients>> {
+        let Estimator::Linear(linear) = &self.estimator else {
+            return None;
+        };
+        let classes: Vec<Option<String>> = match self.classes.as_slice() {
+            [] => vec![None],
+            [_, positive] => vec![Some(positive.to_string())],
+            classes => classes.iter().map(|class| Some(class.to_string())).collect(),
+        };
+        let equation = |(class, output): (Option<String>, &super::linear::LinearOutput)| {
+            let mut weights = output.weights.iter().copied();
+            let mut equation = Coefficients {
+                class,
+                intercept: output.intercept,
+                terms: Vec::new(),
+            };
+            for (definition, encoder) in definitions.iter().zip(self.encoders.features()) {
+                equation.add(&definition.name, encoder, &mut weights);
+            }
+            equation
+        };
+        Some(classes.into_iter().zip(&linear.outputs).map(equation).collect())
+    }
+}
+
+impl Coefficients {
+    /// Takes the weights of one feature's terms.
+    fn add(&mut self, name: &str, encoder: &FeatureEncoder, weights: &mut impl Iterator<Item = f64>) {
+        let (labels, missing_seen) = match encoder {
+            FeatureEncoder::Number(number) => {
+                let slope = weights.next().unwrap_or(0.0) / number.standard_deviation;
+                self.intercept -= slope * number.mean;
+                self.terms.push((name.to_owned(), slope));
+                (Vec::new(), number.missing_seen)
+            }
+            FeatureEncoder::Category(category) => {
+                let other = category.other_seen().then(|| format!("{name} is another"));
+                let levels = category.levels().iter().map(|level| format!("{name} = {level}"));
+                (levels.chain(other).collect(), category.missing_seen())
+            }
+        };
+        let missing = missing_seen.then(|| format!("{name} is missing"));
+        self.terms.extend(labels.into_iter().chain(missing).zip(weights));
+    }
+}

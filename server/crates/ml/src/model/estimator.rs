@@ -1,0 +1,203 @@
+//! The fitted part of a model: encoders, an estimator, and what its answers mean.
+
+use std::sync::Arc;
+
+use hessboost::model::{BoostedModel, ImportanceType, Iterations};
+use millrace_domain::metric::TargetKind;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::linear::{LinearEstimator, Link};
+use super::prediction::Prediction;
+use crate::evaluate::{THRESHOLD, most_probable};
+use crate::features::{Encoders, FeatureEncoder, FeatureTable, FeatureValue};
+
+/// Why no answer can be given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PredictError {
+    /// The calculation left the range of numbers.
+    #[error("the model's answer is not a finite number: a feature is too large for it")]
+    NotFinite,
+    /// The tree ensemble refused the row.
+    #[error("the tree ensemble could not be evaluated: {0}")]
+    Trees(String),
+}
+
+/// What calculates answers from encoded features.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Estimator {
+    /// A linear model.
+    Linear(LinearEstimator),
+    /// A gradient-boosted tree ensemble.
+    Trees(Box<BoostedModel>),
+}
+
+/// Encoders, an estimator, and what its answers mean.
+#[derive(Debug, Clone)]
+pub struct Predictor {
+    pub(super) kind: TargetKind,
+    pub(super) classes: Vec<Arc<str>>,
+    pub(super) encoders: Encoders,
+    pub(super) estimator: Estimator,
+}
+
+impl Predictor {
+    /// Puts the parts together; none when they do not fit each other.
+    pub(crate) fn new(
+        kind: TargetKind,
+        classes: &[String],
+        encoders: Encoders,
+        estimator: Estimator,
+    ) -> Option<Self> {
+        let outputs = match (kind, classes.len()) {
+            (TargetKind::Binary, 2) | (TargetKind::Regression, 0) => 1,
+            (TargetKind::Multiclass, classes) if classes > 2 => classes,
+            _ => return None,
+        };
+        let fits = match &estimator {
+            Estimator::Linear(linear) => {
+                let link = match kind {
+                    TargetKind::Binary => Link::Logistic,
+                    TargetKind::Multiclass => Link::Softmax,
+                    TargetKind::Regression => Link::Identity,
+                };
+                linear.link == link && linear.fits(outputs, encoders.terms())
+            }
+            Estimator::Trees(trees) => {
+                trees.objective().name() == tree_objective(kind)
+                    && trees.linear().is_none()
+                    && trees.n_outputs() == outputs
+                    && trees.prediction_width() == outputs
+                    && trees.n_features() == encoders.features().len()
+            }
+        };
+        let sound = encoders.features().iter().all(|encoder| match encoder {
+            FeatureEncoder::Number(number) => number.is_sound(),
+            FeatureEncoder::Category(_) => true,
+        });
+        let classes = classes.iter().map(|name| Arc::from(name.as_str())).collect();
+        (fits && sound).then_some(Self {
+            kind,
+            classes,
+            encoders,
+            estimator,
+        })
+    }
+
+    /// The kind of target.
+    pub const fn kind(&self) -> TargetKind {
+        self.kind
+    }
+
+    /// The names of the classes, the positive one of two second; none for a regression.
+    pub fn classes(&self) -> &[Arc<str>] {
+        &self.classes
+    }
+
+    /// How features are encoded.
+    pub const fn encoders(&self) -> &Encoders {
+        &self.encoders
+    }
+
+    /// What calculates.
+    pub const fn estimator(&self) -> &Estimator {
+        &self.estimator
+    }
+
+    /// The answer for the features of one row.
+    ///
+    /// # Errors
+    /// When the calculation leaves the range of numbers.
+    pub fn predict(&self, values: &[FeatureValue<'_>]) -> Result<Prediction, PredictError> {
+        let answer = match &self.estimator {
+            Estimator::Linear(linear) => linear.answer(&self.encoders, values),
+            Estimator::Trees(trees) => ask_trees(trees, &self.encoders.for_trees(values))?,
+        };
+        if !answer.iter().all(|number| number.is_finite()) {
+            return Err(PredictError::NotFinite);
+        }
+        Ok(match self.kind {
+            TargetKind::Regression => Prediction::Regression { value: answer[0] },
+            TargetKind::Binary => {
+                let label = self.classes[usize::from(answer[0] > THRESHOLD)].clone();
+                Prediction::Binary {
+                    score: answer[0],
+                    label,
+                }
+            }
+            TargetKind::Multiclass => {
+                let label = self.classes[most_probable(&answer) as usize].clone();
+                Prediction::Multiclass {
+                    label,
+                    probabilities: answer,
+                }
+            }
+        })
+    }
+
+    /// The answers for `rows` of a table, in that order.
+    ///
+    /// # Errors
+    /// The first row that has none.
+    pub fn predict_table(&self, table: &FeatureTable, rows: &[u32]) -> Result<Vec<Prediction>, PredictError> {
+        rows.par_iter()
+            .map(|row| self.predict(&table.values(*row as usize)))
+            .collect()
+    }
+
+    /// How much each feature matters, in the order of the definitions; the sum is 1 unless nothing matters.
+    ///
+    /// For trees it is the total gain of the splits on the feature; for a linear model the largest weight of its terms
+    /// (numbers are standardised, a level is 0 or 1), summed over the classes.
+    pub fn importance(&self) -> Vec<f64> {
+        let features = self.encoders.features();
+        let mut scores = vec![0.0; features.len()];
+        match &self.estimator {
+            Estimator::Trees(trees) => {
+                for (feature, gain) in trees.feature_importance(ImportanceType::TotalGain) {
+                    scores[feature] = gain.max(0.0);
+                }
+            }
+            Estimator::Linear(linear) => {
+                let mut first = 0;
+                for (score, encoder) in scores.iter_mut().zip(features) {
+                    let terms = first..first + encoder.terms();
+                    let largest = |weights: &[f64]| {
+                        weights
+                            .iter()
+                            .fold(0.0_f64, |most, weight| most.max(weight.abs()))
+                    };
+                    *score = linear
+                        .outputs
+                        .iter()
+                        .map(|output| largest(&output.weights[terms.clone()]))
+                        .sum();
+                    first = terms.end;
+                }
+            }
+        }
+        let total: f64 = scores.iter().sum();
+        if total > 0.0 {
+            scores.iter_mut().for_each(|score| *score /= total);
+        }
+        scores
+    }
+}
+
+/// The learning objective of tree ensembles for that kind of target.
+const fn tree_objective(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Binary => "binary:logistic",
+        TargetKind::Multiclass => "multi:softprob",
+        TargetKind::Regression => "reg:squarederror",
+    }
+}
+
+fn ask_trees(trees: &BoostedModel, row: &[f32]) -> Result<Vec<f64>, PredictError> {
+    let mut answer = vec![0.0; trees.prediction_width()];
+    trees
+        .predict_row_into(row, Iterations::Best, &mut answer)
+        .map_err(|error| PredictError::Trees(error.to_string()))?;
+    Ok(answer.into_iter().map(f64::from).collect())
+}

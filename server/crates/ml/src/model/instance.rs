@@ -1,0 +1,214 @@
+//! From the JSON object of a prediction request to a row.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use millrace_domain::expr::{Expression, Row};
+use millrace_domain::problem::TimeFormat;
+use millrace_domain::schema::{ColumnType, Value};
+use serde_json::{Map, Value as Json};
+
+use super::Model;
+use crate::features::{FeatureValue, Input};
+use crate::read::time;
+
+/// One row as a caller sent it: a cell for each of the model's inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    cells: Vec<Value<'static>>,
+}
+
+impl Row for Instance {
+    fn cell(&self, slot: usize) -> Value<'_> {
+        // Borrowing a text costs nothing; cloning it, as the blanket implementation for slices does, would allocate.
+        match &self.cells[slot] {
+            Value::Null => Value::Null,
+            Value::Number(number) => Value::Number(*number),
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Value::Boolean(truth) => Value::Boolean(*truth),
+            Value::Time(micros) => Value::Time(*micros),
+        }
+    }
+}
+
+/// What is wrong with one member of the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The model has no such input.
+    Unknown,
+    /// An input is not in the object.
+    Missing,
+    /// The value is not of the input's type.
+    Type {
+        /// What is wanted, in words.
+        wanted: &'static str,
+        /// What was sent.
+        got: String,
+    },
+    /// Its absence leaves this feature, which must have a value, without one.
+    Needed {
+        /// The feature.
+        feature: String,
+    },
+}
+
+/// One thing that is wrong with an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceProblem {
+    /// The member of the object.
+    pub input: String,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl fmt::Display for InstanceProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let input = &self.input;
+        match &self.problem {
+            Problem::Unknown => write!(f, "{input:?} is not an input of the model"),
+            Problem::Missing => write!(f, "{input:?} is missing"),
+            Problem::Type { wanted, got } => write!(f, "{input:?} must be {wanted}, got {got}"),
+            Problem::Needed { feature } => {
+                write!(
+                    f,
+                    "{input:?} leaves the feature {feature:?} without a value, which it must have"
+                )
+            }
+        }
+    }
+}
+
+impl Model {
+    /// Reads the object of a prediction request. Every input must be there; null stands for a missing value and is taken
+    /// where all features that then lack a value may lack one.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once: unknown members first, then inputs in their order.
+    pub fn instance(&self, object: &Map<String, Json>) -> Result<Instance, Vec<InstanceProblem>> {
+        let mut problems: Vec<InstanceProblem> = object
+            .keys()
+            .filter(|name| !self.inputs().iter().any(|input| input.column.name == **name))
+            .map(|name| InstanceProblem {
+                input: name.clone(),
+                problem: Problem::Unknown,
+            })
+            .collect();
+        let mut cells = Vec::with_capacity(self.inputs().len());
+        for input in self.inputs() {
+            let cell = match object.get(&input.column.name) {
+                None => Err(Problem::Missing),
+                Some(json) => cell(input, json),
+            };
+            match cell {
+                Ok(cell) => cells.push(cell),
+                Err(problem) => problems.push(InstanceProblem {
+                    input: input.column.name.clone(),
+                    problem,
+                }),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let instance = Instance { cells };
+        let needed = self.needed(&instance);
+        if needed.is_empty() {
+            Ok(instance)
+        } else {
+            Err(needed)
+        }
+    }
+
+    /// The features that must have a value and have none, each at the input that is null.
+    fn needed(&self, instance: &Instance) -> Vec<InstanceProblem> {
+        let values = self.features.values_of(instance);
+        self.features
+            .definitions()
+            .iter()
+            .zip(values)
+            .filter(|(definition, value)| !definition.nullable && *value == FeatureValue::Missing)
+            .map(|(definition, _)| InstanceProblem {
+                input: self.cause(&definition.expression, instance),
+                problem: Problem::Needed {
+                    feature: definition.name.clone(),
+                },
+            })
+            .collect()
+    }
+
+    /// The first input of an expression that is null; else, as when a logarithm has no value, its first input.
+    fn cause(&self, expression: &str, instance: &Instance) -> String {
+        let expression = Expression::parse(expression).ok();
+        let names = expression.as_ref().map(Expression::columns).unwrap_or_default();
+        let is_null = |name: &&&str| {
+            let slot = self
+                .inputs()
+                .iter()
+                .position(|input| input.column.name == ***name);
+            slot.is_some_and(|slot| instance.cells[slot].is_null())
+        };
+        names
+            .iter()
+            .find(is_null)
+            .or(names.first())
+            .map(|name| (*name).to_owned())
+            .unwrap_or_default()
+    }
+}
+
+fn cell(input: &Input, json: &Json) -> Result<Value<'static>, Problem> {
+    let wanted = match input.column.column_type {
+        ColumnType::Integer => "a whole number",
+        ColumnType::Number => "a number",
+        ColumnType::Boolean => "true or false",
+        ColumnType::Text => "a text",
+        ColumnType::Time => match input.time_format {
+            TimeFormat::Iso => "a time as in \"2024-05-01T12:30:00Z\"",
+            TimeFormat::UnixS => "a time in seconds since 1970",
+            TimeFormat::UnixMs => "a time in milliseconds since 1970",
+        },
+    };
+    let value = match (input.column.column_type, json) {
+        (_, Json::Null) => Some(Value::Null),
+        (ColumnType::Integer, Json::Number(number)) => number
+            .as_f64()
+            .filter(|number| number.fract() == 0.0 && number.abs() < 9.3e18)
+            .map(Value::Number),
+        (ColumnType::Number, Json::Number(number)) => number
+            .as_f64()
+            .filter(|number| number.is_finite())
+            .map(Value::Number),
+        (ColumnType::Boolean, Json::Bool(truth)) => Some(Value::Boolean(*truth)),
+        (ColumnType::Text, Json::String(text)) => Some(Value::Text(Cow::Owned(text.clone()))),
+        (ColumnType::Time, json) => micros(input.time_format, json).map(Value::Time),
+        _ => None,
+    };
+    value.ok_or_else(|| Problem::Type {
+        wanted,
+        got: shown(json),
+    })
+}
+
+/// Microseconds since 1970-01-01 UTC, read as the same value is read from a file.
+fn micros(format: TimeFormat, json: &Json) -> Option<i64> {
+    let micros_per_unit = match format {
+        TimeFormat::Iso => return time::parse_iso(json.as_str()?).map(|moment| moment.micros),
+        TimeFormat::UnixS => 1_000_000,
+        TimeFormat::UnixMs => 1_000,
+    };
+    match json.as_i64() {
+        Some(count) => time::from_count(count, micros_per_unit),
+        None => time::from_fraction(json.as_f64()?, micros_per_unit),
+    }
+}
+
+/// What was sent, shortened.
+fn shown(json: &Json) -> String {
+    const MOST: usize = 40;
+    let text = json.to_string();
+    if text.chars().count() <= MOST {
+        text
+    } else {
+        format!("{}…", text.chars().take(MOST).collect::<String>())
+    }
+}

@@ -1,0 +1,166 @@
+//! A model: everything that is needed to answer, as data alone.
+//!
+//! It holds the definitions of its features, the encoders fitted on its training part, and the estimator, and goes to bytes
+//! and back ([`Model::to_bytes`], [`Model::from_bytes`]) without changing a bit of an answer. Nothing in it is executable.
+
+mod coefficients;
+mod estimator;
+mod format;
+mod instance;
+mod linear;
+mod prediction;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use millrace_domain::Digest;
+use millrace_domain::expr::Row;
+use millrace_domain::metric::TargetKind;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::Dataset;
+use crate::features::{FeaturePlan, FeatureSet, FeatureSetError, Input, Reordered};
+use crate::train::{Fitted, TrainerConfig};
+
+pub use coefficients::Coefficients;
+pub use estimator::{Estimator, PredictError, Predictor};
+pub use format::{FORMAT, MOST_BYTES, ModelError};
+pub use instance::{Instance, InstanceProblem, Problem};
+pub use linear::{LinearEstimator, LinearOutput, Link};
+pub(crate) use linear::{logistic, softmax};
+pub use prediction::{Prediction, outcomes};
+
+/// What a model was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lineage {
+    /// The dataset version.
+    pub dataset: Digest,
+    /// The signed problem document.
+    pub problem: Digest,
+    /// Its feature definitions.
+    pub features: Digest,
+    /// Every hyperparameter.
+    pub trainer: TrainerConfig,
+    /// Seed of the training.
+    pub seed: u64,
+}
+
+/// A model that answers.
+#[derive(Debug, Clone)]
+pub struct Model {
+    target: String,
+    features: FeatureSet,
+    predictor: Predictor,
+    lineage: Lineage,
+}
+
+/// Why a dataset could not be predicted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// The dataset has not what the features read.
+    #[error(transparent)]
+    Features(#[from] FeatureSetError),
+    /// One row has no answer.
+    #[error("row {row}: {source}")]
+    Row {
+        /// The row, counted from 1.
+        row: usize,
+        /// Why.
+        source: PredictError,
+    },
+}
+
+impl Model {
+    /// A model from what training gave.
+    pub fn new(plan: &FeaturePlan, fitted: Fitted, lineage: Lineage) -> Self {
+        Self {
+            target: plan.target_name().to_owned(),
+            features: plan.features().clone(),
+            predictor: fitted.predictor,
+            lineage,
+        }
+    }
+
+    /// The target's name.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The kind of target.
+    pub const fn kind(&self) -> TargetKind {
+        self.predictor.kind()
+    }
+
+    /// The names of the classes, the positive one of two second; none for a regression.
+    pub fn classes(&self) -> &[Arc<str>] {
+        self.predictor.classes()
+    }
+
+    /// The raw columns that features read: what a caller sends.
+    pub fn inputs(&self) -> &[Input] {
+        self.features.inputs()
+    }
+
+    /// How features are computed.
+    pub const fn features(&self) -> &FeatureSet {
+        &self.features
+    }
+
+    /// Encoders and estimator.
+    pub const fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// What it was made from.
+    pub const fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// The answer for one row whose cell `i` is input `i`; [`Instance`] makes one from JSON.
+    ///
+    /// # Errors
+    /// When the calculation leaves the range of numbers.
+    pub fn predict_row<R: Row + ?Sized>(&self, row: &R) -> Result<Prediction, PredictError> {
+        self.predictor.predict(&self.features.values_of(row))
+    }
+
+    /// The answers for every row of a dataset: those of [`Self::predict_row`], bit for bit.
+    ///
+    /// # Errors
+    /// When the dataset lacks an input or has it with another type, or a row has no answer.
+    pub fn predict(&self, dataset: &Dataset) -> Result<Vec<Prediction>, BatchError> {
+        let slots = self.features.slots_in(dataset)?;
+        (0..dataset.rows())
+            .into_par_iter()
+            .map(|row| {
+                self.predict_row(&Reordered {
+                    row: dataset.row(row),
+                    slots: &slots,
+                })
+                .map_err(|source| BatchError::Row { row: row + 1, source })
+            })
+            .collect()
+    }
+
+    /// How much each feature matters, most first; the sum is 1 unless nothing matters.
+    ///
+    /// For trees it is the total gain of the splits on the feature; for a linear model its largest standardised weight.
+    pub fn importance(&self) -> Vec<(&str, f64)> {
+        let names = self
+            .features
+            .definitions()
+            .iter()
+            .map(|definition| definition.name.as_str());
+        let mut importance: Vec<(&str, f64)> = names.zip(self.predictor.importance()).collect();
+        importance.sort_by(|a, b| b.1.total_cmp(&a.1));
+        importance
+    }
+
+    /// The equations of a linear model in the units of its features; none for trees.
+    pub fn coefficients(&self) -> Option<Vec<Coefficients>> {
+        self.predictor.coefficients(self.features.definitions())
+    }
+}

@@ -1,0 +1,76 @@
+//! What a model answers.
+
+use std::sync::Arc;
+
+use crate::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
+use crate::features::Labels;
+
+/// The answer for one row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prediction {
+    /// Two classes.
+    Binary {
+        /// Probability of the positive class, the second of the model's classes.
+        score: f64,
+        /// The more probable class; the first one when both are equally probable.
+        label: Arc<str>,
+    },
+    /// Three or more classes.
+    Multiclass {
+        /// The most probable class; the first of equals.
+        label: Arc<str>,
+        /// Probability of each of the model's classes, in their order.
+        probabilities: Vec<f64>,
+    },
+    /// A number.
+    Regression {
+        /// The expected value.
+        value: f64,
+    },
+}
+
+/// Sets predictions of `rows` beside the labels of those rows.
+///
+/// # Errors
+/// When there are no rows, a row has no label, or predictions and labels are of different kinds.
+pub fn outcomes<'p>(
+    labels: &Labels,
+    rows: &[u32],
+    predictions: impl IntoIterator<Item = &'p Prediction>,
+) -> Result<Outcomes, OutcomeError> {
+    let pairs: Vec<(usize, &Prediction)> = rows.iter().map(|row| *row as usize).zip(predictions).collect();
+    match (labels, pairs.first()) {
+        (_, None) => Err(OutcomeError::Empty),
+        (Labels::Numbers(_), Some(_)) => {
+            let pair = |(row, prediction): &(usize, &Prediction)| match prediction {
+                Prediction::Regression { value } => Some((*value, labels.number(*row)?)),
+                _ => None,
+            };
+            NumberOutcomes::new(all(&pairs, pair)?).map(Outcomes::Regression)
+        }
+        (Labels::Classes { .. }, Some((_, Prediction::Binary { .. }))) => {
+            let pair = |(row, prediction): &(usize, &Prediction)| match prediction {
+                Prediction::Binary { score, .. } => Some((*score, labels.class(*row)? == 1)),
+                _ => None,
+            };
+            BinaryOutcomes::new(all(&pairs, pair)?).map(Outcomes::Binary)
+        }
+        (Labels::Classes { names, .. }, Some(_)) => {
+            let pair = |(row, prediction): &(usize, &Prediction)| match prediction {
+                Prediction::Multiclass { probabilities, .. } => {
+                    Some((probabilities.clone(), labels.class(*row)?))
+                }
+                _ => None,
+            };
+            ClassOutcomes::new(names.len(), all(&pairs, pair)?).map(Outcomes::Multiclass)
+        }
+    }
+}
+
+fn all<P, T>(pairs: &[P], pair: impl Fn(&P) -> Option<T>) -> Result<Vec<T>, OutcomeError> {
+    pairs
+        .iter()
+        .map(pair)
+        .collect::<Option<_>>()
+        .ok_or(OutcomeError::Kind)
+}

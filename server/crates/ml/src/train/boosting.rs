@@ -1,0 +1,126 @@
+//! Gradient boosting by hessboost: XGBoost's second-order trees, grown leaf by leaf on histograms.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
+use hessboost::data::{DMatrix, FeatureType};
+use hessboost::metric::EvalMetric;
+use hessboost::objective::{Multiclass, Objective, RegLoss};
+use hessboost::training::{TrainResult, Trainer};
+use millrace_domain::metric::TargetKind;
+
+use super::{Fit, FitReport, Task, TrainError};
+use crate::features::FeatureEncoder;
+use crate::model::Estimator;
+use crate::split::Part;
+
+/// Fits an ensemble on the training part. With a validation part and early stopping, the rounds after the best one are
+/// dropped.
+pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
+    let rounds = task.config.whole("rounds") as usize;
+    let params = params(task).map_err(|error| task.failed(error))?;
+    let training = matrix(task, Part::Train).map_err(|error| task.failed(error))?;
+    let validation = (!task.split.rows(Part::Validation).is_empty()).then(|| matrix(task, Part::Validation));
+    let validation = validation.transpose().map_err(|error| task.failed(error))?;
+
+    let cancelled = AtomicBool::new(false);
+    let mut best: Option<f64> = None;
+    let mut trainer = Trainer::new(&params, &training, rounds).on_round(|round| {
+        if let Some(loss) = round.values().last() {
+            best = Some(best.map_or(*loss, |best| best.min(*loss)));
+        }
+        task.progress
+            .report(round.iteration() as u64 + 1, rounds as u64, best);
+        if task.progress.is_cancelled() {
+            cancelled.store(true, Ordering::Relaxed);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    if let Some(validation) = &validation {
+        trainer = trainer.eval(validation, "validation");
+        if let Some(patience) = NonZeroUsize::new(task.config.whole("early_stopping_rounds") as usize) {
+            trainer = trainer.early_stopping_rounds(patience);
+        }
+    }
+    let TrainResult { model, history, .. } = trainer.train().map_err(|error| task.failed(error))?;
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(TrainError::Cancelled);
+    }
+    let model = match model.best_iteration() {
+        Some(best) => model.slice(..=best, 1).map_err(|error| task.failed(error))?,
+        None => model,
+    };
+    let report = FitReport {
+        iterations: model.num_boost_rounds() as u64,
+        gap: None,
+        validation_loss: history
+            .rounds()
+            .filter_map(|round| round.values().last().copied())
+            .collect(),
+    };
+    Ok((Estimator::Trees(Box::new(model)), report))
+}
+
+fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
+    let config = task.config;
+    let (objective, loss) = match task.kind {
+        TargetKind::Binary => (Objective::BinaryLogistic(RegLoss::default()), EvalMetric::LogLoss),
+        TargetKind::Multiclass => {
+            let classes = task.labels.classes().map_or(0, <[String]>::len);
+            (
+                Objective::Softprob(Multiclass::new(classes)?),
+                EvalMetric::MLogLoss,
+            )
+        }
+        TargetKind::Regression => (Objective::SquaredError(RegLoss::default()), EvalMetric::Rmse),
+    };
+    TrainingParams::builder()
+        .objective(objective)
+        .eval_metric(loss)
+        .tree_method(TreeMethod::Hist)
+        .grow_policy(GrowPolicy::LossGuide)
+        .seed(task.seed)
+        .eta(config.number("eta"))
+        .max_depth(config.whole("max_depth") as usize)
+        .max_leaves(config.whole("max_leaves") as usize)
+        .min_child_weight(config.number("min_child_weight"))
+        .subsample(config.number("subsample"))
+        .colsample_bytree(config.number("colsample"))
+        .lambda(config.number("reg_lambda"))
+        .build()
+}
+
+/// The encoded features and labels of one part.
+fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
+    let rows = task.split.rows(part);
+    let width = task.encoders.features().len();
+    let mut values = Vec::with_capacity(rows.len() * width);
+    for row in rows {
+        values.extend(task.encoders.for_trees(&task.table.values(*row as usize)));
+    }
+    let labels: Vec<f32> = match task.kind {
+        TargetKind::Regression => task
+            .numbers(part)
+            .into_iter()
+            .map(|number| number as f32)
+            .collect(),
+        TargetKind::Binary | TargetKind::Multiclass => {
+            task.classes(part).into_iter().map(|class| class as f32).collect()
+        }
+    };
+    let types: Vec<FeatureType> = task
+        .encoders
+        .features()
+        .iter()
+        .map(|encoder| match encoder {
+            FeatureEncoder::Number(_) => FeatureType::Numerical,
+            FeatureEncoder::Category(_) => FeatureType::Categorical,
+        })
+        .collect();
+    DMatrix::from_dense_vec(values, rows.len(), width)?
+        .with_labels(&labels)?
+        .with_feature_types(&types)
+}

@@ -1,0 +1,263 @@
+//! Trainers: from features and labels to a fitted predictor.
+//!
+//! A *trainer* ([`Trainer`]) is an algorithm with declared hyperparameters; a [`TrainerConfig`] gives each of them a value.
+//! [`train`] fits encoders and estimator on the training part. Gradient boosting stops where the validation part stops
+//! improving. The same inputs and seed give the same bits, on any number of threads. A solver that does not converge is an
+//! error: its numbers never pass as fitted.
+
+mod boosting;
+mod elastic_net;
+mod logistic;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod trainer;
+
+use millrace_domain::metric::TargetKind;
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
+use crate::features::{Encoders, FeatureTable, Labels};
+use crate::model::{Estimator, Predictor};
+use crate::split::{Part, Split};
+
+pub use settings::{Range, Scale, Setting, Settings, TrainerConfig};
+pub use trainer::{Hyperparameter, Trainer};
+
+/// What a long computation tells its caller, and asks of it. `()` does nothing.
+pub trait Progress: Sync {
+    /// `done` of at most `of` units are done; `score` is the best validation loss so far, if there is one.
+    fn report(&self, done: u64, of: u64, score: Option<f64>) {
+        let _ = (done, of, score);
+    }
+
+    /// Whether the caller wants no more. Asked between units; the computation then ends with an error.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl Progress for () {}
+
+/// Why there is no fitted predictor.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TrainError {
+    /// The trainer is for another kind of target.
+    #[error("{} does not fit a {} target; use {}", .trainer.as_str(), .kind.as_str(), Trainer::default_for(*.kind).as_str())]
+    WrongKind {
+        /// The trainer.
+        trainer: Trainer,
+        /// The kind of target.
+        kind: TargetKind,
+    },
+    /// Classes of which the training part has no row.
+    #[error("the training part has no row of class {}; give it more rows or split at random", .0.join(", "))]
+    AbsentClasses(Vec<String>),
+    /// Rows and labels do not belong together.
+    #[error("{rows} rows of features and {labels} labels do not belong together")]
+    Lengths {
+        /// Rows of features.
+        rows: usize,
+        /// Labels.
+        labels: usize,
+    },
+    /// The solver ran out of iterations.
+    #[error(
+        "{} did not converge in {iterations} iterations: its gradient is still {gap:.1e} (tolerance {tolerance:.1e}); \
+         raise max_iterations or alpha", .trainer.as_str()
+    )]
+    NotConverged {
+        /// The trainer.
+        trainer: Trainer,
+        /// Iterations made.
+        iterations: u64,
+        /// Largest component of the gradient.
+        gap: f64,
+        /// What it had to come below.
+        tolerance: f64,
+    },
+    /// The caller wanted no more.
+    #[error("training was cancelled")]
+    Cancelled,
+    /// The library that fits refused.
+    #[error("{} could not be fitted: {reason}", .trainer.as_str())]
+    Library {
+        /// The trainer.
+        trainer: Trainer,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// What training gave.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// Answers from feature values.
+    pub predictor: Predictor,
+    /// How fitting went.
+    pub report: FitReport,
+}
+
+/// How fitting went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitReport {
+    /// Iterations of the solver, or boosting rounds kept.
+    pub iterations: u64,
+    /// Largest component of the gradient where the solver stopped; none for boosting.
+    pub gap: Option<f64>,
+    /// Boosting: the validation loss (log loss, or RMSE) after each round, those after the best one included; empty
+    /// without a validation part.
+    pub validation_loss: Vec<f64>,
+}
+
+/// Fits a predictor on the training part.
+///
+/// # Errors
+/// When trainer, features and labels do not belong together, a class is absent from the training part, the solver does not
+/// converge, or `progress` says to stop.
+pub fn train(
+    table: &FeatureTable,
+    labels: &Labels,
+    split: &Split,
+    kind: TargetKind,
+    config: &TrainerConfig,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Fitted, TrainError> {
+    let trainer = config.trainer();
+    if !trainer.fits(kind) || labels.classes().is_none() != (kind == TargetKind::Regression) {
+        return Err(TrainError::WrongKind { trainer, kind });
+    }
+    if table.rows() != labels.len() {
+        return Err(TrainError::Lengths {
+            rows: table.rows(),
+            labels: labels.len(),
+        });
+    }
+    check_classes(labels, split)?;
+    let encoders = Encoders::fit(table, split.rows(Part::Train));
+    let task = Task {
+        table,
+        labels,
+        split,
+        kind,
+        encoders: &encoders,
+        config,
+        seed,
+        progress,
+    };
+    let (estimator, report) = match trainer {
+        Trainer::Logistic => logistic::fit(&task)?,
+        Trainer::ElasticNet => elastic_net::fit(&task)?,
+        Trainer::GradientBoosting => boosting::fit(&task)?,
+    };
+    let predictor = Predictor::new(kind, labels.classes().unwrap_or_default(), encoders, estimator)
+        .ok_or_else(|| TrainError::Library {
+            trainer,
+            reason: "it gave weights that are not finite".to_owned(),
+        })?;
+    Ok(Fitted { predictor, report })
+}
+
+/// What the model must beat: the class shares of the training part, or its mean, as the answer for every row of `part`.
+///
+/// # Errors
+/// When the part has no rows.
+pub fn baseline(labels: &Labels, split: &Split, part: Part) -> Result<Outcomes, OutcomeError> {
+    let (train, rows) = (split.rows(Part::Train), split.rows(part));
+    match labels {
+        Labels::Numbers(numbers) => {
+            let known =
+                |rows: &[u32]| -> Vec<f64> { rows.iter().filter_map(|row| numbers[*row as usize]).collect() };
+            let count = train.len() as f64;
+            let mean: f64 = known(train).iter().map(|number| number / count).sum();
+            NumberOutcomes::new(known(rows).into_iter().map(|actual| (mean, actual)))
+                .map(Outcomes::Regression)
+        }
+        Labels::Classes { names, .. } => {
+            let counts = labels.counts(train);
+            let total: u64 = counts.iter().sum();
+            let shares: Vec<f64> = counts
+                .iter()
+                .map(|count| *count as f64 / total.max(1) as f64)
+                .collect();
+            let classes = rows.iter().filter_map(|row| labels.class(*row as usize));
+            if names.len() == 2 {
+                BinaryOutcomes::new(classes.map(|class| (shares[1], class == 1))).map(Outcomes::Binary)
+            } else {
+                ClassOutcomes::new(names.len(), classes.map(|class| (&shares, class)))
+                    .map(Outcomes::Multiclass)
+            }
+        }
+    }
+}
+
+fn check_classes(labels: &Labels, split: &Split) -> Result<(), TrainError> {
+    let counts = labels.counts(split.rows(Part::Train));
+    let names = labels.classes().unwrap_or_default();
+    let absent: Vec<String> = names
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| *count == 0)
+        .map(|(name, _)| name.clone())
+        .collect();
+    if absent.is_empty() {
+        Ok(())
+    } else {
+        Err(TrainError::AbsentClasses(absent))
+    }
+}
+
+/// What every trainer is given.
+struct Task<'a> {
+    table: &'a FeatureTable,
+    labels: &'a Labels,
+    split: &'a Split,
+    kind: TargetKind,
+    encoders: &'a Encoders,
+    config: &'a TrainerConfig,
+    seed: u64,
+    progress: &'a dyn Progress,
+}
+
+type Fit = (Estimator, FitReport);
+
+impl Task<'_> {
+    fn failed(&self, error: impl ToString) -> TrainError {
+        TrainError::Library {
+            trainer: self.config.trainer(),
+            reason: error.to_string(),
+        }
+    }
+
+    /// The terms of a linear model for the rows of the training part.
+    fn design(&self) -> ndarray::Array2<f64> {
+        let rows = self.split.rows(Part::Train);
+        let mut design = ndarray::Array2::zeros((rows.len(), self.encoders.terms()));
+        for (row, mut terms) in rows.iter().zip(design.rows_mut()) {
+            self.encoders
+                .for_linear(&self.table.values(*row as usize), |position, size| {
+                    terms[position] = size
+                });
+        }
+        design
+    }
+
+    /// The classes of the training part, row by row; empty for a regression.
+    fn classes(&self, part: Part) -> Vec<u32> {
+        self.split
+            .rows(part)
+            .iter()
+            .filter_map(|row| self.labels.class(*row as usize))
+            .collect()
+    }
+
+    /// The numbers of the training part, row by row; empty for classes.
+    fn numbers(&self, part: Part) -> Vec<f64> {
+        self.split
+            .rows(part)
+            .iter()
+            .filter_map(|row| self.labels.number(*row as usize))
+            .collect()
+    }
+}

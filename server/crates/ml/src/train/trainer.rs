@@ -1,0 +1,225 @@
+//! Trainers and their hyperparameters, declared once: names, ranges, defaults, and where to search.
+
+use millrace_domain::metric::TargetKind;
+use serde::{Deserialize, Serialize};
+
+use super::settings::{Range, Scale, Setting};
+
+/// An algorithm that fits estimators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trainer {
+    /// Logistic regression, of two or more classes, with an L2 penalty.
+    Logistic,
+    /// Linear regression with L1 and L2 penalties.
+    ElasticNet,
+    /// Gradient-boosted trees.
+    GradientBoosting,
+}
+
+/// One hyperparameter of a trainer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Hyperparameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// The values it may have.
+    pub range: Range,
+    /// Its value when nobody says otherwise.
+    pub default: Setting,
+    /// Where a search looks when nobody says otherwise; none when it leaves the default.
+    pub search: Option<Range>,
+}
+
+impl Trainer {
+    /// All trainers.
+    pub const ALL: [Self; 3] = [Self::Logistic, Self::ElasticNet, Self::GradientBoosting];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logistic => "logistic",
+            Self::ElasticNet => "elastic_net",
+            Self::GradientBoosting => "gradient_boosting",
+        }
+    }
+
+    /// The trainer of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trainer| trainer.as_str() == name)
+    }
+
+    /// Whether it is for that kind of target.
+    pub const fn fits(self, kind: TargetKind) -> bool {
+        match self {
+            Self::Logistic => !matches!(kind, TargetKind::Regression),
+            Self::ElasticNet => matches!(kind, TargetKind::Regression),
+            Self::GradientBoosting => true,
+        }
+    }
+
+    /// The trainer for a kind of target when nobody says otherwise.
+    pub const fn default_for(kind: TargetKind) -> Self {
+        match kind {
+            TargetKind::Binary | TargetKind::Multiclass | TargetKind::Regression => Self::GradientBoosting,
+        }
+    }
+
+    /// Its hyperparameters.
+    pub const fn hyperparameters(self) -> &'static [Hyperparameter] {
+        match self {
+            Self::Logistic => LOGISTIC,
+            Self::ElasticNet => ELASTIC_NET,
+            Self::GradientBoosting => GRADIENT_BOOSTING,
+        }
+    }
+
+    /// The hyperparameter of that name; the reason why not names those that exist.
+    pub(crate) fn hyperparameter(self, name: &str) -> Result<&'static Hyperparameter, String> {
+        self.hyperparameters()
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = self
+                    .hyperparameters()
+                    .iter()
+                    .map(|parameter| parameter.name)
+                    .collect();
+                format!(
+                    "is no hyperparameter of {}; it has {}",
+                    self.as_str(),
+                    names.join(", ")
+                )
+            })
+    }
+}
+
+const fn number(low: f64, high: f64, scale: Scale) -> Range {
+    Range::Number { low, high, scale }
+}
+
+const fn integer(low: u64, high: u64, scale: Scale) -> Range {
+    Range::Integer { low, high, scale }
+}
+
+const LOGISTIC: &[Hyperparameter] = &[
+    Hyperparameter {
+        name: "alpha",
+        description: "strength of the L2 penalty ½ α Σ w² beside the summed log loss; 0 is none",
+        range: number(0.0, 1e6, Scale::Linear),
+        default: Setting::Number(1.0),
+        search: Some(number(1e-3, 1e3, Scale::Log)),
+    },
+    Hyperparameter {
+        name: "max_iterations",
+        description: "most iterations of the solver",
+        range: integer(10, 100_000, Scale::Log),
+        default: Setting::Integer(2_000),
+        search: None,
+    },
+    Hyperparameter {
+        name: "tolerance",
+        description: "the solver has converged when no component of the gradient of the mean loss is larger",
+        range: number(1e-10, 1e-2, Scale::Log),
+        default: Setting::Number(1e-6),
+        search: None,
+    },
+];
+
+const ELASTIC_NET: &[Hyperparameter] = &[
+    Hyperparameter {
+        name: "alpha",
+        description: "strength of the penalty, for a target scaled to a standard deviation of 1; 0 is none",
+        range: number(0.0, 1e6, Scale::Linear),
+        default: Setting::Number(1e-3),
+        search: Some(number(1e-5, 1.0, Scale::Log)),
+    },
+    Hyperparameter {
+        name: "l1_ratio",
+        description: "share of the L1 part of the penalty: 1 is the lasso, 0 is ridge",
+        range: number(0.0, 1.0, Scale::Linear),
+        default: Setting::Number(0.5),
+        search: Some(number(0.0, 1.0, Scale::Linear)),
+    },
+    Hyperparameter {
+        name: "max_iterations",
+        description: "most passes over the features",
+        range: integer(10, 100_000, Scale::Log),
+        default: Setting::Integer(10_000),
+        search: None,
+    },
+    Hyperparameter {
+        name: "tolerance",
+        description: "the solver has converged when no optimality condition of the scaled problem is missed by more",
+        range: number(1e-10, 1e-2, Scale::Log),
+        default: Setting::Number(1e-6),
+        search: None,
+    },
+];
+
+const GRADIENT_BOOSTING: &[Hyperparameter] = &[
+    Hyperparameter {
+        name: "eta",
+        description: "share of each tree's correction that is taken",
+        range: number(1e-4, 1.0, Scale::Log),
+        default: Setting::Number(0.1),
+        search: Some(number(0.01, 0.3, Scale::Log)),
+    },
+    Hyperparameter {
+        name: "rounds",
+        description: "most trees (per class)",
+        range: integer(1, 5_000, Scale::Log),
+        default: Setting::Integer(500),
+        search: None,
+    },
+    Hyperparameter {
+        name: "early_stopping_rounds",
+        description: "stop when the validation loss has not improved for so many rounds; 0 never stops",
+        range: integer(0, 1_000, Scale::Linear),
+        default: Setting::Integer(30),
+        search: None,
+    },
+    Hyperparameter {
+        name: "max_depth",
+        description: "most splits between the root and a leaf",
+        range: integer(1, 16, Scale::Linear),
+        default: Setting::Integer(8),
+        search: Some(integer(3, 10, Scale::Linear)),
+    },
+    Hyperparameter {
+        name: "max_leaves",
+        description: "most leaves of a tree; the leaf that gains most is split next",
+        range: integer(2, 1_024, Scale::Log),
+        default: Setting::Integer(31),
+        search: Some(integer(8, 128, Scale::Log)),
+    },
+    Hyperparameter {
+        name: "min_child_weight",
+        description: "least sum of second derivatives in a leaf",
+        range: number(0.0, 1e6, Scale::Linear),
+        default: Setting::Number(1.0),
+        search: Some(number(0.5, 30.0, Scale::Log)),
+    },
+    Hyperparameter {
+        name: "subsample",
+        description: "share of the rows that each tree is fitted on",
+        range: number(0.05, 1.0, Scale::Linear),
+        default: Setting::Number(1.0),
+        search: Some(number(0.5, 1.0, Scale::Linear)),
+    },
+    Hyperparameter {
+        name: "colsample",
+        description: "share of the features that each tree may use",
+        range: number(0.05, 1.0, Scale::Linear),
+        default: Setting::Number(1.0),
+        search: Some(number(0.5, 1.0, Scale::Linear)),
+    },
+    Hyperparameter {
+        name: "reg_lambda",
+        description: "strength of the L2 penalty on leaf values",
+        range: number(0.0, 1e6, Scale::Linear),
+        default: Setting::Number(1.0),
+        search: Some(number(0.01, 30.0, Scale::Log)),
+    },
+];

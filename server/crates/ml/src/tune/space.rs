@@ -1,0 +1,215 @@
+//! Spaces: which values a search may draw.
+
+use std::collections::BTreeMap;
+
+use millrace_domain::problem::Mistake;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::train::{Hyperparameter, Range, Scale, Setting, Settings, Trainer};
+
+/// More values of one hyperparameter than this are refused.
+const MOST_CHOICES: usize = 1_000;
+
+/// What a search may draw for one hyperparameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// Any value of a range.
+    Range(Range),
+    /// One of these, all equally likely; a single one is fixed.
+    Choice(Vec<Setting>),
+}
+
+/// What a search may draw, by hyperparameter. What is not in it keeps its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Space {
+    axes: BTreeMap<String, Axis>,
+}
+
+impl Space {
+    /// The space that the trainer declares.
+    pub fn default_of(trainer: Trainer) -> Self {
+        let axis =
+            |parameter: &Hyperparameter| Some((parameter.name.to_owned(), Axis::Range(parameter.search?)));
+        Self {
+            axes: trainer.hyperparameters().iter().filter_map(axis).collect(),
+        }
+    }
+
+    /// Reads a space from a JSON object: `{"low": 0.01, "high": 0.3, "scale": "log"}` draws from a range, `[4, 6, 8]` from a
+    /// list, and a number is fixed.
+    ///
+    /// # Errors
+    /// Every unknown name, value outside its range, and misshapen member, each with its pointer.
+    pub fn read(trainer: Trainer, given: &Json) -> Result<Self, Vec<Mistake>> {
+        let Json::Object(given) = given else {
+            return Err(vec![Mistake {
+                pointer: String::new(),
+                message: "must be an object".to_owned(),
+            }]);
+        };
+        let (mut axes, mut mistakes) = (BTreeMap::new(), Vec::new());
+        for (name, value) in given {
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            match trainer.hyperparameter(name) {
+                Err(message) => mistakes.push(Mistake { pointer, message }),
+                Ok(parameter) => match axis(&parameter.range, value, &pointer) {
+                    Ok(axis) => {
+                        axes.insert(name.clone(), axis);
+                    }
+                    Err(found) => mistakes.extend(found),
+                },
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(Self { axes })
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// What is drawn for each hyperparameter.
+    pub const fn axes(&self) -> &BTreeMap<String, Axis> {
+        &self.axes
+    }
+
+    /// The settings of trial `number` (from 0): a function of the seed and the number alone.
+    pub fn sample(&self, seed: u64, number: u64) -> Settings {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        generator.set_stream(number);
+        self.axes
+            .iter()
+            .map(|(name, axis)| (name.clone(), axis.draw(&mut generator)))
+            .collect()
+    }
+}
+
+impl Axis {
+    fn draw(&self, generator: &mut ChaCha8Rng) -> Setting {
+        let share: f64 = generator.random();
+        match self {
+            Self::Choice(choices) => {
+                choices[((share * choices.len() as f64) as usize).min(choices.len() - 1)]
+            }
+            Self::Range(Range::Number { low, high, scale }) => {
+                Setting::Number(between(*low, *high, *scale, share).clamp(*low, *high))
+            }
+            // Half a step is added at both ends, so that they are as likely as the rest.
+            Self::Range(Range::Integer { low, high, scale }) => {
+                let drawn = between(*low as f64 - 0.5, *high as f64 + 0.5, *scale, share).round();
+                Setting::Integer((drawn as u64).clamp(*low, *high))
+            }
+        }
+    }
+}
+
+fn between(low: f64, high: f64, scale: Scale, share: f64) -> f64 {
+    match scale {
+        Scale::Linear => low + (high - low) * share,
+        Scale::Log => (low.ln() + (high.ln() - low.ln()) * share).exp(),
+    }
+}
+
+/// One hyperparameter of a space; the mistakes of all its members at once.
+fn axis(allowed: &Range, given: &Json, pointer: &str) -> Result<Axis, Vec<Mistake>> {
+    let mistake = |at: &str, message: String| Mistake {
+        pointer: format!("{pointer}{at}"),
+        message,
+    };
+    match given {
+        Json::Array(values) if values.is_empty() || values.len() > MOST_CHOICES => {
+            Err(vec![mistake("", format!("must list 1 to {MOST_CHOICES} values"))])
+        }
+        Json::Array(values) => collect(values.iter().enumerate().map(|(position, value)| {
+            allowed
+                .read(value)
+                .map_err(|message| mistake(&format!("/{position}"), message))
+        }))
+        .map(Axis::Choice),
+        Json::Object(members) => range(allowed, members, &mistake).map(Axis::Range),
+        value => allowed
+            .read(value)
+            .map(|setting| Axis::Choice(vec![setting]))
+            .map_err(|message| vec![mistake("", message)]),
+    }
+}
+
+fn range(
+    allowed: &Range,
+    members: &serde_json::Map<String, Json>,
+    mistake: &impl Fn(&str, String) -> Mistake,
+) -> Result<Range, Vec<Mistake>> {
+    let mut mistakes: Vec<Mistake> = members
+        .keys()
+        .filter(|name| !["low", "high", "scale"].contains(&name.as_str()))
+        .map(|name| {
+            mistake(
+                &format!("/{name}"),
+                "is no part of a range; it has low, high and scale".to_owned(),
+            )
+        })
+        .collect();
+    let mut end = |name: &str| match members.get(name).map(|value| allowed.read(value)) {
+        Some(Ok(setting)) => Some(setting),
+        Some(Err(message)) => {
+            mistakes.push(mistake(&format!("/{name}"), message));
+            None
+        }
+        None => {
+            mistakes.push(mistake(&format!("/{name}"), "is missing".to_owned()));
+            None
+        }
+    };
+    let (low, high) = (end("low"), end("high"));
+    let scale = match members.get("scale").map(|scale| (scale.as_str(), scale)) {
+        None | Some((Some("linear"), _)) => Scale::Linear,
+        Some((Some("log"), _)) => Scale::Log,
+        Some((_, other)) => {
+            mistakes.push(mistake(
+                "/scale",
+                format!("must be \"linear\" or \"log\", got {other}"),
+            ));
+            Scale::Linear
+        }
+    };
+    let (Some(low), Some(high)) = (low, high) else {
+        return Err(mistakes);
+    };
+    if low.as_f64() > high.as_f64() {
+        mistakes.push(mistake("/low", "is greater than high".to_owned()));
+    }
+    if scale == Scale::Log && low.as_f64() <= 0.0 {
+        mistakes.push(mistake("/low", "must be above 0 on a log scale".to_owned()));
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    Ok(match (low, high) {
+        (Setting::Integer(low), Setting::Integer(high)) => Range::Integer { low, high, scale },
+        (low, high) => Range::Number {
+            low: low.as_f64(),
+            high: high.as_f64(),
+            scale,
+        },
+    })
+}
+
+/// All values, or all mistakes.
+fn collect<T>(results: impl Iterator<Item = Result<T, Mistake>>) -> Result<Vec<T>, Vec<Mistake>> {
+    let (mut values, mut mistakes) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(values)
+    } else {
+        Err(mistakes)
+    }
+}

@@ -1,0 +1,86 @@
+use serde_json::json;
+
+use super::*;
+use crate::train::{Setting, Settings, Trainer};
+
+#[test]
+fn a_trial_is_a_function_of_seed_and_number() {
+    let space = Space::default_of(Trainer::GradientBoosting);
+    let forward: Vec<Settings> = (0..5).map(|number| space.sample(9, number)).collect();
+    let backward: Vec<Settings> = (0..5).rev().map(|number| space.sample(9, number)).collect();
+    assert!(forward.iter().eq(backward.iter().rev()));
+    assert_ne!(forward[0], forward[1]);
+    assert_ne!(forward[0], space.sample(10, 0));
+}
+
+#[test]
+fn every_draw_is_a_value_the_trainer_takes() {
+    for trainer in Trainer::ALL {
+        let space = Space::default_of(trainer);
+        for number in 0..200 {
+            let given = serde_json::to_value(space.sample(1, number)).unwrap();
+            TrainerConfig::read(trainer, &given).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_space_of_ranges_lists_and_fixed_values_is_drawn_from() {
+    let given =
+        json!({"eta": {"low": 0.01, "high": 0.3, "scale": "log"}, "max_depth": [4, 6, 8], "rounds": 20});
+    let space = Space::read(Trainer::GradientBoosting, &given).unwrap();
+    let mut depths = std::collections::BTreeSet::new();
+    let mut small = 0;
+    for number in 0..300 {
+        let drawn = space.sample(2, number);
+        let eta = drawn["eta"].as_f64();
+        assert!((0.01..=0.3).contains(&eta));
+        small += usize::from(eta < 0.3_f64.sqrt() * 0.1);
+        depths.insert(drawn["max_depth"].as_f64() as u64);
+        assert_eq!(drawn["rounds"], Setting::Integer(20));
+    }
+    assert_eq!(depths.into_iter().collect::<Vec<_>>(), [4, 6, 8]);
+    assert!(
+        (120..180).contains(&small),
+        "half of a log range lies below its geometric mean, got {small} of 300"
+    );
+}
+
+#[test]
+fn every_mistake_of_a_space_is_reported_with_its_pointer() {
+    let given = json!({"eat": 1, "eta": {"low": 0, "high": 2, "scale": "cubic", "step": 1}, "max_depth": [4, 99], "rounds": []});
+    let mistakes = Space::read(Trainer::GradientBoosting, &given).unwrap_err();
+    let pointers: Vec<&str> = mistakes.iter().map(|mistake| mistake.pointer.as_str()).collect();
+    assert_eq!(
+        pointers,
+        [
+            "/eat",
+            "/eta/step",
+            "/eta/low",
+            "/eta/high",
+            "/eta/scale",
+            "/max_depth/1",
+            "/rounds"
+        ]
+    );
+}
+
+#[test]
+fn the_best_trial_follows_the_metrics_direction() {
+    let trial = |number, score| Trial {
+        number,
+        config: TrainerConfig::default_of(Trainer::Logistic),
+        score,
+        state: TrialState::Succeeded,
+        iterations: None,
+    };
+    let trials = [
+        trial(2, Some(0.1)),
+        trial(0, Some(0.3)),
+        trial(1, None),
+        trial(3, Some(0.1)),
+    ];
+    assert_eq!(best(Metric::LogLoss, &trials).unwrap().number, 2);
+    assert_eq!(best(Metric::RocAuc, &trials).unwrap().number, 0);
+    assert_eq!(best(Metric::RocAuc, &trials[2..3]), None);
+}

@@ -1,0 +1,330 @@
+//! Training on real data to the quality that scikit-learn 1.9.1 reaches on it, and answering as in the batch.
+//!
+//! The data is found through MILLRACE_TESTDATA, else beside the project; without it, these tests say so and pass.
+
+use std::path::PathBuf;
+
+use millrace_domain::Digest;
+use millrace_domain::metric::{Metric, TargetKind};
+use millrace_domain::problem::{ProblemDocument, Split as Rule, TimeFormat};
+use millrace_domain::schema::Value;
+use millrace_ml::Dataset;
+use millrace_ml::evaluate::{Evaluation, evaluate};
+use millrace_ml::features::FeaturePlan;
+use millrace_ml::model::{Lineage, Model, outcomes};
+use millrace_ml::read::{ReadOptions, read};
+use millrace_ml::split::{Part, Split};
+use millrace_ml::train::{FitReport, Trainer, TrainerConfig, train};
+use serde_json::{Map, Value as Json, json};
+
+/// A data file; none when the data is not on this machine.
+#[expect(clippy::disallowed_methods, reason = "a test is where its settings enter")]
+fn file(path: &str) -> Option<Vec<u8>> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data");
+    let folder = std::env::var("MILLRACE_TESTDATA").map_or_else(|_| PathBuf::from(beside), PathBuf::from);
+    let bytes = std::fs::read(folder.join(path)).ok();
+    if bytes.is_none() {
+        println!("skipped: {path} is not in MILLRACE_TESTDATA");
+    }
+    bytes
+}
+
+/// A document with these features, the first word of each naming its type.
+fn document(target: &str, data: &str, success: &str, features: &[(&str, &str, &str)]) -> ProblemDocument {
+    let features: String = features
+        .iter()
+        .map(|(kind, name, expression)| {
+            format!("[[features]]\nname = \"{name}\"\ntype = \"{kind}\"\nexpression = '{expression}'\nnullable = true\n")
+        })
+        .collect();
+    let text = format!(
+        "slug = \"real\"\ntitle = \"Real data\"\ndecision = \"None\"\n[target]\nname = \"answer\"\n{target}\n[data]\n{data}\n\
+         {features}[success]\n{success}\n[serving]\np99_ms = 10\nthroughput_rps = 10\n"
+    );
+    ProblemDocument::parse(&text).unwrap()
+}
+
+struct Trained {
+    dataset: Dataset,
+    model: Model,
+    report: FitReport,
+    test: Evaluation,
+}
+
+fn run(
+    dataset: Dataset,
+    document: &ProblemDocument,
+    rule: &Rule,
+    trainer: Trainer,
+    settings: Json,
+) -> Trained {
+    let plan = FeaturePlan::compile(document, dataset.schema()).unwrap();
+    let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
+    let split = Split::new(rule, &dataset, document.data.event_time.as_deref(), &labels).unwrap();
+    let config = TrainerConfig::read(trainer, &settings).unwrap();
+    let fitted = train(&table, &labels, &split, plan.kind(), &config, 1, &()).unwrap();
+    let report = fitted.report.clone();
+    let rows = split.rows(Part::Test);
+    let predictions = fitted.predictor.predict_table(&table, rows).unwrap();
+    let test = evaluate(Part::Test, &outcomes(&labels, rows, &predictions).unwrap(), 1);
+    let lineage = Lineage {
+        dataset: dataset.digest(),
+        problem: document.digest(),
+        features: document.feature_digest(),
+        trainer: config,
+        seed: 1,
+    };
+    println!(
+        "{trainer:?} on {} rows: {} iterations, {:?}",
+        table.rows(),
+        report.iterations,
+        test.metrics
+    );
+    Trained {
+        model: Model::new(&plan, fitted, lineage),
+        dataset,
+        report,
+        test,
+    }
+}
+
+/// 200 rows, sent one by one as JSON to a model that went through its bytes, give the bits of the batch.
+fn single_rows_are_the_batch(trained: &Trained) {
+    let batch = trained.model.predict(&trained.dataset).unwrap();
+    let model = Model::from_bytes(&trained.model.to_bytes()).unwrap();
+    let step = (trained.dataset.rows() / 200).max(1);
+    for row in (0..trained.dataset.rows()).step_by(step).take(200) {
+        let text = Json::Object(as_request(&model, &trained.dataset, row)).to_string();
+        let Json::Object(object) = serde_json::from_str(&text).unwrap() else {
+            unreachable!()
+        };
+        let single = model.predict_row(&model.instance(&object).unwrap()).unwrap();
+        assert_eq!(single, batch[row], "row {row}");
+    }
+}
+
+fn as_request(model: &Model, dataset: &Dataset, row: usize) -> Map<String, Json> {
+    let member = |input: &millrace_ml::features::Input| {
+        let slot = dataset.slot(&input.column.name).unwrap();
+        let value = match dataset.cells(slot).value(row) {
+            Value::Null => Json::Null,
+            Value::Number(number) => json!(number),
+            Value::Text(text) => json!(text),
+            Value::Boolean(truth) => json!(truth),
+            Value::Time(micros) => json!(micros / 1_000_000),
+        };
+        (input.column.name.clone(), value)
+    };
+    model.inputs().iter().map(member).collect()
+}
+
+const TAXI: &[(&str, &str, &str)] = &[
+    ("number", "fare", "fare"),
+    ("number", "month", "trip_start_month"),
+    ("number", "hour", "trip_start_hour"),
+    ("number", "day", "trip_start_day"),
+    ("number", "start", "epoch(trip_start_timestamp)"),
+    ("number", "area", "pickup_community_area"),
+    ("number", "latitude", "pickup_latitude"),
+    ("number", "longitude", "pickup_longitude"),
+    ("number", "dropoff_latitude", "dropoff_latitude"),
+    ("number", "dropoff_longitude", "dropoff_longitude"),
+    ("number", "miles", "trip_miles"),
+    ("number", "tract", "dropoff_census_tract"),
+    ("category", "payment", "payment_type"),
+    ("category", "company", "company"),
+    ("number", "seconds", "trip_seconds"),
+    ("number", "dropoff_area", "dropoff_community_area"),
+];
+
+fn taxi(trainer: Trainer) -> Option<Trained> {
+    let bytes = file("tfx_chicago_taxi/data.csv")?;
+    let options = ReadOptions {
+        time_columns: vec![("trip_start_timestamp".to_owned(), TimeFormat::UnixS)],
+        ..ReadOptions::default()
+    };
+    let dataset = read(&bytes, "data.csv", &options).unwrap().dataset;
+    let document = document(
+        "kind = \"binary\"\nexpression = \"tips > fare * 0.2\"",
+        "event_time = \"trip_start_timestamp\"\ntime_format = \"unix_s\"",
+        "metric = \"roc_auc\"\nat_least = 0.9",
+        TAXI,
+    );
+    let rule = Rule::Time {
+        validation: 0.1,
+        test: 1.0 / 3.0,
+    };
+    Some(run(dataset, &document, &rule, trainer, json!({})))
+}
+
+/// scikit-learn: 0.940 (HistGradientBoosting, all of the first two thirds).
+#[test]
+fn boosting_ranks_taxi_tips() {
+    let Some(trained) = taxi(Trainer::GradientBoosting) else {
+        return;
+    };
+    assert_eq!(trained.test.rows, 5_001);
+    assert!(
+        trained.test.metrics[&Metric::RocAuc] >= 0.93,
+        "{:?}",
+        trained.test.metrics
+    );
+    single_rows_are_the_batch(&trained);
+}
+
+/// scikit-learn: 0.926.
+#[test]
+fn logistic_regression_ranks_taxi_tips() {
+    let Some(trained) = taxi(Trainer::Logistic) else {
+        return;
+    };
+    assert!(
+        trained.test.metrics[&Metric::RocAuc] >= 0.915,
+        "{:?}",
+        trained.test.metrics
+    );
+    single_rows_are_the_batch(&trained);
+}
+
+/// scikit-learn: RMSE 0.626 (HistGradientBoosting) and 0.743 (ridge).
+#[test]
+fn boosting_grades_white_wine() {
+    for (trainer, limit) in [(Trainer::GradientBoosting, 0.66), (Trainer::ElasticNet, 0.78)] {
+        let Some(bytes) = file("mlflow_wine/wine-quality.csv") else {
+            return;
+        };
+        let dataset = read(&bytes, "wine-quality.csv", &ReadOptions::default())
+            .unwrap()
+            .dataset;
+        let names: Vec<String> = dataset
+            .schema()
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+        let features: Vec<(&str, &str, &str)> = names
+            .iter()
+            .zip(&quoted)
+            .filter(|(name, _)| *name != "quality")
+            .map(|(name, quoted)| ("number", name.as_str(), quoted.as_str()))
+            .collect();
+        let document = document(
+            "kind = \"regression\"\ncolumn = \"quality\"",
+            "",
+            "metric = \"rmse\"\nat_most = 0.7",
+            &features,
+        );
+        let rule = Rule::Random {
+            validation: 0.1,
+            test: 0.25,
+            seed: 40,
+        };
+        let trained = run(dataset, &document, &rule, trainer, json!({}));
+        assert!(
+            trained.test.metrics[&Metric::Rmse] <= limit,
+            "{:?}",
+            trained.test.metrics
+        );
+        single_rows_are_the_batch(&trained);
+    }
+}
+
+/// scikit-learn: accuracy 0.938 (HistGradientBoosting) and 0.982 (logistic regression).
+#[test]
+fn penguins_are_told_apart() {
+    for trainer in [Trainer::GradientBoosting, Trainer::Logistic] {
+        let Some(bytes) = file("tfx_penguin/penguins_labelled.csv") else {
+            return;
+        };
+        let dataset = read(&bytes, "penguins_labelled.csv", &ReadOptions::default())
+            .unwrap()
+            .dataset;
+        let document = document(
+            "kind = \"multiclass\"\ncolumn = \"species\"",
+            "",
+            "metric = \"accuracy\"\nat_least = 0.9",
+            &[
+                ("number", "length", "culmen_length_mm"),
+                ("number", "depth", "culmen_depth_mm"),
+                ("number", "flipper", "flipper_length_mm"),
+                ("number", "mass", "body_mass_g"),
+            ],
+        );
+        let rule = Rule::Random {
+            validation: 0.1,
+            test: 1.0 / 3.0,
+            seed: 0,
+        };
+        let trained = run(dataset, &document, &rule, trainer, json!({}));
+        assert_eq!(trained.model.kind(), TargetKind::Multiclass);
+        assert!(
+            trained.test.metrics[&Metric::Accuracy] >= 0.93,
+            "{:?}",
+            trained.test.metrics
+        );
+        single_rows_are_the_batch(&trained);
+    }
+}
+
+/// statsmodels: the logit of `affairs > 0` on all 6,366 rows.
+#[test]
+fn unregularised_coefficients_of_fairs_affairs_are_exact() {
+    const EXACT: [(&str, f64); 8] = [
+        ("occupation", 0.16023383),
+        ("educ", -0.0392192),
+        ("occupation_husb", 0.01240082),
+        ("rate_marriage", -0.71610711),
+        ("age", -0.06048768),
+        ("yrs_married", 0.11001794),
+        ("children", -0.00423323),
+        ("religious", -0.37515765),
+    ];
+    let Some(bytes) = file("statsmodels/fair.csv") else {
+        return;
+    };
+    let all = read(&bytes, "fair.csv", &ReadOptions::default()).unwrap().dataset;
+    // The first row comes twice: once to train on with all others, once as the test part, which must have a row.
+    let rows: Vec<u32> = (0..all.rows() as u32).chain([0]).collect();
+    let dataset = all.take(&rows);
+    let features = EXACT.map(|(name, _)| ("number", name, name));
+    let document = document(
+        "kind = \"binary\"\nexpression = \"affairs > 0\"",
+        "",
+        "metric = \"roc_auc\"\nat_least = 0.5",
+        &features,
+    );
+    let rule = Rule::Time {
+        validation: 0.0,
+        test: 1.0 / rows.len() as f64,
+    };
+    let trained = run(
+        dataset,
+        &document,
+        &rule,
+        Trainer::Logistic,
+        json!({"alpha": 0, "tolerance": 1e-8}),
+    );
+    let equation = &trained.model.coefficients().unwrap()[0];
+    let mut worst = (equation.intercept - 3.72571987).abs();
+    for ((name, expected), (term, found)) in EXACT.iter().zip(&equation.terms) {
+        assert_eq!(name, term);
+        worst = worst.max((found - expected).abs());
+    }
+    println!(
+        "largest difference {worst:.1e}, gradient {:?}",
+        trained.report.gap
+    );
+    assert!(worst <= 1e-4, "{equation:?}");
+    single_rows_are_the_batch(&trained);
+}
+
+/// The digest names what a model was made from.
+#[test]
+fn a_model_remembers_what_it_was_made_from() {
+    let Some(trained) = taxi(Trainer::Logistic) else {
+        return;
+    };
+    let restored = Model::from_bytes(&trained.model.to_bytes()).unwrap();
+    assert_eq!(restored.lineage(), trained.model.lineage());
+    assert_ne!(restored.lineage().dataset, Digest::of(""));
+}

@@ -1,0 +1,160 @@
+//! Bringing data: the bytes are kept by digest, then two steps read and check them.
+
+use bytes::Bytes;
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::DatasetId;
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::run::{DatasetState, StepKind};
+use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Permission};
+use millrace_storage::dataset::{self, DatasetVersion, NewVersion};
+use millrace_storage::step::{self, Subject};
+use millrace_storage::{artifact, problem};
+
+use crate::access::Note;
+use crate::{Result, Services, commit, fault, present};
+
+impl Services {
+    /// Takes a file in as a new version of a dataset, and readies its steps. The same bytes checked against the same
+    /// document are the same version.
+    ///
+    /// # Errors
+    /// 404 without such a problem, 409 while it has no version, 400 for an empty file.
+    pub async fn upload_dataset(
+        &self,
+        actor: &Actor,
+        problem_slug: &str,
+        name: &str,
+        file_name: &str,
+        content: Bytes,
+    ) -> Result<DatasetSummary> {
+        self.authorise(actor, Action::UploadData, &format!("problem/{problem_slug}")).await?;
+        let name = name.trim();
+        if !(1..=100).contains(&name.chars().count()) || name.contains(char::is_control) {
+            return Err(Fault::field("/name", "must have 1 to 100 characters on one line"));
+        }
+        if content.is_empty() {
+            return Err(Fault::field("/file", "is empty: 0 bytes, no rows"));
+        }
+        let file_name = display_name(file_name);
+        let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
+        let tx = self.begin().await?;
+        let id = problem::find_id(&tx, problem_slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("problem"))?;
+        problem::lock(&tx, id).await.map_err(fault)?;
+        let version = match problem::approved(&tx, problem_slug).await.map_err(fault)? {
+            Some(approved) => approved,
+            None => problem::versions(&tx, problem_slug)
+                .await
+                .map_err(fault)?
+                .into_iter()
+                .next()
+                .ok_or_else(|| Fault::not_found("problem version"))?,
+        };
+        artifact::register(&tx, &source, content.len() as u64, "application/octet-stream", self.now())
+            .await
+            .map_err(fault)?;
+        let dataset = dataset::ensure(&tx, id, name, self.now()).await.map_err(fault)?;
+        let new = NewVersion {
+            dataset,
+            problem_version: version.id,
+            file_name: &file_name,
+            source,
+            author: actor.account,
+        };
+        if let Some(same) = dataset::find_same(&tx, &new).await.map_err(fault)? {
+            return Ok(present::dataset(&same));
+        }
+        let loaded = dataset::insert_version(&tx, &new, self.now()).await.map_err(fault)?;
+        let kinds = StepKind::OF_DATASET.map(StepKind::as_str);
+        step::insert_chain(&tx, Subject::Dataset(loaded.0), &kinds).await.map_err(fault)?;
+        let stored = dataset::find_version(&tx, loaded).await.map_err(fault)?.ok_or_else(missing)?;
+        let details = serde_json::json!({ "file": file_name, "bytes": content.len(), "problem": problem_slug });
+        let note = Note::new("dataset.upload", object(&stored)).digest(source).details(details);
+        self.note(&tx, actor, note).await?;
+        commit(tx).await?;
+        Ok(present::dataset(&stored))
+    }
+
+    /// The newest version of every dataset, of one problem if given.
+    ///
+    /// # Errors
+    /// For callers without a role.
+    pub async fn list_datasets(&self, actor: &Actor, problem: Option<&str>) -> Result<Vec<DatasetSummary>> {
+        self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
+        let newest = dataset::list_newest(self.db.pool(), problem).await.map_err(fault)?;
+        Ok(newest.iter().map(present::dataset).collect())
+    }
+
+    /// The versions of a dataset, newest first.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn dataset(&self, actor: &Actor, id: DatasetId) -> Result<Vec<DatasetSummary>> {
+        self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
+        let versions = dataset::versions(self.db.pool(), id).await.map_err(fault)?;
+        if versions.is_empty() {
+            return Err(Fault::not_found("dataset"));
+        }
+        Ok(versions.iter().map(present::dataset).collect())
+    }
+
+    /// One version with its profile and report.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn dataset_version(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<DatasetVersionView> {
+        self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
+        let pool = self.db.pool();
+        let version = dataset::find_numbered(pool, id, number).await.map_err(fault)?.ok_or_else(missing)?;
+        let steps = step::list(pool, Subject::Dataset(version.id.0)).await.map_err(fault)?;
+        let versions = dataset::versions(pool, id).await.map_err(fault)?;
+        let signed = problem::approved(pool, &version.problem).await.map_err(fault)?.is_some();
+        let may_launch = match actor.may(Action::LaunchRun) {
+            Err(refused) => Permission::refused(refused.to_string()),
+            Ok(()) if version.state != DatasetState::Valid => {
+                Permission::refused("runs need a valid version; this one is not")
+            }
+            Ok(()) if !signed => {
+                Permission::refused(format!("the problem {} has no signed-off version yet", version.problem))
+            }
+            Ok(()) => Permission::granted(),
+        };
+        Ok(DatasetVersionView {
+            summary: present::dataset(&version),
+            digest: version.digest.map(|digest| digest.to_string()),
+            source_digest: version.source.to_string(),
+            format: version.format,
+            profile: version.profile,
+            report: version.report,
+            failure: version.failure.and_then(|failure| serde_json::from_value::<FailureView>(failure).ok()),
+            steps: steps.iter().map(present::step).collect(),
+            versions: versions.iter().map(present::dataset).collect(),
+            may_launch,
+        })
+    }
+
+    /// Id of a dataset version, for following its events.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn dataset_version_id(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<i64> {
+        self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
+        let version = dataset::find_numbered(self.db.pool(), id, number).await.map_err(fault)?.ok_or_else(missing)?;
+        Ok(version.id.0)
+    }
+}
+
+/// A file name for showing: the last part of a path, without control characters, at most 200 characters. Nothing is ever
+/// opened by it.
+fn display_name(given: &str) -> String {
+    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last.chars().filter(|c| !c.is_control()).take(200).collect();
+    if clean.trim().is_empty() { "upload".to_owned() } else { clean }
+}
+
+fn object(version: &DatasetVersion) -> String {
+    format!("dataset/{}/v/{}", version.dataset, version.number)
+}
+
+fn missing() -> Fault {
+    Fault::not_found("dataset version")
+}

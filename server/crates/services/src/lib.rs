@@ -1,0 +1,114 @@
+//! Use cases, one function each: authorise, then one transaction with the change, its audit row and the steps it enqueues.
+//! Page, REST handler and command are doors to the same function, so a rule cannot be met at one door and missed at another.
+
+mod access;
+mod audit;
+pub mod credentials;
+mod dataset;
+mod deployment;
+mod home;
+mod kept;
+mod model;
+mod people;
+mod present;
+mod problem;
+mod review;
+mod run;
+mod sign_in;
+mod token;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
+use millrace_domain::clock::Surroundings;
+use millrace_domain::fault::Fault;
+use millrace_storage::artifact::ArtifactStore;
+use millrace_storage::{Database, StorageError, Transaction};
+
+use crate::credentials::Hasher;
+
+pub use people::SetUpCode;
+
+/// Results of use cases.
+pub type Result<T> = std::result::Result<T, Fault>;
+
+/// What the use cases are given at start.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// Version of this program.
+    pub version: String,
+    /// Digest of the lock file it was built with.
+    pub lock_digest: Digest,
+}
+
+/// All use cases. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct Services {
+    db: Database,
+    artifacts: ArtifactStore,
+    surroundings: Surroundings,
+    hasher: Hasher,
+    build: Arc<Build>,
+}
+
+impl Services {
+    /// Use cases over a database and an artifact store.
+    pub fn new(db: Database, artifacts: ArtifactStore, surroundings: Surroundings, build: Build) -> Self {
+        let hasher = Hasher::new(surroundings.entropy.clone());
+        Self { db, artifacts, surroundings, hasher, build: Arc::new(build) }
+    }
+
+    /// The database, for what the wiring needs besides use cases.
+    pub const fn db(&self) -> &Database {
+        &self.db
+    }
+
+    /// The artifact store.
+    pub const fn artifacts(&self) -> &ArtifactStore {
+        &self.artifacts
+    }
+
+    /// The clock and the randomness in use.
+    pub const fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.surroundings.now()
+    }
+
+    async fn begin(&self) -> Result<Transaction> {
+        self.db.begin().await.map_err(fault)
+    }
+}
+
+async fn commit(tx: Transaction) -> Result<()> {
+    tx.commit().await.map_err(|error| fault(StorageError::from(error)))
+}
+
+/// Chooses what a caller is told of a storage error; the full chain goes to the log.
+pub(crate) fn fault(error: StorageError) -> Fault {
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    match &error {
+        StorageError::Unavailable(_) => {
+            tracing::warn!(%error, source, "database unavailable");
+            Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; try again in a few seconds")
+        }
+        StorageError::Conflict(what) => {
+            Fault::conflict("changed_meanwhile", format!("{what} was changed by somebody else; look again and decide on that"))
+        }
+        StorageError::Duplicate { constraint } => {
+            Fault::conflict("already_exists", format!("that exists already ({constraint})"))
+        }
+        StorageError::Refused(rule) => Fault::conflict("refused", format!("the rules of the database forbid it: {rule}")),
+        StorageError::Full(_) => {
+            tracing::error!(%error, source, "storage full");
+            Fault::new(507, "storage_full", "No space", "artifact storage is full; nothing was changed; free space and try again")
+        }
+        _ => {
+            tracing::error!(%error, source, "storage failed");
+            Fault::new(500, "internal", "Internal error", "something failed on our side and was logged; nothing was changed")
+        }
+    }
+}

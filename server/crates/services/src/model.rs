@@ -1,0 +1,230 @@
+//! Registered models: what they proved, where they come from, who approves them.
+
+use millrace_domain::fault::Fault;
+use millrace_domain::gate::{Decision as GateDecision, decide};
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::run::{ModelStage, ReviewDecision};
+use millrace_domain::view::{ModelSummary, ModelVersionView, Permission};
+use millrace_storage::decision::{self, Subject};
+use millrace_storage::model::{self, ModelVersion};
+use millrace_storage::problem::ProblemVersion;
+use millrace_storage::run::Run;
+use millrace_storage::{Transaction, dataset, deployment, event, problem, run};
+use serde_json::{Value, json};
+
+use crate::access::Note;
+use crate::review::{self, Incoming};
+use crate::{Result, Services, commit, fault, present};
+
+/// A model version with the run and the document behind it.
+pub(crate) struct Lineage {
+    pub version: ModelVersion,
+    pub run: Run,
+    pub problem: ProblemVersion,
+}
+
+impl Services {
+    /// The newest version of every model.
+    ///
+    /// # Errors
+    /// For callers without a role.
+    pub async fn list_models(&self, actor: &Actor) -> Result<Vec<ModelSummary>> {
+        self.authorise(actor, Action::ReadWorkspace, "model").await?;
+        self.model_summaries(model::list_newest(self.db.pool()).await.map_err(fault)?).await
+    }
+
+    /// The versions of a model, newest first.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn model(&self, actor: &Actor, slug: &str) -> Result<Vec<ModelSummary>> {
+        self.authorise(actor, Action::ReadWorkspace, "model").await?;
+        let versions = model::versions(self.db.pool(), slug).await.map_err(fault)?;
+        if versions.is_empty() {
+            return Err(Fault::not_found("model"));
+        }
+        self.model_summaries(versions).await
+    }
+
+    async fn model_summaries(&self, versions: Vec<ModelVersion>) -> Result<Vec<ModelSummary>> {
+        let mut lines = Vec::with_capacity(versions.len());
+        for version in versions {
+            let lineage = self.lineage(version).await?;
+            let metrics = run::metrics(self.db.pool(), lineage.run.id).await.map_err(fault)?;
+            lines.push(present::model(&lineage.version, lineage.problem.document.success.metric, &metrics));
+        }
+        Ok(lines)
+    }
+
+    pub(crate) async fn lineage(&self, version: ModelVersion) -> Result<Lineage> {
+        let pool = self.db.pool();
+        let run = run::find(pool, version.run).await.map_err(fault)?.ok_or_else(missing)?;
+        let problem = problem::find_version(pool, run.problem_version).await.map_err(fault)?.ok_or_else(missing)?;
+        Ok(Lineage { version, run, problem })
+    }
+
+    /// One version with all its evidence.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn model_version(&self, actor: &Actor, slug: &str, number: i32) -> Result<ModelVersionView> {
+        self.authorise(actor, Action::ReadWorkspace, "model").await?;
+        let pool = self.db.pool();
+        let version = model::find_numbered(pool, slug, number).await.map_err(fault)?.ok_or_else(missing)?;
+        let lineage = self.lineage(version).await?;
+        let metrics = run::metrics(pool, lineage.run.id).await.map_err(fault)?;
+        let data = dataset::find_version(pool, lineage.run.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
+        let evaluation = self.evaluation(&lineage.run).await?;
+        let decisions = decision::list(pool, Subject::Model(lineage.version.id.0)).await.map_err(fault)?;
+        let needed = lineage.problem.document.approvals.promotion;
+        let rules = review::rules(lineage.version.digest, lineage.run.author, needed, &decisions);
+        let open = match lineage.version.stage {
+            ModelStage::Registered => gates_pass(&lineage.version).map_err(|refused| refused.detail),
+            stage => Err(format!("this version is {stage} already; only a registered one is decided on")),
+        };
+        let live = deployment::find(pool, slug).await.map_err(fault)?;
+        let deployable = actor
+            .may(Action::Deploy)
+            .map_err(|refused| refused.to_string())
+            .and_then(|()| may_go_live(&lineage.version).map_err(|refused| refused.detail));
+        let review = review::present(actor, Action::ReviewModel, &rules, decisions, open);
+        Ok(ModelVersionView {
+            summary: present::model(&lineage.version, lineage.problem.document.success.metric, &metrics),
+            digest: lineage.version.digest.to_string(),
+            artifact: lineage.version.artifact.to_string(),
+            metrics: metrics.iter().map(present::metric).collect(),
+            parameters: lineage.run.parameters,
+            provenance: lineage.run.provenance,
+            importance: pairs(&evaluation, "importance"),
+            inputs: pairs(&evaluation, "inputs"),
+            warnings: data
+                .report
+                .iter()
+                .flat_map(|report| report.warnings())
+                .map(|finding| {
+                    let place = finding.column.as_deref().unwrap_or("the whole dataset");
+                    format!("{place}: {} ({})", finding.observed, finding.check)
+                })
+                .collect(),
+            dataset: present::dataset(&data),
+            review,
+            generation: live.map_or(0, |live| live.generation),
+            may_deploy: Permission::from_result(deployable),
+            gates: lineage.version.gates,
+        })
+    }
+
+    async fn evaluation(&self, run: &Run) -> Result<Value> {
+        let artifacts = run::artifacts(self.db.pool(), run.id).await.map_err(fault)?;
+        let Some(artifact) = artifacts.into_iter().find(|artifact| artifact.name == "evaluation") else {
+            return Ok(Value::Null);
+        };
+        let content = self.artifacts.get(&artifact.digest).await.map_err(fault)?;
+        Ok(serde_json::from_slice(&content).unwrap_or_default())
+    }
+
+    /// Decides on a registered version.
+    ///
+    /// # Errors
+    /// 403 for who launched its run, 409 when the digest is not current or it is not registered.
+    pub async fn decide_model(
+        &self,
+        actor: &Actor,
+        slug: &str,
+        number: i32,
+        decision: ReviewDecision,
+        digest: &str,
+        comment: &str,
+    ) -> Result<ModelStage> {
+        let object = format!("model/{slug}/v/{number}");
+        self.authorise(actor, Action::ReviewModel, &object).await?;
+        let outcome = self.try_decide_model(actor, slug, number, &Incoming { decision, digest, comment }).await;
+        if let Err(refused) = &outcome
+            && refused.status < 500
+        {
+            let details = json!({ "decision": decision, "code": refused.code });
+            self.note_refusal(actor, Note::new("model.decide", object).details(details)).await?;
+        }
+        outcome
+    }
+
+    async fn try_decide_model(
+        &self,
+        actor: &Actor,
+        slug: &str,
+        number: i32,
+        incoming: &Incoming<'_>,
+    ) -> Result<ModelStage> {
+        let tx = self.begin().await?;
+        let version = locked(&tx, slug, number).await?;
+        let lineage = self.lineage(version).await?;
+        let version = &lineage.version;
+        let subject = Subject::Model(version.id.0);
+        let decisions = decision::list(&tx, subject).await.map_err(fault)?;
+        let needed = lineage.problem.document.approvals.promotion;
+        let rules = review::rules(version.digest, lineage.run.author, needed, &decisions);
+        if incoming.decision != ReviewDecision::Comment && version.stage != ModelStage::Registered {
+            let detail = format!("this version is {} already; only a registered one is decided on", version.stage);
+            return Err(Fault::conflict("not_registered", detail));
+        }
+        if incoming.decision == ReviewDecision::Approve {
+            gates_pass(version)?;
+        }
+        let given = self.record_decision(&tx, actor, subject, &rules, incoming).await?;
+        let approved = incoming.decision == ReviewDecision::Approve && given >= needed;
+        let stage = if approved { ModelStage::Approved } else { version.stage };
+        if approved {
+            model::set_stage(&tx, version.id, version.stage, stage).await.map_err(fault)?;
+        }
+        let action = match incoming.decision {
+            ReviewDecision::Approve => "model.approve",
+            ReviewDecision::RequestChanges => "model.request_changes",
+            ReviewDecision::Comment => "model.comment",
+        };
+        let details = json!({ "approvals": given, "needed": needed, "stage": stage });
+        let note = Note::new(action, format!("model/{slug}/v/{number}")).digest(version.digest).details(details);
+        self.note(&tx, actor, note).await?;
+        let payload = json!({ "slug": slug, "version": number, "stage": stage });
+        event::insert(&tx, "model", version.id.0, "stage", payload).await.map_err(fault)?;
+        commit(tx).await?;
+        Ok(stage)
+    }
+}
+
+/// The version, with its problem locked until the transaction ends.
+pub(crate) async fn locked(tx: &Transaction, slug: &str, number: i32) -> Result<ModelVersion> {
+    let id = problem::find_id(tx, slug).await.map_err(fault)?.ok_or_else(missing)?;
+    problem::lock(tx, id).await.map_err(fault)?;
+    model::find_numbered(tx, slug, number).await.map_err(fault)?.ok_or_else(missing)
+}
+
+/// Every gate passed: asked before an approval and before anything goes live.
+fn gates_pass(version: &ModelVersion) -> Result<()> {
+    match decide(&version.gates) {
+        GateDecision::Passed => Ok(()),
+        GateDecision::Rejected(open) => {
+            Err(Fault::conflict("gates_not_passed", format!("these gates did not pass: {}", open.join(", "))))
+        }
+    }
+}
+
+/// Whether the version may go live: gates passed and approved.
+pub(crate) fn may_go_live(version: &ModelVersion) -> Result<()> {
+    gates_pass(version)?;
+    match version.stage {
+        ModelStage::Registered => Err(Fault::conflict(
+            "not_approved",
+            "this version is not approved; somebody other than who launched its run has to approve it",
+        )),
+        ModelStage::Live => Err(Fault::conflict("already_live", "this version is live already")),
+        ModelStage::Approved | ModelStage::Superseded | ModelStage::RolledBack => Ok(()),
+    }
+}
+
+fn pairs<T: serde::de::DeserializeOwned>(evaluation: &Value, key: &str) -> Vec<(String, T)> {
+    evaluation.get(key).cloned().and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default()
+}
+
+pub(crate) fn missing() -> Fault {
+    Fault::not_found("model version")
+}

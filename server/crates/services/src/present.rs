@@ -1,0 +1,112 @@
+//! From stored records to what doors show.
+
+use millrace_domain::metric::Metric;
+use millrace_domain::run::StepKind;
+use millrace_domain::view::{
+    DatasetSummary, FailureView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
+};
+use millrace_storage::dataset::DatasetVersion;
+use millrace_storage::model::ModelVersion;
+use millrace_storage::run::{MetricValue, Run, Trial};
+use millrace_storage::step::{Failure, Step};
+
+pub(crate) fn dataset(version: &DatasetVersion) -> DatasetSummary {
+    let report = version.report.as_ref();
+    let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    DatasetSummary {
+        dataset: version.dataset.to_string(),
+        name: version.name.clone(),
+        problem: version.problem.clone(),
+        version: version.number,
+        state: version.state.as_str().to_owned(),
+        rows: version.rows,
+        columns: version.profile.as_ref().map(|profile| size(profile.columns.len())),
+        file_name: version.file_name.clone(),
+        source_bytes: version.source_bytes,
+        critical: report.map_or(0, |report| size(report.blocking().count())),
+        warnings: report.map_or(0, |report| size(report.warnings().count())),
+        author: version.author_name.clone(),
+        created_at: version.created_at,
+    }
+}
+
+pub(crate) fn failure(failure: &Failure) -> FailureView {
+    FailureView { code: failure.code.clone(), message: failure.message.clone() }
+}
+
+pub(crate) fn step(step: &Step) -> StepView {
+    let kinds = StepKind::OF_DATASET.iter().chain(&StepKind::OF_RUN);
+    let title = kinds.copied().find(|kind| kind.as_str() == step.kind).map_or("", StepKind::title);
+    StepView {
+        kind: step.kind.clone(),
+        title: title.to_owned(),
+        state: step.state.as_str().to_owned(),
+        attempt: step.attempt,
+        max_attempts: step.max_attempts,
+        progress: step.progress.clone(),
+        failure: step.failure.as_ref().map(failure),
+        reused: step.reused_from.is_some(),
+        started_at: step.started_at,
+        finished_at: step.finished_at,
+    }
+}
+
+/// The success metric's value on the test part.
+fn success(metric: Metric, metrics: &[MetricValue]) -> Option<&MetricValue> {
+    let name = format!("test.{metric}");
+    metrics.iter().find(|value| value.name == name && value.step == 0)
+}
+
+pub(crate) fn run(run: &Run, metric: Metric, metrics: &[MetricValue]) -> RunSummary {
+    let value = success(metric, metrics);
+    let trainer = run.request.get("trainer").and_then(|trainer| trainer.as_str()).unwrap_or_default();
+    RunSummary {
+        id: run.id.to_string(),
+        problem: run.problem.clone(),
+        problem_version: run.problem_number,
+        state: run.state.as_str().to_owned(),
+        trainer: trainer.to_owned(),
+        metric: metric.to_string(),
+        value: value.map(|value| value.value),
+        interval: value.and_then(|value| value.interval),
+        model_version: run.model_number,
+        author: run.author_name.clone(),
+        created_at: run.created_at,
+        seconds: run.finished_at.map(|end| (end - run.created_at).num_milliseconds() as f64 / 1e3),
+    }
+}
+
+pub(crate) fn metric(value: &MetricValue) -> MetricView {
+    MetricView {
+        name: value.name.clone(),
+        step: value.step,
+        value: value.value,
+        interval: value.interval,
+        n: value.n,
+    }
+}
+
+pub(crate) fn trial(trial: Trial) -> TrialView {
+    TrialView {
+        number: trial.number,
+        parameters: trial.parameters,
+        score: trial.score,
+        state: trial.state,
+        message: trial.message,
+    }
+}
+
+pub(crate) fn model(version: &ModelVersion, metric: Metric, metrics: &[MetricValue]) -> ModelSummary {
+    let value = success(metric, metrics);
+    ModelSummary {
+        slug: version.slug.clone(),
+        version: version.number,
+        stage: version.stage.as_str().to_owned(),
+        run: version.run.to_string(),
+        metric: metric.to_string(),
+        value: value.map(|value| value.value),
+        interval: value.and_then(|value| value.interval),
+        author: version.author_name.clone(),
+        created_at: version.created_at,
+    }
+}

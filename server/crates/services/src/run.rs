@@ -1,0 +1,332 @@
+//! Runs: launched on a signed-off problem version and a valid dataset version.
+
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::{DatasetId, RunId};
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::problem::ProblemState;
+use millrace_domain::run::{RunState, StepKind};
+use millrace_domain::trainer::TrainerName;
+use millrace_domain::view::{
+    ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunFilter, RunSummary, RunView, StepView,
+};
+use millrace_storage::dataset::{self, DatasetVersion};
+use millrace_storage::problem::ProblemVersion;
+use millrace_storage::run::{self, NewRun, Run};
+use millrace_storage::step::{self, Subject};
+use millrace_storage::{event, problem};
+use serde_json::{Value, json};
+
+use crate::access::Note;
+use crate::{Result, Services, commit, fault, present};
+
+/// Runs shown on one page.
+const PAGE: u32 = 50;
+/// Trials one run may ask for.
+const MOST_TRIALS: u32 = 1_000;
+
+impl Services {
+    /// Launches a run and readies its steps.
+    ///
+    /// # Errors
+    /// 409 `problem_not_signed_off` or `no_valid_dataset`; 400 for a trainer that does not fit.
+    pub async fn launch_run(&self, actor: &Actor, request: &LaunchRequest) -> Result<RunId> {
+        let object = format!("problem/{}", request.problem);
+        self.authorise(actor, Action::LaunchRun, &object).await?;
+        let outcome = self.try_launch(actor, request).await;
+        if let Err(refused) = &outcome
+            && refused.status == 409
+        {
+            let details = json!({ "code": refused.code });
+            self.note_refusal(actor, Note::new("run.launch", object).details(details)).await?;
+        }
+        outcome
+    }
+
+    async fn try_launch(&self, actor: &Actor, request: &LaunchRequest) -> Result<RunId> {
+        let tx = self.begin().await?;
+        let id = problem::find_id(&tx, &request.problem).await.map_err(fault)?;
+        let id = id.ok_or_else(|| Fault::not_found("problem"))?;
+        problem::lock(&tx, id).await.map_err(fault)?;
+        let version = problem::approved(&tx, &request.problem).await.map_err(fault)?.ok_or_else(|| {
+            Fault::conflict(
+                "problem_not_signed_off",
+                format!("no version of {} is signed off; submit one and have somebody else approve it", request.problem),
+            )
+        })?;
+        let dataset = self.dataset_for(&tx, request).await?;
+        let asked = checked(request, &version)?;
+        let new = NewRun {
+            problem_version: version.id,
+            dataset_version: dataset.id,
+            author: actor.account,
+            provenance: self.provenance(&version, &dataset, request, asked.seed),
+            request: asked.request,
+            seed: asked.seed,
+        };
+        let run = run::insert(&tx, &new, self.now()).await.map_err(fault)?;
+        let kinds = StepKind::OF_RUN.map(StepKind::as_str);
+        step::insert_chain(&tx, Subject::Run(run.0), &kinds).await.map_err(fault)?;
+        let details = json!({ "problem": request.problem, "version": version.number,
+            "dataset": dataset.dataset, "dataset_version": dataset.number, "request": new.request });
+        let note = Note::new("run.launch", format!("run/{run}")).digest(version.digest).details(details);
+        self.note(&tx, actor, note).await?;
+        event::insert(&tx, "run", run.0, "state", json!({ "state": RunState::Queued })).await.map_err(fault)?;
+        commit(tx).await?;
+        Ok(run)
+    }
+
+    async fn dataset_for(
+        &self,
+        tx: &millrace_storage::Transaction,
+        request: &LaunchRequest,
+    ) -> Result<DatasetVersion> {
+        let valid = dataset::list_valid(tx, &request.problem).await.map_err(fault)?;
+        let wanted: Option<DatasetId> = match &request.dataset {
+            None => None,
+            Some(id) => Some(id.parse().map_err(|error| Fault::field("/dataset", format!("{error}")))?),
+        };
+        let fits = |version: &&DatasetVersion| {
+            wanted.is_none_or(|id| version.dataset == id)
+                && request.version.is_none_or(|number| version.number == number)
+        };
+        valid.iter().find(fits).cloned().ok_or_else(|| {
+            Fault::conflict(
+                "no_valid_dataset",
+                format!("no such valid dataset version of {}; upload data, or wait until it is checked", request.problem),
+            )
+        })
+    }
+
+    fn provenance(
+        &self,
+        version: &ProblemVersion,
+        dataset: &DatasetVersion,
+        request: &LaunchRequest,
+        seed: i64,
+    ) -> Value {
+        let caller = request.provenance.as_ref();
+        let told = |key: &str| caller.and_then(|caller| caller.get(key)).cloned().unwrap_or(Value::Null);
+        json!({
+            "git_sha": told("git_sha"),
+            "dirty": told("dirty"),
+            "problem_digest": version.digest,
+            "dataset_digest": dataset.digest,
+            "feature_digest": version.document.feature_digest(),
+            "lock_digest": self.build.lock_digest,
+            "program_version": self.build.version,
+            "seed": seed,
+        })
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// 400 for an unknown state word.
+    pub async fn list_runs(&self, actor: &Actor, filter: &RunFilter) -> Result<Vec<RunSummary>> {
+        self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let state = match given(&filter.state) {
+            None => None,
+            Some(word) => Some(word.parse::<RunState>().map_err(|()| {
+                Fault::field("/state", "must be one of queued, running, succeeded, rejected, failed, cancelled")
+            })?),
+        };
+        let before = match given(&filter.before) {
+            None => None,
+            Some(id) => Some(id.parse::<RunId>().map_err(|error| Fault::field("/before", format!("{error}")))?),
+        };
+        let problem = given(&filter.problem);
+        let runs = run::list(self.db.pool(), problem.as_deref(), state, before, PAGE).await.map_err(fault)?;
+        self.summaries(&runs).await
+    }
+
+    pub(crate) async fn summaries(&self, runs: &[Run]) -> Result<Vec<RunSummary>> {
+        let mut lines = Vec::with_capacity(runs.len());
+        for run in runs {
+            lines.push(self.summary(run).await?);
+        }
+        Ok(lines)
+    }
+
+    async fn summary(&self, run: &Run) -> Result<RunSummary> {
+        let pool = self.db.pool();
+        let version = problem::find_version(pool, run.problem_version).await.map_err(fault)?;
+        let version = version.ok_or_else(|| Fault::not_found("problem version"))?;
+        let metrics = run::metrics(pool, run.id).await.map_err(fault)?;
+        Ok(present::run(run, version.document.success.metric, &metrics))
+    }
+
+    /// One run with everything known of it.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn run(&self, actor: &Actor, id: RunId) -> Result<RunView> {
+        self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let pool = self.db.pool();
+        let found = run::find(pool, id).await.map_err(fault)?.ok_or_else(missing)?;
+        let dataset = dataset::find_version(pool, found.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
+        let mut steps = step::list(pool, Subject::Dataset(dataset.id.0)).await.map_err(fault)?;
+        let own = step::list(pool, Subject::Run(id.0)).await.map_err(fault)?;
+        let gates = own
+            .iter()
+            .find(|step| step.kind == StepKind::Gate.as_str())
+            .and_then(|step| step.output.as_ref())
+            .and_then(|output| serde_json::from_value(output.get("gates")?.clone()).ok())
+            .unwrap_or_default();
+        let loads = steps.len();
+        steps.extend(own);
+        let steps = steps.iter().enumerate().map(|(position, step)| StepView {
+            reused: step.reused_from.is_some() || position < loads,
+            ..present::step(step)
+        });
+        let artifacts = run::artifacts(pool, id).await.map_err(fault)?;
+        let evaluation = match artifacts.iter().find(|artifact| artifact.name == "evaluation") {
+            None => None,
+            Some(artifact) => {
+                let content = self.artifacts.get(&artifact.digest).await.map_err(fault)?;
+                serde_json::from_slice(&content).ok()
+            }
+        };
+        let metrics = run::metrics(pool, id).await.map_err(fault)?;
+        let trials = run::trials(pool, id).await.map_err(fault)?;
+        let may = |action: Action, open: bool, reason: &str| match actor.may(action) {
+            Err(refused) => Permission::refused(refused.to_string()),
+            Ok(()) if !open => Permission::refused(reason),
+            Ok(()) => Permission::granted(),
+        };
+        Ok(RunView {
+            summary: self.summary(&found).await?,
+            dataset: present::dataset(&dataset),
+            may_cancel: may(Action::CancelRun, !found.state.is_final(), "the run has ended"),
+            may_retry: may(
+                Action::LaunchRun,
+                matches!(found.state, RunState::Failed | RunState::Cancelled),
+                "only a run that failed or was cancelled is tried again",
+            ),
+            request: found.request,
+            parameters: found.parameters,
+            provenance: found.provenance,
+            failure: found.failure.as_ref().map(present::failure),
+            steps: steps.collect(),
+            metrics: metrics.iter().map(present::metric).collect(),
+            gates,
+            trials: trials.into_iter().map(present::trial).collect(),
+            artifacts: artifacts
+                .into_iter()
+                .map(|artifact| ArtifactView {
+                    name: artifact.name,
+                    digest: artifact.digest.to_string(),
+                    bytes: artifact.bytes,
+                    media_type: artifact.media_type,
+                })
+                .collect(),
+            evaluation,
+        })
+    }
+
+    /// What the caller could launch now.
+    ///
+    /// # Errors
+    /// For callers without a role.
+    pub async fn launch_options(&self, actor: &Actor) -> Result<LaunchOptions> {
+        self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let pool = self.db.pool();
+        let mut problems = Vec::new();
+        for newest in problem::list_newest(pool).await.map_err(fault)? {
+            let approved = match newest.state {
+                ProblemState::Approved => Some(newest),
+                _ => problem::approved(pool, &newest.slug).await.map_err(fault)?,
+            };
+            let Some(approved) = approved else { continue };
+            let datasets = dataset::list_valid(pool, &approved.slug).await.map_err(fault)?;
+            let kind = approved.document.target.kind;
+            problems.push(LaunchProblem {
+                slug: approved.slug,
+                title: approved.document.title,
+                kind: kind.as_str().to_owned(),
+                trainers: TrainerName::of(kind).map(|trainer| trainer.as_str().to_owned()).collect(),
+                datasets: datasets.iter().map(present::dataset).collect(),
+            });
+        }
+        Ok(LaunchOptions { problems, may_launch: Permission::from_result(actor.may(Action::LaunchRun)) })
+    }
+
+    /// Asks a run to stop; what waits is cancelled at once, what computes when it next looks.
+    ///
+    /// # Errors
+    /// 409 when it has ended.
+    pub async fn cancel_run(&self, actor: &Actor, id: RunId) -> Result<()> {
+        self.authorise(actor, Action::CancelRun, &format!("run/{id}")).await?;
+        let tx = self.begin().await?;
+        let found = run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
+        if found.state.is_final() {
+            return Err(Fault::conflict("run_ended", format!("run {id} has ended: {}", found.state)));
+        }
+        let running = step::request_cancel(&tx, Subject::Run(id.0)).await.map_err(fault)?;
+        if running == 0 {
+            let reason = step::Failure { code: "cancelled".to_owned(), message: format!("cancelled by {}", actor.name) };
+            run::finish(&tx, id, RunState::Cancelled, Some(&reason)).await.map_err(fault)?;
+        }
+        self.note(&tx, actor, Note::new("run.cancel", format!("run/{id}"))).await?;
+        event::insert(&tx, "run", id.0, "state", json!({ "cancel": true })).await.map_err(fault)?;
+        commit(tx).await
+    }
+
+    /// Tries a failed or cancelled run again from the step that did not succeed.
+    ///
+    /// # Errors
+    /// 409 unless it failed or was cancelled.
+    pub async fn retry_run(&self, actor: &Actor, id: RunId) -> Result<()> {
+        self.authorise(actor, Action::LaunchRun, &format!("run/{id}")).await?;
+        let tx = self.begin().await?;
+        run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
+        run::reopen(&tx, id).await.map_err(|_| {
+            Fault::conflict("not_failed", "only a run that failed or was cancelled is tried again")
+        })?;
+        step::retry(&tx, Subject::Run(id.0)).await.map_err(fault)?;
+        self.note(&tx, actor, Note::new("run.retry", format!("run/{id}"))).await?;
+        event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;
+        commit(tx).await
+    }
+}
+
+struct Asked {
+    request: Value,
+    seed: i64,
+}
+
+/// Checks what is asked and fills in what is left out.
+fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
+    let kind = version.document.target.kind;
+    let trainer: TrainerName = match &request.trainer {
+        Some(name) => name.parse().map_err(|message: String| Fault::field("/trainer", message))?,
+        None => TrainerName::GradientBoosting,
+    };
+    if !trainer.fits(kind) {
+        let fitting: Vec<&str> = TrainerName::of(kind).map(TrainerName::as_str).collect();
+        let message = format!("{trainer} does not fit a {} target; fitting are {}", kind.as_str(), fitting.join(", "));
+        return Err(Fault::field("/trainer", message));
+    }
+    let budget = request.budget.unwrap_or(0);
+    if budget > MOST_TRIALS {
+        return Err(Fault::field("/budget", format!("must be at most {MOST_TRIALS} trials, got {budget}")));
+    }
+    for (pointer, given) in [("/parameters", &request.parameters), ("/search", &request.search)] {
+        if given.as_ref().is_some_and(|given| !given.is_object()) {
+            return Err(Fault::field(pointer, "must be a table of hyperparameters"));
+        }
+    }
+    let seed = i64::try_from(request.seed.unwrap_or(0))
+        .map_err(|_| Fault::field("/seed", "must be below 9223372036854775808"))?;
+    let request = json!({
+        "trainer": trainer,
+        "parameters": request.parameters.clone().unwrap_or_else(|| json!({})),
+        "search": request.search.clone(),
+        "budget": budget,
+    });
+    Ok(Asked { request, seed })
+}
+
+fn missing() -> Fault {
+    Fault::not_found("run")
+}

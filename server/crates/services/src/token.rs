@@ -1,0 +1,99 @@
+//! The own account and its tokens.
+
+use chrono::Duration;
+use millrace_domain::Digest;
+use millrace_domain::clock::Entropy;
+use millrace_domain::fault::Fault;
+use millrace_domain::policy::{Action, Actor, Scope, Via};
+use millrace_domain::view::{AccountView, Me, TokenView};
+use millrace_storage::token::{self, NewToken};
+
+use crate::access::Note;
+use crate::credentials::make_token;
+use crate::{Result, Services, commit, fault};
+
+impl Services {
+    /// Who the caller is.
+    pub fn me(actor: &Actor) -> Me {
+        Me {
+            id: actor.account.to_string(),
+            name: actor.name.clone(),
+            email: actor.email.clone(),
+            roles: actor.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        }
+    }
+
+    /// The own account.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn account(&self, actor: &Actor) -> Result<AccountView> {
+        let now = self.now();
+        let tokens = token::list(self.db.pool(), actor.account).await.map_err(fault)?;
+        let tokens = tokens.into_iter().map(|token| TokenView {
+            id: token.id.to_string(),
+            name: token.name,
+            prefix: token.prefix,
+            scopes: token.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            state: match (token.revoked_at, token.expires_at <= now) {
+                (Some(_), _) => "revoked",
+                (None, true) => "expired",
+                (None, false) => "active",
+            }
+            .to_owned(),
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            last_used_at: token.last_used_at,
+        });
+        Ok(AccountView { me: Self::me(actor), tokens: tokens.collect() })
+    }
+
+    /// Makes a token and gives it, this once.
+    ///
+    /// # Errors
+    /// For tokens (only people make tokens), and when a field breaks a rule.
+    pub async fn create_token(&self, actor: &Actor, name: &str, scopes: &[Scope], days: u32) -> Result<String> {
+        if actor.via != Via::Host {
+            self.authorise(actor, Action::ManageOwnTokens, "token").await?;
+        }
+        let name = name.trim();
+        if !(1..=100).contains(&name.chars().count()) || name.contains(char::is_control) {
+            return Err(Fault::field("/name", "must have 1 to 100 characters on one line"));
+        }
+        if scopes.is_empty() {
+            return Err(Fault::field("/scopes", "must name at least one scope"));
+        }
+        if !(1..=365).contains(&days) {
+            return Err(Fault::field("/days", format!("must lie between 1 and 365, got {days}")));
+        }
+        let secret = make_token(self.surroundings.entropy.as_ref() as &dyn Entropy);
+        let now = self.now();
+        let token = NewToken {
+            account: actor.account,
+            name,
+            hash: Digest::of(&secret),
+            prefix: &secret[..9],
+            scopes,
+            expires_at: now + Duration::days(i64::from(days)),
+        };
+        let tx = self.begin().await?;
+        let id = token::insert(&tx, token, now).await.map_err(fault)?;
+        let details = serde_json::json!({ "name": name, "scopes": scopes, "days": days, "owner": actor.email });
+        self.note(&tx, actor, Note::new("token.create", format!("token/{id}")).details(details)).await?;
+        commit(tx).await?;
+        Ok(secret)
+    }
+
+    /// Ends one of the caller's tokens.
+    ///
+    /// # Errors
+    /// 404 when it is not one of theirs.
+    pub async fn revoke_token(&self, actor: &Actor, id: &str) -> Result<()> {
+        self.authorise(actor, Action::ManageOwnTokens, "token").await?;
+        let id: i64 = id.parse().map_err(|_| Fault::not_found("token"))?;
+        let tx = self.begin().await?;
+        token::revoke(&tx, actor.account, id, self.now()).await.map_err(|_| Fault::not_found("open token"))?;
+        self.note(&tx, actor, Note::new("token.revoke", format!("token/{id}"))).await?;
+        commit(tx).await
+    }
+}

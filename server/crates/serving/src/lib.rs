@@ -1,0 +1,65 @@
+//! Answering predictions. A prediction waits for nothing but the model: routes and models are in memory, and the log is
+//! written behind a bounded queue.
+//!
+//! The *routing table* ([`routes`]) is an immutable map from problem to live model, replaced as a whole when the database
+//! announces a change (and looked for every few seconds in case the announcement was lost). A model that cannot be loaded
+//! leaves the last good one in place.
+
+mod answer;
+mod log;
+mod outcome;
+mod routes;
+
+use std::sync::Arc;
+
+use millrace_domain::clock::Surroundings;
+use millrace_domain::fault::Fault;
+use millrace_storage::Database;
+use millrace_storage::artifact::ArtifactStore;
+use tokio_util::sync::CancellationToken;
+
+pub use answer::{Answer, PredictRequest};
+pub use outcome::{OutcomeReport, OutcomeRequest};
+
+use crate::log::Log;
+use crate::routes::Routes;
+
+/// Everything that answers predictions. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    db: Database,
+    artifacts: ArtifactStore,
+    surroundings: Surroundings,
+    routes: Arc<Routes>,
+    log: Log,
+}
+
+impl Serving {
+    /// Loads what is live, and keeps following changes and writing the log until `shutdown`.
+    pub async fn start(
+        db: Database,
+        artifacts: ArtifactStore,
+        surroundings: Surroundings,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let log = Log::start(db.clone(), shutdown.clone());
+        let serving = Self { db, artifacts, surroundings, routes: Arc::default(), log };
+        serving.reload().await;
+        tokio::spawn(routes::follow(serving.clone(), shutdown));
+        serving
+    }
+
+    /// Whether everything that should be live is loaded.
+    pub fn is_loaded(&self) -> bool {
+        self.routes.is_complete()
+    }
+
+    /// Predictions that could not be logged since the start.
+    pub fn dropped(&self) -> u64 {
+        self.log.dropped()
+    }
+
+    fn no_live_model(slug: &str) -> Fault {
+        Fault::new(404, "no_live_model", "No live model", format!("no model is live for {slug:?}; approve one and put it live first"))
+    }
+}

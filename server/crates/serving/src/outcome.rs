@@ -1,0 +1,86 @@
+//! Outcomes that callers report later.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::fault::Fault;
+use millrace_storage::prediction::{self, Stored};
+use millrace_storage::{Uuid, problem};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Serving;
+
+/// Outcomes one request may carry.
+const MOST_OUTCOMES: usize = 1_000;
+
+/// The body of an outcome request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeRequest {
+    /// The outcomes.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of one prediction.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The prediction's id.
+    pub id: String,
+    /// The true label.
+    pub label: Value,
+    /// When it became known; now when absent.
+    pub observed_at: Option<DateTime<Utc>>,
+}
+
+/// How many outcomes were taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OutcomeReport {
+    /// New ones.
+    pub accepted: u64,
+    /// Ids that no prediction of this problem has.
+    pub unknown: u64,
+    /// Predictions whose outcome was known already; the first one stays.
+    pub late: u64,
+}
+
+impl Serving {
+    /// Stores outcomes of a problem's predictions.
+    ///
+    /// # Errors
+    /// 404 without such a problem, 400 for a label that is no scalar.
+    pub async fn report_outcomes(&self, slug: &str, request: OutcomeRequest) -> Result<OutcomeReport, Fault> {
+        let count = request.outcomes.len();
+        if !(1..=MOST_OUTCOMES).contains(&count) {
+            return Err(Fault::field("/outcomes", format!("must hold 1 to {MOST_OUTCOMES} outcomes, got {count}")));
+        }
+        for (position, outcome) in request.outcomes.iter().enumerate() {
+            if !matches!(outcome.label, Value::Bool(_) | Value::Number(_) | Value::String(_)) {
+                let pointer = format!("/outcomes/{position}/label");
+                return Err(Fault::field(&pointer, "must be a text, a number, or true or false"));
+            }
+        }
+        let unavailable = |error: millrace_storage::StorageError| {
+            tracing::warn!(%error, "outcomes could not be stored");
+            Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; send the outcomes again")
+        };
+        let pool = self.db.pool();
+        let id = problem::find_id(pool, slug).await.map_err(unavailable)?.ok_or_else(|| Fault::not_found("problem"))?;
+        self.log.settle().await;
+        let now = self.surroundings.now();
+        let mut report = OutcomeReport::default();
+        for outcome in request.outcomes {
+            let Ok(prediction) = outcome.id.parse::<Uuid>() else {
+                report.unknown += 1;
+                continue;
+            };
+            let observed_at = outcome.observed_at.unwrap_or(now);
+            let stored = prediction::insert_outcome(pool, id, prediction, &outcome.label, observed_at, now);
+            match stored.await.map_err(unavailable)? {
+                Stored::Accepted => report.accepted += 1,
+                Stored::Late => report.late += 1,
+                Stored::Unknown => report.unknown += 1,
+            }
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,190 @@
+//! The audit trail in the database.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use millrace_domain::Digest;
+use millrace_domain::audit::{BrokenChain, Entry, GENESIS, Outcome, Verifier};
+
+use crate::database::{Connection, Transaction};
+use crate::record::{self, Record, Row, values};
+use crate::{Result, StorageError};
+
+/// An act to be recorded.
+#[derive(Debug, Clone)]
+pub struct Act<'a> {
+    /// Who: a mail address, `host` or `system`.
+    pub actor: &'a str,
+    /// How they were recognised.
+    pub via: &'a str,
+    /// What, for example `problem.approve`.
+    pub action: &'a str,
+    /// On what.
+    pub object: String,
+    /// Digest of the object as seen.
+    pub digest: Option<Digest>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What else is worth keeping.
+    pub details: serde_json::Value,
+}
+
+/// A stored link of the chain.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The entry.
+    pub entry: Entry,
+    /// Its recorded hash.
+    pub hash: Digest,
+}
+
+impl Record for Link {
+    fn read(row: &Row) -> Result<Self> {
+        let outcome: String = row.get("outcome")?;
+        let entry = Entry {
+            sequence: row.get("sequence")?,
+            at: row.get("at")?,
+            actor: row.get("actor")?,
+            via: row.get("via")?,
+            action: row.get("action")?,
+            object: row.get("object")?,
+            digest: row
+                .get::<Option<String>>("digest")?
+                .and_then(|text| text.parse().ok()),
+            outcome: if outcome == Outcome::Done.as_str() {
+                Outcome::Done
+            } else {
+                Outcome::Refused
+            },
+            details: row.get("details")?,
+        };
+        Ok(Self {
+            entry,
+            hash: row.digest("hash")?,
+        })
+    }
+}
+
+/// Key of the advisory lock that serialises appends: "audit" in ASCII.
+const LOCK: i64 = 0x61_75_64_69_74;
+
+/// Appends an act in the act's own transaction. Appends are serialised until that transaction ends, so the chain never
+/// forks.
+///
+/// # Errors
+/// When the database fails; the act must then not be committed.
+pub async fn append(tx: &Transaction, act: Act<'_>, now: DateTime<Utc>) -> Result<Entry> {
+    record::execute(tx, "select pg_advisory_xact_lock($1)", values![LOCK]).await?;
+    let last: Option<Link> = record::optional(
+        tx,
+        "select * from audit order by sequence desc limit 1",
+        values![],
+    )
+    .await?;
+    let (sequence, previous) = last.map_or((1, GENESIS), |link| (link.entry.sequence + 1, link.hash));
+    let entry = Entry {
+        sequence,
+        at: now.trunc_subsecs(6),
+        actor: act.actor.to_owned(),
+        via: act.via.to_owned(),
+        action: act.action.to_owned(),
+        object: act.object,
+        digest: act.digest,
+        outcome: act.outcome,
+        details: act.details,
+    };
+    const SQL: &str =
+        "insert into audit (sequence, at, actor, via, action, object, digest, outcome, details, hash)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let hash = entry.hash(&previous);
+    let stored = values![
+        entry.sequence,
+        entry.at,
+        entry.actor.clone(),
+        entry.via.clone(),
+        entry.action.clone(),
+        entry.object.clone(),
+        entry.digest.map(|digest| digest.to_string()),
+        entry.outcome.as_str(),
+        entry.details.clone(),
+        record::bytes(&hash),
+    ];
+    record::execute(tx, SQL, stored).await?;
+    Ok(entry)
+}
+
+/// A slice of the trail, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this actor.
+    pub actor: Option<String>,
+    /// Only actions that begin so.
+    pub action: Option<String>,
+    /// Only objects that begin so.
+    pub object: Option<String>,
+    /// Only entries before this sequence number.
+    pub before: Option<i64>,
+}
+
+/// At most `limit` entries that pass the filter, newest first. Index: primary key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(db: &impl Connection, filter: &Filter, limit: u32) -> Result<Vec<Link>> {
+    const SQL: &str = "select * from audit
+        where ($1::text is null or actor = $1)
+          and ($2::text is null or starts_with(action, $2))
+          and ($3::text is null or starts_with(object, $3))
+          and ($4::bigint is null or sequence < $4)
+        order by sequence desc limit $5";
+    let filter = values![
+        filter.actor.clone(),
+        filter.action.clone(),
+        filter.object.clone(),
+        filter.before,
+        i64::from(limit)
+    ];
+    record::all(db, SQL, filter).await
+}
+
+/// Follows the whole chain.
+///
+/// # Errors
+/// When the database fails.
+pub async fn verify(db: &impl Connection) -> Result<std::result::Result<Verifier, BrokenChain>> {
+    const PAGE: i64 = 1_000;
+    let mut verifier = Verifier::default();
+    loop {
+        const SQL: &str = "select * from audit where sequence > $1 order by sequence limit $2";
+        let page: Vec<Link> = record::all(db, SQL, values![verifier.length(), PAGE]).await?;
+        for link in &page {
+            if let Err(broken) = verifier.accept(&link.entry, &link.hash) {
+                return Ok(Err(broken));
+            }
+        }
+        if (page.len() as i64) < PAGE {
+            return Ok(Ok(verifier));
+        }
+    }
+}
+
+/// Position and hash of the newest entry.
+///
+/// # Errors
+/// When the database fails.
+pub async fn head(db: &impl Connection) -> Result<Option<(i64, Digest)>> {
+    let last: Option<Link> = record::optional(
+        db,
+        "select * from audit order by sequence desc limit 1",
+        values![],
+    )
+    .await?;
+    Ok(last.map(|link| (link.entry.sequence, link.hash)))
+}
+
+impl From<BrokenChain> for StorageError {
+    fn from(broken: BrokenChain) -> Self {
+        Self::Corrupt {
+            what: "audit trail".to_owned(),
+            reason: broken.to_string(),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What is live: one row a problem, changed by compare-and-set on its generation.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId};
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+
+/// What a problem's callers are answered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The problem.
+    pub problem: ProblemId,
+    /// Its slug.
+    pub slug: String,
+    /// Rises by one with every change.
+    pub generation: i64,
+    /// The live version.
+    pub champion: Option<ModelVersionId>,
+    /// Its number.
+    pub champion_number: Option<i32>,
+    /// When it last changed.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl Record for Deployment {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            problem: ProblemId(row.get("problem_id")?),
+            slug: row.get("slug")?,
+            generation: row.get("generation")?,
+            champion: row.get::<Option<i64>>("champion_id")?.map(ModelVersionId),
+            champion_number: row.get("champion_number")?,
+            changed_at: row.get("changed_at")?,
+        })
+    }
+}
+
+macro_rules! select_deployment {
+    ($rest:literal) => {
+        concat!(
+            "select d.*, p.slug, m.number as champion_number from deployment d
+                join problem p on p.id = d.problem_id left join model_version m on m.id = d.champion_id ",
+            $rest
+        )
+    };
+}
+
+/// The deployment of a problem.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(db: &impl Connection, slug: &str) -> Result<Option<Deployment>> {
+    record::optional(db, select_deployment!("where p.slug = $1"), values![slug]).await
+}
+
+/// All deployments by slug.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(db: &impl Connection) -> Result<Vec<Deployment>> {
+    record::all(db, select_deployment!("order by p.slug limit 1000"), values![]).await
+}
+
+/// A change of what is live.
+#[derive(Debug, Clone)]
+pub struct Change<'a> {
+    /// The problem.
+    pub problem: ProblemId,
+    /// The generation the change was decided on; 0 when there was none.
+    pub from_generation: i64,
+    /// `deploy` or `rollback`.
+    pub kind: &'static str,
+    /// The version that becomes live.
+    pub champion: Option<ModelVersionId>,
+    /// The version that was live.
+    pub previous: Option<ModelVersionId>,
+    /// Who.
+    pub account: AccountId,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// Changes what is live, if the generation is still the one the change was decided on; gives the new generation.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when it is not.
+pub async fn change(db: &impl Connection, change: &Change<'_>, now: DateTime<Utc>) -> Result<i64> {
+    const FIRST: &str = "insert into deployment (problem_id, generation, champion_id, changed_at)
+        values ($1, 0, null, $2) on conflict (problem_id) do nothing";
+    record::execute(db, FIRST, values![change.problem.0, now]).await?;
+    const SWAP: &str = "update deployment set generation = generation + 1, champion_id = $3, changed_at = $4
+        where problem_id = $1 and generation = $2";
+    let champion = change.champion.map(|id| id.0);
+    let swap = values![change.problem.0, change.from_generation, champion, now];
+    record::guarded(db, "what is live", SWAP, swap).await?;
+    const NOTE: &str = "insert into deployment_change
+            (problem_id, generation, kind, champion_id, previous_id, account_id, reason, changed_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let generation = change.from_generation + 1;
+    let note = values![
+        change.problem.0,
+        generation,
+        change.kind,
+        champion,
+        change.previous.map(|id| id.0),
+        change.account.0,
+        change.reason,
+        now
+    ];
+    record::execute(db, NOTE, note).await?;
+    Ok(generation)
+}
+
+/// A past change.
+#[derive(Debug, Clone)]
+pub struct PastChange {
+    /// The generation it made.
+    pub generation: i64,
+    /// `deploy` or `rollback`.
+    pub kind: String,
+    /// Number of the version that became live.
+    pub champion: Option<i32>,
+    /// The version that became live.
+    pub champion_id: Option<ModelVersionId>,
+    /// Number of the version that was live.
+    pub previous: Option<i32>,
+    /// The version that was live.
+    pub previous_id: Option<ModelVersionId>,
+    /// Who.
+    pub account_name: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl Record for PastChange {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            generation: row.get("generation")?,
+            kind: row.get("kind")?,
+            champion: row.get("champion")?,
+            champion_id: row.get::<Option<i64>>("champion_id")?.map(ModelVersionId),
+            previous: row.get("previous")?,
+            previous_id: row.get::<Option<i64>>("previous_id")?.map(ModelVersionId),
+            account_name: row.get("account_name")?,
+            reason: row.get("reason")?,
+            changed_at: row.get("changed_at")?,
+        })
+    }
+}
+
+/// The changes of a problem, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn history(db: &impl Connection, problem: ProblemId) -> Result<Vec<PastChange>> {
+    const SQL: &str = "select c.*, m.number as champion, o.number as previous, a.name as account_name
+        from deployment_change c join account a on a.id = c.account_id
+        left join model_version m on m.id = c.champion_id left join model_version o on o.id = c.previous_id
+        where c.problem_id = $1 order by c.generation desc limit 200";
+    record::all(db, SQL, values![problem.0]).await
+}

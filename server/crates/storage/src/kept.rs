@@ -1,0 +1,97 @@
+//! What is kept for a caller to come back: answers under an `Idempotency-Key`, so that a repeated POST creates once, and
+//! notes that the next page shows once.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
+use millrace_domain::ids::AccountId;
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+
+/// A kept answer.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Digest of the request it answered.
+    pub request: Digest,
+    /// HTTP status.
+    pub status: u16,
+    /// JSON body.
+    pub response: serde_json::Value,
+}
+
+impl Record for Kept {
+    fn read(row: &Row) -> Result<Self> {
+        let status: i32 = row.get("status")?;
+        Ok(Self {
+            request: row.digest("request_hash")?,
+            status: u16::try_from(status).unwrap_or(500),
+            response: row.get("response")?,
+        })
+    }
+}
+
+/// The answer kept under a key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(db: &impl Connection, account: AccountId, key: &str) -> Result<Option<Kept>> {
+    const SQL: &str = "select * from idempotency where account_id = $1 and key = $2";
+    record::optional(db, SQL, values![account.0, key]).await
+}
+
+/// Keeps an answer; the first one stays.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(
+    db: &impl Connection,
+    account: AccountId,
+    key: &str,
+    kept: &Kept,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "insert into idempotency (account_id, key, request_hash, status, response, created_at)
+        values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
+    let stored = values![
+        account.0,
+        key,
+        record::bytes(&kept.request),
+        i32::from(kept.status),
+        kept.response.clone(),
+        now
+    ];
+    record::execute(db, SQL, stored).await.map(|_| ())
+}
+
+/// Keeps a note for whoever has the key, until it is taken or its time is over; a note of the same key is replaced.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_note(
+    db: &impl Connection,
+    key: &Digest,
+    content: &serde_json::Value,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    record::execute(db, "delete from kept_note where expires_at < $1", values![now]).await?;
+    const SQL: &str = "insert into kept_note (key_hash, content, expires_at) values ($1, $2, $3)
+        on conflict (key_hash) do update set content = excluded.content, expires_at = excluded.expires_at";
+    record::execute(db, SQL, values![record::bytes(key), content.clone(), until]).await.map(|_| ())
+}
+
+/// Takes a note out.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_note(db: &impl Connection, key: &Digest, now: DateTime<Utc>) -> Result<Option<serde_json::Value>> {
+    struct Note(serde_json::Value);
+    impl Record for Note {
+        fn read(row: &Row) -> Result<Self> {
+            row.get("content").map(Self)
+        }
+    }
+    const SQL: &str = "delete from kept_note where key_hash = $1 and expires_at > $2 returning content";
+    Ok(record::optional::<Note>(db, SQL, values![record::bytes(key), now]).await?.map(|note| note.0))
+}

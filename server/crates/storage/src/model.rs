@@ -1,0 +1,176 @@
+//! Registered model versions.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
+use millrace_domain::gate::Gate;
+use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, RunId};
+use millrace_domain::run::ModelStage;
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+
+/// One registered version.
+#[derive(Debug, Clone)]
+pub struct ModelVersion {
+    /// Its id.
+    pub id: ModelVersionId,
+    /// The problem.
+    pub problem: ProblemId,
+    /// The problem's slug, which is the model's name as well.
+    pub slug: String,
+    /// Counts from 1 in the problem.
+    pub number: i32,
+    /// The run that made it.
+    pub run: RunId,
+    /// Who launched that run.
+    pub author: AccountId,
+    /// Their name.
+    pub author_name: String,
+    /// What people approve: artifact, gates and lineage.
+    pub digest: Digest,
+    /// The model's bytes.
+    pub artifact: Digest,
+    /// What it proved.
+    pub gates: Vec<Gate>,
+    /// Where it stands.
+    pub stage: ModelStage,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Record for ModelVersion {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: ModelVersionId(row.get("id")?),
+            problem: ProblemId(row.get("problem_id")?),
+            slug: row.get("slug")?,
+            number: row.get("number")?,
+            run: RunId(row.get("run_id")?),
+            author: AccountId(row.get("author_id")?),
+            author_name: row.get("author_name")?,
+            digest: row.digest("digest")?,
+            artifact: row.digest("artifact")?,
+            gates: row.json("gates")?,
+            stage: row.word("stage")?,
+            created_at: row.get("created_at")?,
+        })
+    }
+}
+
+macro_rules! select_model {
+    ($rest:literal) => {
+        concat!(
+            "select m.*, p.slug, r.author_id, a.name as author_name from model_version m
+                join problem p on p.id = m.problem_id join run r on r.id = m.run_id
+                join account a on a.id = r.author_id ",
+            $rest
+        )
+    };
+}
+
+/// Registers a version. The caller holds the problem's lock.
+///
+/// # Errors
+/// [`crate::StorageError::Duplicate`] when the run has registered one already.
+pub async fn insert(
+    db: &impl Connection,
+    problem: ProblemId,
+    run: RunId,
+    digest: &Digest,
+    artifact: &Digest,
+    gates: &[Gate],
+) -> Result<i32> {
+    const SQL: &str =
+        "insert into model_version (problem_id, number, run_id, digest, artifact, gates, stage, created_at)
+        values ($1, (select coalesce(max(number), 0) + 1 from model_version where problem_id = $1),
+                $2, $3, $4, $5, 'registered', now()) returning number::bigint";
+    let stored = values![
+        problem.0,
+        run.0,
+        record::bytes(digest),
+        record::bytes(artifact),
+        serde_json::json!(gates)
+    ];
+    let number: i64 = record::one(db, SQL, stored).await?;
+    Ok(i32::try_from(number).unwrap_or(i32::MAX))
+}
+
+/// A version by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(db: &impl Connection, id: ModelVersionId) -> Result<Option<ModelVersion>> {
+    record::optional(db, select_model!("where m.id = $1"), values![id.0]).await
+}
+
+/// A version by slug and number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_numbered(db: &impl Connection, slug: &str, number: i32) -> Result<Option<ModelVersion>> {
+    record::optional(
+        db,
+        select_model!("where p.slug = $1 and m.number = $2"),
+        values![slug, number],
+    )
+    .await
+}
+
+/// The versions of a model, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn versions(db: &impl Connection, slug: &str) -> Result<Vec<ModelVersion>> {
+    record::all(
+        db,
+        select_model!("where p.slug = $1 order by m.number desc limit 200"),
+        values![slug],
+    )
+    .await
+}
+
+/// The newest version of every model, by slug.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_newest(db: &impl Connection) -> Result<Vec<ModelVersion>> {
+    const SQL: &str = select_model!(
+        "where m.number = (select max(n.number) from model_version n where n.problem_id = m.problem_id)
+         order by p.slug limit 1000"
+    );
+    record::all(db, SQL, values![]).await
+}
+
+/// All versions that wait for approval, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_waiting(db: &impl Connection) -> Result<Vec<ModelVersion>> {
+    record::all(
+        db,
+        select_model!("where m.stage = 'registered' order by m.id limit 200"),
+        values![],
+    )
+    .await
+}
+
+/// Moves a version from one stage to the next.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when it no longer stands at `from`.
+pub async fn set_stage(
+    db: &impl Connection,
+    id: ModelVersionId,
+    from: ModelStage,
+    to: ModelStage,
+) -> Result<()> {
+    const SQL: &str = "update model_version set stage = $3 where id = $1 and stage = $2";
+    record::guarded(
+        db,
+        "the model version",
+        SQL,
+        values![id.0, from.as_str(), to.as_str()],
+    )
+    .await
+}

@@ -1,0 +1,375 @@
+//! Runs, trials, metrics and the artifacts a run keeps.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
+use millrace_domain::ids::{AccountId, DatasetVersionId, ProblemVersionId, RunId};
+use millrace_domain::run::RunState;
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+use crate::step::Failure;
+
+/// One pass through the pipeline.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Slug of the problem.
+    pub problem: String,
+    /// Number of the problem version.
+    pub problem_number: i32,
+    /// The problem version.
+    pub problem_version: ProblemVersionId,
+    /// The dataset version.
+    pub dataset_version: DatasetVersionId,
+    /// Who launched it.
+    pub author: AccountId,
+    /// Their name.
+    pub author_name: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// What was asked: trainer, parameters, search, budget.
+    pub request: serde_json::Value,
+    /// The seed of everything random in it.
+    pub seed: i64,
+    /// Code, data and document digests.
+    pub provenance: serde_json::Value,
+    /// The parameters the model was fitted with.
+    pub parameters: Option<serde_json::Value>,
+    /// Why it ended without a model.
+    pub failure: Option<Failure>,
+    /// When it was launched.
+    pub created_at: DateTime<Utc>,
+    /// When its first step began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Number of the model version it registered.
+    pub model_number: Option<i32>,
+}
+
+impl Record for Run {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: RunId(row.get("id")?),
+            problem: row.get("slug")?,
+            problem_number: row.get("problem_number")?,
+            problem_version: ProblemVersionId(row.get("problem_version_id")?),
+            dataset_version: DatasetVersionId(row.get("dataset_version_id")?),
+            author: AccountId(row.get("author_id")?),
+            author_name: row.get("author_name")?,
+            state: row.word("state")?,
+            request: row.get("request")?,
+            seed: row.get("seed")?,
+            provenance: row.get("provenance")?,
+            parameters: row.get("parameters")?,
+            failure: row.optional_json("failure")?,
+            created_at: row.get("created_at")?,
+            started_at: row.get("started_at")?,
+            finished_at: row.get("finished_at")?,
+            model_number: row.get("model_number")?,
+        })
+    }
+}
+
+macro_rules! select_run {
+    ($rest:literal) => {
+        concat!(
+            "select r.*, p.slug, v.number as problem_number, a.name as author_name, m.number as model_number from run r
+                join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
+                join account a on a.id = r.author_id left join model_version m on m.run_id = r.id ",
+            $rest
+        )
+    };
+}
+
+/// A run to be launched.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The signed-off problem version.
+    pub problem_version: ProblemVersionId,
+    /// The valid dataset version.
+    pub dataset_version: DatasetVersionId,
+    /// Who launches it.
+    pub author: AccountId,
+    /// What is asked.
+    pub request: serde_json::Value,
+    /// The seed.
+    pub seed: i64,
+    /// Code, data and document digests.
+    pub provenance: serde_json::Value,
+}
+
+/// Adds a queued run.
+///
+/// # Errors
+/// [`crate::StorageError::Refused`] when the problem version is not signed off or the dataset version is not valid.
+pub async fn insert(db: &impl Connection, run: &NewRun, now: DateTime<Utc>) -> Result<RunId> {
+    const SQL: &str =
+        "insert into run (problem_version_id, dataset_version_id, author_id, state, request, seed,
+            provenance, created_at) values ($1, $2, $3, 'queued', $4, $5, $6, $7) returning id";
+    let stored = values![
+        run.problem_version.0,
+        run.dataset_version.0,
+        run.author.0,
+        run.request.clone(),
+        run.seed,
+        run.provenance.clone(),
+        now
+    ];
+    record::one(db, SQL, stored).await.map(RunId)
+}
+
+/// A run by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(db: &impl Connection, id: RunId) -> Result<Option<Run>> {
+    record::optional(db, select_run!("where r.id = $1"), values![id.0]).await
+}
+
+/// Runs, newest first: of one problem, in one state, before an id, if given. Index: primary key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
+    db: &impl Connection,
+    problem: Option<&str>,
+    state: Option<RunState>,
+    before: Option<RunId>,
+    limit: u32,
+) -> Result<Vec<Run>> {
+    const SQL: &str = select_run!(
+        "where ($1::text is null or p.slug = $1) and ($2::text is null or r.state = $2)
+           and ($3::bigint is null or r.id < $3) order by r.id desc limit $4"
+    );
+    let filter = values![
+        problem.map(str::to_owned),
+        state.map(|state| state.as_str().to_owned()),
+        before.map(|id| id.0),
+        i64::from(limit)
+    ];
+    record::all(db, SQL, filter).await
+}
+
+/// A queued run is under way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_running(db: &impl Connection, id: RunId) -> Result<()> {
+    const SQL: &str = "update run set state = 'running', started_at = coalesce(started_at, now())
+        where id = $1 and state = 'queued'";
+    record::execute(db, SQL, values![id.0]).await.map(|_| ())
+}
+
+/// Ends a run.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when it has ended already.
+pub async fn finish(
+    db: &impl Connection,
+    id: RunId,
+    state: RunState,
+    failure: Option<&Failure>,
+) -> Result<()> {
+    const SQL: &str = "update run set state = $2, failure = $3, finished_at = now()
+        where id = $1 and state in ('queued', 'running')";
+    let failure = failure.map(|failure| serde_json::json!(failure));
+    record::guarded(db, "the run", SQL, values![id.0, state.as_str(), failure]).await
+}
+
+/// Opens a run again, whose steps are to be tried again.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] unless it failed or was cancelled.
+pub async fn reopen(db: &impl Connection, id: RunId) -> Result<()> {
+    const SQL: &str = "update run set state = 'running', failure = null, finished_at = null
+        where id = $1 and state in ('failed', 'cancelled')";
+    record::guarded(db, "the run", SQL, values![id.0]).await
+}
+
+/// Records the parameters the model is fitted with.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_parameters(db: &impl Connection, id: RunId, parameters: &serde_json::Value) -> Result<()> {
+    record::execute(
+        db,
+        "update run set parameters = $2 where id = $1",
+        values![id.0, parameters.clone()],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// One trial of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Counts from 0.
+    pub number: i32,
+    /// Its parameters.
+    pub parameters: serde_json::Value,
+    /// Its score on the validation part.
+    pub score: Option<f64>,
+    /// `succeeded` or `failed`.
+    pub state: String,
+    /// Why it failed.
+    pub message: Option<String>,
+}
+
+impl Record for Trial {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            number: row.get("number")?,
+            parameters: row.get("parameters")?,
+            score: row.get("score")?,
+            state: row.get("state")?,
+            message: row.get("message")?,
+        })
+    }
+}
+
+/// Replaces the trials of a run.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_trials(db: &impl Connection, id: RunId, trials: &[Trial]) -> Result<()> {
+    record::execute(db, "delete from trial where run_id = $1", values![id.0]).await?;
+    for trial in trials {
+        const SQL: &str = "insert into trial (run_id, number, parameters, score, state, message)
+            values ($1, $2, $3, $4, $5, $6)";
+        let stored = values![
+            id.0,
+            trial.number,
+            trial.parameters.clone(),
+            trial.score,
+            trial.state.clone(),
+            trial.message.clone()
+        ];
+        record::execute(db, SQL, stored).await?;
+    }
+    Ok(())
+}
+
+/// The trials of a run in order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn trials(db: &impl Connection, id: RunId) -> Result<Vec<Trial>> {
+    record::all(
+        db,
+        "select * from trial where run_id = $1 order by number limit 10000",
+        values![id.0],
+    )
+    .await
+}
+
+/// One metric value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricValue {
+    /// For example `test.roc_auc`.
+    pub name: String,
+    /// Iteration, 0 for a final value.
+    pub step: i32,
+    /// The value.
+    pub value: f64,
+    /// 95 % interval.
+    pub interval: Option<(f64, f64)>,
+    /// Rows behind it.
+    pub n: i64,
+}
+
+impl Record for MetricValue {
+    fn read(row: &Row) -> Result<Self> {
+        let low: Option<f64> = row.get("low")?;
+        let high: Option<f64> = row.get("high")?;
+        Ok(Self {
+            name: row.get("name")?,
+            step: row.get("step")?,
+            value: row.get("value")?,
+            interval: low.zip(high),
+            n: row.get("n")?,
+        })
+    }
+}
+
+/// Records metrics, replacing those of the same name and step.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_metrics(db: &impl Connection, id: RunId, metrics: &[MetricValue]) -> Result<()> {
+    for metric in metrics {
+        const SQL: &str = "insert into run_metric (run_id, name, step, value, low, high, n)
+            values ($1, $2, $3, $4, $5, $6, $7)
+            on conflict (run_id, name, step) do update
+            set value = excluded.value, low = excluded.low, high = excluded.high, n = excluded.n";
+        let (low, high) = metric.interval.unzip();
+        let stored = values![
+            id.0,
+            metric.name.clone(),
+            metric.step,
+            metric.value,
+            low,
+            high,
+            metric.n
+        ];
+        record::execute(db, SQL, stored).await?;
+    }
+    Ok(())
+}
+
+/// The metrics of a run by name and step.
+///
+/// # Errors
+/// When the database fails.
+pub async fn metrics(db: &impl Connection, id: RunId) -> Result<Vec<MetricValue>> {
+    const SQL: &str = "select * from run_metric where run_id = $1 order by name, step limit 100000";
+    record::all(db, SQL, values![id.0]).await
+}
+
+/// An artifact of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunArtifact {
+    /// For example `model`.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: i64,
+    /// Its media type.
+    pub media_type: String,
+}
+
+impl Record for RunArtifact {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            name: row.get("name")?,
+            digest: row.digest("digest")?,
+            bytes: row.get("bytes")?,
+            media_type: row.get("media_type")?,
+        })
+    }
+}
+
+/// Names an artifact of a run.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_artifact(db: &impl Connection, id: RunId, name: &str, digest: &Digest) -> Result<()> {
+    const SQL: &str = "insert into run_artifact (run_id, name, digest) values ($1, $2, $3)
+        on conflict (run_id, name) do update set digest = excluded.digest";
+    record::execute(db, SQL, values![id.0, name, record::bytes(digest)])
+        .await
+        .map(|_| ())
+}
+
+/// The artifacts of a run by name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn artifacts(db: &impl Connection, id: RunId) -> Result<Vec<RunArtifact>> {
+    const SQL: &str = "select r.name, r.digest, a.bytes, a.media_type from run_artifact r
+        join artifact a on a.digest = r.digest where r.run_id = $1 order by r.name";
+    record::all(db, SQL, values![id.0]).await
+}

@@ -1,0 +1,388 @@
+//! Steps: the rows are the queue. Claiming sets a lease; every later write carries attempt and lease token and must touch
+//! exactly one row. Postgres `now()` is the only lease clock.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
+use millrace_domain::ids::StepId;
+use millrace_domain::run::StepState;
+use sea_orm::prelude::Uuid;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+
+/// What a step belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A dataset version.
+    Dataset(i64),
+    /// A run.
+    Run(i64),
+}
+
+impl Subject {
+    /// The stored word.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Dataset(_) => "dataset",
+            Self::Run(_) => "run",
+        }
+    }
+
+    /// The stored id.
+    pub const fn id(self) -> i64 {
+        match self {
+            Self::Dataset(id) | Self::Run(id) => id,
+        }
+    }
+}
+
+/// Why a step ended without success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable word for programs.
+    pub code: String,
+    /// What happened and what to do, for people.
+    pub message: String,
+}
+
+/// A step as it is shown.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its id.
+    pub id: StepId,
+    /// What it belongs to.
+    pub subject: Subject,
+    /// Its kind.
+    pub kind: String,
+    /// Its place among the subject's steps.
+    pub position: i32,
+    /// Where it stands.
+    pub state: StepState,
+    /// Attempts begun.
+    pub attempt: i32,
+    /// Attempts allowed.
+    pub max_attempts: i32,
+    /// Who holds it.
+    pub worker: Option<String>,
+    /// Whether a person asked to stop it.
+    pub cancel_requested: bool,
+    /// Digest of its inputs.
+    pub input_digest: Option<Digest>,
+    /// The step whose result it took over.
+    pub reused_from: Option<i64>,
+    /// What it produced.
+    pub output: Option<serde_json::Value>,
+    /// How far it is.
+    pub progress: Option<serde_json::Value>,
+    /// Why it ended without success.
+    pub failure: Option<Failure>,
+    /// When it may begin.
+    pub run_at: DateTime<Utc>,
+    /// When its last attempt began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Record for Step {
+    fn read(row: &Row) -> Result<Self> {
+        let subject_kind: String = row.get("subject_kind")?;
+        let subject_id: i64 = row.get("subject_id")?;
+        let subject = if subject_kind == "run" {
+            Subject::Run(subject_id)
+        } else {
+            Subject::Dataset(subject_id)
+        };
+        Ok(Self {
+            id: StepId(row.get("id")?),
+            subject,
+            kind: row.get("kind")?,
+            position: row.get("position")?,
+            state: row.word("state")?,
+            attempt: row.get("attempt")?,
+            max_attempts: row.get("max_attempts")?,
+            worker: row.get("worker")?,
+            cancel_requested: row.get("cancel_requested")?,
+            input_digest: row.optional_digest("input_digest")?,
+            reused_from: row.get("reused_from")?,
+            output: row.get("output")?,
+            progress: row.get("progress")?,
+            failure: row.optional_json("failure")?,
+            run_at: row.get("run_at")?,
+            started_at: row.get("started_at")?,
+            finished_at: row.get("finished_at")?,
+        })
+    }
+}
+
+/// A step held under a lease.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The step as claimed.
+    pub step: Step,
+    /// Must be carried by every write.
+    pub token: Uuid,
+}
+
+impl Record for Claim {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            step: Step::read(row)?,
+            token: row.get("lease_token")?,
+        })
+    }
+}
+
+/// Adds the steps of a subject: the first is queued, each other waits for the one before it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert_chain(db: &impl Connection, subject: Subject, kinds: &[&str]) -> Result<()> {
+    for (position, kind) in kinds.iter().enumerate() {
+        const SQL: &str =
+            "insert into step (subject_kind, subject_id, kind, position, state) values ($1, $2, $3, $4, $5)";
+        let state = if position == 0 {
+            StepState::Queued
+        } else {
+            StepState::Blocked
+        };
+        let stored = values![
+            subject.kind(),
+            subject.id(),
+            *kind,
+            position as i32,
+            state.as_str()
+        ];
+        record::execute(db, SQL, stored).await?;
+    }
+    Ok(())
+}
+
+/// The claim: the oldest ready step that no other worker is looking at becomes ours for `lease_s` seconds.
+const CLAIM: &str = "
+with ready as (
+    select id from step where state = 'queued' and run_at <= now() and attempt < max_attempts
+    order by run_at, id limit 1 for update skip locked
+), claimed as (
+    update step s set state = 'running', attempt = s.attempt + 1, lease_token = gen_random_uuid(),
+        lease_until = now() + make_interval(secs => $2), worker = $1, started_at = now(), finished_at = null,
+        progress = null, failure = null
+    from ready where s.id = ready.id returning s.*
+), noted as (
+    insert into step_attempt (step_id, attempt, worker) select id, attempt, $1 from claimed
+)
+select * from claimed";
+
+/// Claims one ready step.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(db: &impl Connection, worker: &str, lease_s: f64) -> Result<Option<Claim>> {
+    record::optional(db, CLAIM, values![worker, lease_s]).await
+}
+
+/// Prolongs a lease; gives whether a person asked to stop the step.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the lease was lost.
+pub async fn heartbeat(db: &impl Connection, claim: &Claim, lease_s: f64) -> Result<bool> {
+    const SQL: &str = "update step set lease_until = now() + make_interval(secs => $4)
+        where id = $1 and attempt = $2 and lease_token = $3 and state = 'running' returning cancel_requested::int::bigint";
+    let fence = values![claim.step.id.0, claim.step.attempt, claim.token, lease_s];
+    match record::optional::<i64>(db, SQL, fence).await? {
+        Some(cancel) => Ok(cancel == 1),
+        None => Err(crate::StorageError::Conflict("the step")),
+    }
+}
+
+/// Records progress under the fence.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the lease was lost.
+pub async fn set_progress(db: &impl Connection, claim: &Claim, progress: &serde_json::Value) -> Result<()> {
+    const SQL: &str = "update step set progress = $4
+        where id = $1 and attempt = $2 and lease_token = $3 and state = 'running'";
+    let stored = values![claim.step.id.0, claim.step.attempt, claim.token, progress.clone()];
+    record::guarded(db, "the step", SQL, stored).await
+}
+
+/// How a claimed step ended.
+#[derive(Debug, Clone)]
+pub struct Ending<'a> {
+    /// The state it goes to.
+    pub state: StepState,
+    /// What it produced.
+    pub output: Option<serde_json::Value>,
+    /// Digest of its inputs.
+    pub input_digest: Option<Digest>,
+    /// Version of the code that computed it.
+    pub code_version: &'a str,
+    /// The step whose result it took over.
+    pub reused_from: Option<i64>,
+    /// Why it did not succeed.
+    pub failure: Option<Failure>,
+    /// When it may be tried again, in seconds from now; only for the state `queued`.
+    pub retry_in_s: f64,
+}
+
+/// Ends a claimed step under the fence. On success the next step of the subject becomes ready; on a final failure those
+/// behind it are skipped.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the lease was lost: nothing of the caller's transaction may then be committed.
+pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) -> Result<()> {
+    const SQL: &str = "update step set state = $4, lease_token = null, lease_until = null, output = $5,
+            input_digest = $6, code_version = $7, reused_from = $8, failure = $9,
+            run_at = case when $4 = 'queued' then now() + make_interval(secs => $10) else run_at end,
+            finished_at = now()
+        where id = $1 and attempt = $2 and lease_token = $3 and state = 'running'";
+    let step = &claim.step;
+    let stored = values![
+        step.id.0,
+        step.attempt,
+        claim.token,
+        ending.state.as_str(),
+        ending.output.clone(),
+        ending.input_digest.as_ref().map(record::bytes),
+        ending.code_version,
+        ending.reused_from,
+        ending.failure.as_ref().map(|failure| serde_json::json!(failure)),
+        ending.retry_in_s
+    ];
+    record::guarded(db, "the step", SQL, stored).await?;
+    note_attempt(db, step, ending.state, ending.failure.as_ref()).await?;
+    match ending.state {
+        StepState::Succeeded => {
+            const NEXT: &str = "update step set state = 'queued', run_at = now()
+                where subject_kind = $1 and subject_id = $2 and position = $3 and state = 'blocked'";
+            let next = values![step.subject.kind(), step.subject.id(), step.position + 1];
+            record::execute(db, NEXT, next).await.map(|_| ())
+        }
+        state if state.is_final() => skip_rest(db, step.subject).await,
+        _ => Ok(()),
+    }
+}
+
+async fn note_attempt(
+    db: &impl Connection,
+    step: &Step,
+    ending: StepState,
+    failure: Option<&Failure>,
+) -> Result<()> {
+    const SQL: &str = "update step_attempt set ended_at = now(), ending = $3, message = $4
+        where step_id = $1 and attempt = $2";
+    let message = failure.map(|failure| failure.message.clone());
+    record::execute(
+        db,
+        SQL,
+        values![step.id.0, step.attempt, ending.as_str(), message],
+    )
+    .await
+    .map(|_| ())
+}
+
+async fn skip_rest(db: &impl Connection, subject: Subject) -> Result<()> {
+    const SQL: &str = "update step set state = 'skipped', finished_at = now()
+        where subject_kind = $1 and subject_id = $2 and state in ('blocked', 'queued')";
+    record::execute(db, SQL, values![subject.kind(), subject.id()])
+        .await
+        .map(|_| ())
+}
+
+/// Takes steps back whose worker stopped renewing its lease: queued again, or quarantined after the last attempt.
+/// Gives the steps as they stand after it.
+const SWEEP: &str = "
+with lapsed as (
+    select id, attempt, max_attempts from step where state = 'running' and lease_until < now()
+    for update skip locked
+), swept as (
+    update step s set
+        state = case when l.attempt < l.max_attempts then 'queued' else 'quarantined' end,
+        lease_token = null, lease_until = null, run_at = now(), finished_at = now(),
+        failure = jsonb_build_object('code', 'worker_lost', 'message',
+            'the worker stopped answering in attempt ' || l.attempt || ' of ' || l.max_attempts)
+    from lapsed l where s.id = l.id returning s.*
+), noted as (
+    update step_attempt a set ended_at = now(), ending = 'lost', message = 'the worker stopped answering'
+    from swept where a.step_id = swept.id and a.attempt = swept.attempt
+)
+select * from swept";
+
+/// Takes back steps of dead workers.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sweep(db: &impl Connection) -> Result<Vec<Step>> {
+    let swept: Vec<Step> = record::all(db, SWEEP, values![]).await?;
+    for step in swept.iter().filter(|step| step.state == StepState::Quarantined) {
+        skip_rest(db, step.subject).await?;
+    }
+    Ok(swept)
+}
+
+/// The steps of a subject in order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Step>> {
+    const SQL: &str = "select * from step where subject_kind = $1 and subject_id = $2 order by position";
+    record::all(db, SQL, values![subject.kind(), subject.id()]).await
+}
+
+/// A succeeded step of the same kind, code and inputs, whose output can be taken over.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_reusable(
+    db: &impl Connection,
+    kind: &str,
+    code_version: &str,
+    input: &Digest,
+) -> Result<Option<Step>> {
+    const SQL: &str = "select * from step where kind = $1 and code_version = $2 and input_digest = $3
+        and state = 'succeeded' order by id limit 1";
+    record::optional(db, SQL, values![kind, code_version, record::bytes(input)]).await
+}
+
+/// Notes an effect in the ledger; a second one of the same key is refused by the primary key.
+///
+/// # Errors
+/// [`crate::StorageError::Duplicate`] when the effect was applied before.
+pub async fn note_effect(db: &impl Connection, claim: &Claim, key: &str) -> Result<()> {
+    const SQL: &str = "insert into effect (step_id, key, attempt) values ($1, $2, $3)";
+    record::execute(db, SQL, values![claim.step.id.0, key, claim.step.attempt])
+        .await
+        .map(|_| ())
+}
+
+/// Asks the steps of a subject to stop: waiting ones are cancelled at once, a running one when it next looks. Gives how
+/// many are still running.
+///
+/// # Errors
+/// When the database fails.
+pub async fn request_cancel(db: &impl Connection, subject: Subject) -> Result<i64> {
+    const WAITING: &str = "update step set state = 'cancelled', finished_at = now()
+        where subject_kind = $1 and subject_id = $2 and state in ('blocked', 'queued')";
+    record::execute(db, WAITING, values![subject.kind(), subject.id()]).await?;
+    const RUNNING: &str = "with asked as (update step set cancel_requested = true
+            where subject_kind = $1 and subject_id = $2 and state = 'running' returning 1)
+        select count(*) from asked";
+    record::one(db, RUNNING, values![subject.kind(), subject.id()]).await
+}
+
+/// Readies the steps of a subject that ended without success to be tried again by a person; those before stay done.
+/// Gives how many were readied.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retry(db: &impl Connection, subject: Subject) -> Result<u64> {
+    const SQL: &str = "with first as (
+            select min(position) as position from step
+            where subject_kind = $1 and subject_id = $2 and state in ('failed', 'quarantined', 'cancelled', 'skipped'))
+        update step s set state = case when s.position = first.position then 'queued' else 'blocked' end,
+            max_attempts = s.attempt + 3, run_at = now(), cancel_requested = false, failure = null, finished_at = null
+        from first where s.subject_kind = $1 and s.subject_id = $2 and s.position >= first.position";
+    record::execute(db, SQL, values![subject.kind(), subject.id()]).await
+}

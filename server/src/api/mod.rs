@@ -1,0 +1,93 @@
+//! The REST API: one resource a file, wire types from `domain::view`, the OpenAPI document generated from the handlers.
+//!
+//! Conventions: errors are `application/problem+json`; lists are `{items, next_page_token}`; POSTs that create take
+//! `Idempotency-Key`; times are RFC 3339 UTC; ids are opaque strings.
+
+mod audit;
+mod dataset;
+mod deployment;
+mod idempotent;
+mod model;
+pub mod multipart;
+mod problem;
+mod reply;
+mod run;
+mod session;
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::web::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Millrace", description = "From a signed-off problem to a served, watched model."),
+    modifiers(&Bearer),
+    security(("token" = []))
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("mr_…").build();
+        let components = document.components.get_or_insert_default();
+        components.security_schemes.insert("token".to_owned(), SecurityScheme::Http(scheme).into());
+    }
+}
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(session::open_session, session::close_session))
+        .routes(routes!(problem::list_problems, problem::create_problem))
+        .routes(routes!(problem::show_problem))
+        .routes(routes!(problem::show_problem_version))
+        .routes(routes!(problem::create_problem_version))
+        .routes(routes!(problem::submit_problem_version))
+        .routes(routes!(problem::decide_problem_version))
+        .routes(routes!(run::launch_run))
+        .routes(routes!(dataset::show_dataset_version))
+        .routes(routes!(dataset::show_dataset_report))
+        .routes(routes!(run::list_runs))
+        .routes(routes!(run::show_run))
+        .routes(routes!(run::show_run_metric))
+        .routes(routes!(run::list_run_artifacts))
+        .routes(routes!(run::cancel_run))
+        .routes(routes!(model::show_model))
+        .routes(routes!(model::show_model_version))
+        .routes(routes!(model::decide_model_version))
+        .routes(routes!(deployment::show_deployment))
+        .routes(routes!(deployment::start_rollout))
+        .routes(routes!(deployment::roll_back))
+        .routes(routes!(audit::list_audit))
+}
+
+fn uploads() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(dataset::upload_dataset))
+}
+
+/// All routes but uploads.
+pub fn router() -> Router<AppState> {
+    let (router, _) = routes().split_for_parts();
+    router.route("/api/openapi.json", get(show_document))
+}
+
+/// Routes that take large bodies.
+pub fn upload_router() -> Router<AppState> {
+    uploads().split_for_parts().0
+}
+
+/// The API document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().merge(uploads()).into_openapi()
+}
+
+async fn show_document() -> impl IntoResponse {
+    axum::Json(document())
+}

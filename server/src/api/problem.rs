@@ -1,0 +1,112 @@
+//! Problems.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use millrace_domain::run::ReviewDecision;
+use millrace_domain::view::{ProblemSummary, ProblemVersionView, SavedVersion};
+use millrace_services::Services;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::api::idempotent::once;
+use crate::api::reply::{Body, By, Items, Reply};
+
+/// A decision of a review.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRequest {
+    /// `approve`, `request_changes` or `comment`.
+    #[schema(value_type = String)]
+    pub decision: ReviewDecision,
+    /// Digest that was looked at.
+    pub digest: String,
+    /// In words; needed to request changes.
+    #[serde(default)]
+    pub comment: String,
+}
+
+/// All problems.
+#[utoipa::path(get, path = "/api/v1/problems", responses((status = 200, body = Items<ProblemSummary>)))]
+pub async fn list_problems(State(services): State<Services>, By(actor): By) -> Reply<Json<Items<ProblemSummary>>> {
+    Ok(Json(Items::all(services.list_problems(&actor).await?)))
+}
+
+/// Writes a new problem: a draft.
+#[utoipa::path(post, path = "/api/v1/problems", request_body = Value,
+    responses((status = 201, body = SavedVersion), (status = 400), (status = 409)))]
+pub async fn create_problem(
+    State(services): State<Services>,
+    By(actor): By,
+    headers: HeaderMap,
+    Body(document): Body<Value>,
+) -> Reply<Response> {
+    let text = document.to_string();
+    let act = services.create_problem(&actor, &text);
+    once(&services, &actor, &headers, &document, StatusCode::CREATED, act).await
+}
+
+/// The newest version of a problem.
+#[utoipa::path(get, path = "/api/v1/problems/{slug}", responses((status = 200, body = ProblemVersionView), (status = 404)))]
+pub async fn show_problem(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+) -> Reply<Json<ProblemVersionView>> {
+    Ok(Json(services.problem_version(&actor, &slug, None).await?))
+}
+
+/// One version of a problem.
+#[utoipa::path(get, path = "/api/v1/problems/{slug}/versions/{number}",
+    responses((status = 200, body = ProblemVersionView), (status = 404)))]
+pub async fn show_problem_version(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, number)): Path<(String, i32)>,
+) -> Reply<Json<ProblemVersionView>> {
+    Ok(Json(services.problem_version(&actor, &slug, Some(number)).await?))
+}
+
+/// Writes a new version: a draft that supersedes an open one.
+#[utoipa::path(post, path = "/api/v1/problems/{slug}/versions", request_body = Value,
+    responses((status = 201, body = SavedVersion), (status = 400), (status = 404)))]
+pub async fn create_problem_version(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Body(document): Body<Value>,
+) -> Reply<Response> {
+    let text = document.to_string();
+    let request = json!({ "slug": slug, "document": document });
+    let act = services.revise_problem(&actor, &slug, &text);
+    once(&services, &actor, &headers, &request, StatusCode::CREATED, act).await
+}
+
+/// Asks for review.
+#[utoipa::path(post, path = "/api/v1/problems/{slug}/versions/{number}/submit", responses((status = 200), (status = 409)))]
+pub async fn submit_problem_version(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, number)): Path<(String, i32)>,
+) -> Reply<Json<Value>> {
+    services.submit_problem(&actor, &slug, number).await?;
+    Ok(Json(json!({ "slug": slug, "version": number, "state": "in_review" })))
+}
+
+/// Decides on a version in review.
+#[utoipa::path(post, path = "/api/v1/problems/{slug}/versions/{number}/decisions", request_body = DecisionRequest,
+    responses((status = 201), (status = 403), (status = 409)))]
+pub async fn decide_problem_version(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, number)): Path<(String, i32)>,
+    Body(request): Body<DecisionRequest>,
+) -> Reply<(StatusCode, Json<Value>)> {
+    let state = services
+        .decide_problem(&actor, &slug, number, request.decision, &request.digest, &request.comment)
+        .await?;
+    Ok((StatusCode::CREATED, Json(json!({ "slug": slug, "version": number, "state": state }))))
+}

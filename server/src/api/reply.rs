@@ -1,0 +1,83 @@
+//! What handlers take and give: a recognised caller, a JSON body whose mistakes become problem documents, and faults.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use millrace_domain::fault::Fault;
+use millrace_domain::policy::Actor;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use crate::web::guard::Recognised;
+use crate::web::refusal::problem_json;
+
+/// A fault that answers as `application/problem+json`.
+#[derive(Debug)]
+pub struct Problem(pub Fault);
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self(fault)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        problem_json(&self.0)
+    }
+}
+
+/// What handlers give.
+pub type Reply<T> = Result<T, Problem>;
+
+/// The caller, recognised by the guard.
+pub struct By(pub Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let recognised = parts.extensions.get::<Recognised>().and_then(|recognised| recognised.0.clone());
+        Ok(Self(recognised.ok_or_else(Fault::unauthenticated)?))
+    }
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::JsonDataError(error)) => {
+                Err(Fault::invalid(format!("the body does not fit: {}", error.body_text()), Vec::new()).into())
+            }
+            Err(rejection) => {
+                let status = rejection.status().as_u16();
+                Err(Fault { status, ..Fault::invalid(rejection.body_text(), Vec::new()) }.into())
+            }
+        }
+    }
+}
+
+/// A list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Items<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Send it as `page_token` for what follows; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}
+
+impl<T> Items<T> {
+    /// A list that is complete.
+    pub const fn all(items: Vec<T>) -> Self {
+        Self { items, next_page_token: None }
+    }
+}

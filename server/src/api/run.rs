@@ -1,0 +1,167 @@
+//! Runs.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::RunId;
+use millrace_domain::view::{ArtifactView, LaunchRequest, MetricView, RunFilter, RunSummary, RunView};
+use millrace_services::Services;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::idempotent::once;
+use crate::api::reply::{Body, By, Items, Reply};
+
+/// What a run is asked to do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// Dataset id; the problem's newest valid dataset when absent.
+    dataset: Option<String>,
+    /// Version of the dataset; the newest valid one when absent.
+    version: Option<i32>,
+    /// Seed of everything random; 0 when absent.
+    seed: Option<u64>,
+    /// Trainer; gradient boosting when absent.
+    trainer: Option<String>,
+    /// Fixed hyperparameters.
+    parameters: Option<Value>,
+    /// Search space; the trainer's own when absent and a budget is given.
+    search: Option<Value>,
+    /// Trials; no search when absent or 0.
+    budget: Option<u32>,
+    /// Repository state of the caller: `git_sha`, `dirty`.
+    provenance: Option<Value>,
+}
+
+/// Launches a run on the signed-off version of a problem.
+#[utoipa::path(post, path = "/api/v1/problems/{slug}/runs", request_body = RunRequest,
+    responses((status = 202), (status = 400), (status = 409)))]
+pub async fn launch_run(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Body(request): Body<RunRequest>,
+) -> Reply<Response> {
+    let launch = LaunchRequest {
+        problem: slug,
+        dataset: request.dataset,
+        version: request.version,
+        seed: request.seed,
+        trainer: request.trainer,
+        parameters: request.parameters,
+        search: request.search,
+        budget: request.budget,
+        provenance: request.provenance,
+    };
+    let act = async { services.launch_run(&actor, &launch).await.map(|run| json!({ "run": run })) };
+    once(&services, &actor, &headers, &json!(launch), StatusCode::ACCEPTED, act).await
+}
+
+/// Which runs to list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ListRuns {
+    /// Only of this problem.
+    problem: Option<String>,
+    /// Only in this state.
+    state: Option<String>,
+    /// Where the last page ended.
+    page_token: Option<String>,
+}
+
+/// Runs, newest first, fifty a page.
+#[utoipa::path(get, path = "/api/v1/runs", params(ListRuns), responses((status = 200, body = Items<RunSummary>)))]
+pub async fn list_runs(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(list): Query<ListRuns>,
+) -> Reply<Json<Items<RunSummary>>> {
+    let filter = RunFilter { problem: list.problem, state: list.state, before: list.page_token };
+    let items = services.list_runs(&actor, &filter).await?;
+    let next_page_token = (items.len() == 50).then(|| items.last().map(|run| run.id.clone())).flatten();
+    Ok(Json(Items { items, next_page_token }))
+}
+
+fn run_id(id: &str) -> Reply<RunId> {
+    Ok(id.parse().map_err(|_| Fault::not_found("run"))?)
+}
+
+/// One run.
+#[utoipa::path(get, path = "/api/v1/runs/{id}", responses((status = 200), (status = 404)))]
+pub async fn show_run(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+) -> Reply<Json<Value>> {
+    let run = services.run(&actor, run_id(&id)?).await?;
+    Ok(Json(wire(&run)))
+}
+
+/// The contract's shape beside everything else that is known: `metrics` by name, `params`, `model`.
+fn wire(run: &RunView) -> Value {
+    let finals = run.metrics.iter().filter(|metric| metric.step == 0);
+    let metrics: serde_json::Map<String, Value> =
+        finals.map(|metric| (metric.name.clone(), json!(metric.value))).collect();
+    let model = run
+        .summary
+        .model_version
+        .map(|version| json!({ "slug": run.summary.problem, "version": version }));
+    json!({
+        "id": run.summary.id,
+        "problem": run.summary.problem,
+        "problem_version": run.summary.problem_version,
+        "state": run.summary.state,
+        "dataset": { "id": run.dataset.dataset, "version": run.dataset.version },
+        "request": run.request,
+        "params": run.parameters,
+        "metrics": metrics,
+        "intervals": run.metrics.iter().filter_map(|metric| Some((metric.name.clone(), json!(metric.interval?))))
+            .collect::<serde_json::Map<String, Value>>(),
+        "model": model,
+        "gates": run.gates,
+        "steps": run.steps,
+        "trials": run.trials,
+        "failure": run.failure,
+        "provenance": run.provenance,
+        "author": run.summary.author,
+        "created_at": run.summary.created_at,
+        "seconds": run.summary.seconds,
+    })
+}
+
+/// One metric of a run, by step.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/metrics/{name}",
+    responses((status = 200, body = Items<MetricView>), (status = 404)))]
+pub async fn show_run_metric(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((id, name)): Path<(String, String)>,
+) -> Reply<Json<Items<MetricView>>> {
+    let run = services.run(&actor, run_id(&id)?).await?;
+    let items: Vec<MetricView> = run.metrics.into_iter().filter(|metric| metric.name == name).collect();
+    if items.is_empty() {
+        return Err(Fault::not_found("metric of this run").into());
+    }
+    Ok(Json(Items::all(items)))
+}
+
+/// What a run kept.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/artifacts", responses((status = 200, body = Items<ArtifactView>), (status = 404)))]
+pub async fn list_run_artifacts(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+) -> Reply<Json<Items<ArtifactView>>> {
+    Ok(Json(Items::all(services.run(&actor, run_id(&id)?).await?.artifacts)))
+}
+
+/// Asks a run to stop.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", responses((status = 202), (status = 409)))]
+pub async fn cancel_run(State(services): State<Services>, By(actor): By, Path(id): Path<String>) -> Reply<StatusCode> {
+    services.cancel_run(&actor, run_id(&id)?).await?;
+    Ok(StatusCode::ACCEPTED)
+}

@@ -1,0 +1,273 @@
+//! `demo`: a sample problem taken through the pipeline by three people, each at their own door.
+//!
+//! Everything goes over HTTP as it would for anybody: the engineer's program has a token, the stakeholder signs in and
+//! approves by session. Nothing is written past the server.
+
+mod ads;
+mod person;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use millrace_domain::clock::Entropy;
+use millrace_domain::policy::{Role, Scope};
+use millrace_executor::Timing;
+use millrace_services::Services;
+use millrace_services::credentials::random_text;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::client::{Client, Server};
+use crate::cli::serve::{listen, serve_on};
+use crate::config::{Storage, Web};
+use crate::{outside, wiring};
+
+use person::Person;
+
+const DOCUMENT: &str = include_str!("ads.toml");
+const SLUG: &str = "ad-clicks";
+/// Rows of the sample data.
+const ROWS: usize = 20_000;
+/// Trials of the search.
+const TRIALS: u32 = 6;
+/// Predictions of the simulated traffic.
+const TRAFFIC: usize = 1_000;
+
+/// Takes a sample problem through the pipeline.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End after the cycle: exit 0, or 1 with the reason if a stage failed.
+    #[arg(long)]
+    once: bool,
+    /// Port to listen on.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Directory of everything the demo keeps.
+    #[arg(long, env = "MILLRACE_HOME", default_value = "var/demo")]
+    home: PathBuf,
+    /// Directory of the browser bundle.
+    #[arg(long, env = "MILLRACE_SITE", default_value = "target/site")]
+    site: PathBuf,
+}
+
+/// Runs the demo.
+pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
+    let shutdown = wiring::shutdown_signal()?;
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let web = Web { addr, base_url: None, site: args.site };
+    let listener = listen(&web).await?;
+    let web = Web { addr: listener.local_addr()?, ..web };
+    let storage = Storage { database_url: None, home: args.home, artifacts: None, no_migrate: false };
+    let parts = wiring::open_fresh(&storage, "millrace_demo").await?;
+    let services = parts.services;
+    let people = make_people(&services).await?;
+    let workers = CancellationToken::new();
+    let worker = wiring::worker(&services, "demo", Timing::default());
+    let worker = tokio::spawn(worker.run(1, workers.clone()));
+    let stop = shutdown.child_token();
+    let server = tokio::spawn({
+        let (services, web, stop) = (services.clone(), web.clone(), stop.clone());
+        async move { serve_on(listener, services, &web, stop).await }
+    });
+    println!("Millrace listens on {}", web.base_url());
+    for person in &people {
+        println!("  {:<24} {}   ({})", person.email, person.password, person.role_words());
+    }
+    let cycle = tokio::select! {
+        cycle = take_through(&services, &people, &web.base_url()) => cycle,
+        () = shutdown.cancelled() => Err(anyhow::anyhow!("stopped before the cycle was through")),
+    };
+    if let Err(error) = &cycle {
+        println!("FAILED: {error:#}");
+    } else if !args.once {
+        println!("The model answers at POST {}/v1/models/{SLUG}:predict. Ctrl-C stops the demo.", web.base_url());
+        shutdown.cancelled().await;
+    }
+    stop.cancel();
+    workers.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
+    server.await??;
+    if let Some(cluster) = parts.cluster {
+        tokio::task::spawn_blocking(move || cluster.stop()).await??;
+    }
+    if args.once { cycle } else { Ok(()) }
+}
+
+async fn make_people(services: &Services) -> anyhow::Result<[Person; 3]> {
+    let entropy = outside::surroundings().entropy;
+    let person = |email: &str, name: &str, roles: &[Role]| Person {
+        email: email.to_owned(),
+        name: name.to_owned(),
+        password: random_text(entropy.as_ref() as &dyn Entropy, 16),
+        roles: roles.to_vec(),
+    };
+    let people = [
+        person("stakeholder@example.org", "Demo stakeholder", &[Role::Stakeholder]),
+        person("engineer@example.org", "Demo engineer", &[Role::MlEngineer]),
+        person("oncall@example.org", "Demo on-call", &[Role::OnCall, Role::Admin]),
+    ];
+    for person in &people {
+        services.add_person_from_host(&person.email, &person.name, &person.password, &person.roles).await?;
+    }
+    Ok(people)
+}
+
+/// Prints each stage as it is reached, with the time it took.
+struct Stages {
+    begun: Instant,
+}
+
+impl Stages {
+    fn reached(&mut self, stage: &str, what: &str) {
+        println!("{:>6.1} s  {stage:<12} {what}", self.begun.elapsed().as_secs_f64());
+        self.begun = Instant::now();
+    }
+}
+
+async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> anyhow::Result<()> {
+    let [stakeholder, engineer, _] = people;
+    let mut stages = Stages { begun: Instant::now() };
+    let owner = services.recognise_host(&engineer.email).await?;
+    let scopes = [Scope::Read, Scope::Launch, Scope::Deploy, Scope::Predict];
+    let token = services.create_token(&owner, "demo", &scopes, 7).await?;
+    let program = Client::new(&Server { url: url.to_owned(), token })?;
+    wait_until_ready(url).await?;
+    let signer = stakeholder.sign_in(url).await?;
+
+    let document: Value = serde_json::to_value(
+        millrace_domain::problem::ProblemDocument::parse(DOCUMENT)
+            .map_err(|mistakes| anyhow::anyhow!("the sample document is wrong: {mistakes:?}"))?,
+    )?;
+    let saved = program.post("/api/v1/problems", &document).await?;
+    program.post(&format!("/api/v1/problems/{SLUG}/versions/1/submit"), &json!({})).await?;
+    stages.reached("defined", &format!("{SLUG} version 1, in review"));
+    let decision = json!({ "decision": "approve", "digest": saved["digest"], "comment": "The limits are what we agreed on." });
+    signer.post(&format!("/api/v1/problems/{SLUG}/versions/1/decisions"), &decision).await?;
+    stages.reached("signed off", &format!("by {}", stakeholder.name));
+
+    let csv = tokio::task::spawn_blocking(|| ads::generate(20_260_105, ROWS)).await?;
+    let form = Form::new()
+        .text("problem", SLUG)
+        .text("name", "ad impressions")
+        .part("file", Part::text(csv.clone()).file_name("ads.csv"));
+    let taken = program.answer(program.request(reqwest::Method::POST, "/api/v1/datasets").multipart(form)).await?;
+    let path = format!("/api/v1/datasets/{}/versions/{}", text(&taken, "dataset"), taken["version"]);
+    let version = wait_for(&program, &path, |seen| seen["summary"]["state"] != "loading").await?;
+    if version["summary"]["state"] != "valid" {
+        bail!("the data was rejected: {}", version["failure"]);
+    }
+    let checks = version["report"]["findings"].as_array().map_or(0, Vec::len);
+    stages.reached("data", &format!("{ROWS} rows read and valid, {checks} checks"));
+
+    let launch = json!({ "trainer": "gradient_boosting", "budget": TRIALS, "seed": 1 });
+    let launched = program.post(&format!("/api/v1/problems/{SLUG}/runs"), &launch).await?;
+    let path = format!("/api/v1/runs/{}", text(&launched, "run"));
+    let run = wait_for(&program, &path, |seen| !matches!(seen["state"].as_str(), Some("queued" | "running"))).await?;
+    if run["state"] != "succeeded" {
+        bail!("the run {}: {}", text(&run, "state"), run["failure"]["message"]);
+    }
+    let auc = run["metrics"]["test.roc_auc"].as_f64().unwrap_or(f64::NAN);
+    stages.reached("trained", &format!("{TRIALS} trials, test ROC AUC {auc:.3}, all gates passed"));
+    stages.reached("registered", &format!("{SLUG} version {}", run["model"]["version"]));
+
+    let number = run["model"]["version"].clone();
+    let model = program.get(&format!("/api/v1/models/{SLUG}/versions/{number}")).await?;
+    let decision = json!({ "decision": "approve", "digest": model["digest"], "comment": "Gates are green." });
+    signer.post(&format!("/api/v1/models/{SLUG}/versions/{number}/decisions"), &decision).await?;
+    stages.reached("approved", &format!("by {}", stakeholder.name));
+    let rollout = json!({ "version": number, "reason": "first version" });
+    program.post(&format!("/api/v1/deployments/{SLUG}/rollouts"), &rollout).await?;
+    stages.reached("live", &format!("version {number} answers"));
+
+    let (answered, clicks) = traffic(&program).await?;
+    stages.reached("traffic", &format!("{answered} predictions answered, {clicks} outcomes reported"));
+    match services.verify_audit().await? {
+        Ok(chain) => stages.reached("verified", &format!("audit trail of {} entries, head {}", chain.length(), chain.head().short())),
+        Err(broken) => bail!("audit trail: {broken}"),
+    }
+    Ok(())
+}
+
+/// Sends fresh rows as prediction requests, and their outcomes after them.
+async fn traffic(program: &Client) -> anyhow::Result<(usize, u64)> {
+    let fresh = ads::generate(99, TRAFFIC);
+    let mut lines = fresh.lines();
+    let names: Vec<&str> = lines.next().context("the generator writes a header")?.split(',').collect();
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    let (mut answered, mut reported) = (0, 0);
+    for chunk in rows.chunks(50) {
+        let instances: Vec<Value> = chunk.iter().map(|row| instance(&names, row)).collect();
+        // The model needs no user, but says whom the prediction is about; the first answer may come a moment after the
+        // routing change was announced.
+        let answer = retry(|| program.post(&format!("/v1/models/{SLUG}:predict"), &json!({ "instances": instances }))).await?;
+        let predictions = answer["predictions"].as_array().context("the answer has predictions")?;
+        answered += predictions.len();
+        let outcomes: Vec<Value> = predictions
+            .iter()
+            .zip(chunk)
+            .map(|(prediction, row)| json!({ "id": prediction["id"], "label": row[row.len() - 1] == "1" }))
+            .collect();
+        let report = program.post(&format!("/v1/models/{SLUG}:outcome"), &json!({ "outcomes": outcomes })).await?;
+        reported += report["accepted"].as_u64().unwrap_or(0);
+    }
+    Ok((answered, reported))
+}
+
+async fn retry<F, R>(act: F) -> anyhow::Result<Value>
+where
+    F: Fn() -> R,
+    R: Future<Output = anyhow::Result<Value>>,
+{
+    for _ in 0..20 {
+        if let Ok(answer) = act().await {
+            return Ok(answer);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    act().await
+}
+
+/// One row as a caller sends it: what the features read, and whom it is about.
+fn instance(names: &[&str], row: &[&str]) -> Value {
+    let pairs = names.iter().zip(row).filter(|(name, _)| **name != "clicked");
+    let fields = pairs.map(|(name, text)| {
+        let is_text = matches!(*name, "shown_at" | "user_id" | "campaign" | "device" | "country");
+        let value = match text.parse::<f64>() {
+            _ if text.is_empty() => Value::Null,
+            Ok(number) if !is_text => json!(number),
+            _ => json!(text),
+        };
+        ((*name).to_owned(), value)
+    });
+    Value::Object(fields.collect())
+}
+
+async fn wait_until_ready(url: &str) -> anyhow::Result<()> {
+    for _ in 0..100 {
+        let ready = reqwest::Client::builder().no_proxy().build()?.get(format!("{url}/readyz")).send().await;
+        if ready.is_ok_and(|response| response.status().is_success()) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("the server did not become ready within ten seconds")
+}
+
+async fn wait_for(program: &Client, path: &str, done: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    for _ in 0..1_200 {
+        let seen = program.get(path).await?;
+        if done(&seen) {
+            return Ok(seen);
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    bail!("{path} did not come to an end within three minutes")
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}

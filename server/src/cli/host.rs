@@ -1,0 +1,76 @@
+//! Commands for whoever has the host.
+
+use std::io::Read;
+
+use anyhow::Context;
+use millrace_domain::clock::Entropy;
+use millrace_domain::policy::{Role, Scope};
+use millrace_services::credentials::random_text;
+
+use crate::config::{Storage, Web};
+use crate::{api, outside, wiring};
+
+/// `migrate`.
+pub async fn migrate(storage: Storage) -> anyhow::Result<()> {
+    let storage = Storage { no_migrate: false, ..storage };
+    wiring::open(&storage).await?;
+    println!("the database is up to date");
+    Ok(())
+}
+
+/// `user add`.
+pub async fn add_user(
+    storage: Storage,
+    email: &str,
+    name: Option<&str>,
+    roles: &[Role],
+    from_stdin: bool,
+) -> anyhow::Result<()> {
+    let parts = wiring::open(&storage).await?;
+    let (password, made) = if from_stdin {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("the password could not be read from stdin")?;
+        (text.trim_end_matches(['\r', '\n']).to_owned(), false)
+    } else {
+        (random_text(outside::surroundings().entropy.as_ref() as &dyn Entropy, 20), true)
+    };
+    let id = parts.services.add_person_from_host(email, name.unwrap_or(email), &password, roles).await?;
+    eprintln!("account {id} made for {email}");
+    if made {
+        println!("{password}");
+    }
+    Ok(())
+}
+
+/// `token create`.
+pub async fn create_token(
+    storage: Storage,
+    email: &str,
+    name: &str,
+    scopes: &[Scope],
+    days: u32,
+) -> anyhow::Result<()> {
+    let parts = wiring::open(&storage).await?;
+    let owner = parts.services.recognise_host(email).await?;
+    println!("{}", parts.services.create_token(&owner, name, scopes, days).await?);
+    Ok(())
+}
+
+/// `openapi`.
+pub fn print_document() -> anyhow::Result<()> {
+    println!("{}", api::document().to_pretty_json()?);
+    Ok(())
+}
+
+/// `config check`.
+pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
+    web.check()?;
+    let database = if storage.database_url.is_some() { "DATABASE_URL" } else { "a private cluster under MILLRACE_HOME" };
+    println!("database   {database}");
+    println!("home       {}", storage.home.display());
+    println!("artifacts  {}", storage.artifacts().display());
+    println!("address    {}", web.addr);
+    println!("base URL   {}", web.base_url());
+    println!("site       {}", web.site.display());
+    Ok(())
+}

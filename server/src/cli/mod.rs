@@ -1,0 +1,182 @@
+//! Commands. Results go to stdout, progress and logs to stderr; exit 0 done, 1 the work failed, 2 wrong usage.
+
+mod apply;
+mod client;
+mod demo;
+mod host;
+mod replay;
+mod run;
+mod serve;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use millrace_domain::policy::{Role, Scope};
+
+use crate::config::{Storage, Web};
+
+/// From a signed-off problem to a served, watched model.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// Logs as JSON lines.
+    #[arg(long, global = true, env = "MILLRACE_LOG_JSON")]
+    pub log_json: bool,
+    /// Results as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Web pages, API, predictions and a worker.
+    Serve {
+        #[command(flatten)]
+        storage: Storage,
+        #[command(flatten)]
+        web: Web,
+        /// Leave steps to other workers.
+        #[arg(long)]
+        no_executor: bool,
+    },
+    /// A worker only, for more machines.
+    Worker {
+        #[command(flatten)]
+        storage: Storage,
+        /// Steps at a time.
+        #[arg(long, default_value_t = 1)]
+        slots: usize,
+    },
+    /// Brings the database up to date.
+    Migrate {
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// People, from the host.
+    User {
+        #[command(flatten)]
+        storage: Storage,
+        #[command(subcommand)]
+        act: UserAct,
+    },
+    /// Tokens, from the host.
+    Token {
+        #[command(flatten)]
+        storage: Storage,
+        #[command(subcommand)]
+        act: TokenAct,
+    },
+    /// Creates or revises a problem from a file: a draft that still needs sign-off.
+    Apply {
+        #[command(flatten)]
+        server: client::Server,
+        /// The document, TOML or JSON.
+        #[arg(short, long)]
+        file: PathBuf,
+        /// Ask for review as well.
+        #[arg(long)]
+        submit: bool,
+    },
+    /// Launches a run and follows it; exit 0 only if it was gated and registered.
+    Run(run::RunArgs),
+    /// Sends a file as prediction traffic, and its labels as outcomes.
+    Replay(replay::ReplayArgs),
+    /// Checks the audit chain, artifact digests and invariants; exit 1 names the first violation.
+    Verify {
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Prints the API document.
+    Openapi,
+    /// Settings.
+    Config {
+        #[command(subcommand)]
+        act: ConfigAct,
+    },
+    /// Takes a sample problem through the pipeline, with people, data and traffic of its own.
+    #[command(hide = true)]
+    Demo(demo::DemoArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum UserAct {
+    /// Adds a person; the password comes from stdin, or is made and printed once.
+    Add {
+        /// Mail address.
+        #[arg(long)]
+        email: String,
+        /// Name in records; the address when absent.
+        #[arg(long)]
+        name: Option<String>,
+        /// stakeholder, ml_engineer, on_call or admin; may be repeated.
+        #[arg(long, required = true)]
+        role: Vec<Role>,
+        /// Read the password from stdin.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenAct {
+    /// Makes a token for an account; it is printed once.
+    Create {
+        /// Whose.
+        #[arg(long)]
+        email: String,
+        /// predict, read, launch, deploy, metrics; separated by commas.
+        #[arg(long, value_delimiter = ',', required = true)]
+        scopes: Vec<Scope>,
+        /// How long it holds.
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+        /// What it is for.
+        #[arg(long, default_value = "made on the host")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAct {
+    /// Checks settings and prints them.
+    Check {
+        #[command(flatten)]
+        storage: Storage,
+        #[command(flatten)]
+        web: Web,
+    },
+}
+
+/// Runs the command.
+pub async fn run(cli: Cli) -> ExitCode {
+    let json = cli.json;
+    let done = match cli.command {
+        Command::Serve { storage, web, no_executor } => serve::serve(storage, web, !no_executor).await,
+        Command::Worker { storage, slots } => serve::work(storage, slots).await,
+        Command::Migrate { storage } => host::migrate(storage).await,
+        Command::User { storage, act: UserAct::Add { email, name, role, password_stdin } } => {
+            host::add_user(storage, &email, name.as_deref(), &role, password_stdin).await
+        }
+        Command::Token { storage, act: TokenAct::Create { email, scopes, days, name } } => {
+            host::create_token(storage, &email, &name, &scopes, days).await
+        }
+        Command::Apply { server, file, submit } => apply::apply(&server, &file, submit, json).await,
+        Command::Run(args) => run::run(args, json).await,
+        Command::Replay(args) => replay::replay(args, json).await,
+        Command::Verify { storage } => verify::verify(storage, json).await,
+        Command::Openapi => host::print_document(),
+        Command::Config { act: ConfigAct::Check { storage, web } } => host::check_config(&storage, &web),
+        Command::Demo(args) => demo::demo(args).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("millrace: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `serve` and `worker`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use leptos::config::LeptosOptions;
+use millrace_executor::Timing;
+use millrace_services::Services;
+use millrace_serving::Serving;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Storage, Web};
+use crate::web::cookie::Cookies;
+use crate::web::{AppState, EventHub, SitePath, record_metrics, router};
+use crate::{accept, outside, wiring};
+
+/// Serves until told to stop.
+pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result<()> {
+    web.check()?;
+    let shutdown = wiring::shutdown_signal()?;
+    let listener = listen(&web).await?;
+    let parts = wiring::open(&storage).await?;
+    let services = parts.services;
+    record_metrics();
+    announce(&services, &web).await?;
+    let workers = CancellationToken::new();
+    let worker = executes.then(|| {
+        let worker = wiring::worker(&services, &worker_name("serve"), Timing::default());
+        tokio::spawn(worker.run(1, workers.clone()))
+    });
+    serve_on(listener, services, &web, shutdown).await?;
+    workers.cancel();
+    if let Some(worker) = worker {
+        // A computing step looks whether to stop; its lease lapses and another worker takes it up.
+        let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
+    }
+    if let Some(cluster) = parts.cluster {
+        tokio::task::spawn_blocking(move || cluster.stop()).await??;
+    }
+    Ok(())
+}
+
+/// Answers on a listener until told to stop.
+pub async fn serve_on(
+    listener: TcpListener,
+    services: Services,
+    web: &Web,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let db = services.db().clone();
+    let artifacts = services.artifacts().clone();
+    let state = AppState {
+        serving: Serving::start(db.clone(), artifacts, outside::surroundings(), shutdown.clone()).await,
+        events: EventHub::start(db, shutdown.clone()),
+        services,
+        leptos: LeptosOptions::builder().output_name("millrace").site_addr(web.addr).build(),
+        site: SitePath(web.site.clone()),
+        cookies: Cookies { secure: web.is_secure() },
+    };
+    if !web.site.join("pkg").join("millrace.js").exists() {
+        tracing::warn!("no browser bundle in {}: pages work, without live parts (cargo xtask build makes it)", web.site.display());
+    }
+    let app = router(state, web)?;
+    accept::serve(listener, app, shutdown).await;
+    Ok(())
+}
+
+/// Binds the address, saying what to do when it is taken.
+pub async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(web.addr).await.with_context(|| {
+        format!("{} cannot be listened on; another program may have the port, choose one with --addr or MILLRACE_ADDR", web.addr)
+    })
+}
+
+/// Says where the server is, how to make the first account, and the head of the audit chain.
+async fn announce(services: &Services, web: &Web) -> anyhow::Result<()> {
+    let url = web.base_url();
+    tracing::info!("listening on {url}");
+    if let Some((sequence, hash)) = services.audit_head().await? {
+        tracing::info!("audit trail: {sequence} entries, head {hash}");
+    }
+    if let Some(code) = services.offer_set_up().await? {
+        println!("No account exists yet. Make the first admin within 24 hours at:\n{url}/set-up?code={}", code.0);
+    }
+    Ok(())
+}
+
+/// Runs steps until told to stop.
+pub async fn work(storage: Storage, slots: usize) -> anyhow::Result<()> {
+    let shutdown = wiring::shutdown_signal()?;
+    let parts = wiring::open(&storage).await?;
+    let name = worker_name("worker");
+    tracing::info!(name, slots, "worker started");
+    wiring::worker(&parts.services, &name, Timing::default()).run(slots, shutdown).await;
+    Ok(())
+}
+
+/// Names a worker by host and process, so that a lost one can be found.
+fn worker_name(kind: &str) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{kind}@{}:{}", host.trim(), std::process::id())
+}

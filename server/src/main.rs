@@ -1,0 +1,29 @@
+//! `millrace`: web pages, API, predictions and executor in one program.
+
+mod accept;
+mod api;
+mod cli;
+mod config;
+mod outside;
+mod predict;
+mod telemetry;
+mod web;
+mod wiring;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let command = cli::Cli::parse();
+    telemetry::start(command.log_json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("millrace: no threads could be started: {error}");
+            return std::process::ExitCode::from(1);
+        }
+    };
+    let code = runtime.block_on(cli::run(command));
+    // A computation that was told to stop may take a moment; it must not hold the exit up.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    code
+}

@@ -1,0 +1,38 @@
+//! The only places that read the clock, the system's randomness and the environment.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use millrace_domain::clock::{Clock, Entropy, Surroundings};
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+
+#[derive(Debug)]
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+    fn now(&self) -> DateTime<Utc> {
+        std::time::SystemTime::now().into()
+    }
+}
+
+#[derive(Debug)]
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        OsRng.try_fill_bytes(bytes).expect("the operating system has randomness once it runs programs");
+    }
+}
+
+/// The real clock and the system's randomness.
+pub fn surroundings() -> Surroundings {
+    Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+}
+
+/// A setting that has no flag: `MILLRACE_FAILPOINT`, which tests use to make the process die at a given place.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here and handed on")]
+pub fn failpoint() -> Option<String> {
+    std::env::var("MILLRACE_FAILPOINT").ok()
+}

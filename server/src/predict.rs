@@ -1,0 +1,52 @@
+//! The prediction door, in the shape that TensorFlow Serving and KServe v1 clients send.
+
+use axum::Router;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Json, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use millrace_domain::fault::Fault;
+use millrace_serving::{OutcomeRequest, PredictRequest, Serving};
+use serde_json::Value;
+
+use crate::web::AppState;
+use crate::web::refusal::problem_json;
+
+pub fn router() -> Router<AppState> {
+    Router::new().route("/v1/models/{call}", post(call))
+}
+
+/// `{slug}:predict` or `{slug}:outcome`.
+async fn call(
+    State(serving): State<Serving>,
+    Path(call): Path<String>,
+    body: Result<Json<Value>, JsonRejection>,
+) -> Response {
+    let begun = std::time::Instant::now();
+    let (slug, verb) = call.split_once(':').unwrap_or((&call, ""));
+    let answered = match (verb, body) {
+        (_, Err(rejection)) => Err(Fault::invalid(format!("the body is not JSON: {}", rejection.body_text()), Vec::new())),
+        ("predict", Ok(Json(body))) => predict(&serving, slug, body),
+        ("outcome", Ok(Json(body))) => outcome(&serving, slug, body).await,
+        _ => Err(Fault::not_found("call; calls are :predict and :outcome")),
+    };
+    metrics::histogram!("millrace_prediction_seconds").record(begun.elapsed().as_secs_f64());
+    match answered {
+        Ok(body) => Json(body).into_response(),
+        Err(fault) => problem_json(&fault),
+    }
+}
+
+fn predict(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
+    let request: PredictRequest = serde_json::from_value(body)
+        .map_err(|error| Fault::field("/instances", format!("must be a list of objects: {error}")))?;
+    let answer = serving.predict(slug, request)?;
+    Ok(serde_json::json!(answer))
+}
+
+async fn outcome(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
+    let request: OutcomeRequest = serde_json::from_value(body)
+        .map_err(|error| Fault::field("/outcomes", format!("must be a list of {{id, label}}: {error}")))?;
+    let report = serving.report_outcomes(slug, request).await?;
+    Ok(serde_json::json!(report))
+}

@@ -1,0 +1,79 @@
+//! Deny by default: a route that the policy table does not name is not there, and a caller who is not recognised or may not
+//! is turned away before any handler runs.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::AccountId;
+use millrace_domain::policy::{Access, Actor, access_of};
+use tower_sessions::Session;
+
+use crate::web::AppState;
+use crate::web::refusal::{self, Door};
+use crate::web::session::ACCOUNT;
+
+/// Who was recognised; handlers find it among the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Recognised(pub Option<Actor>);
+
+/// Recognises the caller and asks the policy table.
+pub async fn guard(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let door = Door::of(request.uri());
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let access = matched.as_deref().and_then(|path| access_of(request.method().as_str(), path));
+    let Some(access) = access else { return refusal::answer(&door, &Fault::not_found("page"), request.uri()) };
+    let actor = match recognise(&state, &request).await {
+        Ok(actor) => actor,
+        Err(fault) => return refusal::answer(&door, &fault, request.uri()),
+    };
+    let verdict = match (access, &actor) {
+        (Access::Public, _) | (Access::Recognised, Some(_)) => Ok(()),
+        (Access::Recognised | Access::May(_), None) => Err(Fault::unauthenticated()),
+        (Access::May(action), Some(actor)) => {
+            state.services.authorise(actor, action, matched.as_deref().unwrap_or_default()).await
+        }
+    };
+    if let Err(fault) = verdict {
+        return refusal::answer(&door, &fault, request.uri());
+    }
+    request.extensions_mut().insert(Recognised(actor));
+    next.run(request).await
+}
+
+async fn recognise(state: &AppState, request: &Request) -> Result<Option<Actor>, Fault> {
+    if let Some(token) = bearer(request.headers())? {
+        return state.services.recognise_token(token).await.map(Some);
+    }
+    if request.uri().path().starts_with("/v1/") {
+        // Predictions take tokens only: a browser's cookie never speaks for a program.
+        return Ok(None);
+    }
+    let Some(session) = request.extensions().get::<Session>() else { return Ok(None) };
+    let account: Option<i64> = session.get(ACCOUNT).await.map_err(|error| {
+        tracing::warn!(%error, "a session could not be read");
+        Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; try again in a few seconds")
+    })?;
+    let Some(account) = account else { return Ok(None) };
+    check_origin(request)?;
+    state.services.recognise_session(AccountId(account)).await
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    text.strip_prefix("Bearer ").map(|token| Some(token.trim())).ok_or_else(|| {
+        Fault::new(401, "invalid_token", "Token refused", "the Authorization header must read `Bearer mr_…`")
+    })
+}
+
+/// A change by cookie must say where it comes from; the cross-site layer has judged what it says.
+fn check_origin(request: &Request) -> Result<(), Fault> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    let told = request.headers().contains_key("sec-fetch-site") || request.headers().contains_key(header::ORIGIN);
+    if safe || told {
+        return Ok(());
+    }
+    Err(Fault::forbidden("origin_missing", "a change by session must carry Origin or Sec-Fetch-Site; scripts use a token"))
+}

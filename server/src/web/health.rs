@@ -1,0 +1,48 @@
+//! Health for orchestrators and metrics for collectors.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use std::sync::OnceLock;
+
+use crate::web::AppState;
+
+/// The process's metrics recorder.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Begins recording metrics.
+pub fn record_metrics() {
+    match metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder() {
+        Ok(handle) => drop(RECORDER.set(handle)),
+        Err(error) => tracing::warn!(%error, "metrics are not recorded"),
+    }
+}
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(show_metrics))
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Ready: the database answers, and everything that should be live is loaded.
+async fn readyz(State(state): State<AppState>) -> Response {
+    let database = state.services.db().ping().await.is_ok();
+    let models = state.serving.is_loaded();
+    let status = if database && models { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "database": database, "models": models, "prediction_log_dropped": state.serving.dropped() });
+    (status, Json(body)).into_response()
+}
+
+async fn show_metrics() -> Response {
+    let text = RECORDER.get().map(PrometheusHandle::render).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}

@@ -1,0 +1,108 @@
+//! The router and its layers, outermost first: panics, request id, limits, security headers, cross-site check, session,
+//! policy, then pages, API and predictions.
+
+pub mod caller;
+pub mod cookie;
+mod events;
+mod files;
+pub mod guard;
+mod headers;
+mod health;
+mod pages;
+pub mod refusal;
+mod session;
+mod upload;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware;
+use leptos::config::LeptosOptions;
+use millrace_services::Services;
+use millrace_serving::Serving;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::api;
+use crate::config::Web;
+use crate::predict;
+
+pub use events::EventHub;
+pub use health::record_metrics;
+
+/// Key of the account in a session.
+pub const fn session_key() -> &'static str {
+    session::ACCOUNT
+}
+
+/// Largest body of anything but an upload.
+const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Largest upload.
+pub const UPLOAD_BYTES: usize = 2 * 1024 * 1024 * 1024;
+/// A handler that takes longer is cut off; live events are not handlers in this sense, they answer at once and stream.
+const HANDLER_TIME: Duration = Duration::from_secs(60);
+
+/// What handlers are given.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    /// The use cases.
+    pub services: Services,
+    /// The models.
+    pub serving: Serving,
+    /// Live events.
+    pub events: EventHub,
+    /// Leptos' settings.
+    pub leptos: LeptosOptions,
+    /// Where the browser bundle is.
+    pub site: SitePath,
+    /// Whether cookies are kept to https.
+    pub cookies: cookie::Cookies,
+}
+
+/// Directory of the browser bundle.
+#[derive(Debug, Clone)]
+pub struct SitePath(pub PathBuf);
+
+/// Everything the server answers.
+///
+/// # Errors
+/// When the base URL is no origin.
+pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
+    let request_id = HeaderName::from_static("x-request-id");
+    let csrf = CsrfLayer::new().add_trusted_origin(&web.base_url())?;
+    let small = Router::new()
+        .merge(pages::router())
+        .merge(api::router())
+        .merge(predict::router())
+        .merge(health::router())
+        .merge(events::router())
+        .merge(files::router())
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, HANDLER_TIME));
+    let large = Router::new()
+        .merge(upload::router())
+        .merge(api::upload_router())
+        .layer(DefaultBodyLimit::max(UPLOAD_BYTES))
+        .layer(RequestBodyLimitLayer::new(UPLOAD_BYTES));
+    let router = small
+        .merge(large)
+        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(session::layer(state.services.clone(), web))
+        .fallback(refusal::no_such_page)
+        .layer(csrf)
+        .layer(middleware::from_fn_with_state(state.clone(), headers::add))
+        .layer(CompressionLayer::new())
+        .layer(PropagateRequestIdLayer::new(request_id.clone()))
+        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
+        .layer(CatchPanicLayer::custom(refusal::panicked))
+        .with_state(state);
+    Ok(router)
+}
