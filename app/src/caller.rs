@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::http::header::{ACCEPT, REFERER};
+use axum::http::Uri;
+use axum::http::header::{ACCEPT, HeaderMap, REFERER};
 use axum::http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
 use millrace_domain::fault::Fault;
@@ -63,9 +64,17 @@ impl Caller {
         sessions: Arc<dyn SessionDoor>,
         query: Option<&str>,
     ) -> Result<Self, Fault> {
-        let asked = query.unwrap_or_default().split('&').any(|pair| pair.split('=').next() == Some(KEPT));
+        let asked = query
+            .unwrap_or_default()
+            .split('&')
+            .any(|pair| pair.split('=').next() == Some(KEPT));
         let kept = if asked { sessions.take_kept().await? } else { None };
-        Ok(Self { services, actor, sessions, kept })
+        Ok(Self {
+            services,
+            actor,
+            sessions,
+            kept,
+        })
     }
 }
 
@@ -121,7 +130,8 @@ pub async fn show_once(text: &str) -> Result<(), PageFault> {
 /// # Errors
 /// When it is none of the three.
 pub fn decision(word: &str) -> Result<ReviewDecision, Fault> {
-    word.parse().map_err(|_| Fault::field("/decision", "must be approve, request_changes or comment"))
+    word.parse()
+        .map_err(|_| Fault::field("/decision", "must be approve, request_changes or comment"))
 }
 
 async fn keep_for(page: &str, outcome: Outcome, typed: &[(&str, &str)]) -> Result<(), Fault> {
@@ -133,15 +143,57 @@ async fn keep_for(page: &str, outcome: Outcome, typed: &[(&str, &str)]) -> Resul
     Ok(())
 }
 
-/// The page that a form without WASM came from, clean of what earlier answers put into its address; none for a call by WASM.
+/// The page that a form without WASM came from; none for a call by WASM.
 fn plain_form() -> Option<String> {
-    let parts = use_context::<Parts>()?;
-    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    page_behind(&use_context::<Parts>()?.headers)
+}
+
+/// The page whose plain form sent these headers, clean of what earlier answers put into its address.
+fn page_behind(headers: &HeaderMap) -> Option<String> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if !header(ACCEPT).is_some_and(|accepted| accepted.contains("text/html")) {
         return None;
     }
-    let referer = header(REFERER).and_then(|text| text.parse::<axum::http::Uri>().ok());
-    let page = referer.as_ref().and_then(|uri| uri.path_and_query()).map_or("/", |page| page.as_str());
+    let referer = header(REFERER).and_then(|text| text.parse::<Uri>().ok());
+    let page = referer
+        .as_ref()
+        .and_then(Uri::path_and_query)
+        .map_or("/", |page| page.as_str());
     let page = return_path::local(page).unwrap_or("/");
     Some(return_path::with_query(page, &[KEPT, "__path", "__err"], &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(accept: &'static str, referer: &'static str) -> HeaderMap {
+        [(ACCEPT, accept), (REFERER, referer)]
+            .map(|(name, value)| (name, value.parse().expect("a plain value")))
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn a_plain_form_leads_back_to_its_page_without_earlier_answers() {
+        let headers = headers(
+            "text/html,*/*",
+            "http://localhost:8080/problems/new?from=a&kept=1&__path=x&__err=y",
+        );
+        assert_eq!(page_behind(&headers).as_deref(), Some("/problems/new?from=a"));
+    }
+
+    #[test]
+    fn a_plain_form_never_leads_to_another_host() {
+        let headers = headers("text/html", "http://localhost:8080//example.org/");
+        assert_eq!(page_behind(&headers).as_deref(), Some("/"));
+    }
+
+    #[test]
+    fn a_call_by_wasm_has_no_page_to_lead_back_to() {
+        assert_eq!(
+            page_behind(&headers("application/json", "http://localhost:8080/")),
+            None
+        );
+    }
 }

@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::server::ServerActionError;
 use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_query_map;
+use leptos_router::params::ParamsMap;
 use millrace_domain::fault::Fault;
 
 use crate::fault::PageFault;
@@ -23,6 +24,7 @@ where
     /// Does the act with WASM.
     pub action: ServerAction<S>,
     kept: StoredValue<Option<Kept>>,
+    query: Memo<ParamsMap>,
 }
 
 impl<S: ServerFn<Error = PageFault> + 'static> Clone for PageForm<S> {
@@ -44,7 +46,11 @@ where
         // Leptos reads a fault from the address, where anybody can write one. It is replaced by nothing, so that the action
         // begins without a value; that there was one is shown in our own words.
         provide_context(ServerActionError::new("", ""));
-        Self { action: ServerAction::new(), kept: StoredValue::new(kept) }
+        Self {
+            action: ServerAction::new(),
+            kept: StoredValue::new(kept),
+            query: use_query_map(),
+        }
     }
 
     /// Why the last attempt was refused.
@@ -52,29 +58,37 @@ where
         match self.action.value().get() {
             Some(Err(PageFault(fault))) => Some(fault),
             Some(Ok(_)) => None,
-            None => self.kept.with_value(|kept| match kept.as_ref()?.outcome.clone() {
-                Outcome::Refused(fault) => Some(fault),
-                Outcome::Done(_) => None,
-            }),
+            None => self.kept()?.refusal(),
         }
     }
 
     /// What is wrong with one field, by its JSON pointer.
     pub fn error_at(&self, pointer: &str) -> Option<String> {
-        self.fault()?.errors.into_iter().find(|mistake| mistake.pointer == pointer).map(|mistake| mistake.message)
+        self.fault()?
+            .errors
+            .into_iter()
+            .find(|mistake| mistake.pointer == pointer)
+            .map(|mistake| mistake.message)
     }
 
     /// What a field held when the form was refused without WASM.
     pub fn typed(&self, name: &str) -> Option<String> {
-        self.kept.with_value(|kept| kept.as_ref()?.typed(name).map(str::to_owned))
+        self.kept()?.typed(name).map(str::to_owned)
     }
 
     /// What is shown once after the form was posted without WASM.
     pub fn shown_once(&self) -> Option<String> {
-        self.kept.with_value(|kept| match &kept.as_ref()?.outcome {
-            Outcome::Done(text) => Some(text.clone()),
+        match self.kept()?.outcome {
+            Outcome::Done(text) => Some(text),
             Outcome::Refused(_) => None,
-        })
+        }
+    }
+
+    /// What was kept, as long as the address asks for it: going on to another address leaves it behind.
+    fn kept(&self) -> Option<Kept> {
+        self.kept
+            .get_value()
+            .filter(|kept| is_asked_for(kept, &self.query.read()))
     }
 }
 
@@ -88,13 +102,17 @@ where
     }
 }
 
-/// What was kept for a form on the page of this address.
+/// What was kept for a form, if the address asks for it.
 pub fn kept_for(form: &str) -> Option<Kept> {
-    let asked = use_query_map().with_untracked(|query| query.get(KEPT));
-    let kept = visit().kept.filter(|kept| kept.form == form && asked.as_deref() == Some(kept.id.as_str()));
-    kept.or_else(|| {
-        use_context::<ServerActionError>().filter(|error| error.path() == form).map(|_| {
-            Kept::new(form.to_owned(), Outcome::Refused(PageFault::not_understood().0), &[])
-        })
-    })
+    let kept = visit().kept.filter(|kept| kept.form == form);
+    if let Some(kept) = kept.filter(|kept| is_asked_for(kept, &use_query_map().read_untracked())) {
+        return Some(kept);
+    }
+    // Leptos puts a fault into the address when the arguments of a form could not be read.
+    let unread = use_context::<ServerActionError>().is_some_and(|error| error.path() == form);
+    unread.then(|| Kept::unasked(form, PageFault::not_understood().0))
+}
+
+fn is_asked_for(kept: &Kept, query: &ParamsMap) -> bool {
+    query.get_str(KEPT).map_or(kept.id.is_empty(), |id| id == kept.id)
 }

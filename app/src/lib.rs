@@ -7,6 +7,9 @@
 //! To add a page: a file `pages/<resource>/<verb>.rs`, a `Route` in [`App`], and its address and server functions in the
 //! policy table of `millrace-domain`.
 
+// A view's type spells out everything below it; the largest pages go beyond the usual limit of 128.
+#![recursion_limit = "256"]
+
 #[cfg(feature = "ssr")]
 pub mod caller;
 pub mod components;
@@ -62,4 +65,5 @@ pub fn App() -> impl IntoView {
             <Pages/>
         </Router>
     }
+    .into_any()
 }

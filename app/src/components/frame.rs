@@ -31,18 +31,33 @@ const PLACES: [(&str, &[Place]); 4] = [
         ],
     ),
     ("Operate", &[place("/deployments", "deployment", "Deployments")]),
-    ("Workspace", &[place("/people", "person", "People"), place("/audit", "audit", "Audit")]),
+    (
+        "Workspace",
+        &[
+            place("/people", "person", "People"),
+            place("/audit", "audit", "Audit"),
+        ],
+    ),
 ];
 
 /// Navigation, account and theme around the page.
 #[component]
 pub fn Frame() -> impl IntoView {
+    let menu = NodeRef::<leptos::html::Details>::new();
+    let path = use_location().pathname;
+    // On a narrow screen the menu lies over the page: it closes when another page has been chosen.
+    Effect::new(move |_| {
+        path.track();
+        if let Some(menu) = menu.get_untracked() {
+            menu.set_open(false);
+        }
+    });
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <div class="app">
             <header class="app-bar">
                 <a class="brand" href="/">"Millrace"</a>
-                <details class="nav-toggle">
+                <details class="nav-toggle" node_ref=menu>
                     <summary>"Menu"</summary>
                 </details>
                 <nav class="nav" aria-label="Main">
@@ -85,7 +100,9 @@ fn Places(heading: &'static str, places: &'static [Place]) -> impl IntoView {
 fn is_within(path: &str, place: &str) -> bool {
     match place {
         "/" => path == "/",
-        _ => path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        _ => path
+            .strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
     }
 }
 
@@ -103,7 +120,9 @@ fn Account() -> impl IntoView {
             </form>
         }
         .into_any(),
-        None => view! { <a class="button button-small" href="/sign-in" rel="external">"Sign in"</a> }.into_any(),
+        None => {
+            view! { <a class="button button-small" href="/sign-in" rel="external">"Sign in"</a> }.into_any()
+        }
     }
 }
 

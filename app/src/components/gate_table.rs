@@ -91,7 +91,10 @@ fn value(value: Option<f64>) -> String {
 }
 
 fn interval(interval: Option<(f64, f64)>) -> String {
-    interval.map_or_else(|| "n/a".to_owned(), |(low, high)| format!("{} to {}", number(low), number(high)))
+    interval.map_or_else(
+        || "n/a".to_owned(),
+        |(low, high)| format!("{} to {}", number(low), number(high)),
+    )
 }
 
 #[cfg(test)]
@@ -126,6 +129,9 @@ mod tests {
     #[test]
     fn missing_evidence_is_not_counted_as_passed() {
         let gates = [gate("a", Verdict::Pass), gate("b", Verdict::Insufficient)];
-        assert_eq!(gates_in_words(&gates), "1 of 2 gates passed, 1 without enough evidence");
+        assert_eq!(
+            gates_in_words(&gates),
+            "1 of 2 gates passed, 1 without enough evidence"
+        );
     }
 }

@@ -83,7 +83,10 @@ fn Refused(
     id: Option<String>,
     reason: String,
 ) -> impl IntoView {
-    let why = format!("why-{}", id.unwrap_or_else(|| label.to_lowercase().replace(' ', "-")));
+    let why = format!(
+        "why-{}",
+        id.unwrap_or_else(|| label.to_lowercase().replace(' ', "-"))
+    );
     view! {
         <span class="gated">
             <button class=button_class(kind) type="button" disabled data-icon=icon aria-describedby=why.clone()>
@@ -95,9 +98,41 @@ fn Refused(
 }
 
 fn reason(permission: Permission) -> String {
-    permission.refusal.map_or_else(|| "You may not do this.".to_owned(), |reason| sentence(&reason))
+    permission
+        .refusal
+        .map_or_else(|| "You may not do this.".to_owned(), |reason| sentence(&reason))
 }
 
 fn button_class(kind: &str) -> String {
-    if kind.is_empty() { "button".to_owned() } else { format!("button button-{kind}") }
+    if kind.is_empty() {
+        "button".to_owned()
+    } else {
+        format!("button button-{kind}")
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    fn button(permission: Permission) -> String {
+        Owner::new().with(|| view! { <GatedButton permission label="Roll back" kind="danger"/> }.to_html())
+    }
+
+    #[test]
+    fn a_refused_act_is_shown_disabled_with_its_reason() {
+        let html = button(Permission::refused("you may not roll back"));
+        assert!(html.contains("disabled"), "{html}");
+        assert!(html.contains(r#"aria-describedby="why-roll-back""#), "{html}");
+        assert!(html.contains("You may not roll back."), "{html}");
+    }
+
+    #[test]
+    fn an_allowed_act_is_a_plain_button() {
+        let html = button(Permission::granted());
+        assert!(
+            html.contains(r#"type="submit""#) && !html.contains("disabled"),
+            "{html}"
+        );
+    }
 }

@@ -59,7 +59,11 @@ fn collect(path: &str, value: &Value, out: &mut Vec<(String, Fact)>) {
         Value::Null => {}
         Value::Object(fields) => {
             for (name, field) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 collect(&path, field, out);
             }
         }
@@ -95,7 +99,13 @@ mod tests {
     #[test]
     fn nested_fields_are_told_by_their_path() {
         let facts = facts(&json!({"early_stop": {"rounds": 10}, "trees": 200}));
-        assert_eq!(facts, [("early stop.rounds".to_owned(), text("10")), ("trees".to_owned(), text("200"))]);
+        assert_eq!(
+            facts,
+            [
+                ("early stop.rounds".to_owned(), text("10")),
+                ("trees".to_owned(), text("200"))
+            ]
+        );
     }
 
     #[test]

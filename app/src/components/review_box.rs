@@ -3,7 +3,6 @@ use millrace_domain::view::{DecisionView, Permission, ReviewView};
 
 use super::{FaultNotice, Moment, ShortDigest, StateBadge, TextArea};
 use crate::form::kept_for;
-use crate::kept::Outcome;
 use crate::wording::{counted, sentence};
 
 /// A review: what was decided so far, how many approvals are missing, and the form to decide.
@@ -27,11 +26,12 @@ pub fn ReviewBox(
     digest: String,
 ) -> impl IntoView {
     let kept = kept_for(action);
-    let comment = kept.as_ref().and_then(|kept| kept.typed("comment")).unwrap_or_default().to_owned();
-    let fault = kept.and_then(|kept| match kept.outcome {
-        Outcome::Refused(fault) => Some(fault),
-        Outcome::Done(_) => None,
-    });
+    let comment = kept
+        .as_ref()
+        .and_then(|kept| kept.typed("comment"))
+        .unwrap_or_default()
+        .to_owned();
+    let fault = kept.and_then(|kept| kept.refusal());
     let complete = review.given >= review.needed;
     let state = match (complete, review.may_decide.allowed) {
         (true, _) => "done",

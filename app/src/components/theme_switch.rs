@@ -33,7 +33,9 @@ pub fn ThemeSwitch() -> impl IntoView {
 
 /// Sets the theme of the document that is on the screen.
 fn show(theme: Theme) {
-    let Some(root) = document().document_element() else { return };
+    let Some(root) = document().document_element() else {
+        return;
+    };
     // Neither can fail: the name is a valid attribute name.
     let _ = match theme.attribute() {
         Some(name) => root.set_attribute("data-theme", name),

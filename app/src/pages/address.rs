@@ -35,7 +35,8 @@ pub fn query_text(name: &'static str) -> Memo<String> {
 /// Not found, when it is no id of that kind.
 #[cfg(feature = "ssr")]
 pub fn id<T: std::str::FromStr>(text: &str, thing: &str) -> Result<T, millrace_domain::fault::Fault> {
-    text.parse().map_err(|_| millrace_domain::fault::Fault::not_found(thing))
+    text.parse()
+        .map_err(|_| millrace_domain::fault::Fault::not_found(thing))
 }
 
 #[cfg(test)]
@@ -49,6 +50,9 @@ mod tests {
 
     #[test]
     fn what_would_break_an_address_is_escaped() {
-        assert_eq!(address("/runs", [("problem", "a&b c"), ("state", "failed")]), "/runs?problem=a%26b%20c&state=failed");
+        assert_eq!(
+            address("/runs", [("problem", "a&b c"), ("state", "failed")]),
+            "/runs?problem=a%26b%20c&state=failed"
+        );
     }
 }

@@ -12,3 +12,5 @@ pub mod people;
 pub mod problem;
 pub mod quantity;
 pub mod run;
+#[cfg(all(test, feature = "ssr"))]
+mod samples;

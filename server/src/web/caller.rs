@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use chrono::Duration;
 use millrace_app::caller::{BoxFuture, Caller, SessionDoor};
@@ -43,21 +44,21 @@ struct Browser {
 ///
 /// # Errors
 /// When the session cannot be read.
-pub async fn of(state: &AppState, request: &Request) -> Result<(Caller, Jar), Fault> {
+pub async fn of(state: &AppState, request: &Parts) -> Result<(Caller, Jar), Fault> {
     let jar = Jar::default();
-    let extensions = request.extensions();
+    let extensions = &request.extensions;
     let browser = Browser {
         services: state.services.clone(),
         session: extensions.get::<Session>().cloned().ok_or_else(Fault::unauthenticated)?,
         address: extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string()),
-        kept: kept_key(request.headers()),
+        kept: kept_key(&request.headers),
         cookies: state.cookies,
         jar: Arc::clone(&jar),
     };
     let actor = extensions.get::<Recognised>().and_then(|recognised| recognised.0.clone());
-    let caller = Caller::new(state.services.clone(), actor, Arc::new(browser), request.uri().query()).await?;
+    let caller = Caller::new(state.services.clone(), actor, Arc::new(browser), request.uri.query()).await?;
     Ok((caller, jar))
 }
 

@@ -2,6 +2,7 @@
 //! is turned away before any handler runs.
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -19,38 +20,41 @@ use crate::web::session::ACCOUNT;
 pub struct Recognised(pub Option<Actor>);
 
 /// Recognises the caller and asks the policy table.
-pub async fn guard(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let door = Door::of(request.uri());
-    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let access = matched.as_deref().and_then(|path| access_of(request.method().as_str(), path));
-    let Some(access) = access else { return refusal::answer(&door, &Fault::not_found("page"), request.uri()) };
-    let actor = match recognise(&state, &request).await {
-        Ok(actor) => actor,
-        Err(fault) => return refusal::answer(&door, &fault, request.uri()),
-    };
-    let verdict = match (access, &actor) {
-        (Access::Public, _) | (Access::Recognised, Some(_)) => Ok(()),
-        (Access::Recognised | Access::May(_), None) => Err(Fault::unauthenticated()),
-        (Access::May(action), Some(actor)) => {
-            state.services.authorise(actor, action, matched.as_deref().unwrap_or_default()).await
+pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&state, &parts).await {
+        Ok(actor) => {
+            parts.extensions.insert(Recognised(actor));
+            next.run(Request::from_parts(parts, body)).await
         }
-    };
-    if let Err(fault) = verdict {
-        return refusal::answer(&door, &fault, request.uri());
+        Err(fault) => refusal::answer(&Door::of(&parts.uri), &fault, &parts.uri),
     }
-    request.extensions_mut().insert(Recognised(actor));
-    next.run(request).await
 }
 
-async fn recognise(state: &AppState, request: &Request) -> Result<Option<Actor>, Fault> {
-    if let Some(token) = bearer(request.headers())? {
+async fn admit(state: &AppState, request: &Parts) -> Result<Option<Actor>, Fault> {
+    let matched = request.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let access = matched.as_deref().and_then(|path| access_of(request.method.as_str(), path));
+    let access = access.ok_or_else(|| Fault::not_found("page"))?;
+    let actor = recognise(state, request).await?;
+    match (access, &actor) {
+        (Access::Public, _) | (Access::Recognised, Some(_)) => {}
+        (Access::Recognised | Access::May(_), None) => return Err(Fault::unauthenticated()),
+        (Access::May(action), Some(actor)) => {
+            state.services.authorise(actor, action, matched.as_deref().unwrap_or_default()).await?;
+        }
+    }
+    Ok(actor)
+}
+
+async fn recognise(state: &AppState, request: &Parts) -> Result<Option<Actor>, Fault> {
+    if let Some(token) = bearer(&request.headers)? {
         return state.services.recognise_token(token).await.map(Some);
     }
-    if request.uri().path().starts_with("/v1/") {
+    if request.uri.path().starts_with("/v1/") {
         // Predictions take tokens only: a browser's cookie never speaks for a program.
         return Ok(None);
     }
-    let Some(session) = request.extensions().get::<Session>() else { return Ok(None) };
+    let Some(session) = request.extensions.get::<Session>() else { return Ok(None) };
     let account: Option<i64> = session.get(ACCOUNT).await.map_err(|error| {
         tracing::warn!(%error, "a session could not be read");
         Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; try again in a few seconds")
@@ -69,9 +73,9 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
 }
 
 /// A change by cookie must say where it comes from; the cross-site layer has judged what it says.
-fn check_origin(request: &Request) -> Result<(), Fault> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    let told = request.headers().contains_key("sec-fetch-site") || request.headers().contains_key(header::ORIGIN);
+fn check_origin(request: &Parts) -> Result<(), Fault> {
+    let safe = matches!(request.method, Method::GET | Method::HEAD);
+    let told = request.headers.contains_key("sec-fetch-site") || request.headers.contains_key(header::ORIGIN);
     if safe || told {
         return Ok(());
     }

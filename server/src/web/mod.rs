@@ -50,7 +50,7 @@ pub const UPLOAD_BYTES: usize = 2 * 1024 * 1024 * 1024;
 const HANDLER_TIME: Duration = Duration::from_secs(60);
 
 /// What handlers are given.
-#[derive(Clone, FromRef)]
+#[derive(Clone)]
 pub struct AppState {
     /// The use cases.
     pub services: Services,
@@ -69,6 +69,21 @@ pub struct AppState {
 /// Directory of the browser bundle.
 #[derive(Debug, Clone)]
 pub struct SitePath(pub PathBuf);
+
+/// Handlers take the part of the state that they need.
+macro_rules! part {
+    ($field:ident: $kind:ty) => {
+        impl FromRef<AppState> for $kind {
+            fn from_ref(state: &AppState) -> Self {
+                state.$field.clone()
+            }
+        }
+    };
+}
+part!(services: Services);
+part!(serving: Serving);
+part!(leptos: LeptosOptions);
+part!(site: SitePath);
 
 /// Everything the server answers.
 ///

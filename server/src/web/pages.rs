@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use leptos::nonce::Nonce;
 use leptos::prelude::provide_context;
@@ -26,23 +27,25 @@ pub(super) fn router() -> Router<AppState> {
 }
 
 async fn render(State(state): State<AppState>, request: Request) -> Response {
-    let (context, jar) = match context(&state, &request).await {
+    let (parts, body) = request.into_parts();
+    let (context, jar) = match context(&state, &parts).await {
         Ok(found) => found,
         Err(refused) => return refused,
     };
     let options = state.leptos.clone();
     let handler = leptos_axum::render_app_to_stream_with_context(context, move || shell(options.clone()));
-    let mut response = handler(request).await.into_response();
+    let mut response = handler(Request::from_parts(parts, body)).await.into_response();
     caller::set_cookies(&jar, response.headers_mut());
     response
 }
 
 async fn call(State(state): State<AppState>, request: Request) -> Response {
-    let (context, jar) = match context(&state, &request).await {
+    let (parts, body) = request.into_parts();
+    let (context, jar) = match context(&state, &parts).await {
         Ok(found) => found,
         Err(refused) => return refused,
     };
-    let mut response = leptos_axum::handle_server_fns_with_context(context, request).await.into_response();
+    let mut response = leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, body)).await.into_response();
     caller::set_cookies(&jar, response.headers_mut());
     response
 }
@@ -50,12 +53,12 @@ async fn call(State(state): State<AppState>, request: Request) -> Response {
 /// What pages and server functions find as context: who calls, and the nonce of this answer.
 async fn context(
     state: &AppState,
-    request: &Request,
+    request: &Parts,
 ) -> Result<(impl Fn() + Clone + Send + Sync + 'static, Jar), Response> {
-    let nonce = request.extensions().get::<ScriptNonce>().map(|nonce| nonce.0.clone()).unwrap_or_default();
+    let nonce = request.extensions.get::<ScriptNonce>().map(|nonce| nonce.0.clone()).unwrap_or_default();
     let (caller, jar) = caller::of(state, request)
         .await
-        .map_err(|fault| refusal::answer(&Door::of(request.uri()), &fault, request.uri()))?;
+        .map_err(|fault| refusal::answer(&Door::of(&request.uri), &fault, &request.uri))?;
     let context = move || {
         provide_context(caller.clone());
         provide_context(Nonce::from_value(nonce.as_str()));

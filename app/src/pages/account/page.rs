@@ -93,11 +93,15 @@ fn Tokens(tokens: Vec<TokenView>) -> impl IntoView {
 #[component]
 fn TokenRow(token: TokenView) -> impl IntoView {
     let revocable = token.state == "active";
-    let scopes = token.scopes.into_iter().map(|scope| view! { <span class="tag">{scope}</span> }).collect_view();
+    let scopes = token
+        .scopes
+        .into_iter()
+        .map(|scope| view! { <span class="tag">{scope}</span> })
+        .collect_view();
     view! {
         <tr>
             <th scope="row" data-label="Name">{token.name.clone()}</th>
-            <td class="code" data-label="Begins with"><code>{token.prefix} "…"</code></td>
+            <td data-label="Begins with"><code>{format!("{}…", token.prefix)}</code></td>
             <td data-label="Scopes"><span class="cluster">{scopes}</span></td>
             <td data-label="State"><StateBadge state=token.state/></td>
             <td data-label="Until"><Moment at=token.expires_at/></td>

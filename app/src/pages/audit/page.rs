@@ -3,7 +3,7 @@ use leptos_router::hooks::use_query_map;
 use millrace_domain::view::{AuditRow, AuditView};
 use serde_json::Value;
 
-use crate::components::{Empty, Load, Moment, PageHeader, ShortDigest, StateBadge};
+use crate::components::{Empty, Load, Moment, PageHeader, ShortDigest};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 
@@ -14,10 +14,17 @@ pub fn AuditPage() -> impl IntoView {
     let asked = move || {
         query.with(|query| {
             let text = |name: &str| query.get(name).filter(|value| !value.trim().is_empty());
-            (text("actor"), text("action"), text("object"), text("before").and_then(|number| number.parse().ok()))
+            (
+                text("actor"),
+                text("action"),
+                text("object"),
+                text("before").and_then(|number| number.parse().ok()),
+            )
         })
     };
-    let trail = Resource::new(asked, |(actor, action, object, before)| audit(actor, action, object, before));
+    let trail = Resource::new(asked, |(actor, action, object, before)| {
+        audit(actor, action, object, before)
+    });
     view! {
         <PageHeader title="Audit"/>
         <p class="lede">
@@ -32,10 +39,27 @@ pub fn AuditPage() -> impl IntoView {
 
 #[component]
 fn Trail(trail: AuditView, first_page: bool) -> impl IntoView {
-    let AuditView { rows, next, actor, action, object } = trail;
-    let filter = [("actor", actor.as_str()), ("action", action.as_str()), ("object", object.as_str())];
+    let AuditView {
+        rows,
+        next,
+        actor,
+        action,
+        object,
+    } = trail;
+    let filter = [
+        ("actor", actor.as_str()),
+        ("action", action.as_str()),
+        ("object", object.as_str()),
+    ];
     let newest = (!first_page).then(|| address("/audit", filter));
-    let older = next.map(|before| address("/audit", filter.into_iter().chain([("before", before.to_string().as_str())])));
+    let older = next.map(|before| {
+        address(
+            "/audit",
+            filter
+                .into_iter()
+                .chain([("before", before.to_string().as_str())]),
+        )
+    });
     let filtered = filter.iter().any(|(_, value)| !value.is_empty());
     let content = match (rows.is_empty(), filtered) {
         (false, _) => view! { <AuditTable rows/> }.into_any(),
@@ -113,20 +137,20 @@ fn AuditTableRow(row: AuditRow) -> impl IntoView {
             <th scope="row" class="num" data-label="Row">{row.sequence}</th>
             <td data-label="Time"><Moment at=row.at/></td>
             <td data-label="Actor">{row.actor} " " <span class="tag">{row.via}</span></td>
-            <td data-label="Action"><code>{row.action}</code></td>
-            <td data-label="Object">
+            <td class="nowrap" data-label="Action"><code>{row.action}</code></td>
+            <td class="nowrap" data-label="Object">
                 <code>{row.object}</code>
                 {row.digest.map(|digest| view! { " " <ShortDigest digest/> })}
             </td>
             <td data-label="Outcome">
                 {if refused {
-                    view! { <StateBadge state="rejected"/> }.into_any()
+                    view! { <span class="badge" data-state="fail">"Refused"</span> }.into_any()
                 } else {
-                    view! { "done" }.into_any()
+                    view! { <span class="muted">"done"</span> }.into_any()
                 }}
             </td>
-            <td class="code" data-label="Details">{written(&row.details)}</td>
-            <td data-label="Hash"><ShortDigest digest=row.hash/></td>
+            <td class="muted" data-label="Details">{written(&row.details)}</td>
+            <td class="nowrap" data-label="Hash"><ShortDigest digest=row.hash/></td>
         </tr>
     }
 }
@@ -135,7 +159,10 @@ fn AuditTableRow(row: AuditRow) -> impl IntoView {
 fn written(details: &Value) -> String {
     match details {
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect();
+            let mut fields: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", plain(value)))
+                .collect();
             fields.sort();
             fields.join(", ")
         }
@@ -161,7 +188,12 @@ pub async fn audit(
     before: Option<i64>,
 ) -> Result<AuditView, PageFault> {
     let (services, caller) = crate::caller::actor()?;
-    let filter = millrace_domain::view::AuditFilter { actor, action, object, before };
+    let filter = millrace_domain::view::AuditFilter {
+        actor,
+        action,
+        object,
+        before,
+    };
     Ok(services.audit(&caller, &filter).await?)
 }
 

@@ -15,7 +15,7 @@ pub use sign_in::{SignIn, SignInPage};
 pub use sign_out::SignOut;
 
 use crate::components::{FaultNotice, ThemeSwitch};
-use crate::kept::{Kept, Outcome};
+use crate::kept::Kept;
 
 /// A card in the middle of the page, for people who are not signed in.
 #[component]
@@ -27,10 +27,7 @@ fn AuthCard(
     /// The form.
     children: Children,
 ) -> impl IntoView {
-    let fault = kept.and_then(|kept| match kept.outcome {
-        Outcome::Refused(fault) => Some(fault),
-        Outcome::Done(_) => None,
-    });
+    let fault = kept.and_then(|kept| kept.refusal());
     view! {
         <Title text=title/>
         <main class="auth" id="main">
@@ -40,7 +37,9 @@ fn AuthCard(
                 {fault.map(|fault| view! { <FaultNotice fault/> })}
                 {children()}
             </div>
-            <ThemeSwitch/>
+            <div>
+                <ThemeSwitch/>
+            </div>
         </main>
     }
 }

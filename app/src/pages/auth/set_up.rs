@@ -7,16 +7,22 @@ use crate::fault::PageFault;
 use crate::form::kept_for;
 
 /// What [`SetUpPage`] and the form for new people say of a password.
-pub const PASSWORD_RULES: &str =
-    "8 to 128 characters of any kind; the ones that everybody tries first are refused. Several words are easy to remember.";
+pub const PASSWORD_RULES: &str = "8 to 128 characters of any kind; the ones that everybody tries first are refused. Several words are easy to remember.";
 
 /// The first account, an admin, made with the one-time code that the server prints when there is none.
 #[component]
 pub fn SetUpPage() -> impl IntoView {
     let kept = kept_for("/fn/set_up");
-    let typed = |name: &str| kept.as_ref().and_then(|kept| kept.typed(name)).unwrap_or_default().to_owned();
+    let typed = |name: &str| {
+        kept.as_ref()
+            .and_then(|kept| kept.typed(name))
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (email, name) = (typed("email"), typed("name"));
-    let code = use_query_map().with_untracked(|query| query.get("code")).unwrap_or_default();
+    let code = use_query_map()
+        .with_untracked(|query| query.get("code"))
+        .unwrap_or_default();
     view! {
         <AuthCard title="Set up Millrace" kept>
             <p class="lede">
@@ -47,7 +53,9 @@ pub fn SetUpPage() -> impl IntoView {
 pub async fn set_up(code: String, email: String, name: String, password: String) -> Result<(), PageFault> {
     use crate::caller::{Caller, caller, submitted};
 
-    let Caller { services, sessions, .. } = caller();
+    let Caller {
+        services, sessions, ..
+    } = caller();
     submitted(&[("email", &email), ("name", &name)], async {
         let account = services.set_up(&code, &email, &name, &password).await?;
         sessions.open(account).await

@@ -112,15 +112,17 @@ fn Live(deployments: Vec<DeploymentView>) -> impl IntoView {
         .into_iter()
         .map(|deployment| {
             let answered = counted(deployment.predictions.unsigned_abs(), "prediction", "predictions");
-            let known = counted(deployment.outcomes.unsigned_abs(), "known outcome", "known outcomes");
+            let known = counted(
+                deployment.outcomes.unsigned_abs(),
+                "known outcome",
+                "known outcomes",
+            );
             view! {
                 <li>
                     <a class="card-row" href=format!("/deployments/{}", deployment.slug)>
-                        <span class="card-row-title">
-                            {deployment.title}
-                            {deployment.champion.map(|version| format!(", version {version}"))}
-                        </span>
+                        <span class="card-row-title">{deployment.title}</span>
                         <span class="card-row-meta">
+                            {deployment.champion.map(|version| format!("model version {version}, "))}
                             {answered} ", " {known}
                             {deployment.changed_at.map(|at| view! { ", since " <Moment at/> })}
                         </span>

@@ -12,7 +12,8 @@ use crate::form::PageForm;
 pub async fn deploy(slug: String, version: i32, reason: String) -> Result<i64, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let typed = [("reason", reason.as_str())];
-    let generation = crate::caller::submitted(&typed, services.deploy(&actor, &slug, version, &reason)).await?;
+    let generation =
+        crate::caller::submitted(&typed, services.deploy(&actor, &slug, version, &reason)).await?;
     leptos_axum::redirect(&format!("/deployments/{slug}?done={generation}"));
     Ok(generation)
 }

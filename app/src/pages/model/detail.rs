@@ -33,7 +33,10 @@ pub fn ModelPage() -> impl IntoView {
 
 /// Whether a deployment knows of the version.
 fn was_live(version: &ModelSummary) -> bool {
-    matches!(version.stage.parse(), Ok(ModelStage::Live | ModelStage::Superseded | ModelStage::RolledBack))
+    matches!(
+        version.stage.parse(),
+        Ok(ModelStage::Live | ModelStage::Superseded | ModelStage::RolledBack)
+    )
 }
 
 #[component]

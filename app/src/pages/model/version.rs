@@ -33,15 +33,14 @@ pub async fn decide_model(
     digest: String,
     comment: String,
 ) -> Result<(), PageFault> {
-    use millrace_domain::fault::Fault;
-    use millrace_domain::run::ReviewDecision;
-
     let (services, actor) = crate::caller::actor()?;
     let typed = [("comment", comment.as_str())];
     let decided = async {
-        let decision: ReviewDecision =
-            decision.parse().map_err(|()| Fault::field("/decision", "must be approve, request_changes or comment"))?;
-        services.decide_model(&actor, &slug, number, decision, &digest, &comment).await.map(drop)
+        let decision = crate::caller::decision(&decision)?;
+        services
+            .decide_model(&actor, &slug, number, decision, &digest, &comment)
+            .await
+            .map(drop)
     };
     crate::caller::submitted(&typed, decided).await
 }
@@ -51,7 +50,10 @@ pub async fn decide_model(
 pub fn ModelVersionPage() -> impl IntoView {
     let (slug, number) = (path_text("slug"), path_number("number"));
     let form = PageForm::<Deploy>::new();
-    let version = Resource::new(move || (slug.get(), number.get()), |(slug, number)| fetch_model_version(slug, number));
+    let version = Resource::new(
+        move || (slug.get(), number.get()),
+        |(slug, number)| fetch_model_version(slug, number),
+    );
     view! {
         <Load resource=version let:version>
             <Version version form/>
@@ -118,9 +120,15 @@ fn Head(version: ModelVersionView) -> impl IntoView {
 /// Warnings of the data travel along, so that whoever approves has seen them.
 #[component]
 fn Warnings(warnings: Vec<String>) -> impl IntoView {
-    let title = format!("{} from the data", counted(warnings.len() as u64, "warning", "warnings"));
+    let title = format!(
+        "{} from the data",
+        counted(warnings.len() as u64, "warning", "warnings")
+    );
     let shown = !warnings.is_empty();
-    let items = warnings.into_iter().map(|warning| view! { <li>{warning}</li> }).collect_view();
+    let items = warnings
+        .into_iter()
+        .map(|warning| view! { <li>{warning}</li> })
+        .collect_view();
     shown.then(|| {
         view! {
             <div class="callout" data-kind="warning">
@@ -129,4 +137,31 @@ fn Warnings(warnings: Vec<String>) -> impl IntoView {
             </div>
         }
     })
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod rendered_tests {
+    use super::*;
+    use crate::pages::samples::{model_version, rendered};
+
+    fn page(version: ModelVersionView) -> String {
+        rendered("/models/taxi-tips/v/4", move || {
+            let form = PageForm::<Deploy>::new();
+            view! { <Version version form/> }
+        })
+    }
+
+    #[test]
+    fn going_live_names_the_version_and_what_it_does() {
+        let html = page(model_version());
+        assert!(html.contains("version 4 answers every prediction of taxi-tips"), "{html}");
+        assert!(html.contains("action=\"/fn/deploy\""), "{html}");
+    }
+
+    #[test]
+    fn who_may_not_put_it_live_reads_why() {
+        let refusal = millrace_domain::view::Permission::refused("only an approved version goes live");
+        let html = page(ModelVersionView { may_deploy: refusal, ..model_version() });
+        assert!(html.contains("Only an approved version goes live."), "{html}");
+    }
 }

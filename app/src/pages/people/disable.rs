@@ -39,7 +39,9 @@ pub fn DisableForm(
 pub async fn disable_person(account: String) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
     crate::caller::submitted(&[], async {
-        services.disable_person(&actor, super::roles::account_id(&account)?).await
+        services
+            .disable_person(&actor, super::roles::account_id(&account)?)
+            .await
     })
     .await?;
     leptos_axum::redirect("/people");

@@ -7,11 +7,14 @@ pub fn Matrix(
     /// An action in words, and the stored words of the roles that may do it.
     rows: Vec<(String, Vec<String>)>,
 ) -> impl IntoView {
-    let heads = Role::ALL.map(|role| view! { <th scope="col">{role.title()}</th> }).collect_view();
+    let heads = Role::ALL
+        .map(|role| view! { <th scope="col">{role.title()}</th> })
+        .collect_view();
     let rows = rows
         .into_iter()
         .map(|(action, roles)| {
-            let cells = Role::ALL.map(|role| view! { <Cell role allowed=roles.iter().any(|word| word == role.as_str())/> });
+            let cells = Role::ALL
+                .map(|role| view! { <Cell role allowed=roles.iter().any(|word| word == role.as_str())/> });
             view! {
                 <tr>
                     <th scope="row" data-label="May">{action}</th>
@@ -46,10 +49,10 @@ pub fn Matrix(
 
 #[component]
 fn Cell(role: Role, allowed: bool) -> impl IntoView {
-    let (icon, word, class) = if allowed { ("check", "yes", "") } else { ("cross", "no", "muted") };
-    view! {
-        <td class=class data-label=role.title()>
-            <span data-icon=icon>{word}</span>
-        </td>
-    }
+    let word = if allowed {
+        view! { <span class="badge badge-plain" data-state="pass">"yes"</span> }.into_any()
+    } else {
+        view! { <span class="muted">"no"</span> }.into_any()
+    };
+    view! { <td data-label=role.title()>{word}</td> }
 }

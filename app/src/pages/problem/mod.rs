@@ -4,6 +4,7 @@ mod changes;
 mod document_text;
 mod facts;
 mod list;
+mod parts;
 mod version;
 mod write;
 

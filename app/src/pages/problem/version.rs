@@ -1,12 +1,10 @@
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use millrace_domain::fault::Fault;
-use millrace_domain::view::{ProblemVersionView, VersionRef};
+use millrace_domain::view::ProblemVersionView;
 
-use super::changes::Changes;
-use super::document_text::document_text;
-use super::facts::Facts;
-use crate::components::{FaultNotice, GatedButton, GatedLink, Load, PageHeader, ReviewBox, StateBadge, Tab, Tabs};
+use super::parts::{Part, Parts};
+use crate::components::{FaultNotice, GatedButton, GatedLink, Load, PageHeader};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
@@ -15,9 +13,17 @@ use crate::form::PageForm;
 pub fn ProblemVersionPage() -> impl IntoView {
     let submit = PageForm::<SubmitProblem>::new();
     let params = use_params_map();
-    let asked = move || (params.with(|params| (params.get("slug").unwrap_or_default(), params.get("number"))), submit.action.version().get());
+    let asked = move || {
+        (
+            params.with(|params| (params.get("slug").unwrap_or_default(), params.get("number"))),
+            submit.action.version().get(),
+        )
+    };
     let version = Resource::new(asked, |((slug, number), _)| async move {
-        let number = number.map(|text| text.parse()).transpose().map_err(|_| Fault::not_found("problem version"))?;
+        let number = number
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| Fault::not_found("problem version"))?;
         problem_version(slug, number).await
     });
     view! {
@@ -43,9 +49,10 @@ fn Version(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl
         move || view! { <Acts version submit/> }
     };
     let tab = use_query_map();
+    let (title, state) = (version.title.clone(), version.state.clone());
     let version = StoredValue::new(version);
     view! {
-        <PageHeader title=version.with_value(|version| version.title.clone()) crumbs state=version.with_value(|version| version.state.clone()) meta actions/>
+        <PageHeader title crumbs state meta actions/>
         {move || {
             let open = Part::named(&tab.with(|query| query.get("tab")).unwrap_or_default());
             version.with_value(|version| view! { <Parts version=version.clone() open/> })
@@ -53,121 +60,17 @@ fn Version(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl
     }
 }
 
-/// Part of the page that is open.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Summary,
-    Document,
-    Changes,
-    Versions,
-    Review,
-}
-
-impl Part {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
-        (Self::Summary, "Summary", ""),
-        (Self::Document, "Document", "document"),
-        (Self::Changes, "Changes", "changes"),
-        (Self::Versions, "Versions", "versions"),
-        (Self::Review, "Review", "review"),
-    ];
-
-    fn named(word: &str) -> Self {
-        Self::ALL.into_iter().find(|(_, _, known)| *known == word).map_or(Self::Summary, |(part, ..)| part)
-    }
-}
-
-#[component]
-fn Parts(version: ProblemVersionView, open: Part) -> impl IntoView {
-    let path = format!("/problems/{}/v/{}", version.slug, version.version);
-    let tabs = Part::ALL.map(|(part, name, word)| Tab {
-        name,
-        href: if word.is_empty() { path.clone() } else { format!("{path}?tab={word}") },
-        count: match part {
-            Part::Changes => Some(version.changes.len()),
-            Part::Versions => Some(version.versions.len()),
-            Part::Review => Some(version.review.decisions.len()),
-            Part::Summary | Part::Document => None,
-        },
-        current: part == open,
-    });
-    let content = match open {
-        Part::Summary => view! { <Summary version/> }.into_any(),
-        Part::Document => {
-            view! { <pre class="code" tabindex="0"><code>{document_text(&version.document)}</code></pre> }.into_any()
-        }
-        Part::Changes => view! { <Changes changes=version.changes number=version.version/> }.into_any(),
-        Part::Versions => view! { <Versions slug=version.slug versions=version.versions/> }.into_any(),
-        Part::Review => view! { <Review version/> }.into_any(),
-    };
-    view! {
-        <Tabs label="Problem version" tabs=tabs.into()/>
-        {content}
-    }
-}
-
-#[component]
-fn Summary(version: ProblemVersionView) -> impl IntoView {
-    let lines = version.summary.clone();
-    view! {
-        <div class="split">
-            <section class="card split-main">
-                <div class="card-header">
-                    <h2>"In plain words"</h2>
-                </div>
-                <div class="card-body prose">
-                    {lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()}
-                </div>
-            </section>
-            <aside class="split-side stack">
-                <Facts version/>
-            </aside>
-        </div>
-    }
-}
-
-/// The review beside what is signed, so that nobody decides on what they have not seen.
-#[component]
-fn Review(version: ProblemVersionView) -> impl IntoView {
-    let ProblemVersionView { slug, version: number, digest, review, summary, .. } = version;
-    view! {
-        <div class="split">
-            <div class="split-main">
-                <ReviewBox review action="/fn/decide_problem" slug number digest/>
-            </div>
-            <aside class="split-side card">
-                <div class="card-header">
-                    <h2>"What you sign"</h2>
-                </div>
-                <div class="card-body prose">
-                    {summary.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()}
-                </div>
-            </aside>
-        </div>
-    }
-}
-
-#[component]
-fn Versions(slug: String, versions: Vec<VersionRef>) -> impl IntoView {
-    let rows = versions
-        .into_iter()
-        .map(|VersionRef { number, state }| {
-            view! {
-                <li>
-                    <a class="card-row" href=format!("/problems/{slug}/v/{number}")>
-                        <span class="card-row-title">{format!("Version {number}")}</span>
-                        <StateBadge state/>
-                    </a>
-                </li>
-            }
-        })
-        .collect_view();
-    view! { <section class="card" aria-label="Versions"><ul class="card-list">{rows}</ul></section> }
-}
-
 #[component]
 fn Acts(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl IntoView {
-    let ProblemVersionView { slug, version: number, state, may_submit, may_write, may_launch, .. } = version;
+    let ProblemVersionView {
+        slug,
+        version: number,
+        state,
+        may_submit,
+        may_write,
+        may_launch,
+        ..
+    } = version;
     let run = format!("/runs/new?problem={slug}");
     let revise = format!("/problems/new?from={slug}&version={number}");
     let submit = (state == "draft").then(|| {
@@ -212,7 +115,10 @@ pub async fn decide_problem(
     let (services, actor) = crate::caller::actor()?;
     crate::caller::submitted(&[("comment", &comment)], async {
         let decision = crate::caller::decision(&decision)?;
-        services.decide_problem(&actor, &slug, number, decision, &digest, &comment).await
+        services
+            .decide_problem(&actor, &slug, number, decision, &digest, &comment)
+            .await
+            .map(|_| ())
     })
     .await
 }

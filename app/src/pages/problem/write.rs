@@ -22,15 +22,32 @@ pub fn WriteProblemPage() -> impl IntoView {
     let form = PageForm::<SaveProblem>::new();
     let query = use_query_map();
     let origin = move || {
-        query.with(|query| Some((query.get("from")?, query.get("version").and_then(|number| number.parse().ok()))))
+        query.with(|query| {
+            Some((
+                query.get("from")?,
+                query.get("version").and_then(|number| number.parse().ok()),
+            ))
+        })
     };
     let beginning = Resource::new(origin, |origin| async move {
-        let Some((slug, number)) = origin else { return Ok(TEMPLATE.to_owned()) };
-        problem_version(slug, number).await.map(|version| document_text(&version.document))
+        let Some((slug, number)) = origin else {
+            return Ok(TEMPLATE.to_owned());
+        };
+        problem_version(slug, number)
+            .await
+            .map(|version| document_text(&version.document))
     });
-    let title = if query.with_untracked(|query| query.get("from").is_some()) { "New version" } else { "New problem" };
+    let title = move || {
+        query.with(|query| {
+            if query.get("from").is_some() {
+                "New version"
+            } else {
+                "New problem"
+            }
+        })
+    };
     view! {
-        <PageHeader title crumbs=vec![("Problems".to_owned(), "/problems".to_owned())]/>
+        {move || view! { <PageHeader title=title() crumbs=vec![("Problems".to_owned(), "/problems".to_owned())]/> }}
         <p class="lede">
             "A document names what is predicted, from which data, and what a model must reach. It becomes a draft; saving under the slug of an existing problem makes its next version. Others sign it before anything runs."
         </p>
@@ -74,7 +91,10 @@ fn Mistakes(fault: Fault) -> impl IntoView {
         0 => fault.title,
         count => counted(count as u64, "mistake", "mistakes"),
     };
-    let detail = fault.errors.is_empty().then(|| view! { <p>{sentence(&fault.detail)}</p> });
+    let detail = fault
+        .errors
+        .is_empty()
+        .then(|| view! { <p>{sentence(&fault.detail)}</p> });
     view! {
         <div class="callout" data-kind="error" role="alert">
             <p class="callout-title">{title}</p>
@@ -88,7 +108,11 @@ fn Mistakes(fault: Fault) -> impl IntoView {
 
 #[component]
 fn MistakeLine(mistake: Mistake) -> impl IntoView {
-    let place = if mistake.pointer.is_empty() { "the document".to_owned() } else { mistake.pointer };
+    let place = if mistake.pointer.is_empty() {
+        "the document".to_owned()
+    } else {
+        mistake.pointer
+    };
     view! {
         <li>
             <code>{place}</code>

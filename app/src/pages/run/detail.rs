@@ -4,7 +4,9 @@ use leptos::prelude::*;
 use millrace_charts::duration;
 use millrace_domain::view::RunView;
 
-use crate::components::{ChartFigure, Empty, LiveLine, LiveState, Load, Moment, PageHeader, Tab, Tabs, follow};
+use crate::components::{
+    ChartFigure, Empty, LiveLine, LiveState, Load, Moment, PageHeader, Tab, Tabs, follow,
+};
 use crate::fault::PageFault;
 use crate::pages::address::{address, path_text, query_text};
 
@@ -23,7 +25,9 @@ use super::trials::Trials;
 #[server(name = FetchRun, prefix = "/fn", endpoint = "run")]
 pub async fn fetch_run(id: String) -> Result<RunView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    Ok(services.run(&actor, crate::pages::address::id(&id, "run")?).await?)
+    Ok(services
+        .run(&actor, crate::pages::address::id(&id, "run")?)
+        .await?)
 }
 
 /// `/runs/{id}`, with `?tab=`.
@@ -123,7 +127,13 @@ enum RunTab {
 }
 
 impl RunTab {
-    const ALL: [Self; 5] = [Self::Overview, Self::Plots, Self::Trials, Self::Provenance, Self::Artifacts];
+    const ALL: [Self; 5] = [
+        Self::Overview,
+        Self::Plots,
+        Self::Trials,
+        Self::Provenance,
+        Self::Artifacts,
+    ];
 
     /// The word in the address; the first tab needs none.
     const fn word(self) -> &'static str {
@@ -148,7 +158,10 @@ impl RunTab {
 
     /// The tab of that word; the first one for any other.
     fn named(word: &str) -> Self {
-        Self::ALL.into_iter().find(|tab| tab.word() == word).unwrap_or(Self::Overview)
+        Self::ALL
+            .into_iter()
+            .find(|tab| tab.word() == word)
+            .unwrap_or(Self::Overview)
     }
 
     const fn count(self, run: &RunView) -> Option<usize> {
@@ -187,11 +200,17 @@ fn tabs(run: &RunView, open: RunTab) -> Vec<Tab> {
 
 #[component]
 fn Plots(run: RunView) -> impl IntoView {
-    let figures = run.evaluation.map(|artifact| figures(&Evaluation::read(&artifact), &run.metrics)).unwrap_or_default();
+    let figures = run
+        .evaluation
+        .map(|artifact| figures(&Evaluation::read(&artifact), &run.metrics))
+        .unwrap_or_default();
     if figures.is_empty() {
         return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }.into_any();
     }
-    let figures = figures.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    let figures = figures
+        .into_iter()
+        .map(|figure| view! { <ChartFigure figure/> })
+        .collect_view();
     view! { <div class="grid grid-wide">{figures}</div> }.into_any()
 }
 
@@ -206,6 +225,53 @@ mod tests {
 
     #[test]
     fn every_tab_is_found_by_its_word() {
-        assert!(RunTab::ALL.into_iter().all(|tab| RunTab::named(tab.word()) == tab));
+        assert!(
+            RunTab::ALL
+                .into_iter()
+                .all(|tab| RunTab::named(tab.word()) == tab)
+        );
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod rendered_tests {
+    use super::*;
+    use crate::pages::samples::{rendered, run};
+
+    fn page(address: &str, run: RunView) -> String {
+        rendered(address, move || {
+            let (acts, live) = (RunActs::new(), RwSignal::new(LiveState::default()));
+            view! { <Run run acts live/> }
+        })
+    }
+
+    #[test]
+    fn a_run_with_numbers_that_are_none_is_shown_in_words() {
+        let mut run = run("succeeded");
+        run.metrics[0].value = f64::NAN;
+        run.metrics[1].value = f64::INFINITY;
+        run.gates[0].observed = Some(f64::NAN);
+        let html = page("/runs/17", run);
+        assert!(html.contains("not a number") && html.contains("infinite"), "{html}");
+    }
+
+    #[test]
+    fn a_run_under_way_reloads_itself_without_wasm() {
+        assert!(page("/runs/17", run("running")).contains("http-equiv=\"refresh\""));
+        assert!(!page("/runs/17", run("succeeded")).contains("http-equiv"));
+    }
+
+    #[test]
+    fn every_tab_has_content() {
+        let shown = [
+            ("plots", "ROC curve"),
+            ("trials", "Validation ROC AUC"),
+            ("provenance", "problem digest"),
+            ("artifacts", "812 kB"),
+        ];
+        for (tab, words) in shown {
+            let html = page(&format!("/runs/17?tab={tab}"), run("succeeded"));
+            assert!(html.contains(words), "{tab}: {html}");
+        }
     }
 }

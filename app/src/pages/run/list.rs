@@ -25,7 +25,11 @@ pub async fn list_runs(
     before: Option<String>,
 ) -> Result<Vec<RunSummary>, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let filter = millrace_domain::view::RunFilter { problem, state, before };
+    let filter = millrace_domain::view::RunFilter {
+        problem,
+        state,
+        before,
+    };
     Ok(services.list_runs(&actor, &filter).await?)
 }
 
@@ -39,8 +43,17 @@ struct Wanted {
 
 impl Wanted {
     fn from_query(query: &ParamsMap) -> Self {
-        let value = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
-        Self { problem: value("problem"), state: value("state"), before: value("before") }
+        let value = |name| {
+            query
+                .get(name)
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default()
+        };
+        Self {
+            problem: value("problem"),
+            state: value("state"),
+            before: value("before"),
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -49,7 +62,14 @@ impl Wanted {
 
     /// The same filter on another page.
     fn page(&self, before: &str) -> String {
-        address("/runs", [("problem", self.problem.as_str()), ("state", &self.state), ("before", before)])
+        address(
+            "/runs",
+            [
+                ("problem", self.problem.as_str()),
+                ("state", &self.state),
+                ("before", before),
+            ],
+        )
     }
 
     async fn fetch(self) -> Result<Vec<RunSummary>, PageFault> {
@@ -95,7 +115,8 @@ fn Filters(wanted: Wanted) -> impl IntoView {
         let word = state.as_str();
         view! { <option value=word selected=wanted.state == word>{state_words(word)}</option> }
     });
-    let clear = (!wanted.is_open()).then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
+    let clear = (!wanted.is_open())
+        .then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
     view! {
         <Form method="GET" action="/runs" attr:class="filters" attr:role="search">
             <div class="field">
@@ -160,8 +181,15 @@ mod tests {
 
     #[test]
     fn another_page_keeps_the_filter() {
-        let wanted = Wanted { problem: "taxi-tips".to_owned(), state: "failed".to_owned(), before: "90".to_owned() };
-        assert_eq!(wanted.page("40"), "/runs?problem=taxi-tips&state=failed&before=40");
+        let wanted = Wanted {
+            problem: "taxi-tips".to_owned(),
+            state: "failed".to_owned(),
+            before: "90".to_owned(),
+        };
+        assert_eq!(
+            wanted.page("40"),
+            "/runs?problem=taxi-tips&state=failed&before=40"
+        );
     }
 
     #[test]

@@ -30,8 +30,14 @@ pub fn Trials(
     }
     let figure = history(&trials, &metric, budget);
     let best = best_first(trials, direction(&metric));
-    let leader = best.first().filter(|trial| trial.score.is_some()).map(|trial| trial.number);
-    let rows = best.into_iter().map(|trial| trial_row(trial, leader)).collect_view();
+    let leader = best
+        .first()
+        .filter(|trial| trial.score.is_some())
+        .map(|trial| trial.number);
+    let rows = best
+        .into_iter()
+        .map(|trial| trial_row(trial, leader))
+        .collect_view();
     view! {
         <div class="stack">
             <ChartFigure figure/>
@@ -56,7 +62,9 @@ pub fn Trials(
 
 fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
     let tone = (leader == Some(trial.number)).then_some("good");
-    let message = trial.message.map(|message| view! { <div class="muted">{message}</div> });
+    let message = trial
+        .message
+        .map(|message| view! { <div class="muted">{message}</div> });
     view! {
         <tr data-tone=tone>
             <th scope="row" data-label="Trial">{trial.number + 1}</th>
@@ -113,11 +121,15 @@ fn best_first(mut trials: Vec<TrialView>, direction: Direction) -> Vec<TrialView
 }
 
 fn parameters(parameters: &Value) -> String {
-    let Value::Object(fields) = parameters else { return parameters.to_string() };
+    let Value::Object(fields) = parameters else {
+        return parameters.to_string();
+    };
     let fields: Vec<String> = fields
         .iter()
         .map(|(name, value)| match value {
-            Value::Number(n) if n.is_f64() => format!("{name} {}", n.as_f64().map_or_else(|| n.to_string(), number)),
+            Value::Number(n) if n.is_f64() => {
+                format!("{name} {}", n.as_f64().map_or_else(|| n.to_string(), number))
+            }
             Value::String(text) => format!("{name} {text}"),
             other => format!("{name} {other}"),
         })
@@ -132,12 +144,26 @@ mod tests {
     use super::*;
 
     fn trial(number: i32, score: Option<f64>) -> TrialView {
-        TrialView { number, parameters: json!({}), score, state: "succeeded".to_owned(), message: None }
+        TrialView {
+            number,
+            parameters: json!({}),
+            score,
+            state: "succeeded".to_owned(),
+            message: None,
+        }
     }
 
     fn order(direction: Direction) -> Vec<i32> {
-        let trials = vec![trial(0, None), trial(1, Some(0.7)), trial(2, Some(f64::NAN)), trial(3, Some(0.9))];
-        best_first(trials, direction).into_iter().map(|trial| trial.number).collect()
+        let trials = vec![
+            trial(0, None),
+            trial(1, Some(0.7)),
+            trial(2, Some(f64::NAN)),
+            trial(3, Some(0.9)),
+        ];
+        best_first(trials, direction)
+            .into_iter()
+            .map(|trial| trial.number)
+            .collect()
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Stage for Ingest {
                     digest: loaded.dataset.digest(),
                     frame: Digest::of(&frame),
                     frame_bytes: frame.len() as u64,
-                    format: loaded.format.to_string(),
+                    format: loaded.format.as_str().to_owned(),
                     rows: loaded.dataset.rows() as u64,
                     profile: profile(&loaded.dataset, &loaded.notes),
                 };

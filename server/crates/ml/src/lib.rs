@@ -16,5 +16,7 @@ pub mod read;
 pub mod split;
 pub mod train;
 pub mod tune;
+pub mod validate;
+mod wording;
 
 pub use dataset::{Cells, ColumnData, Dataset, DatasetError, DatasetRow};

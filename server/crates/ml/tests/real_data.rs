@@ -2,6 +2,8 @@
 //!
 //! The data is found through MILLRACE_TESTDATA, else beside the project; without it, these tests say so and pass.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is the failure of its test")]
+
 use std::path::PathBuf;
 
 use millrace_domain::Digest;

@@ -1,1 +1,16 @@
+//! What tests share: the real program on a database of its own, cloned from a migrated template, and callers with verbs.
+//!
+//! A [`TestApp`] starts the built binary, so tests meet what users meet: the real router, the real executor, real Postgres
+//! and real HTTP. People are made past the server (there is no other first account), everything else goes through it.
 
+mod app;
+mod data;
+mod database;
+mod person;
+mod server;
+
+pub use app::{Launched, TestApp};
+pub use data::testdata;
+pub use database::TestDatabase;
+pub use person::{Answer, Person};
+pub use server::Server;

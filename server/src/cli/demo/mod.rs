@@ -77,8 +77,9 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     for person in &people {
         println!("  {:<24} {}   ({})", person.email, person.password, person.role_words());
     }
+    let url = web.base_url();
     let cycle = tokio::select! {
-        cycle = take_through(&services, &people, &web.base_url()) => cycle,
+        cycle = take_through(&services, &people, &url) => cycle,
         () = shutdown.cancelled() => Err(anyhow::anyhow!("stopped before the cycle was through")),
     };
     if let Err(error) = &cycle {
@@ -203,7 +204,7 @@ async fn traffic(program: &Client) -> anyhow::Result<(usize, u64)> {
         let instances: Vec<Value> = chunk.iter().map(|row| instance(&names, row)).collect();
         // The model needs no user, but says whom the prediction is about; the first answer may come a moment after the
         // routing change was announced.
-        let answer = retry(|| program.post(&format!("/v1/models/{SLUG}:predict"), &json!({ "instances": instances }))).await?;
+        let answer = predict(program, &json!({ "instances": instances })).await?;
         let predictions = answer["predictions"].as_array().context("the answer has predictions")?;
         answered += predictions.len();
         let outcomes: Vec<Value> = predictions
@@ -217,18 +218,16 @@ async fn traffic(program: &Client) -> anyhow::Result<(usize, u64)> {
     Ok((answered, reported))
 }
 
-async fn retry<F, R>(act: F) -> anyhow::Result<Value>
-where
-    F: Fn() -> R,
-    R: Future<Output = anyhow::Result<Value>>,
-{
+/// Asks again for a second or two while no model is live yet.
+async fn predict(program: &Client, body: &Value) -> anyhow::Result<Value> {
+    let path = format!("/v1/models/{SLUG}:predict");
     for _ in 0..20 {
-        if let Ok(answer) = act().await {
+        if let Ok(answer) = program.post(&path, body).await {
             return Ok(answer);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    act().await
+    program.post(&path, body).await
 }
 
 /// One row as a caller sends it: what the features read, and whom it is about.

@@ -258,6 +258,15 @@ fn bootstrap_intervals_hold_the_metric_and_depend_on_the_seed_alone() {
 }
 
 #[test]
+fn an_evaluation_reads_back_from_its_json() {
+    for outcomes in [two(), three(), numbers()] {
+        let evaluation = evaluate(Part::Validation, &outcomes, 1);
+        let text = serde_json::to_string(&evaluation).unwrap();
+        assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), evaluation);
+    }
+}
+
+#[test]
 fn one_class_alone_leaves_what_needs_two_without_a_number() {
     let evaluation = evaluate(Part::Test, &binary(&[0.2, 0.9], &[1, 1]), 1);
     let known: Vec<Metric> = evaluation.metrics.into_keys().collect();

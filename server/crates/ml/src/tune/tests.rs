@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::fixture::prepared;
 use crate::train::{Setting, Settings, Trainer};
 
 #[test]
@@ -83,4 +84,54 @@ fn the_best_trial_follows_the_metrics_direction() {
     assert_eq!(best(Metric::LogLoss, &trials).unwrap().number, 2);
     assert_eq!(best(Metric::RocAuc, &trials).unwrap().number, 0);
     assert_eq!(best(Metric::RocAuc, &trials[2..3]), None);
+}
+
+#[test]
+fn trials_can_be_run_in_any_order_and_read_back_from_their_json() {
+    let prepared = prepared(TargetKind::Binary, 200);
+    let (base, space) = (
+        TrainerConfig::default_of(Trainer::Logistic),
+        Space::default_of(Trainer::Logistic),
+    );
+    let study = Study {
+        table: &prepared.table,
+        labels: &prepared.labels,
+        split: &prepared.split,
+        kind: prepared.kind,
+        base: &base,
+        space: &space,
+        metric: Metric::RocAuc,
+        seed: 5,
+    };
+    let (second, first) = (study.run_trial(1, &()).unwrap(), study.run_trial(0, &()).unwrap());
+    assert_eq!(
+        (study.run_trial(0, &()).unwrap(), study.run_trial(1, &()).unwrap()),
+        (first.clone(), second)
+    );
+    let text = serde_json::to_string(&first).unwrap();
+    assert_eq!(serde_json::from_str::<Trial>(&text).unwrap(), first);
+}
+
+#[test]
+fn a_trial_that_cannot_be_fitted_fails_and_says_why() {
+    let prepared = prepared(TargetKind::Binary, 200);
+    let settings = json!({"max_iterations": 10, "tolerance": 1e-10});
+    let base = TrainerConfig::read(Trainer::Logistic, &settings).unwrap();
+    let space = Space::read(Trainer::Logistic, &json!({"alpha": [0, 0.001]})).unwrap();
+    let study = Study {
+        table: &prepared.table,
+        labels: &prepared.labels,
+        split: &prepared.split,
+        kind: prepared.kind,
+        base: &base,
+        space: &space,
+        metric: Metric::RocAuc,
+        seed: 5,
+    };
+    let trial = study.run_trial(0, &()).unwrap();
+    let TrialState::Failed { reason } = trial.state else {
+        panic!("it had ten iterations")
+    };
+    assert!(reason.contains("did not converge in 10 iterations"), "{reason}");
+    assert_eq!(trial.score, None);
 }

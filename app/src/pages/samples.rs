@@ -1,0 +1,314 @@
+//! Made-up answers of the use cases for tests of pages, and pages rendered from them.
+
+use leptos::prelude::*;
+use leptos_meta::provide_meta_context;
+use leptos_router::components::Router;
+use leptos_router::location::RequestUrl;
+use millrace_domain::gate::{Gate, Verdict};
+use millrace_domain::schema::{
+    CheckOutcome, Column, ColumnProfile, ColumnType, Finding, Profile, Severity, ValidationReport,
+};
+use millrace_domain::view::*;
+use serde_json::json;
+
+/// What a browser without WASM gets of a page's content.
+pub fn rendered<V: IntoView + 'static>(
+    address: &str,
+    content: impl FnOnce() -> V + Send + 'static,
+) -> String {
+    let owner = Owner::new();
+    let html = owner.with(|| {
+        provide_context(RequestUrl::new(address));
+        provide_meta_context();
+        view! { <Router>{content()}</Router> }.to_html()
+    });
+    scratch_dump(address, &html);
+    html
+}
+
+/// A dataset version that passed with warnings.
+pub fn dataset() -> DatasetSummary {
+    DatasetSummary {
+        dataset: "5".to_owned(),
+        name: "january".to_owned(),
+        problem: "taxi-tips".to_owned(),
+        version: 2,
+        state: "valid".to_owned(),
+        rows: Some(15_002),
+        columns: Some(3),
+        file_name: "january.csv".to_owned(),
+        source_bytes: 1_897_533,
+        critical: 0,
+        warnings: 1,
+        author: "Engineer".to_owned(),
+        created_at: moment("2026-11-23T14:05:00Z"),
+    }
+}
+
+/// A report with a finding of every outcome.
+pub fn report() -> ValidationReport {
+    let finding = |check: &str, column: &str, severity, outcome, observed: &str| Finding {
+        check: check.to_owned(),
+        column: Some(column.to_owned()),
+        severity,
+        outcome,
+        expected: "at most 5 % missing".to_owned(),
+        observed: observed.to_owned(),
+        unexpected_rows: 11,
+        examples: vec![(12, "<blank>".to_owned()), (977, "n/a".to_owned())],
+    };
+    ValidationReport {
+        findings: vec![
+            finding("types", "fare", Severity::Critical, CheckOutcome::Passed, "number in every row"),
+            finding("null_share", "company", Severity::Warning, CheckOutcome::Failed, "34 % missing"),
+            finding("category_share", "company", Severity::Info, CheckOutcome::Skipped, "no earlier version"),
+        ],
+    }
+}
+
+/// Columns of every kind that a profile tells differently.
+pub fn profile() -> Profile {
+    let column = |name: &str, column_type| ColumnProfile {
+        column: Column { name: name.to_owned(), column_type },
+        present: 14_000,
+        missing: 1_002,
+        distinct: 240,
+        quantiles: None,
+        mean: None,
+        standard_deviation: None,
+        top: vec![("Flash Cab".to_owned(), 6_000), ("City Service".to_owned(), 3_000)],
+        histogram: Vec::new(),
+        notes: vec!["blank text in 11 rows".to_owned()],
+    };
+    let bins = |low: f64, width: f64| {
+        (0..20_u32).map(move |bin| (low + width * f64::from(bin), low + width * f64::from(bin + 1), u64::from(bin * (20 - bin))))
+    };
+    let (day, start) = (86_400e6, 1_760_000_000e6);
+    Profile {
+        rows: 15_002,
+        columns: vec![
+            ColumnProfile {
+                quantiles: Some([0.0, 4.2, 6.1, 8.5, 14.0, 45.2, 700.07]),
+                mean: Some(11.77),
+                standard_deviation: Some(11.54),
+                histogram: bins(0.0, 35.0).collect(),
+                ..column("fare", ColumnType::Number)
+            },
+            ColumnProfile {
+                quantiles: Some([start; 7]),
+                histogram: bins(start, day).collect(),
+                ..column("trip_start", ColumnType::Time)
+            },
+            column("company", ColumnType::Text),
+        ],
+    }
+}
+
+/// A valid dataset version.
+pub fn dataset_version() -> DatasetVersionView {
+    DatasetVersionView {
+        summary: dataset(),
+        digest: Some("3f".repeat(32)),
+        source_digest: "9c".repeat(32),
+        format: Some("csv".to_owned()),
+        profile: Some(profile()),
+        report: Some(report()),
+        failure: None,
+        steps: vec![step("ingest", "succeeded"), step("validate", "succeeded")],
+        versions: vec![dataset(), DatasetSummary { version: 1, state: "rejected".to_owned(), ..dataset() }],
+        may_launch: Permission::refused("only an ML engineer may launch runs"),
+    }
+}
+
+/// A step in some state.
+pub fn step(kind: &str, state: &str) -> StepView {
+    StepView {
+        kind: kind.to_owned(),
+        title: format!("The step {kind}"),
+        state: state.to_owned(),
+        attempt: 1,
+        max_attempts: 3,
+        progress: None,
+        failure: None,
+        reused: false,
+        started_at: Some(moment("2026-11-23T14:05:00Z")),
+        finished_at: (state != "running").then(|| moment("2026-11-23T14:05:14.200Z")),
+    }
+}
+
+/// Gates of every verdict.
+pub fn gates() -> Vec<Gate> {
+    let gate = |name: &str, rule: &str, verdict, observed| Gate {
+        name: name.to_owned(),
+        rule: rule.to_owned(),
+        verdict,
+        observed,
+        threshold: Some(0.7),
+        n: 4_812,
+        interval: Some((0.861, 0.88)),
+        note: None,
+    };
+    vec![
+        gate("success.roc_auc", "ROC AUC at least 0.70 on the test part", Verdict::Pass, Some(0.871)),
+        gate("guardrail.log_loss", "log loss at most 0.60 on the test part", Verdict::Fail, Some(0.64)),
+        Gate {
+            note: Some("12 rows; 200 are needed".to_owned()),
+            interval: None,
+            ..gate("slice.payment_type", "ROC AUC at least 0.55 in every payment type", Verdict::Insufficient, None)
+        },
+    ]
+}
+
+/// A run in some state, with every part of a run that has been evaluated.
+pub fn run(state: &str) -> RunView {
+    let metric = |name: &str, value: f64| MetricView {
+        name: name.to_owned(),
+        step: 0,
+        value,
+        interval: Some((value - 0.01, value + 0.009)),
+        n: 4_812,
+    };
+    let trial = |number: i32, score: Option<f64>| TrialView {
+        number,
+        parameters: json!({"max_depth": 3 + number, "eta": 0.1}),
+        score,
+        state: if score.is_some() { "succeeded" } else { "failed" }.to_owned(),
+        message: None,
+    };
+    let curve: Vec<(f64, f64)> = (0..=50).map(|i| f64::from(i) / 50.0).map(|x| (x, x.powf(0.2))).collect();
+    let bins: Vec<(f64, f64, u64)> = (0..20_u32).map(|i| (f64::from(i) / 20.0, f64::from(i + 1) / 20.0, 300)).collect();
+    RunView {
+        summary: RunSummary {
+            id: "17".to_owned(),
+            problem: "taxi-tips".to_owned(),
+            problem_version: 3,
+            state: state.to_owned(),
+            trainer: "gradient_boosting".to_owned(),
+            metric: "roc_auc".to_owned(),
+            value: Some(0.871),
+            interval: Some((0.861, 0.88)),
+            model_version: (state == "succeeded").then_some(4),
+            author: "Engineer".to_owned(),
+            created_at: moment("2026-11-23T14:05:00Z"),
+            seconds: (state != "running").then_some(74.2),
+        },
+        dataset: dataset(),
+        request: json!({"trainer": "gradient_boosting", "budget": 3, "parameters": {}, "search": null}),
+        parameters: Some(json!({"max_depth": 5, "eta": 0.1})),
+        provenance: json!({"git_sha": null, "problem_digest": "ab".repeat(32), "seed": 7}),
+        failure: None,
+        steps: vec![step("features", "succeeded"), step("tune", "succeeded"), step("train", "running")],
+        metrics: vec![metric("test.roc_auc", 0.871), metric("test.log_loss", 0.64), metric("validation.roc_auc", 0.88)],
+        gates: gates(),
+        trials: vec![trial(0, Some(0.85)), trial(1, None), trial(2, Some(0.88))],
+        artifacts: vec![ArtifactView {
+            name: "model".to_owned(),
+            digest: "5e".repeat(32),
+            bytes: 812_000,
+            media_type: "application/json".to_owned(),
+        }],
+        evaluation: Some(json!({
+            "kind": "binary",
+            "test": {
+                "roc": curve, "pr": curve.iter().map(|(x, y)| (x, 1.0 - 0.5 * x * y)).collect::<Vec<_>>(),
+                "calibration": [[0.1, 0.08, 900], [0.5, 0.55, 900], [0.9, 0.91, 900]],
+                "confusion": {"labels": ["false", "true"], "counts": [[2900, 300], [412, 1200]]},
+                "scores": bins, "prevalence": 0.33, "threshold": 0.5,
+            },
+            "importance": [["fare", 0.61], ["company", 0.22], ["trip_start", 0.02]],
+        })),
+        may_cancel: Permission::granted(),
+        may_retry: Permission::refused("only a run that failed or was cancelled is tried again"),
+    }
+}
+
+/// A line of the list of models.
+pub fn model(version: i32, stage: &str) -> ModelSummary {
+    ModelSummary {
+        slug: "taxi-tips".to_owned(),
+        version,
+        stage: stage.to_owned(),
+        run: "17".to_owned(),
+        metric: "roc_auc".to_owned(),
+        value: Some(0.8 + 0.01 * f64::from(version)),
+        interval: Some((0.79 + 0.01 * f64::from(version), 0.81 + 0.01 * f64::from(version))),
+        author: "Engineer".to_owned(),
+        created_at: moment("2026-11-23T14:05:00Z"),
+    }
+}
+
+/// An approved model version that the reader may put live.
+pub fn model_version() -> ModelVersionView {
+    let digest = "d1".repeat(32);
+    let decision = DecisionView {
+        by: "Stakeholder".to_owned(),
+        decision: "approve".to_owned(),
+        comment: "The slices look right.".to_owned(),
+        digest: digest.clone(),
+        at: moment("2026-11-23T15:00:00Z"),
+    };
+    ModelVersionView {
+        summary: model(4, "approved"),
+        digest,
+        artifact: "a7".repeat(32),
+        gates: gates(),
+        metrics: run("succeeded").metrics,
+        parameters: Some(json!({"max_depth": 5})),
+        provenance: json!({"problem_digest": "ab".repeat(32), "seed": 7}),
+        dataset: dataset(),
+        importance: vec![("fare".to_owned(), 0.61), ("company".to_owned(), 0.22)],
+        inputs: vec![("fare".to_owned(), "number".to_owned()), ("company".to_owned(), "text".to_owned())],
+        warnings: vec!["company: 34 % missing (null_share)".to_owned()],
+        review: ReviewView {
+            given: 1,
+            needed: 1,
+            decisions: vec![decision],
+            may_decide: Permission::refused("this version is approved already"),
+        },
+        generation: 3,
+        may_deploy: Permission::granted(),
+    }
+}
+
+/// A deployment after a rollback.
+pub fn deployment() -> DeploymentView {
+    let change = |generation: i64, kind: &str, champion: i32, previous: Option<i32>| DeploymentChange {
+        generation,
+        kind: kind.to_owned(),
+        champion: Some(champion),
+        previous,
+        by: "On-call".to_owned(),
+        reason: "Scores dropped after the deployment.".to_owned(),
+        at: moment("2026-11-23T16:00:00Z"),
+    };
+    DeploymentView {
+        slug: "taxi-tips".to_owned(),
+        title: "Will the passenger tip more than 20 % of the fare?".to_owned(),
+        generation: 3,
+        champion: Some(2),
+        candidate: None,
+        stage: "full".to_owned(),
+        candidate_percent: 0.0,
+        predictions: 120_431,
+        outcomes: 98_002,
+        changed_at: Some(moment("2026-11-23T16:00:00Z")),
+        rollback_to: Some(1),
+        history: vec![
+            change(3, "rollback", 2, Some(3)),
+            change(2, "deploy", 3, Some(2)),
+            change(1, "deploy", 2, None),
+        ],
+        may_roll_back: Permission::granted(),
+    }
+}
+
+fn moment(text: &str) -> chrono::DateTime<chrono::Utc> {
+    text.parse().expect("samples hold valid times")
+}
+
+fn scratch_dump(address: &str, html: &str) {
+    let name = address.replace(['/', '?', '=', '&'], "_");
+    std::fs::create_dir_all("/tmp/pages").unwrap();
+    let n = std::fs::read_dir("/tmp/pages").unwrap().count();
+    std::fs::write(format!("/tmp/pages/{n:02}{name}.html"), format!("<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'><link rel=stylesheet href='file:///work/main/style/main.css'></head><body><div class=app><header class=app-bar><a class=brand href=/>Millrace</a></header><main class=main id=main>{}</main></div></body></html>", html.replace("http-equiv", "x-equiv"))).unwrap();
+}

@@ -1,0 +1,83 @@
+//! Columns by themselves: event time, entity, empty ones, and what the reader noticed.
+
+use millrace_domain::problem::{ProblemDocument, Split, TimeFormat};
+use millrace_domain::schema::{ColumnType, Finding, Profile};
+
+use super::finding::{Check, Offenders};
+use crate::dataset::{Cells, Dataset};
+use crate::wording::{count, counted, list, share};
+
+/// The event time is a time, and known in every row: without it a split by time cannot place a row.
+pub(super) fn check_event_time(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Finding> {
+    let Some(name) = &problem.data.event_time else { return Vec::new() };
+    let Some(slot) = dataset.slot(name) else { return Vec::new() };
+    let cells = dataset.cells(slot);
+    let typed = Check::critical("event_time").of(name);
+    let expected = match problem.data.time_format {
+        TimeFormat::Iso => "times written as ISO 8601",
+        TimeFormat::UnixS => "seconds since 1970",
+        TimeFormat::UnixMs => "milliseconds since 1970",
+    };
+    if cells.column_type() != ColumnType::Time {
+        let observed = format!(
+            "the column is read as {}; correct the cells that are no times, or the problem's time_format",
+            cells.column_type()
+        );
+        return vec![typed.failed(expected, observed)];
+    }
+    let known = match problem.data.split {
+        Split::Time { .. } => Check::critical("event_time_missing"),
+        Split::Random { .. } => Check::warning("event_time_missing"),
+    };
+    vec![typed.passed(expected, "the column holds times"), complete(dataset, cells, known.of(name), "an event time")]
+}
+
+/// The entity is known in every row.
+pub(super) fn check_entity(dataset: &Dataset, problem: &ProblemDocument) -> Option<Finding> {
+    let name = problem.data.entity.as_ref()?;
+    let cells = dataset.cells(dataset.slot(name)?);
+    Some(complete(dataset, cells, Check::warning("entity_missing").of(name), "an entity"))
+}
+
+fn complete(dataset: &Dataset, cells: &Cells, check: Check<'_>, what: &str) -> Finding {
+    let mut missing = Offenders::default();
+    if cells.missing() > 0 {
+        for row in (0..cells.len()).filter(|row| cells.is_missing(*row)) {
+            missing.add(row, || "missing".to_owned());
+        }
+    }
+    let rows = dataset.rows() as u64;
+    let observed = format!("missing in {} of {} rows ({})", count(missing.rows()), count(rows), share(missing.rows(), rows));
+    check.decided(missing.rows() == 0, missing, format!("every row has {what}"), observed)
+}
+
+/// Columns without a single value.
+pub(super) fn check_empty(profile: &Profile) -> Vec<Finding> {
+    let expected = "every column has values";
+    let mut findings: Vec<Finding> = profile
+        .columns
+        .iter()
+        .filter(|column| column.present == 0)
+        .map(|column| {
+            let observed = format!("missing in all {}", counted(profile.rows, "row"));
+            Check::warning("empty_column").of(&column.column.name).failed(expected, observed)
+        })
+        .collect();
+    if findings.is_empty() {
+        let names = profile.columns.iter().map(|column| column.column.name.as_str());
+        findings.push(Check::warning("empty_column").passed(expected, format!("all have: {}", list(names))));
+    }
+    findings
+}
+
+/// What was noticed while reading travels along as warnings.
+pub(super) fn repeat_notes(profile: &Profile) -> Vec<Finding> {
+    let expected = "every cell is read as it is written";
+    let notes = profile.columns.iter().flat_map(|column| column.notes.iter().map(|note| (&column.column.name, note)));
+    let findings: Vec<Finding> =
+        notes.map(|(name, note)| Check::warning("reading").of(name).failed(expected, note.as_str())).collect();
+    if findings.is_empty() {
+        return vec![Check::warning("reading").passed(expected, "nothing was set aside")];
+    }
+    findings
+}

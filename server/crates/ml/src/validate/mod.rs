@@ -1,0 +1,58 @@
+//! Validation: whether a dataset may be trained on for a problem.
+//!
+//! Every check looks at all rows and says what was asked and what was seen, in words with numbers; checks that hold are
+//! listed too, so that a report shows what was looked at. *Critical* failures stop the pipeline: a column that is not there,
+//! a missing or impossible value, labels that cannot be learned from. *Warnings* travel along with the model: duplicates,
+//! constant inputs, an input that gives the answer away. A dataset without rows is never valid.
+
+mod columns;
+mod features;
+mod finding;
+mod labels;
+mod leak;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use millrace_domain::problem::ProblemDocument;
+use millrace_domain::schema::{CheckOutcome, Finding, Profile, Severity, ValidationReport};
+
+use crate::dataset::Dataset;
+
+/// Checks `dataset` for `problem`. `profile` is the dataset's own; `previous` that of the version before it, if there is one.
+pub fn validate(
+    dataset: &Dataset,
+    profile: &Profile,
+    problem: &ProblemDocument,
+    previous: Option<&Profile>,
+) -> ValidationReport {
+    let mut findings = rows::check_count(dataset, previous);
+    findings.extend(schema::check_columns(dataset, problem));
+    if let Some(previous) = previous {
+        findings.extend(schema::check_change(dataset, problem, previous));
+    }
+    let (labels, found) = labels::check(dataset, problem);
+    findings.extend(found);
+    findings.extend(features::check(dataset, problem, labels.as_ref()));
+    findings.extend(columns::check_event_time(dataset, problem));
+    findings.extend(columns::check_entity(dataset, problem));
+    findings.extend(columns::check_empty(profile));
+    findings.extend(columns::repeat_notes(profile));
+    findings.push(rows::check_duplicates(dataset));
+    // Stable: within a rank, findings stay in the order of the checks and of the document.
+    findings.sort_by_key(rank);
+    ValidationReport { findings }
+}
+
+/// Failures first, the gravest of them on top; then what could not be checked; then what holds.
+fn rank(finding: &Finding) -> u8 {
+    match (finding.outcome, finding.severity) {
+        (CheckOutcome::Failed, Severity::Critical) => 0,
+        (CheckOutcome::Errored, Severity::Critical) => 1,
+        (CheckOutcome::Failed | CheckOutcome::Errored, Severity::Warning) => 2,
+        (CheckOutcome::Failed | CheckOutcome::Errored, Severity::Info) => 3,
+        (CheckOutcome::Skipped, _) => 4,
+        (CheckOutcome::Passed, _) => 5,
+    }
+}

@@ -1,0 +1,145 @@
+//! Columns and expressions: whether what the problem reads is there, and what changed since the version before.
+
+use std::collections::BTreeSet;
+
+use millrace_domain::expr::{BindError, Expression};
+use millrace_domain::problem::{Definition, FeatureType, ProblemDocument};
+use millrace_domain::schema::{Column, Finding, Profile, Severity, ValueType};
+
+use super::finding::Check;
+use crate::dataset::Dataset;
+use crate::wording::{count, list};
+
+/// The names of columns that the problem reads.
+fn used(problem: &ProblemDocument) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let target = problem.target.definition.expression();
+    let expressions = std::iter::once(&target).chain(problem.features.iter().map(|feature| &feature.expression));
+    names.extend(expressions.flat_map(|expression| expression.columns()).map(str::to_owned));
+    names.extend(problem.data.entity.clone());
+    names.extend(problem.data.event_time.clone());
+    names.extend(problem.slices.iter().map(|slice| slice.by.clone()).filter(|by| !is_feature(problem, by)));
+    names
+}
+
+fn is_feature(problem: &ProblemDocument, name: &str) -> bool {
+    problem.features.iter().any(|feature| feature.name == name)
+}
+
+/// Every column that the problem reads exists, and every expression fits the types of its columns.
+pub(super) fn check_columns(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let plain = [("the entity", problem.data.entity.as_ref()), ("the event time", problem.data.event_time.as_ref())];
+    for (role, name) in plain {
+        findings.extend(name.map(|name| exists(dataset, name, role)));
+    }
+    for slice in problem.slices.iter().filter(|slice| !is_feature(problem, &slice.by)) {
+        findings.push(exists(dataset, &slice.by, "a slice"));
+    }
+    findings.push(target(dataset, problem));
+    for feature in &problem.features {
+        let wanted = match feature.feature_type {
+            FeatureType::Number => "a number or a truth value",
+            FeatureType::Category => "a text, a number or a truth value",
+        };
+        let fits = |found: ValueType| match feature.feature_type {
+            FeatureType::Number => matches!(found, ValueType::Number | ValueType::Boolean),
+            FeatureType::Category => found != ValueType::Time,
+        };
+        findings.push(computes(dataset, &feature.name, &feature.expression, wanted, fits));
+    }
+    findings
+}
+
+fn exists(dataset: &Dataset, name: &str, role: &str) -> Finding {
+    let check = Check::critical("column_present").of(name);
+    let expected = format!("a column {name:?}, which is {role} of the problem");
+    match Expression::column(name).bind(dataset.schema()) {
+        Ok(_) => check.passed(expected, "it is there"),
+        Err(error) => check.failed(expected, unbound(&error, dataset)),
+    }
+}
+
+fn target(dataset: &Dataset, problem: &ProblemDocument) -> Finding {
+    let expression = problem.target.definition.expression();
+    let name = match &problem.target.definition {
+        Definition::Column(name) => name,
+        Definition::Expression(_) => &problem.target.name,
+    };
+    computes(dataset, name, &expression, "a label", |_| true)
+}
+
+/// Whether the expression fits the columns and gives something of a fitting type.
+fn computes(
+    dataset: &Dataset,
+    name: &str,
+    expression: &Expression,
+    wanted: &str,
+    fits: impl Fn(ValueType) -> bool,
+) -> Finding {
+    let check = Check::critical("expression").of(name);
+    let expected = format!("{} gives {wanted}", expression.text());
+    match expression.bind(dataset.schema()) {
+        Ok(bound) if fits(bound.value_type()) => check.passed(expected, format!("it gives a {}", bound.value_type())),
+        Ok(bound) => check.failed(expected, format!("it gives a {}{}", bound.value_type(), advice(bound.value_type()))),
+        Err(error) => check.failed(expected, unbound(&error, dataset)),
+    }
+}
+
+/// How to make a number of it.
+fn advice(found: ValueType) -> &'static str {
+    match found {
+        ValueType::Text => "; make the feature a category, or write CAST(… AS double precision)",
+        ValueType::Time => "; take a number from it, as in hour(…), day_of_week(…) or epoch(…)",
+        ValueType::Number | ValueType::Boolean => "",
+    }
+}
+
+fn unbound(error: &BindError, dataset: &Dataset) -> String {
+    match error {
+        BindError::UnknownColumn { similar: None, .. } => {
+            let names = dataset.schema().iter().map(|column| column.name.as_str());
+            format!("{error}; the dataset has {}", list(names))
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What is different from the version before: a removed or retyped column stops the pipeline if the problem reads it.
+pub(super) fn check_change(dataset: &Dataset, problem: &ProblemDocument, previous: &Profile) -> Vec<Finding> {
+    let used = used(problem);
+    let severity = |name: &str| if used.contains(name) { Severity::Critical } else { Severity::Warning };
+    let mut findings = Vec::new();
+    for before in previous.columns.iter().map(|column| &column.column) {
+        let now = dataset.slot(&before.name).map(|slot| &dataset.schema()[slot]);
+        let of = |name| Check { name, column: Some(&before.name), severity: severity(&before.name) };
+        match now {
+            None => findings.push(of("column_removed").failed("every column of the previous version", removed(before, &used))),
+            Some(now) if now.column_type != before.column_type => findings.push(of("column_type_changed").failed(
+                format!("type {}, as in the previous version", before.column_type),
+                format!("type {}", now.column_type),
+            )),
+            Some(_) => {}
+        }
+    }
+    let known: BTreeSet<&str> = previous.columns.iter().map(|column| column.column.name.as_str()).collect();
+    for new in dataset.schema().iter().filter(|column| !known.contains(column.name.as_str())) {
+        findings.push(Check::info("column_new").of(&new.name).failed(
+            "the columns of the previous version",
+            format!("a new column of type {}", new.column_type),
+        ));
+    }
+    if findings.is_empty() {
+        let columns = count(dataset.schema().len() as u64);
+        findings.push(Check::critical("schema_unchanged").passed(
+            "the columns and types of the previous version",
+            format!("the same {columns} columns"),
+        ));
+    }
+    findings
+}
+
+fn removed(before: &Column, used: &BTreeSet<String>) -> String {
+    let role = if used.contains(&before.name) { "the problem reads it" } else { "the problem does not read it" };
+    format!("the column of type {} is gone; {role}", before.column_type)
+}

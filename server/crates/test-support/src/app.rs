@@ -1,0 +1,243 @@
+//! The program with everything it needs, for one test.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
+use millrace_domain::clock::{Clock, Entropy, Surroundings};
+use millrace_domain::ids::AccountId;
+use millrace_domain::policy::{Role, Scope};
+use millrace_services::{Build, Services};
+use millrace_storage::Database;
+use millrace_storage::artifact::ArtifactStore;
+use serde_json::{Value, json};
+
+use crate::database::TestDatabase;
+use crate::person::Person;
+use crate::server::{Server, Start};
+
+/// A server, its database and its files.
+pub struct TestApp {
+    /// The server; replace it to restart.
+    pub server: Server,
+    /// The same use cases, for what no door offers.
+    pub services: Services,
+    database: TestDatabase,
+    home: tempfile::TempDir,
+    binary: String,
+    http: reqwest::Client,
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone)]
+pub struct Launched {
+    /// Its id.
+    pub id: String,
+    /// As the API shows it.
+    pub body: Value,
+}
+
+impl TestApp {
+    /// Starts the program.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn start(binary: &str) -> anyhow::Result<Self> {
+        Self::start_with(binary, &[], &[]).await
+    }
+
+    /// Starts the program with further environment and arguments.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn start_with(binary: &str, env: &[(&str, &str)], arguments: &[&str]) -> anyhow::Result<Self> {
+        let database = TestDatabase::new().await?;
+        let home = tempfile::tempdir()?;
+        let start = Start { binary, database_url: &database.url, home: home.path(), env, arguments };
+        let server = Server::serve(&start).await?;
+        let db = Database::connect(&database.url, 3).await?;
+        let artifacts = ArtifactStore::open(home.path().join("artifacts")).await?;
+        let build = Build { version: "test".to_owned(), lock_digest: Digest::of("test") };
+        let services = Services::new(db, artifacts, surroundings(), build);
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { server, services, database, home, binary: binary.to_owned(), http })
+    }
+
+    /// Its directory.
+    pub fn home(&self) -> PathBuf {
+        self.home.path().to_owned()
+    }
+
+    /// Starts the server again, as it was or with further environment.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn restart(&mut self, env: &[(&str, &str)]) -> anyhow::Result<()> {
+        let start = self.how(env);
+        self.server = Server::serve(&start).await?;
+        Ok(())
+    }
+
+    /// Starts a worker on the same database.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn worker(&self, env: &[(&str, &str)]) -> anyhow::Result<Server> {
+        Server::worker(&self.how(env))
+    }
+
+    fn how<'a>(&'a self, env: &'a [(&'a str, &'a str)]) -> Start<'a> {
+        Start {
+            binary: &self.binary,
+            database_url: &self.database.url,
+            home: self.home.path(),
+            env,
+            arguments: &[],
+        }
+    }
+
+    /// Somebody who is not known.
+    pub fn anybody(&self) -> Person {
+        Person {
+            id: AccountId(0),
+            email: String::new(),
+            password: String::new(),
+            http: self.http.clone(),
+            url: self.server.url.clone(),
+            header: None,
+        }
+    }
+
+    /// A person with these roles, signed in.
+    ///
+    /// # Errors
+    /// When they cannot sign in.
+    pub async fn person(&self, name: &str, roles: &[Role]) -> anyhow::Result<Person> {
+        let email = format!("{name}@example.org");
+        let password = format!("a long password of {name}");
+        let id = self.services.add_person_from_host(&email, name, &password, roles).await?;
+        let person = Person { id, email, password, ..self.anybody() };
+        self.sign_in(person).await
+    }
+
+    /// The person in a new session.
+    ///
+    /// # Errors
+    /// When they cannot sign in.
+    pub async fn sign_in(&self, person: Person) -> anyhow::Result<Person> {
+        let body = json!({ "email": person.email, "password": person.password });
+        let request = self.anybody().request(reqwest::Method::POST, "/api/v1/session").json(&body);
+        let response = request.send().await?;
+        if !response.status().is_success() {
+            bail!("{} could not sign in: {}", person.email, response.text().await?);
+        }
+        let cookie = response.headers().get("set-cookie").context("a session cookie")?.to_str()?;
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        Ok(Person { header: Some(("cookie", cookie)), url: self.server.url.clone(), ..person })
+    }
+
+    /// A program of a person's, with a token of these scopes.
+    ///
+    /// # Errors
+    /// When the token cannot be made.
+    pub async fn token(&self, owner: &Person, scopes: &[Scope]) -> anyhow::Result<Person> {
+        let actor = self.services.recognise_host(&owner.email).await?;
+        let token = self.services.create_token(&actor, "test", scopes, 1).await?;
+        Ok(Person {
+            header: Some(("authorization", format!("Bearer {token}"))),
+            url: self.server.url.clone(),
+            ..owner.clone()
+        })
+    }
+
+    /// Writes, submits and signs off a problem.
+    ///
+    /// # Panics
+    /// When a step of it is refused.
+    pub async fn sign_off(&self, author: &Person, signer: &Person, document: &Value) {
+        let slug = document["slug"].as_str().expect("the document names its slug");
+        let saved = author.post("/api/v1/problems", document.clone()).await.done();
+        let version = format!("/api/v1/problems/{slug}/versions/{}", saved["version"]);
+        author.post(&format!("{version}/submit"), json!({})).await.done();
+        let digest = saved["digest"].as_str().expect("a saved version has a digest");
+        signer.decide(&version, "approve", digest).await.done();
+    }
+
+    /// Brings a file in and waits until it is checked; gives the version as the API shows it.
+    ///
+    /// # Panics
+    /// When the file is refused at the door or checking does not come to an end.
+    pub async fn load(&self, by: &Person, problem: &str, file_name: &str, content: Vec<u8>) -> Value {
+        let taken = by.upload(problem, "data", file_name, content).await.done();
+        let dataset = taken["dataset"].as_str().expect("an upload names its dataset");
+        let path = format!("/api/v1/datasets/{dataset}/versions/{}", taken["version"]);
+        self.wait(by, &path, |seen| seen["summary"]["state"] != "loading").await
+    }
+
+    /// Launches a run and waits until it has ended.
+    ///
+    /// # Panics
+    /// When it is refused or does not come to an end.
+    pub async fn run(&self, by: &Person, problem: &str, request: Value) -> Launched {
+        let launched = by.post(&format!("/api/v1/problems/{problem}/runs"), request).await.done();
+        let id = launched["run"].as_str().expect("a launched run has an id").to_owned();
+        Launched { body: self.ended(by, &id).await, id }
+    }
+
+    /// A run once it has ended.
+    ///
+    /// # Panics
+    /// When it does not come to an end.
+    pub async fn ended(&self, by: &Person, id: &str) -> Value {
+        let is_over = |seen: &Value| !matches!(seen["state"].as_str(), Some("queued" | "running"));
+        self.wait(by, &format!("/api/v1/runs/{id}"), is_over).await
+    }
+
+    async fn wait(&self, by: &Person, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..1_200 {
+            let seen = by.get(path).await.done();
+            if done(&seen) {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{path} did not come to an end; the server said: {}", self.server.output());
+    }
+
+    /// Removes the database.
+    pub async fn remove(self) {
+        drop(self.server);
+        self.database.remove().await;
+    }
+}
+
+#[derive(Debug)]
+struct Now;
+
+impl Clock for Now {
+    #[expect(clippy::disallowed_methods, reason = "the program under test lives by the real clock")]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// Tests need distinct secrets, not strong ones: a counter through SHA-256.
+#[derive(Debug, Default)]
+struct Counter(std::sync::atomic::AtomicU64);
+
+impl Entropy for Counter {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let random = Digest::of(format!("{} {count}", std::process::id()));
+            chunk.copy_from_slice(&random.as_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+fn surroundings() -> Surroundings {
+    Surroundings { clock: Arc::new(Now), entropy: Arc::new(Counter::default()) }
+}

@@ -1,0 +1,115 @@
+//! The built program as a child process.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+/// A running `millrace serve` or `millrace worker`.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it answers; empty for a worker.
+    pub url: String,
+    log: PathBuf,
+}
+
+/// How the program is started.
+#[derive(Debug, Clone)]
+pub struct Start<'a> {
+    /// The binary.
+    pub binary: &'a str,
+    /// Its database.
+    pub database_url: &'a str,
+    /// Its home.
+    pub home: &'a Path,
+    /// Further environment.
+    pub env: &'a [(&'a str, &'a str)],
+    /// Further arguments.
+    pub arguments: &'a [&'a str],
+}
+
+impl Server {
+    /// Starts `serve` on a free port and waits until it is ready.
+    ///
+    /// # Errors
+    /// With its log, when it does not become ready.
+    pub async fn serve(start: &Start<'_>) -> anyhow::Result<Self> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let addr = format!("127.0.0.1:{port}");
+        let mut server = Self::spawn(start, &["serve", "--addr", &addr])?;
+        server.url = format!("http://{addr}");
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        for _ in 0..200 {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("the server ended with {status}: {}", server.output());
+            }
+            let ready = http.get(format!("{}/readyz", server.url)).send().await;
+            if ready.is_ok_and(|response| response.status().is_success()) {
+                return Ok(server);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the server did not become ready: {}", server.output())
+    }
+
+    /// Starts `worker`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn worker(start: &Start<'_>) -> anyhow::Result<Self> {
+        Self::spawn(start, &["worker"])
+    }
+
+    fn spawn(start: &Start<'_>, command: &[&str]) -> anyhow::Result<Self> {
+        let log = start.home.join(format!("{}-{}.log", command[0], next_number(start.home)?));
+        let output = std::fs::File::create(&log)?;
+        let child = Command::new(start.binary)
+            .args(command)
+            .args(start.arguments)
+            .env("DATABASE_URL", start.database_url)
+            .env("MILLRACE_HOME", start.home)
+            .envs(start.env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", start.binary))?;
+        Ok(Self { child, url: String::new(), log })
+    }
+
+    /// What it printed so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it ends by itself, at most so long; whether it did.
+    ///
+    /// # Errors
+    /// When the process cannot be looked at.
+    pub async fn ended_within(&mut self, time: Duration) -> anyhow::Result<bool> {
+        let until = tokio::time::Instant::now() + time;
+        while tokio::time::Instant::now() < until {
+            if self.child.try_wait()?.is_some() {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(false)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ending a process that has ended already is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Numbers the logs of one home.
+fn next_number(home: &Path) -> anyhow::Result<usize> {
+    Ok(std::fs::read_dir(home)?.count())
+}
