@@ -36,3 +36,16 @@ pub fn surroundings() -> Surroundings {
 pub fn failpoint() -> Option<String> {
     std::env::var("MILLRACE_FAILPOINT").ok()
 }
+
+/// Another lease than the usual thirty seconds: `MILLRACE_LEASE_SECONDS`, which tests shorten. Heartbeat and give-up follow.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here and handed on")]
+pub fn timing() -> millrace_executor::Timing {
+    let usual = millrace_executor::Timing::default();
+    match std::env::var("MILLRACE_LEASE_SECONDS").ok().and_then(|text| text.parse::<u64>().ok()) {
+        Some(seconds) if seconds >= 1 => {
+            let lease = std::time::Duration::from_secs(seconds);
+            millrace_executor::Timing { lease, heartbeat: lease / 3, give_up: lease * 2 / 3, ..usual }
+        }
+        _ => usual,
+    }
+}

@@ -20,7 +20,6 @@ pub fn GateTable(
                         <th scope="col">"Gate"</th>
                         <th scope="col" class="num">"Observed"</th>
                         <th scope="col" class="num">"Limit"</th>
-                        <th scope="col" class="num">"95 % interval"</th>
                         <th scope="col" class="num">"n"</th>
                         <th scope="col">"Verdict"</th>
                     </tr>
@@ -33,12 +32,14 @@ pub fn GateTable(
 
 fn gate_row(gate: Gate) -> impl IntoView {
     let note = gate.note.map(|note| view! { <div class="muted">{note}</div> });
+    let interval = gate
+        .interval
+        .map(|(low, high)| view! { <div class="muted">{format!("95 % {} to {}", number(low), number(high))}</div> });
     view! {
         <tr data-tone=tone(gate.verdict)>
-            <th scope="row" data-label="Gate" title=gate.name>{gate.rule}{note}</th>
-            <td class="num" data-label="Observed">{value(gate.observed)}</td>
+            <th scope="row" data-label="Gate" title=gate.name><div>{gate.rule}{note}</div></th>
+            <td class="num" data-label="Observed"><div>{value(gate.observed)}{interval}</div></td>
             <td class="num" data-label="Limit">{value(gate.threshold)}</td>
-            <td class="num" data-label="95 % interval">{interval(gate.interval)}</td>
             <td class="num" data-label="n">{count(gate.n)}</td>
             <td data-label="Verdict">
                 <span class="badge" data-state=gate.verdict.as_str()>{verdict_words(gate.verdict)}</span>
@@ -88,13 +89,6 @@ const fn verdict_words(verdict: Verdict) -> &'static str {
 
 fn value(value: Option<f64>) -> String {
     value.map_or_else(|| "n/a".to_owned(), number)
-}
-
-fn interval(interval: Option<(f64, f64)>) -> String {
-    interval.map_or_else(
-        || "n/a".to_owned(),
-        |(low, high)| format!("{} to {}", number(low), number(high)),
-    )
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ pub fn JsonFacts(
     document: Value,
     /// What it is, for people who don't see it.
     label: &'static str,
+    /// For narrow columns: each value below its name.
+    #[prop(optional)]
+    stacked: bool,
 ) -> impl IntoView {
     let facts = facts(&document);
     if facts.is_empty() {
@@ -31,7 +34,7 @@ pub fn JsonFacts(
     let json = serde_json::to_string_pretty(&document).unwrap_or_default();
     view! {
         <div class="stack stack-tight">
-            <dl class="kv" aria-label=label>{rows}</dl>
+            <dl class=if stacked { "kv kv-stacked" } else { "kv" } aria-label=label>{rows}</dl>
             <details>
                 <summary>"As JSON"</summary>
                 <pre class="code" tabindex="0"><code>{json}</code></pre>

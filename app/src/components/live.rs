@@ -38,8 +38,7 @@ pub fn LiveLine(
     state: RwSignal<LiveState>,
 ) -> impl IntoView {
     let word = move || match state.get() {
-        LiveState::Waiting => "paused",
-        LiveState::Connected => "live",
+        LiveState::Waiting | LiveState::Connected => "live",
         LiveState::Lost => "lost",
     };
     let text = move || match state.get() {

@@ -31,7 +31,6 @@ fn step_item(step: StepView) -> impl IntoView {
         <li data-state=state>
             <div class="timeline-head">
                 <span class="timeline-title">{step.title}</span>
-                <span class="badge badge-plain" data-state=state>{state_words(&step.state)}</span>
                 <span class="timeline-meta">{meta}</span>
             </div>
             {body}
@@ -120,7 +119,7 @@ fn state_words(state: &str) -> &'static str {
 }
 
 fn meta(step: &StepView) -> String {
-    let mut parts = Vec::new();
+    let mut parts = vec![state_words(&step.state).to_owned()];
     if let (Some(started), Some(finished)) = (step.started_at, step.finished_at) {
         parts.push(duration((finished - started).num_milliseconds() as f64 / 1000.0));
     }
@@ -157,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_finished_step_tells_how_long_it_took() {
-        assert_eq!(meta(&step("succeeded")), "14.2 s");
+        assert_eq!(meta(&step("succeeded")), "Done · 14.2 s");
     }
 
     #[test]
@@ -167,7 +166,7 @@ mod tests {
                 attempt: 2,
                 ..step("succeeded")
             }),
-            "14.2 s · attempt 2 of 3"
+            "Done · 14.2 s · attempt 2 of 3"
         );
     }
 

@@ -20,11 +20,16 @@ pub fn bytes(size: i64) -> String {
     }
 }
 
-/// `test.roc_auc` or `roc_auc` as `ROC AUC`; an unknown name as it is.
+/// `test.roc_auc` or `roc_auc` as `ROC AUC`, to stand at the beginning; an unknown name as it is.
 pub fn metric_title(name: &str) -> String {
+    state_words(metric_words(name))
+}
+
+/// The same, to stand inside a sentence: `log loss`.
+pub fn metric_words(name: &str) -> &str {
     let (_, metric) = part_and_metric(name);
     let title = metric.parse::<Metric>().ok().map(Metric::title);
-    state_words(title.unwrap_or(metric))
+    title.unwrap_or(metric)
 }
 
 /// `test.roc_auc` as (`test`, `roc_auc`); a name without a part has an empty one.

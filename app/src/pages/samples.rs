@@ -17,13 +17,11 @@ pub fn rendered<V: IntoView + 'static>(
     content: impl FnOnce() -> V + Send + 'static,
 ) -> String {
     let owner = Owner::new();
-    let html = owner.with(|| {
+    owner.with(|| {
         provide_context(RequestUrl::new(address));
         provide_meta_context();
         view! { <Router>{content()}</Router> }.to_html()
-    });
-    scratch_dump(address, &html);
-    html
+    })
 }
 
 /// A dataset version that passed with warnings.
@@ -59,9 +57,27 @@ pub fn report() -> ValidationReport {
     };
     ValidationReport {
         findings: vec![
-            finding("types", "fare", Severity::Critical, CheckOutcome::Passed, "number in every row"),
-            finding("null_share", "company", Severity::Warning, CheckOutcome::Failed, "34 % missing"),
-            finding("category_share", "company", Severity::Info, CheckOutcome::Skipped, "no earlier version"),
+            finding(
+                "types",
+                "fare",
+                Severity::Critical,
+                CheckOutcome::Passed,
+                "number in every row",
+            ),
+            finding(
+                "null_share",
+                "company",
+                Severity::Warning,
+                CheckOutcome::Failed,
+                "34 % missing",
+            ),
+            finding(
+                "category_share",
+                "company",
+                Severity::Info,
+                CheckOutcome::Skipped,
+                "no earlier version",
+            ),
         ],
     }
 }
@@ -69,19 +85,31 @@ pub fn report() -> ValidationReport {
 /// Columns of every kind that a profile tells differently.
 pub fn profile() -> Profile {
     let column = |name: &str, column_type| ColumnProfile {
-        column: Column { name: name.to_owned(), column_type },
+        column: Column {
+            name: name.to_owned(),
+            column_type,
+        },
         present: 14_000,
         missing: 1_002,
         distinct: 240,
         quantiles: None,
         mean: None,
         standard_deviation: None,
-        top: vec![("Flash Cab".to_owned(), 6_000), ("City Service".to_owned(), 3_000)],
+        top: vec![
+            ("Flash Cab".to_owned(), 6_000),
+            ("City Service".to_owned(), 3_000),
+        ],
         histogram: Vec::new(),
         notes: vec!["blank text in 11 rows".to_owned()],
     };
     let bins = |low: f64, width: f64| {
-        (0..20_u32).map(move |bin| (low + width * f64::from(bin), low + width * f64::from(bin + 1), u64::from(bin * (20 - bin))))
+        (0..20_u32).map(move |bin| {
+            (
+                low + width * f64::from(bin),
+                low + width * f64::from(bin + 1),
+                u64::from(bin * (20 - bin)),
+            )
+        })
     };
     let (day, start) = (86_400e6, 1_760_000_000e6);
     Profile {
@@ -115,7 +143,14 @@ pub fn dataset_version() -> DatasetVersionView {
         report: Some(report()),
         failure: None,
         steps: vec![step("ingest", "succeeded"), step("validate", "succeeded")],
-        versions: vec![dataset(), DatasetSummary { version: 1, state: "rejected".to_owned(), ..dataset() }],
+        versions: vec![
+            dataset(),
+            DatasetSummary {
+                version: 1,
+                state: "rejected".to_owned(),
+                ..dataset()
+            },
+        ],
         may_launch: Permission::refused("only an ML engineer may launch runs"),
     }
 }
@@ -149,12 +184,27 @@ pub fn gates() -> Vec<Gate> {
         note: None,
     };
     vec![
-        gate("success.roc_auc", "ROC AUC at least 0.70 on the test part", Verdict::Pass, Some(0.871)),
-        gate("guardrail.log_loss", "log loss at most 0.60 on the test part", Verdict::Fail, Some(0.64)),
+        gate(
+            "success.roc_auc",
+            "ROC AUC at least 0.70 on the test part",
+            Verdict::Pass,
+            Some(0.871),
+        ),
+        gate(
+            "guardrail.log_loss",
+            "log loss at most 0.60 on the test part",
+            Verdict::Fail,
+            Some(0.64),
+        ),
         Gate {
             note: Some("12 rows; 200 are needed".to_owned()),
             interval: None,
-            ..gate("slice.payment_type", "ROC AUC at least 0.55 in every payment type", Verdict::Insufficient, None)
+            ..gate(
+                "slice.payment_type",
+                "ROC AUC at least 0.55 in every payment type",
+                Verdict::Insufficient,
+                None,
+            )
         },
     ]
 }
@@ -175,8 +225,13 @@ pub fn run(state: &str) -> RunView {
         state: if score.is_some() { "succeeded" } else { "failed" }.to_owned(),
         message: None,
     };
-    let curve: Vec<(f64, f64)> = (0..=50).map(|i| f64::from(i) / 50.0).map(|x| (x, x.powf(0.2))).collect();
-    let bins: Vec<(f64, f64, u64)> = (0..20_u32).map(|i| (f64::from(i) / 20.0, f64::from(i + 1) / 20.0, 300)).collect();
+    let curve: Vec<(f64, f64)> = (0..=50)
+        .map(|i| f64::from(i) / 50.0)
+        .map(|x| (x, x.powf(0.2)))
+        .collect();
+    let bins: Vec<(f64, f64, u64)> = (0..20_u32)
+        .map(|i| (f64::from(i) / 20.0, f64::from(i + 1) / 20.0, 300))
+        .collect();
     RunView {
         summary: RunSummary {
             id: "17".to_owned(),
@@ -197,8 +252,16 @@ pub fn run(state: &str) -> RunView {
         parameters: Some(json!({"max_depth": 5, "eta": 0.1})),
         provenance: json!({"git_sha": null, "problem_digest": "ab".repeat(32), "seed": 7}),
         failure: None,
-        steps: vec![step("features", "succeeded"), step("tune", "succeeded"), step("train", "running")],
-        metrics: vec![metric("test.roc_auc", 0.871), metric("test.log_loss", 0.64), metric("validation.roc_auc", 0.88)],
+        steps: vec![
+            step("features", "succeeded"),
+            step("tune", "succeeded"),
+            step("train", "running"),
+        ],
+        metrics: vec![
+            metric("test.roc_auc", 0.871),
+            metric("test.log_loss", 0.64),
+            metric("validation.roc_auc", 0.88),
+        ],
         gates: gates(),
         trials: vec![trial(0, Some(0.85)), trial(1, None), trial(2, Some(0.88))],
         artifacts: vec![ArtifactView {
@@ -257,7 +320,10 @@ pub fn model_version() -> ModelVersionView {
         provenance: json!({"problem_digest": "ab".repeat(32), "seed": 7}),
         dataset: dataset(),
         importance: vec![("fare".to_owned(), 0.61), ("company".to_owned(), 0.22)],
-        inputs: vec![("fare".to_owned(), "number".to_owned()), ("company".to_owned(), "text".to_owned())],
+        inputs: vec![
+            ("fare".to_owned(), "number".to_owned()),
+            ("company".to_owned(), "text".to_owned()),
+        ],
         warnings: vec!["company: 34 % missing (null_share)".to_owned()],
         review: ReviewView {
             given: 1,
@@ -304,11 +370,4 @@ pub fn deployment() -> DeploymentView {
 
 fn moment(text: &str) -> chrono::DateTime<chrono::Utc> {
     text.parse().expect("samples hold valid times")
-}
-
-fn scratch_dump(address: &str, html: &str) {
-    let name = address.replace(['/', '?', '=', '&'], "_");
-    std::fs::create_dir_all("/tmp/pages").unwrap();
-    let n = std::fs::read_dir("/tmp/pages").unwrap().count();
-    std::fs::write(format!("/tmp/pages/{n:02}{name}.html"), format!("<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'><link rel=stylesheet href='file:///work/main/style/main.css'></head><body><div class=app><header class=app-bar><a class=brand href=/>Millrace</a></header><main class=main id=main>{}</main></div></body></html>", html.replace("http-equiv", "x-equiv"))).unwrap();
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leptos::config::LeptosOptions;
-use millrace_executor::Timing;
 use millrace_services::Services;
 use millrace_serving::Serving;
 use tokio::net::TcpListener;
@@ -26,7 +25,7 @@ pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result
     announce(&services, &web).await?;
     let workers = CancellationToken::new();
     let worker = executes.then(|| {
-        let worker = wiring::worker(&services, &worker_name("serve"), Timing::default());
+        let worker = wiring::worker(&services, &worker_name("serve"), outside::timing());
         tokio::spawn(worker.run(1, workers.clone()))
     });
     serve_on(listener, services, &web, shutdown).await?;
@@ -92,7 +91,7 @@ pub async fn work(storage: Storage, slots: usize) -> anyhow::Result<()> {
     let parts = wiring::open(&storage).await?;
     let name = worker_name("worker");
     tracing::info!(name, slots, "worker started");
-    wiring::worker(&parts.services, &name, Timing::default()).run(slots, shutdown).await;
+    wiring::worker(&parts.services, &name, outside::timing()).run(slots, shutdown).await;
     Ok(())
 }
 

@@ -60,7 +60,7 @@ fn column_row(position: usize, column: ColumnProfile, page: &str) -> impl IntoVi
         .collect();
     view! {
         <tr>
-            <th scope="row" data-label="Column"><a href=link>{name}</a>{notes}</th>
+            <th scope="row" data-label="Column"><div><a href=link>{name}</a>{notes}</div></th>
             <td data-label="Type"><span class="tag">{column.column.column_type.as_str()}</span></td>
             <td class="num" data-label="Missing">{missing_share(&column)}</td>
             <td class="num" data-label="Distinct">{distinct(column.distinct)}</td>

@@ -43,8 +43,10 @@ fn dataset_row(row: DatasetSummary) -> impl IntoView {
     view! {
         <tr>
             <th scope="row" data-label="Dataset">
-                <a href=version_address(&row.dataset, row.version)>{format!("{} v{}", row.name, row.version)}</a>
-                <div class="muted">{row.file_name}</div>
+                <div>
+                    <a href=version_address(&row.dataset, row.version)>{format!("{} v{}", row.name, row.version)}</a>
+                    <div class="muted">{row.file_name}</div>
+                </div>
             </th>
             <td data-label="Problem"><a href=problem>{row.problem}</a></td>
             <td data-label="State"><StateBadge state=row.state /></td>

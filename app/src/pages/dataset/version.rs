@@ -61,7 +61,6 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
                 {is_loading.then(|| view! { <LiveLine state=live/> })}
                 {version.failure.map(|failure| view! { <Unreadable failure summary=summary.clone()/> })}
                 {version.report.map(|report| view! { <Findings report page=page.clone()/> })}
-                {version.profile.map(|profile| view! { <Columns profile page=page.clone()/> })}
             </div>
             <aside class="split-side stack">
                 <Identity summary=summary.clone() digest=version.digest source=version.source_digest format=version.format/>
@@ -69,6 +68,7 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
                 <OtherVersions versions=version.versions current=summary.version/>
             </aside>
         </div>
+        {version.profile.map(|profile| view! { <Columns profile page/> })}
     }
 }
 
@@ -267,7 +267,10 @@ mod rendered_tests {
     #[test]
     fn the_banner_says_what_passed_and_whether_training_is_blocked() {
         let html = page("/datasets/5/v/2", dataset_version());
-        assert!(html.contains("1 of 3 checks passed") && html.contains("Blocks training: no"), "{html}");
+        assert!(
+            html.contains("1 of 3 checks passed") && html.contains("Blocks training: no"),
+            "{html}"
+        );
     }
 
     #[test]
@@ -278,14 +281,28 @@ mod rendered_tests {
     #[test]
     fn the_address_filters_findings_and_opens_a_column() {
         let html = page("/datasets/5/v/2?outcome=passed&profile=fare", dataset_version());
-        assert!(!html.contains("34 % missing") && html.contains("Histogram of fare"), "{html}");
+        assert!(
+            !html.contains("34 % missing") && html.contains("Histogram of fare"),
+            "{html}"
+        );
     }
 
     #[test]
     fn a_file_that_could_not_be_read_names_the_place_and_the_way_out() {
-        let failure = FailureView { code: "ragged".to_owned(), message: "row 7 has 4 fields, the header 5".to_owned() };
-        let version = DatasetVersionView { failure: Some(failure), profile: None, report: None, ..dataset_version() };
+        let failure = FailureView {
+            code: "ragged".to_owned(),
+            message: "row 7 has 4 fields, the header 5".to_owned(),
+        };
+        let version = DatasetVersionView {
+            failure: Some(failure),
+            profile: None,
+            report: None,
+            ..dataset_version()
+        };
         let html = page("/datasets/5/v/2", version);
-        assert!(html.contains("Row 7 has 4 fields, the header 5.") && html.contains("Upload the corrected file"), "{html}");
+        assert!(
+            html.contains("Row 7 has 4 fields, the header 5.") && html.contains("Upload the corrected file"),
+            "{html}"
+        );
     }
 }

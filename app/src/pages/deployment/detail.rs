@@ -91,6 +91,10 @@ fn result_in_words(newest: &DeploymentChange, done: &str, took_ms: &str) -> Opti
 fn Head(deployment: DeploymentView) -> impl IntoView {
     let model = format!("/models/{}", deployment.slug);
     let problem = format!("/problems/{}", deployment.slug);
+    // On a phone the confirmation stands below the history; whoever is called at night gets there in one touch.
+    let roll_back = deployment.champion.map(|_| {
+        view! { <a class="button button-danger" data-icon="rollback" href="#roll-back" rel="external">"Roll back"</a> }
+    });
     view! {
         <PageHeader
             title=deployment.title
@@ -105,6 +109,7 @@ fn Head(deployment: DeploymentView) -> impl IntoView {
             }
             actions=move || {
                 view! {
+                    {roll_back}
                     <a class="button" data-icon="model" href=model>"Model versions"</a>
                     <a class="button" data-icon="problem" href=problem>"Problem"</a>
                 }
@@ -198,7 +203,10 @@ mod rendered_tests {
             let form = PageForm::<RollBack>::new();
             view! { <Deployment deployment=deployment() form/> }
         });
-        assert!(html.contains("Roll back to v1?") && html.contains("action=\"/fn/roll_back\""), "{html}");
+        assert!(
+            html.contains("Roll back to v1?") && html.contains("action=\"/fn/roll_back\""),
+            "{html}"
+        );
         assert!(html.contains("required"), "{html}");
     }
 }

@@ -66,8 +66,10 @@ fn deployment_row(row: DeploymentView) -> impl IntoView {
     view! {
         <tr>
             <th scope="row" data-label="Problem">
-                <a href=page>{row.slug}</a>
-                <div class="muted">{row.title}</div>
+                <div>
+                    <a href=page>{row.slug}</a>
+                    <div class="muted">{row.title}</div>
+                </div>
             </th>
             <td data-label="Live version">{version}</td>
             <td data-label="Stage"><StateBadge state=row.stage/></td>

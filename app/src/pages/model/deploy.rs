@@ -39,15 +39,19 @@ pub fn PutLive(
     }
     let permission = version.may_deploy;
     let state = if permission.allowed { "ready" } else { "blocked" };
-    let effect = format!(
-        "From then on version {number} answers every prediction of {slug}, in place of what is live in generation {}. \
-         It can be rolled back.",
-        version.generation
-    );
+    let effect = match version.generation {
+        0 => format!(
+            "From then on version {number} answers every prediction of {slug}, the first version to do so."
+        ),
+        generation => format!(
+            "From then on version {number} answers every prediction of {slug}, in place of what is live now \
+             (generation {generation}). It can be rolled back."
+        ),
+    };
     let reason = form.typed("reason").unwrap_or_default();
     let disabled = !permission.allowed;
     view! {
-        <section class="card decision confirm" data-state=state aria-labelledby="put-live">
+        <section class="card decision" data-state=state aria-labelledby="put-live">
             <div class="card-header"><h2 id="put-live">{format!("Put version {number} live")}</h2></div>
             <div class="card-body stack">
                 <p>{effect}</p>

@@ -29,7 +29,7 @@ pub fn Lineage(
                     <KeyValue name="Model digest"><ShortDigest digest=version.digest/></KeyValue>
                     <KeyValue name="Artifact"><ShortDigest digest=version.artifact/></KeyValue>
                 </KeyValues>
-                <JsonFacts document=version.provenance label="Provenance"/>
+                <JsonFacts document=version.provenance label="Provenance" stacked=true/>
             </div>
         </section>
         <section class="card">

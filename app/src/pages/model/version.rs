@@ -82,7 +82,15 @@ fn Version(version: ModelVersionView, form: PageForm<Deploy>) -> impl IntoView {
                     digest=version.digest.clone()
                 />
                 <PutLive version=version.clone() form/>
-                {importance.map(|figure| view! { <ChartFigure figure/> })}
+                {importance
+                    .map(|figure| {
+                        view! {
+                            <section class="section">
+                                <div class="section-header"><h2>{figure.title.clone()}</h2></div>
+                                <ChartFigure figure/>
+                            </section>
+                        }
+                    })}
                 <Calling slug=summary.slug inputs=version.inputs.clone()/>
             </div>
             <aside class="split-side stack">
@@ -154,14 +162,20 @@ mod rendered_tests {
     #[test]
     fn going_live_names_the_version_and_what_it_does() {
         let html = page(model_version());
-        assert!(html.contains("version 4 answers every prediction of taxi-tips"), "{html}");
+        assert!(
+            html.contains("version 4 answers every prediction of taxi-tips"),
+            "{html}"
+        );
         assert!(html.contains("action=\"/fn/deploy\""), "{html}");
     }
 
     #[test]
     fn who_may_not_put_it_live_reads_why() {
         let refusal = millrace_domain::view::Permission::refused("only an approved version goes live");
-        let html = page(ModelVersionView { may_deploy: refusal, ..model_version() });
+        let html = page(ModelVersionView {
+            may_deploy: refusal,
+            ..model_version()
+        });
         assert!(html.contains("Only an approved version goes live."), "{html}");
     }
 }

@@ -99,7 +99,7 @@ fn Head(run: RunView, acts: RunActs) -> impl IntoView {
                         <a href=problem_page>{format!("{} v{}", summary.problem, summary.problem_version)}</a>
                     </span>
                     <span><a href=dataset_page>{format!("{} v{}", dataset.name, dataset.version)}</a></span>
-                    <span class="tag">{summary.trainer}</span>
+                    <span><span class="tag">{summary.trainer}</span></span>
                     <span>"by " {summary.author}</span>
                     <span><Moment at=summary.created_at/></span>
                     {summary.seconds.map(|seconds| view! { <span>"took " {duration(seconds)}</span> })}
@@ -209,7 +209,14 @@ fn Plots(run: RunView) -> impl IntoView {
     }
     let figures = figures
         .into_iter()
-        .map(|figure| view! { <ChartFigure figure/> })
+        .map(|figure| {
+            view! {
+                <section class="stack stack-tight">
+                    <h2>{figure.title.clone()}</h2>
+                    <ChartFigure figure/>
+                </section>
+            }
+        })
         .collect_view();
     view! { <div class="grid grid-wide">{figures}</div> }.into_any()
 }
@@ -252,7 +259,10 @@ mod rendered_tests {
         run.metrics[1].value = f64::INFINITY;
         run.gates[0].observed = Some(f64::NAN);
         let html = page("/runs/17", run);
-        assert!(html.contains("not a number") && html.contains("infinite"), "{html}");
+        assert!(
+            html.contains("not a number") && html.contains("infinite"),
+            "{html}"
+        );
     }
 
     #[test]
@@ -265,7 +275,7 @@ mod rendered_tests {
     fn every_tab_has_content() {
         let shown = [
             ("plots", "ROC curve"),
-            ("trials", "Validation ROC AUC"),
+            ("trials", "validation ROC AUC"),
             ("provenance", "problem digest"),
             ("artifacts", "812 kB"),
         ];

@@ -7,7 +7,7 @@ use millrace_domain::view::TrialView;
 use serde_json::Value;
 
 use crate::components::{ChartFigure, Empty, StateBadge};
-use crate::pages::quantity::{metric_title, part_and_metric};
+use crate::pages::quantity::{metric_words, part_and_metric};
 
 /// Trials as a figure and as a table, best first.
 #[component]
@@ -70,14 +70,14 @@ fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
             <th scope="row" data-label="Trial">{trial.number + 1}</th>
             <td class="num" data-label="Validation score">{trial.score.map_or_else(|| "n/a".to_owned(), number)}</td>
             <td data-label="State"><StateBadge state=trial.state/>{message}</td>
-            <td class="code" data-label="Parameters">{parameters(&trial.parameters)}</td>
+            <td data-label="Parameters"><code>{parameters(&trial.parameters)}</code></td>
         </tr>
     }
 }
 
 fn history(trials: &[TrialView], metric: &str, budget: Option<u64>) -> Figure {
     let values = TuningHistory {
-        objective: format!("Validation {}", metric_title(metric)),
+        objective: format!("validation {}", metric_words(metric)),
         direction: direction(metric),
         trials: trials
             .iter()

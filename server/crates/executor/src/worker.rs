@@ -106,9 +106,9 @@ impl Worker {
             let Ok(slot) = Arc::clone(&free).acquire_owned().await else { break };
             match step::claim(self.db.pool(), &self.name, self.timing.lease.as_secs_f64()).await {
                 Ok(Some(claim)) => {
-                    let worker = self.clone();
+                    let (worker, until) = (self.clone(), shutdown.clone());
                     running.spawn(async move {
-                        worker.attempt(claim).await;
+                        worker.attempt(claim, &until).await;
                         drop(slot);
                     });
                     continue;
@@ -123,7 +123,7 @@ impl Worker {
                 () = shutdown.cancelled() => {}
             }
         }
-        running.abort_all();
+        while running.join_next().await.is_some() {}
         listener.abort();
     }
 
@@ -134,7 +134,7 @@ impl Worker {
     pub async fn drain(&self) -> Result<usize, StorageError> {
         let mut done = 0;
         while let Some(claim) = step::claim(self.db.pool(), &self.name, self.timing.lease.as_secs_f64()).await? {
-            self.attempt(claim).await;
+            self.attempt(claim, &CancellationToken::new()).await;
             done += 1;
         }
         Ok(done)
@@ -161,8 +161,8 @@ impl Worker {
         }
     }
 
-    /// One attempt: start, perform under a kept lease, commit under the fence.
-    async fn attempt(&self, claim: Claim) {
+    /// One attempt: start, perform under a kept lease, commit under the fence. No transaction is ever dropped half-way.
+    async fn attempt(&self, claim: Claim, shutdown: &CancellationToken) {
         let claim = Arc::new(claim);
         let kind = claim.step.kind.clone();
         tracing::info!(step = %claim.step.id, kind, attempt = claim.step.attempt, "step claimed");
@@ -178,21 +178,25 @@ impl Worker {
             progress,
             failpoints: self.failpoints.clone(),
         };
-        let follow = tokio::spawn(self.clone().follow(Arc::clone(&claim), reports));
+        let followed = CancellationToken::new();
+        let follow = tokio::spawn(self.clone().follow(Arc::clone(&claim), reports, followed.clone()));
+        let begun = self.begin(&claim).await;
         let result = tokio::select! {
-            result = self.perform(&context) => result,
+            result = async { begun?; self.perform(&context).await } => Some(result),
             end = lease::keep(&self.db, &claim, &self.timing, &stop) => match end {
-                End::CancelRequested => Err(StepError::Cancelled),
-                End::Lost => {
-                    tracing::warn!(step = %claim.step.id, kind, "lease lost; the work is given up");
-                    follow.abort();
-                    return;
-                }
+                End::CancelRequested => Some(Err(StepError::Cancelled)),
+                End::Lost => None,
             },
+            () = shutdown.cancelled() => None,
         };
         stop.cancel();
-        drop(context);
-        follow.abort();
+        followed.cancel();
+        // Its last write ends before the step's own; a follower that failed has only lost progress reports.
+        let _ = follow.await;
+        let Some(result) = result else {
+            tracing::warn!(step = %claim.step.id, kind, "the work is given up; another worker takes the step when the lease lapses");
+            return;
+        };
         self.failpoints.reach(&kind, Point::BeforeCommit);
         match self.conclude(&claim, result).await {
             Ok(state) => tracing::info!(step = %claim.step.id, kind, %state, "step ended"),
@@ -207,15 +211,18 @@ impl Worker {
         self.failpoints.reach(&kind, Point::AfterCommit);
     }
 
+    async fn begin(&self, claim: &Claim) -> Result<(), StorageError> {
+        let tx = self.db.begin().await?;
+        self.lifecycle.started(&tx, &claim.step).await?;
+        tx.commit().await.map_err(StorageError::from)
+    }
+
     async fn perform(&self, context: &Context) -> Result<Done, StepError> {
         let step = context.step();
         let Some(handler) = self.handlers.get(step.kind.as_str()) else {
             let kind = &step.kind;
             return Err(StepError::refused("unknown_step", format!("this version does not know the step {kind}")));
         };
-        let tx = self.db.begin().await?;
-        self.lifecycle.started(&tx, step).await?;
-        tx.commit().await.map_err(StorageError::from)?;
         handler.perform(context).await
     }
 
@@ -277,8 +284,20 @@ impl Worker {
     }
 
     /// Writes the latest progress report down, at most four times a second.
-    async fn follow(self, claim: Arc<Claim>, mut reports: watch::Receiver<Option<serde_json::Value>>) {
-        while reports.changed().await.is_ok() {
+    async fn follow(
+        self,
+        claim: Arc<Claim>,
+        mut reports: watch::Receiver<Option<serde_json::Value>>,
+        over: CancellationToken,
+    ) {
+        loop {
+            let changed = tokio::select! {
+                changed = reports.changed() => changed.is_ok(),
+                () = over.cancelled() => false,
+            };
+            if !changed {
+                return;
+            }
             let Some(progress) = reports.borrow_and_update().clone() else { continue };
             let written = async {
                 let tx = self.db.begin().await?;
@@ -289,7 +308,10 @@ impl Worker {
             if let Err(error) = written.await {
                 tracing::debug!(%error, "progress was not written");
             }
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(250)) => {}
+                () = over.cancelled() => return,
+            }
         }
     }
 }

@@ -14,7 +14,6 @@ use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
-use millrace_executor::Timing;
 use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use reqwest::multipart::{Form, Part};
@@ -66,7 +65,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let services = parts.services;
     let people = make_people(&services).await?;
     let workers = CancellationToken::new();
-    let worker = wiring::worker(&services, "demo", Timing::default());
+    let worker = wiring::worker(&services, "demo", outside::timing());
     let worker = tokio::spawn(worker.run(1, workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({

@@ -72,9 +72,13 @@ impl Expression {
         Ok(Self { text: text.trim().to_owned(), tree: parse::parse(text)? })
     }
 
-    /// An expression that is just a column.
+    /// An expression that is just a column; its text is quoted where SQL would read the bare name as something else.
+    #[cfg(feature = "parse")]
     pub fn column(name: &str) -> Self {
-        Self { text: name.to_owned(), tree: Node::Column(name.to_owned()) }
+        let tree = Node::Column(name.to_owned());
+        let is_bare = parse::parse(name).is_ok_and(|read| read == tree);
+        let text = if is_bare { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) };
+        Self { text, tree }
     }
 
     /// The text as written.

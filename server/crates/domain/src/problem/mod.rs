@@ -102,6 +102,7 @@ pub enum Definition {
 
 impl Definition {
     /// The expression that gives the label.
+    #[cfg(feature = "parse")]
     pub fn expression(&self) -> Expression {
         match self {
             Self::Column(name) => Expression::column(name),

@@ -144,3 +144,11 @@ fn text_that_is_neither_json_nor_toml_is_one_mistake() {
     assert_eq!(mistakes("slug = ")[0].0, "");
     assert_eq!(mistakes("{\"slug\": }")[0].0, "");
 }
+
+#[test]
+fn a_feature_named_like_no_sql_name_reads_back() {
+    let spaced = TAXI.replace("name = \"hour\"\nexpression = \"trip_start_hour\"", "name = \"fixed acidity\"");
+    let document = ProblemDocument::parse(&spaced).unwrap();
+    assert_eq!(document.features[1].expression.columns(), ["fixed acidity"]);
+    assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document));
+}

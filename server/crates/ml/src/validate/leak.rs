@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_monotone_function_of_a_number_is_found() {
         let target = labels((0..2_000).map(|row| row * 37 % 2_000), true);
-        let feature = column((0..2_000).map(|row| -(row * 37 % 2_000).pow(3)));
+        let feature = column((0..2_000).map(|row| -(row * 37 % 2_000_i64).pow(3)));
         assert_eq!(find(&feature, true, &target), Some(Leak::ByOrder));
     }
 

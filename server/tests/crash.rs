@@ -1,0 +1,140 @@
+//! Killed at any step, at any point, a run resumes and comes to the same bits.
+
+use std::time::Duration;
+
+use millrace_domain::policy::Role;
+use millrace_test_support::{Person, TestApp};
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
+const POINTS: [&str; 4] = ["claimed", "mid", "before_commit", "after_commit"];
+
+fn document() -> Value {
+    json!({
+        "slug": "survives", "title": "Is it big", "decision": "which shelf",
+        "target": { "name": "big", "kind": "binary", "column": "big" },
+        "data": { "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 } },
+        "features": [{ "name": "x" }, { "name": "noise" }],
+        "success": { "metric": "roc_auc", "at_least": 0.6 }
+    })
+}
+
+fn rows() -> Vec<u8> {
+    let mut csv = "x,noise,big\n".to_owned();
+    for row in 0..400u32 {
+        let (x, noise) = ((row * 37) % 101, (row * 13) % 29);
+        csv.push_str(&format!("{x},{noise},{}\n", u32::from(x + noise > 60)));
+    }
+    csv.into_bytes()
+}
+
+struct Ended {
+    model: String,
+    metrics: Value,
+}
+
+/// Runs the pipeline to its end, whatever the server does meanwhile, and gives what must not depend on it.
+async fn run_to_the_end(app: &mut TestApp, engineer: Person, stakeholder: &Person, armed: Option<&str>) -> Ended {
+    app.sign_off(&engineer, stakeholder, &document()).await;
+    let loads = armed.is_some_and(|point| point.starts_with("ingest") || point.starts_with("validate"));
+    let mut engineer = engineer;
+    if loads {
+        engineer = rearm(app, engineer, armed).await;
+    }
+    let taken = engineer.upload("survives", "data", "rows.csv", rows()).await.done();
+    if loads {
+        engineer = revive(app, engineer).await;
+    }
+    let path = format!("/api/v1/datasets/{}/versions/1", taken["dataset"].as_str().unwrap());
+    wait(&engineer, &path, |seen| seen["summary"]["state"] == "valid").await;
+    if armed.is_some() && !loads {
+        engineer = rearm(app, engineer, armed).await;
+    }
+    let request = json!({ "trainer": "gradient_boosting", "budget": 2, "seed": 5 });
+    let launched = engineer.post("/api/v1/problems/survives/runs", request).await.done();
+    if armed.is_some() && !loads {
+        engineer = revive(app, engineer).await;
+    }
+    let run = wait(&engineer, &format!("/api/v1/runs/{}", launched["run"].as_str().unwrap()), |seen| {
+        !matches!(seen["state"].as_str(), Some("queued" | "running"))
+    })
+    .await;
+    assert_eq!(run["state"], "succeeded", "{}", run["failure"]);
+    let model = engineer.get("/api/v1/models/survives/versions/1").await.done();
+    Ended { model: model["artifact"].as_str().unwrap().to_owned(), metrics: run["metrics"].clone() }
+}
+
+/// Starts the server again with that failpoint.
+async fn rearm(app: &mut TestApp, person: Person, armed: Option<&str>) -> Person {
+    let environment: Vec<(&str, &str)> = armed.map(|point| ("MILLRACE_FAILPOINT", point)).into_iter().chain(LEASES).collect();
+    app.restart(&environment).await.unwrap();
+    app.sign_in(person).await.unwrap()
+}
+
+/// Short leases, so that a lost step is taken up soon.
+const LEASES: [(&str, &str); 1] = [("MILLRACE_LEASE_SECONDS", "2")];
+
+/// Waits until the server has died of its failpoint, and starts it as it should be.
+async fn revive(app: &mut TestApp, person: Person) -> Person {
+    assert!(app.server.ended_within(Duration::from_secs(20)).await.unwrap(), "the failpoint was not reached");
+    app.restart(&LEASES).await.unwrap();
+    app.sign_in(person).await.unwrap()
+}
+
+async fn wait(by: &Person, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..600 {
+        let seen = by.get(path).await.done();
+        if done(&seen) {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{path} did not come to an end within a minute");
+}
+
+async fn ended(armed: Option<&str>) -> Ended {
+    let mut app = TestApp::start_with(BINARY, &LEASES, &[]).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    let ended = run_to_the_end(&mut app, engineer, &stakeholder, armed).await;
+    let broken = millrace_storage::invariant::first_violation(app.services.db().pool()).await.unwrap();
+    assert_eq!(broken, None, "after {armed:?}");
+    assert!(app.services.verify_audit().await.unwrap().is_ok());
+    app.remove().await;
+    ended
+}
+
+async fn survives(kinds: &[&str]) {
+    let untouched = ended(None).await;
+    for kind in kinds {
+        for point in POINTS {
+            if (*kind, point) == ("register", "mid") {
+                // Registering computes nothing, so there is no middle.
+                continue;
+            }
+            let killed = ended(Some(&format!("{kind}:{point}"))).await;
+            assert_eq!(killed.model, untouched.model, "{kind}:{point}");
+            assert_eq!(killed.metrics, untouched.metrics, "{kind}:{point}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_load_killed_at_any_point_comes_to_the_same_bits() {
+    survives(&["ingest", "validate"]).await;
+}
+
+#[tokio::test]
+async fn a_run_killed_while_it_prepares_and_searches_comes_to_the_same_bits() {
+    survives(&["features", "tune"]).await;
+}
+
+#[tokio::test]
+async fn a_run_killed_while_it_trains_and_measures_comes_to_the_same_bits() {
+    survives(&["train", "evaluate"]).await;
+}
+
+#[tokio::test]
+async fn a_run_killed_while_it_judges_and_registers_comes_to_the_same_bits() {
+    survives(&["gate", "register"]).await;
+}
