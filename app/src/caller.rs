@@ -64,17 +64,9 @@ impl Caller {
         sessions: Arc<dyn SessionDoor>,
         query: Option<&str>,
     ) -> Result<Self, Fault> {
-        let asked = query
-            .unwrap_or_default()
-            .split('&')
-            .any(|pair| pair.split('=').next() == Some(KEPT));
+        let asked = query.unwrap_or_default().split('&').any(|pair| pair.split('=').next() == Some(KEPT));
         let kept = if asked { sessions.take_kept().await? } else { None };
-        Ok(Self {
-            services,
-            actor,
-            sessions,
-            kept,
-        })
+        Ok(Self { services, actor, sessions, kept })
     }
 }
 
@@ -101,10 +93,7 @@ pub fn actor() -> Result<(Services, Actor), PageFault> {
 ///
 /// # Errors
 /// Those of `act`.
-pub async fn submitted<T>(
-    typed: &[(&str, &str)],
-    act: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, PageFault> {
+pub async fn submitted<T>(typed: &[(&str, &str)], act: impl Future<Output = Result<T, Fault>>) -> Result<T, PageFault> {
     let result = act.await.map_err(PageFault::from);
     let Some(page) = plain_form() else { return result };
     match &result {
@@ -130,8 +119,7 @@ pub async fn show_once(text: &str) -> Result<(), PageFault> {
 /// # Errors
 /// When it is none of the three.
 pub fn decision(word: &str) -> Result<ReviewDecision, Fault> {
-    word.parse()
-        .map_err(|_| Fault::field("/decision", "must be approve, request_changes or comment"))
+    word.parse().map_err(|_| Fault::field("/decision", "must be approve, request_changes or comment"))
 }
 
 async fn keep_for(page: &str, outcome: Outcome, typed: &[(&str, &str)]) -> Result<(), Fault> {
@@ -155,10 +143,7 @@ fn page_behind(headers: &HeaderMap) -> Option<String> {
         return None;
     }
     let referer = header(REFERER).and_then(|text| text.parse::<Uri>().ok());
-    let page = referer
-        .as_ref()
-        .and_then(Uri::path_and_query)
-        .map_or("/", |page| page.as_str());
+    let page = referer.as_ref().and_then(Uri::path_and_query).map_or("/", |page| page.as_str());
     let page = return_path::local(page).unwrap_or("/");
     Some(return_path::with_query(page, &[KEPT, "__path", "__err"], &[]))
 }
@@ -176,10 +161,7 @@ mod tests {
 
     #[test]
     fn a_plain_form_leads_back_to_its_page_without_earlier_answers() {
-        let headers = headers(
-            "text/html,*/*",
-            "http://localhost:8080/problems/new?from=a&kept=1&__path=x&__err=y",
-        );
+        let headers = headers("text/html,*/*", "http://localhost:8080/problems/new?from=a&kept=1&__path=x&__err=y");
         assert_eq!(page_behind(&headers).as_deref(), Some("/problems/new?from=a"));
     }
 
@@ -191,9 +173,6 @@ mod tests {
 
     #[test]
     fn a_call_by_wasm_has_no_page_to_lead_back_to() {
-        assert_eq!(
-            page_behind(&headers("application/json", "http://localhost:8080/")),
-            None
-        );
+        assert_eq!(page_behind(&headers("application/json", "http://localhost:8080/")), None);
     }
 }

@@ -37,10 +37,8 @@ fn answer_with(status: u16) {
     use axum::http::StatusCode;
     use leptos::prelude::use_context;
 
-    if let (Some(response), Ok(status)) = (
-        use_context::<leptos_axum::ResponseOptions>(),
-        StatusCode::from_u16(status),
-    ) {
+    if let (Some(response), Ok(status)) = (use_context::<leptos_axum::ResponseOptions>(), StatusCode::from_u16(status))
+    {
         response.set_status(status);
     }
 }
@@ -73,8 +71,7 @@ mod tests {
 
     #[test]
     fn words_of_the_framework_never_reach_the_page() {
-        let fault =
-            PageFault::from_server_fn_error(ServerFnErrorErr::ServerError("relation \"account\"".into()));
+        let fault = PageFault::from_server_fn_error(ServerFnErrorErr::ServerError("relation \"account\"".into()));
         assert!(!fault.0.detail.contains("relation"), "{fault:?}");
     }
 

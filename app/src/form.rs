@@ -46,11 +46,7 @@ where
         // Leptos reads a fault from the address, where anybody can write one. It is replaced by nothing, so that the action
         // begins without a value; that there was one is shown in our own words.
         provide_context(ServerActionError::new("", ""));
-        Self {
-            action: ServerAction::new(),
-            kept: StoredValue::new(kept),
-            query: use_query_map(),
-        }
+        Self { action: ServerAction::new(), kept: StoredValue::new(kept), query: use_query_map() }
     }
 
     /// Why the last attempt was refused.
@@ -64,11 +60,7 @@ where
 
     /// What is wrong with one field, by its JSON pointer.
     pub fn error_at(&self, pointer: &str) -> Option<String> {
-        self.fault()?
-            .errors
-            .into_iter()
-            .find(|mistake| mistake.pointer == pointer)
-            .map(|mistake| mistake.message)
+        self.fault()?.errors.into_iter().find(|mistake| mistake.pointer == pointer).map(|mistake| mistake.message)
     }
 
     /// What a field held when the form was refused without WASM.
@@ -86,9 +78,7 @@ where
 
     /// What was kept, as long as the address asks for it: going on to another address leaves it behind.
     fn kept(&self) -> Option<Kept> {
-        self.kept
-            .get_value()
-            .filter(|kept| is_asked_for(kept, &self.query.read()))
+        self.kept.get_value().filter(|kept| is_asked_for(kept, &self.query.read()))
     }
 }
 

@@ -33,27 +33,15 @@ pub enum Outcome {
 impl Kept {
     /// An answer; its id follows from what it says.
     pub fn new(form: String, outcome: Outcome, typed: &[(&str, &str)]) -> Self {
-        let typed: Vec<(String, String)> = typed
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let typed: Vec<(String, String)> =
+            typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let id = Digest::of_canonical(&serde_json::json!([form, outcome, typed])).short();
-        Self {
-            id,
-            form,
-            outcome,
-            typed,
-        }
+        Self { id, form, outcome, typed }
     }
 
     /// A refusal that no session holds; its id is empty, and it belongs to any address.
     pub fn unasked(form: &str, fault: Fault) -> Self {
-        Self {
-            id: String::new(),
-            form: form.to_owned(),
-            outcome: Outcome::Refused(fault),
-            typed: Vec::new(),
-        }
+        Self { id: String::new(), form: form.to_owned(), outcome: Outcome::Refused(fault), typed: Vec::new() }
     }
 
     /// Why the act was refused.
@@ -66,9 +54,6 @@ impl Kept {
 
     /// A field as it was typed.
     pub fn typed(&self, name: &str) -> Option<&str> {
-        self.typed
-            .iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.as_str())
+        self.typed.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 }

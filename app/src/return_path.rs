@@ -11,19 +11,10 @@ pub fn local(text: &str) -> Option<&str> {
 /// The address with some query parameters taken out and others put in.
 pub fn with_query(address: &str, out: &[&str], put: &[(&str, &str)]) -> String {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
-    let kept = query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !out.contains(&name(pair)))
-        .map(str::to_owned);
-    let added = put
-        .iter()
-        .map(|(name, value)| format!("{name}={}", encoded(value)));
+    let kept = query.split('&').filter(|pair| !pair.is_empty() && !out.contains(&name(pair))).map(str::to_owned);
+    let added = put.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
     let query: Vec<String> = kept.chain(added).collect();
-    if query.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{}", query.join("&"))
-    }
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }
 
 /// Text as the value of a query parameter.
@@ -48,23 +39,13 @@ mod tests {
 
     #[test]
     fn a_deep_link_is_followed() {
-        assert_eq!(
-            local("/problems/taxi-tips/v/3?tab=review"),
-            Some("/problems/taxi-tips/v/3?tab=review")
-        );
+        assert_eq!(local("/problems/taxi-tips/v/3?tab=review"), Some("/problems/taxi-tips/v/3?tab=review"));
     }
 
     #[test]
     fn nothing_that_leads_to_another_host_is_followed() {
-        for text in [
-            "",
-            "problems",
-            "https://example.org/",
-            "//example.org",
-            "/\\example.org",
-            "/\texample",
-            "/a\r\nb",
-        ] {
+        for text in ["", "problems", "https://example.org/", "//example.org", "/\\example.org", "/\texample", "/a\r\nb"]
+        {
             assert_eq!(local(text), None, "{text:?}");
         }
     }

@@ -60,10 +60,7 @@ impl Theme {
 
     /// The theme of that name; the system's for any other.
     pub fn named(name: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|theme| theme.as_str() == name)
-            .unwrap_or_default()
+        Self::ALL.into_iter().find(|theme| theme.as_str() == name).unwrap_or_default()
     }
 }
 
@@ -74,13 +71,9 @@ impl Theme {
         use axum::http::{header::COOKIE, request::Parts};
 
         let parts = use_context::<Parts>();
-        let cookies = parts
-            .iter()
-            .flat_map(|parts| parts.headers.get_all(COOKIE))
-            .filter_map(|value| value.to_str().ok());
-        let chosen = cookies
-            .flat_map(|line| line.split(';'))
-            .find_map(|pair| pair.trim().strip_prefix("theme="));
+        let cookies =
+            parts.iter().flat_map(|parts| parts.headers.get_all(COOKIE)).filter_map(|value| value.to_str().ok());
+        let chosen = cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix("theme="));
         chosen.map(Self::named).unwrap_or_default()
     }
 }
@@ -95,7 +88,6 @@ pub async fn set_theme(theme: String) -> Result<(), PageFault> {
         Theme::Light => "theme=light; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
         Theme::Dark => "theme=dark; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
     };
-    expect_context::<leptos_axum::ResponseOptions>()
-        .append_header(SET_COOKIE, HeaderValue::from_static(cookie));
+    expect_context::<leptos_axum::ResponseOptions>().append_header(SET_COOKIE, HeaderValue::from_static(cookie));
     Ok(())
 }

@@ -31,15 +31,8 @@ pub fn visit() -> Visit {
 #[cfg(feature = "ssr")]
 fn begin() -> Visit {
     let caller = use_context::<crate::caller::Caller>();
-    let me = caller
-        .as_ref()
-        .and_then(|caller| caller.actor.as_ref())
-        .map(millrace_services::Services::me);
-    Visit {
-        me,
-        theme: Theme::of_request(),
-        kept: caller.and_then(|caller| caller.kept),
-    }
+    let me = caller.as_ref().and_then(|caller| caller.actor.as_ref()).map(millrace_services::Services::me);
+    Visit { me, theme: Theme::of_request(), kept: caller.and_then(|caller| caller.kept) }
 }
 
 #[cfg(not(feature = "ssr"))]

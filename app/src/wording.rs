@@ -10,37 +10,23 @@ pub fn state_words(word: &str) -> String {
 /// A fault's or rule's words as a sentence.
 pub fn sentence(text: &str) -> String {
     let text = capitalised(text.trim());
-    if text.is_empty() || text.ends_with(['.', '?', ':']) {
-        text
-    } else {
-        format!("{text}.")
-    }
+    if text.is_empty() || text.ends_with(['.', '?', ':']) { text } else { format!("{text}.") }
 }
 
 /// `1 run`, `2 runs`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        millrace_charts::count(count),
-        if count == 1 { one } else { many }
-    )
+    format!("{} {}", millrace_charts::count(count), if count == 1 { one } else { many })
 }
 
 /// Stored role words as people read them: `ML engineer, on-call`.
 pub fn role_titles(words: &[String]) -> String {
-    let title = |word: &String| {
-        word.parse()
-            .map_or_else(|_| word.clone(), |role: Role| role.title().to_owned())
-    };
+    let title = |word: &String| word.parse().map_or_else(|_| word.clone(), |role: Role| role.title().to_owned());
     words.iter().map(title).collect::<Vec<_>>().join(", ")
 }
 
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

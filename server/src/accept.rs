@@ -39,7 +39,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             continue;
         };
         let router = router.clone();
-        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| answer(router.clone(), request, peer));
+        let service =
+            hyper::service::service_fn(move |request: hyper::Request<Incoming>| answer(router.clone(), request, peer));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIME)

@@ -63,8 +63,10 @@ impl Web {
     /// # Errors
     /// With the setting and the way out.
     pub fn check(&self) -> anyhow::Result<()> {
-        let url: axum::http::Uri =
-            self.base_url().parse().with_context(|| format!("MILLRACE_BASE_URL {:?} is not an address", self.base_url()))?;
+        let url: axum::http::Uri = self
+            .base_url()
+            .parse()
+            .with_context(|| format!("MILLRACE_BASE_URL {:?} is not an address", self.base_url()))?;
         if !matches!(url.scheme_str(), Some("http" | "https")) || url.path() != "/" && !url.path().is_empty() {
             bail!("MILLRACE_BASE_URL must be like https://millrace.example.org, without a path");
         }

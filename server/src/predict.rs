@@ -25,7 +25,9 @@ async fn call(
     let begun = std::time::Instant::now();
     let (slug, verb) = call.split_once(':').unwrap_or((&call, ""));
     let answered = match (verb, body) {
-        (_, Err(rejection)) => Err(Fault::invalid(format!("the body is not JSON: {}", rejection.body_text()), Vec::new())),
+        (_, Err(rejection)) => {
+            Err(Fault::invalid(format!("the body is not JSON: {}", rejection.body_text()), Vec::new()))
+        }
         ("predict", Ok(Json(body))) => predict(&serving, slug, body),
         ("outcome", Ok(Json(body))) => outcome(&serving, slug, body).await,
         _ => Err(Fault::not_found("call; calls are :predict and :outcome")),

@@ -44,7 +44,8 @@ pub async fn open(storage: &Storage) -> anyhow::Result<Parts> {
         Some(url) => (url.clone(), None),
         None => {
             let home = storage.home.clone();
-            let cluster = tokio::task::spawn_blocking(move || Cluster::start(&home, ClusterOptions::default())).await??;
+            let cluster =
+                tokio::task::spawn_blocking(move || Cluster::start(&home, ClusterOptions::default())).await??;
             (private_database(&cluster, "millrace").await?, Some(cluster))
         }
     };
@@ -100,7 +101,8 @@ async fn connect(url: &str) -> anyhow::Result<Database> {
                 tokio::time::sleep(Duration::from_secs(2)).await;
             }
             Err(error) => {
-                return Err(error).context("Postgres cannot be reached; check DATABASE_URL, or unset it for a private cluster");
+                return Err(error)
+                    .context("Postgres cannot be reached; check DATABASE_URL, or unset it for a private cluster");
             }
         }
     }

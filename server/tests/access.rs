@@ -1,5 +1,7 @@
 //! Who may do what, over real HTTP: the policy table, sign-off by others, sessions and tokens.
 
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
 use millrace_domain::policy::{ROUTES, Role, Scope};
 use millrace_test_support::{Person, TestApp};
 use serde_json::{Value, json};
@@ -50,8 +52,12 @@ async fn app() -> (TestApp, People) {
 
 /// A path of a route with something in each place.
 fn filled(path: &str) -> String {
-    path.replace("{slug}", "nothing").replace("{number}", "1").replace("{id}", "1").replace("{name}", "x")
-        .replace("{call}", "nothing:predict").replace("{*file}", "nothing.js")
+    path.replace("{slug}", "nothing")
+        .replace("{number}", "1")
+        .replace("{id}", "1")
+        .replace("{name}", "x")
+        .replace("{call}", "nothing:predict")
+        .replace("{*file}", "nothing.js")
 }
 
 #[tokio::test]
@@ -164,9 +170,10 @@ async fn a_model_goes_live_only_after_somebody_else_approved_it_and_can_be_taken
 #[tokio::test]
 async fn a_change_by_session_from_another_site_is_refused() {
     let (app, people) = app().await;
-    let request = people.engineer.request(reqwest::Method::POST, "/api/v1/problems");
+    let request = people.engineer.request_from("https://elsewhere.example", reqwest::Method::POST, "/api/v1/problems");
     let request = request.header("sec-fetch-site", "cross-site").json(&document("cross"));
     assert_eq!(people.engineer.send(request).await.status, 403);
+    assert_eq!(people.engineer.get("/api/v1/problems/cross").await.status, 404);
     app.remove().await;
 }
 
@@ -201,7 +208,8 @@ async fn every_act_is_in_a_chain_that_verifies() {
     let (app, people) = app().await;
     app.sign_off(&people.engineer, &people.stakeholder, &document("audited")).await;
     let rows = people.stakeholder.get("/api/v1/audit").await.done();
-    let actions: Vec<&str> = rows["items"].as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> =
+        rows["items"].as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap()).collect();
     for action in ["problem.write", "problem.submit", "problem.approve", "session.open"] {
         assert!(actions.contains(&action), "{action} is not in {actions:?}");
     }

@@ -1,5 +1,7 @@
 //! Killed at any step, at any point, a run resumes and comes to the same bits.
 
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
 use std::time::Duration;
 
 use millrace_domain::policy::Role;
@@ -66,7 +68,8 @@ async fn run_to_the_end(app: &mut TestApp, engineer: Person, stakeholder: &Perso
 
 /// Starts the server again with that failpoint.
 async fn rearm(app: &mut TestApp, person: Person, armed: Option<&str>) -> Person {
-    let environment: Vec<(&str, &str)> = armed.map(|point| ("MILLRACE_FAILPOINT", point)).into_iter().chain(LEASES).collect();
+    let environment: Vec<(&str, &str)> =
+        armed.map(|point| ("MILLRACE_FAILPOINT", point)).into_iter().chain(LEASES).collect();
     app.restart(&environment).await.unwrap();
     app.sign_in(person).await.unwrap()
 }

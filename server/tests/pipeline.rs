@@ -1,5 +1,7 @@
 //! The whole pipeline on real data sets, from a file to predictions that equal the batch's bit for bit.
 
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
 use millrace_domain::policy::{Role, Scope};
 use millrace_ml::Dataset;
 use millrace_ml::model::{Model, Prediction};
@@ -22,9 +24,9 @@ async fn team() -> Team {
 }
 
 fn features(names: &[(&str, &str)]) -> Value {
-    let each = names.iter().map(|(name, kind)| {
-        json!({ "name": name, "expression": format!("\"{name}\""), "type": kind, "nullable": true })
-    });
+    let each = names.iter().map(
+        |(name, kind)| json!({ "name": name, "expression": format!("\"{name}\""), "type": kind, "nullable": true }),
+    );
     Value::Array(each.collect())
 }
 
@@ -74,8 +76,12 @@ impl Team {
         let answer = answer.done();
         for (single, batch) in answer["predictions"].as_array().unwrap().iter().zip(&batch) {
             match batch {
-                Prediction::Binary { score, .. } => assert_eq!(single["score"].as_f64().unwrap().to_bits(), score.to_bits()),
-                Prediction::Regression { value } => assert_eq!(single["value"].as_f64().unwrap().to_bits(), value.to_bits()),
+                Prediction::Binary { score, .. } => {
+                    assert_eq!(single["score"].as_f64().unwrap().to_bits(), score.to_bits())
+                }
+                Prediction::Regression { value } => {
+                    assert_eq!(single["value"].as_f64().unwrap().to_bits(), value.to_bits())
+                }
                 Prediction::Multiclass { probabilities, .. } => {
                     for (class, probability) in model.classes().iter().zip(probabilities) {
                         let seen = single["probabilities"][class.as_ref()].as_f64().unwrap();
@@ -114,13 +120,28 @@ fn metric(run: &Value, name: &str) -> f64 {
 
 fn taxi(slug: &str) -> Value {
     let numbers = [
-        "pickup_community_area", "fare", "trip_start_month", "trip_start_hour", "trip_start_day", "trip_start_timestamp",
-        "pickup_latitude", "pickup_longitude", "dropoff_latitude", "dropoff_longitude", "trip_miles",
-        "dropoff_census_tract", "dropoff_community_area", "trip_seconds",
+        "pickup_community_area",
+        "fare",
+        "trip_start_month",
+        "trip_start_hour",
+        "trip_start_day",
+        "trip_start_timestamp",
+        "pickup_latitude",
+        "pickup_longitude",
+        "dropoff_latitude",
+        "dropoff_longitude",
+        "trip_miles",
+        "dropoff_census_tract",
+        "dropoff_community_area",
+        "trip_seconds",
     ];
-    let named: Vec<(&str, &str)> =
-        numbers.into_iter().map(|name| (name, "number")).chain([("payment_type", "category"), ("company", "category")]).collect();
-    let features = features(&named).to_string().replace("\"\\\"trip_start_timestamp\\\"\"", "\"epoch(trip_start_timestamp)\"");
+    let named: Vec<(&str, &str)> = numbers
+        .into_iter()
+        .map(|name| (name, "number"))
+        .chain([("payment_type", "category"), ("company", "category")])
+        .collect();
+    let features =
+        features(&named).to_string().replace("\"\\\"trip_start_timestamp\\\"\"", "\"epoch(trip_start_timestamp)\"");
     problem(
         slug,
         json!({ "name": "big_tip", "kind": "binary", "expression": "tips > fare * 0.2" }),
@@ -164,8 +185,17 @@ async fn logistic_regression_reaches_the_known_result_on_chicago_taxi_trips() {
 async fn boosting_reaches_the_known_result_on_white_wine() {
     let team = team().await;
     let columns = [
-        "fixed acidity", "volatile acidity", "citric acid", "residual sugar", "chlorides", "free sulfur dioxide",
-        "total sulfur dioxide", "density", "pH", "sulphates", "alcohol",
+        "fixed acidity",
+        "volatile acidity",
+        "citric acid",
+        "residual sugar",
+        "chlorides",
+        "free sulfur dioxide",
+        "total sulfur dioxide",
+        "density",
+        "pH",
+        "sulphates",
+        "alcohol",
     ];
     let document = problem(
         "wine",

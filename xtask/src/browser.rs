@@ -18,20 +18,13 @@ const PROFILE: &str = "wasm";
 pub fn build(workspace: &Workspace, wasm: WasmSource) -> Result<Outcome> {
     let package = workspace.site().join("pkg");
     fs::create_dir_all(&package).with_context(|| format!("can't create {}", package.display()))?;
-    write(
-        &package.join("millrace.css"),
-        style::bundle(&workspace.root().join("style"))?.as_bytes(),
-    )?;
+    write(&package.join("millrace.css"), style::bundle(&workspace.root().join("style"))?.as_bytes())?;
 
     let Some(toolchain) = WasmToolchain::find(workspace, wasm) else {
         let [loader, code] = outputs(&package);
         remove(&loader)?;
         remove(&code)?;
-        let why = if wasm == WasmSource::None {
-            "as asked"
-        } else {
-            "no way to compile for wasm was found"
-        };
+        let why = if wasm == WasmSource::None { "as asked" } else { "no way to compile for wasm was found" };
         return Ok(Outcome::Skipped(format!("{why}: pages work without hydration")));
     };
     let target = workspace.browser_target();
@@ -42,11 +35,7 @@ pub fn build(workspace: &Workspace, wasm: WasmSource) -> Result<Outcome> {
             .arg("--target-dir")
             .arg(&target),
     )?;
-    bundle(
-        &target.join(TARGET).join(PROFILE).join("frontend.wasm"),
-        &target.join("bundled.wasm"),
-        &package,
-    )
+    bundle(&target.join(TARGET).join(PROFILE).join("frontend.wasm"), &target.join("bundled.wasm"), &package)
 }
 
 /// Turns cargo's wasm into what a browser loads. `bundled` keeps the input of the last time: an equal one is done already.
@@ -69,10 +58,7 @@ fn bundle(compiled: &Path, bundled: &Path, package: &Path) -> Result<Outcome> {
 }
 
 fn outputs(package: &Path) -> [PathBuf; 2] {
-    [
-        package.join(format!("{NAME}.js")),
-        package.join(format!("{NAME}_bg.wasm")),
-    ]
+    [package.join(format!("{NAME}.js")), package.join(format!("{NAME}_bg.wasm"))]
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {

@@ -13,9 +13,7 @@ use crate::workspace::{PACKAGES, Workspace, execute};
 pub fn run(workspace: &Workspace, wasm: WasmSource) -> Result<()> {
     let mut stages = Stages::default();
     stages.run("tools", || packages::for_tests(workspace))?;
-    stages.run("format", || {
-        execute(workspace.cargo("fmt").args(["--all", "--check"]))
-    })?;
+    stages.run("format", || execute(workspace.cargo("fmt").args(["--all", "--check"])))?;
     stages.run("licences and sources", || dependencies(workspace))?;
     stages.run("lints", || lints(workspace))?;
     stages.run("build", || workspace.build(&[]))?;
@@ -27,33 +25,17 @@ pub fn run(workspace: &Workspace, wasm: WasmSource) -> Result<()> {
 }
 
 fn dependencies(workspace: &Workspace) -> Result<Outcome> {
-    let installed = workspace
-        .cargo("deny")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let installed = workspace.cargo("deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !installed.is_ok_and(|status| status.success()) {
-        return Ok(Outcome::Skipped(
-            "cargo-deny isn't installed: `cargo install --locked cargo-deny`".to_owned(),
-        ));
+        return Ok(Outcome::Skipped("cargo-deny isn't installed: `cargo install --locked cargo-deny`".to_owned()));
     }
-    execute(
-        workspace
-            .cargo("deny")
-            .args(["--locked", "check", "bans", "licenses", "sources"]),
-    )
+    execute(workspace.cargo("deny").args(["--locked", "check", "bans", "licenses", "sources"]))
 }
 
 fn lints(workspace: &Workspace) -> Result<Outcome> {
     for packages in [&PACKAGES[..], &["--package", "xtask"]] {
         let mut clippy = workspace.cargo("clippy");
-        execute(
-            clippy
-                .arg("--locked")
-                .args(packages)
-                .args(["--all-targets", "--", "--deny", "warnings"]),
-        )?;
+        execute(clippy.arg("--locked").args(packages).args(["--all-targets", "--", "--deny", "warnings"]))?;
     }
     Ok(Outcome::Done)
 }
@@ -68,9 +50,7 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
 /// The journeys of `end2end`, against the server and the site that were just built.
 fn journeys(workspace: &Workspace) -> Result<Outcome> {
     let mut npm = workspace.command("npm");
-    npm.current_dir(workspace.root().join("end2end"))
-        .args(["run", "--silent", "test"]);
-    npm.env("MILLRACE_BINARY", workspace.server(false))
-        .env("MILLRACE_SITE", workspace.site());
+    npm.current_dir(workspace.root().join("end2end")).args(["run", "--silent", "test"]);
+    npm.env("MILLRACE_BINARY", workspace.server(false)).env("MILLRACE_SITE", workspace.site());
     execute(npm.env("CHROMIUM", packages::chromium()?))
 }

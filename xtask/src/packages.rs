@@ -9,12 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::stages::Outcome;
 use crate::workspace::{Workspace, answer, execute};
 
-const BROWSERS: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome-stable",
-    "google-chrome",
-];
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 /// What playwright-core asks for, with `--test-concurrency` in Node's own test runner.
 const OLDEST_NODE: (u32, u32) = (20, 10);
 
@@ -30,10 +25,7 @@ pub fn for_tests(workspace: &Workspace) -> Result<Outcome> {
 /// The server runs its private cluster with the machine's own Postgres.
 pub fn postgres() -> Result<()> {
     let installed = || {
-        let debian = fs::read_dir("/usr/lib/postgresql")
-            .into_iter()
-            .flatten()
-            .flatten();
+        let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let elsewhere = answer(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
         let mut directories = debian.map(|version| version.path().join("bin")).chain(elsewhere);
         on_path("initdb").is_some() || directories.any(|directory| directory.join("initdb").exists())
@@ -43,11 +35,8 @@ pub fn postgres() -> Result<()> {
 
 /// The browser for the end-to-end tests: what `CHROMIUM` names, or the machine's.
 pub fn chromium() -> Result<PathBuf> {
-    let find = || {
-        std::env::var_os("CHROMIUM")
-            .map(PathBuf::from)
-            .or_else(|| BROWSERS.iter().find_map(|name| on_path(name)))
-    };
+    let find =
+        || std::env::var_os("CHROMIUM").map(PathBuf::from).or_else(|| BROWSERS.iter().find_map(|name| on_path(name)));
     provide("Chromium", || find().is_some(), &["chromium"])?;
     find().context("Chromium was installed but isn't on PATH: name it in the variable CHROMIUM")
 }
@@ -56,18 +45,13 @@ fn node() -> Result<()> {
     let version = || node_version(&answer(Command::new("node").arg("--version"))?);
     let complete = || version().is_some_and(|found| found >= OLDEST_NODE) && on_path("npm").is_some();
     let (major, minor) = OLDEST_NODE;
-    provide(
-        &format!("Node {major}.{minor} or newer with npm"),
-        complete,
-        &["nodejs", "npm"],
-    )
+    provide(&format!("Node {major}.{minor} or newer with npm"), complete, &["nodejs", "npm"])
 }
 
 /// Installs `end2end/node_modules` if they aren't what the lock file says.
 fn node_packages(workspace: &Workspace) -> Result<()> {
     let directory = workspace.root().join("end2end");
-    let lock =
-        fs::read(directory.join("package-lock.json")).context("can't read end2end/package-lock.json")?;
+    let lock = fs::read(directory.join("package-lock.json")).context("can't read end2end/package-lock.json")?;
     let installed = directory.join("node_modules/.installed-lock.json");
     if fs::read(&installed).is_ok_and(|known| known == lock) {
         return Ok(());
@@ -88,10 +72,7 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
         bail!("run `{line}` as root");
     }
     eprintln!("   {line}");
-    for arguments in [
-        &["update", "-qq"][..],
-        &["install", "-y", "-qq", "--no-install-recommends", "--no-remove"],
-    ] {
+    for arguments in [&["update", "-qq"][..], &["install", "-y", "-qq", "--no-install-recommends", "--no-remove"]] {
         let mut apt = Command::new("apt-get");
         apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
         if arguments.contains(&"install") {
@@ -109,9 +90,7 @@ pub fn may_install() -> bool {
 
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join(program))
-        .find(|candidate| candidate.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file())
 }
 
 fn is_debian() -> bool {
@@ -128,18 +107,13 @@ fn provide(what: &str, installed: impl Fn() -> bool, debian_packages: &[&str]) -
     apt_install(debian_packages).with_context(|| format!("{what} isn't installed"))?;
     if !installed() {
         let packages = debian_packages.join(", ");
-        bail!(
-            "{what} is needed, and this system's {packages} doesn't give it: install it by hand and put it on PATH"
-        );
+        bail!("{what} is needed, and this system's {packages} doesn't give it: install it by hand and put it on PATH");
     }
     Ok(())
 }
 
 fn node_version(answer: &str) -> Option<(u32, u32)> {
-    let mut numbers = answer
-        .strip_prefix('v')?
-        .split('.')
-        .map(|number| number.parse().ok());
+    let mut numbers = answer.strip_prefix('v')?.split('.').map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??))
 }
 

@@ -33,11 +33,7 @@ impl Stages {
             Ok(Outcome::Skipped(why)) => eprintln!("   {name}: skipped, {why}"),
             Err(_) => eprintln!("   {name}: failed after {:.1} s", took.as_secs_f64()),
         }
-        self.finished.push(Finished {
-            name,
-            took,
-            outcome: result.context(name)?,
-        });
+        self.finished.push(Finished { name, took, outcome: result.context(name)? });
         Ok(())
     }
 
@@ -51,11 +47,7 @@ impl Stages {
             });
         }
         let total: Duration = self.finished.iter().map(|stage| stage.took).sum();
-        let skipped = self
-            .finished
-            .iter()
-            .filter(|stage| matches!(stage.outcome, Outcome::Skipped(_)))
-            .count();
+        let skipped = self.finished.iter().filter(|stage| matches!(stage.outcome, Outcome::Skipped(_))).count();
         let verdict = match skipped {
             0 => "everything passed".to_owned(),
             n => format!("everything that ran passed, {n} skipped"),
@@ -74,24 +66,15 @@ mod tests {
     fn a_skipped_stage_is_never_summed_up_as_passed() {
         let mut stages = Stages::default();
         stages.run("format", || Ok(Outcome::Done)).unwrap();
-        stages
-            .run("licences", || {
-                Ok(Outcome::Skipped("cargo-deny is missing".into()))
-            })
-            .unwrap();
+        stages.run("licences", || Ok(Outcome::Skipped("cargo-deny is missing".into()))).unwrap();
         let summary = stages.summary();
         assert!(summary.contains("skipped: cargo-deny is missing"), "{summary}");
-        assert!(
-            summary.contains("everything that ran passed, 1 skipped"),
-            "{summary}"
-        );
+        assert!(summary.contains("everything that ran passed, 1 skipped"), "{summary}");
     }
 
     #[test]
     fn a_failure_names_its_stage_and_its_reason() {
-        let error = Stages::default()
-            .run("lints", || Err(anyhow!("clippy ended with 1")))
-            .unwrap_err();
+        let error = Stages::default().run("lints", || Err(anyhow!("clippy ended with 1"))).unwrap_err();
         assert_eq!(format!("{error:#}"), "lints: clippy ended with 1");
     }
 }

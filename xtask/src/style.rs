@@ -14,8 +14,7 @@ pub fn bundle(directory: &Path) -> Result<String> {
     let text = fs::read_to_string(&main).with_context(|| format!("can't read {}", main.display()))?;
     expand(&text, |name| {
         let path = directory.join(name);
-        fs::read_to_string(&path)
-            .with_context(|| format!("can't read {}, which main.css imports", path.display()))
+        fs::read_to_string(&path).with_context(|| format!("can't read {}, which main.css imports", path.display()))
     })
 }
 
@@ -30,10 +29,7 @@ fn expand(main: &str, read: impl Fn(&str) -> Result<String>) -> Result<String> {
         let import = Import::parse(line).with_context(|| format!("main.css: not understood: {line}"))?;
         let content = read(import.file)?;
         if content.contains("@import") {
-            bail!(
-                "{}: an imported file may not import: list it in main.css",
-                import.file
-            );
+            bail!("{}: an imported file may not import: list it in main.css", import.file);
         }
         sheet.push_str(&match import.layer {
             Some(layer) => format!("/* {} */\n@layer {layer} {{\n{content}}}\n", import.file),
@@ -65,8 +61,7 @@ impl<'a> Import<'a> {
             "" => None,
             condition => Some(condition.strip_prefix("layer(")?.strip_suffix(')')?.trim()),
         };
-        let local =
-            file.ends_with(".css") && !file.contains(':') && !file.starts_with('/') && !file.contains("..");
+        let local = file.ends_with(".css") && !file.contains(':') && !file.starts_with('/') && !file.contains("..");
         local.then_some(Self { file, layer })
     }
 }
@@ -76,17 +71,15 @@ mod tests {
     use super::*;
 
     fn expanded(main: &str) -> Result<String> {
-        expand(main, |name| {
-            Ok(format!("{} {{}}\n", name.trim_end_matches(".css")))
-        })
+        expand(main, |name| Ok(format!("{} {{}}\n", name.trim_end_matches(".css"))))
     }
 
     #[test]
     fn files_come_in_the_order_of_their_imports_and_in_their_layers() {
-        let sheet = expanded(
-            "@layer a, b;\n@import \"x.css\" layer(a);\n@import url('y.css') layer(b);\n@import \"z.css\";\n",
-        );
-        let expected = "@layer a, b;\n/* x.css */\n@layer a {\nx {}\n}\n/* y.css */\n@layer b {\ny {}\n}\n/* z.css */\nz {}\n";
+        let sheet =
+            expanded("@layer a, b;\n@import \"x.css\" layer(a);\n@import url('y.css') layer(b);\n@import \"z.css\";\n");
+        let expected =
+            "@layer a, b;\n/* x.css */\n@layer a {\nx {}\n}\n/* y.css */\n@layer b {\ny {}\n}\n/* z.css */\nz {}\n";
         assert_eq!(sheet.unwrap(), expected);
     }
 

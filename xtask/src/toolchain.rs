@@ -50,14 +50,9 @@ type Rung = fn(&Workspace) -> Option<WasmToolchain>;
 impl WasmToolchain {
     /// The best way there is, within what was asked for.
     pub fn find(workspace: &Workspace, wanted: WasmSource) -> Option<Self> {
-        let ladder: [(WasmSource, Rung); 3] = [
-            (WasmSource::Rustup, readymade),
-            (WasmSource::Source, own_source),
-            (WasmSource::Debian, debian),
-        ];
-        let allowed = ladder
-            .into_iter()
-            .filter(|(source, _)| wanted == WasmSource::Auto || wanted == *source);
+        let ladder: [(WasmSource, Rung); 3] =
+            [(WasmSource::Rustup, readymade), (WasmSource::Source, own_source), (WasmSource::Debian, debian)];
+        let allowed = ladder.into_iter().filter(|(source, _)| wanted == WasmSource::Auto || wanted == *source);
         allowed.map(|(_, rung)| rung).find_map(|rung| rung(workspace))
     }
 
@@ -70,13 +65,7 @@ impl WasmToolchain {
             Self::Debian { linker } => {
                 cargo = workspace.command(DEBIAN_CARGO);
                 cargo.arg("build").env("RUSTC", DEBIAN_RUSTC);
-                for variable in [
-                    "RUSTUP_TOOLCHAIN",
-                    "RUSTDOC",
-                    "RUSTC_WRAPPER",
-                    "RUSTC_WORKSPACE_WRAPPER",
-                    "CARGO",
-                ] {
+                for variable in ["RUSTUP_TOOLCHAIN", "RUSTDOC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO"] {
                     cargo.env_remove(variable);
                 }
                 build_std(&mut cargo, linker);
@@ -97,12 +86,7 @@ fn build_std(cargo: &mut Command, linker: &Path) {
 
 fn readymade(workspace: &Workspace) -> Option<WasmToolchain> {
     let is_installed = || {
-        let libraries =
-            answer(
-                workspace
-                    .command("rustc")
-                    .args(["--print", "target-libdir", "--target", TARGET]),
-            );
+        let libraries = answer(workspace.command("rustc").args(["--print", "target-libdir", "--target", TARGET]));
         libraries.is_some_and(|directory| Path::new(&directory).is_dir())
     };
     if is_installed() {
@@ -129,33 +113,20 @@ fn own_source(workspace: &Workspace) -> Option<WasmToolchain> {
 
 fn debian(workspace: &Workspace) -> Option<WasmToolchain> {
     if !debian_is_ready() && packages::may_install() {
-        packages::apt_install(&DEBIAN_PACKAGES)
-            .inspect_err(|error| eprintln!("   {error:#}"))
-            .ok()?;
+        packages::apt_install(&DEBIAN_PACKAGES).inspect_err(|error| eprintln!("   {error:#}")).ok()?;
     }
     let linker = linker(workspace).filter(|_| debian_is_ready())?;
     Some(WasmToolchain::Debian { linker })
 }
 
 fn debian_is_ready() -> bool {
-    let version = answer(
-        Command::new(DEBIAN_RUSTC)
-            .arg("--version")
-            .env_remove("RUSTUP_TOOLCHAIN"),
-    );
-    let recent = version
-        .as_deref()
-        .and_then(release)
-        .zip(release(env!("CARGO_PKG_RUST_VERSION")));
-    Path::new(DEBIAN_CARGO).exists()
-        && has_source(Path::new("/usr"))
-        && recent.is_some_and(|(is, least)| is >= least)
+    let version = answer(Command::new(DEBIAN_RUSTC).arg("--version").env_remove("RUSTUP_TOOLCHAIN"));
+    let recent = version.as_deref().and_then(release).zip(release(env!("CARGO_PKG_RUST_VERSION")));
+    Path::new(DEBIAN_CARGO).exists() && has_source(Path::new("/usr")) && recent.is_some_and(|(is, least)| is >= least)
 }
 
 fn has_source(sysroot: &Path) -> bool {
-    sysroot
-        .join("lib/rustlib/src/rust/library/std/Cargo.toml")
-        .exists()
+    sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").exists()
 }
 
 /// A linker for wasm: the one that rustup ships for its own compiler, or the machine's. Debian's `rust-lld` may be a link
@@ -178,8 +149,7 @@ fn remember_refusal(workspace: &Workspace) {
     let Some(compiler) = compiler_in_use(workspace) else {
         return;
     };
-    let note =
-        fs::create_dir_all(workspace.browser_target()).and_then(|()| fs::write(refusal(workspace), compiler));
+    let note = fs::create_dir_all(workspace.browser_target()).and_then(|()| fs::write(refusal(workspace), compiler));
     if let Err(error) = note {
         eprintln!("   can't write {}: {error}", refusal(workspace).display());
     }
@@ -199,10 +169,7 @@ fn fallback_is_ready(workspace: &Workspace) -> bool {
 
 /// Major and minor number in `rustc 1.96.0 (…)` or `1.94`.
 fn release(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text
-        .trim_start_matches("rustc ")
-        .split(['.', ' ', '-'])
-        .map(|number| number.parse().ok());
+    let mut numbers = text.trim_start_matches("rustc ").split(['.', ' ', '-']).map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??))
 }
 
@@ -212,10 +179,7 @@ mod tests {
 
     #[test]
     fn compiler_releases_are_compared_as_numbers() {
-        assert_eq!(
-            release("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)"),
-            Some((1, 96))
-        );
+        assert_eq!(release("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)"), Some((1, 96)));
         assert!(release("1.100").unwrap() > release("rustc 1.94.1").unwrap());
         assert_eq!(release("no compiler"), None);
     }

@@ -24,24 +24,11 @@ impl Workspace {
     /// target directory is the one that this program was built into, whatever variable or configuration chose it.
     pub fn locate() -> Result<Self> {
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
-        let root = Path::new(&manifest)
-            .parent()
-            .context("xtask's manifest has no parent directory")?
-            .to_path_buf();
+        let root = Path::new(&manifest).parent().context("xtask's manifest has no parent directory")?.to_path_buf();
         let this = std::env::current_exe().context("can't find this program's own file")?;
-        let executables = this
-            .parent()
-            .context("this program's file has no directory")?
-            .to_path_buf();
-        let target = executables
-            .parent()
-            .context("cargo's profile directory has no parent")?
-            .to_path_buf();
-        Ok(Self {
-            root,
-            target,
-            executables,
-        })
+        let executables = this.parent().context("this program's file has no directory")?.to_path_buf();
+        let target = executables.parent().context("cargo's profile directory has no parent")?.to_path_buf();
+        Ok(Self { root, target, executables })
     }
 
     pub fn root(&self) -> &Path {
@@ -59,11 +46,7 @@ impl Workspace {
     }
 
     pub fn server(&self, release: bool) -> PathBuf {
-        let directory = if release {
-            self.target.join("release")
-        } else {
-            self.executables.clone()
-        };
+        let directory = if release { self.target.join("release") } else { self.executables.clone() };
         directory.join("millrace")
     }
 
@@ -80,9 +63,7 @@ impl Workspace {
         let mut cargo = self.command("cargo");
         for (name, _) in std::env::vars_os() {
             let described = name.to_str().is_some_and(|name| {
-                name.starts_with("CARGO_PKG_")
-                    || name.starts_with("CARGO_MANIFEST_")
-                    || name.starts_with("CARGO_BIN_")
+                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_BIN_")
             });
             if described || name == "CARGO" || name == "CARGO_CRATE_NAME" || name == "CARGO_PRIMARY_PACKAGE" {
                 cargo.env_remove(name);
@@ -100,9 +81,7 @@ impl Workspace {
 
 /// Runs a program to its end, its output going where ours goes.
 pub fn execute(command: &mut Command) -> Result<Outcome> {
-    let status = command
-        .status()
-        .with_context(|| format!("can't run {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("can't run {}", shown(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", shown(command));
     }
@@ -112,10 +91,7 @@ pub fn execute(command: &mut Command) -> Result<Outcome> {
 /// What a program prints, if it can be run and succeeds.
 pub fn answer(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn shown(command: &Command) -> String {

@@ -14,11 +14,7 @@ pub fn FaultNotice(
 ) -> impl IntoView {
     let unrecognised = fault.code == "unauthenticated";
     // One field's fault says it in its detail already.
-    let errors = if fault.errors.len() > 1 {
-        fault.errors
-    } else {
-        Vec::new()
-    };
+    let errors = if fault.errors.len() > 1 { fault.errors } else { Vec::new() };
     view! {
         <div class="callout" data-kind="error" role="alert">
             <p class="callout-title">{fault.title}</p>
@@ -42,10 +38,7 @@ fn SignInLink() -> impl IntoView {
     let href = move || {
         let search = location.search.get();
         let mark = if search.is_empty() { "" } else { "?" };
-        format!(
-            "/sign-in?next={}",
-            encoded(&format!("{}{mark}{search}", location.pathname.get()))
-        )
+        format!("/sign-in?next={}", encoded(&format!("{}{mark}{search}", location.pathname.get())))
     };
     view! { <div class="cluster"><a class="button" href=href rel="external">"Sign in"</a></div> }
 }

@@ -34,11 +34,8 @@ pub fn Field(
     let described = {
         let hint_id = hint_id.clone();
         move || {
-            let ids: Vec<String> = hint_id
-                .iter()
-                .cloned()
-                .chain(error.get().map(|_| format!("{name}-error")))
-                .collect();
+            let ids: Vec<String> =
+                hint_id.iter().cloned().chain(error.get().map(|_| format!("{name}-error"))).collect();
             (!ids.is_empty()).then(|| ids.join(" "))
         }
     };

@@ -31,13 +31,7 @@ const PLACES: [(&str, &[Place]); 4] = [
         ],
     ),
     ("Operate", &[place("/deployments", "deployment", "Deployments")]),
-    (
-        "Workspace",
-        &[
-            place("/people", "person", "People"),
-            place("/audit", "audit", "Audit"),
-        ],
-    ),
+    ("Workspace", &[place("/people", "person", "People"), place("/audit", "audit", "Audit")]),
 ];
 
 /// Navigation, account and theme around the page.
@@ -100,9 +94,7 @@ fn Places(heading: &'static str, places: &'static [Place]) -> impl IntoView {
 fn is_within(path: &str, place: &str) -> bool {
     match place {
         "/" => path == "/",
-        _ => path
-            .strip_prefix(place)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        _ => path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
     }
 }
 
@@ -120,9 +112,7 @@ fn Account() -> impl IntoView {
             </form>
         }
         .into_any(),
-        None => {
-            view! { <a class="button button-small" href="/sign-in" rel="external">"Sign in"</a> }.into_any()
-        }
+        None => view! { <a class="button button-small" href="/sign-in" rel="external">"Sign in"</a> }.into_any(),
     }
 }
 

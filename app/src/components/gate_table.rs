@@ -123,9 +123,6 @@ mod tests {
     #[test]
     fn missing_evidence_is_not_counted_as_passed() {
         let gates = [gate("a", Verdict::Pass), gate("b", Verdict::Insufficient)];
-        assert_eq!(
-            gates_in_words(&gates),
-            "1 of 2 gates passed, 1 without enough evidence"
-        );
+        assert_eq!(gates_in_words(&gates), "1 of 2 gates passed, 1 without enough evidence");
     }
 }

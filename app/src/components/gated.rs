@@ -83,10 +83,7 @@ fn Refused(
     id: Option<String>,
     reason: String,
 ) -> impl IntoView {
-    let why = format!(
-        "why-{}",
-        id.unwrap_or_else(|| label.to_lowercase().replace(' ', "-"))
-    );
+    let why = format!("why-{}", id.unwrap_or_else(|| label.to_lowercase().replace(' ', "-")));
     view! {
         <span class="gated">
             <button class=button_class(kind) type="button" disabled data-icon=icon aria-describedby=why.clone()>
@@ -98,17 +95,11 @@ fn Refused(
 }
 
 fn reason(permission: Permission) -> String {
-    permission
-        .refusal
-        .map_or_else(|| "You may not do this.".to_owned(), |reason| sentence(&reason))
+    permission.refusal.map_or_else(|| "You may not do this.".to_owned(), |reason| sentence(&reason))
 }
 
 fn button_class(kind: &str) -> String {
-    if kind.is_empty() {
-        "button".to_owned()
-    } else {
-        format!("button button-{kind}")
-    }
+    if kind.is_empty() { "button".to_owned() } else { format!("button button-{kind}") }
 }
 
 #[cfg(all(test, feature = "ssr"))]
@@ -130,9 +121,6 @@ mod tests {
     #[test]
     fn an_allowed_act_is_a_plain_button() {
         let html = button(Permission::granted());
-        assert!(
-            html.contains(r#"type="submit""#) && !html.contains("disabled"),
-            "{html}"
-        );
+        assert!(html.contains(r#"type="submit""#) && !html.contains("disabled"), "{html}");
     }
 }

@@ -62,11 +62,7 @@ fn collect(path: &str, value: &Value, out: &mut Vec<(String, Fact)>) {
         Value::Null => {}
         Value::Object(fields) => {
             for (name, field) in fields {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 collect(&path, field, out);
             }
         }
@@ -102,13 +98,7 @@ mod tests {
     #[test]
     fn nested_fields_are_told_by_their_path() {
         let facts = facts(&json!({"early_stop": {"rounds": 10}, "trees": 200}));
-        assert_eq!(
-            facts,
-            [
-                ("early stop.rounds".to_owned(), text("10")),
-                ("trees".to_owned(), text("200"))
-            ]
-        );
+        assert_eq!(facts, [("early stop.rounds".to_owned(), text("10")), ("trees".to_owned(), text("200"))]);
     }
 
     #[test]

@@ -94,11 +94,7 @@ mod browser {
     }
 
     impl Connection {
-        fn open(
-            subject: String,
-            refresh: impl Fn() + Clone + 'static,
-            state: RwSignal<LiveState>,
-        ) -> Option<Self> {
+        fn open(subject: String, refresh: impl Fn() + Clone + 'static, state: RwSignal<LiveState>) -> Option<Self> {
             let source = EventSource::new(&format!("/api/v1/events?subject={}", encoded(&subject))).ok()?;
             let mut changed = debounce(BURST, {
                 let refresh = refresh.clone();
@@ -113,13 +109,7 @@ mod browser {
             source.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
             source.set_onopen(Some(on_open.as_ref().unchecked_ref()));
             source.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-            Some(Self {
-                subject,
-                source,
-                _on_message: on_message,
-                _on_open: on_open,
-                _on_error: on_error,
-            })
+            Some(Self { subject, source, _on_message: on_message, _on_open: on_open, _on_error: on_error })
         }
     }
 

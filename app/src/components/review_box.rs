@@ -26,11 +26,7 @@ pub fn ReviewBox(
     digest: String,
 ) -> impl IntoView {
     let kept = kept_for(action);
-    let comment = kept
-        .as_ref()
-        .and_then(|kept| kept.typed("comment"))
-        .unwrap_or_default()
-        .to_owned();
+    let comment = kept.as_ref().and_then(|kept| kept.typed("comment")).unwrap_or_default().to_owned();
     let fault = kept.and_then(|kept| kept.refusal());
     let complete = review.given >= review.needed;
     let state = match (complete, review.may_decide.allowed) {

@@ -53,11 +53,7 @@ impl StepProgress {
     /// From a step's progress document; none when it says nothing.
     pub fn read(progress: &Value) -> Option<Self> {
         let text = progress["text"].as_str().unwrap_or_default().to_owned();
-        let read = Self {
-            done: progress["done"].as_u64(),
-            total: progress["total"].as_u64(),
-            text,
-        };
+        let read = Self { done: progress["done"].as_u64(), total: progress["total"].as_u64(), text };
         (read.done.is_some() || !read.text.is_empty()).then_some(read)
     }
 
@@ -80,7 +76,8 @@ pub fn ProgressBar(
     let words = progress.words();
     let bar = match (progress.done, progress.total) {
         (Some(done), Some(total)) if total > 0 => {
-            view! { <progress max=total.to_string() value=done.min(total).to_string()>{words.clone()}</progress> }.into_any()
+            view! { <progress max=total.to_string() value=done.min(total).to_string()>{words.clone()}</progress> }
+                .into_any()
         }
         _ => view! { <progress>{words.clone()}</progress> }.into_any(),
     };
@@ -161,44 +158,26 @@ mod tests {
 
     #[test]
     fn a_retried_step_tells_its_attempt() {
-        assert_eq!(
-            meta(&StepView {
-                attempt: 2,
-                ..step("succeeded")
-            }),
-            "Done · 14.2 s · attempt 2 of 3"
-        );
+        assert_eq!(meta(&StepView { attempt: 2, ..step("succeeded") }), "Done · 14.2 s · attempt 2 of 3");
     }
 
     #[test]
     fn every_final_state_but_success_is_told_apart() {
-        let words = [
-            StepState::Failed,
-            StepState::Quarantined,
-            StepState::Cancelled,
-            StepState::Skipped,
-        ]
-        .map(|state| state_words(state.as_str()));
+        let words = [StepState::Failed, StepState::Quarantined, StepState::Cancelled, StepState::Skipped]
+            .map(|state| state_words(state.as_str()));
         assert_eq!(words, ["Failed", "Gave up", "Cancelled", "Skipped"]);
     }
 
     #[test]
     fn progress_prefers_the_step_s_own_words() {
-        let progress =
-            StepProgress::read(&json!({"done": 12, "total": 50, "text": "trial 12 of 50, best 0.871"}));
-        assert_eq!(
-            progress.map(|progress| progress.words()),
-            Some("trial 12 of 50, best 0.871".to_owned())
-        );
+        let progress = StepProgress::read(&json!({"done": 12, "total": 50, "text": "trial 12 of 50, best 0.871"}));
+        assert_eq!(progress.map(|progress| progress.words()), Some("trial 12 of 50, best 0.871".to_owned()));
     }
 
     #[test]
     fn progress_without_words_counts() {
         let progress = StepProgress::read(&json!({"done": 1200, "total": 5000}));
-        assert_eq!(
-            progress.map(|progress| progress.words()),
-            Some("1\u{202f}200 of 5\u{202f}000".to_owned())
-        );
+        assert_eq!(progress.map(|progress| progress.words()), Some("1\u{202f}200 of 5\u{202f}000".to_owned()));
     }
 
     #[test]

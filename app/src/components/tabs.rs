@@ -23,21 +23,14 @@ pub fn Tabs(
 ) -> impl IntoView {
     let links = tabs
         .into_iter()
-        .map(
-            |Tab {
-                 name,
-                 href,
-                 count,
-                 current,
-             }| {
-                view! {
-                    <a href=href aria-current=current.then_some("page")>
-                        {name}
-                        {count.map(|count| view! { " " <span class="count">{count}</span> })}
-                    </a>
-                }
-            },
-        )
+        .map(|Tab { name, href, count, current }| {
+            view! {
+                <a href=href aria-current=current.then_some("page")>
+                    {name}
+                    {count.map(|count| view! { " " <span class="count">{count}</span> })}
+                </a>
+            }
+        })
         .collect_view();
     view! { <nav class="tabs" aria-label=label>{links}</nav> }
 }

@@ -47,16 +47,9 @@ pub fn TextArea(
 }
 
 fn escaped(text: &str) -> String {
-    let escaped = text
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     // A browser drops one line break right after the opening tag.
-    if escaped.starts_with('\n') {
-        format!("\n{escaped}")
-    } else {
-        escaped
-    }
+    if escaped.starts_with('\n') { format!("\n{escaped}") } else { escaped }
 }
 
 #[cfg(test)]
@@ -65,9 +58,6 @@ mod tests {
 
     #[test]
     fn a_text_cannot_leave_its_field() {
-        assert_eq!(
-            escaped("</textarea><script>&"),
-            "&lt;/textarea&gt;&lt;script&gt;&amp;"
-        );
+        assert_eq!(escaped("</textarea><script>&"), "&lt;/textarea&gt;&lt;script&gt;&amp;");
     }
 }

@@ -35,8 +35,7 @@ pub fn query_text(name: &'static str) -> Memo<String> {
 /// Not found, when it is no id of that kind.
 #[cfg(feature = "ssr")]
 pub fn id<T: std::str::FromStr>(text: &str, thing: &str) -> Result<T, millrace_domain::fault::Fault> {
-    text.parse()
-        .map_err(|_| millrace_domain::fault::Fault::not_found(thing))
+    text.parse().map_err(|_| millrace_domain::fault::Fault::not_found(thing))
 }
 
 #[cfg(test)]

@@ -12,10 +12,7 @@ use millrace_domain::view::*;
 use serde_json::json;
 
 /// What a browser without WASM gets of a page's content.
-pub fn rendered<V: IntoView + 'static>(
-    address: &str,
-    content: impl FnOnce() -> V + Send + 'static,
-) -> String {
+pub fn rendered<V: IntoView + 'static>(address: &str, content: impl FnOnce() -> V + Send + 'static) -> String {
     let owner = Owner::new();
     owner.with(|| {
         provide_context(RequestUrl::new(address));
@@ -57,27 +54,9 @@ pub fn report() -> ValidationReport {
     };
     ValidationReport {
         findings: vec![
-            finding(
-                "types",
-                "fare",
-                Severity::Critical,
-                CheckOutcome::Passed,
-                "number in every row",
-            ),
-            finding(
-                "null_share",
-                "company",
-                Severity::Warning,
-                CheckOutcome::Failed,
-                "34 % missing",
-            ),
-            finding(
-                "category_share",
-                "company",
-                Severity::Info,
-                CheckOutcome::Skipped,
-                "no earlier version",
-            ),
+            finding("types", "fare", Severity::Critical, CheckOutcome::Passed, "number in every row"),
+            finding("null_share", "company", Severity::Warning, CheckOutcome::Failed, "34 % missing"),
+            finding("category_share", "company", Severity::Info, CheckOutcome::Skipped, "no earlier version"),
         ],
     }
 }
@@ -85,30 +64,20 @@ pub fn report() -> ValidationReport {
 /// Columns of every kind that a profile tells differently.
 pub fn profile() -> Profile {
     let column = |name: &str, column_type| ColumnProfile {
-        column: Column {
-            name: name.to_owned(),
-            column_type,
-        },
+        column: Column { name: name.to_owned(), column_type },
         present: 14_000,
         missing: 1_002,
         distinct: 240,
         quantiles: None,
         mean: None,
         standard_deviation: None,
-        top: vec![
-            ("Flash Cab".to_owned(), 6_000),
-            ("City Service".to_owned(), 3_000),
-        ],
+        top: vec![("Flash Cab".to_owned(), 6_000), ("City Service".to_owned(), 3_000)],
         histogram: Vec::new(),
         notes: vec!["blank text in 11 rows".to_owned()],
     };
     let bins = |low: f64, width: f64| {
         (0..20_u32).map(move |bin| {
-            (
-                low + width * f64::from(bin),
-                low + width * f64::from(bin + 1),
-                u64::from(bin * (20 - bin)),
-            )
+            (low + width * f64::from(bin), low + width * f64::from(bin + 1), u64::from(bin * (20 - bin)))
         })
     };
     let (day, start) = (86_400e6, 1_760_000_000e6);
@@ -143,14 +112,7 @@ pub fn dataset_version() -> DatasetVersionView {
         report: Some(report()),
         failure: None,
         steps: vec![step("ingest", "succeeded"), step("validate", "succeeded")],
-        versions: vec![
-            dataset(),
-            DatasetSummary {
-                version: 1,
-                state: "rejected".to_owned(),
-                ..dataset()
-            },
-        ],
+        versions: vec![dataset(), DatasetSummary { version: 1, state: "rejected".to_owned(), ..dataset() }],
         may_launch: Permission::refused("only an ML engineer may launch runs"),
     }
 }
@@ -184,27 +146,12 @@ pub fn gates() -> Vec<Gate> {
         note: None,
     };
     vec![
-        gate(
-            "success.roc_auc",
-            "ROC AUC at least 0.70 on the test part",
-            Verdict::Pass,
-            Some(0.871),
-        ),
-        gate(
-            "guardrail.log_loss",
-            "log loss at most 0.60 on the test part",
-            Verdict::Fail,
-            Some(0.64),
-        ),
+        gate("success.roc_auc", "ROC AUC at least 0.70 on the test part", Verdict::Pass, Some(0.871)),
+        gate("guardrail.log_loss", "log loss at most 0.60 on the test part", Verdict::Fail, Some(0.64)),
         Gate {
             note: Some("12 rows; 200 are needed".to_owned()),
             interval: None,
-            ..gate(
-                "slice.payment_type",
-                "ROC AUC at least 0.55 in every payment type",
-                Verdict::Insufficient,
-                None,
-            )
+            ..gate("slice.payment_type", "ROC AUC at least 0.55 in every payment type", Verdict::Insufficient, None)
         },
     ]
 }
@@ -225,13 +172,8 @@ pub fn run(state: &str) -> RunView {
         state: if score.is_some() { "succeeded" } else { "failed" }.to_owned(),
         message: None,
     };
-    let curve: Vec<(f64, f64)> = (0..=50)
-        .map(|i| f64::from(i) / 50.0)
-        .map(|x| (x, x.powf(0.2)))
-        .collect();
-    let bins: Vec<(f64, f64, u64)> = (0..20_u32)
-        .map(|i| (f64::from(i) / 20.0, f64::from(i + 1) / 20.0, 300))
-        .collect();
+    let curve: Vec<(f64, f64)> = (0..=50).map(|i| f64::from(i) / 50.0).map(|x| (x, x.powf(0.2))).collect();
+    let bins: Vec<(f64, f64, u64)> = (0..20_u32).map(|i| (f64::from(i) / 20.0, f64::from(i + 1) / 20.0, 300)).collect();
     RunView {
         summary: RunSummary {
             id: "17".to_owned(),
@@ -252,16 +194,8 @@ pub fn run(state: &str) -> RunView {
         parameters: Some(json!({"max_depth": 5, "eta": 0.1})),
         provenance: json!({"git_sha": null, "problem_digest": "ab".repeat(32), "seed": 7}),
         failure: None,
-        steps: vec![
-            step("features", "succeeded"),
-            step("tune", "succeeded"),
-            step("train", "running"),
-        ],
-        metrics: vec![
-            metric("test.roc_auc", 0.871),
-            metric("test.log_loss", 0.64),
-            metric("validation.roc_auc", 0.88),
-        ],
+        steps: vec![step("features", "succeeded"), step("tune", "succeeded"), step("train", "running")],
+        metrics: vec![metric("test.roc_auc", 0.871), metric("test.log_loss", 0.64), metric("validation.roc_auc", 0.88)],
         gates: gates(),
         trials: vec![trial(0, Some(0.85)), trial(1, None), trial(2, Some(0.88))],
         artifacts: vec![ArtifactView {
@@ -320,10 +254,7 @@ pub fn model_version() -> ModelVersionView {
         provenance: json!({"problem_digest": "ab".repeat(32), "seed": 7}),
         dataset: dataset(),
         importance: vec![("fare".to_owned(), 0.61), ("company".to_owned(), 0.22)],
-        inputs: vec![
-            ("fare".to_owned(), "number".to_owned()),
-            ("company".to_owned(), "text".to_owned()),
-        ],
+        inputs: vec![("fare".to_owned(), "number".to_owned()), ("company".to_owned(), "text".to_owned())],
         warnings: vec!["company: 34 % missing (null_share)".to_owned()],
         review: ReviewView {
             given: 1,
@@ -359,11 +290,7 @@ pub fn deployment() -> DeploymentView {
         outcomes: 98_002,
         changed_at: Some(moment("2026-11-23T16:00:00Z")),
         rollback_to: Some(1),
-        history: vec![
-            change(3, "rollback", 2, Some(3)),
-            change(2, "deploy", 3, Some(2)),
-            change(1, "deploy", 2, None),
-        ],
+        history: vec![change(3, "rollback", 2, Some(3)), change(2, "deploy", 3, Some(2)), change(1, "deploy", 2, None)],
         may_roll_back: Permission::granted(),
     }
 }

@@ -22,9 +22,8 @@ pub async fn upload_dataset(
 ) -> Reply<(StatusCode, Json<Value>)> {
     let form = form.map_err(|_| Fault::invalid("send multipart/form-data with problem, name and file", Vec::new()))?;
     let upload = multipart::read(form).await?;
-    let version = services
-        .upload_dataset(&actor, &upload.problem, &upload.name, &upload.file_name, upload.content)
-        .await?;
+    let version =
+        services.upload_dataset(&actor, &upload.problem, &upload.name, &upload.file_name, upload.content).await?;
     let body = json!({ "dataset": version.dataset, "version": version.version, "state": version.state });
     Ok((StatusCode::ACCEPTED, Json(body)))
 }

@@ -105,8 +105,7 @@ pub async fn decide_problem_version(
     Path((slug, number)): Path<(String, i32)>,
     Body(request): Body<DecisionRequest>,
 ) -> Reply<(StatusCode, Json<Value>)> {
-    let state = services
-        .decide_problem(&actor, &slug, number, request.decision, &request.digest, &request.comment)
-        .await?;
+    let state =
+        services.decide_problem(&actor, &slug, number, request.decision, &request.digest, &request.comment).await?;
     Ok((StatusCode::CREATED, Json(json!({ "slug": slug, "version": number, "state": state }))))
 }

@@ -92,11 +92,7 @@ fn run_id(id: &str) -> Reply<RunId> {
 
 /// One run.
 #[utoipa::path(get, path = "/api/v1/runs/{id}", responses((status = 200), (status = 404)))]
-pub async fn show_run(
-    State(services): State<Services>,
-    By(actor): By,
-    Path(id): Path<String>,
-) -> Reply<Json<Value>> {
+pub async fn show_run(State(services): State<Services>, By(actor): By, Path(id): Path<String>) -> Reply<Json<Value>> {
     let run = services.run(&actor, run_id(&id)?).await?;
     Ok(Json(wire(&run)))
 }
@@ -106,10 +102,7 @@ fn wire(run: &RunView) -> Value {
     let finals = run.metrics.iter().filter(|metric| metric.step == 0);
     let metrics: serde_json::Map<String, Value> =
         finals.map(|metric| (metric.name.clone(), json!(metric.value))).collect();
-    let model = run
-        .summary
-        .model_version
-        .map(|version| json!({ "slug": run.summary.problem, "version": version }));
+    let model = run.summary.model_version.map(|version| json!({ "slug": run.summary.problem, "version": version }));
     json!({
         "id": run.summary.id,
         "problem": run.summary.problem,

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
-use axum::Json;
 use millrace_domain::fault::Fault;
 use millrace_domain::view::Me;
 use millrace_services::Services;
@@ -37,7 +37,12 @@ pub async fn open_session(
     let address = peer.ip().to_string();
     let account = services.sign_in(&credentials.email, &credentials.password, &address).await?;
     let unreadable = |_| {
-        Problem(Fault::new(503, "database_unavailable", "Try again", "the session could not be written; try again in a few seconds"))
+        Problem(Fault::new(
+            503,
+            "database_unavailable",
+            "Try again",
+            "the session could not be written; try again in a few seconds",
+        ))
     };
     session.flush().await.map_err(unreadable)?;
     session.insert(session_key(), account.0).await.map_err(unreadable)?;
@@ -51,7 +56,9 @@ pub async fn open_session(
 pub async fn close_session(State(services): State<Services>, session: Session, By(actor): By) -> Reply<StatusCode> {
     services.sign_out(&actor).await?;
     if session.flush().await.is_err() {
-        return Err(Fault::new(503, "database_unavailable", "Try again", "the session could not be ended; try again").into());
+        return Err(
+            Fault::new(503, "database_unavailable", "Try again", "the session could not be ended; try again").into()
+        );
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -32,7 +32,11 @@ pub async fn apply(server: &Server, file: &Path, submit: bool, as_json: bool) ->
     if as_json {
         println!("{saved}");
     } else {
-        println!("{slug} v{version} is {}, digest {}", saved["state"].as_str().unwrap_or_default(), saved["digest"].as_str().unwrap_or_default());
+        println!(
+            "{slug} v{version} is {}, digest {}",
+            saved["state"].as_str().unwrap_or_default(),
+            saved["digest"].as_str().unwrap_or_default()
+        );
     }
     Ok(())
 }

@@ -65,7 +65,8 @@ pub fn print_document() -> anyhow::Result<()> {
 /// `config check`.
 pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
     web.check()?;
-    let database = if storage.database_url.is_some() { "DATABASE_URL" } else { "a private cluster under MILLRACE_HOME" };
+    let database =
+        if storage.database_url.is_some() { "DATABASE_URL" } else { "a private cluster under MILLRACE_HOME" };
     println!("database   {database}");
     println!("home       {}", storage.home.display());
     println!("artifacts  {}", storage.artifacts().display());

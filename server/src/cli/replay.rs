@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use millrace_domain::problem::{ProblemDocument, TimeFormat};
 use millrace_domain::expr::Row;
+use millrace_domain::problem::{ProblemDocument, TimeFormat};
 use millrace_domain::schema::Value as Cell;
 use millrace_ml::features::Input;
 use millrace_ml::read::{ReadOptions, read};
@@ -42,7 +42,8 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
     let problem = client.get(&format!("/api/v1/problems/{}", args.problem)).await?;
     let document = ProblemDocument::from_json(&problem["document"])
         .map_err(|_| anyhow::anyhow!("the server's document cannot be read; is it newer than this program?"))?;
-    let content = tokio::fs::read(&args.data).await.with_context(|| format!("{} cannot be read", args.data.display()))?;
+    let content =
+        tokio::fs::read(&args.data).await.with_context(|| format!("{} cannot be read", args.data.display()))?;
     let mut options = ReadOptions::default();
     if let Some(name) = document.data.event_time.clone().filter(|_| document.data.time_format != TimeFormat::Iso) {
         options.time_columns = vec![(name, document.data.time_format)];
@@ -66,7 +67,8 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
                 Value::Object(pairs.collect::<Map<String, Value>>())
             })
             .collect();
-        let answer = client.post(&format!("/v1/models/{}:predict", args.problem), &json!({ "instances": instances })).await?;
+        let answer =
+            client.post(&format!("/v1/models/{}:predict", args.problem), &json!({ "instances": instances })).await?;
         let Some(predictions) = answer["predictions"].as_array() else { bail!("the server answered no predictions") };
         let outcomes: Vec<Value> = predictions
             .iter()
@@ -82,7 +84,8 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
             })
             .collect();
         if !outcomes.is_empty() {
-            let report = client.post(&format!("/v1/models/{}:outcome", args.problem), &json!({ "outcomes": outcomes })).await?;
+            let report =
+                client.post(&format!("/v1/models/{}:outcome", args.problem), &json!({ "outcomes": outcomes })).await?;
             sent.1 += report["accepted"].as_u64().unwrap_or(0);
         }
         sent.0 += predictions.len();

@@ -135,7 +135,13 @@ fn why_rejected(version: &Value) -> String {
         .filter(|finding| finding["severity"] == "critical" && finding["outcome"] != "passed")
         .map(|finding| {
             let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
-            format!("\n  {} {}: expected {}, found {}", text("column"), text("check"), text("expected"), text("observed"))
+            format!(
+                "\n  {} {}: expected {}, found {}",
+                text("column"),
+                text("check"),
+                text("expected"),
+                text("observed")
+            )
         })
         .collect();
     format!("{} critical findings{}", critical.len(), critical.concat())
@@ -182,6 +188,8 @@ fn repository() -> Value {
     };
     match git(&["rev-parse", "HEAD"]) {
         None => Value::Null,
-        Some(sha) => json!({ "git_sha": sha, "dirty": git(&["status", "--porcelain"]).is_some_and(|text| !text.is_empty()) }),
+        Some(sha) => {
+            json!({ "git_sha": sha, "dirty": git(&["status", "--porcelain"]).is_some_and(|text| !text.is_empty()) })
+        }
     }
 }

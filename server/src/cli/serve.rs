@@ -58,7 +58,10 @@ pub async fn serve_on(
         cookies: Cookies { secure: web.is_secure() },
     };
     if !web.site.join("pkg").join("millrace.js").exists() {
-        tracing::warn!("no browser bundle in {}: pages work, without live parts (cargo xtask build makes it)", web.site.display());
+        tracing::warn!(
+            "no browser bundle in {}: pages work, without live parts (cargo xtask build makes it)",
+            web.site.display()
+        );
     }
     let app = router(state, web)?;
     accept::serve(listener, app, shutdown).await;
@@ -68,7 +71,10 @@ pub async fn serve_on(
 /// Binds the address, saying what to do when it is taken.
 pub async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
     TcpListener::bind(web.addr).await.with_context(|| {
-        format!("{} cannot be listened on; another program may have the port, choose one with --addr or MILLRACE_ADDR", web.addr)
+        format!(
+            "{} cannot be listened on; another program may have the port, choose one with --addr or MILLRACE_ADDR",
+            web.addr
+        )
     })
 }
 

@@ -17,10 +17,10 @@ use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use tower_sessions::Session;
 
+use crate::web::AppState;
 use crate::web::cookie::{self, Cookies};
 use crate::web::guard::Recognised;
 use crate::web::session::ACCOUNT;
-use crate::web::AppState;
 
 /// Name of the cookie that finds what was kept for the next page.
 const KEPT: &str = "millrace-kept";
@@ -75,7 +75,12 @@ pub fn set_cookies(jar: &Jar, headers: &mut HeaderMap) {
 
 fn unreadable(error: impl std::fmt::Display) -> Fault {
     tracing::warn!(%error, "a session could not be written");
-    Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; try again in a few seconds")
+    Fault::new(
+        503,
+        "database_unavailable",
+        "Try again",
+        "the database does not answer just now; try again in a few seconds",
+    )
 }
 
 impl SessionDoor for Browser {

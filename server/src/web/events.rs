@@ -115,18 +115,14 @@ struct Following {
     begun: bool,
 }
 
-fn stream(
-    db: Database,
-    hub: EventHub,
-    subject: Subject,
-    after: i64,
-) -> impl Stream<Item = Result<Event, Infallible>> {
+fn stream(db: Database, hub: EventHub, subject: Subject, after: i64) -> impl Stream<Item = Result<Event, Infallible>> {
     let following = Following { db, hub, subject, after, ready: std::collections::VecDeque::new(), begun: false };
     stream::unfold(following, |mut following| async move {
         loop {
             if let Some(next) = following.ready.pop_front() {
                 following.after = next.id;
-                let data = serde_json::json!({ "id": next.id, "kind": next.kind, "payload": next.payload, "at": next.at });
+                let data =
+                    serde_json::json!({ "id": next.id, "kind": next.kind, "payload": next.payload, "at": next.at });
                 let message = Event::default().id(next.id.to_string()).data(data.to_string());
                 return Some((Ok(message), following));
             }

@@ -16,7 +16,8 @@ pub(super) fn router() -> Router<AppState> {
 }
 
 async fn favicon() -> Response {
-    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], FAVICON).into_response()
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], FAVICON)
+        .into_response()
 }
 
 async fn bundle_file(State(SitePath(site)): State<SitePath>, Path(file): Path<String>, headers: HeaderMap) -> Response {

@@ -57,7 +57,12 @@ async fn recognise(state: &AppState, request: &Parts) -> Result<Option<Actor>, F
     let Some(session) = request.extensions.get::<Session>() else { return Ok(None) };
     let account: Option<i64> = session.get(ACCOUNT).await.map_err(|error| {
         tracing::warn!(%error, "a session could not be read");
-        Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; try again in a few seconds")
+        Fault::new(
+            503,
+            "database_unavailable",
+            "Try again",
+            "the database does not answer just now; try again in a few seconds",
+        )
     })?;
     let Some(account) = account else { return Ok(None) };
     check_origin(request)?;
@@ -79,5 +84,8 @@ fn check_origin(request: &Parts) -> Result<(), Fault> {
     if safe || told {
         return Ok(());
     }
-    Err(Fault::forbidden("origin_missing", "a change by session must carry Origin or Sec-Fetch-Site; scripts use a token"))
+    Err(Fault::forbidden(
+        "origin_missing",
+        "a change by session must carry Origin or Sec-Fetch-Site; scripts use a token",
+    ))
 }

@@ -91,7 +91,7 @@ part!(site: SitePath);
 /// When the base URL is no origin.
 pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
     let request_id = HeaderName::from_static("x-request-id");
-    let csrf = CsrfLayer::new().add_trusted_origin(&web.base_url())?;
+    let csrf = CsrfLayer::new().add_trusted_origin(web.base_url())?;
     let small = Router::new()
         .merge(pages::router())
         .merge(api::router())

@@ -9,9 +9,9 @@ use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use millrace_app::{App, shell};
 
+use crate::web::caller::Jar;
 use crate::web::headers::ScriptNonce;
 use crate::web::refusal::{self, Door};
-use crate::web::caller::Jar;
 use crate::web::{AppState, caller};
 
 pub(super) fn router() -> Router<AppState> {
@@ -33,7 +33,8 @@ async fn render(State(state): State<AppState>, request: Request) -> Response {
         Err(refused) => return refused,
     };
     let options = state.leptos.clone();
-    let handler = leptos_axum::render_app_to_stream_with_context(context, move || shell(options.clone()));
+    // Whole pages, not streamed parts: parts are put in place by scripts, and pages must be complete without them.
+    let handler = leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
     let mut response = handler(Request::from_parts(parts, body)).await.into_response();
     caller::set_cookies(&jar, response.headers_mut());
     response
@@ -45,7 +46,8 @@ async fn call(State(state): State<AppState>, request: Request) -> Response {
         Ok(found) => found,
         Err(refused) => return refused,
     };
-    let mut response = leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, body)).await.into_response();
+    let mut response =
+        leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, body)).await.into_response();
     caller::set_cookies(&jar, response.headers_mut());
     response
 }

@@ -22,7 +22,8 @@ impl Door {
     /// By the path.
     pub fn of(uri: &Uri) -> Self {
         let path = uri.path();
-        let is_program = ["/api/", "/v1/", "/metrics", "/healthz", "/readyz"].iter().any(|prefix| path.starts_with(prefix));
+        let is_program =
+            ["/api/", "/v1/", "/metrics", "/healthz", "/readyz"].iter().any(|prefix| path.starts_with(prefix));
         match (is_program, path.starts_with("/fn/")) {
             (true, _) => Self::Program,
             (false, true) => Self::Function,
@@ -88,7 +89,9 @@ pub fn form_urlencode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                encoded.push(char::from(byte))
+            }
             other => encoded.push_str(&format!("%{other:02X}")),
         }
     }
@@ -108,5 +111,10 @@ pub fn panicked(reason: Box<dyn std::any::Any + Send + 'static>) -> axum::http::
         .or_else(|| reason.downcast_ref::<&str>().copied())
         .unwrap_or("no reason given");
     tracing::error!(reason, "a handler panicked");
-    problem_json(&Fault::new(500, "internal", "Internal error", "something failed on our side and was logged; nothing was changed"))
+    problem_json(&Fault::new(
+        500,
+        "internal",
+        "Internal error",
+        "something failed on our side and was logged; nothing was changed",
+    ))
 }

@@ -78,8 +78,9 @@ impl SessionStore for Store {
             return Ok(None);
         };
         session::touch(pool, &hash(id), now).await.map_err(backend)?;
-        let expiry_date = tower_sessions::cookie::time::OffsetDateTime::from_unix_timestamp(found.expires_at.timestamp())
-            .map_err(backend)?;
+        let expiry_date =
+            tower_sessions::cookie::time::OffsetDateTime::from_unix_timestamp(found.expires_at.timestamp())
+                .map_err(backend)?;
         let data = HashMap::from([(ACCOUNT.to_owned(), serde_json::json!(found.account.0))]);
         Ok(Some(Record { id: *id, data, expiry_date }))
     }

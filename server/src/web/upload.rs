@@ -1,16 +1,16 @@
 //! Uploading a dataset from a page: a plain multipart form, so it works without WASM and streams past no limit.
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::{Multipart, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use axum::Extension;
 use millrace_domain::fault::Fault;
 
 use crate::api::multipart;
+use crate::web::AppState;
 use crate::web::guard::Recognised;
 use crate::web::refusal::form_urlencode;
-use crate::web::AppState;
 
 pub(super) fn router() -> Router<AppState> {
     Router::new().route("/fn/upload_dataset", post(upload_dataset))

@@ -93,11 +93,7 @@ fn Tokens(tokens: Vec<TokenView>) -> impl IntoView {
 #[component]
 fn TokenRow(token: TokenView) -> impl IntoView {
     let revocable = token.state == "active";
-    let scopes = token
-        .scopes
-        .into_iter()
-        .map(|scope| view! { <span class="tag">{scope}</span> })
-        .collect_view();
+    let scopes = token.scopes.into_iter().map(|scope| view! { <span class="tag">{scope}</span> }).collect_view();
     view! {
         <tr>
             <th scope="row" data-label="Name">{token.name.clone()}</th>

@@ -44,10 +44,7 @@ pub fn TokenForm(
 ) -> impl IntoView {
     let at = move |pointer: &'static str| Signal::derive(move || form.error_at(pointer));
     let typed = move |name: &str| form.typed(name).unwrap_or_default();
-    let scopes = typed("scopes")
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
+    let scopes = typed("scopes").split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let days = typed("days").parse().unwrap_or(USUAL_LIFETIME);
     view! {
         <section class="card" aria-labelledby="token-title">
@@ -125,11 +122,7 @@ pub async fn create_token(
     days: u32,
 ) -> Result<String, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let typed = [
-        ("name", name.as_str()),
-        ("scopes", &scopes.join(" ")),
-        ("days", &days.to_string()),
-    ];
+    let typed = [("name", name.as_str()), ("scopes", &scopes.join(" ")), ("days", &days.to_string())];
     let secret = crate::caller::submitted(&typed, async {
         let scopes: Result<Vec<Scope>, String> = scopes.iter().map(|word| word.parse()).collect();
         let scopes = scopes.map_err(|reason| millrace_domain::fault::Fault::field("/scopes", reason))?;

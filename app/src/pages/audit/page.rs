@@ -14,17 +14,10 @@ pub fn AuditPage() -> impl IntoView {
     let asked = move || {
         query.with(|query| {
             let text = |name: &str| query.get(name).filter(|value| !value.trim().is_empty());
-            (
-                text("actor"),
-                text("action"),
-                text("object"),
-                text("before").and_then(|number| number.parse().ok()),
-            )
+            (text("actor"), text("action"), text("object"), text("before").and_then(|number| number.parse().ok()))
         })
     };
-    let trail = Resource::new(asked, |(actor, action, object, before)| {
-        audit(actor, action, object, before)
-    });
+    let trail = Resource::new(asked, |(actor, action, object, before)| audit(actor, action, object, before));
     view! {
         <PageHeader title="Audit"/>
         <p class="lede">
@@ -39,27 +32,11 @@ pub fn AuditPage() -> impl IntoView {
 
 #[component]
 fn Trail(trail: AuditView, first_page: bool) -> impl IntoView {
-    let AuditView {
-        rows,
-        next,
-        actor,
-        action,
-        object,
-    } = trail;
-    let filter = [
-        ("actor", actor.as_str()),
-        ("action", action.as_str()),
-        ("object", object.as_str()),
-    ];
+    let AuditView { rows, next, actor, action, object } = trail;
+    let filter = [("actor", actor.as_str()), ("action", action.as_str()), ("object", object.as_str())];
     let newest = (!first_page).then(|| address("/audit", filter));
-    let older = next.map(|before| {
-        address(
-            "/audit",
-            filter
-                .into_iter()
-                .chain([("before", before.to_string().as_str())]),
-        )
-    });
+    let older =
+        next.map(|before| address("/audit", filter.into_iter().chain([("before", before.to_string().as_str())])));
     let filtered = filter.iter().any(|(_, value)| !value.is_empty());
     let content = match (rows.is_empty(), filtered) {
         (false, _) => view! { <AuditTable rows/> }.into_any(),
@@ -159,10 +136,7 @@ fn AuditTableRow(row: AuditRow) -> impl IntoView {
 fn written(details: &Value) -> String {
     match details {
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields
-                .iter()
-                .map(|(name, value)| format!("{name}: {}", plain(value)))
-                .collect();
+            let mut fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect();
             fields.sort();
             fields.join(", ")
         }
@@ -188,12 +162,7 @@ pub async fn audit(
     before: Option<i64>,
 ) -> Result<AuditView, PageFault> {
     let (services, caller) = crate::caller::actor()?;
-    let filter = millrace_domain::view::AuditFilter {
-        actor,
-        action,
-        object,
-        before,
-    };
+    let filter = millrace_domain::view::AuditFilter { actor, action, object, before };
     Ok(services.audit(&caller, &filter).await?)
 }
 

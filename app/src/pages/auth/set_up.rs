@@ -13,16 +13,9 @@ pub const PASSWORD_RULES: &str = "8 to 128 characters of any kind; the ones that
 #[component]
 pub fn SetUpPage() -> impl IntoView {
     let kept = kept_for("/fn/set_up");
-    let typed = |name: &str| {
-        kept.as_ref()
-            .and_then(|kept| kept.typed(name))
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let typed = |name: &str| kept.as_ref().and_then(|kept| kept.typed(name)).unwrap_or_default().to_owned();
     let (email, name) = (typed("email"), typed("name"));
-    let code = use_query_map()
-        .with_untracked(|query| query.get("code"))
-        .unwrap_or_default();
+    let code = use_query_map().with_untracked(|query| query.get("code")).unwrap_or_default();
     view! {
         <AuthCard title="Set up Millrace" kept>
             <p class="lede">
@@ -53,9 +46,7 @@ pub fn SetUpPage() -> impl IntoView {
 pub async fn set_up(code: String, email: String, name: String, password: String) -> Result<(), PageFault> {
     use crate::caller::{Caller, caller, submitted};
 
-    let Caller {
-        services, sessions, ..
-    } = caller();
+    let Caller { services, sessions, .. } = caller();
     submitted(&[("email", &email), ("name", &name)], async {
         let account = services.set_up(&code, &email, &name, &password).await?;
         sessions.open(account).await

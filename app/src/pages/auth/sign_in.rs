@@ -10,14 +10,8 @@ use crate::form::kept_for;
 #[component]
 pub fn SignInPage() -> impl IntoView {
     let kept = kept_for("/fn/sign_in");
-    let email = kept
-        .as_ref()
-        .and_then(|kept| kept.typed("email"))
-        .unwrap_or_default()
-        .to_owned();
-    let next = use_query_map()
-        .with_untracked(|query| query.get("next"))
-        .unwrap_or_default();
+    let email = kept.as_ref().and_then(|kept| kept.typed("email")).unwrap_or_default().to_owned();
+    let next = use_query_map().with_untracked(|query| query.get("next")).unwrap_or_default();
     view! {
         <AuthCard title="Sign in" kept>
             <form class="form" method="post" action="/fn/sign_in">
@@ -34,16 +28,10 @@ pub fn SignInPage() -> impl IntoView {
 
 /// Signs in and goes on to `next`, if that is a page of this site.
 #[server(prefix = "/fn", endpoint = "sign_in")]
-pub async fn sign_in(
-    email: String,
-    password: String,
-    #[server(default)] next: String,
-) -> Result<(), PageFault> {
+pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), PageFault> {
     use crate::caller::{Caller, caller, submitted};
 
-    let Caller {
-        services, sessions, ..
-    } = caller();
+    let Caller { services, sessions, .. } = caller();
     submitted(&[("email", &email)], async {
         let account = services.sign_in(&email, &password, &sessions.address()).await?;
         sessions.open(account).await

@@ -13,9 +13,7 @@ use super::table::DatasetTable;
 #[server(name = FetchDataset, prefix = "/fn", endpoint = "dataset")]
 pub async fn fetch_dataset(id: String) -> Result<Vec<DatasetSummary>, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    Ok(services
-        .dataset(&actor, crate::pages::address::id(&id, "dataset")?)
-        .await?)
+    Ok(services.dataset(&actor, crate::pages::address::id(&id, "dataset")?).await?)
 }
 
 /// `/datasets/{id}`.
@@ -40,13 +38,7 @@ fn Versions(rows: Vec<DatasetSummary>) -> impl IntoView {
         }
         .into_any();
     };
-    let upload = address(
-        "/datasets/new",
-        [
-            ("problem", newest.problem.as_str()),
-            ("name", newest.name.as_str()),
-        ],
-    );
+    let upload = address("/datasets/new", [("problem", newest.problem.as_str()), ("name", newest.name.as_str())]);
     let problem = newest.problem;
     view! {
         <PageHeader

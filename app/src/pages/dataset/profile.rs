@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use millrace_charts::{
-    CategoryBar, CategoryBars, Figure, Histogram, Sparkline, category_bars, count, histogram, number,
-    percent, sparkline,
+    CategoryBar, CategoryBars, Figure, Histogram, Sparkline, category_bars, count, histogram, number, percent,
+    sparkline,
 };
 use millrace_domain::schema::{ColumnProfile, ColumnType, Profile};
 
@@ -18,12 +18,8 @@ pub fn ProfileTable(
     /// Page that shows one column large, by `?profile=`.
     page: String,
 ) -> impl IntoView {
-    let rows: Vec<_> = profile
-        .columns
-        .into_iter()
-        .enumerate()
-        .map(|(position, column)| column_row(position, column, &page))
-        .collect();
+    let rows: Vec<_> =
+        profile.columns.into_iter().enumerate().map(|(position, column)| column_row(position, column, &page)).collect();
     view! {
         <div class="table-wrap" role="region" aria-label="Columns" tabindex="0">
             <table class="table" data-stack>
@@ -53,11 +49,7 @@ fn column_row(position: usize, column: ColumnProfile, page: &str) -> impl IntoVi
     let link = format!("{}#column", address(page, [("profile", name.as_str())]));
     let [least, low, median, high, greatest] = quantile_cells(&column);
     let shape = shape(position, &column);
-    let notes: Vec<_> = column
-        .notes
-        .iter()
-        .map(|note| view! { <div class="muted">{note.clone()}</div> })
-        .collect();
+    let notes: Vec<_> = column.notes.iter().map(|note| view! { <div class="muted">{note.clone()}</div> }).collect();
     view! {
         <tr>
             <th scope="row" data-label="Column"><div><a href=link>{name}</a>{notes}</div></th>
@@ -95,11 +87,7 @@ pub fn ColumnFigure(
 
 fn column_figure(column: &ColumnProfile) -> Figure {
     let has_bins = !column.histogram.is_empty();
-    if has_bins && column.column.column_type != ColumnType::Time {
-        bins_figure(column)
-    } else {
-        top_figure(column)
-    }
+    if has_bins && column.column.column_type != ColumnType::Time { bins_figure(column) } else { top_figure(column) }
 }
 
 fn bins_figure(column: &ColumnProfile) -> Figure {
@@ -125,37 +113,21 @@ fn top_figure(column: &ColumnProfile) -> Figure {
     let mut bars: Vec<CategoryBar> = column
         .top
         .iter()
-        .map(|(value, rows)| CategoryBar {
-            label: value.clone(),
-            count: *rows,
-            reference: None,
-        })
+        .map(|(value, rows)| CategoryBar { label: value.clone(), count: *rows, reference: None })
         .collect();
     if others > 0 {
-        bars.push(CategoryBar {
-            label: "all other values".to_owned(),
-            count: others,
-            reference: None,
-        });
+        bars.push(CategoryBar { label: "all other values".to_owned(), count: others, reference: None });
     }
-    let values = CategoryBars {
-        name: column.column.name.clone(),
-        bars,
-        missing: column.missing,
-        reference_missing: None,
-    };
+    let values =
+        CategoryBars { name: column.column.name.clone(), bars, missing: column.missing, reference_missing: None };
     category_bars(&values, "column-figure")
 }
 
 /// A line over the bins, or the most frequent value.
 fn shape(position: usize, column: &ColumnProfile) -> impl IntoView + use<> {
     if column.histogram.is_empty() {
-        let top = column
-            .top
-            .first()
-            .map(|(value, rows)| format!("{value}: {}", share(*rows, column.present)));
-        return view! { <span class="truncate">{top.unwrap_or_else(|| "no values".to_owned())}</span> }
-            .into_any();
+        let top = column.top.first().map(|(value, rows)| format!("{value}: {}", share(*rows, column.present)));
+        return view! { <span class="truncate">{top.unwrap_or_else(|| "no values".to_owned())}</span> }.into_any();
     }
     let values = Sparkline {
         name: format!("Distribution of {}", column.column.name),
@@ -173,44 +145,28 @@ fn quantile_cells(column: &ColumnProfile) -> [String; 5] {
         (ColumnType::Time, Some([least, low, _, median, _, high, greatest])) => {
             [least, low, median, high, greatest].map(day)
         }
-        (_, Some([least, low, _, median, _, high, greatest])) => {
-            [least, low, median, high, greatest].map(number)
-        }
+        (_, Some([least, low, _, median, _, high, greatest])) => [least, low, median, high, greatest].map(number),
         (_, None) => none(),
     }
 }
 
 /// The UTC day of a moment in microseconds.
 fn day(micros: f64) -> String {
-    chrono::DateTime::from_timestamp_micros(micros as i64).map_or_else(
-        || "n/a".to_owned(),
-        |moment| moment.format("%Y-%m-%d").to_string(),
-    )
+    chrono::DateTime::from_timestamp_micros(micros as i64)
+        .map_or_else(|| "n/a".to_owned(), |moment| moment.format("%Y-%m-%d").to_string())
 }
 
 fn missing_share(column: &ColumnProfile) -> String {
-    if column.missing == 0 {
-        "0".to_owned()
-    } else {
-        share(column.missing, column.present + column.missing)
-    }
+    if column.missing == 0 { "0".to_owned() } else { share(column.missing, column.present + column.missing) }
 }
 
 fn share(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        "n/a".to_owned()
-    } else {
-        percent(part as f64 / whole as f64)
-    }
+    if whole == 0 { "n/a".to_owned() } else { percent(part as f64 / whole as f64) }
 }
 
 /// Counted exactly up to 100,000.
 fn distinct(values: u64) -> String {
-    if values >= 100_000 {
-        format!("≥ {}", count(values))
-    } else {
-        count(values)
-    }
+    if values >= 100_000 { format!("≥ {}", count(values)) } else { count(values) }
 }
 
 #[cfg(test)]
@@ -221,10 +177,7 @@ mod tests {
 
     fn column(column_type: ColumnType, present: u64, missing: u64) -> ColumnProfile {
         ColumnProfile {
-            column: Column {
-                name: "fare".to_owned(),
-                column_type,
-            },
+            column: Column { name: "fare".to_owned(), column_type },
             present,
             missing,
             distinct: 3,
@@ -239,10 +192,7 @@ mod tests {
 
     #[test]
     fn missing_values_are_a_share_of_all_rows() {
-        assert_eq!(
-            missing_share(&column(ColumnType::Number, 75, 25)),
-            "25.0\u{202f}%"
-        );
+        assert_eq!(missing_share(&column(ColumnType::Number, 75, 25)), "25.0\u{202f}%");
     }
 
     #[test]
@@ -253,20 +203,13 @@ mod tests {
     #[test]
     fn times_are_shown_as_days() {
         let micros = 1_763_906_700_000_000.0;
-        let times = ColumnProfile {
-            quantiles: Some([micros; 7]),
-            ..column(ColumnType::Time, 10, 0)
-        };
+        let times = ColumnProfile { quantiles: Some([micros; 7]), ..column(ColumnType::Time, 10, 0) };
         assert_eq!(quantile_cells(&times)[2], "2025-11-23");
     }
 
     #[test]
     fn values_beyond_the_most_frequent_are_added_up() {
         let figure = top_figure(&column(ColumnType::Text, 10, 0));
-        assert!(
-            figure.table.iter().any(|row| row[0] == "all other values"),
-            "{:?}",
-            figure.table
-        );
+        assert!(figure.table.iter().any(|row| row[0] == "all other values"), "{:?}", figure.table);
     }
 }

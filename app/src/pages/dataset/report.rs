@@ -18,10 +18,7 @@ pub struct FindingFilter {
 impl FindingFilter {
     /// From an address.
     pub fn from_query(query: &ParamsMap) -> Self {
-        Self {
-            outcome: query.get("outcome").unwrap_or_default(),
-            column: query.get("column").unwrap_or_default(),
-        }
+        Self { outcome: query.get("outcome").unwrap_or_default(), column: query.get("column").unwrap_or_default() }
     }
 
     /// Whether nothing is left out.
@@ -31,12 +28,7 @@ impl FindingFilter {
 
     /// What passes the filter, the most serious first.
     pub fn apply(&self, report: &ValidationReport) -> Vec<Finding> {
-        let mut kept: Vec<Finding> = report
-            .findings
-            .iter()
-            .filter(|finding| self.keeps(finding))
-            .cloned()
-            .collect();
+        let mut kept: Vec<Finding> = report.findings.iter().filter(|finding| self.keeps(finding)).cloned().collect();
         kept.sort_by_key(rank);
         kept
     }
@@ -68,18 +60,9 @@ pub fn ReportBanner(
     let (blocking, warnings) = (report.blocking().count(), report.warnings().count());
     let (kind, words) = match (report.allows_training(), blocking, warnings) {
         (false, 0, _) => ("error", "Blocks training: yes. Nothing was checked.".to_owned()),
-        (false, n, _) => (
-            "error",
-            format!(
-                "Blocks training: yes. {} must hold first.",
-                checks(n, "critical check")
-            ),
-        ),
+        (false, n, _) => ("error", format!("Blocks training: yes. {} must hold first.", checks(n, "critical check"))),
         (true, _, 0) => ("success", "Blocks training: no.".to_owned()),
-        (true, _, n) => (
-            "warning",
-            format!("Blocks training: no. {} along with the model.", travelling(n)),
-        ),
+        (true, _, n) => ("warning", format!("Blocks training: no. {} along with the model.", travelling(n))),
     };
     view! {
         <div class="callout" data-kind=kind>
@@ -90,19 +73,11 @@ pub fn ReportBanner(
 }
 
 fn checks(n: usize, name: &str) -> String {
-    if n == 1 {
-        format!("1 {name}")
-    } else {
-        format!("{n} {name}s")
-    }
+    if n == 1 { format!("1 {name}") } else { format!("{n} {name}s") }
 }
 
 fn travelling(n: usize) -> String {
-    if n == 1 {
-        "1 warning travels".to_owned()
-    } else {
-        format!("{n} warnings travel")
-    }
+    if n == 1 { "1 warning travels".to_owned() } else { format!("{n} warnings travel") }
 }
 
 /// The filter as a form; its fields live in the address.
@@ -115,26 +90,14 @@ pub fn FindingFilterForm(
     /// The report, for the columns that it speaks of.
     report: ValidationReport,
 ) -> impl IntoView {
-    let outcomes = [
-        CheckOutcome::Failed,
-        CheckOutcome::Errored,
-        CheckOutcome::Skipped,
-        CheckOutcome::Passed,
-    ]
-    .map(|outcome| {
-        let n = report
-            .findings
-            .iter()
-            .filter(|finding| finding.outcome == outcome)
-            .count();
-        let label = format!("{} ({n})", outcome.as_str());
-        view! { <option value=outcome.as_str() selected=filter.outcome == outcome.as_str()>{label}</option> }
-    });
-    let columns: std::collections::BTreeSet<String> = report
-        .findings
-        .iter()
-        .filter_map(|finding| finding.column.clone())
-        .collect();
+    let outcomes =
+        [CheckOutcome::Failed, CheckOutcome::Errored, CheckOutcome::Skipped, CheckOutcome::Passed].map(|outcome| {
+            let n = report.findings.iter().filter(|finding| finding.outcome == outcome).count();
+            let label = format!("{} ({n})", outcome.as_str());
+            view! { <option value=outcome.as_str() selected=filter.outcome == outcome.as_str()>{label}</option> }
+        });
+    let columns: std::collections::BTreeSet<String> =
+        report.findings.iter().filter_map(|finding| finding.column.clone()).collect();
     let columns: Vec<_> = columns
         .into_iter()
         .map(|column| {
@@ -142,8 +105,8 @@ pub fn FindingFilterForm(
             view! { <option value=column.clone() selected=selected>{column.clone()}</option> }
         })
         .collect();
-    let clear = (!filter.is_open())
-        .then(|| view! { <a class="button button-quiet" href=action.clone()>"Clear filters"</a> });
+    let clear =
+        (!filter.is_open()).then(|| view! { <a class="button button-quiet" href=action.clone()>"Clear filters"</a> });
     view! {
         <Form method="GET" action=action attr:class="filters" attr:role="search">
             <div class="field">
@@ -233,9 +196,7 @@ fn appearance(finding: &Finding) -> (&'static str, &'static str, Option<&'static
         (CheckOutcome::Failed, Severity::Critical) => ("fail", "Failed, critical", Some("bad")),
         (CheckOutcome::Failed, Severity::Warning) => ("warning", "Failed, warning", Some("warn")),
         (CheckOutcome::Failed, Severity::Info) => ("warning", "Noted", None),
-        (CheckOutcome::Errored, Severity::Critical) => {
-            ("error", "Could not be checked, critical", Some("bad"))
-        }
+        (CheckOutcome::Errored, Severity::Critical) => ("error", "Could not be checked, critical", Some("bad")),
         (CheckOutcome::Errored, _) => ("error", "Could not be checked", Some("warn")),
         (CheckOutcome::Skipped, _) => ("skipped", "Nothing to check", None),
     }
@@ -271,23 +232,13 @@ mod tests {
     }
 
     fn shown(outcome: &str, column: &str) -> Vec<String> {
-        let filter = FindingFilter {
-            outcome: outcome.to_owned(),
-            column: column.to_owned(),
-        };
-        filter
-            .apply(&report())
-            .into_iter()
-            .map(|finding| finding.check)
-            .collect()
+        let filter = FindingFilter { outcome: outcome.to_owned(), column: column.to_owned() };
+        filter.apply(&report()).into_iter().map(|finding| finding.check).collect()
     }
 
     #[test]
     fn the_most_serious_findings_come_first() {
-        assert_eq!(
-            shown("", ""),
-            ["null_share", "range", "label", "categories", "types"]
-        );
+        assert_eq!(shown("", ""), ["null_share", "range", "label", "categories", "types"]);
     }
 
     #[test]

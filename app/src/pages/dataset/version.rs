@@ -6,8 +6,8 @@ use millrace_domain::schema::{Profile, ValidationReport};
 use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, StepView};
 
 use crate::components::{
-    Empty, GatedLink, KeyValue, KeyValues, LiveLine, LiveState, Load, Moment, PageHeader, ShortDigest,
-    StateBadge, StepTimeline, follow,
+    Empty, GatedLink, KeyValue, KeyValues, LiveLine, LiveState, Load, Moment, PageHeader, ShortDigest, StateBadge,
+    StepTimeline, follow,
 };
 use crate::fault::PageFault;
 use crate::pages::address::{address, path_number, path_text, query_text};
@@ -22,19 +22,14 @@ use super::table::{columns_in_words, rows_in_words, version_address};
 #[server(name = FetchDatasetVersion, prefix = "/fn", endpoint = "dataset_version")]
 pub async fn fetch_dataset_version(id: String, number: i32) -> Result<DatasetVersionView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    Ok(services
-        .dataset_version(&actor, crate::pages::address::id(&id, "dataset")?, number)
-        .await?)
+    Ok(services.dataset_version(&actor, crate::pages::address::id(&id, "dataset")?, number).await?)
 }
 
 /// `/datasets/{id}/v/{number}`; `?outcome=` and `?column=` filter the findings, `?profile=` shows one column large.
 #[component]
 pub fn DatasetVersionPage() -> impl IntoView {
     let (id, number) = (path_text("id"), path_number("number"));
-    let version = Resource::new(
-        move || (id.get(), number.get()),
-        |(id, number)| fetch_dataset_version(id, number),
-    );
+    let version = Resource::new(move || (id.get(), number.get()), |(id, number)| fetch_dataset_version(id, number));
     let live = follow(
         move || format!("dataset:{}/{}", id.get(), number.get()),
         move || matches!(version.get(), Some(Ok(view)) if view.summary.state == LOADING),
@@ -80,13 +75,7 @@ fn Head(version: DatasetVersionView) -> impl IntoView {
         (summary.name.clone(), format!("/datasets/{}", summary.dataset)),
     ];
     let chosen = format!("{}/{}", summary.dataset, summary.version);
-    let launch = address(
-        "/runs/new",
-        [
-            ("problem", summary.problem.as_str()),
-            ("dataset", chosen.as_str()),
-        ],
-    );
+    let launch = address("/runs/new", [("problem", summary.problem.as_str()), ("dataset", chosen.as_str())]);
     let permission = version.may_launch;
     let title = format!("{} v{}", summary.name, summary.version);
     view! {
@@ -113,13 +102,7 @@ fn Head(version: DatasetVersionView) -> impl IntoView {
 
 #[component]
 fn Unreadable(failure: FailureView, summary: DatasetSummary) -> impl IntoView {
-    let upload = address(
-        "/datasets/new",
-        [
-            ("problem", summary.problem.as_str()),
-            ("name", summary.name.as_str()),
-        ],
-    );
+    let upload = address("/datasets/new", [("problem", summary.problem.as_str()), ("name", summary.name.as_str())]);
     view! {
         <div class="callout" data-kind="error">
             <p class="callout-title">"This file could not be read"</p>
@@ -170,12 +153,7 @@ fn Columns(profile: Profile, page: String) -> impl IntoView {
     let columns = StoredValue::new(profile.columns.clone());
     let large = move || {
         let found = chosen.with(|chosen| {
-            columns.with_value(|columns| {
-                columns
-                    .iter()
-                    .find(|column| column.column.name == *chosen)
-                    .cloned()
-            })
+            columns.with_value(|columns| columns.iter().find(|column| column.column.name == *chosen).cloned())
         });
         found.map(|column| view! { <ColumnFigure column/> })
     };
@@ -189,12 +167,7 @@ fn Columns(profile: Profile, page: String) -> impl IntoView {
 }
 
 #[component]
-fn Identity(
-    summary: DatasetSummary,
-    digest: Option<String>,
-    source: String,
-    format: Option<String>,
-) -> impl IntoView {
+fn Identity(summary: DatasetSummary, digest: Option<String>, source: String, format: Option<String>) -> impl IntoView {
     let file = format!("{}, {}", summary.file_name, bytes(summary.source_bytes));
     view! {
         <section class="card">
@@ -267,10 +240,7 @@ mod rendered_tests {
     #[test]
     fn the_banner_says_what_passed_and_whether_training_is_blocked() {
         let html = page("/datasets/5/v/2", dataset_version());
-        assert!(
-            html.contains("1 of 3 checks passed") && html.contains("Blocks training: no"),
-            "{html}"
-        );
+        assert!(html.contains("1 of 3 checks passed") && html.contains("Blocks training: no"), "{html}");
     }
 
     #[test]
@@ -281,24 +251,13 @@ mod rendered_tests {
     #[test]
     fn the_address_filters_findings_and_opens_a_column() {
         let html = page("/datasets/5/v/2?outcome=passed&profile=fare", dataset_version());
-        assert!(
-            !html.contains("34 % missing") && html.contains("Histogram of fare"),
-            "{html}"
-        );
+        assert!(!html.contains("34 % missing") && html.contains("Histogram of fare"), "{html}");
     }
 
     #[test]
     fn a_file_that_could_not_be_read_names_the_place_and_the_way_out() {
-        let failure = FailureView {
-            code: "ragged".to_owned(),
-            message: "row 7 has 4 fields, the header 5".to_owned(),
-        };
-        let version = DatasetVersionView {
-            failure: Some(failure),
-            profile: None,
-            report: None,
-            ..dataset_version()
-        };
+        let failure = FailureView { code: "ragged".to_owned(), message: "row 7 has 4 fields, the header 5".to_owned() };
+        let version = DatasetVersionView { failure: Some(failure), profile: None, report: None, ..dataset_version() };
         let html = page("/datasets/5/v/2", version);
         assert!(
             html.contains("Row 7 has 4 fields, the header 5.") && html.contains("Upload the corrected file"),

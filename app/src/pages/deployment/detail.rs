@@ -24,10 +24,8 @@ pub async fn fetch_deployment(slug: String) -> Result<DeploymentView, PageFault>
 pub fn DeploymentPage() -> impl IntoView {
     let slug = path_text("slug");
     let form = PageForm::<RollBack>::new();
-    let deployment = Resource::new(
-        move || (slug.get(), form.action.version().get()),
-        |(slug, _)| fetch_deployment(slug),
-    );
+    let deployment =
+        Resource::new(move || (slug.get(), form.action.version().get()), |(slug, _)| fetch_deployment(slug));
     view! {
         <Load resource=deployment let:deployment>
             <Deployment deployment form/>
@@ -40,11 +38,8 @@ fn Deployment(deployment: DeploymentView, form: PageForm<RollBack>) -> impl Into
     let (done, took_ms) = (query_text("done"), query_text("took_ms"));
     let newest = StoredValue::new(deployment.history.first().cloned());
     let notice = move || {
-        let result =
-            newest.with_value(|newest| result_in_words(newest.as_ref()?, &done.get(), &took_ms.get()));
-        result.map(
-            |words| view! { <div class="callout" data-kind="success" role="status"><p>{words}</p></div> },
-        )
+        let result = newest.with_value(|newest| result_in_words(newest.as_ref()?, &done.get(), &took_ms.get()));
+        result.map(|words| view! { <div class="callout" data-kind="success" role="status"><p>{words}</p></div> })
     };
     view! {
         <Head deployment=deployment.clone()/>
@@ -71,19 +66,12 @@ fn Deployment(deployment: DeploymentView, form: PageForm<RollBack>) -> impl Into
 /// What a change did, told once after it; only if the change that the address names is the newest one.
 fn result_in_words(newest: &DeploymentChange, done: &str, took_ms: &str) -> Option<String> {
     (newest.generation.to_string() == done).then(|| {
-        let took = took_ms
-            .parse::<u32>()
-            .ok()
-            .map(|ms| format!(" in {}", duration(f64::from(ms) / 1000.0)));
+        let took = took_ms.parse::<u32>().ok().map(|ms| format!(" in {}", duration(f64::from(ms) / 1000.0)));
         let answers = match newest.champion {
             Some(version) => format!("100 % of predictions are answered by version {version}."),
             None => "No version answers predictions.".to_owned(),
         };
-        format!(
-            "{}{}. {answers}",
-            change_in_words(newest),
-            took.unwrap_or_default()
-        )
+        format!("{}{}. {answers}", change_in_words(newest), took.unwrap_or_default())
     })
 }
 
@@ -127,10 +115,7 @@ fn Facts(deployment: DeploymentView) -> impl IntoView {
         }
         None => view! { <span>"none"</span> }.into_any(),
     };
-    let (predictions, outcomes) = (
-        deployment.predictions.unsigned_abs(),
-        deployment.outcomes.unsigned_abs(),
-    );
+    let (predictions, outcomes) = (deployment.predictions.unsigned_abs(), deployment.outcomes.unsigned_abs());
     view! {
         <div class="grid grid-stats">
             <div class="stat">
@@ -179,11 +164,9 @@ mod tests {
 
     #[test]
     fn a_rollback_says_how_long_it_took_and_who_answers_now() {
-        let expected = "Rolled back from version 13 to version 12 in 1.4 s. 100 % of predictions are answered by version 12.";
-        assert_eq!(
-            result_in_words(&rollback(), "4", "1400").as_deref(),
-            Some(expected)
-        );
+        let expected =
+            "Rolled back from version 13 to version 12 in 1.4 s. 100 % of predictions are answered by version 12.";
+        assert_eq!(result_in_words(&rollback(), "4", "1400").as_deref(), Some(expected));
     }
 
     #[test]
@@ -203,10 +186,7 @@ mod rendered_tests {
             let form = PageForm::<RollBack>::new();
             view! { <Deployment deployment=deployment() form/> }
         });
-        assert!(
-            html.contains("Roll back to v1?") && html.contains("action=\"/fn/roll_back\""),
-            "{html}"
-        );
+        assert!(html.contains("Roll back to v1?") && html.contains("action=\"/fn/roll_back\""), "{html}");
         assert!(html.contains("required"), "{html}");
     }
 }

@@ -15,11 +15,7 @@ pub fn ChangeHistory(
     let items = changes
         .into_iter()
         .map(|change| {
-            let state = if change.kind == "rollback" {
-                "rolled_back"
-            } else {
-                "live"
-            };
+            let state = if change.kind == "rollback" { "rolled_back" } else { "live" };
             let title = change_in_words(&change);
             let meta = format!("generation {} · by {}", change.generation, change.by);
             view! {
@@ -38,17 +34,14 @@ pub fn ChangeHistory(
 
 /// "Version 3 live in place of version 2", "Rolled back from version 3 to version 2".
 pub fn change_in_words(change: &DeploymentChange) -> String {
-    let name = |version: Option<i32>| {
-        version.map_or_else(|| "no version".to_owned(), |version| format!("version {version}"))
-    };
+    let name =
+        |version: Option<i32>| version.map_or_else(|| "no version".to_owned(), |version| format!("version {version}"));
     match (change.kind.as_str(), change.champion, change.previous) {
         ("rollback", champion, previous) => {
             format!("Rolled back from {} to {}", name(previous), name(champion))
         }
         (_, Some(champion), None) => format!("Version {champion} live, the first"),
-        (_, champion, previous) => {
-            state_words(&format!("{} live in place of {}", name(champion), name(previous)))
-        }
+        (_, champion, previous) => state_words(&format!("{} live in place of {}", name(champion), name(previous))),
     }
 }
 
@@ -70,17 +63,8 @@ mod tests {
 
     #[test]
     fn a_change_names_both_versions() {
-        assert_eq!(
-            change_in_words(&change("rollback", Some(2), Some(3))),
-            "Rolled back from version 3 to version 2"
-        );
-        assert_eq!(
-            change_in_words(&change("deploy", Some(3), Some(2))),
-            "Version 3 live in place of version 2"
-        );
-        assert_eq!(
-            change_in_words(&change("deploy", Some(1), None)),
-            "Version 1 live, the first"
-        );
+        assert_eq!(change_in_words(&change("rollback", Some(2), Some(3))), "Rolled back from version 3 to version 2");
+        assert_eq!(change_in_words(&change("deploy", Some(3), Some(2))), "Version 3 live in place of version 2");
+        assert_eq!(change_in_words(&change("deploy", Some(1), None)), "Version 1 live, the first");
     }
 }

@@ -13,10 +13,7 @@ pub async fn roll_back(slug: String, reason: String) -> Result<RolledBack, PageF
     let (services, actor) = crate::caller::actor()?;
     let typed = [("reason", reason.as_str())];
     let done = crate::caller::submitted(&typed, services.roll_back(&actor, &slug, &reason)).await?;
-    leptos_axum::redirect(&format!(
-        "/deployments/{slug}?done={}&took_ms={}",
-        done.generation, done.took_ms
-    ));
+    leptos_axum::redirect(&format!("/deployments/{slug}?done={}&took_ms={}", done.generation, done.took_ms));
     Ok(done)
 }
 
@@ -39,8 +36,7 @@ pub fn RollBackCard(
         }
         .into_any();
     };
-    let Confirmation { title, effect, label } =
-        Confirmation::of(&deployment.slug, live, deployment.rollback_to);
+    let Confirmation { title, effect, label } = Confirmation::of(&deployment.slug, live, deployment.rollback_to);
     let slug = deployment.slug;
     let reason = form.typed("reason").unwrap_or_default();
     let permission = deployment.may_roll_back;
@@ -108,18 +104,11 @@ mod tests {
     fn the_version_that_answers_again_is_named() {
         let confirmation = Confirmation::of("taxi-tips", 13, Some(12));
         assert_eq!(confirmation.label, "Roll back to v12");
-        assert!(
-            confirmation.effect.contains("version 12 answers")
-                && confirmation.effect.contains("version 13 stops")
-        );
+        assert!(confirmation.effect.contains("version 12 answers") && confirmation.effect.contains("version 13 stops"));
     }
 
     #[test]
     fn without_an_earlier_version_the_gap_is_told() {
-        assert!(
-            Confirmation::of("taxi-tips", 1, None)
-                .effect
-                .contains("no model is live")
-        );
+        assert!(Confirmation::of("taxi-tips", 1, None).effect.contains("no model is live"));
     }
 }

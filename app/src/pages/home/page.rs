@@ -112,11 +112,7 @@ fn Live(deployments: Vec<DeploymentView>) -> impl IntoView {
         .into_iter()
         .map(|deployment| {
             let answered = counted(deployment.predictions.unsigned_abs(), "prediction", "predictions");
-            let known = counted(
-                deployment.outcomes.unsigned_abs(),
-                "known outcome",
-                "known outcomes",
-            );
+            let known = counted(deployment.outcomes.unsigned_abs(), "known outcome", "known outcomes");
             view! {
                 <li>
                     <a class="card-row" href=format!("/deployments/{}", deployment.slug)>

@@ -56,13 +56,8 @@ pub fn Calling(
 
 /// A call with one instance, ready for a shell.
 fn curl(slug: &str, inputs: &[(String, String)]) -> String {
-    let instance: Map<String, Value> = inputs
-        .iter()
-        .map(|(name, kind)| (name.clone(), example(kind)))
-        .collect();
-    let body = json!({"instances": [instance]})
-        .to_string()
-        .replace('\'', "\\u0027");
+    let instance: Map<String, Value> = inputs.iter().map(|(name, kind)| (name.clone(), example(kind))).collect();
+    let body = json!({"instances": [instance]}).to_string().replace('\'', "\\u0027");
     format!(
         "curl -X POST \"$MILLRACE_BASE_URL/v1/models/{slug}:predict\" \\\n  -H \"Authorization: Bearer $MILLRACE_TOKEN\" \\\n  \
          -H \"Content-Type: application/json\" \\\n  -d '{body}'"
@@ -84,20 +79,14 @@ mod tests {
     use super::*;
 
     fn inputs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned()))
-            .collect()
+        pairs.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()
     }
 
     #[test]
     fn the_call_sends_every_input_by_its_type() {
         let call = curl("taxi-tips", &inputs(&[("company", "text"), ("fare", "number")]));
         assert!(call.contains("/v1/models/taxi-tips:predict"), "{call}");
-        assert!(
-            call.ends_with(r#"-d '{"instances":[{"company":"text","fare":1.5}]}'"#),
-            "{call}"
-        );
+        assert!(call.ends_with(r#"-d '{"instances":[{"company":"text","fare":1.5}]}'"#), "{call}");
     }
 
     #[test]

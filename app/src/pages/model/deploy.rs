@@ -12,8 +12,7 @@ use crate::form::PageForm;
 pub async fn deploy(slug: String, version: i32, reason: String) -> Result<i64, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let typed = [("reason", reason.as_str())];
-    let generation =
-        crate::caller::submitted(&typed, services.deploy(&actor, &slug, version, &reason)).await?;
+    let generation = crate::caller::submitted(&typed, services.deploy(&actor, &slug, version, &reason)).await?;
     leptos_axum::redirect(&format!("/deployments/{slug}?done={generation}"));
     Ok(generation)
 }
@@ -40,9 +39,7 @@ pub fn PutLive(
     let permission = version.may_deploy;
     let state = if permission.allowed { "ready" } else { "blocked" };
     let effect = match version.generation {
-        0 => format!(
-            "From then on version {number} answers every prediction of {slug}, the first version to do so."
-        ),
+        0 => format!("From then on version {number} answers every prediction of {slug}, the first version to do so."),
         generation => format!(
             "From then on version {number} answers every prediction of {slug}, in place of what is live now \
              (generation {generation}). It can be rolled back."

@@ -33,18 +33,15 @@ pub fn ModelPage() -> impl IntoView {
 
 /// Whether a deployment knows of the version.
 fn was_live(version: &ModelSummary) -> bool {
-    matches!(
-        version.stage.parse(),
-        Ok(ModelStage::Live | ModelStage::Superseded | ModelStage::RolledBack)
-    )
+    matches!(version.stage.parse(), Ok(ModelStage::Live | ModelStage::Superseded | ModelStage::RolledBack))
 }
 
 #[component]
 fn Head(slug: String, was_live: bool) -> impl IntoView {
     let problem = format!("/problems/{slug}");
     let deployment = format!("/deployments/{slug}");
-    let deployment = was_live
-        .then(|| view! { <a class="button" data-icon="deployment" href=deployment>"What is live"</a> });
+    let deployment =
+        was_live.then(|| view! { <a class="button" data-icon="deployment" href=deployment>"What is live"</a> });
     view! {
         <PageHeader
             title=slug

@@ -7,39 +7,23 @@ use crate::pages::quantity::metric_title;
 
 /// One line over the versions that were measured; none for fewer than two, which make no course.
 pub fn metric_over_versions(versions: &[ModelSummary]) -> Option<Figure> {
-    let mut measured: Vec<&ModelSummary> = versions
-        .iter()
-        .filter(|version| version.value.is_some())
-        .collect();
+    let mut measured: Vec<&ModelSummary> = versions.iter().filter(|version| version.value.is_some()).collect();
     measured.sort_by_key(|version| version.version);
     let newest = measured.last()?;
     let y = metric_title(&newest.metric);
-    let comparable: Vec<&ModelSummary> = measured
-        .iter()
-        .filter(|version| version.metric == newest.metric)
-        .copied()
-        .collect();
-    let points = comparable
-        .iter()
-        .filter_map(|version| Some((f64::from(version.version), version.value?)))
-        .collect();
+    let comparable: Vec<&ModelSummary> =
+        measured.iter().filter(|version| version.metric == newest.metric).copied().collect();
+    let points = comparable.iter().filter_map(|version| Some((f64::from(version.version), version.value?))).collect();
     let intervals: Option<Vec<(f64, f64)>> = comparable.iter().map(|version| version.interval).collect();
     let live = comparable.iter().filter(|version| version.stage == "live");
     let values = LineChart {
         title: format!("{y} over versions"),
         x: XAxis::Number("Version".to_owned()),
         y: y.clone(),
-        lines: vec![Line {
-            label: y,
-            points,
-            band: intervals.unwrap_or_default(),
-        }],
+        lines: vec![Line { label: y, points, band: intervals.unwrap_or_default() }],
         threshold: None,
         annotations: live
-            .map(|version| Annotation {
-                x: f64::from(version.version),
-                label: "live".to_owned(),
-            })
+            .map(|version| Annotation { x: f64::from(version.version), label: "live".to_owned() })
             .collect(),
     };
     (comparable.len() > 1).then(|| line_chart(&values, "metric-over-versions"))
@@ -70,11 +54,8 @@ mod tests {
 
     #[test]
     fn only_values_of_the_same_metric_are_joined() {
-        let versions = [
-            version(3, "roc_auc", Some(0.9)),
-            version(2, "roc_auc", Some(0.8)),
-            version(1, "log_loss", Some(0.4)),
-        ];
+        let versions =
+            [version(3, "roc_auc", Some(0.9)), version(2, "roc_auc", Some(0.8)), version(1, "log_loss", Some(0.4))];
         let figure = metric_over_versions(&versions).expect("two versions share the metric");
         assert_eq!(figure.table.len(), 2, "{:?}", figure.table);
     }

@@ -3,9 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::ModelVersionView;
 
-use crate::components::{
-    ChartFigure, GateTable, Load, Measured, Moment, PageHeader, ReviewBox, gates_in_words,
-};
+use crate::components::{ChartFigure, GateTable, Load, Measured, Moment, PageHeader, ReviewBox, gates_in_words};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_number, path_text};
@@ -37,10 +35,7 @@ pub async fn decide_model(
     let typed = [("comment", comment.as_str())];
     let decided = async {
         let decision = crate::caller::decision(&decision)?;
-        services
-            .decide_model(&actor, &slug, number, decision, &digest, &comment)
-            .await
-            .map(drop)
+        services.decide_model(&actor, &slug, number, decision, &digest, &comment).await.map(drop)
     };
     crate::caller::submitted(&typed, decided).await
 }
@@ -50,10 +45,7 @@ pub async fn decide_model(
 pub fn ModelVersionPage() -> impl IntoView {
     let (slug, number) = (path_text("slug"), path_number("number"));
     let form = PageForm::<Deploy>::new();
-    let version = Resource::new(
-        move || (slug.get(), number.get()),
-        |(slug, number)| fetch_model_version(slug, number),
-    );
+    let version = Resource::new(move || (slug.get(), number.get()), |(slug, number)| fetch_model_version(slug, number));
     view! {
         <Load resource=version let:version>
             <Version version form/>
@@ -103,10 +95,8 @@ fn Version(version: ModelVersionView, form: PageForm<Deploy>) -> impl IntoView {
 #[component]
 fn Head(version: ModelVersionView) -> impl IntoView {
     let summary = version.summary;
-    let crumbs = vec![
-        ("Models".to_owned(), "/models".to_owned()),
-        (summary.slug.clone(), format!("/models/{}", summary.slug)),
-    ];
+    let crumbs =
+        vec![("Models".to_owned(), "/models".to_owned()), (summary.slug.clone(), format!("/models/{}", summary.slug))];
     view! {
         <PageHeader
             title=format!("{} v{}", summary.slug, summary.version)
@@ -128,15 +118,9 @@ fn Head(version: ModelVersionView) -> impl IntoView {
 /// Warnings of the data travel along, so that whoever approves has seen them.
 #[component]
 fn Warnings(warnings: Vec<String>) -> impl IntoView {
-    let title = format!(
-        "{} from the data",
-        counted(warnings.len() as u64, "warning", "warnings")
-    );
+    let title = format!("{} from the data", counted(warnings.len() as u64, "warning", "warnings"));
     let shown = !warnings.is_empty();
-    let items = warnings
-        .into_iter()
-        .map(|warning| view! { <li>{warning}</li> })
-        .collect_view();
+    let items = warnings.into_iter().map(|warning| view! { <li>{warning}</li> }).collect_view();
     shown.then(|| {
         view! {
             <div class="callout" data-kind="warning">
@@ -162,20 +146,14 @@ mod rendered_tests {
     #[test]
     fn going_live_names_the_version_and_what_it_does() {
         let html = page(model_version());
-        assert!(
-            html.contains("version 4 answers every prediction of taxi-tips"),
-            "{html}"
-        );
+        assert!(html.contains("version 4 answers every prediction of taxi-tips"), "{html}");
         assert!(html.contains("action=\"/fn/deploy\""), "{html}");
     }
 
     #[test]
     fn who_may_not_put_it_live_reads_why() {
         let refusal = millrace_domain::view::Permission::refused("only an approved version goes live");
-        let html = page(ModelVersionView {
-            may_deploy: refusal,
-            ..model_version()
-        });
+        let html = page(ModelVersionView { may_deploy: refusal, ..model_version() });
         assert!(html.contains("Only an approved version goes live."), "{html}");
     }
 }

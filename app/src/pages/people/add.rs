@@ -14,10 +14,7 @@ pub fn AddPersonForm(
 ) -> impl IntoView {
     let at = move |pointer: &'static str| Signal::derive(move || form.error_at(pointer));
     let typed = move |name: &str| form.typed(name).unwrap_or_default();
-    let checked = typed("roles")
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
+    let checked = typed("roles").split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     view! {
         <section class="card confirm" aria-labelledby="add-title">
             <div class="card-header">
@@ -59,15 +56,9 @@ pub async fn add_person(
     #[server(default)] roles: Vec<String>,
 ) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let typed = [
-        ("email", email.as_str()),
-        ("name", &name),
-        ("roles", &roles.join(" ")),
-    ];
+    let typed = [("email", email.as_str()), ("name", &name), ("roles", &roles.join(" "))];
     crate::caller::submitted(&typed, async {
-        services
-            .add_person(&actor, &email, &name, &password, &super::roles::roles_of(&roles)?)
-            .await
+        services.add_person(&actor, &email, &name, &password, &super::roles::roles_of(&roles)?).await
     })
     .await?;
     leptos_axum::redirect("/people");

@@ -38,12 +38,8 @@ pub fn DisableForm(
 #[server(prefix = "/fn", endpoint = "disable_person")]
 pub async fn disable_person(account: String) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    crate::caller::submitted(&[], async {
-        services
-            .disable_person(&actor, super::roles::account_id(&account)?)
-            .await
-    })
-    .await?;
+    crate::caller::submitted(&[], async { services.disable_person(&actor, super::roles::account_id(&account)?).await })
+        .await?;
     leptos_axum::redirect("/people");
     Ok(())
 }

@@ -7,14 +7,12 @@ pub fn Matrix(
     /// An action in words, and the stored words of the roles that may do it.
     rows: Vec<(String, Vec<String>)>,
 ) -> impl IntoView {
-    let heads = Role::ALL
-        .map(|role| view! { <th scope="col">{role.title()}</th> })
-        .collect_view();
+    let heads = Role::ALL.map(|role| view! { <th scope="col">{role.title()}</th> }).collect_view();
     let rows = rows
         .into_iter()
         .map(|(action, roles)| {
-            let cells = Role::ALL
-                .map(|role| view! { <Cell role allowed=roles.iter().any(|word| word == role.as_str())/> });
+            let cells =
+                Role::ALL.map(|role| view! { <Cell role allowed=roles.iter().any(|word| word == role.as_str())/> });
             view! {
                 <tr>
                     <th scope="row" data-label="May">{action}</th>

@@ -22,17 +22,9 @@ struct Forms {
 /// All accounts and the role matrix. `?add`, `?roles=<id>` and `?disable=<id>` open the form for that.
 #[component]
 pub fn PeoplePage() -> impl IntoView {
-    let forms = Forms {
-        add: PageForm::new(),
-        roles: PageForm::new(),
-        disable: PageForm::new(),
-    };
+    let forms = Forms { add: PageForm::new(), roles: PageForm::new(), disable: PageForm::new() };
     let changes = move || {
-        (
-            forms.add.action.version().get(),
-            forms.roles.action.version().get(),
-            forms.disable.action.version().get(),
-        )
+        (forms.add.action.version().get(), forms.roles.action.version().get(), forms.disable.action.version().get())
     };
     let people = Resource::new(changes, |_| list_people());
     view! {
@@ -47,11 +39,7 @@ pub fn PeoplePage() -> impl IntoView {
 
 #[component]
 fn People(people: PeopleView, forms: Forms) -> impl IntoView {
-    let PeopleView {
-        people,
-        matrix,
-        may_manage,
-    } = people;
+    let PeopleView { people, matrix, may_manage } = people;
     let query = use_query_map();
     let opened = {
         let people = people.clone();
@@ -73,17 +61,10 @@ fn People(people: PeopleView, forms: Forms) -> impl IntoView {
     }
 }
 
-fn open_form(
-    query: &leptos_router::params::ParamsMap,
-    people: &[PersonView],
-    forms: Forms,
-) -> Option<AnyView> {
+fn open_form(query: &leptos_router::params::ParamsMap, people: &[PersonView], forms: Forms) -> Option<AnyView> {
     let named = |word: &str| {
         let id = query.get(word)?;
-        people
-            .iter()
-            .find(|person| person.id == id && !person.disabled)
-            .cloned()
+        people.iter().find(|person| person.id == id && !person.disabled).cloned()
     };
     if query.get("add").is_some() {
         return Some(view! { <AddPersonForm form=forms.add/> }.into_any());
@@ -121,14 +102,7 @@ fn PeopleTable(people: Vec<PersonView>, may_manage: Permission) -> impl IntoView
 
 #[component]
 fn PersonRow(person: PersonView, manages: bool) -> impl IntoView {
-    let PersonView {
-        id,
-        name,
-        email,
-        roles,
-        disabled,
-        created_at,
-    } = person;
+    let PersonView { id, name, email, roles, disabled, created_at } = person;
     let acts = manages.then(|| {
         view! {
             <td class="actions" data-label="Change">

@@ -73,9 +73,7 @@ pub fn RolesForm(
 pub async fn set_roles(account: String, #[server(default)] roles: Vec<String>) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
     crate::caller::submitted(&[], async {
-        services
-            .set_roles(&actor, account_id(&account)?, &roles_of(&roles)?)
-            .await
+        services.set_roles(&actor, account_id(&account)?, &roles_of(&roles)?).await
     })
     .await?;
     leptos_axum::redirect("/people");
@@ -92,6 +90,5 @@ pub fn roles_of(words: &[String]) -> Result<Vec<Role>, millrace_domain::fault::F
 /// The account that a form names.
 #[cfg(feature = "ssr")]
 pub fn account_id(text: &str) -> Result<millrace_domain::ids::AccountId, millrace_domain::fault::Fault> {
-    text.parse()
-        .map_err(|_| millrace_domain::fault::Fault::not_found("account"))
+    text.parse().map_err(|_| millrace_domain::fault::Fault::not_found("account"))
 }

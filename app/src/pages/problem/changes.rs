@@ -57,11 +57,7 @@ fn ChangeRow(change: FieldChange) -> impl IntoView {
 
 /// `/success/at_least` as `success.at_least`.
 fn field_name(pointer: &str) -> String {
-    pointer
-        .trim_start_matches('/')
-        .replace('/', ".")
-        .replace("~1", "/")
-        .replace("~0", "~")
+    pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
 }
 
 fn written(value: &Value) -> String {

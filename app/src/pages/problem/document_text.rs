@@ -49,15 +49,13 @@ pub fn document_text(document: &Value) -> String {
     let Value::Object(document) = document else {
         return value(document);
     };
-    let (tables, plain): (Vec<_>, Vec<_>) = ordered(document)
-        .into_iter()
-        .partition(|(_, item)| is_table(item));
+    let (tables, plain): (Vec<_>, Vec<_>) = ordered(document).into_iter().partition(|(_, item)| is_table(item));
     let mut text: String = plain.into_iter().map(|(name, item)| line(name, item)).collect();
     for (name, item) in tables {
         match item {
-            Value::Array(entries) => entries
-                .iter()
-                .for_each(|entry| table(&mut text, &format!("[[{}]]", key(name)), entry)),
+            Value::Array(entries) => {
+                entries.iter().for_each(|entry| table(&mut text, &format!("[[{}]]", key(name)), entry))
+            }
             _ => table(&mut text, &format!("[{}]", key(name)), item),
         }
     }
@@ -82,15 +80,7 @@ fn table(text: &mut String, heading: &str, item: &Value) {
 /// The fields in reading order. TOML has no null: an absent field says the same.
 fn ordered(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut fields: Vec<_> = fields.iter().filter(|(_, item)| !item.is_null()).collect();
-    fields.sort_by_key(|(name, _)| {
-        (
-            ORDER
-                .iter()
-                .position(|known| known == name)
-                .unwrap_or(ORDER.len()),
-            *name,
-        )
-    });
+    fields.sort_by_key(|(name, _)| (ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()), *name));
     fields
 }
 
@@ -99,10 +89,8 @@ fn line(name: &str, item: &Value) -> String {
 }
 
 fn key(name: &str) -> String {
-    let bare = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    let bare =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     if bare { name.to_owned() } else { string(name) }
 }
 
@@ -112,9 +100,7 @@ fn value(item: &Value) -> String {
         Value::Array(entries) => format!("[{}]", entries.iter().map(value).collect::<Vec<_>>().join(", ")),
         Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
         Value::Object(fields) => {
-            let fields = ordered(fields)
-                .into_iter()
-                .map(|(name, item)| format!("{} = {}", key(name), value(item)));
+            let fields = ordered(fields).into_iter().map(|(name, item)| format!("{} = {}", key(name), value(item)));
             format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),
@@ -137,16 +123,13 @@ mod tests {
     fn a_document_survives_being_written_and_read_again() {
         let document = ProblemDocument::parse(TEMPLATE).expect("the template is valid");
         let text = document_text(&document.to_json());
-        let again =
-            ProblemDocument::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?} in\n{text}"));
+        let again = ProblemDocument::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?} in\n{text}"));
         assert_eq!(again.digest(), document.digest(), "{text}");
     }
 
     #[test]
     fn awkward_texts_stay_what_they_are() {
-        let text = document_text(
-            &serde_json::json!({ "a b": "\"\u{7f}\n\\é", "list": [1, 2.5, true], "gone": null }),
-        );
+        let text = document_text(&serde_json::json!({ "a b": "\"\u{7f}\n\\é", "list": [1, 2.5, true], "gone": null }));
         assert_eq!(text, "\"a b\" = \"\\\"\\u007f\\n\\\\é\"\nlist = [1, 2.5, true]\n");
     }
 }

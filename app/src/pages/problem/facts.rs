@@ -8,21 +8,9 @@ use crate::wording::counted;
 #[component]
 pub fn Facts(version: ProblemVersionView) -> impl IntoView {
     let ProblemVersionView {
-        slug,
-        version: number,
-        digest,
-        author,
-        created_at,
-        submitted_at,
-        approved_at,
-        review,
-        ..
+        slug, version: number, digest, author, created_at, submitted_at, approved_at, review, ..
     } = version;
-    let approvals = format!(
-        "{} of {}",
-        review.given,
-        counted(u64::from(review.needed), "approval", "approvals")
-    );
+    let approvals = format!("{} of {}", review.given, counted(u64::from(review.needed), "approval", "approvals"));
     let review_href = format!("/problems/{slug}/v/{number}?tab=review");
     let elsewhere = [
         ("Data", format!("/datasets?problem={slug}")),
@@ -30,9 +18,7 @@ pub fn Facts(version: ProblemVersionView) -> impl IntoView {
         ("Models", format!("/models/{slug}")),
         ("Deployment", format!("/deployments/{slug}")),
     ];
-    let elsewhere = elsewhere
-        .map(|(name, href)| view! { <a href=href>{name}</a> })
-        .collect_view();
+    let elsewhere = elsewhere.map(|(name, href)| view! { <a href=href>{name}</a> }).collect_view();
     view! {
         <section class="card" aria-label="Facts">
             <div class="card-body stack">

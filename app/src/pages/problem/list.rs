@@ -8,8 +8,7 @@ use crate::fault::PageFault;
 #[component]
 pub fn ProblemsPage() -> impl IntoView {
     let problems = Resource::new(|| (), |()| list_problems());
-    let new =
-        || view! { <a class="button button-primary" data-icon="plus" href="/problems/new">"New problem"</a> };
+    let new = || view! { <a class="button button-primary" data-icon="plus" href="/problems/new">"New problem"</a> };
     view! {
         <PageHeader title="Problems" actions=new/>
         <Load resource=problems let:problems>
@@ -64,21 +63,12 @@ fn ProblemTable(problems: Vec<ProblemSummary>) -> impl IntoView {
 
 #[component]
 fn ProblemRow(problem: ProblemSummary) -> impl IntoView {
-    let ProblemSummary {
-        slug,
-        title,
-        version,
-        state,
-        kind,
-        approved_version,
-        live_model,
-        author,
-        created_at,
-    } = problem;
+    let ProblemSummary { slug, title, version, state, kind, approved_version, live_model, author, created_at } =
+        problem;
     let signed = approved_version
         .map(|number| view! { <a href=format!("/problems/{slug}/v/{number}")>{format!("v{number}")}</a> });
-    let live = live_model
-        .map(|number| view! { <a href=format!("/models/{slug}/v/{number}")>{format!("v{number}")}</a> });
+    let live =
+        live_model.map(|number| view! { <a href=format!("/models/{slug}/v/{number}")>{format!("v{number}")}</a> });
     view! {
         <tr>
             <th scope="row" data-label="Problem">

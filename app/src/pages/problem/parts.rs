@@ -32,10 +32,7 @@ impl Part {
 
     /// The part of that name in the address; the summary for any other.
     pub fn named(word: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|(_, _, known)| *known == word)
-            .map_or(Self::Summary, |(part, ..)| part)
+        Self::ALL.into_iter().find(|(_, _, known)| *known == word).map_or(Self::Summary, |(part, ..)| part)
     }
 }
 
@@ -50,11 +47,7 @@ pub fn Parts(
     let path = format!("/problems/{}/v/{}", version.slug, version.version);
     let tabs = Part::ALL.map(|(part, name, word)| Tab {
         name,
-        href: if word.is_empty() {
-            path.clone()
-        } else {
-            format!("{path}?tab={word}")
-        },
+        href: if word.is_empty() { path.clone() } else { format!("{path}?tab={word}") },
         count: match part {
             Part::Changes => Some(version.changes.len()),
             Part::Versions => Some(version.versions.len()),
@@ -66,8 +59,7 @@ pub fn Parts(
     let content = match open {
         Part::Summary => view! { <Summary version/> }.into_any(),
         Part::Document => {
-            view! { <pre class="code" tabindex="0"><code>{document_text(&version.document)}</code></pre> }
-                .into_any()
+            view! { <pre class="code" tabindex="0"><code>{document_text(&version.document)}</code></pre> }.into_any()
         }
         Part::Changes => view! { <Changes changes=version.changes number=version.version/> }.into_any(),
         Part::Versions => view! { <Versions slug=version.slug versions=version.versions/> }.into_any(),
@@ -102,14 +94,7 @@ fn Summary(version: ProblemVersionView) -> impl IntoView {
 /// The review beside what is signed, so that nobody decides on what they have not seen.
 #[component]
 fn Review(version: ProblemVersionView) -> impl IntoView {
-    let ProblemVersionView {
-        slug,
-        version: number,
-        digest,
-        review,
-        summary,
-        ..
-    } = version;
+    let ProblemVersionView { slug, version: number, digest, review, summary, .. } = version;
     view! {
         <div class="split">
             <div class="split-main">

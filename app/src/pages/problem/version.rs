@@ -20,10 +20,7 @@ pub fn ProblemVersionPage() -> impl IntoView {
         )
     };
     let version = Resource::new(asked, |((slug, number), _)| async move {
-        let number = number
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| Fault::not_found("problem version"))?;
+        let number = number.map(|text| text.parse()).transpose().map_err(|_| Fault::not_found("problem version"))?;
         problem_version(slug, number).await
     });
     view! {
@@ -62,15 +59,7 @@ fn Version(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl
 
 #[component]
 fn Acts(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl IntoView {
-    let ProblemVersionView {
-        slug,
-        version: number,
-        state,
-        may_submit,
-        may_write,
-        may_launch,
-        ..
-    } = version;
+    let ProblemVersionView { slug, version: number, state, may_submit, may_write, may_launch, .. } = version;
     let run = format!("/runs/new?problem={slug}");
     let revise = format!("/problems/new?from={slug}&version={number}");
     let submit = (state == "draft").then(|| {
@@ -115,10 +104,7 @@ pub async fn decide_problem(
     let (services, actor) = crate::caller::actor()?;
     crate::caller::submitted(&[("comment", &comment)], async {
         let decision = crate::caller::decision(&decision)?;
-        services
-            .decide_problem(&actor, &slug, number, decision, &digest, &comment)
-            .await
-            .map(|_| ())
+        services.decide_problem(&actor, &slug, number, decision, &digest, &comment).await.map(|_| ())
     })
     .await
 }

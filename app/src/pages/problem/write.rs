@@ -22,30 +22,15 @@ pub fn WriteProblemPage() -> impl IntoView {
     let form = PageForm::<SaveProblem>::new();
     let query = use_query_map();
     let origin = move || {
-        query.with(|query| {
-            Some((
-                query.get("from")?,
-                query.get("version").and_then(|number| number.parse().ok()),
-            ))
-        })
+        query.with(|query| Some((query.get("from")?, query.get("version").and_then(|number| number.parse().ok()))))
     };
     let beginning = Resource::new(origin, |origin| async move {
         let Some((slug, number)) = origin else {
             return Ok(TEMPLATE.to_owned());
         };
-        problem_version(slug, number)
-            .await
-            .map(|version| document_text(&version.document))
+        problem_version(slug, number).await.map(|version| document_text(&version.document))
     });
-    let title = move || {
-        query.with(|query| {
-            if query.get("from").is_some() {
-                "New version"
-            } else {
-                "New problem"
-            }
-        })
-    };
+    let title = move || query.with(|query| if query.get("from").is_some() { "New version" } else { "New problem" });
     view! {
         {move || view! { <PageHeader title=title() crumbs=vec![("Problems".to_owned(), "/problems".to_owned())]/> }}
         <p class="lede">
@@ -91,10 +76,7 @@ fn Mistakes(fault: Fault) -> impl IntoView {
         0 => fault.title,
         count => counted(count as u64, "mistake", "mistakes"),
     };
-    let detail = fault
-        .errors
-        .is_empty()
-        .then(|| view! { <p>{sentence(&fault.detail)}</p> });
+    let detail = fault.errors.is_empty().then(|| view! { <p>{sentence(&fault.detail)}</p> });
     view! {
         <div class="callout" data-kind="error" role="alert">
             <p class="callout-title">{title}</p>
@@ -108,11 +90,7 @@ fn Mistakes(fault: Fault) -> impl IntoView {
 
 #[component]
 fn MistakeLine(mistake: Mistake) -> impl IntoView {
-    let place = if mistake.pointer.is_empty() {
-        "the document".to_owned()
-    } else {
-        mistake.pointer
-    };
+    let place = if mistake.pointer.is_empty() { "the document".to_owned() } else { mistake.pointer };
     view! {
         <li>
             <code>{place}</code>

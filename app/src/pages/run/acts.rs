@@ -33,10 +33,7 @@ pub struct RunActs {
 impl RunActs {
     /// Forms without an answer yet.
     pub fn new() -> Self {
-        Self {
-            cancel: PageForm::new(),
-            retry: PageForm::new(),
-        }
+        Self { cancel: PageForm::new(), retry: PageForm::new() }
     }
 
     /// Rises with every act that was answered.
@@ -53,11 +50,7 @@ pub fn ActFaults(
 ) -> impl IntoView {
     move || {
         let faults = [acts.cancel.fault(), acts.retry.fault()];
-        faults
-            .into_iter()
-            .flatten()
-            .map(|fault| view! { <FaultNotice fault/> })
-            .collect_view()
+        faults.into_iter().flatten().map(|fault| view! { <FaultNotice fault/> }).collect_view()
     }
 }
 

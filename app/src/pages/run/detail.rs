@@ -4,9 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::duration;
 use millrace_domain::view::RunView;
 
-use crate::components::{
-    ChartFigure, Empty, LiveLine, LiveState, Load, Moment, PageHeader, Tab, Tabs, follow,
-};
+use crate::components::{ChartFigure, Empty, LiveLine, LiveState, Load, Moment, PageHeader, Tab, Tabs, follow};
 use crate::fault::PageFault;
 use crate::pages::address::{address, path_text, query_text};
 
@@ -25,9 +23,7 @@ use super::trials::Trials;
 #[server(name = FetchRun, prefix = "/fn", endpoint = "run")]
 pub async fn fetch_run(id: String) -> Result<RunView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    Ok(services
-        .run(&actor, crate::pages::address::id(&id, "run")?)
-        .await?)
+    Ok(services.run(&actor, crate::pages::address::id(&id, "run")?).await?)
 }
 
 /// `/runs/{id}`, with `?tab=`.
@@ -127,13 +123,7 @@ enum RunTab {
 }
 
 impl RunTab {
-    const ALL: [Self; 5] = [
-        Self::Overview,
-        Self::Plots,
-        Self::Trials,
-        Self::Provenance,
-        Self::Artifacts,
-    ];
+    const ALL: [Self; 5] = [Self::Overview, Self::Plots, Self::Trials, Self::Provenance, Self::Artifacts];
 
     /// The word in the address; the first tab needs none.
     const fn word(self) -> &'static str {
@@ -158,10 +148,7 @@ impl RunTab {
 
     /// The tab of that word; the first one for any other.
     fn named(word: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|tab| tab.word() == word)
-            .unwrap_or(Self::Overview)
+        Self::ALL.into_iter().find(|tab| tab.word() == word).unwrap_or(Self::Overview)
     }
 
     const fn count(self, run: &RunView) -> Option<usize> {
@@ -200,12 +187,11 @@ fn tabs(run: &RunView, open: RunTab) -> Vec<Tab> {
 
 #[component]
 fn Plots(run: RunView) -> impl IntoView {
-    let figures = run
-        .evaluation
-        .map(|artifact| figures(&Evaluation::read(&artifact), &run.metrics))
-        .unwrap_or_default();
+    let figures =
+        run.evaluation.map(|artifact| figures(&Evaluation::read(&artifact), &run.metrics)).unwrap_or_default();
     if figures.is_empty() {
-        return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }.into_any();
+        return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }
+            .into_any();
     }
     let figures = figures
         .into_iter()
@@ -232,11 +218,7 @@ mod tests {
 
     #[test]
     fn every_tab_is_found_by_its_word() {
-        assert!(
-            RunTab::ALL
-                .into_iter()
-                .all(|tab| RunTab::named(tab.word()) == tab)
-        );
+        assert!(RunTab::ALL.into_iter().all(|tab| RunTab::named(tab.word()) == tab));
     }
 }
 
@@ -259,10 +241,7 @@ mod rendered_tests {
         run.metrics[1].value = f64::INFINITY;
         run.gates[0].observed = Some(f64::NAN);
         let html = page("/runs/17", run);
-        assert!(
-            html.contains("not a number") && html.contains("infinite"),
-            "{html}"
-        );
+        assert!(html.contains("not a number") && html.contains("infinite"), "{html}");
     }
 
     #[test]

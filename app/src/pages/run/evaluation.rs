@@ -92,13 +92,6 @@ mod tests {
     #[test]
     fn a_matrix_of_three_classes_has_no_four_counts() {
         let counts = vec![vec![1, 0, 0], vec![0, 1, 0], vec![0, 0, 1]];
-        assert_eq!(
-            Confusion {
-                labels: Vec::new(),
-                counts
-            }
-            .two_classes(),
-            None
-        );
+        assert_eq!(Confusion { labels: Vec::new(), counts }.two_classes(), None);
     }
 }

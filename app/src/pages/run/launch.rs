@@ -30,14 +30,7 @@ pub async fn launch_run(
     parameters: String,
 ) -> Result<String, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let form = LaunchForm {
-        problem,
-        dataset,
-        trainer,
-        budget,
-        seed,
-        parameters,
-    };
+    let form = LaunchForm { problem, dataset, trainer, budget, seed, parameters };
     let launched = async { services.launch_run(&actor, &form.request()?).await };
     let run = crate::caller::submitted(&form.typed(), launched).await?;
     leptos_axum::redirect(&format!("/runs/{run}"));
@@ -84,16 +77,10 @@ fn Launch(options: LaunchOptions, form: PageForm<LaunchRun>) -> impl IntoView {
         }
         let checks = checks(&options, &begin);
         let chosen = begin.problem.clone();
-        let problem = options
-            .problems
-            .iter()
-            .find(|problem| problem.slug == chosen)
-            .cloned();
+        let problem = options.problems.iter().find(|problem| problem.slug == chosen).cloned();
         let permission = options.may_launch.clone();
         let permission = match &problem {
-            Some(problem) if permission.allowed && problem.datasets.is_empty() => {
-                Permission::refused(NO_DATA)
-            }
+            Some(problem) if permission.allowed && problem.datasets.is_empty() => Permission::refused(NO_DATA),
             _ => permission,
         };
         let entry = problem.map(|problem| view! { <Entry problem begin permission form/> });
@@ -204,11 +191,8 @@ fn DatasetChoice(problem: LaunchProblem, chosen: String, error: Signal<Option<St
         .into_iter()
         .map(|dataset| {
             let value = format!("{}/{}", dataset.dataset, dataset.version);
-            let warnings = if dataset.warnings > 0 {
-                format!(", {} warnings", dataset.warnings)
-            } else {
-                String::new()
-            };
+            let warnings =
+                if dataset.warnings > 0 { format!(", {} warnings", dataset.warnings) } else { String::new() };
             let label = format!("{} v{}{warnings}", dataset.name, dataset.version);
             view! { <option value=value.clone() selected=value == chosen>{label}</option> }
         })
@@ -242,11 +226,7 @@ fn TrainerChoice(trainers: Vec<String>, chosen: String) -> impl IntoView {
 
 #[component]
 fn Preflight(checks: Vec<Check>) -> impl IntoView {
-    let title = if is_clear(&checks) {
-        "Ready to launch"
-    } else {
-        "What is in the way"
-    };
+    let title = if is_clear(&checks) { "Ready to launch" } else { "What is in the way" };
     let state = if is_clear(&checks) { "ready" } else { "blocked" };
     let items = checks
         .into_iter()

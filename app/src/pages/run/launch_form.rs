@@ -82,10 +82,7 @@ impl LaunchForm {
     pub fn request(&self) -> Result<LaunchRequest, Fault> {
         let mut mistakes = Vec::new();
         let mut note = |pointer: &str, message: &str| {
-            mistakes.push(Mistake {
-                pointer: pointer.to_owned(),
-                message: message.to_owned(),
-            });
+            mistakes.push(Mistake { pointer: pointer.to_owned(), message: message.to_owned() });
         };
         if self.problem.trim().is_empty() {
             note("/problem", "choose a problem");
@@ -98,10 +95,7 @@ impl LaunchForm {
             }
         };
         let budget = number(&self.budget).unwrap_or_else(|()| {
-            note(
-                "/budget",
-                "must be a whole number of trials, 0 or more; leave it empty for no search",
-            );
+            note("/budget", "must be a whole number of trials, 0 or more; leave it empty for no search");
             None
         });
         let seed = number(&self.seed).unwrap_or_else(|()| {
@@ -109,10 +103,7 @@ impl LaunchForm {
             None
         });
         let parameters = parameters(&self.parameters).unwrap_or_else(|()| {
-            note(
-                "/parameters",
-                "must be a JSON object such as {\"max_depth\": 6}; leave it empty for the defaults",
-            );
+            note("/parameters", "must be a JSON object such as {\"max_depth\": 6}; leave it empty for the defaults");
             None
         });
         if !mistakes.is_empty() {
@@ -146,11 +137,7 @@ fn dataset_version(text: &str) -> Result<Option<(String, i32)>, &'static str> {
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<Option<T>, ()> {
     let text = text.trim();
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        text.parse().map(Some).map_err(drop)
-    }
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
 }
 
 fn parameters(text: &str) -> Result<Option<Value>, ()> {
@@ -164,10 +151,8 @@ fn parameters(text: &str) -> Result<Option<Value>, ()> {
 }
 
 fn in_words(mistakes: &[Mistake]) -> String {
-    let words: Vec<String> = mistakes
-        .iter()
-        .map(|m| format!("{}: {}", m.pointer.trim_start_matches('/'), m.message))
-        .collect();
+    let words: Vec<String> =
+        mistakes.iter().map(|m| format!("{}: {}", m.pointer.trim_start_matches('/'), m.message)).collect();
     words.join("; ")
 }
 
@@ -206,16 +191,9 @@ mod tests {
 
     #[test]
     fn only_the_problem_is_needed() {
-        let form = LaunchForm {
-            problem: "taxi-tips".to_owned(),
-            budget: "0".to_owned(),
-            ..LaunchForm::default()
-        };
+        let form = LaunchForm { problem: "taxi-tips".to_owned(), budget: "0".to_owned(), ..LaunchForm::default() };
         let request = form.request().expect("a problem alone is enough");
-        assert_eq!(
-            (request.dataset, request.version, request.budget, request.seed),
-            (None, None, None, None)
-        );
+        assert_eq!((request.dataset, request.version, request.budget, request.seed), (None, None, None, None));
     }
 
     #[test]
@@ -228,17 +206,9 @@ mod tests {
             seed: "seven".to_owned(),
             parameters: "[1]".to_owned(),
         };
-        let pointers: Vec<String> = form
-            .request()
-            .expect_err("five fields are wrong")
-            .errors
-            .into_iter()
-            .map(|m| m.pointer)
-            .collect();
-        assert_eq!(
-            pointers,
-            ["/problem", "/dataset", "/budget", "/seed", "/parameters"]
-        );
+        let pointers: Vec<String> =
+            form.request().expect_err("five fields are wrong").errors.into_iter().map(|m| m.pointer).collect();
+        assert_eq!(pointers, ["/problem", "/dataset", "/budget", "/seed", "/parameters"]);
     }
 
     #[test]

@@ -25,11 +25,7 @@ pub async fn list_runs(
     before: Option<String>,
 ) -> Result<Vec<RunSummary>, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let filter = millrace_domain::view::RunFilter {
-        problem,
-        state,
-        before,
-    };
+    let filter = millrace_domain::view::RunFilter { problem, state, before };
     Ok(services.list_runs(&actor, &filter).await?)
 }
 
@@ -43,17 +39,8 @@ struct Wanted {
 
 impl Wanted {
     fn from_query(query: &ParamsMap) -> Self {
-        let value = |name| {
-            query
-                .get(name)
-                .map(|text| text.trim().to_owned())
-                .unwrap_or_default()
-        };
-        Self {
-            problem: value("problem"),
-            state: value("state"),
-            before: value("before"),
-        }
+        let value = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        Self { problem: value("problem"), state: value("state"), before: value("before") }
     }
 
     fn is_open(&self) -> bool {
@@ -62,14 +49,7 @@ impl Wanted {
 
     /// The same filter on another page.
     fn page(&self, before: &str) -> String {
-        address(
-            "/runs",
-            [
-                ("problem", self.problem.as_str()),
-                ("state", &self.state),
-                ("before", before),
-            ],
-        )
+        address("/runs", [("problem", self.problem.as_str()), ("state", &self.state), ("before", before)])
     }
 
     async fn fetch(self) -> Result<Vec<RunSummary>, PageFault> {
@@ -115,8 +95,7 @@ fn Filters(wanted: Wanted) -> impl IntoView {
         let word = state.as_str();
         view! { <option value=word selected=wanted.state == word>{state_words(word)}</option> }
     });
-    let clear = (!wanted.is_open())
-        .then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
+    let clear = (!wanted.is_open()).then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
     view! {
         <Form method="GET" action="/runs" attr:class="filters" attr:role="search">
             <div class="field">
@@ -138,8 +117,8 @@ fn Filters(wanted: Wanted) -> impl IntoView {
 
 #[component]
 fn RunsOfPage(rows: Vec<RunSummary>, wanted: Wanted) -> impl IntoView {
-    let newest = (!wanted.before.is_empty())
-        .then(|| view! { <a class="button" rel="first" href=wanted.page("")>"Newest"</a> });
+    let newest =
+        (!wanted.before.is_empty()).then(|| view! { <a class="button" rel="first" href=wanted.page("")>"Newest"</a> });
     let older = rows
         .last()
         .filter(|_| rows.len() >= PAGE)
@@ -181,15 +160,8 @@ mod tests {
 
     #[test]
     fn another_page_keeps_the_filter() {
-        let wanted = Wanted {
-            problem: "taxi-tips".to_owned(),
-            state: "failed".to_owned(),
-            before: "90".to_owned(),
-        };
-        assert_eq!(
-            wanted.page("40"),
-            "/runs?problem=taxi-tips&state=failed&before=40"
-        );
+        let wanted = Wanted { problem: "taxi-tips".to_owned(), state: "failed".to_owned(), before: "90".to_owned() };
+        assert_eq!(wanted.page("40"), "/runs?problem=taxi-tips&state=failed&before=40");
     }
 
     #[test]

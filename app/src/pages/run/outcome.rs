@@ -13,9 +13,7 @@ pub fn RunOutcome(
     run: RunView,
 ) -> impl IntoView {
     match run.summary.state.as_str() {
-        "failed" => run
-            .failure
-            .map(|failure| view! { <Failed failure steps=run.steps/> }.into_any()),
+        "failed" => run.failure.map(|failure| view! { <Failed failure steps=run.steps/> }.into_any()),
         "rejected" => Some(view! { <Rejected gates=run.gates/> }.into_any()),
         "cancelled" => Some(view! { <Cancelled failure=run.failure/> }.into_any()),
         _ => None,
@@ -26,10 +24,9 @@ pub fn RunOutcome(
 fn Failed(failure: FailureView, steps: Vec<StepView>) -> impl IntoView {
     let step = failed_step(&steps).cloned();
     let (first, rest) = first_line(&failure.message);
-    let title = step.as_ref().map_or_else(
-        || "The run failed".to_owned(),
-        |step| format!("Failed in the step \"{}\"", step.kind),
-    );
+    let title = step
+        .as_ref()
+        .map_or_else(|| "The run failed".to_owned(), |step| format!("Failed in the step \"{}\"", step.kind));
     let log = (!rest.is_empty()).then(|| {
         view! {
             <details>
@@ -70,10 +67,8 @@ fn Rejected(gates: Vec<Gate>) -> impl IntoView {
 
 #[component]
 fn Cancelled(failure: Option<FailureView>) -> impl IntoView {
-    let words = failure.map_or_else(
-        || "Somebody stopped it before it ended.".to_owned(),
-        |failure| sentence(&failure.message),
-    );
+    let words =
+        failure.map_or_else(|| "Somebody stopped it before it ended.".to_owned(), |failure| sentence(&failure.message));
     view! {
         <div class="callout" data-kind="info">
             <p class="callout-title">"The run was cancelled"</p>
@@ -84,9 +79,7 @@ fn Cancelled(failure: Option<FailureView>) -> impl IntoView {
 
 /// The first step that did not end well.
 fn failed_step(steps: &[StepView]) -> Option<&StepView> {
-    steps
-        .iter()
-        .find(|step| matches!(step.state.as_str(), "failed" | "quarantined"))
+    steps.iter().find(|step| matches!(step.state.as_str(), "failed" | "quarantined"))
 }
 
 fn first_line(message: &str) -> (String, String) {
@@ -137,11 +130,7 @@ mod tests {
 
     #[test]
     fn the_first_step_that_did_not_end_well_is_named() {
-        let steps = [
-            step("features", "succeeded"),
-            step("train", "failed"),
-            step("evaluate", "skipped"),
-        ];
+        let steps = [step("features", "succeeded"), step("train", "failed"), step("evaluate", "skipped")];
         assert_eq!(failed_step(&steps).map(|step| step.kind.as_str()), Some("train"));
     }
 
@@ -154,9 +143,6 @@ mod tests {
 
     #[test]
     fn the_first_line_of_an_error_leads() {
-        assert_eq!(
-            first_line("no label\n at row 7\n"),
-            ("no label".to_owned(), "at row 7".to_owned())
-        );
+        assert_eq!(first_line("no label\n at row 7\n"), ("no label".to_owned(), "at row 7".to_owned()));
     }
 }

@@ -79,11 +79,7 @@ pub fn CurrentStep(
     let running = steps.into_iter().find(|step| step.state == "running");
     running.map(|step| {
         let told = step.progress.as_ref().and_then(StepProgress::read);
-        let progress = told.unwrap_or(StepProgress {
-            done: None,
-            total: None,
-            text: step.title,
-        });
+        let progress = told.unwrap_or(StepProgress { done: None, total: None, text: step.title });
         view! { <ProgressBar progress/> }
     })
 }
@@ -128,15 +124,9 @@ fn tiles<'a>(metrics: &'a [MetricView], success: &str) -> Vec<&'a MetricView> {
 /// What the gates on this very value say of it.
 fn tone(metric: &MetricView, gates: &[Gate]) -> Option<&'static str> {
     let name = part_and_metric(&metric.name).1;
-    let mut verdicts = gates
-        .iter()
-        .filter(|gate| gate.name.ends_with(&format!(".{name}")))
-        .map(|gate| gate.verdict);
+    let mut verdicts = gates.iter().filter(|gate| gate.name.ends_with(&format!(".{name}"))).map(|gate| gate.verdict);
     let first = verdicts.next()?;
-    let worst = verdicts.fold(
-        first,
-        |worst, verdict| if worst == Verdict::Pass { verdict } else { worst },
-    );
+    let worst = verdicts.fold(first, |worst, verdict| if worst == Verdict::Pass { verdict } else { worst });
     Some(match worst {
         Verdict::Pass => "good",
         Verdict::Fail => "bad",
@@ -158,10 +148,9 @@ fn MetricTable(metrics: Vec<MetricView>) -> impl IntoView {
         .into_iter()
         .filter(|metric| metric.step == 0)
         .map(|metric| {
-            let interval = metric.interval.map_or_else(
-                || "n/a".to_owned(),
-                |(low, high)| format!("{} to {}", number(low), number(high)),
-            );
+            let interval = metric
+                .interval
+                .map_or_else(|| "n/a".to_owned(), |(low, high)| format!("{} to {}", number(low), number(high)));
             view! {
                 <tr>
                     <th scope="row" data-label="Metric"><code>{metric.name}</code></th>
@@ -195,13 +184,7 @@ mod tests {
     use super::*;
 
     fn metric(name: &str) -> MetricView {
-        MetricView {
-            name: name.to_owned(),
-            step: 0,
-            value: 0.871,
-            interval: Some((0.861, 0.88)),
-            n: 4812,
-        }
+        MetricView { name: name.to_owned(), step: 0, value: 0.871, interval: Some((0.861, 0.88)), n: 4812 }
     }
 
     fn gate(name: &str, verdict: Verdict) -> Gate {
@@ -219,40 +202,24 @@ mod tests {
 
     #[test]
     fn the_success_metric_leads_and_other_parts_stay_in_the_table() {
-        let metrics = [
-            metric("test.roc_auc"),
-            metric("validation.log_loss"),
-            metric("test.log_loss"),
-        ];
-        let names: Vec<_> = tiles(&metrics, "log_loss")
-            .into_iter()
-            .map(|metric| metric.name.as_str())
-            .collect();
+        let metrics = [metric("test.roc_auc"), metric("validation.log_loss"), metric("test.log_loss")];
+        let names: Vec<_> = tiles(&metrics, "log_loss").into_iter().map(|metric| metric.name.as_str()).collect();
         assert_eq!(names, ["test.log_loss", "test.roc_auc"]);
     }
 
     #[test]
     fn a_tile_is_as_bad_as_the_worst_gate_on_it() {
-        let gates = [
-            gate("success.roc_auc", Verdict::Pass),
-            gate("champion.roc_auc", Verdict::Fail),
-        ];
+        let gates = [gate("success.roc_auc", Verdict::Pass), gate("champion.roc_auc", Verdict::Fail)];
         assert_eq!(tone(&metric("test.roc_auc"), &gates), Some("bad"));
     }
 
     #[test]
     fn a_metric_without_a_gate_has_no_tone() {
-        assert_eq!(
-            tone(&metric("test.brier"), &[gate("success.roc_auc", Verdict::Fail)]),
-            None
-        );
+        assert_eq!(tone(&metric("test.brier"), &[gate("success.roc_auc", Verdict::Fail)]), None);
     }
 
     #[test]
     fn a_value_is_told_with_its_interval_and_rows() {
-        assert_eq!(
-            evidence(&metric("test.roc_auc")),
-            "95 % 0.861 to 0.88 · n 4\u{202f}812"
-        );
+        assert_eq!(evidence(&metric("test.roc_auc")), "95 % 0.861 to 0.88 · n 4\u{202f}812");
     }
 }

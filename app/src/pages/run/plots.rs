@@ -1,9 +1,9 @@
 //! The figures of a run: which ones its evaluation allows, and their values.
 
 use millrace_charts::{
-    Bar, Calibration, CalibrationBin, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars,
-    OperatingPoint, PrecisionRecall, Residuals, Roc, calibration, confusion_matrix, histogram,
-    horizontal_bars, precision_recall, predicted_vs_actual, residual_histogram, roc,
+    Bar, Calibration, CalibrationBin, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars, OperatingPoint,
+    PrecisionRecall, Residuals, Roc, calibration, confusion_matrix, histogram, horizontal_bars, precision_recall,
+    predicted_vs_actual, residual_histogram, roc,
 };
 use millrace_domain::view::MetricView;
 
@@ -29,14 +29,8 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
 
 /// Inputs by what the model gains from them; none without inputs.
 pub fn importance_figure(importance: &[(String, f64)]) -> Option<Figure> {
-    let bars: Vec<Bar> = importance
-        .iter()
-        .map(|(label, value)| Bar {
-            label: label.clone(),
-            value: *value,
-            interval: None,
-        })
-        .collect();
+    let bars: Vec<Bar> =
+        importance.iter().map(|(label, value)| Bar { label: label.clone(), value: *value, interval: None }).collect();
     let is_signed = bars.iter().any(|bar| bar.value < 0.0);
     let values = HorizontalBars {
         title: "Importance of the inputs".to_owned(),
@@ -55,9 +49,7 @@ struct Scores<'a> {
 
 impl Scores<'_> {
     fn find(&self, metric: &str) -> Option<&MetricView> {
-        self.metrics
-            .iter()
-            .find(|known| known.step == 0 && known.name.strip_prefix("test.") == Some(metric))
+        self.metrics.iter().find(|known| known.step == 0 && known.name.strip_prefix("test.") == Some(metric))
     }
 
     fn curve(&self, points: &[(f64, f64)], metric: &str) -> Curve {
@@ -74,9 +66,7 @@ impl Scores<'_> {
 fn roc_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Figure> {
     let values = Roc {
         curves: vec![scores.curve(&evaluation.roc, "roc_auc")],
-        operating_point: operating_point(evaluation, |[tn, fp, fneg, tp]| {
-            (fp / (fp + tn), tp / (tp + fneg))
-        }),
+        operating_point: operating_point(evaluation, |[tn, fp, fneg, tp]| (fp / (fp + tn), tp / (tp + fneg))),
     };
     (!evaluation.roc.is_empty()).then(|| roc(&values, "roc"))
 }
@@ -91,10 +81,7 @@ fn precision_recall_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Opti
 }
 
 /// Where the threshold puts the model; none when one side of the matrix is empty.
-fn operating_point(
-    evaluation: &Evaluation,
-    place: impl Fn([f64; 4]) -> (f64, f64),
-) -> Option<OperatingPoint> {
+fn operating_point(evaluation: &Evaluation, place: impl Fn([f64; 4]) -> (f64, f64)) -> Option<OperatingPoint> {
     let threshold = evaluation.threshold?;
     let (x, y) = place(evaluation.confusion.as_ref().and_then(Confusion::two_classes)?);
     (x.is_finite() && y.is_finite()).then_some(OperatingPoint { x, y, threshold })
@@ -125,14 +112,8 @@ fn calibration_bins(bins: &[(f64, f64, u64)]) -> Vec<CalibrationBin> {
 }
 
 fn confusion_figure(evaluation: &Evaluation) -> Option<Figure> {
-    let confusion = evaluation
-        .confusion
-        .as_ref()
-        .filter(|confusion| !confusion.labels.is_empty())?;
-    let values = ConfusionMatrix {
-        classes: confusion.labels.clone(),
-        counts: confusion.counts.clone(),
-    };
+    let confusion = evaluation.confusion.as_ref().filter(|confusion| !confusion.labels.is_empty())?;
+    let values = ConfusionMatrix { classes: confusion.labels.clone(), counts: confusion.counts.clone() };
     Some(confusion_matrix(&values, "confusion"))
 }
 
@@ -148,10 +129,7 @@ fn residual_figure(evaluation: &Evaluation) -> Option<Figure> {
 
 fn residuals(evaluation: &Evaluation) -> Option<Residuals> {
     let points = evaluation.scatter.clone();
-    (!points.is_empty()).then_some(Residuals {
-        points,
-        unit: String::new(),
-    })
+    (!points.is_empty()).then_some(Residuals { points, unit: String::new() })
 }
 
 /// Only a two-class model has scores; for others every bin is empty.
@@ -160,9 +138,7 @@ fn score_figure(bins: &[(f64, f64, u64)]) -> Option<Figure> {
     let values = Histogram {
         title: "Scores of the test part".to_owned(),
         name: "Score".to_owned(),
-        edges: std::iter::once(first.0)
-            .chain(bins.iter().map(|bin| bin.1))
-            .collect(),
+        edges: std::iter::once(first.0).chain(bins.iter().map(|bin| bin.1)).collect(),
         counts: bins.iter().map(|bin| bin.2).collect(),
         ..Histogram::default()
     };
@@ -176,10 +152,7 @@ mod tests {
     use super::*;
 
     fn titles(artifact: &serde_json::Value) -> Vec<String> {
-        figures(&Evaluation::read(artifact), &[])
-            .into_iter()
-            .map(|figure| figure.title)
-            .collect()
+        figures(&Evaluation::read(artifact), &[]).into_iter().map(|figure| figure.title).collect()
     }
 
     #[test]
@@ -196,19 +169,11 @@ mod tests {
 
     #[test]
     fn the_operating_point_follows_from_the_confusion_matrix() {
-        let artifact = json!({"test": {"threshold": 0.5, "confusion": {"labels": ["no", "yes"], "counts": [[6, 2], [1, 3]]}}});
+        let artifact =
+            json!({"test": {"threshold": 0.5, "confusion": {"labels": ["no", "yes"], "counts": [[6, 2], [1, 3]]}}});
         let evaluation = Evaluation::read(&artifact);
-        let point = operating_point(&evaluation, |[tn, fp, fneg, tp]| {
-            (fp / (fp + tn), tp / (tp + fneg))
-        });
-        assert_eq!(
-            point,
-            Some(OperatingPoint {
-                x: 0.25,
-                y: 0.75,
-                threshold: 0.5
-            })
-        );
+        let point = operating_point(&evaluation, |[tn, fp, fneg, tp]| (fp / (fp + tn), tp / (tp + fneg)));
+        assert_eq!(point, Some(OperatingPoint { x: 0.25, y: 0.75, threshold: 0.5 }));
     }
 
     #[test]

@@ -7,8 +7,7 @@ use crate::wording::state_words;
 use super::launch_form::LaunchForm;
 
 /// Why a problem without data can't be launched.
-pub const NO_DATA: &str =
-    "no dataset version of this problem passed its critical checks yet; upload data for it";
+pub const NO_DATA: &str = "no dataset version of this problem passed its critical checks yet; upload data for it";
 
 /// One thing a run needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +22,7 @@ pub struct Check {
 
 impl Check {
     fn new(name: &str, state: &'static str, note: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            state,
-            note: note.into(),
-        }
+        Self { name: name.to_owned(), state, note: note.into() }
     }
 }
 
@@ -39,19 +34,11 @@ pub fn is_clear(checks: &[Check]) -> bool {
 /// Everything a run of this form needs, as far as the form and the options tell.
 pub fn checks(options: &LaunchOptions, form: &LaunchForm) -> Vec<Check> {
     let mut checks = vec![right(options)];
-    let Some(problem) = options
-        .problems
-        .iter()
-        .find(|problem| problem.slug == form.problem)
-    else {
+    let Some(problem) = options.problems.iter().find(|problem| problem.slug == form.problem) else {
         checks.push(no_problem(form));
         return checks;
     };
-    checks.push(Check::new(
-        "Problem",
-        "pass",
-        format!("{} is signed off", problem.slug),
-    ));
+    checks.push(Check::new("Problem", "pass", format!("{} is signed off", problem.slug)));
     checks.push(dataset(problem, form));
     checks.push(trainer(problem, form));
     checks.extend(
@@ -59,22 +46,14 @@ pub fn checks(options: &LaunchOptions, form: &LaunchForm) -> Vec<Check> {
             .err()
             .into_iter()
             .flat_map(|fault| fault.errors)
-            .map(|mistake| {
-                Check::new(
-                    &state_words(mistake.pointer.trim_start_matches('/')),
-                    "fail",
-                    mistake.message,
-                )
-            }),
+            .map(|mistake| Check::new(&state_words(mistake.pointer.trim_start_matches('/')), "fail", mistake.message)),
     );
     checks
 }
 
 fn right(options: &LaunchOptions) -> Check {
     match &options.may_launch.refusal {
-        Some(refusal) if !options.may_launch.allowed => {
-            Check::new("Your right to launch", "fail", refusal.as_str())
-        }
+        Some(refusal) if !options.may_launch.allowed => Check::new("Your right to launch", "fail", refusal.as_str()),
         _ => Check::new("Your right to launch", "pass", "you may launch runs"),
     }
 }
@@ -83,10 +62,7 @@ fn no_problem(form: &LaunchForm) -> Check {
     if form.problem.is_empty() {
         return Check::new("Problem", "fail", "choose a problem");
     }
-    let note = format!(
-        "no version of {} is signed off; submit one and have somebody else approve it",
-        form.problem
-    );
+    let note = format!("no version of {} is signed off; submit one and have somebody else approve it", form.problem);
     Check::new("Problem", "fail", note)
 }
 
@@ -97,54 +73,27 @@ fn dataset(problem: &LaunchProblem, form: &LaunchForm) -> Check {
     let chosen = if form.dataset.is_empty() {
         problem.datasets.first()
     } else {
-        problem
-            .datasets
-            .iter()
-            .find(|known| format!("{}/{}", known.dataset, known.version) == form.dataset)
+        problem.datasets.iter().find(|known| format!("{}/{}", known.dataset, known.version) == form.dataset)
     };
     let Some(chosen) = chosen else {
-        return Check::new(
-            "Data",
-            "fail",
-            "there is no such valid dataset version; choose one from the list",
-        );
+        return Check::new("Data", "fail", "there is no such valid dataset version; choose one from the list");
     };
     let name = format!("{} v{}", chosen.name, chosen.version);
     match chosen.warnings {
         0 => Check::new("Data", "pass", format!("{name} passed every check")),
-        1 => Check::new(
-            "Data",
-            "warning",
-            format!("{name} has 1 warning, which travels along with the model"),
-        ),
-        n => Check::new(
-            "Data",
-            "warning",
-            format!("{name} has {n} warnings, which travel along with the model"),
-        ),
+        1 => Check::new("Data", "warning", format!("{name} has 1 warning, which travels along with the model")),
+        n => Check::new("Data", "warning", format!("{name} has {n} warnings, which travel along with the model")),
     }
 }
 
 fn trainer(problem: &LaunchProblem, form: &LaunchForm) -> Check {
     let fits = form.trainer.is_empty() || problem.trainers.contains(&form.trainer);
     if fits {
-        let name = if form.trainer.is_empty() {
-            "the default trainer"
-        } else {
-            &form.trainer
-        };
-        Check::new(
-            "Trainer",
-            "pass",
-            format!("{name} fits a {} target", problem.kind),
-        )
+        let name = if form.trainer.is_empty() { "the default trainer" } else { &form.trainer };
+        Check::new("Trainer", "pass", format!("{name} fits a {} target", problem.kind))
     } else {
-        let note = format!(
-            "{} does not fit a {} target; use {}",
-            form.trainer,
-            problem.kind,
-            problem.trainers.join(" or ")
-        );
+        let note =
+            format!("{} does not fit a {} target; use {}", form.trainer, problem.kind, problem.trainers.join(" or "));
         Check::new("Trainer", "fail", note)
     }
 }
@@ -178,26 +127,16 @@ mod tests {
             trainers: vec!["gradient_boosting".to_owned(), "logistic".to_owned()],
             datasets: vec![dataset],
         };
-        LaunchOptions {
-            problems: vec![problem],
-            may_launch,
-        }
+        LaunchOptions { problems: vec![problem], may_launch }
     }
 
     fn form(problem: &str, trainer: &str) -> LaunchForm {
-        LaunchForm {
-            problem: problem.to_owned(),
-            trainer: trainer.to_owned(),
-            ..LaunchForm::default()
-        }
+        LaunchForm { problem: problem.to_owned(), trainer: trainer.to_owned(), ..LaunchForm::default() }
     }
 
     #[test]
     fn a_form_that_can_run_is_clear() {
-        assert!(is_clear(&checks(
-            &options(Permission::granted(), 0),
-            &form("taxi-tips", "logistic")
-        )));
+        assert!(is_clear(&checks(&options(Permission::granted(), 0), &form("taxi-tips", "logistic"))));
     }
 
     #[test]
@@ -208,29 +147,17 @@ mod tests {
 
     #[test]
     fn a_missing_right_blocks_with_its_reason() {
-        let checks = checks(
-            &options(Permission::refused("ask an engineer"), 0),
-            &form("taxi-tips", ""),
-        );
-        assert_eq!(
-            (checks[0].state, checks[0].note.as_str()),
-            ("fail", "ask an engineer")
-        );
+        let checks = checks(&options(Permission::refused("ask an engineer"), 0), &form("taxi-tips", ""));
+        assert_eq!((checks[0].state, checks[0].note.as_str()), ("fail", "ask an engineer"));
     }
 
     #[test]
     fn a_problem_that_cannot_be_launched_blocks() {
-        assert!(!is_clear(&checks(
-            &options(Permission::granted(), 0),
-            &form("elsewhere", "")
-        )));
+        assert!(!is_clear(&checks(&options(Permission::granted(), 0), &form("elsewhere", ""))));
     }
 
     #[test]
     fn a_trainer_of_another_kind_blocks() {
-        assert!(!is_clear(&checks(
-            &options(Permission::granted(), 0),
-            &form("taxi-tips", "elastic_net")
-        )));
+        assert!(!is_clear(&checks(&options(Permission::granted(), 0), &form("taxi-tips", "elastic_net"))));
     }
 }

@@ -30,14 +30,8 @@ pub fn Trials(
     }
     let figure = history(&trials, &metric, budget);
     let best = best_first(trials, direction(&metric));
-    let leader = best
-        .first()
-        .filter(|trial| trial.score.is_some())
-        .map(|trial| trial.number);
-    let rows = best
-        .into_iter()
-        .map(|trial| trial_row(trial, leader))
-        .collect_view();
+    let leader = best.first().filter(|trial| trial.score.is_some()).map(|trial| trial.number);
+    let rows = best.into_iter().map(|trial| trial_row(trial, leader)).collect_view();
     view! {
         <div class="stack">
             <ChartFigure figure/>
@@ -62,9 +56,7 @@ pub fn Trials(
 
 fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
     let tone = (leader == Some(trial.number)).then_some("good");
-    let message = trial
-        .message
-        .map(|message| view! { <div class="muted">{message}</div> });
+    let message = trial.message.map(|message| view! { <div class="muted">{message}</div> });
     view! {
         <tr data-tone=tone>
             <th scope="row" data-label="Trial">{trial.number + 1}</th>
@@ -144,26 +136,12 @@ mod tests {
     use super::*;
 
     fn trial(number: i32, score: Option<f64>) -> TrialView {
-        TrialView {
-            number,
-            parameters: json!({}),
-            score,
-            state: "succeeded".to_owned(),
-            message: None,
-        }
+        TrialView { number, parameters: json!({}), score, state: "succeeded".to_owned(), message: None }
     }
 
     fn order(direction: Direction) -> Vec<i32> {
-        let trials = vec![
-            trial(0, None),
-            trial(1, Some(0.7)),
-            trial(2, Some(f64::NAN)),
-            trial(3, Some(0.9)),
-        ];
-        best_first(trials, direction)
-            .into_iter()
-            .map(|trial| trial.number)
-            .collect()
+        let trials = vec![trial(0, None), trial(1, Some(0.7)), trial(2, Some(f64::NAN)), trial(3, Some(0.9))];
+        best_first(trials, direction).into_iter().map(|trial| trial.number).collect()
     }
 
     #[test]

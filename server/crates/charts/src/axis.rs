@@ -20,13 +20,7 @@ pub(crate) struct Axis {
 impl Axis {
     /// From 0 to 1, for shares, rates and probabilities.
     pub fn unit(title: &str) -> Self {
-        Self {
-            title: title.to_owned(),
-            low: 0.0,
-            high: 1.0,
-            ticks: round_ticks(0.0, 1.0, 5),
-            grid: true,
-        }
+        Self { title: title.to_owned(), low: 0.0, high: 1.0, ticks: round_ticks(0.0, 1.0, 5), grid: true }
     }
 
     /// Around the values, widened to round ticks.
@@ -34,13 +28,7 @@ impl Axis {
         let (low, high) = spread(values);
         let step = round_step((high - low) / target_ticks.max(1) as f64);
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
-        Self {
-            ticks: round_ticks(low, high, target_ticks),
-            title: title.to_owned(),
-            low,
-            high,
-            grid: true,
-        }
+        Self { ticks: round_ticks(low, high, target_ticks), title: title.to_owned(), low, high, grid: true }
     }
 
     /// Around the values, with a little air but no widening to ticks: for scatter plots and steps.
@@ -48,50 +36,24 @@ impl Axis {
         let (low, high) = spread(values);
         let air = (high - low) * air;
         let (low, high) = (low - air, high + air);
-        Self {
-            ticks: round_ticks(low, high, target_ticks),
-            title: title.to_owned(),
-            low,
-            high,
-            grid: true,
-        }
+        Self { ticks: round_ticks(low, high, target_ticks), title: title.to_owned(), low, high, grid: true }
     }
 
     /// Unix seconds, read in UTC.
     pub fn time(title: &str, values: impl IntoIterator<Item = f64>, target_ticks: usize) -> Self {
         let (low, high) = spread(values);
-        Self {
-            ticks: utc::ticks(low, high, target_ticks),
-            title: title.to_owned(),
-            low,
-            high,
-            grid: false,
-        }
+        Self { ticks: utc::ticks(low, high, target_ticks), title: title.to_owned(), low, high, grid: false }
     }
 
     /// One place per name, at 0, 1, 2, …; drawn from -0.5 to n - 0.5.
     pub fn names(title: &str, names: impl IntoIterator<Item = String>) -> Self {
-        let ticks: Vec<_> = names
-            .into_iter()
-            .enumerate()
-            .map(|(i, name)| (i as f64, name))
-            .collect();
-        Self {
-            title: title.to_owned(),
-            low: -0.5,
-            high: (ticks.len().max(1)) as f64 - 0.5,
-            ticks,
-            grid: false,
-        }
+        let ticks: Vec<_> = names.into_iter().enumerate().map(|(i, name)| (i as f64, name)).collect();
+        Self { title: title.to_owned(), low: -0.5, high: (ticks.len().max(1)) as f64 - 0.5, ticks, grid: false }
     }
 
     /// The same axis read from top to bottom, so that the first name is on top.
     pub fn reversed(self) -> Self {
-        Self {
-            low: self.high,
-            high: self.low,
-            ..self
-        }
+        Self { low: self.high, high: self.low, ..self }
     }
 
     pub fn without_grid(self) -> Self {
@@ -141,11 +103,7 @@ impl Ranged for Axis {
 
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
-        self.ticks
-            .iter()
-            .find(|(at, _)| at == value)
-            .map(|(_, words)| words.clone())
-            .unwrap_or_default()
+        self.ticks.iter().find(|(at, _)| at == value).map(|(_, words)| words.clone()).unwrap_or_default()
     }
 }
 
@@ -154,9 +112,7 @@ pub(crate) fn spread(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .into_iter()
         .filter(|v| is_plottable(*v))
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-            (l.min(v), h.max(v))
-        });
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         return (0.0, 1.0);
     }
@@ -189,10 +145,7 @@ fn round_ticks(low: f64, high: f64, target: usize) -> Vec<(f64, String)> {
     let steps = ((high / step + 1e-9).floor() - first).clamp(0.0, 100.0) as u32;
     let places: Vec<f64> = (0..=steps).map(|i| (first + f64::from(i)) * step).collect();
     let size = low.abs().max(high.abs());
-    places
-        .into_iter()
-        .map(|at| (at, tick_text(at, step, size)))
-        .collect()
+    places.into_iter().map(|at| (at, tick_text(at, step, size))).collect()
 }
 
 /// A tick's text with the decimals its step needs; large ones in thousands, millions, billions.
@@ -218,11 +171,7 @@ fn tick_text(at: f64, step: f64, size: f64) -> String {
         .unwrap_or(8);
     let text = format!("{:.*}", decimals as usize, at / unit);
     let is_zero = text.chars().all(|c| matches!(c, '0' | '.' | '-'));
-    if is_zero {
-        "0".to_owned()
-    } else {
-        format!("{}{suffix}", grouped(&text))
-    }
+    if is_zero { "0".to_owned() } else { format!("{}{suffix}", grouped(&text)) }
 }
 
 #[cfg(test)]
@@ -236,14 +185,8 @@ mod tests {
     #[test]
     fn ticks_are_round_and_show_the_decimals_of_their_step() {
         assert_eq!(texts(&Axis::unit("")), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(
-            texts(&Axis::around("", [0.0, 43_000.0], 5)),
-            ["0", "10 k", "20 k", "30 k", "40 k", "50 k"]
-        );
-        assert_eq!(
-            texts(&Axis::around("", [-0.3, 0.3], 4)),
-            ["−0.4", "−0.2", "0", "0.2", "0.4"]
-        );
+        assert_eq!(texts(&Axis::around("", [0.0, 43_000.0], 5)), ["0", "10 k", "20 k", "30 k", "40 k", "50 k"]);
+        assert_eq!(texts(&Axis::around("", [-0.3, 0.3], 4)), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
     }
 
     #[test]
@@ -260,14 +203,9 @@ mod tests {
             &[5e-324, 0.0],
         ];
         for values in cases {
-            for axis in [
-                Axis::around("", values.iter().copied(), 5),
-                Axis::tight("", values.iter().copied(), 5, 0.05),
-            ] {
-                assert!(
-                    axis.low < axis.high && (axis.high - axis.low).is_finite(),
-                    "{values:?} {axis:?}"
-                );
+            for axis in [Axis::around("", values.iter().copied(), 5), Axis::tight("", values.iter().copied(), 5, 0.05)]
+            {
+                assert!(axis.low < axis.high && (axis.high - axis.low).is_finite(), "{values:?} {axis:?}");
                 assert!(axis.ticks.len() <= 101);
             }
         }

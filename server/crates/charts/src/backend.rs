@@ -70,9 +70,7 @@ impl SvgBackend {
     }
 
     fn shape(&self, name: &str, geometry: &str, paint: &str) -> Outcome {
-        self.page
-            .borrow_mut()
-            .element(name, &format!("{geometry}{paint}"));
+        self.page.borrow_mut().element(name, &format!("{geometry}{paint}"));
         Ok(())
     }
 }
@@ -98,23 +96,12 @@ impl DrawingBackend for SvgBackend {
 
     fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Outcome {
         let Some(paint) = stroke(style) else { return Ok(()) };
-        let geometry = format!(
-            " x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"",
-            units(from.0),
-            units(from.1),
-            units(to.0),
-            units(to.1)
-        );
+        let geometry =
+            format!(" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"", units(from.0), units(from.1), units(to.0), units(to.1));
         self.shape("line", &geometry, &paint)
     }
 
-    fn draw_rect<S: BackendStyle>(
-        &mut self,
-        a: BackendCoord,
-        b: BackendCoord,
-        style: &S,
-        fill: bool,
-    ) -> Outcome {
+    fn draw_rect<S: BackendStyle>(&mut self, a: BackendCoord, b: BackendCoord, style: &S, fill: bool) -> Outcome {
         let Some(paint) = paint(style, fill) else {
             return Ok(());
         };
@@ -128,39 +115,21 @@ impl DrawingBackend for SvgBackend {
         self.shape("rect", &geometry, &paint)
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
-        &mut self,
-        path: I,
-        style: &S,
-    ) -> Outcome {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Outcome {
         let Some(paint) = stroke(style) else { return Ok(()) };
         self.shape("polyline", &points(path), &paint)
     }
 
-    fn draw_circle<S: BackendStyle>(
-        &mut self,
-        center: BackendCoord,
-        radius: u32,
-        style: &S,
-        fill: bool,
-    ) -> Outcome {
+    fn draw_circle<S: BackendStyle>(&mut self, center: BackendCoord, radius: u32, style: &S, fill: bool) -> Outcome {
         let Some(paint) = paint(style, fill) else {
             return Ok(());
         };
-        let geometry = format!(
-            " cx=\"{}\" cy=\"{}\" r=\"{}\"",
-            units(center.0),
-            units(center.1),
-            f64::from(radius) / SUBPIXELS
-        );
+        let geometry =
+            format!(" cx=\"{}\" cy=\"{}\" r=\"{}\"", units(center.0), units(center.1), f64::from(radius) / SUBPIXELS);
         self.shape("circle", &geometry, &paint)
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
-        &mut self,
-        vert: I,
-        style: &S,
-    ) -> Outcome {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, vert: I, style: &S) -> Outcome {
         let Some(paint) = paint(style, true) else {
             return Ok(());
         };
@@ -189,14 +158,8 @@ impl DrawingBackend for SvgBackend {
         let mut page = self.page.borrow_mut();
         let body = &mut page.body;
         body.push_str("<text");
-        push(
-            body,
-            format_args!(" x=\"{x}\" y=\"{y}\" dy=\"{baseline}em\" font-size=\"{size}\""),
-        );
-        push(
-            body,
-            format_args!(" class=\"{}\" fill=\"{}\"", pen.ink.class(), pen.ink.paint()),
-        );
+        push(body, format_args!(" x=\"{x}\" y=\"{y}\" dy=\"{baseline}em\" font-size=\"{size}\""));
+        push(body, format_args!(" class=\"{}\" fill=\"{}\"", pen.ink.class(), pen.ink.paint()));
         if pen.ink == Ink::Label {
             push(
                 body,
@@ -234,10 +197,7 @@ impl DrawingBackend for SvgBackend {
 
     /// Figures hold no bitmaps; one handed over by mistake shows as its frame.
     fn blit_bitmap(&mut self, pos: BackendCoord, (width, height): (u32, u32), _: &[u8]) -> Outcome {
-        let corner = (
-            pos.0.saturating_add_unsigned(width),
-            pos.1.saturating_add_unsigned(height),
-        );
+        let corner = (pos.0.saturating_add_unsigned(width), pos.1.saturating_add_unsigned(height));
         self.draw_rect(pos, corner, &Pen::new(Ink::Muted).line(1.0), false)
     }
 }

@@ -27,21 +27,9 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// An id made of characters that need no quoting anywhere; an empty one becomes `figure`.
 pub(crate) fn id_token(text: &str) -> String {
-    let token: String = text
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    if token.is_empty() {
-        "figure".to_owned()
-    } else {
-        token
-    }
+    let token: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
+    if token.is_empty() { "figure".to_owned() } else { token }
 }
 
 #[cfg(test)]
@@ -50,10 +38,7 @@ mod tests {
 
     #[test]
     fn markup_becomes_text() {
-        assert_eq!(
-            escaped("<a href=\"x\">'&'</a>"),
-            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;"
-        );
+        assert_eq!(escaped("<a href=\"x\">'&'</a>"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;");
     }
 
     #[test]

@@ -30,9 +30,7 @@ impl Figure {
         if self.is_wide() {
             // It scrolls on a narrow screen, so the keyboard must reach it.
             let title = escaped(&self.title);
-            out.push_str(&format!(
-                "<div class=\"figure-plot\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\">"
-            ));
+            out.push_str(&format!("<div class=\"figure-plot\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\">"));
         } else {
             out.push_str("<div class=\"figure-plot\">");
         }
@@ -64,11 +62,8 @@ impl Figure {
         for row in &self.table {
             out.push_str("<tr>");
             for (i, cell) in row.iter().enumerate() {
-                let (open, close) = if i == 0 {
-                    ("<th scope=\"row\">", "</th>")
-                } else {
-                    ("<td class=\"num\">", "</td>")
-                };
+                let (open, close) =
+                    if i == 0 { ("<th scope=\"row\">", "</th>") } else { ("<td class=\"num\">", "</td>") };
                 out.push_str(open);
                 push_escaped(out, cell);
                 out.push_str(close);
@@ -101,11 +96,7 @@ impl Draft<'_> {
                 (worded(words), format!("{words} The drawing reported: {error}."))
             }
         };
-        let class = if self.width > NARROW {
-            "chart-wide"
-        } else {
-            "chart-narrow"
-        };
+        let class = if self.width > NARROW { "chart-wide" } else { "chart-narrow" };
         Figure {
             svg: sheet.into_svg(&id_token(self.id), class, self.title, &caption),
             title: self.title.to_owned(),
@@ -124,11 +115,7 @@ pub(crate) const WIDE: f64 = 720.0;
 
 /// The figure of nothing: says so, and why if the caller knows.
 pub(crate) fn no_data(id: &str, title: &str, why: &str) -> Figure {
-    let caption = if why.is_empty() {
-        "No data.".to_owned()
-    } else {
-        format!("No data: {why}")
-    };
+    let caption = if why.is_empty() { "No data.".to_owned() } else { format!("No data: {why}") };
     Figure {
         svg: worded("No data").into_svg(&id_token(id), "chart-narrow", title, &caption),
         title: title.to_owned(),

@@ -166,11 +166,7 @@ impl Dash {
 
 impl Pen {
     pub fn new(ink: Ink) -> Self {
-        Self {
-            ink,
-            dash: Dash::Solid,
-            opacity: 1.0,
-        }
+        Self { ink, dash: Dash::Solid, opacity: 1.0 }
     }
 
     /// Colour and dash of the n-th series.
@@ -189,30 +185,18 @@ impl Pen {
 
     /// A line of this width in user units.
     pub fn line(self, width: f64) -> ShapeStyle {
-        ShapeStyle {
-            color: self.rgba(),
-            filled: false,
-            stroke_width: px(width).unsigned_abs(),
-        }
+        ShapeStyle { color: self.rgba(), filled: false, stroke_width: px(width).unsigned_abs() }
     }
 
     /// A filled area.
     pub fn area(self) -> ShapeStyle {
-        ShapeStyle {
-            color: self.rgba(),
-            filled: true,
-            stroke_width: 0,
-        }
+        ShapeStyle { color: self.rgba(), filled: true, stroke_width: 0 }
     }
 
     /// The pen hidden in a colour that went through plotters.
     pub fn from_backend(color: BackendColor) -> Self {
         let (kind, index, dash) = color.rgb;
-        Self {
-            ink: Ink::from_code(kind, index),
-            dash: Dash::of_series(usize::from(dash)),
-            opacity: color.alpha,
-        }
+        Self { ink: Ink::from_code(kind, index), dash: Dash::of_series(usize::from(dash)), opacity: color.alpha }
     }
 
     fn rgba(self) -> RGBAColor {

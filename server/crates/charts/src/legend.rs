@@ -47,11 +47,7 @@ impl Legend {
 
     /// Height it takes, in user units.
     pub fn height(&self) -> f64 {
-        if self.rows.is_empty() {
-            0.0
-        } else {
-            self.rows.len() as f64 * ROW + 4.0
-        }
+        if self.rows.is_empty() { 0.0 } else { self.rows.len() as f64 * ROW + 4.0 }
     }
 
     pub fn draw(&self, sheet: &Sheet, area: &Area) -> Drawn {
@@ -74,10 +70,7 @@ fn draw_sample(area: &Area, sample: &Sample, x: f64, y: f64) -> Drawn {
             area.draw(&PathElement::new(ends, pen.line(2.0)))
         }
         Sample::Swatch(pen) => {
-            let corners = [
-                (px(x + SAMPLE - 14.0), px(y - 5.0)),
-                (px(x + SAMPLE - 2.0), px(y + 5.0)),
-            ];
+            let corners = [(px(x + SAMPLE - 14.0), px(y - 5.0)), (px(x + SAMPLE - 2.0), px(y + 5.0))];
             area.draw(&Rectangle::new(corners, pen.area()))
         }
         Sample::Marker(marker, pen) => marker.draw(area, (x + SAMPLE - 8.0, y), *pen, 4.0),

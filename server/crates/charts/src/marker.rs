@@ -16,14 +16,8 @@ pub(crate) enum Marker {
 }
 
 impl Marker {
-    const ALL: [Marker; 6] = [
-        Marker::Dot,
-        Marker::Square,
-        Marker::Triangle,
-        Marker::Diamond,
-        Marker::Ring,
-        Marker::Cross,
-    ];
+    const ALL: [Marker; 6] =
+        [Marker::Dot, Marker::Square, Marker::Triangle, Marker::Diamond, Marker::Ring, Marker::Cross];
 
     /// The shape of the n-th series.
     pub fn of_series(n: usize) -> Self {
@@ -49,14 +43,8 @@ impl Marker {
             Marker::Triangle => area.draw(&shape(&[(0.0, -1.2), (1.15, 0.9), (-1.15, 0.9)])),
             Marker::Cross => {
                 let stroke = pen.line(1.8);
-                area.draw(&PathElement::new(
-                    vec![corner(-0.9, -0.9), corner(0.9, 0.9)],
-                    stroke,
-                ))?;
-                area.draw(&PathElement::new(
-                    vec![corner(-0.9, 0.9), corner(0.9, -0.9)],
-                    stroke,
-                ))
+                area.draw(&PathElement::new(vec![corner(-0.9, -0.9), corner(0.9, 0.9)], stroke))?;
+                area.draw(&PathElement::new(vec![corner(-0.9, 0.9), corner(0.9, -0.9)], stroke))
             }
         }
     }

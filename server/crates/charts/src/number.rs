@@ -50,11 +50,7 @@ pub fn percent(share: f64) -> String {
 
 /// A signed value, for coefficients and deltas: `+0.012`, `−0.3`.
 pub fn signed(value: f64) -> String {
-    if value > 0.0 && value.is_finite() {
-        format!("+{}", number(value))
-    } else {
-        number(value)
-    }
+    if value > 0.0 && value.is_finite() { format!("+{}", number(value)) } else { number(value) }
 }
 
 /// A span of seconds in the two units that matter: `340 ms`, `14.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
@@ -73,23 +69,11 @@ pub fn duration(seconds: f64) -> String {
     let (big, small, names) = if whole < 3600.0 {
         ((whole / 60.0).floor(), whole % 60.0, ("min", "s"))
     } else if whole < 86_400.0 {
-        (
-            (whole / 3600.0).floor(),
-            (whole % 3600.0 / 60.0).floor(),
-            ("h", "min"),
-        )
+        ((whole / 3600.0).floor(), (whole % 3600.0 / 60.0).floor(), ("h", "min"))
     } else {
-        (
-            (whole / 86_400.0).floor(),
-            (whole % 86_400.0 / 3600.0).floor(),
-            ("d", "h"),
-        )
+        ((whole / 86_400.0).floor(), (whole % 86_400.0 / 3600.0).floor(), ("d", "h"))
     };
-    if small == 0.0 {
-        format!("{big:.0} {}", names.0)
-    } else {
-        format!("{big:.0} {} {small:.0} {}", names.0, names.1)
-    }
+    if small == 0.0 { format!("{big:.0} {}", names.0) } else { format!("{big:.0} {} {small:.0} {}", names.0, names.1) }
 }
 
 /// `3 values`, `1 value`.
@@ -102,10 +86,7 @@ pub(crate) fn left_out(n: usize) -> String {
     match n {
         0 => String::new(),
         1 => " 1 value was not a finite number and is left out.".to_owned(),
-        n => format!(
-            " {} values were not finite numbers and are left out.",
-            count(n as u64)
-        ),
+        n => format!(" {} values were not finite numbers and are left out.", count(n as u64)),
     }
 }
 
@@ -131,11 +112,7 @@ pub(crate) fn grouped(text: &str) -> String {
 }
 
 fn trimmed(text: &str) -> String {
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
 }
 
 fn minus_sign(text: &str) -> String {

@@ -34,33 +34,18 @@ impl<'s> Plane<'s> {
 
     /// Like [`Plane::draw`], with the left margin that the labels of `other` would need if they are wider: planes that stand below
     /// each other and share their horizontal axis.
-    pub fn draw_aligned(
-        sheet: &'s Sheet,
-        area: &Area,
-        x: Axis,
-        y: Axis,
-        other: &Axis,
-    ) -> Result<Self, DrawingError> {
+    pub fn draw_aligned(sheet: &'s Sheet, area: &Area, x: Axis, y: Axis, other: &Axis) -> Result<Self, DrawingError> {
         let left = label_room(&y).max(label_room(other));
         Self::draw_with_margin(sheet, area, x, y, left)
     }
 
-    fn draw_with_margin(
-        sheet: &'s Sheet,
-        area: &Area,
-        x: Axis,
-        y: Axis,
-        left: f64,
-    ) -> Result<Self, DrawingError> {
+    fn draw_with_margin(sheet: &'s Sheet, area: &Area, x: Axis, y: Axis, left: f64) -> Result<Self, DrawingError> {
         let top = if y.title.is_empty() { 8.0 } else { 30.0 };
         if !y.title.is_empty() {
             sheet.text(area, &y.title, (4.0, 11.0), Anchor::Start, Lettering::QUIET)?;
         }
         let bottom = if x.title.is_empty() { 24.0 } else { 42.0 };
-        let last_label = x
-            .ticks
-            .last()
-            .map_or(0.0, |(_, t)| text::width(t, LAYOUT_TEXT_SIZE));
+        let last_label = x.ticks.last().map_or(0.0, |(_, t)| text::width(t, LAYOUT_TEXT_SIZE));
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(top))
             .margin_right(px((last_label / 2.0).clamp(8.0, 40.0)))
@@ -103,10 +88,7 @@ impl<'s> Plane<'s> {
             match piece {
                 [] => {}
                 [only] => self.marker(*only, Marker::Dot, pen, 2.5)?,
-                _ => self
-                    .chart
-                    .plotting_area()
-                    .draw(&PathElement::new(piece.to_vec(), pen.line(width)))?,
+                _ => self.chart.plotting_area().draw(&PathElement::new(piece.to_vec(), pen.line(width)))?,
             }
         }
         Ok(())
@@ -114,23 +96,17 @@ impl<'s> Plane<'s> {
 
     /// A filled rectangle between two corners.
     pub fn rectangle(&self, corners: [(f64, f64); 2], pen: Pen) -> Drawn {
-        self.chart
-            .plotting_area()
-            .draw(&Rectangle::new(corners, pen.area()))
+        self.chart.plotting_area().draw(&Rectangle::new(corners, pen.area()))
     }
 
     /// The outline of a rectangle between two corners.
     pub fn outline(&self, corners: [(f64, f64); 2], pen: Pen, width: f64) -> Drawn {
-        self.chart
-            .plotting_area()
-            .draw(&Rectangle::new(corners, pen.line(width)))
+        self.chart.plotting_area().draw(&Rectangle::new(corners, pen.line(width)))
     }
 
     /// A filled area, for bands of uncertainty and areas under a line.
     pub fn area(&self, corners: &[(f64, f64)], pen: Pen) -> Drawn {
-        self.chart
-            .plotting_area()
-            .draw(&Polygon::new(corners.to_vec(), pen.area()))
+        self.chart.plotting_area().draw(&Polygon::new(corners.to_vec(), pen.area()))
     }
 
     pub fn marker(&self, at: (f64, f64), marker: Marker, pen: Pen, radius: f64) -> Drawn {
@@ -142,31 +118,15 @@ impl<'s> Plane<'s> {
     }
 
     /// A text beside a point of the plane, moved by an offset in user units.
-    pub fn text(
-        &self,
-        at: (f64, f64),
-        offset: (f64, f64),
-        text: &str,
-        anchor: Anchor,
-        lettering: Lettering,
-    ) -> Drawn {
+    pub fn text(&self, at: (f64, f64), offset: (f64, f64), text: &str, anchor: Anchor, lettering: Lettering) -> Drawn {
         let (x, y) = self.place(at);
-        self.sheet.text(
-            &self.page(),
-            text,
-            (x + offset.0, y + offset.1),
-            anchor,
-            lettering,
-        )
+        self.sheet.text(&self.page(), text, (x + offset.0, y + offset.1), anchor, lettering)
     }
 
     /// Where a point of the plane lies on the sheet, in user units.
     pub fn place(&self, at: (f64, f64)) -> (f64, f64) {
         let (x, y) = self.chart.plotting_area().map_coordinate(&at);
-        (
-            f64::from(x) / crate::sheet::SUBPIXELS,
-            f64::from(y) / crate::sheet::SUBPIXELS,
-        )
+        (f64::from(x) / crate::sheet::SUBPIXELS, f64::from(y) / crate::sheet::SUBPIXELS)
     }
 
     fn page(&self) -> Area {
@@ -175,10 +135,6 @@ impl<'s> Plane<'s> {
 }
 
 fn label_room(axis: &Axis) -> f64 {
-    let widest = axis
-        .ticks
-        .iter()
-        .map(|(_, text)| text::width(text, LAYOUT_TEXT_SIZE))
-        .fold(0.0, f64::max);
+    let widest = axis.ticks.iter().map(|(_, text)| text::width(text, LAYOUT_TEXT_SIZE)).fold(0.0, f64::max);
     widest.clamp(14.0, WIDEST_LABEL) + GAP + 2.0
 }

@@ -49,31 +49,14 @@ pub(crate) struct Lettering {
 }
 
 impl Lettering {
-    pub const PLAIN: Self = Self {
-        ink: Ink::Text,
-        size: TEXT_SIZE,
-        bold: false,
-    };
-    pub const QUIET: Self = Self {
-        ink: Ink::TextMuted,
-        ..Self::PLAIN
-    };
+    pub const PLAIN: Self = Self { ink: Ink::Text, size: TEXT_SIZE, bold: false };
+    pub const QUIET: Self = Self { ink: Ink::TextMuted, ..Self::PLAIN };
     /// Words that stand over grid lines and marks.
-    pub const LABEL: Self = Self {
-        ink: Ink::Label,
-        ..Self::PLAIN
-    };
-    pub const BOLD: Self = Self {
-        bold: true,
-        ..Self::PLAIN
-    };
+    pub const LABEL: Self = Self { ink: Ink::Label, ..Self::PLAIN };
+    pub const BOLD: Self = Self { bold: true, ..Self::PLAIN };
 
     pub fn style(self, anchor: Anchor, vertical: VPos) -> TextStyle<'static> {
-        let weight = if self.bold {
-            FontStyle::Bold
-        } else {
-            FontStyle::Normal
-        };
+        let weight = if self.bold { FontStyle::Bold } else { FontStyle::Normal };
         let font = FontDesc::new(FontFamily::SansSerif, self.size * SUBPIXELS, weight);
         let pen = Pen::new(self.ink);
         let horizontal = match anchor {
@@ -81,11 +64,8 @@ impl Lettering {
             Anchor::Middle => HPos::Center,
             Anchor::End => HPos::Right,
         };
-        TextStyle {
-            color: plotters::style::Color::to_backend_color(&pen),
-            ..TextStyle::from(font)
-        }
-        .pos(Pos::new(horizontal, vertical))
+        TextStyle { color: plotters::style::Color::to_backend_color(&pen), ..TextStyle::from(font) }
+            .pos(Pos::new(horizontal, vertical))
     }
 }
 
@@ -97,11 +77,7 @@ pub(crate) struct Sheet {
 
 impl Sheet {
     pub fn new(width: f64, height: f64) -> Self {
-        Self {
-            width,
-            height,
-            page: Rc::new(RefCell::new(Page::default())),
-        }
+        Self { width, height, page: Rc::new(RefCell::new(Page::default())) }
     }
 
     pub fn width(&self) -> f64 {
@@ -120,14 +96,7 @@ impl Sheet {
     }
 
     /// A text at a point of `area` given in user units, vertically centred.
-    pub fn text(
-        &self,
-        area: &Area,
-        text: &str,
-        at: (f64, f64),
-        anchor: Anchor,
-        lettering: Lettering,
-    ) -> Drawn {
+    pub fn text(&self, area: &Area, text: &str, at: (f64, f64), anchor: Anchor, lettering: Lettering) -> Drawn {
         area.draw_text(text, &lettering.style(anchor, VPos::Center), (px(at.0), px(at.1)))
     }
 

@@ -37,9 +37,7 @@ pub(crate) fn evenly<T: Clone>(items: &[T], limit: usize) -> Vec<T> {
     if items.len() <= limit || limit == 0 {
         return items.to_vec();
     }
-    (0..limit)
-        .map(|i| items[i * items.len() / limit].clone())
-        .collect()
+    (0..limit).map(|i| items[i * items.len() / limit].clone()).collect()
 }
 
 fn mean(points: &[(f64, f64)]) -> (f64, f64) {
@@ -61,10 +59,7 @@ mod tests {
         assert_eq!(thinned.len(), 400);
         assert_eq!(thinned.first(), Some(&(0.0, 0.0)));
         assert_eq!(thinned.last(), Some(&(1.0, 1.0)));
-        let to_corner = thinned
-            .iter()
-            .map(|(x, y)| x.hypot(y - 1.0))
-            .fold(f64::INFINITY, f64::min);
+        let to_corner = thinned.iter().map(|(x, y)| x.hypot(y - 1.0)).fold(f64::INFINITY, f64::min);
         assert!(to_corner < 0.005, "{to_corner}");
     }
 
@@ -80,11 +75,7 @@ mod tests {
         for n in 4..60_u32 {
             let points: Vec<_> = (0..n).map(|i| (f64::from(i), f64::from(i % 7))).collect();
             for limit in 3..20 {
-                assert_eq!(
-                    curve(&points, limit).len(),
-                    limit.min(points.len()),
-                    "{n} {limit}"
-                );
+                assert_eq!(curve(&points, limit).len(), limit.min(points.len()), "{n} {limit}");
             }
         }
     }

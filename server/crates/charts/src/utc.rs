@@ -27,9 +27,7 @@ const STEPS: [i64; 20] = [
     365 * DAY,
 ];
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Times outside the years 0 to 9999 have no place on a time axis.
 pub(crate) fn is_representable(unix_seconds: f64) -> bool {
@@ -55,10 +53,7 @@ pub(crate) fn ticks(low: f64, high: f64, target: usize) -> Vec<(f64, String)> {
         .unwrap_or_else(|| (wanted / longest as f64).ceil() as i64 * longest);
     let first = (low / step as f64).ceil() as i64;
     let last = (high / step as f64).floor() as i64;
-    (first..=last)
-        .map(|i| (i * step) as f64)
-        .map(|at| (at, short(at as i64, step)))
-        .collect()
+    (first..=last).map(|i| (i * step) as f64).map(|at| (at, short(at as i64, step))).collect()
 }
 
 fn short(at: i64, step: i64) -> String {
@@ -90,11 +85,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }

@@ -22,10 +22,7 @@ impl Tokens {
     }
 
     fn colour(&self, name: &str, theme: usize) -> Rgb {
-        let pair = self
-            .pairs
-            .get(name)
-            .unwrap_or_else(|| panic!("{name} is not a pair of colours"));
+        let pair = self.pairs.get(name).unwrap_or_else(|| panic!("{name} is not a pair of colours"));
         rgb(&pair[theme]).unwrap_or_else(|| panic!("{name}: {} is not #rrggbb", pair[theme]))
     }
 }
@@ -47,11 +44,7 @@ fn rgb(hex: &str) -> Option<Rgb> {
 fn luminance(colour: Rgb) -> f64 {
     let linear = colour.map(|channel| {
         let c = channel / 255.0;
-        if c <= 0.04045 {
-            c / 12.92
-        } else {
-            ((c + 0.055) / 1.055).powf(2.4)
-        }
+        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
     });
     0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 }
@@ -66,15 +59,9 @@ fn declared_pairs_keep_their_contrast_in_both_themes() {
     let tokens = Tokens::read();
     let mut checked = 0;
     let mut broken = Vec::new();
-    for line in tokens
-        .css
-        .lines()
-        .filter_map(|line| line.strip_prefix("@contrast "))
-    {
+    for line in tokens.css.lines().filter_map(|line| line.strip_prefix("@contrast ")) {
         let words: Vec<&str> = line.split(' ').collect();
-        let [front, "on", back, least] = words[..] else {
-            panic!("not a declaration: {line}")
-        };
+        let [front, "on", back, least] = words[..] else { panic!("not a declaration: {line}") };
         let least: f64 = least.parse().expect("a number");
         for (theme, name) in ["light", "dark"].into_iter().enumerate() {
             let ratio = contrast(tokens.colour(front, theme), tokens.colour(back, theme));
@@ -91,29 +78,17 @@ fn declared_pairs_keep_their_contrast_in_both_themes() {
 #[test]
 fn every_token_of_a_figure_exists_and_falls_back_to_its_light_value() {
     let tokens = Tokens::read();
-    let sources =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ink.rs")).expect("own source");
+    let sources = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ink.rs")).expect("own source");
     let mut seen = 0;
     for paint in sources.split("\"var(").skip(1) {
         let (name, rest) = paint.split_once(',').expect("every token has a fallback");
         let fallback = rest.split(')').next().expect("split gives one part");
-        assert_eq!(
-            tokens.pairs.get(name).map(|pair| pair[0].as_str()),
-            Some(fallback),
-            "{name}"
-        );
+        assert_eq!(tokens.pairs.get(name).map(|pair| pair[0].as_str()), Some(fallback), "{name}");
         seen += 1;
     }
     assert_eq!(seen, 17);
-    let drawn = [
-        roc(&Roc::default(), "a"),
-        tuning_history(&TuningHistory::default(), "b"),
-    ];
-    assert!(
-        drawn
-            .iter()
-            .all(|figure| figure.svg.contains("var(--chart-text-muted,"))
-    );
+    let drawn = [roc(&Roc::default(), "a"), tuning_history(&TuningHistory::default(), "b")];
+    assert!(drawn.iter().all(|figure| figure.svg.contains("var(--chart-text-muted,")));
 }
 
 #[test]

@@ -25,22 +25,10 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
     let at = |i: usize| numbers.get(i % numbers.len().max(1)).copied().unwrap_or(0.5);
     let label = label.to_owned();
     let pairs: Vec<(f64, f64)> = (0..length).map(|i| (at(i), at(i * 5 + 1))).collect();
-    let curve = Curve {
-        label: label.clone(),
-        points: pairs.clone(),
-        score: Some(at(3)),
-        interval: Some((at(1), at(2))),
-    };
-    let point = OperatingPoint {
-        x: at(1),
-        y: at(2),
-        threshold: at(0),
-    };
-    let bar = |i: usize| Bar {
-        label: label.clone(),
-        value: at(i),
-        interval: Some((at(i + 1), at(i + 2))),
-    };
+    let curve =
+        Curve { label: label.clone(), points: pairs.clone(), score: Some(at(3)), interval: Some((at(1), at(2))) };
+    let point = OperatingPoint { x: at(1), y: at(2), threshold: at(0) };
+    let bar = |i: usize| Bar { label: label.clone(), value: at(i), interval: Some((at(i + 1), at(i + 2))) };
     let bin = |i: usize| CalibrationBin {
         low: at(i),
         high: at(i + 1),
@@ -51,12 +39,7 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
     let trial = |i: usize| Trial {
         number: i as u64,
         value: (i % 4 != 3).then(|| at(i)),
-        state: [
-            TrialState::Complete,
-            TrialState::Pruned,
-            TrialState::Failed,
-            TrialState::Running,
-        ][i % 4],
+        state: [TrialState::Complete, TrialState::Pruned, TrialState::Failed, TrialState::Running][i % 4],
     };
     let span = |i: usize| Span {
         step: label.clone(),
@@ -75,19 +58,9 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         title: label.clone(),
         x,
         y: label.clone(),
-        lines: vec![Line {
-            label: label.clone(),
-            points: pairs.clone(),
-            band: pairs.clone(),
-        }],
-        threshold: Some(Threshold {
-            label: label.clone(),
-            value: at(4),
-        }),
-        annotations: vec![Annotation {
-            x: at(5),
-            label: label.clone(),
-        }],
+        lines: vec![Line { label: label.clone(), points: pairs.clone(), band: pairs.clone() }],
+        threshold: Some(Threshold { label: label.clone(), value: at(4) }),
+        annotations: vec![Annotation { x: at(5), label: label.clone() }],
     };
     let histogram_values = Histogram {
         title: String::new(),
@@ -102,39 +75,19 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         }),
         current_name: label.clone(),
     };
-    let residuals = Residuals {
-        points: pairs.clone(),
-        unit: label.clone(),
-    };
+    let residuals = Residuals { points: pairs.clone(), unit: label.clone() };
     vec![
-        roc(
-            &Roc {
-                curves: vec![curve.clone(), curve.clone()],
-                operating_point: Some(point),
-            },
-            "a",
-        ),
+        roc(&Roc { curves: vec![curve.clone(), curve.clone()], operating_point: Some(point) }, "a"),
         precision_recall(
-            &PrecisionRecall {
-                curves: vec![curve],
-                prevalence: Some(at(2)),
-                operating_point: Some(point),
-            },
+            &PrecisionRecall { curves: vec![curve], prevalence: Some(at(2)), operating_point: Some(point) },
             "b",
         ),
         calibration(
-            &Calibration {
-                bins: (0..length).map(bin).collect(),
-                brier: Some(at(0)),
-                expected_error: Some(at(1)),
-            },
+            &Calibration { bins: (0..length).map(bin).collect(), brier: Some(at(0)), expected_error: Some(at(1)) },
             "c",
         ),
         confusion_matrix(
-            &ConfusionMatrix {
-                classes: vec![label.clone(); length],
-                counts: vec![vec![u64::MAX; length / 2]; length],
-            },
+            &ConfusionMatrix { classes: vec![label.clone(); length], counts: vec![vec![u64::MAX; length / 2]; length] },
             "d",
         ),
         predicted_vs_actual(&residuals, "e"),
@@ -169,22 +122,12 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
             "j",
         ),
         sparkline(
-            &Sparkline {
-                name: label.clone(),
-                values: (0..length).map(at).collect(),
-                threshold: Some(at(2)),
-            },
+            &Sparkline { name: label.clone(), values: (0..length).map(at).collect(), threshold: Some(at(2)) },
             "k",
         ),
         line_chart(&line(XAxis::Time), "l"),
         line_chart(&line(XAxis::Number(label.clone())), "m"),
-        run_timeline(
-            &RunTimeline {
-                spans: (0..length).map(span).collect(),
-                now: at(1),
-            },
-            "n",
-        ),
+        run_timeline(&RunTimeline { spans: (0..length).map(span).collect(), now: at(1) }, "n"),
     ]
 }
 
@@ -219,10 +162,7 @@ fn assert_sound(figure: &Figure) {
     assert!(svg.contains("class=\"chart ") && svg.contains("role=\"img\"") && svg.contains("viewBox="));
     assert!(svg.contains("<title id=") && svg.contains("<desc id="));
     for forbidden in [" style=", "<style", "<script", "NaN", "inf\"", "href", " on"] {
-        let markup: String = svg
-            .split('>')
-            .map(|part| part.split('<').nth(1).unwrap_or(""))
-            .collect();
+        let markup: String = svg.split('>').map(|part| part.split('<').nth(1).unwrap_or("")).collect();
         assert!(!markup.contains(forbidden), "{forbidden} in {svg}");
     }
     assert!(!figure.caption.is_empty());
@@ -246,11 +186,7 @@ fn labels_cannot_become_markup() {
         assert_sound(&figure);
         let html = figure.html();
         assert!(!html.contains("<script"), "{}", figure.title);
-        assert!(
-            html.contains("&lt;script&gt;") || !html.contains("script"),
-            "{}",
-            figure.title
-        );
+        assert!(html.contains("&lt;script&gt;") || !html.contains("script"), "{}", figure.title);
     }
 }
 
@@ -276,29 +212,15 @@ fn no_value_breaks_a_figure() {
 fn nothing_to_draw_is_said_in_words() {
     for figure in all(&[0.5], "", 0) {
         assert_sound(&figure);
-        assert!(
-            figure.caption.starts_with("No data"),
-            "{}: {}",
-            figure.title,
-            figure.caption
-        );
+        assert!(figure.caption.starts_with("No data"), "{}: {}", figure.title, figure.caption);
     }
 }
 
 #[test]
 fn values_that_are_not_finite_are_counted_in_the_caption() {
-    let values = Residuals {
-        points: vec![(1.0, 1.0), (f64::NAN, 2.0), (3.0, f64::INFINITY)],
-        unit: String::new(),
-    };
+    let values = Residuals { points: vec![(1.0, 1.0), (f64::NAN, 2.0), (3.0, f64::INFINITY)], unit: String::new() };
     let figure = predicted_vs_actual(&values, "p");
-    assert!(
-        figure
-            .caption
-            .ends_with("2 values were not finite numbers and are left out."),
-        "{}",
-        figure.caption
-    );
+    assert!(figure.caption.ends_with("2 values were not finite numbers and are left out."), "{}", figure.caption);
 }
 
 #[test]
@@ -309,33 +231,15 @@ fn the_same_values_give_the_same_bytes() {
 #[test]
 fn ids_carry_the_prefix_so_that_figures_share_a_page() {
     let figure = roc(&Roc::default(), "run 41");
-    assert!(
-        figure
-            .svg
-            .contains("aria-labelledby=\"run-41-title run-41-desc\""),
-        "{}",
-        figure.svg
-    );
+    assert!(figure.svg.contains("aria-labelledby=\"run-41-title run-41-desc\""), "{}", figure.svg);
 }
 
 #[test]
 fn a_long_curve_is_thinned_to_what_can_be_seen() {
-    let points = (0..50_000)
-        .map(|i| f64::from(i) / 49_999.0)
-        .map(|x| (x, x.sqrt()))
-        .collect();
-    let values = Roc {
-        curves: vec![Curve {
-            points,
-            ..Curve::default()
-        }],
-        operating_point: None,
-    };
+    let points = (0..50_000).map(|i| f64::from(i) / 49_999.0).map(|x| (x, x.sqrt())).collect();
+    let values = Roc { curves: vec![Curve { points, ..Curve::default() }], operating_point: None };
     let svg = roc(&values, "r").svg;
-    let longest = svg
-        .split("points=\"")
-        .map(|part| part.split('"').next().unwrap_or("").split(' ').count())
-        .max();
+    let longest = svg.split("points=\"").map(|part| part.split('"').next().unwrap_or("").split(' ').count()).max();
     assert_eq!(longest, Some(400));
     assert!(svg.len() < 20_000, "{}", svg.len());
 }
@@ -356,19 +260,13 @@ fn overlaid_series_differ_in_more_than_colour() {
         annotations: Vec::new(),
     };
     let svg = line_chart(&values, "x").svg;
-    assert!(
-        svg.contains("class=\"chart-series-2\" fill=\"none\"") && svg.contains("stroke-dasharray=\"6 3\"")
-    );
+    assert!(svg.contains("class=\"chart-series-2\" fill=\"none\"") && svg.contains("stroke-dasharray=\"6 3\""));
     assert!(svg.contains("<circle") && svg.contains("<polygon"));
 }
 
 #[test]
 fn best_so_far_ignores_trials_that_did_not_complete() {
-    let trial = |number, value, state| Trial {
-        number,
-        value: Some(value),
-        state,
-    };
+    let trial = |number, value, state| Trial { number, value: Some(value), state };
     let values = TuningHistory {
         objective: "AUC".to_owned(),
         direction: Direction::Maximise,
@@ -386,15 +284,10 @@ fn best_so_far_ignores_trials_that_did_not_complete() {
 
 #[test]
 fn a_confusion_matrix_gives_the_share_of_each_actual_class() {
-    let values = ConfusionMatrix {
-        classes: vec!["no".to_owned(), "yes".to_owned()],
-        counts: vec![vec![90, 10], vec![5, 15]],
-    };
+    let values =
+        ConfusionMatrix { classes: vec!["no".to_owned(), "yes".to_owned()], counts: vec![vec![90, 10], vec![5, 15]] };
     let figure = confusion_matrix(&values, "m");
-    assert_eq!(
-        figure.table[0],
-        ["no", "90 (90.0\u{202f}%)", "10 (10.0\u{202f}%)"]
-    );
+    assert_eq!(figure.table[0], ["no", "90 (90.0\u{202f}%)", "10 (10.0\u{202f}%)"]);
     assert_eq!(
         figure.caption,
         "105 of 120 cases right (87.5\u{202f}%). Most frequent error: no taken for yes, 10 cases."
@@ -421,8 +314,5 @@ fn html_holds_caption_picture_and_numbers() {
         "<table class=\"table\">",
     ];
     let places: Vec<_> = order.iter().map(|part| html.find(part)).collect();
-    assert!(
-        places.iter().all(Option::is_some) && places.is_sorted(),
-        "{places:?}"
-    );
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
 }

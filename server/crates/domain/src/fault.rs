@@ -25,18 +25,17 @@ pub struct Fault {
 impl Fault {
     /// A fault without field mistakes.
     pub fn new(status: u16, code: &str, title: &str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            title: title.to_owned(),
-            detail: detail.into(),
-            errors: Vec::new(),
-        }
+        Self { status, code: code.to_owned(), title: title.to_owned(), detail: detail.into(), errors: Vec::new() }
     }
 
     /// Nothing of that kind exists under that name, or the caller may not know that it does.
     pub fn not_found(thing: &str) -> Self {
-        Self::new(404, "not_found", "Not found", format!("there is no such {thing}; it may have another name or number"))
+        Self::new(
+            404,
+            "not_found",
+            "Not found",
+            format!("there is no such {thing}; it may have another name or number"),
+        )
     }
 
     /// The caller is not recognised.

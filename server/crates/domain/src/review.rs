@@ -25,7 +25,9 @@ pub enum ReviewRefused {
     #[error("who wrote or launched it may comment but not decide; ask somebody else to review")]
     OwnWork,
     /// The decision was made on another digest than the current one.
-    #[error("it has changed since you looked: you decided on {seen}, current is {current}; read it again and decide on that")]
+    #[error(
+        "it has changed since you looked: you decided on {seen}, current is {current}; read it again and decide on that"
+    )]
     StaleDigest {
         /// Short form of the digest decided on.
         seen: String,
@@ -74,12 +76,7 @@ mod tests {
     use super::*;
 
     fn subject() -> Subject {
-        Subject {
-            digest: Digest::of("v1"),
-            authors: vec![AccountId(1)],
-            approved_by: vec![AccountId(2)],
-            needed: 2,
-        }
+        Subject { digest: Digest::of("v1"), authors: vec![AccountId(1)], approved_by: vec![AccountId(2)], needed: 2 }
     }
 
     #[test]

@@ -148,8 +148,7 @@ impl StepKind {
     /// The steps of a dataset load.
     pub const OF_DATASET: [Self; 2] = [Self::Ingest, Self::Validate];
     /// The steps of a run.
-    pub const OF_RUN: [Self; 6] =
-        [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Gate, Self::Register];
+    pub const OF_RUN: [Self; 6] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Gate, Self::Register];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {

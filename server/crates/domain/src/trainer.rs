@@ -57,8 +57,9 @@ impl FromStr for TrainerName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|trainer| trainer.as_str() == text).ok_or_else(|| {
-            format!("{text:?} is not a trainer; trainers are gradient_boosting, logistic, elastic_net")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|trainer| trainer.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is not a trainer; trainers are gradient_boosting, logistic, elastic_net"))
     }
 }

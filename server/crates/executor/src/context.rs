@@ -71,11 +71,9 @@ impl Context {
     /// When it is not there, which means that the steps are out of order.
     pub async fn output_of(&self, kind: &str) -> Result<Value, StepError> {
         let steps = step::list(self.db.pool(), self.step().subject).await?;
-        steps
-            .into_iter()
-            .find(|step| step.kind == kind)
-            .and_then(|step| step.output)
-            .ok_or_else(|| StepError::refused("missing_input", format!("the step {kind} before this one left no output")))
+        steps.into_iter().find(|step| step.kind == kind).and_then(|step| step.output).ok_or_else(|| {
+            StepError::refused("missing_input", format!("the step {kind} before this one left no output"))
+        })
     }
 
     /// A finished step of the same kind, code and inputs: its output can be taken over.

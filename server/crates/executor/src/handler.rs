@@ -81,10 +81,8 @@ impl StepError {
 
 impl From<StorageError> for StepError {
     fn from(error: StorageError) -> Self {
-        let failure = |code: &str, way_out: &str| Failure {
-            code: code.to_owned(),
-            message: format!("{error}; {way_out}"),
-        };
+        let failure =
+            |code: &str, way_out: &str| Failure { code: code.to_owned(), message: format!("{error}; {way_out}") };
         match &error {
             StorageError::Corrupt { .. } => {
                 Self::Final(failure("corrupt_input", "restore it from a copy or bring the data again"))

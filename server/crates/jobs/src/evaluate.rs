@@ -64,8 +64,10 @@ impl Stage for Evaluate {
     async fn load(&self, context: &Context) -> Result<Input, StepError> {
         let launched = Launched::of(context).await?;
         let frame = launched.frame(context).await?;
-        let trained: Trained = serde_json::from_value(context.output_of(StepKind::Train.as_str()).await?)
-            .map_err(|error| StepError::refused("internal", format!("the training's result cannot be read: {error}")))?;
+        let trained: Trained =
+            serde_json::from_value(context.output_of(StepKind::Train.as_str()).await?).map_err(|error| {
+                StepError::refused("internal", format!("the training's result cannot be read: {error}"))
+            })?;
         let content = context.artifacts().get(&trained.model).await?;
         Ok(Input { launched, frame, model: trained.model, content })
     }

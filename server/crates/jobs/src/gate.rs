@@ -181,12 +181,13 @@ fn baseline_gate(metric: Metric, evaluated: &Evaluated) -> Gate {
 fn slice_gates(document: &ProblemDocument, evaluated: &Evaluated) -> Vec<Gate> {
     let mut gates = Vec::new();
     for (slice, values) in document.slices.iter().zip(&evaluated.slices) {
-        let rule = format!("{} where {} has one value {}", slice.goal.metric.title(), slice.by, slice.goal.bound);
+        let rule =
+            |value: &str| format!("{} where {} is {value} {}", slice.goal.metric.title(), slice.by, slice.goal.bound);
         let large: Vec<_> = values.iter().filter(|value| value.rows >= slice.min_rows).collect();
         if large.is_empty() {
             gates.push(Gate {
                 name: format!("slice.{}", slice.by),
-                rule,
+                rule: rule("any one value"),
                 verdict: GateVerdict::Insufficient,
                 observed: None,
                 threshold: Some(slice.goal.bound.limit()),
@@ -199,7 +200,7 @@ fn slice_gates(document: &ProblemDocument, evaluated: &Evaluated) -> Vec<Gate> {
         for value in large {
             gates.push(Gate {
                 name: format!("slice.{}={}", slice.by, value.value.as_deref().unwrap_or("missing")),
-                rule: rule.clone(),
+                rule: rule(value.value.as_deref().unwrap_or("missing")),
                 verdict: value.observed.map_or(GateVerdict::Insufficient, |seen| held(slice.goal.bound.holds(seen))),
                 observed: value.observed,
                 threshold: Some(slice.goal.bound.limit()),

@@ -84,9 +84,11 @@ impl Stage for Ingest {
         commit(move |tx| {
             Box::pin(async move {
                 let now = millrace_storage::now(tx).await?;
-                artifact::register(tx, &output.frame, output.frame_bytes, "application/vnd.apache.parquet", now).await?;
+                artifact::register(tx, &output.frame, output.frame_bytes, "application/vnd.apache.parquet", now)
+                    .await?;
                 let rows = i64::try_from(output.rows).unwrap_or(i64::MAX);
-                dataset::set_ingested(tx, id, &output.digest, &output.frame, &output.format, rows, &output.profile).await
+                dataset::set_ingested(tx, id, &output.digest, &output.frame, &output.format, rows, &output.profile)
+                    .await
             })
         })
     }

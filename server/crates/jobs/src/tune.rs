@@ -62,19 +62,13 @@ impl Stage for Tune {
     }
 }
 
-fn search(
-    launched: &Launched,
-    frame: &[u8],
-    base: TrainerConfig,
-    reporter: &Reporter,
-) -> Result<Tuned, StepError> {
+fn search(launched: &Launched, frame: &[u8], base: TrainerConfig, reporter: &Reporter) -> Result<Tuned, StepError> {
     let document = &launched.problem.document;
     let metric = document.success.metric;
     let space = match launched.run.request.get("search").filter(|given| !given.is_null()) {
         None => Space::default_of(base.trainer()),
-        Some(given) => {
-            Space::read(base.trainer(), given).map_err(|mistakes| mistaken("invalid_search", "search space", &mistakes))?
-        }
+        Some(given) => Space::read(base.trainer(), given)
+            .map_err(|mistakes| mistaken("invalid_search", "search space", &mistakes))?,
     };
     let prepared = prepare(frame, document)?;
     let study = Study {
@@ -104,7 +98,10 @@ fn search(
             TrialState::Failed { reason } => Some(reason.clone()),
             TrialState::Succeeded => None,
         });
-        StepError::refused("no_trial_succeeded", format!("no trial could be scored; the first one: {}", reason.unwrap_or_default()))
+        StepError::refused(
+            "no_trial_succeeded",
+            format!("no trial could be scored; the first one: {}", reason.unwrap_or_default()),
+        )
     })?;
     Ok(Tuned { config, trials })
 }

@@ -58,8 +58,9 @@ impl Stage for Validate {
         context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "checking every row" }));
-                let dataset = Dataset::from_parquet(&frame)
-                    .map_err(|error| StepError::refused("corrupt_input", format!("the frame cannot be read: {error}")))?;
+                let dataset = Dataset::from_parquet(&frame).map_err(|error| {
+                    StepError::refused("corrupt_input", format!("the frame cannot be read: {error}"))
+                })?;
                 let previous = input.previous.as_ref().map(|(_, profile)| profile);
                 Ok(Validated { report: validate(&dataset, &input.profile, &input.load.document, previous) })
             })
@@ -90,8 +91,7 @@ impl Stage for Validate {
         let id = DatasetVersionId(context.step().subject.id());
         commit(move |tx| {
             Box::pin(async move {
-                let state =
-                    if output.report.allows_training() { DatasetState::Valid } else { DatasetState::Rejected };
+                let state = if output.report.allows_training() { DatasetState::Valid } else { DatasetState::Rejected };
                 let now = millrace_storage::now(tx).await?;
                 dataset::set_validated(tx, id, state, &output.report, now).await
             })

@@ -59,17 +59,43 @@ fn line(text: &mut String, row: usize, rng: &mut ChaCha8Rng) -> std::fmt::Result
     const KINDS: [&str; 4] = ["Cash", "Credit Card", "Prepaid", "Unknown"];
     const COMPANIES: [&str; 3] = ["Taxi Affiliation Services", "Blue Ribbon", "Dispatch, \"\"North\"\""];
     let (day, second) = (rng.random_range(1..29), rng.random_range(0..86_400u32));
-    write!(text, "{row},2024-0{}-{day:02} {:02}:{:02}:{:02},", rng.random_range(1..10), second / 3_600, second / 60 % 60, second % 60)?;
-    write!(text, "{},{},{},{},", 1_700_000_000 + row, rng.random_range(18..90), rng.random_range(0..2_000), rng.random::<u32>())?;
+    write!(
+        text,
+        "{row},2024-0{}-{day:02} {:02}:{:02}:{:02},",
+        rng.random_range(1..10),
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )?;
+    write!(
+        text,
+        "{},{},{},{},",
+        1_700_000_000 + row,
+        rng.random_range(18..90),
+        rng.random_range(0..2_000),
+        rng.random::<u32>()
+    )?;
     write!(text, "{:.2},{:.2},", rng.random::<f64>() * 500.0, rng.random::<f64>() * 30.0)?;
-    write!(text, "{},{:.6},{:.6},", rng.random::<f64>(), rng.random_range(-180.0..180.0), rng.random_range(-90.0..90.0))?;
+    write!(
+        text,
+        "{},{:.6},{:.6},",
+        rng.random::<f64>(),
+        rng.random_range(-180.0..180.0),
+        rng.random_range(-90.0..90.0)
+    )?;
     write!(text, "{:.3},", rng.random::<f64>())?;
     if rng.random_bool(0.7) {
         write!(text, "{}", rng.random_range(0..100))?;
     }
     write!(text, ",{},{},web,", CITIES[rng.random_range(0..6)], KINDS[rng.random_range(0..4)])?;
     write!(text, "\"{}\",", COMPANIES[rng.random_range(0..3)])?;
-    write!(text, "order {:08x} of today,{},{}", rng.random::<u32>(), rng.random_bool(0.5), u8::from(rng.random_bool(0.1)))?;
+    write!(
+        text,
+        "order {:08x} of today,{},{}",
+        rng.random::<u32>(),
+        rng.random_bool(0.5),
+        u8::from(rng.random_bool(0.1))
+    )?;
     text.push('\n');
     Ok(())
 }
@@ -97,7 +123,12 @@ fn report_memory(text: &str, problem: &ProblemDocument) {
     assert!(report.allows_training(), "{:?}", report.blocking().next());
     if let (Ok(()), Some(peak)) = (reset, peak_bytes()) {
         let file = text.len() as f64;
-        println!("file {:.0} MB, peak {:.0} MB: {:.2} times the file (goal: 3)", file / 1e6, peak as f64 / 1e6, peak as f64 / file);
+        println!(
+            "file {:.0} MB, peak {:.0} MB: {:.2} times the file (goal: 3)",
+            file / 1e6,
+            peak as f64 / 1e6,
+            peak as f64 / file
+        );
     }
 }
 

@@ -48,15 +48,11 @@ fn dataset() -> Dataset {
     });
     let mut columns: Vec<(String, ColumnData)> = numbers.collect();
     for column in 0..TEXTS {
-        let cells = (0..ROWS)
-            .map(|_| Some(format!("level {}", generator.random_range(0..20))))
-            .collect();
+        let cells = (0..ROWS).map(|_| Some(format!("level {}", generator.random_range(0..20)))).collect();
         columns.push((format!("t{column}"), ColumnData::Text(cells)));
     }
     let label = |row: usize| match (&columns[0].1, &columns[2].1) {
-        (ColumnData::Number(a), ColumnData::Number(b)) => {
-            Some(a[row]? + b[row]? + generator.random::<f64>() > 1.5)
-        }
+        (ColumnData::Number(a), ColumnData::Number(b)) => Some(a[row]? + b[row]? + generator.random::<f64>() > 1.5),
         _ => None,
     };
     let labels = (0..ROWS).map(label).collect();
@@ -81,26 +77,12 @@ fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
     let plan = FeaturePlan::compile(&document, dataset.schema()).expect("every column exists");
     let table = plan.table(dataset).expect("every column exists");
     let labels = plan.labels(dataset).expect("two classes");
-    let rule = Rule::Random {
-        validation: 0.0,
-        test: 0.2,
-        seed: 1,
-    };
+    let rule = Rule::Random { validation: 0.0, test: 0.2, seed: 1 };
     let split = Split::new(&rule, dataset, None, &labels).expect("there are rows enough");
     let config = TrainerConfig::read(trainer, settings).expect("the settings are in range");
     let fitted = train(&table, &labels, &split, plan.kind(), &config, 1, &()).expect("it can be fitted");
     let digest = Digest::of("bench");
-    Model::new(
-        &plan,
-        fitted,
-        Lineage {
-            dataset: digest,
-            problem: digest,
-            features: digest,
-            trainer: config,
-            seed: 1,
-        },
-    )
+    Model::new(&plan, fitted, Lineage { dataset: digest, problem: digest, features: digest, trainer: config, seed: 1 })
 }
 
 fn request(dataset: &Dataset) -> Map<String, Json> {
@@ -120,21 +102,14 @@ fn predict(criterion: &mut Criterion) {
     let dataset = dataset();
     let object = request(&dataset);
     for (trainer, settings) in [
-        (
-            Trainer::GradientBoosting,
-            json!({"rounds": 200, "max_leaves": 31}),
-        ),
+        (Trainer::GradientBoosting, json!({"rounds": 200, "max_leaves": 31})),
         (Trainer::Logistic, json!({"alpha": 1})),
     ] {
         let model = model(&dataset, trainer, &settings);
         let instance = model.instance(&object).expect("the object is complete");
         let mut group = criterion.benchmark_group(trainer.as_str());
         group.bench_function("request to prediction", |bench| {
-            bench.iter(|| {
-                model
-                    .predict_row(&model.instance(black_box(&object)).expect("complete"))
-                    .expect("finite")
-            });
+            bench.iter(|| model.predict_row(&model.instance(black_box(&object)).expect("complete")).expect("finite"));
         });
         group.bench_function("features and model", |bench| {
             bench.iter(|| model.predict_row(black_box(&instance)).expect("finite"));
@@ -142,12 +117,8 @@ fn predict(criterion: &mut Criterion) {
         group.bench_function("features alone", |bench| {
             bench.iter(|| model.features().values_of(black_box(&instance)).len());
         });
-        group
-            .throughput(Throughput::Elements(ROWS as u64))
-            .sample_size(20);
-        group.bench_function("batch", |bench| {
-            bench.iter(|| model.predict(black_box(&dataset)).expect("finite").len())
-        });
+        group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+        group.bench_function("batch", |bench| bench.iter(|| model.predict(black_box(&dataset)).expect("finite").len()));
         group.finish();
     }
 }

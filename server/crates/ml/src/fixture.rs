@@ -25,17 +25,14 @@ pub(crate) fn sales(rows: usize) -> Dataset {
         let colour = generator.random_range(0..COLOURS.len());
         let open = generator.random::<bool>();
         let noise = generator.random::<f64>() - 0.5;
-        let worth =
-            size as f64 / 50.0 + weight / 10.0 + colour as f64 / 5.0 + f64::from(u8::from(open)) + noise;
+        let worth = size as f64 / 50.0 + weight / 10.0 + colour as f64 / 5.0 + f64::from(u8::from(open)) + noise;
         sizes.push(Some(size));
         weights.push((generator.random::<f64>() > 0.1).then_some(weight));
         colours.push((generator.random::<f64>() > 0.1).then(|| COLOURS[colour].to_owned()));
         opened.push(Some(open));
         times.push(Some(1_700_000_000_000_000 + row as i64 * 3_600_000_000));
         sold.push(Some(if worth > 2.0 { "yes" } else { "no" }.to_owned()));
-        grades.push(Some(
-            ["low", "middle", "top"][((worth * 0.8) as usize).min(2)].to_owned(),
-        ));
+        grades.push(Some(["low", "middle", "top"][((worth * 0.8) as usize).min(2)].to_owned()));
         prices.push(Some(worth * 30.0));
     }
     Dataset::from_parts([
@@ -113,25 +110,8 @@ pub(crate) fn prepared(kind: TargetKind, rows: usize) -> Prepared {
     let dataset = sales(rows);
     let plan = FeaturePlan::compile(&document(kind), dataset.schema()).unwrap();
     let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
-    let split = Split::new(
-        &Rule::Random {
-            validation: 0.2,
-            test: 0.2,
-            seed: 3,
-        },
-        &dataset,
-        None,
-        &labels,
-    )
-    .unwrap();
-    Prepared {
-        dataset,
-        plan,
-        table,
-        labels,
-        split,
-        kind,
-    }
+    let split = Split::new(&Rule::Random { validation: 0.2, test: 0.2, seed: 3 }, &dataset, None, &labels).unwrap();
+    Prepared { dataset, plan, table, labels, split, kind }
 }
 
 impl Prepared {

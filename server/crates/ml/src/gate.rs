@@ -74,19 +74,13 @@ mod tests {
     #[test]
     fn the_bound_is_an_order_statistic() {
         let quantile = latency_quantile(&ramp(1_000), 0.99).unwrap();
-        assert_eq!(
-            (quantile.observed_us, quantile.upper_bound_us),
-            (990.0, Some(996.0))
-        );
+        assert_eq!((quantile.observed_us, quantile.upper_bound_us), (990.0, Some(996.0)));
     }
 
     #[test]
     fn p99_needs_299_measurements() {
         assert_eq!(latency_quantile(&ramp(298), 0.99).unwrap().upper_bound_us, None);
-        assert_eq!(
-            latency_quantile(&ramp(299), 0.99).unwrap().upper_bound_us,
-            Some(299.0)
-        );
+        assert_eq!(latency_quantile(&ramp(299), 0.99).unwrap().upper_bound_us, Some(299.0));
     }
 
     #[test]
@@ -110,9 +104,6 @@ mod tests {
         assert_eq!(judge(Some((-0.2, -0.05))), NonInferiority::Refuted);
         assert_eq!(judge(Some((-0.05, 0.05))), NonInferiority::Open);
         assert_eq!(judge(None), NonInferiority::Open);
-        assert_eq!(
-            non_inferiority(&comparison(Some((0.0, 0.0))), f64::NAN),
-            NonInferiority::Open
-        );
+        assert_eq!(non_inferiority(&comparison(Some((0.0, 0.0))), f64::NAN), NonInferiority::Open);
     }
 }

@@ -50,9 +50,7 @@ impl fmt::Display for Part {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// Too few rows for the shares asked for.
-    #[error(
-        "{rows} rows with a label leave the {part} part empty; bring more rows or change the shares of the split"
-    )]
+    #[error("{rows} rows with a label leave the {part} part empty; bring more rows or change the shares of the split")]
     TooFewRows {
         /// Rows that could be placed.
         rows: usize,
@@ -101,14 +99,8 @@ impl Split {
                 part.sort_unstable();
             }
         }
-        match [Part::Train, Part::Test]
-            .into_iter()
-            .find(|part| split.rows(*part).is_empty())
-        {
-            Some(part) => Err(SplitError::TooFewRows {
-                rows: strata.iter().map(Vec::len).sum(),
-                part,
-            }),
+        match [Part::Train, Part::Test].into_iter().find(|part| split.rows(*part).is_empty()) {
+            Some(part) => Err(SplitError::TooFewRows { rows: strata.iter().map(Vec::len).sum(), part }),
             None => Ok(split),
         }
     }
@@ -131,9 +123,7 @@ fn in_time_order(
     let Some(name) = event_time else {
         return Ok(rows.collect());
     };
-    let slot = dataset
-        .slot(name)
-        .ok_or_else(|| SplitError::UnknownEventTime(name.to_owned()))?;
+    let slot = dataset.slot(name).ok_or_else(|| SplitError::UnknownEventTime(name.to_owned()))?;
     let mut timed = Vec::new();
     for row in rows {
         match dataset.row(row as usize).cell(slot) {
@@ -165,11 +155,7 @@ fn shuffled_classes(rows: impl Iterator<Item = u32>, labels: &Labels, seed: u64)
 /// Deals each stratum out in order: its first rows train, its last ones test. Fractions of rows are carried from stratum to
 /// stratum, so that the totals are the rounded shares of all rows.
 fn deal(strata: &[Vec<u32>], validation: f64, test: f64) -> Split {
-    let mut split = Split {
-        train: Vec::new(),
-        validation: Vec::new(),
-        test: Vec::new(),
-    };
+    let mut split = Split { train: Vec::new(), validation: Vec::new(), test: Vec::new() };
     let mut seen = 0;
     for stratum in strata {
         seen += stratum.len();
@@ -191,28 +177,18 @@ mod tests {
     use crate::ColumnData;
 
     fn random(validation: f64, test: f64, seed: u64) -> problem::Split {
-        problem::Split::Random {
-            validation,
-            test,
-            seed,
-        }
+        problem::Split::Random { validation, test, seed }
     }
 
     fn labelled(classes: &[Option<u32>]) -> (Dataset, Labels) {
         let times = (0..classes.len() as i64).rev().map(Some).collect();
         let dataset = Dataset::from_parts([("at", ColumnData::Time(times))]).unwrap();
-        (
-            dataset,
-            Labels::of_classes(vec!["a".to_owned(), "b".to_owned()], classes.to_vec()),
-        )
+        (dataset, Labels::of_classes(vec!["a".to_owned(), "b".to_owned()], classes.to_vec()))
     }
 
     fn all(split: &Split) -> Vec<u32> {
-        let mut rows: Vec<u32> = [Part::Train, Part::Validation, Part::Test]
-            .iter()
-            .flat_map(|part| split.rows(*part))
-            .copied()
-            .collect();
+        let mut rows: Vec<u32> =
+            [Part::Train, Part::Validation, Part::Test].iter().flat_map(|part| split.rows(*part)).copied().collect();
         rows.sort_unstable();
         rows
     }
@@ -220,16 +196,8 @@ mod tests {
     #[test]
     fn the_latest_rows_test_and_the_earliest_train() {
         let (dataset, labels) = labelled(&[Some(0); 10]);
-        let split = Split::new(
-            &problem::Split::Time {
-                validation: 0.2,
-                test: 0.3,
-            },
-            &dataset,
-            Some("at"),
-            &labels,
-        )
-        .unwrap();
+        let split =
+            Split::new(&problem::Split::Time { validation: 0.2, test: 0.3 }, &dataset, Some("at"), &labels).unwrap();
         assert_eq!(split.rows(Part::Train), [9, 8, 7, 6, 5]);
         assert_eq!(split.rows(Part::Validation), [4, 3]);
         assert_eq!(split.rows(Part::Test), [2, 1, 0]);
@@ -238,20 +206,8 @@ mod tests {
     #[test]
     fn without_an_event_time_the_order_of_the_source_counts() {
         let (dataset, labels) = labelled(&[Some(0); 4]);
-        let split = Split::new(
-            &problem::Split::Time {
-                validation: 0.0,
-                test: 0.25,
-            },
-            &dataset,
-            None,
-            &labels,
-        )
-        .unwrap();
-        assert_eq!(
-            (split.rows(Part::Train), split.rows(Part::Test)),
-            (&[0, 1, 2][..], &[3][..])
-        );
+        let split = Split::new(&problem::Split::Time { validation: 0.0, test: 0.25 }, &dataset, None, &labels).unwrap();
+        assert_eq!((split.rows(Part::Train), split.rows(Part::Test)), (&[0, 1, 2][..], &[3][..]));
     }
 
     #[test]
@@ -267,14 +223,7 @@ mod tests {
         let (dataset, labels) = labelled(&classes);
         let split = Split::new(&random(0.15, 0.25, 3), &dataset, None, &labels).unwrap();
         let positives = |part| split.rows(part).iter().filter(|row| *row % 10 == 0).count();
-        assert_eq!(
-            (
-                positives(Part::Train),
-                positives(Part::Validation),
-                positives(Part::Test)
-            ),
-            (60, 15, 25)
-        );
+        assert_eq!((positives(Part::Train), positives(Part::Validation), positives(Part::Test)), (60, 15, 25));
         assert_eq!(all(&split), (0..1_000).collect::<Vec<_>>());
     }
 
@@ -290,12 +239,6 @@ mod tests {
     fn an_empty_part_is_refused_by_name() {
         let (dataset, labels) = labelled(&[Some(0), Some(1)]);
         let refused = Split::new(&random(0.0, 0.1, 1), &dataset, None, &labels);
-        assert_eq!(
-            refused,
-            Err(SplitError::TooFewRows {
-                rows: 2,
-                part: Part::Test
-            })
-        );
+        assert_eq!(refused, Err(SplitError::TooFewRows { rows: 2, part: Part::Test }));
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn shares_keep_two_decimals_when_small() {
-        assert_eq!([share(1_579, 10_000), share(11, 7_043), share(0, 5), share(5, 5)], ["15.8 %", "0.16 %", "0 %", "100 %"]);
+        assert_eq!(
+            [share(1_579, 10_000), share(11, 7_043), share(0, 5), share(5, 5)],
+            ["15.8 %", "0.16 %", "0 %", "100 %"]
+        );
     }
 
     #[test]

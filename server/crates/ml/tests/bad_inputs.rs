@@ -44,7 +44,12 @@ fn every_bad_file_is_refused_with_its_rule_and_place() {
         ("X01 no bytes", vec![], "no_rows", "a header and at least one row"),
         ("X02 header only", b"a,b\n".to_vec(), "no_rows", "a header and at least one row"),
         ("X02 header and empty lines", b"a,b\r\n\r\n\n".to_vec(), "no_rows", "a header and at least one row"),
-        ("X04 short row", b"a,b,c\n1,2,3\n4,5\n".to_vec(), "ragged_row", "row 2, line 3, byte 12: the row has 2 fields, the header has 3"),
+        (
+            "X04 short row",
+            b"a,b,c\n1,2,3\n4,5\n".to_vec(),
+            "ragged_row",
+            "row 2, line 3, byte 12: the row has 2 fields, the header has 3",
+        ),
         ("X04 long row", b"a,b\n1,2\n\"x\ny\",5,6\n".to_vec(), "ragged_row", "row 2, line 3"),
         ("X04 long row far down", long_table("1,2,3\n"), "ragged_row", "row 5000, line 5001"),
         ("X04 empty line between rows", b"a,b\n1,2\n\n3,4\n".to_vec(), "empty_line", "row 2, line 3"),
@@ -55,19 +60,43 @@ fn every_bad_file_is_refused_with_its_rule_and_place() {
         ("X07 NUL", b"a,b\n1,\0\n".to_vec(), "nul_byte", "line 2, byte 6"),
         ("X08 long line", [b"a,b\n1,".as_slice(), &vec![b'x'; 2 << 20]].concat(), "line_too_long", "row 1, line 2"),
         ("X08 long header", vec![b'x'; 2 << 20], "line_too_long", "line 1"),
-        ("X08 long quoted field", [b"a,b\n1,\"".as_slice(), &b"x\n".repeat(1 << 20)].concat(), "line_too_long", "row 1, line 2"),
-        ("X09 a million commas", [b"a,b\n".as_slice(), &vec![b','; 1_000_000]].concat(), "ragged_row", "has 1000001 fields"),
+        (
+            "X08 long quoted field",
+            [b"a,b\n1,\"".as_slice(), &b"x\n".repeat(1 << 20)].concat(),
+            "line_too_long",
+            "row 1, line 2",
+        ),
+        (
+            "X09 a million commas",
+            [b"a,b\n".as_slice(), &vec![b','; 1_000_000]].concat(),
+            "ragged_row",
+            "has 1000001 fields",
+        ),
         ("X09 a million columns", vec![b','; 1_000_000], "too_many_columns", "more than 2000 columns"),
         ("X10 UTF-16 with a mark", [b"\xFF\xFE".as_slice(), &utf16("a,b\n1,2\n")].concat(), "other_encoding", "UTF-16"),
         ("X10 UTF-16 without a mark", utf16("a,b\n1,2\n"), "other_encoding", "UTF-16"),
         ("X11 Latin-1", b"a,b\n1,caf\xE9\n".to_vec(), "not_utf8", "line 2, byte 9"),
-        ("X12 invalid in the middle", long_table("1,\u{0}").into_iter().map(|byte| if byte == 0 { 0xC0 } else { byte }).collect(), "not_utf8", "line 5001"),
+        (
+            "X12 invalid in the middle",
+            long_table("1,\u{0}").into_iter().map(|byte| if byte == 0 { 0xC0 } else { byte }).collect(),
+            "not_utf8",
+            "line 5001",
+        ),
         ("X14 gzip bomb", gzip(&b"a,b\n1,2\n".repeat(1 << 20)), "ratio", "100 times"),
-        ("X14 gzip of one endless line", gzip(&vec![b'x'; 200 << 20]), "ratio", "100 times"),
+        ("X14 gzip of one endless line", gzip(&vec![b'x'; 200 << 20]), "line_too_long", "1048576 bytes"),
         ("X15 zip", b"PK\x03\x04....".to_vec(), "archive", "zip"),
         ("X15 tar in gzip", gzip(&tar()), "nested_archive", "tar"),
         ("X16 gzip in gzip", gzip(&gzip(b"a,b\n1,2\n")), "nested_archive", "gzip"),
-        ("damaged gzip", { let mut bytes = gzip(&long_table("1,2\n")); bytes.truncate(60); bytes }, "bad_gzip", "pack the file again"),
+        (
+            "damaged gzip",
+            {
+                let mut bytes = gzip(&long_table("1,2\n"));
+                bytes.truncate(60);
+                bytes
+            },
+            "bad_gzip",
+            "pack the file again",
+        ),
         ("X19 duplicate names", b"a,b,a\n1,2,3\n".to_vec(), "duplicate_column", "\"a\""),
         ("X19 blank name", b"a,,c\n1,2,3\n".to_vec(), "blank_column", "column 2"),
         ("X20 long name", format!("{},b\n1,2\n", "n".repeat(301)).into_bytes(), "name_too_long", "300 characters"),
@@ -77,7 +106,16 @@ fn every_bad_file_is_refused_with_its_rule_and_place() {
         ("X36 overflow", b"a,b\n1,2\n1e400,3\n".to_vec(), "out_of_range", "row 2, column \"a\": 1e400"),
         ("X36 infinity", b"a,b\n1,2\n3,-inf\n".to_vec(), "infinite", "row 2, column \"b\": -inf"),
         ("damaged Parquet", b"PAR1 and nothing else PAR1".to_vec(), "bad_parquet", "write the file again"),
-        ("cut Parquet", { let mut bytes = parquet(); bytes.truncate(200); bytes }, "bad_parquet", "write the file again"),
+        (
+            "cut Parquet",
+            {
+                let mut bytes = parquet();
+                bytes.truncate(200);
+                bytes
+            },
+            "bad_parquet",
+            "write the file again",
+        ),
     ];
     for (case, bytes, code, place) in cases {
         let error = load(&bytes).expect_err(case);
@@ -143,7 +181,16 @@ fn byte_order_mark_and_any_mix_of_line_ends_are_accepted() {
 
 #[test]
 fn formulas_markup_and_escapes_are_stored_as_they_are() {
-    let cells = ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "\tx", "<script>alert(1)</script>", "[a](javascript:b)", "\u{1b}[31m"];
+    let cells = [
+        "=cmd|' /C calc'!A0",
+        "+1+1",
+        "-1+1",
+        "@SUM(A1)",
+        "\tx",
+        "<script>alert(1)</script>",
+        "[a](javascript:b)",
+        "\u{1b}[31m",
+    ];
     let text: String = cells.iter().map(|cell| format!("1,\"{cell}\"\n")).collect();
     let loaded = loaded(&format!("a,b\n{text}"));
     for (row, cell) in cells.iter().enumerate() {
@@ -160,13 +207,18 @@ fn a_type_that_changes_in_row_100_001_is_seen() {
     text.push_str("oops,x\n");
     let loaded = loaded(&text);
     assert_eq!(loaded.dataset.schema()[0].column_type, ColumnType::Text);
-    assert_eq!(loaded.notes["a"], ["1 of 100001 cells are not numbers, for example \"oops\" (row 100001); the column is read as text"]);
+    assert_eq!(
+        loaded.notes["a"],
+        ["1 of 100001 cells are not numbers, for example \"oops\" (row 100001); the column is read as text"]
+    );
     assert_eq!(loaded.dataset.cells(0).value(99_999), Value::Text("99999".into()));
 }
 
 #[test]
 fn what_can_be_read_in_two_ways_stays_text_with_a_note() {
-    let loaded = loaded("id,amount,date,phone,big\n007,\"1,234\",01/02/03,+49171,9223372036854775808\n042,\"5\",02/03/04,+49172,1\n");
+    let loaded = loaded(
+        "id,amount,date,phone,big\n007,\"1,234\",01/02/03,+49171,9223372036854775808\n042,\"5\",02/03/04,+49172,1\n",
+    );
     assert!(loaded.dataset.schema().iter().all(|column| column.column_type == ColumnType::Text));
     assert!(loaded.notes["id"][0].contains("leading zeros"));
     assert!(loaded.notes["amount"][0].contains("\"1,234\" (row 1)"));
@@ -208,7 +260,14 @@ fn the_five_types_are_recognised() {
     let text = "a,b,c,d,e,f\n1,1.5,TRUE,2024-01-31,x,\n-2,2,false,2024-01-31T10:00:00Z,y,\n";
     assert_eq!(
         types(text),
-        [ColumnType::Integer, ColumnType::Number, ColumnType::Boolean, ColumnType::Time, ColumnType::Text, ColumnType::Text]
+        [
+            ColumnType::Integer,
+            ColumnType::Number,
+            ColumnType::Boolean,
+            ColumnType::Time,
+            ColumnType::Text,
+            ColumnType::Text
+        ]
     );
 }
 

@@ -36,7 +36,9 @@ fn document(target: &str, data: &str, success: &str, features: &[(&str, &str, &s
     let features: String = features
         .iter()
         .map(|(kind, name, expression)| {
-            format!("[[features]]\nname = \"{name}\"\ntype = \"{kind}\"\nexpression = '{expression}'\nnullable = true\n")
+            format!(
+                "[[features]]\nname = \"{name}\"\ntype = \"{kind}\"\nexpression = '{expression}'\nnullable = true\n"
+            )
         })
         .collect();
     let text = format!(
@@ -53,13 +55,7 @@ struct Trained {
     test: Evaluation,
 }
 
-fn run(
-    dataset: Dataset,
-    document: &ProblemDocument,
-    rule: &Rule,
-    trainer: Trainer,
-    settings: Json,
-) -> Trained {
+fn run(dataset: Dataset, document: &ProblemDocument, rule: &Rule, trainer: Trainer, settings: Json) -> Trained {
     let plan = FeaturePlan::compile(document, dataset.schema()).unwrap();
     let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
     let split = Split::new(rule, &dataset, document.data.event_time.as_deref(), &labels).unwrap();
@@ -76,18 +72,8 @@ fn run(
         trainer: config,
         seed: 1,
     };
-    println!(
-        "{trainer:?} on {} rows: {} iterations, {:?}",
-        table.rows(),
-        report.iterations,
-        test.metrics
-    );
-    Trained {
-        model: Model::new(&plan, fitted, lineage),
-        dataset,
-        report,
-        test,
-    }
+    println!("{trainer:?} on {} rows: {} iterations, {:?}", table.rows(), report.iterations, test.metrics);
+    Trained { model: Model::new(&plan, fitted, lineage), dataset, report, test }
 }
 
 /// 200 rows, sent one by one as JSON to a model that went through its bytes, give the bits of the batch.
@@ -97,9 +83,7 @@ fn single_rows_are_the_batch(trained: &Trained) {
     let step = (trained.dataset.rows() / 200).max(1);
     for row in (0..trained.dataset.rows()).step_by(step).take(200) {
         let text = Json::Object(as_request(&model, &trained.dataset, row)).to_string();
-        let Json::Object(object) = serde_json::from_str(&text).unwrap() else {
-            unreachable!()
-        };
+        let Json::Object(object) = serde_json::from_str(&text).unwrap() else { unreachable!() };
         let single = model.predict_row(&model.instance(&object).unwrap()).unwrap();
         assert_eq!(single, batch[row], "row {row}");
     }
@@ -152,10 +136,7 @@ fn taxi(trainer: Trainer) -> Option<Trained> {
         "metric = \"roc_auc\"\nat_least = 0.9",
         TAXI,
     );
-    let rule = Rule::Time {
-        validation: 0.1,
-        test: 1.0 / 3.0,
-    };
+    let rule = Rule::Time { validation: 0.1, test: 1.0 / 3.0 };
     Some(run(dataset, &document, &rule, trainer, json!({})))
 }
 
@@ -166,11 +147,7 @@ fn boosting_ranks_taxi_tips() {
         return;
     };
     assert_eq!(trained.test.rows, 5_001);
-    assert!(
-        trained.test.metrics[&Metric::RocAuc] >= 0.93,
-        "{:?}",
-        trained.test.metrics
-    );
+    assert!(trained.test.metrics[&Metric::RocAuc] >= 0.93, "{:?}", trained.test.metrics);
     single_rows_are_the_batch(&trained);
 }
 
@@ -180,11 +157,7 @@ fn logistic_regression_ranks_taxi_tips() {
     let Some(trained) = taxi(Trainer::Logistic) else {
         return;
     };
-    assert!(
-        trained.test.metrics[&Metric::RocAuc] >= 0.915,
-        "{:?}",
-        trained.test.metrics
-    );
+    assert!(trained.test.metrics[&Metric::RocAuc] >= 0.915, "{:?}", trained.test.metrics);
     single_rows_are_the_batch(&trained);
 }
 
@@ -195,14 +168,8 @@ fn boosting_grades_white_wine() {
         let Some(bytes) = file("mlflow_wine/wine-quality.csv") else {
             return;
         };
-        let dataset = read(&bytes, "wine-quality.csv", &ReadOptions::default())
-            .unwrap()
-            .dataset;
-        let names: Vec<String> = dataset
-            .schema()
-            .iter()
-            .map(|column| column.name.clone())
-            .collect();
+        let dataset = read(&bytes, "wine-quality.csv", &ReadOptions::default()).unwrap().dataset;
+        let names: Vec<String> = dataset.schema().iter().map(|column| column.name.clone()).collect();
         let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
         let features: Vec<(&str, &str, &str)> = names
             .iter()
@@ -210,23 +177,11 @@ fn boosting_grades_white_wine() {
             .filter(|(name, _)| *name != "quality")
             .map(|(name, quoted)| ("number", name.as_str(), quoted.as_str()))
             .collect();
-        let document = document(
-            "kind = \"regression\"\ncolumn = \"quality\"",
-            "",
-            "metric = \"rmse\"\nat_most = 0.7",
-            &features,
-        );
-        let rule = Rule::Random {
-            validation: 0.1,
-            test: 0.25,
-            seed: 40,
-        };
+        let document =
+            document("kind = \"regression\"\ncolumn = \"quality\"", "", "metric = \"rmse\"\nat_most = 0.7", &features);
+        let rule = Rule::Random { validation: 0.1, test: 0.25, seed: 40 };
         let trained = run(dataset, &document, &rule, trainer, json!({}));
-        assert!(
-            trained.test.metrics[&Metric::Rmse] <= limit,
-            "{:?}",
-            trained.test.metrics
-        );
+        assert!(trained.test.metrics[&Metric::Rmse] <= limit, "{:?}", trained.test.metrics);
         single_rows_are_the_batch(&trained);
     }
 }
@@ -238,9 +193,7 @@ fn penguins_are_told_apart() {
         let Some(bytes) = file("tfx_penguin/penguins_labelled.csv") else {
             return;
         };
-        let dataset = read(&bytes, "penguins_labelled.csv", &ReadOptions::default())
-            .unwrap()
-            .dataset;
+        let dataset = read(&bytes, "penguins_labelled.csv", &ReadOptions::default()).unwrap().dataset;
         let document = document(
             "kind = \"multiclass\"\ncolumn = \"species\"",
             "",
@@ -252,18 +205,10 @@ fn penguins_are_told_apart() {
                 ("number", "mass", "body_mass_g"),
             ],
         );
-        let rule = Rule::Random {
-            validation: 0.1,
-            test: 1.0 / 3.0,
-            seed: 0,
-        };
+        let rule = Rule::Random { validation: 0.1, test: 1.0 / 3.0, seed: 0 };
         let trained = run(dataset, &document, &rule, trainer, json!({}));
         assert_eq!(trained.model.kind(), TargetKind::Multiclass);
-        assert!(
-            trained.test.metrics[&Metric::Accuracy] >= 0.93,
-            "{:?}",
-            trained.test.metrics
-        );
+        assert!(trained.test.metrics[&Metric::Accuracy] >= 0.93, "{:?}", trained.test.metrics);
         single_rows_are_the_batch(&trained);
     }
 }
@@ -295,27 +240,15 @@ fn unregularised_coefficients_of_fairs_affairs_are_exact() {
         "metric = \"roc_auc\"\nat_least = 0.5",
         &features,
     );
-    let rule = Rule::Time {
-        validation: 0.0,
-        test: 1.0 / rows.len() as f64,
-    };
-    let trained = run(
-        dataset,
-        &document,
-        &rule,
-        Trainer::Logistic,
-        json!({"alpha": 0, "tolerance": 1e-8}),
-    );
+    let rule = Rule::Time { validation: 0.0, test: 1.0 / rows.len() as f64 };
+    let trained = run(dataset, &document, &rule, Trainer::Logistic, json!({"alpha": 0, "tolerance": 1e-8}));
     let equation = &trained.model.coefficients().unwrap()[0];
     let mut worst = (equation.intercept - 3.72571987).abs();
     for ((name, expected), (term, found)) in EXACT.iter().zip(&equation.terms) {
         assert_eq!(name, term);
         worst = worst.max((found - expected).abs());
     }
-    println!(
-        "largest difference {worst:.1e}, gradient {:?}",
-        trained.report.gap
-    );
+    println!("largest difference {worst:.1e}, gradient {:?}", trained.report.gap);
     assert!(worst <= 1e-4, "{equation:?}");
     single_rows_are_the_batch(&trained);
 }

@@ -44,7 +44,8 @@ fn dataset(rows: &[Row]) -> Dataset {
 /// CSV as a careful program writes it: numbers with a point or an exponent, texts in quotes, nothing for a missing cell.
 fn csv(rows: &[Row], delimiter: char, line_end: &str) -> String {
     let mut text = ["whole", "number", "truth", "time", "\"text, \"\"quoted\"\"\""].join(&delimiter.to_string());
-    write!(text, "{line_end}1{delimiter}0.5{delimiter}true{delimiter}1970-01-01T00:00:00Z{delimiter}text").expect("memory");
+    write!(text, "{line_end}1{delimiter}0.5{delimiter}true{delimiter}1970-01-01T00:00:00Z{delimiter}text")
+        .expect("memory");
     for (whole, number, truth, time, cell) in rows {
         let cells = [
             whole.map(|value| value.to_string()),

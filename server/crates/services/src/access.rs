@@ -4,8 +4,8 @@ use millrace_domain::Digest;
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor, Via};
-use millrace_storage::audit::{self, Act};
 use millrace_storage::Transaction;
+use millrace_storage::audit::{self, Act};
 use serde_json::{Value, json};
 
 use crate::{Result, Services, commit, fault};

@@ -32,11 +32,46 @@ impl Password {
 
 /// Frequent passwords of at least eight characters and the product's own words.
 const COMMON: [&str; 40] = [
-    "password", "password1", "password12", "password123", "passw0rd", "p@ssw0rd", "12345678", "123456789", "1234567890",
-    "0123456789", "11111111", "88888888", "87654321", "987654321", "qwertyui", "qwertyuiop", "qwerty123", "1q2w3e4r",
-    "1qaz2wsx", "zaq12wsx", "asdfghjk", "iloveyou", "sunshine", "princess", "football", "baseball", "superman",
-    "letmein1", "welcome1", "welcome123", "trustno1", "starwars", "whatever", "computer", "changeme", "adminadmin",
-    "administrator", "millrace", "millrace1", "millrace123",
+    "password",
+    "password1",
+    "password12",
+    "password123",
+    "passw0rd",
+    "p@ssw0rd",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "0123456789",
+    "11111111",
+    "88888888",
+    "87654321",
+    "987654321",
+    "qwertyui",
+    "qwertyuiop",
+    "qwerty123",
+    "1q2w3e4r",
+    "1qaz2wsx",
+    "zaq12wsx",
+    "asdfghjk",
+    "iloveyou",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "superman",
+    "letmein1",
+    "welcome1",
+    "welcome123",
+    "trustno1",
+    "starwars",
+    "whatever",
+    "computer",
+    "changeme",
+    "adminadmin",
+    "administrator",
+    "millrace",
+    "millrace1",
+    "millrace123",
 ];
 
 /// Hashes off the async threads, at most two at a time: a hash takes 19 MiB and tens of milliseconds.
@@ -84,7 +119,9 @@ impl Hasher {
     }
 
     async fn on_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let busy = || Fault::new(429, "busy", "Too many sign-ins", "too many people sign in just now; try again in a few seconds");
+        let busy = || {
+            Fault::new(429, "busy", "Too many sign-ins", "too many people sign in just now; try again in a few seconds")
+        };
         let _place = self.waiting.try_acquire().map_err(|_| busy())?;
         let _slot = self.slots.acquire().await.map_err(|_| internal())?;
         tokio::task::spawn_blocking(work).await.map_err(|_| internal())

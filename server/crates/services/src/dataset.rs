@@ -38,7 +38,8 @@ impl Services {
         let file_name = display_name(file_name);
         let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
         let tx = self.begin().await?;
-        let id = problem::find_id(&tx, problem_slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("problem"))?;
+        let id =
+            problem::find_id(&tx, problem_slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("problem"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
         let version = match problem::approved(&tx, problem_slug).await.map_err(fault)? {
             Some(approved) => approved,
@@ -53,13 +54,8 @@ impl Services {
             .await
             .map_err(fault)?;
         let dataset = dataset::ensure(&tx, id, name, self.now()).await.map_err(fault)?;
-        let new = NewVersion {
-            dataset,
-            problem_version: version.id,
-            file_name: &file_name,
-            source,
-            author: actor.account,
-        };
+        let new =
+            NewVersion { dataset, problem_version: version.id, file_name: &file_name, source, author: actor.account };
         if let Some(same) = dataset::find_same(&tx, &new).await.map_err(fault)? {
             return Ok(present::dataset(&same));
         }

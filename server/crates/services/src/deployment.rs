@@ -75,7 +75,10 @@ impl Services {
         problem::lock(&tx, id).await.map_err(fault)?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
         let Some((current, live)) = current.and_then(|current| current.champion.map(|live| (current, live))) else {
-            return Err(Fault::conflict("nothing_live", format!("no model is live for {slug}; there is nothing to take back")));
+            return Err(Fault::conflict(
+                "nothing_live",
+                format!("no model is live for {slug}; there is nothing to take back"),
+            ));
         };
         let history = deployment::history(&tx, id).await.map_err(fault)?;
         let target = rollback_target(&history, live);
@@ -98,7 +101,8 @@ impl Services {
             reason,
         };
         let generation = self.swap(&tx, slug, &change).await?;
-        let details = json!({ "generation": generation, "from": current.champion_number, "to": champion, "reason": reason });
+        let details =
+            json!({ "generation": generation, "from": current.champion_number, "to": champion, "reason": reason });
         self.note(&tx, actor, Note::new("deployment.rollback", object).details(details)).await?;
         commit(tx).await?;
         let took_ms = (self.now() - begun).num_milliseconds().max(0).unsigned_abs();
@@ -144,10 +148,13 @@ impl Services {
             None => (0, 0),
         };
         let target = current.champion.and_then(|live| rollback_target(&history, live));
-        let target_number = history.iter().find(|change| change.champion_id == target).and_then(|change| change.champion);
+        let target_number =
+            history.iter().find(|change| change.champion_id == target).and_then(|change| change.champion);
         let may_roll_back = match actor.may(Action::RollBack) {
             Err(refused) => Permission::refused(refused.to_string()),
-            Ok(()) if current.champion.is_none() => Permission::refused("no model is live; there is nothing to take back"),
+            Ok(()) if current.champion.is_none() => {
+                Permission::refused("no model is live; there is nothing to take back")
+            }
             Ok(()) => Permission::granted(),
         };
         Ok(DeploymentView {

@@ -93,22 +93,40 @@ pub(crate) fn fault(error: StorageError) -> Fault {
     match &error {
         StorageError::Unavailable(_) => {
             tracing::warn!(%error, source, "database unavailable");
-            Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; try again in a few seconds")
+            Fault::new(
+                503,
+                "database_unavailable",
+                "Try again",
+                "the database does not answer just now; try again in a few seconds",
+            )
         }
-        StorageError::Conflict(what) => {
-            Fault::conflict("changed_meanwhile", format!("{what} was changed by somebody else; look again and decide on that"))
-        }
+        StorageError::Conflict(what) => Fault::conflict(
+            "changed_meanwhile",
+            format!("{what} was changed by somebody else; look again and decide on that"),
+        ),
         StorageError::Duplicate { constraint } => {
             Fault::conflict("already_exists", format!("that exists already ({constraint})"))
         }
-        StorageError::Refused(rule) => Fault::conflict("refused", format!("the rules of the database forbid it: {rule}")),
+        StorageError::Refused(rule) => {
+            Fault::conflict("refused", format!("the rules of the database forbid it: {rule}"))
+        }
         StorageError::Full(_) => {
             tracing::error!(%error, source, "storage full");
-            Fault::new(507, "storage_full", "No space", "artifact storage is full; nothing was changed; free space and try again")
+            Fault::new(
+                507,
+                "storage_full",
+                "No space",
+                "artifact storage is full; nothing was changed; free space and try again",
+            )
         }
         _ => {
             tracing::error!(%error, source, "storage failed");
-            Fault::new(500, "internal", "Internal error", "something failed on our side and was logged; nothing was changed")
+            Fault::new(
+                500,
+                "internal",
+                "Internal error",
+                "something failed on our side and was logged; nothing was changed",
+            )
         }
     }
 }

@@ -73,7 +73,8 @@ impl Services {
         let version = model::find_numbered(pool, slug, number).await.map_err(fault)?.ok_or_else(missing)?;
         let lineage = self.lineage(version).await?;
         let metrics = run::metrics(pool, lineage.run.id).await.map_err(fault)?;
-        let data = dataset::find_version(pool, lineage.run.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
+        let data =
+            dataset::find_version(pool, lineage.run.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
         let evaluation = self.evaluation(&lineage.run).await?;
         let decisions = decision::list(pool, Subject::Model(lineage.version.id.0)).await.map_err(fault)?;
         let needed = lineage.problem.document.approvals.promotion;

@@ -2,9 +2,7 @@
 
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
-use millrace_domain::view::{
-    DatasetSummary, FailureView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
-};
+use millrace_domain::view::{DatasetSummary, FailureView, MetricView, ModelSummary, RunSummary, StepView, TrialView};
 use millrace_storage::dataset::DatasetVersion;
 use millrace_storage::model::ModelVersion;
 use millrace_storage::run::{MetricValue, Run, Trial};
@@ -77,13 +75,7 @@ pub(crate) fn run(run: &Run, metric: Metric, metrics: &[MetricValue]) -> RunSumm
 }
 
 pub(crate) fn metric(value: &MetricValue) -> MetricView {
-    MetricView {
-        name: value.name.clone(),
-        step: value.step,
-        value: value.value,
-        interval: value.interval,
-        n: value.n,
-    }
+    MetricView { name: value.name.clone(), step: value.step, value: value.value, interval: value.interval, n: value.n }
 }
 
 pub(crate) fn trial(trial: Trial) -> TrialView {

@@ -4,9 +4,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{ProblemDocument, ProblemState, changes};
 use millrace_domain::run::ReviewDecision;
-use millrace_domain::view::{
-    DocumentCheck, Permission, ProblemSummary, ProblemVersionView, SavedVersion, VersionRef,
-};
+use millrace_domain::view::{DocumentCheck, Permission, ProblemSummary, ProblemVersionView, SavedVersion, VersionRef};
 use millrace_storage::decision::{self, Subject};
 use millrace_storage::problem::{self, ProblemVersion};
 use millrace_storage::{deployment, event};
@@ -50,12 +48,7 @@ impl Services {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub async fn problem_version(
-        &self,
-        actor: &Actor,
-        slug: &str,
-        number: Option<i32>,
-    ) -> Result<ProblemVersionView> {
+    pub async fn problem_version(&self, actor: &Actor, slug: &str, number: Option<i32>) -> Result<ProblemVersionView> {
         self.authorise(actor, Action::ReadWorkspace, "problem").await?;
         let versions = problem::versions(self.db.pool(), slug).await.map_err(fault)?;
         let position = match number {
@@ -66,8 +59,7 @@ impl Services {
         let version = &versions[position];
         let subject = Subject::Problem(version.id.0);
         let decisions = decision::list(self.db.pool(), subject).await.map_err(fault)?;
-        let rules =
-            review::rules(version.digest, version.author, version.document.approvals.specification, &decisions);
+        let rules = review::rules(version.digest, version.author, version.document.approvals.specification, &decisions);
         let open = match version.state {
             ProblemState::InReview => Ok(()),
             state => Err(format!("this version is {}; only a version in review is decided on", state.title())),
@@ -157,7 +149,8 @@ impl Services {
         self.authorise(actor, Action::WriteProblem, "problem").await?;
         let slug = read(text)?.slug;
         if problem::find_id(self.db.pool(), &slug).await.map_err(fault)?.is_some() {
-            let detail = format!("the problem {slug} exists; post a new version of it to /api/v1/problems/{slug}/versions");
+            let detail =
+                format!("the problem {slug} exists; post a new version of it to /api/v1/problems/{slug}/versions");
             return Err(Fault::conflict("problem_exists", detail));
         }
         self.save_problem(actor, text).await
@@ -174,7 +167,10 @@ impl Services {
         }
         let named = read(text)?.slug;
         if named != slug {
-            return Err(Fault::field("/slug", format!("must be {slug:?}, the problem you are revising, got {named:?}")));
+            return Err(Fault::field(
+                "/slug",
+                format!("must be {slug:?}, the problem you are revising, got {named:?}"),
+            ));
         }
         self.save_problem(actor, text).await
     }
@@ -282,7 +278,10 @@ fn read(text: &str) -> Result<ProblemDocument> {
     ProblemDocument::parse(text).map_err(|mistakes| {
         let count = mistakes.len();
         let word = if count == 1 { "mistake" } else { "mistakes" };
-        Fault { code: "invalid_document".to_owned(), ..Fault::invalid(format!("the document has {count} {word}"), mistakes) }
+        Fault {
+            code: "invalid_document".to_owned(),
+            ..Fault::invalid(format!("the document has {count} {word}"), mistakes)
+        }
     })
 }
 

@@ -76,16 +76,12 @@ pub(crate) fn present(
     decisions: Vec<Decision>,
     open: std::result::Result<(), String>,
 ) -> ReviewView {
-    let may_decide = actor
-        .may(action)
-        .map_err(|refused| refused.to_string())
-        .and(open)
-        .and_then(|()| {
-            rules
-                .judge(actor.account, ReviewDecision::Approve, rules.digest, "")
-                .map(|_| ())
-                .map_err(|refused| refused.to_string())
-        });
+    let may_decide = actor.may(action).map_err(|refused| refused.to_string()).and(open).and_then(|()| {
+        rules
+            .judge(actor.account, ReviewDecision::Approve, rules.digest, "")
+            .map(|_| ())
+            .map_err(|refused| refused.to_string())
+    });
     ReviewView {
         given: u32::try_from(rules.approved_by.len()).unwrap_or(u32::MAX),
         needed: rules.needed,

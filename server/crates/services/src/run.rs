@@ -50,7 +50,10 @@ impl Services {
         let version = problem::approved(&tx, &request.problem).await.map_err(fault)?.ok_or_else(|| {
             Fault::conflict(
                 "problem_not_signed_off",
-                format!("no version of {} is signed off; submit one and have somebody else approve it", request.problem),
+                format!(
+                    "no version of {} is signed off; submit one and have somebody else approve it",
+                    request.problem
+                ),
             )
         })?;
         let dataset = self.dataset_for(&tx, request).await?;
@@ -75,11 +78,7 @@ impl Services {
         Ok(run)
     }
 
-    async fn dataset_for(
-        &self,
-        tx: &millrace_storage::Transaction,
-        request: &LaunchRequest,
-    ) -> Result<DatasetVersion> {
+    async fn dataset_for(&self, tx: &millrace_storage::Transaction, request: &LaunchRequest) -> Result<DatasetVersion> {
         let valid = dataset::list_valid(tx, &request.problem).await.map_err(fault)?;
         let wanted: Option<DatasetId> = match &request.dataset {
             None => None,
@@ -92,7 +91,10 @@ impl Services {
         valid.iter().find(fits).cloned().ok_or_else(|| {
             Fault::conflict(
                 "no_valid_dataset",
-                format!("no such valid dataset version of {}; upload data, or wait until it is checked", request.problem),
+                format!(
+                    "no such valid dataset version of {}; upload data, or wait until it is checked",
+                    request.problem
+                ),
             )
         })
     }
@@ -264,7 +266,8 @@ impl Services {
         }
         let running = step::request_cancel(&tx, Subject::Run(id.0)).await.map_err(fault)?;
         if running == 0 {
-            let reason = step::Failure { code: "cancelled".to_owned(), message: format!("cancelled by {}", actor.name) };
+            let reason =
+                step::Failure { code: "cancelled".to_owned(), message: format!("cancelled by {}", actor.name) };
             run::finish(&tx, id, RunState::Cancelled, Some(&reason)).await.map_err(fault)?;
         }
         self.note(&tx, actor, Note::new("run.cancel", format!("run/{id}"))).await?;
@@ -280,9 +283,9 @@ impl Services {
         self.authorise(actor, Action::LaunchRun, &format!("run/{id}")).await?;
         let tx = self.begin().await?;
         run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
-        run::reopen(&tx, id).await.map_err(|_| {
-            Fault::conflict("not_failed", "only a run that failed or was cancelled is tried again")
-        })?;
+        run::reopen(&tx, id)
+            .await
+            .map_err(|_| Fault::conflict("not_failed", "only a run that failed or was cancelled is tried again"))?;
         step::retry(&tx, Subject::Run(id.0)).await.map_err(fault)?;
         self.note(&tx, actor, Note::new("run.retry", format!("run/{id}"))).await?;
         event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;

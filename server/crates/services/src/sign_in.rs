@@ -36,7 +36,8 @@ impl Services {
         let typed: String = password.chars().take(129).collect();
         let right = self.hasher.verify(typed, hash).await?;
         let Some(account) = found.filter(|account| right && account.disabled_at.is_none()) else {
-            for subject in [format!("address {address}"), format!("pair {email} {address}"), format!("account {email}")] {
+            for subject in [format!("address {address}"), format!("pair {email} {address}"), format!("account {email}")]
+            {
                 account::insert_failure(pool, &subject, self.now()).await.map_err(fault)?;
             }
             return Err(Fault::new(401, "wrong_credentials", "Not signed in", "address or password is wrong"));
@@ -93,7 +94,8 @@ impl Services {
     /// 401 when it is not one of ours, expired or revoked.
     pub async fn recognise_token(&self, token: &str) -> Result<Actor> {
         let refused = |detail: &str| Fault::new(401, "invalid_token", "Token refused", detail);
-        let hash = token_hash(token).ok_or_else(|| refused("this is not a whole Millrace token; it may be cut or mistyped"))?;
+        let hash = token_hash(token)
+            .ok_or_else(|| refused("this is not a whole Millrace token; it may be cut or mistyped"))?;
         let pool = self.db.pool();
         let token = token::find_usable(pool, &hash, self.now())
             .await

@@ -60,6 +60,11 @@ impl Serving {
     }
 
     fn no_live_model(slug: &str) -> Fault {
-        Fault::new(404, "no_live_model", "No live model", format!("no model is live for {slug:?}; approve one and put it live first"))
+        Fault::new(
+            404,
+            "no_live_model",
+            "No live model",
+            format!("no model is live for {slug:?}; approve one and put it live first"),
+        )
     }
 }

@@ -61,7 +61,12 @@ impl Serving {
         }
         let unavailable = |error: millrace_storage::StorageError| {
             tracing::warn!(%error, "outcomes could not be stored");
-            Fault::new(503, "database_unavailable", "Try again", "the database does not answer just now; send the outcomes again")
+            Fault::new(
+                503,
+                "database_unavailable",
+                "Try again",
+                "the database does not answer just now; send the outcomes again",
+            )
         };
         let pool = self.db.pool();
         let id = problem::find_id(pool, slug).await.map_err(unavailable)?.ok_or_else(|| Fault::not_found("problem"))?;

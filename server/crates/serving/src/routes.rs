@@ -84,7 +84,12 @@ impl Serving {
             let Some(champion) = deployment.champion else { continue };
             match self.load(&deployment, champion).await {
                 Ok(live) => {
-                    tracing::info!(slug = deployment.slug, version = live.number, generation = live.generation, "model live");
+                    tracing::info!(
+                        slug = deployment.slug,
+                        version = live.number,
+                        generation = live.generation,
+                        "model live"
+                    );
                     table.insert(deployment.slug, Arc::new(live));
                 }
                 Err(error) => {
@@ -104,8 +109,7 @@ impl Serving {
         let pool = self.db.pool();
         let version = model::find(pool, champion).await?.ok_or(LoadError::Missing("version"))?;
         let run = run::find(pool, version.run).await?.ok_or(LoadError::Missing("run"))?;
-        let problem =
-            problem::find_version(pool, run.problem_version).await?.ok_or(LoadError::Missing("document"))?;
+        let problem = problem::find_version(pool, run.problem_version).await?.ok_or(LoadError::Missing("document"))?;
         let content = self.artifacts.get(&version.artifact).await?;
         Ok(Live {
             generation: deployment.generation,

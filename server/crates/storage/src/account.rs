@@ -58,12 +58,7 @@ macro_rules! select_account {
 /// # Errors
 /// When the database fails.
 pub async fn find_by_email(db: &impl Connection, email: &str) -> Result<Option<Account>> {
-    record::optional(
-        db,
-        select_account!("where a.email = $1"),
-        values![email.to_lowercase()],
-    )
-    .await
+    record::optional(db, select_account!("where a.email = $1"), values![email.to_lowercase()]).await
 }
 
 /// The account of that id.
@@ -96,9 +91,7 @@ pub async fn insert(
 ) -> Result<AccountId> {
     const SQL: &str =
         "insert into account (email, name, password_hash, created_at) values ($1, $2, $3, $4) returning id";
-    let id = record::one(db, SQL, values![email.to_lowercase(), name, password_hash, now])
-        .await
-        .map(AccountId)?;
+    let id = record::one(db, SQL, values![email.to_lowercase(), name, password_hash, now]).await.map(AccountId)?;
     set_roles(db, id, roles).await?;
     Ok(id)
 }
@@ -108,15 +101,9 @@ pub async fn insert(
 /// # Errors
 /// When the database fails.
 pub async fn set_roles(db: &impl Connection, id: AccountId, roles: &[Role]) -> Result<()> {
-    record::execute(
-        db,
-        "delete from account_role where account_id = $1",
-        values![id.0],
-    )
-    .await?;
+    record::execute(db, "delete from account_role where account_id = $1", values![id.0]).await?;
     for role in roles {
-        const SQL: &str =
-            "insert into account_role (account_id, role) values ($1, $2) on conflict do nothing";
+        const SQL: &str = "insert into account_role (account_id, role) values ($1, $2) on conflict do nothing";
         record::execute(db, SQL, values![id.0, role.as_str()]).await?;
     }
     Ok(())
@@ -154,9 +141,7 @@ pub async fn count(db: &impl Connection) -> Result<i64> {
 /// # Errors
 /// When the database fails.
 pub async fn lock_all(db: &impl Connection) -> Result<()> {
-    record::execute(db, "lock table account in share row exclusive mode", values![])
-        .await
-        .map(|_| ())
+    record::execute(db, "lock table account in share row exclusive mode", values![]).await.map(|_| ())
 }
 
 /// How many admins can sign in.
@@ -180,22 +165,15 @@ pub async fn insert_setup_code(
     expires_at: DateTime<Utc>,
 ) -> Result<()> {
     const SQL: &str = "insert into setup_code (code_hash, created_at, expires_at) values ($1, $2, $3)";
-    record::execute(db, SQL, values![record::bytes(code_hash), now, expires_at])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![record::bytes(code_hash), now, expires_at]).await.map(|_| ())
 }
 
 /// Whether the code could be used now.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn setup_code_is_open(
-    db: &impl Connection,
-    code_hash: &Digest,
-    now: DateTime<Utc>,
-) -> Result<bool> {
-    const SQL: &str =
-        "select count(*) from setup_code where code_hash = $1 and used_at is null and expires_at > $2";
+pub async fn setup_code_is_open(db: &impl Connection, code_hash: &Digest, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "select count(*) from setup_code where code_hash = $1 and used_at is null and expires_at > $2";
     Ok(record::one::<i64>(db, SQL, values![record::bytes(code_hash), now]).await? > 0)
 }
 
@@ -232,10 +210,5 @@ pub async fn count_failures(db: &impl Connection, subject: &str, since: DateTime
 /// # Errors
 /// When the database fails.
 pub async fn forget_failures(db: &impl Connection, before: DateTime<Utc>) -> Result<u64> {
-    record::execute(
-        db,
-        "delete from sign_in_failure where failed_at < $1",
-        values![before],
-    )
-    .await
+    record::execute(db, "delete from sign_in_failure where failed_at < $1", values![before]).await
 }

@@ -69,10 +69,8 @@ impl ArtifactStore {
     /// # Errors
     /// [`StorageError::Corrupt`] when it is missing or is not what its name says.
     pub async fn get(&self, digest: &Digest) -> Result<Bytes> {
-        let corrupt = |reason: &str| StorageError::Corrupt {
-            what: format!("artifact {digest}"),
-            reason: reason.to_owned(),
-        };
+        let corrupt =
+            |reason: &str| StorageError::Corrupt { what: format!("artifact {digest}"), reason: reason.to_owned() };
         let content = match tokio::fs::read(self.path(digest)).await {
             Ok(content) => content,
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(corrupt("the file is missing")),
@@ -106,13 +104,7 @@ pub async fn register(
     const SQL: &str = "insert into artifact (digest, bytes, media_type, created_at) values ($1, $2, $3, $4)
         on conflict (digest) do nothing";
     let bytes_stored = i64::try_from(bytes).unwrap_or(i64::MAX);
-    record::execute(
-        db,
-        SQL,
-        values![record::bytes(digest), bytes_stored, media_type, at],
-    )
-    .await
-    .map(|_| ())
+    record::execute(db, SQL, values![record::bytes(digest), bytes_stored, media_type, at]).await.map(|_| ())
 }
 
 /// The digests of all recorded artifacts, in order.
@@ -136,9 +128,7 @@ mod tests {
 
     async fn store() -> (tempfile::TempDir, ArtifactStore) {
         let directory = tempfile::tempdir().unwrap();
-        let store = ArtifactStore::open(directory.path().join("artifacts"))
-            .await
-            .unwrap();
+        let store = ArtifactStore::open(directory.path().join("artifacts")).await.unwrap();
         (directory, store)
     }
 
@@ -154,10 +144,7 @@ mod tests {
         let (_directory, store) = store().await;
         let digest = store.put(Bytes::from_static(b"weights")).await.unwrap();
         std::fs::write(store.path(&digest), b"weightz").unwrap();
-        assert!(matches!(
-            store.get(&digest).await,
-            Err(StorageError::Corrupt { .. })
-        ));
+        assert!(matches!(store.get(&digest).await, Err(StorageError::Corrupt { .. })));
     }
 
     #[tokio::test]
@@ -179,10 +166,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_leaves_nothing_behind() {
         // /dev/full answers every write as a full disk does.
-        let error: StorageError = write_synced(Path::new("/dev/full"), b"weights")
-            .await
-            .unwrap_err()
-            .into();
+        let error: StorageError = write_synced(Path::new("/dev/full"), b"weights").await.unwrap_err().into();
         assert!(matches!(error, StorageError::Full(_)));
     }
 }

@@ -46,20 +46,11 @@ impl Record for Link {
             via: row.get("via")?,
             action: row.get("action")?,
             object: row.get("object")?,
-            digest: row
-                .get::<Option<String>>("digest")?
-                .and_then(|text| text.parse().ok()),
-            outcome: if outcome == Outcome::Done.as_str() {
-                Outcome::Done
-            } else {
-                Outcome::Refused
-            },
+            digest: row.get::<Option<String>>("digest")?.and_then(|text| text.parse().ok()),
+            outcome: if outcome == Outcome::Done.as_str() { Outcome::Done } else { Outcome::Refused },
             details: row.get("details")?,
         };
-        Ok(Self {
-            entry,
-            hash: row.digest("hash")?,
-        })
+        Ok(Self { entry, hash: row.digest("hash")? })
     }
 }
 
@@ -73,12 +64,8 @@ const LOCK: i64 = 0x61_75_64_69_74;
 /// When the database fails; the act must then not be committed.
 pub async fn append(tx: &Transaction, act: Act<'_>, now: DateTime<Utc>) -> Result<Entry> {
     record::execute(tx, "select pg_advisory_xact_lock($1)", values![LOCK]).await?;
-    let last: Option<Link> = record::optional(
-        tx,
-        "select * from audit order by sequence desc limit 1",
-        values![],
-    )
-    .await?;
+    let last: Option<Link> =
+        record::optional(tx, "select * from audit order by sequence desc limit 1", values![]).await?;
     let (sequence, previous) = last.map_or((1, GENESIS), |link| (link.entry.sequence + 1, link.hash));
     let entry = Entry {
         sequence,
@@ -91,8 +78,7 @@ pub async fn append(tx: &Transaction, act: Act<'_>, now: DateTime<Utc>) -> Resul
         outcome: act.outcome,
         details: act.details,
     };
-    const SQL: &str =
-        "insert into audit (sequence, at, actor, via, action, object, digest, outcome, details, hash)
+    const SQL: &str = "insert into audit (sequence, at, actor, via, action, object, digest, outcome, details, hash)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let hash = entry.hash(&previous);
     let stored = values![
@@ -135,13 +121,8 @@ pub async fn list(db: &impl Connection, filter: &Filter, limit: u32) -> Result<V
           and ($3::text is null or starts_with(object, $3))
           and ($4::bigint is null or sequence < $4)
         order by sequence desc limit $5";
-    let filter = values![
-        filter.actor.clone(),
-        filter.action.clone(),
-        filter.object.clone(),
-        filter.before,
-        i64::from(limit)
-    ];
+    let filter =
+        values![filter.actor.clone(), filter.action.clone(), filter.object.clone(), filter.before, i64::from(limit)];
     record::all(db, SQL, filter).await
 }
 
@@ -171,20 +152,13 @@ pub async fn verify(db: &impl Connection) -> Result<std::result::Result<Verifier
 /// # Errors
 /// When the database fails.
 pub async fn head(db: &impl Connection) -> Result<Option<(i64, Digest)>> {
-    let last: Option<Link> = record::optional(
-        db,
-        "select * from audit order by sequence desc limit 1",
-        values![],
-    )
-    .await?;
+    let last: Option<Link> =
+        record::optional(db, "select * from audit order by sequence desc limit 1", values![]).await?;
     Ok(last.map(|link| (link.entry.sequence, link.hash)))
 }
 
 impl From<BrokenChain> for StorageError {
     fn from(broken: BrokenChain) -> Self {
-        Self::Corrupt {
-            what: "audit trail".to_owned(),
-            reason: broken.to_string(),
-        }
+        Self::Corrupt { what: "audit trail".to_owned(), reason: broken.to_string() }
     }
 }

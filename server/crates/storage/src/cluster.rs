@@ -77,24 +77,14 @@ impl Cluster {
         let password = place.password()?;
         let port = join_or_launch(&place, &programs, options)?;
         let usage = Some(place.usage()?);
-        Ok(Self {
-            place,
-            programs,
-            password,
-            port,
-            usage,
-        })
+        Ok(Self { place, programs, password, port, usage })
     }
 
     /// The connection URL of `database`, password included. A new cluster has only the database `postgres`.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let (password, port) = (&self.password, self.port);
-        format!(
-            "postgres://{SUPERUSER}:{password}@{}:{port}/{}",
-            Ipv4Addr::LOCALHOST,
-            percent_encoded(database)
-        )
+        format!("postgres://{SUPERUSER}:{password}@{}:{port}/{}", Ipv4Addr::LOCALHOST, percent_encoded(database))
     }
 
     /// Where the cluster's files are: under its home, or, for root, where the unprivileged account could enter.
@@ -153,10 +143,7 @@ fn join_or_launch(place: &Place, programs: &Programs, options: ClusterOptions) -
             Postmaster::Settling => thread::sleep(SETTLING_PAUSE),
             Postmaster::Absent => return launch(place, programs, options),
             Postmaster::Impostor { pid } => {
-                tracing::warn!(
-                    pid,
-                    "postmaster.pid is stale: the process it names isn't the server"
-                );
+                tracing::warn!(pid, "postmaster.pid is stale: the process it names isn't the server");
                 place.disown_postmaster(pid)?;
             }
         }

@@ -32,9 +32,7 @@ impl Database {
             .connect_timeout(Duration::from_secs(5))
             .acquire_timeout(Duration::from_secs(5))
             .sqlx_logging(false);
-        Ok(Self {
-            pool: sea_orm::Database::connect(options).await?,
-        })
+        Ok(Self { pool: sea_orm::Database::connect(options).await? })
     }
 
     /// The pool itself, for single statements.
@@ -112,9 +110,7 @@ pub async fn now(db: &impl Connection) -> Result<DateTime<Utc>> {
             row.get("now").map(Self)
         }
     }
-    record::one::<Moment>(db, "select now() as now", Vec::new())
-        .await
-        .map(|moment| moment.0)
+    record::one::<Moment>(db, "select now() as now", Vec::new()).await.map(|moment| moment.0)
 }
 
 fn quoted(name: &str) -> Result<String> {

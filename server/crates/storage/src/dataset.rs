@@ -100,17 +100,10 @@ macro_rules! select_version {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn ensure(
-    db: &impl Connection,
-    problem: ProblemId,
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<DatasetId> {
+pub async fn ensure(db: &impl Connection, problem: ProblemId, name: &str, now: DateTime<Utc>) -> Result<DatasetId> {
     const SQL: &str = "insert into dataset (problem_id, name, created_at) values ($1, $2, $3)
         on conflict (problem_id, name) do update set name = excluded.name returning id";
-    record::one(db, SQL, values![problem.0, name, now])
-        .await
-        .map(DatasetId)
+    record::one(db, SQL, values![problem.0, name, now]).await.map(DatasetId)
 }
 
 /// A version to be loaded.
@@ -160,11 +153,7 @@ pub async fn find_same(db: &impl Connection, version: &NewVersion<'_>) -> Result
     const SQL: &str = select_version!(
         "where v.dataset_id = $1 and v.source = $2 and v.problem_version_id = $3 and v.state in ('loading', 'valid')"
     );
-    let wanted = values![
-        version.dataset.0,
-        record::bytes(&version.source),
-        version.problem_version.0
-    ];
+    let wanted = values![version.dataset.0, record::bytes(&version.source), version.problem_version.0];
     record::optional(db, SQL, wanted).await
 }
 
@@ -180,17 +169,8 @@ pub async fn find_version(db: &impl Connection, id: DatasetVersionId) -> Result<
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_numbered(
-    db: &impl Connection,
-    dataset: DatasetId,
-    number: i32,
-) -> Result<Option<DatasetVersion>> {
-    record::optional(
-        db,
-        select_version!("where d.id = $1 and v.number = $2"),
-        values![dataset.0, number],
-    )
-    .await
+pub async fn find_numbered(db: &impl Connection, dataset: DatasetId, number: i32) -> Result<Option<DatasetVersion>> {
+    record::optional(db, select_version!("where d.id = $1 and v.number = $2"), values![dataset.0, number]).await
 }
 
 /// The versions of a dataset, newest first.
@@ -198,12 +178,7 @@ pub async fn find_numbered(
 /// # Errors
 /// When the database fails.
 pub async fn versions(db: &impl Connection, dataset: DatasetId) -> Result<Vec<DatasetVersion>> {
-    record::all(
-        db,
-        select_version!("where d.id = $1 order by v.number desc limit 200"),
-        values![dataset.0],
-    )
-    .await
+    record::all(db, select_version!("where d.id = $1 order by v.number desc limit 200"), values![dataset.0]).await
 }
 
 /// The newest version of every dataset, newest first; of one problem if a slug is given.
@@ -232,10 +207,7 @@ pub async fn list_valid(db: &impl Connection, problem: &str) -> Result<Vec<Datas
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_previous_valid(
-    db: &impl Connection,
-    version: &DatasetVersion,
-) -> Result<Option<DatasetVersion>> {
+pub async fn find_previous_valid(db: &impl Connection, version: &DatasetVersion) -> Result<Option<DatasetVersion>> {
     const SQL: &str = select_version!(
         "where v.dataset_id = $1 and v.number < $2 and v.state = 'valid' order by v.number desc limit 1"
     );
@@ -255,17 +227,9 @@ pub async fn set_ingested(
     rows: i64,
     profile: &Profile,
 ) -> Result<()> {
-    const SQL: &str =
-        "update dataset_version set digest = $2, frame = $3, format = $4, rows = $5, profile = $6
+    const SQL: &str = "update dataset_version set digest = $2, frame = $3, format = $4, rows = $5, profile = $6
         where id = $1 and state = 'loading'";
-    let stored = values![
-        id.0,
-        record::bytes(digest),
-        record::bytes(frame),
-        format,
-        rows,
-        serde_json::json!(profile)
-    ];
+    let stored = values![id.0, record::bytes(digest), record::bytes(frame), format, rows, serde_json::json!(profile)];
     record::guarded(db, "the dataset version", SQL, stored).await
 }
 
@@ -282,13 +246,7 @@ pub async fn set_validated(
 ) -> Result<()> {
     const SQL: &str = "update dataset_version set state = $2, report = $3, finished_at = $4
         where id = $1 and state = 'loading'";
-    record::guarded(
-        db,
-        "the dataset version",
-        SQL,
-        values![id.0, state.as_str(), serde_json::json!(report), now],
-    )
-    .await
+    record::guarded(db, "the dataset version", SQL, values![id.0, state.as_str(), serde_json::json!(report), now]).await
 }
 
 /// Ends loading because the source could not be read.
@@ -303,7 +261,5 @@ pub async fn set_failed(
 ) -> Result<()> {
     const SQL: &str = "update dataset_version set state = 'rejected', failure = $2, finished_at = $3
         where id = $1 and state = 'loading'";
-    record::execute(db, SQL, values![id.0, failure.clone(), now])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![id.0, failure.clone(), now]).await.map(|_| ())
 }

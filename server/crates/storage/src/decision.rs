@@ -79,15 +79,8 @@ pub async fn insert(
     const SQL: &str =
         "insert into decision (subject_kind, subject_id, digest, account_id, decision, comment, decided_at)
         values ($1, $2, $3, $4, $5, $6, $7)";
-    let stored = values![
-        subject.kind(),
-        subject.id(),
-        record::bytes(digest),
-        account.0,
-        decision.as_str(),
-        comment,
-        now
-    ];
+    let stored =
+        values![subject.kind(), subject.id(), record::bytes(digest), account.0, decision.as_str(), comment, now];
     record::execute(db, SQL, stored).await.map(|_| ())
 }
 
@@ -96,8 +89,7 @@ pub async fn insert(
 /// # Errors
 /// When the database fails.
 pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Decision>> {
-    const SQL: &str =
-        "select d.*, a.name as account_name from decision d join account a on a.id = d.account_id
+    const SQL: &str = "select d.*, a.name as account_name from decision d join account a on a.id = d.account_id
         where d.subject_kind = $1 and d.subject_id = $2 order by d.id limit 1000";
     record::all(db, SQL, values![subject.kind(), subject.id()]).await
 }

@@ -63,9 +63,9 @@ impl From<DbErr> for StorageError {
         };
         match driver.as_ref() {
             sea_orm::sqlx::Error::Database(database) => match database.code().as_deref() {
-                Some("23505") => Self::Duplicate {
-                    constraint: database.constraint().unwrap_or("the database").to_owned(),
-                },
+                Some("23505") => {
+                    Self::Duplicate { constraint: database.constraint().unwrap_or("the database").to_owned() }
+                }
                 Some("23001" | "23503" | "23514") => Self::Refused(database.message().to_owned()),
                 // Class 08: connection; 57P01–57P03: shutdown, crash, start-up; 53300: too many connections.
                 Some(code) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {

@@ -48,9 +48,7 @@ pub async fn insert(
     payload: serde_json::Value,
 ) -> Result<()> {
     const SQL: &str = "insert into event (subject_kind, subject_id, kind, payload) values ($1, $2, $3, $4)";
-    record::execute(db, SQL, values![subject_kind, subject_id, kind, payload])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![subject_kind, subject_id, kind, payload]).await.map(|_| ())
 }
 
 /// Events after `after`, oldest first, at most 500; of one subject if given.

@@ -53,14 +53,8 @@ pub async fn insert(
 ) -> Result<()> {
     const SQL: &str = "insert into idempotency (account_id, key, request_hash, status, response, created_at)
         values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
-    let stored = values![
-        account.0,
-        key,
-        record::bytes(&kept.request),
-        i32::from(kept.status),
-        kept.response.clone(),
-        now
-    ];
+    let stored =
+        values![account.0, key, record::bytes(&kept.request), i32::from(kept.status), kept.response.clone(), now];
     record::execute(db, SQL, stored).await.map(|_| ())
 }
 

@@ -24,13 +24,9 @@ impl Database {
     /// # Errors
     /// When no connection can be had.
     pub async fn listen(&self, channels: &[&str]) -> Result<Notifications> {
-        let mut listener = PgListener::connect_with(self.pool().get_postgres_connection_pool())
-            .await
-            .map_err(unavailable)?;
-        listener
-            .listen_all(channels.iter().copied())
-            .await
-            .map_err(unavailable)?;
+        let mut listener =
+            PgListener::connect_with(self.pool().get_postgres_connection_pool()).await.map_err(unavailable)?;
+        listener.listen_all(channels.iter().copied()).await.map_err(unavailable)?;
         Ok(Notifications(listener))
     }
 }

@@ -85,13 +85,7 @@ pub async fn insert(
         "insert into model_version (problem_id, number, run_id, digest, artifact, gates, stage, created_at)
         values ($1, (select coalesce(max(number), 0) + 1 from model_version where problem_id = $1),
                 $2, $3, $4, $5, 'registered', now()) returning number::bigint";
-    let stored = values![
-        problem.0,
-        run.0,
-        record::bytes(digest),
-        record::bytes(artifact),
-        serde_json::json!(gates)
-    ];
+    let stored = values![problem.0, run.0, record::bytes(digest), record::bytes(artifact), serde_json::json!(gates)];
     let number: i64 = record::one(db, SQL, stored).await?;
     Ok(i32::try_from(number).unwrap_or(i32::MAX))
 }
@@ -109,12 +103,7 @@ pub async fn find(db: &impl Connection, id: ModelVersionId) -> Result<Option<Mod
 /// # Errors
 /// When the database fails.
 pub async fn find_numbered(db: &impl Connection, slug: &str, number: i32) -> Result<Option<ModelVersion>> {
-    record::optional(
-        db,
-        select_model!("where p.slug = $1 and m.number = $2"),
-        values![slug, number],
-    )
-    .await
+    record::optional(db, select_model!("where p.slug = $1 and m.number = $2"), values![slug, number]).await
 }
 
 /// The versions of a model, newest first.
@@ -122,12 +111,7 @@ pub async fn find_numbered(db: &impl Connection, slug: &str, number: i32) -> Res
 /// # Errors
 /// When the database fails.
 pub async fn versions(db: &impl Connection, slug: &str) -> Result<Vec<ModelVersion>> {
-    record::all(
-        db,
-        select_model!("where p.slug = $1 order by m.number desc limit 200"),
-        values![slug],
-    )
-    .await
+    record::all(db, select_model!("where p.slug = $1 order by m.number desc limit 200"), values![slug]).await
 }
 
 /// The newest version of every model, by slug.
@@ -147,30 +131,14 @@ pub async fn list_newest(db: &impl Connection) -> Result<Vec<ModelVersion>> {
 /// # Errors
 /// When the database fails.
 pub async fn list_waiting(db: &impl Connection) -> Result<Vec<ModelVersion>> {
-    record::all(
-        db,
-        select_model!("where m.stage = 'registered' order by m.id limit 200"),
-        values![],
-    )
-    .await
+    record::all(db, select_model!("where m.stage = 'registered' order by m.id limit 200"), values![]).await
 }
 
 /// Moves a version from one stage to the next.
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] when it no longer stands at `from`.
-pub async fn set_stage(
-    db: &impl Connection,
-    id: ModelVersionId,
-    from: ModelStage,
-    to: ModelStage,
-) -> Result<()> {
+pub async fn set_stage(db: &impl Connection, id: ModelVersionId, from: ModelStage, to: ModelStage) -> Result<()> {
     const SQL: &str = "update model_version set stage = $3 where id = $1 and stage = $2";
-    record::guarded(
-        db,
-        "the model version",
-        SQL,
-        values![id.0, from.as_str(), to.as_str()],
-    )
-    .await
+    record::guarded(db, "the model version", SQL, values![id.0, from.as_str(), to.as_str()]).await
 }

@@ -81,15 +81,10 @@ pub async fn insert_outcome(
     if record::one::<i64>(db, KNOWN, values![id, problem.0]).await? == 0 {
         return Ok(Stored::Unknown);
     }
-    const SQL: &str =
-        "insert into outcome (prediction_id, label, observed_at, received_at) values ($1, $2, $3, $4)
+    const SQL: &str = "insert into outcome (prediction_id, label, observed_at, received_at) values ($1, $2, $3, $4)
         on conflict (prediction_id) do nothing";
     let written = record::execute(db, SQL, values![id, label.clone(), observed_at, now]).await?;
-    Ok(if written == 1 {
-        Stored::Accepted
-    } else {
-        Stored::Late
-    })
+    Ok(if written == 1 { Stored::Accepted } else { Stored::Late })
 }
 
 /// How many predictions a version has answered, and how many of them have an outcome.

@@ -43,10 +43,7 @@ impl Record for ProblemVersion {
         let stored: serde_json::Value = row.get("document")?;
         let document = ProblemDocument::from_json(&stored).map_err(|mistakes| StorageError::Corrupt {
             what: "problem document".to_owned(),
-            reason: mistakes
-                .first()
-                .map(|m| format!("{} {}", m.pointer, m.message))
-                .unwrap_or_default(),
+            reason: mistakes.first().map(|m| format!("{} {}", m.pointer, m.message)).unwrap_or_default(),
         })?;
         Ok(Self {
             id: ProblemVersionId(row.get("id")?),
@@ -80,8 +77,7 @@ macro_rules! select_version {
 /// # Errors
 /// When the database fails.
 pub async fn find_id(db: &impl Connection, slug: &str) -> Result<Option<ProblemId>> {
-    let id: Option<i64> =
-        record::optional(db, "select id from problem where slug = $1", values![slug]).await?;
+    let id: Option<i64> = record::optional(db, "select id from problem where slug = $1", values![slug]).await?;
     Ok(id.map(ProblemId))
 }
 
@@ -90,13 +86,7 @@ pub async fn find_id(db: &impl Connection, slug: &str) -> Result<Option<ProblemI
 /// # Errors
 /// When the database fails.
 pub async fn lock(db: &impl Connection, problem: ProblemId) -> Result<()> {
-    record::execute(
-        db,
-        "select 1 from problem where id = $1 for update",
-        values![problem.0],
-    )
-    .await
-    .map(|_| ())
+    record::execute(db, "select 1 from problem where id = $1 for update", values![problem.0]).await.map(|_| ())
 }
 
 /// Makes a problem.
@@ -122,8 +112,7 @@ pub async fn insert_version(
     const SUPERSEDE: &str = "update problem_version set state = 'superseded'
         where problem_id = $1 and state in ('draft', 'in_review')";
     record::execute(db, SUPERSEDE, values![problem.0]).await?;
-    const SQL: &str =
-        "insert into problem_version (problem_id, number, document, digest, state, author_id, created_at)
+    const SQL: &str = "insert into problem_version (problem_id, number, document, digest, state, author_id, created_at)
         values ($1, (select coalesce(max(number), 0) + 1 from problem_version where problem_id = $1),
                 $2, $3, 'draft', $4, $5) returning id";
     let digest = record::bytes(&document.digest());
@@ -144,12 +133,7 @@ pub async fn find_version(db: &impl Connection, id: ProblemVersionId) -> Result<
 /// # Errors
 /// When the database fails.
 pub async fn find_numbered(db: &impl Connection, slug: &str, number: i32) -> Result<Option<ProblemVersion>> {
-    record::optional(
-        db,
-        select_version!("where p.slug = $1 and v.number = $2"),
-        values![slug, number],
-    )
-    .await
+    record::optional(db, select_version!("where p.slug = $1 and v.number = $2"), values![slug, number]).await
 }
 
 /// The versions of a problem, newest first.
@@ -157,12 +141,7 @@ pub async fn find_numbered(db: &impl Connection, slug: &str, number: i32) -> Res
 /// # Errors
 /// When the database fails.
 pub async fn versions(db: &impl Connection, slug: &str) -> Result<Vec<ProblemVersion>> {
-    record::all(
-        db,
-        select_version!("where p.slug = $1 order by v.number desc limit 200"),
-        values![slug],
-    )
-    .await
+    record::all(db, select_version!("where p.slug = $1 order by v.number desc limit 200"), values![slug]).await
 }
 
 /// The approved version of a problem.
@@ -170,12 +149,7 @@ pub async fn versions(db: &impl Connection, slug: &str) -> Result<Vec<ProblemVer
 /// # Errors
 /// When the database fails.
 pub async fn approved(db: &impl Connection, slug: &str) -> Result<Option<ProblemVersion>> {
-    record::optional(
-        db,
-        select_version!("where p.slug = $1 and v.state = 'approved'"),
-        values![slug],
-    )
-    .await
+    record::optional(db, select_version!("where p.slug = $1 and v.state = 'approved'"), values![slug]).await
 }
 
 /// The newest version of every problem, by slug.
@@ -195,12 +169,7 @@ pub async fn list_newest(db: &impl Connection) -> Result<Vec<ProblemVersion>> {
 /// # Errors
 /// When the database fails.
 pub async fn list_in_review(db: &impl Connection) -> Result<Vec<ProblemVersion>> {
-    record::all(
-        db,
-        select_version!("where v.state = 'in_review' order by v.submitted_at limit 200"),
-        values![],
-    )
-    .await
+    record::all(db, select_version!("where v.state = 'in_review' order by v.submitted_at limit 200"), values![]).await
 }
 
 /// Moves a version from one state to the next.
@@ -223,11 +192,5 @@ pub async fn set_state(
             submitted_at = case when $3 = 'in_review' then $4 else submitted_at end,
             approved_at = case when $3 = 'approved' then $4 else approved_at end
         where id = $1 and state = $2";
-    record::guarded(
-        db,
-        "the problem version",
-        SQL,
-        values![version.0, from.as_str(), to.as_str(), now],
-    )
-    .await
+    record::guarded(db, "the problem version", SQL, values![version.0, from.as_str(), to.as_str(), now]).await
 }

@@ -26,45 +26,35 @@ impl Row {
     /// A stored word or number that parses into a domain value.
     pub(crate) fn word<T: FromStr>(&self, column: &str) -> Result<T> {
         let text: String = self.get(column)?;
-        text.parse()
-            .map_err(|_| corrupt(column, format!("unknown word {text:?}")))
+        text.parse().map_err(|_| corrupt(column, format!("unknown word {text:?}")))
     }
 
     pub(crate) fn digest(&self, column: &str) -> Result<Digest> {
-        self.optional_digest(column)?
-            .ok_or_else(|| corrupt(column, "is null".to_owned()))
+        self.optional_digest(column)?.ok_or_else(|| corrupt(column, "is null".to_owned()))
     }
 
     pub(crate) fn optional_digest(&self, column: &str) -> Result<Option<Digest>> {
         let Some(bytes) = self.get::<Option<Vec<u8>>>(column)? else {
             return Ok(None);
         };
-        let bytes: [u8; 32] = bytes
-            .try_into()
-            .map_err(|_| corrupt(column, "is not 32 bytes long".to_owned()))?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| corrupt(column, "is not 32 bytes long".to_owned()))?;
         Ok(Some(Digest::from_bytes(bytes)))
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T> {
-        self.optional_json(column)?
-            .ok_or_else(|| corrupt(column, "is null".to_owned()))
+        self.optional_json(column)?.ok_or_else(|| corrupt(column, "is null".to_owned()))
     }
 
     pub(crate) fn optional_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
         let Some(value) = self.get::<Option<serde_json::Value>>(column)? else {
             return Ok(None);
         };
-        serde_json::from_value(value)
-            .map(Some)
-            .map_err(|error| corrupt(column, error.to_string()))
+        serde_json::from_value(value).map(Some).map_err(|error| corrupt(column, error.to_string()))
     }
 }
 
 fn corrupt(column: &str, reason: String) -> StorageError {
-    StorageError::Corrupt {
-        what: format!("column {column}"),
-        reason,
-    }
+    StorageError::Corrupt { what: format!("column {column}"), reason }
 }
 
 /// Something that is read from one row.
@@ -82,11 +72,7 @@ fn statement(sql: &'static str, values: Vec<Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
-pub(crate) async fn all<T: Record>(
-    db: &impl Connection,
-    sql: &'static str,
-    values: Vec<Value>,
-) -> Result<Vec<T>> {
+pub(crate) async fn all<T: Record>(db: &impl Connection, sql: &'static str, values: Vec<Value>) -> Result<Vec<T>> {
     let rows = db.query_all_raw(statement(sql, values)).await?;
     rows.into_iter().map(|row| T::read(&Row(row))).collect()
 }
@@ -96,27 +82,18 @@ pub(crate) async fn optional<T: Record>(
     sql: &'static str,
     values: Vec<Value>,
 ) -> Result<Option<T>> {
-    db.query_one_raw(statement(sql, values))
-        .await?
-        .map(|row| T::read(&Row(row)))
-        .transpose()
+    db.query_one_raw(statement(sql, values)).await?.map(|row| T::read(&Row(row))).transpose()
 }
 
 /// The one row a statement must give, for example of `insert … returning`.
 pub(crate) async fn one<T: Record>(db: &impl Connection, sql: &'static str, values: Vec<Value>) -> Result<T> {
     optional(db, sql, values)
         .await?
-        .ok_or_else(|| StorageError::Corrupt {
-            what: "answer".to_owned(),
-            reason: "no row came back".to_owned(),
-        })
+        .ok_or_else(|| StorageError::Corrupt { what: "answer".to_owned(), reason: "no row came back".to_owned() })
 }
 
 pub(crate) async fn execute(db: &impl Connection, sql: &'static str, values: Vec<Value>) -> Result<u64> {
-    Ok(db
-        .execute_raw(statement(sql, values))
-        .await
-        .map(|done: ExecResult| done.rows_affected())?)
+    Ok(db.execute_raw(statement(sql, values)).await.map(|done: ExecResult| done.rows_affected())?)
 }
 
 /// Runs a guarded write: touching no row is a conflict about `what`.

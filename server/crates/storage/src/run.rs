@@ -106,8 +106,7 @@ pub struct NewRun {
 /// # Errors
 /// [`crate::StorageError::Refused`] when the problem version is not signed off or the dataset version is not valid.
 pub async fn insert(db: &impl Connection, run: &NewRun, now: DateTime<Utc>) -> Result<RunId> {
-    const SQL: &str =
-        "insert into run (problem_version_id, dataset_version_id, author_id, state, request, seed,
+    const SQL: &str = "insert into run (problem_version_id, dataset_version_id, author_id, state, request, seed,
             provenance, created_at) values ($1, $2, $3, 'queued', $4, $5, $6, $7) returning id";
     let stored = values![
         run.problem_version.0,
@@ -167,12 +166,7 @@ pub async fn set_running(db: &impl Connection, id: RunId) -> Result<()> {
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] when it has ended already.
-pub async fn finish(
-    db: &impl Connection,
-    id: RunId,
-    state: RunState,
-    failure: Option<&Failure>,
-) -> Result<()> {
+pub async fn finish(db: &impl Connection, id: RunId, state: RunState, failure: Option<&Failure>) -> Result<()> {
     const SQL: &str = "update run set state = $2, failure = $3, finished_at = now()
         where id = $1 and state in ('queued', 'running')";
     let failure = failure.map(|failure| serde_json::json!(failure));
@@ -194,13 +188,9 @@ pub async fn reopen(db: &impl Connection, id: RunId) -> Result<()> {
 /// # Errors
 /// When the database fails.
 pub async fn set_parameters(db: &impl Connection, id: RunId, parameters: &serde_json::Value) -> Result<()> {
-    record::execute(
-        db,
-        "update run set parameters = $2 where id = $1",
-        values![id.0, parameters.clone()],
-    )
-    .await
-    .map(|_| ())
+    record::execute(db, "update run set parameters = $2 where id = $1", values![id.0, parameters.clone()])
+        .await
+        .map(|_| ())
 }
 
 /// One trial of a search.
@@ -257,12 +247,7 @@ pub async fn set_trials(db: &impl Connection, id: RunId, trials: &[Trial]) -> Re
 /// # Errors
 /// When the database fails.
 pub async fn trials(db: &impl Connection, id: RunId) -> Result<Vec<Trial>> {
-    record::all(
-        db,
-        "select * from trial where run_id = $1 order by number limit 10000",
-        values![id.0],
-    )
-    .await
+    record::all(db, "select * from trial where run_id = $1 order by number limit 10000", values![id.0]).await
 }
 
 /// One metric value.
@@ -305,15 +290,7 @@ pub async fn set_metrics(db: &impl Connection, id: RunId, metrics: &[MetricValue
             on conflict (run_id, name, step) do update
             set value = excluded.value, low = excluded.low, high = excluded.high, n = excluded.n";
         let (low, high) = metric.interval.unzip();
-        let stored = values![
-            id.0,
-            metric.name.clone(),
-            metric.step,
-            metric.value,
-            low,
-            high,
-            metric.n
-        ];
+        let stored = values![id.0, metric.name.clone(), metric.step, metric.value, low, high, metric.n];
         record::execute(db, SQL, stored).await?;
     }
     Ok(())
@@ -359,9 +336,7 @@ impl Record for RunArtifact {
 pub async fn set_artifact(db: &impl Connection, id: RunId, name: &str, digest: &Digest) -> Result<()> {
     const SQL: &str = "insert into run_artifact (run_id, name, digest) values ($1, $2, $3)
         on conflict (run_id, name) do update set digest = excluded.digest";
-    record::execute(db, SQL, values![id.0, name, record::bytes(digest)])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![id.0, name, record::bytes(digest)]).await.map(|_| ())
 }
 
 /// The artifacts of a run by name.

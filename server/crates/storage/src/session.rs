@@ -46,13 +46,7 @@ pub async fn insert(
 ) -> Result<()> {
     const SQL: &str = "insert into login_session (id_hash, account_id, created_at, last_seen_at, expires_at)
         values ($1, $2, $3, $3, $4)";
-    record::execute(
-        db,
-        SQL,
-        values![record::bytes(id_hash), account.0, now, expires_at],
-    )
-    .await
-    .map(|_| ())
+    record::execute(db, SQL, values![record::bytes(id_hash), account.0, now, expires_at]).await.map(|_| ())
 }
 
 /// The session of that id, if it is open: not revoked, not expired, seen since `idle_since`, its account not disabled.
@@ -78,9 +72,7 @@ pub async fn find(
 pub async fn touch(db: &impl Connection, id_hash: &Digest, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "update login_session set last_seen_at = $2
         where id_hash = $1 and revoked_at is null and last_seen_at < $2 - interval '1 minute'";
-    record::execute(db, SQL, values![record::bytes(id_hash), now])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![record::bytes(id_hash), now]).await.map(|_| ())
 }
 
 /// Ends a session.
@@ -89,9 +81,7 @@ pub async fn touch(db: &impl Connection, id_hash: &Digest, now: DateTime<Utc>) -
 /// When the database fails.
 pub async fn revoke(db: &impl Connection, id_hash: &Digest, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "update login_session set revoked_at = $2 where id_hash = $1 and revoked_at is null";
-    record::execute(db, SQL, values![record::bytes(id_hash), now])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![record::bytes(id_hash), now]).await.map(|_| ())
 }
 
 /// Ends all sessions of an account.

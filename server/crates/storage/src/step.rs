@@ -90,11 +90,7 @@ impl Record for Step {
     fn read(row: &Row) -> Result<Self> {
         let subject_kind: String = row.get("subject_kind")?;
         let subject_id: i64 = row.get("subject_id")?;
-        let subject = if subject_kind == "run" {
-            Subject::Run(subject_id)
-        } else {
-            Subject::Dataset(subject_id)
-        };
+        let subject = if subject_kind == "run" { Subject::Run(subject_id) } else { Subject::Dataset(subject_id) };
         Ok(Self {
             id: StepId(row.get("id")?),
             subject,
@@ -128,10 +124,7 @@ pub struct Claim {
 
 impl Record for Claim {
     fn read(row: &Row) -> Result<Self> {
-        Ok(Self {
-            step: Step::read(row)?,
-            token: row.get("lease_token")?,
-        })
+        Ok(Self { step: Step::read(row)?, token: row.get("lease_token")? })
     }
 }
 
@@ -143,18 +136,8 @@ pub async fn insert_chain(db: &impl Connection, subject: Subject, kinds: &[&str]
     for (position, kind) in kinds.iter().enumerate() {
         const SQL: &str =
             "insert into step (subject_kind, subject_id, kind, position, state) values ($1, $2, $3, $4, $5)";
-        let state = if position == 0 {
-            StepState::Queued
-        } else {
-            StepState::Blocked
-        };
-        let stored = values![
-            subject.kind(),
-            subject.id(),
-            *kind,
-            position as i32,
-            state.as_str()
-        ];
+        let state = if position == 0 { StepState::Queued } else { StepState::Blocked };
+        let stored = values![subject.kind(), subject.id(), *kind, position as i32, state.as_str()];
         record::execute(db, SQL, stored).await?;
     }
     Ok(())
@@ -265,30 +248,17 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
     }
 }
 
-async fn note_attempt(
-    db: &impl Connection,
-    step: &Step,
-    ending: StepState,
-    failure: Option<&Failure>,
-) -> Result<()> {
+async fn note_attempt(db: &impl Connection, step: &Step, ending: StepState, failure: Option<&Failure>) -> Result<()> {
     const SQL: &str = "update step_attempt set ended_at = now(), ending = $3, message = $4
         where step_id = $1 and attempt = $2";
     let message = failure.map(|failure| failure.message.clone());
-    record::execute(
-        db,
-        SQL,
-        values![step.id.0, step.attempt, ending.as_str(), message],
-    )
-    .await
-    .map(|_| ())
+    record::execute(db, SQL, values![step.id.0, step.attempt, ending.as_str(), message]).await.map(|_| ())
 }
 
 async fn skip_rest(db: &impl Connection, subject: Subject) -> Result<()> {
     const SQL: &str = "update step set state = 'skipped', finished_at = now()
         where subject_kind = $1 and subject_id = $2 and state in ('blocked', 'queued')";
-    record::execute(db, SQL, values![subject.kind(), subject.id()])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![subject.kind(), subject.id()]).await.map(|_| ())
 }
 
 /// Takes steps back whose worker stopped renewing its lease: queued again, or quarantined after the last attempt.
@@ -352,9 +322,7 @@ pub async fn find_reusable(
 /// [`crate::StorageError::Duplicate`] when the effect was applied before.
 pub async fn note_effect(db: &impl Connection, claim: &Claim, key: &str) -> Result<()> {
     const SQL: &str = "insert into effect (step_id, key, attempt) values ($1, $2, $3)";
-    record::execute(db, SQL, values![claim.step.id.0, key, claim.step.attempt])
-        .await
-        .map(|_| ())
+    record::execute(db, SQL, values![claim.step.id.0, key, claim.step.attempt]).await.map(|_| ())
 }
 
 /// Asks the steps of a subject to stop: waiting ones are cancelled at once, a running one when it next looks. Gives how

@@ -70,8 +70,7 @@ pub struct NewToken<'a> {
 /// # Errors
 /// When the database fails.
 pub async fn insert(db: &impl Connection, token: NewToken<'_>, now: DateTime<Utc>) -> Result<i64> {
-    const SQL: &str =
-        "insert into api_token (account_id, name, token_hash, prefix, scopes, created_at, expires_at)
+    const SQL: &str = "insert into api_token (account_id, name, token_hash, prefix, scopes, created_at, expires_at)
         values ($1, $2, $3, $4, $5, $6, $7) returning id";
     let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
     let stored = values![
@@ -116,7 +115,6 @@ pub async fn list(db: &impl Connection, account: AccountId) -> Result<Vec<Token>
 /// # Errors
 /// [`crate::StorageError::Conflict`] when the account has no such open token.
 pub async fn revoke(db: &impl Connection, account: AccountId, id: i64, now: DateTime<Utc>) -> Result<()> {
-    const SQL: &str =
-        "update api_token set revoked_at = $3 where id = $2 and account_id = $1 and revoked_at is null";
+    const SQL: &str = "update api_token set revoked_at = $3 where id = $2 and account_id = $1 and revoked_at is null";
     record::guarded(db, "the token", SQL, values![account.0, id, now]).await
 }

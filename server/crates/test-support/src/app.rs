@@ -90,13 +90,7 @@ impl TestApp {
     }
 
     fn how<'a>(&'a self, env: &'a [(&'a str, &'a str)]) -> Start<'a> {
-        Start {
-            binary: &self.binary,
-            database_url: &self.database.url,
-            home: self.home.path(),
-            env,
-            arguments: &[],
-        }
+        Start { binary: &self.binary, database_url: &self.database.url, home: self.home.path(), env, arguments: &[] }
     }
 
     /// Somebody who is not known.

@@ -53,12 +53,17 @@ impl Answer {
 impl Person {
     /// A request of theirs.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.request_from(&self.url, method, path)
+    }
+
+    /// A request of theirs that a page of `origin` makes.
+    pub fn request_from(&self, origin: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.header {
             // A browser says where a request comes from; a program does not.
-            Some(("cookie", cookie)) => request.header("cookie", cookie).header("origin", &self.url),
-            Some((name, value)) => request.header(*name, value),
-            None => request.header("origin", &self.url),
+            Some(("authorization", token)) => request.header("authorization", token),
+            Some((name, value)) => request.header(*name, value).header("origin", origin),
+            None => request.header("origin", origin),
         }
     }
 

@@ -25,7 +25,9 @@ const BEGIN: i64 = 1_767_571_200;
 pub fn generate(seed: u64, rows: usize) -> String {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut csv = String::with_capacity(rows * 90);
-    csv.push_str("shown_at,user_id,campaign,device,country,position,bid_usd,ad_age_days,past_views,past_clicks,clicked\n");
+    csv.push_str(
+        "shown_at,user_id,campaign,device,country,position,bid_usd,ad_age_days,past_views,past_clicks,clicked\n",
+    );
     for row in 0..rows {
         let shown_at = DateTime::from_timestamp(BEGIN, 0).unwrap_or_default() + Duration::seconds(90 * row as i64);
         let user = random.random_range(1..=4_000u32);
@@ -40,8 +42,12 @@ pub fn generate(seed: u64, rows: usize) -> String {
         let clicks = (f64::from(views) * 0.25 * interest * random.random::<f64>()).round();
         let evening = f64::from(u8::from((18..23).contains(&shown_at.hour())));
         let weekend = f64::from(u8::from(shown_at.weekday().num_days_from_monday() >= 5));
-        let pull = -2.6 + appeal + on_device + at_home - 0.28 * f64::from(position) + 2.6 * interest
-            + 0.5 * evening + 0.3 * weekend - 0.015 * f64::from(age) + 0.25 * bid.min(2.0)
+        let pull = -2.6 + appeal + on_device + at_home - 0.28 * f64::from(position)
+            + 2.6 * interest
+            + 0.5 * evening
+            + 0.3 * weekend
+            - 0.015 * f64::from(age)
+            + 0.25 * bid.min(2.0)
             + if campaign == "app-install" && device == "phone" { 1.6 } else { 0.0 };
         let clicked = random.random::<f64>() < 1.0 / (1.0 + (-pull).exp());
         let age = if random.random::<f64>() < 0.03 { String::new() } else { age.to_string() };

@@ -145,7 +145,8 @@ async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> a
     let saved = program.post("/api/v1/problems", &document).await?;
     program.post(&format!("/api/v1/problems/{SLUG}/versions/1/submit"), &json!({})).await?;
     stages.reached("defined", &format!("{SLUG} version 1, in review"));
-    let decision = json!({ "decision": "approve", "digest": saved["digest"], "comment": "The limits are what we agreed on." });
+    let decision =
+        json!({ "decision": "approve", "digest": saved["digest"], "comment": "The limits are what we agreed on." });
     signer.post(&format!("/api/v1/problems/{SLUG}/versions/1/decisions"), &decision).await?;
     stages.reached("signed off", &format!("by {}", stakeholder.name));
 
@@ -186,7 +187,8 @@ async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> a
     let (answered, clicks) = traffic(&program).await?;
     stages.reached("traffic", &format!("{answered} predictions answered, {clicks} outcomes reported"));
     match services.verify_audit().await? {
-        Ok(chain) => stages.reached("verified", &format!("audit trail of {} entries, head {}", chain.length(), chain.head().short())),
+        Ok(chain) => stages
+            .reached("verified", &format!("audit trail of {} entries, head {}", chain.length(), chain.head().short())),
         Err(broken) => bail!("audit trail: {broken}"),
     }
     Ok(())

@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 const COMPONENTS: &str = include_str!("components.html");
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let directory = std::env::args_os()
-        .nth(1)
-        .map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let directory = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
     let style = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../style");
     let css = joined_styles(&style)?;
     for theme in ["light", "dark"] {
@@ -59,9 +57,8 @@ fn page(theme: &str, css: &str) -> String {
             )
         })
         .collect();
-    let body = COMPONENTS
-        .replace("<!-- figures -->", &cards)
-        .replace("<!-- sparkline -->", &samples::drift_sparkline().svg);
+    let body =
+        COMPONENTS.replace("<!-- figures -->", &cards).replace("<!-- sparkline -->", &samples::drift_sparkline().svg);
     format!(
         "<!doctype html><html lang=\"en\" data-theme=\"{theme}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>Gallery</title><style>{css}</style></head><body>{body}</body></html>"

@@ -16,17 +16,8 @@ pub fn figures() -> Vec<Figure> {
 
 /// A drift statistic that rises over its threshold.
 pub fn drift_sparkline() -> Figure {
-    let values = (0..24)
-        .map(|i| 0.05 + f64::from(i * i) / 4000.0 + wave(i, 0.02))
-        .collect();
-    sparkline(
-        &Sparkline {
-            name: "PSI of tenure_days".to_owned(),
-            values,
-            threshold: Some(0.15),
-        },
-        "spark",
-    )
+    let values = (0..24).map(|i| 0.05 + f64::from(i * i) / 4000.0 + wave(i, 0.02)).collect();
+    sparkline(&Sparkline { name: "PSI of tenure_days".to_owned(), values, threshold: Some(0.15) }, "spark")
 }
 
 fn wave(i: i32, size: f64) -> f64 {
@@ -34,10 +25,7 @@ fn wave(i: i32, size: f64) -> f64 {
 }
 
 fn bowed(label: &str, power: f64) -> Curve {
-    let points = (0..=2000)
-        .map(|i| f64::from(i) / 2000.0)
-        .map(|x| (x, x.powf(power)))
-        .collect();
+    let points = (0..=2000).map(|i| f64::from(i) / 2000.0).map(|x| (x, x.powf(power))).collect();
     Curve {
         label: label.to_owned(),
         points,
@@ -48,10 +36,7 @@ fn bowed(label: &str, power: f64) -> Curve {
 
 fn curves() -> Vec<Figure> {
     let falling = |label: &str, power: f64| Curve {
-        points: (0..=500)
-            .map(|i| f64::from(i) / 500.0)
-            .map(|x| (x, 1.0 - 0.75 * x.powf(power)))
-            .collect(),
+        points: (0..=500).map(|i| f64::from(i) / 500.0).map(|x| (x, 1.0 - 0.75 * x.powf(power))).collect(),
         score: Some(1.0 - 0.75 / (1.0 + power)),
         interval: None,
         label: label.to_owned(),
@@ -64,11 +49,7 @@ fn curves() -> Vec<Figure> {
                     bowed("run 38, logistic", 0.3),
                     bowed("champion v12", 0.22),
                 ],
-                operating_point: Some(OperatingPoint {
-                    x: 0.18,
-                    y: 0.18_f64.powf(0.15),
-                    threshold: 0.42,
-                }),
+                operating_point: Some(OperatingPoint { x: 0.18, y: 0.18_f64.powf(0.15), threshold: 0.42 }),
             },
             "roc",
         ),
@@ -76,11 +57,7 @@ fn curves() -> Vec<Figure> {
             &PrecisionRecall {
                 curves: vec![falling("run 41, boosting", 4.0), falling("champion v12", 2.0)],
                 prevalence: Some(0.25),
-                operating_point: Some(OperatingPoint {
-                    x: 0.7,
-                    y: 1.0 - 0.75 * 0.7_f64.powi(4),
-                    threshold: 0.42,
-                }),
+                operating_point: Some(OperatingPoint { x: 0.7, y: 1.0 - 0.75 * 0.7_f64.powi(4), threshold: 0.42 }),
             },
             "pr",
         ),
@@ -102,19 +79,9 @@ fn classification() -> Vec<Figure> {
         .collect();
     let species = ["Adelie", "Chinstrap", "Gentoo"].map(str::to_owned).to_vec();
     vec![
-        calibration(
-            &Calibration {
-                bins,
-                brier: Some(0.0812),
-                expected_error: Some(0.034),
-            },
-            "calibration",
-        ),
+        calibration(&Calibration { bins, brier: Some(0.0812), expected_error: Some(0.034) }, "calibration"),
         confusion_matrix(
-            &ConfusionMatrix {
-                classes: species,
-                counts: vec![vec![146, 6, 0], vec![9, 58, 1], vec![0, 2, 121]],
-            },
+            &ConfusionMatrix { classes: species, counts: vec![vec![146, 6, 0], vec![9, 58, 1], vec![0, 2, 121]] },
             "confusion",
         ),
         confusion_matrix(
@@ -138,11 +105,7 @@ fn classification() -> Vec<Figure> {
                     ("a_feature_with_a_name_that_is_far_too_long_for_any_axis", 12.0),
                     ("<script>alert(1)</script>", 4.0),
                 ]
-                .map(|(label, value)| Bar {
-                    label: label.to_owned(),
-                    value,
-                    interval: None,
-                })
+                .map(|(label, value)| Bar { label: label.to_owned(), value, interval: None })
                 .to_vec(),
                 ..HorizontalBars::default()
             },
@@ -153,18 +116,13 @@ fn classification() -> Vec<Figure> {
                 title: "Coefficients".to_owned(),
                 quantity: "log odds".to_owned(),
                 is_signed: true,
-                bars: [
-                    ("tenure", -0.067),
-                    ("monthly_charges", 0.021),
-                    ("contract: two year", -0.71),
-                    ("fiber", 0.54),
-                ]
-                .map(|(label, value)| Bar {
-                    label: label.to_owned(),
-                    value,
-                    interval: Some((value - 0.05, value + 0.05)),
-                })
-                .to_vec(),
+                bars: [("tenure", -0.067), ("monthly_charges", 0.021), ("contract: two year", -0.71), ("fiber", 0.54)]
+                    .map(|(label, value)| Bar {
+                        label: label.to_owned(),
+                        value,
+                        interval: Some((value - 0.05, value + 0.05)),
+                    })
+                    .to_vec(),
                 ..HorizontalBars::default()
             },
             "coefficients",
@@ -180,14 +138,8 @@ fn regression() -> Vec<Figure> {
         })
         .chain([(f64::NAN, 5.0)])
         .collect();
-    let residuals = Residuals {
-        points,
-        unit: "points".to_owned(),
-    };
-    vec![
-        predicted_vs_actual(&residuals, "scatter"),
-        residual_histogram(&residuals, "residuals"),
-    ]
+    let residuals = Residuals { points, unit: "points".to_owned() };
+    vec![predicted_vs_actual(&residuals, "scatter"), residual_histogram(&residuals, "residuals")]
 }
 
 fn tuning() -> Vec<Figure> {
@@ -201,11 +153,7 @@ fn tuning() -> Vec<Figure> {
                 _ if i == 42 => (TrialState::Running, None),
                 _ => (TrialState::Complete, Some(value)),
             };
-            Trial {
-                number: i as u64,
-                value,
-                state,
-            }
+            Trial { number: i as u64, value, state }
         })
         .collect();
     vec![tuning_history(
@@ -221,9 +169,7 @@ fn tuning() -> Vec<Figure> {
 
 fn columns() -> Vec<Figure> {
     let bell = |centre: f64| -> Vec<u64> {
-        (0..24)
-            .map(|i| (900.0 * (-(f64::from(i) - centre).powi(2) / 30.0).exp()) as u64)
-            .collect()
+        (0..24).map(|i| (900.0 * (-(f64::from(i) - centre).powi(2) / 30.0).exp()) as u64).collect()
     };
     vec![
         histogram(
@@ -233,11 +179,7 @@ fn columns() -> Vec<Figure> {
                 edges: (0..=24).map(|i| f64::from(i) * 0.5).collect(),
                 counts: bell(9.0),
                 missing: 320,
-                reference: Some(ReferenceCounts {
-                    name: "training".to_owned(),
-                    counts: bell(7.0),
-                    missing: 60,
-                }),
+                reference: Some(ReferenceCounts { name: "training".to_owned(), counts: bell(7.0), missing: 60 }),
                 current_name: "last 7 days".to_owned(),
             },
             "miles",
@@ -254,18 +196,13 @@ fn columns() -> Vec<Figure> {
         category_bars(
             &CategoryBars {
                 name: "payment_type".to_owned(),
-                bars: [
-                    ("Cash", 5210, 6100),
-                    ("Credit Card", 4380, 3990),
-                    ("Prcard", 96, 120),
-                    ("App", 240, 0),
-                ]
-                .map(|(label, count, reference)| CategoryBar {
-                    label: label.to_owned(),
-                    count,
-                    reference: Some(reference),
-                })
-                .to_vec(),
+                bars: [("Cash", 5210, 6100), ("Credit Card", 4380, 3990), ("Prcard", 96, 120), ("App", 240, 0)]
+                    .map(|(label, count, reference)| CategoryBar {
+                        label: label.to_owned(),
+                        count,
+                        reference: Some(reference),
+                    })
+                    .to_vec(),
                 missing: 37,
                 reference_missing: Some(12),
             },
@@ -280,18 +217,12 @@ fn over_time() -> Vec<Figure> {
         (0..96)
             .map(|i| {
                 let y = base + slope * f64::from(i) + wave(i, 0.012);
-                (
-                    start + f64::from(i) * 3600.0,
-                    if (40..46).contains(&i) { f64::NAN } else { y },
-                )
+                (start + f64::from(i) * 3600.0, if (40..46).contains(&i) { f64::NAN } else { y })
             })
             .collect()
     };
-    let loss = |floor: f64| -> Vec<(f64, f64)> {
-        (1..=30)
-            .map(|i| (f64::from(i), floor + 0.5 / f64::from(i)))
-            .collect()
-    };
+    let loss =
+        |floor: f64| -> Vec<(f64, f64)> { (1..=30).map(|i| (f64::from(i), floor + 0.5 / f64::from(i))).collect() };
     let validation = loss(0.33);
     let span = |step: &str, attempt, state, queued: f64, started: Option<f64>, finished: Option<f64>| Span {
         step: step.to_owned(),
@@ -308,25 +239,11 @@ fn over_time() -> Vec<Figure> {
                 x: XAxis::Time,
                 y: "PSI".to_owned(),
                 lines: vec![
-                    Line {
-                        label: "trip_miles".to_owned(),
-                        points: drift(0.04, 0.0022),
-                        band: Vec::new(),
-                    },
-                    Line {
-                        label: "fare".to_owned(),
-                        points: drift(0.07, 0.0002),
-                        band: Vec::new(),
-                    },
+                    Line { label: "trip_miles".to_owned(), points: drift(0.04, 0.0022), band: Vec::new() },
+                    Line { label: "fare".to_owned(), points: drift(0.07, 0.0002), band: Vec::new() },
                 ],
-                threshold: Some(Threshold {
-                    label: "alert above".to_owned(),
-                    value: 0.2,
-                }),
-                annotations: vec![Annotation {
-                    x: start + 60.0 * 3600.0,
-                    label: "v13 live".to_owned(),
-                }],
+                threshold: Some(Threshold { label: "alert above".to_owned(), value: 0.2 }),
+                annotations: vec![Annotation { x: start + 60.0 * 3600.0, label: "v13 live".to_owned() }],
             },
             "drift",
         ),
@@ -336,11 +253,7 @@ fn over_time() -> Vec<Figure> {
                 x: XAxis::Number("Iteration".to_owned()),
                 y: "log loss".to_owned(),
                 lines: vec![
-                    Line {
-                        label: "training".to_owned(),
-                        points: loss(0.28),
-                        band: Vec::new(),
-                    },
+                    Line { label: "training".to_owned(), points: loss(0.28), band: Vec::new() },
                     Line {
                         label: "validation".to_owned(),
                         band: validation.iter().map(|(_, y)| (y - 0.03, y + 0.03)).collect(),

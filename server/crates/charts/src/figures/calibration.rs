@@ -38,12 +38,7 @@ pub fn calibration(values: &Calibration, id_prefix: &str) -> Figure {
     let bins: Vec<_> = values
         .bins
         .iter()
-        .filter(|b| {
-            b.count > 0
-                && [b.low, b.high, b.predicted, b.observed]
-                    .iter()
-                    .all(|v| unit.contains(v))
-        })
+        .filter(|b| b.count > 0 && [b.low, b.high, b.predicted, b.observed].iter().all(|v| unit.contains(v)))
         .copied()
         .collect();
     let dropped = values.bins.iter().filter(|b| b.count > 0).count() - bins.len();
@@ -81,13 +76,7 @@ fn draw(sheet: &Sheet, bins: &[CalibrationBin], legend: &Legend) -> Drawn {
     // Both planes need the same left margin, or the scores would not stand below each other.
     let most = bins.iter().map(|b| b.count as f64).fold(0.0, f64::max);
     let widest = Axis::around("", [0.0, most], 2);
-    let plane = Plane::draw_aligned(
-        sheet,
-        &curve,
-        Axis::unit(""),
-        Axis::unit("Observed share"),
-        &widest,
-    )?;
+    let plane = Plane::draw_aligned(sheet, &curve, Axis::unit(""), Axis::unit("Observed share"), &widest)?;
     plane.line(&[(0.0, 0.0), (1.0, 1.0)], diagonal_pen(), 1.5)?;
     let points: Vec<_> = bins.iter().map(|b| (b.predicted, b.observed)).collect();
     plane.line(&points, Pen::new(Ink::Series(0)), 2.0)?;
@@ -98,27 +87,14 @@ fn draw(sheet: &Sheet, bins: &[CalibrationBin], legend: &Legend) -> Drawn {
             number(bin.observed),
             count(bin.count)
         ));
-        plane.marker(
-            (bin.predicted, bin.observed),
-            Marker::Dot,
-            Pen::new(Ink::Series(0)),
-            4.0,
-        )?;
+        plane.marker((bin.predicted, bin.observed), Marker::Dot, Pen::new(Ink::Series(0)), 4.0)?;
     }
 
-    let y = Axis {
-        title: "Cases".to_owned(),
-        ..widest
-    };
+    let y = Axis { title: "Cases".to_owned(), ..widest };
     let unit = Axis::unit("Score").without_grid();
     let plane = Plane::draw_aligned(sheet, &cases, unit, y, &Axis::unit(""))?;
     for bin in bins {
-        sheet.tip(&format!(
-            "{}–{}: {} cases",
-            number(bin.low),
-            number(bin.high),
-            count(bin.count)
-        ));
+        sheet.tip(&format!("{}–{}: {} cases", number(bin.low), number(bin.high), count(bin.count)));
         let margin = (bin.high - bin.low) * 0.04;
         let corners = [(bin.low + margin, 0.0), (bin.high - margin, bin.count as f64)];
         plane.rectangle(corners, Pen::new(Ink::Muted).opacity(0.7))?;

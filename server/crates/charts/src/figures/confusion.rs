@@ -25,11 +25,7 @@ pub struct ConfusionMatrix {
 
 impl ConfusionMatrix {
     fn at(&self, actual: usize, predicted: usize) -> u64 {
-        self.counts
-            .get(actual)
-            .and_then(|row| row.get(predicted))
-            .copied()
-            .unwrap_or(0)
+        self.counts.get(actual).and_then(|row| row.get(predicted)).copied().unwrap_or(0)
     }
 
     fn row_total(&self, actual: usize) -> u64 {
@@ -56,8 +52,7 @@ pub fn confusion_matrix(values: &ConfusionMatrix, id_prefix: &str) -> Figure {
     let caption = conclusion(values, total);
     if n > MOST_CLASSES {
         let mut figure = no_data(id_prefix, TITLE, "");
-        figure.caption =
-            format!("{caption} {n} classes have no room in a figure; the numbers hold them all.");
+        figure.caption = format!("{caption} {n} classes have no room in a figure; the numbers hold them all.");
         figure.header = names;
         figure.table = table(values);
         return figure;
@@ -84,25 +79,14 @@ struct Layout {
 impl Layout {
     fn of(values: &ConfusionMatrix) -> Self {
         let n = values.classes.len() as f64;
-        let widest = values
-            .classes
-            .iter()
-            .map(|class| text::width(class, LAYOUT_TEXT_SIZE))
-            .fold(0.0, f64::max);
+        let widest = values.classes.iter().map(|class| text::width(class, LAYOUT_TEXT_SIZE)).fold(0.0, f64::max);
         let left = widest.clamp(44.0, 120.0) + 12.0;
         let width = ((NARROW - left - 8.0) / n).min(130.0);
-        Self {
-            left,
-            top: 48.0,
-            cell: (width, width.min(62.0)),
-        }
+        Self { left, top: 48.0, cell: (width, width.min(62.0)) }
     }
 
     fn corner(&self, actual: usize, predicted: usize) -> (f64, f64) {
-        (
-            self.left + self.cell.0 * predicted as f64,
-            self.top + self.cell.1 * actual as f64,
-        )
+        (self.left + self.cell.0 * predicted as f64, self.top + self.cell.1 * actual as f64)
     }
 }
 
@@ -112,31 +96,16 @@ fn draw(sheet: &Sheet, values: &ConfusionMatrix, layout: &Layout) -> Drawn {
     let (width, height) = layout.cell;
     sheet.text(&area, "Actual", (4.0, 32.0), Anchor::Start, Lettering::QUIET)?;
     let middle = layout.left + width * n as f64 / 2.0;
-    sheet.text(
-        &area,
-        "Predicted",
-        (middle, 12.0),
-        Anchor::Middle,
-        Lettering::QUIET,
-    )?;
+    sheet.text(&area, "Predicted", (middle, 12.0), Anchor::Middle, Lettering::QUIET)?;
     for (i, class) in values.classes.iter().enumerate() {
-        let (x, y) = (
-            layout.left + width * (i as f64 + 0.5),
-            layout.top + height * (i as f64 + 0.5),
-        );
+        let (x, y) = (layout.left + width * (i as f64 + 0.5), layout.top + height * (i as f64 + 0.5));
         if width >= 22.0 {
             let name = text::fitted(class, LAYOUT_TEXT_SIZE, width - 4.0);
             sheet.text(&area, &name, (x, 32.0), Anchor::Middle, Lettering::PLAIN)?;
         }
         if height >= 14.0 {
             let name = text::fitted(class, LAYOUT_TEXT_SIZE, layout.left - 10.0);
-            sheet.text(
-                &area,
-                &name,
-                (layout.left - 8.0, y),
-                Anchor::End,
-                Lettering::PLAIN,
-            )?;
+            sheet.text(&area, &name, (layout.left - 8.0, y), Anchor::End, Lettering::PLAIN)?;
         }
     }
     for actual in 0..n {
@@ -157,16 +126,9 @@ fn cell(
     let (x, y) = layout.corner(actual, predicted);
     let (width, height) = layout.cell;
     let share = values.share(actual, predicted);
-    let ink = if actual == predicted {
-        Ink::Series(0)
-    } else {
-        Ink::Series(1)
-    };
+    let ink = if actual == predicted { Ink::Series(0) } else { Ink::Series(1) };
     let tint = Pen::new(ink).opacity(0.04 + 0.36 * share.unwrap_or(0.0));
-    let corners = [
-        (px(x + 1.0), px(y + 1.0)),
-        (px(x + width - 1.0), px(y + height - 1.0)),
-    ];
+    let corners = [(px(x + 1.0), px(y + 1.0)), (px(x + width - 1.0), px(y + height - 1.0))];
     let words = share.map_or_else(|| "no cases".to_owned(), percent);
     sheet.tip(&format!(
         "actual {}, predicted {}: {} ({words})",
@@ -180,13 +142,7 @@ fn cell(
     }
     let middle = (x + width / 2.0, y + height / 2.0);
     let (number, share) = ((middle.0, middle.1 - 8.0), (middle.0, middle.1 + 9.0));
-    sheet.text(
-        area,
-        &count(values.at(actual, predicted)),
-        number,
-        Anchor::Middle,
-        Lettering::BOLD,
-    )?;
+    sheet.text(area, &count(values.at(actual, predicted)), number, Anchor::Middle, Lettering::BOLD)?;
     sheet.text(area, &words, share, Anchor::Middle, Lettering::PLAIN)
 }
 
@@ -213,12 +169,7 @@ fn conclusion(values: &ConfusionMatrix, total: u64) -> String {
         .flat_map(|actual| (0..n).map(move |predicted| (actual, predicted)))
         .filter(|(actual, predicted)| actual != predicted && values.at(*actual, *predicted) > 0)
         .max_by_key(|(actual, predicted)| values.at(*actual, *predicted));
-    let mut words = format!(
-        "{} of {} cases right ({}).",
-        count(right),
-        count(total),
-        percent(accuracy)
-    );
+    let mut words = format!("{} of {} cases right ({}).", count(right), count(total), percent(accuracy));
     if let Some((actual, predicted)) = worst {
         words.push_str(&format!(
             " Most frequent error: {} taken for {}, {} cases.",

@@ -107,12 +107,7 @@ impl UnitSquare<'_> {
         let mut curves = Vec::new();
         for curve in self.curves {
             let in_square = |v: f64| is_plottable(v) && (-1e-9..=1.0 + 1e-9).contains(&v);
-            let points: Vec<_> = curve
-                .points
-                .iter()
-                .copied()
-                .filter(|(x, y)| in_square(*x) && in_square(*y))
-                .collect();
+            let points: Vec<_> = curve.points.iter().copied().filter(|(x, y)| in_square(*x) && in_square(*y)).collect();
             dropped += curve.points.len() - points.len();
             if !points.is_empty() {
                 curves.push(CleanCurve { of: curve, points });
@@ -156,11 +151,7 @@ impl UnitSquare<'_> {
             number(point.y)
         ));
         plane.marker(at, Marker::Ring, Pen::new(Ink::Text), 5.0)?;
-        let (dx, anchor) = if point.x > 0.6 {
-            (-10.0, Anchor::End)
-        } else {
-            (10.0, Anchor::Start)
-        };
+        let (dx, anchor) = if point.x > 0.6 { (-10.0, Anchor::End) } else { (10.0, Anchor::Start) };
         let dy = if point.y > 0.5 { 12.0 } else { -12.0 };
         let text = format!("threshold {}", number(point.threshold));
         if [point.x, point.y].into_iter().all(|v| (0.0..=1.0).contains(&v)) {
@@ -170,11 +161,8 @@ impl UnitSquare<'_> {
     }
 
     fn legend(&self, curves: &[CleanCurve<'_>]) -> Legend {
-        let mut entries: Vec<_> = curves
-            .iter()
-            .enumerate()
-            .map(|(i, curve)| (Sample::Line(Pen::series(i)), self.entry(curve.of)))
-            .collect();
+        let mut entries: Vec<_> =
+            curves.iter().enumerate().map(|(i, curve)| (Sample::Line(Pen::series(i)), self.entry(curve.of))).collect();
         entries.push((Sample::Line(reference_pen()), self.reference_name.clone()));
         Legend::layout(entries, NARROW)
     }
@@ -183,26 +171,17 @@ impl UnitSquare<'_> {
         let Some(score) = curve.score else {
             return curve.label.clone();
         };
-        let interval = curve.interval.map_or_else(String::new, |(low, high)| {
-            format!(" ({}–{})", number(low), number(high))
-        });
+        let interval =
+            curve.interval.map_or_else(String::new, |(low, high)| format!(" ({}–{})", number(low), number(high)));
         let text = format!("{} {}{interval}", self.score_name, number(score));
-        if curve.label.is_empty() {
-            text
-        } else {
-            format!("{}: {text}", curve.label)
-        }
+        if curve.label.is_empty() { text } else { format!("{}: {text}", curve.label) }
     }
 
     fn conclusion(&self, curves: &[CleanCurve<'_>]) -> String {
         let best = curves
             .iter()
             .filter(|c| c.of.score.is_some_and(is_plottable))
-            .max_by(|a, b| {
-                a.of.score
-                    .unwrap_or(f64::NAN)
-                    .total_cmp(&b.of.score.unwrap_or(f64::NAN))
-            });
+            .max_by(|a, b| a.of.score.unwrap_or(f64::NAN).total_cmp(&b.of.score.unwrap_or(f64::NAN)));
         let mut words = match (best, curves.len()) {
             (Some(best), 1) => format!("{}.", self.entry(best.of)),
             (Some(best), n) => format!("Best of {n}: {}.", self.entry(best.of)),

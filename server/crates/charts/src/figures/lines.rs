@@ -70,21 +70,12 @@ struct CleanLine<'a> {
 
 /// Several series over one axis; gaps stay gaps.
 pub fn line_chart(values: &LineChart, id_prefix: &str) -> Figure {
-    let title = if values.title.is_empty() {
-        "Line chart"
-    } else {
-        &values.title
-    };
+    let title = if values.title.is_empty() { "Line chart" } else { &values.title };
     let mut dropped = 0;
     let mut lines = Vec::new();
     for line in &values.lines {
         let has_place = |x: f64| is_plottable(x) && (values.x != XAxis::Time || utc::is_representable(x));
-        let points: Vec<_> = line
-            .points
-            .iter()
-            .copied()
-            .filter(|(x, _)| has_place(*x))
-            .collect();
+        let points: Vec<_> = line.points.iter().copied().filter(|(x, _)| has_place(*x)).collect();
         let drawn = points.iter().filter(|(_, y)| is_plottable(*y)).count();
         dropped += line.points.len() - drawn;
         if drawn > 0 {
@@ -99,15 +90,7 @@ pub fn line_chart(values: &LineChart, id_prefix: &str) -> Figure {
         id: id_prefix,
         title,
         caption: format!("{}{}", conclusion(values, &lines), left_out(dropped)),
-        header: header(&[
-            if values.x == XAxis::Time {
-                "Time"
-            } else {
-                values.x_name()
-            },
-            "Series",
-            y_name(values),
-        ]),
+        header: header(&[if values.x == XAxis::Time { "Time" } else { values.x_name() }, "Series", y_name(values)]),
         table: table(values, &lines),
         width: WIDE,
         height: 270.0 + legend.height(),
@@ -155,35 +138,17 @@ fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Leg
     let (left, right, foot, head) = (x.low, x.high, y.low, y.high);
     let plane = Plane::draw(sheet, &rest, x, y)?;
     plane.baseline()?;
-    for annotation in values
-        .annotations
-        .iter()
-        .filter(|a| (left..=right).contains(&a.x))
-    {
+    for annotation in values.annotations.iter().filter(|a| (left..=right).contains(&a.x)) {
         let pen = Pen::new(Ink::Muted).dashed(Dash::Dotted);
         sheet.tip(&format!("{}: {}", values.x_text(annotation.x), annotation.label));
         plane.line(&[(annotation.x, foot), (annotation.x, head)], pen, 1.5)?;
         let is_late = annotation.x > left + (right - left) * 0.8;
-        let (dx, anchor) = if is_late {
-            (-4.0, Anchor::End)
-        } else {
-            (4.0, Anchor::Start)
-        };
-        plane.text(
-            (annotation.x, head),
-            (dx, 9.0),
-            &annotation.label,
-            anchor,
-            Lettering::LABEL,
-        )?;
+        let (dx, anchor) = if is_late { (-4.0, Anchor::End) } else { (4.0, Anchor::Start) };
+        plane.text((annotation.x, head), (dx, 9.0), &annotation.label, anchor, Lettering::LABEL)?;
     }
     if let Some(threshold) = threshold {
         sheet.tip(&format!("{} {}", threshold.label, number(threshold.value)));
-        plane.line(
-            &[(left, threshold.value), (right, threshold.value)],
-            threshold_pen(),
-            1.5,
-        )?;
+        plane.line(&[(left, threshold.value), (right, threshold.value)], threshold_pen(), 1.5)?;
     }
     for (i, line) in lines.iter().enumerate().rev() {
         draw_line(sheet, &plane, values, i, line)?;
@@ -196,11 +161,7 @@ fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, i: usize, lin
     for band in bands(line.of) {
         plane.area(&band, pen.opacity(0.15))?;
     }
-    for piece in line
-        .points
-        .split(|(_, y)| !is_plottable(*y))
-        .filter(|piece| !piece.is_empty())
-    {
+    for piece in line.points.split(|(_, y)| !is_plottable(*y)).filter(|piece| !piece.is_empty()) {
         sheet.tip(&line.of.label);
         plane.line(&thin::curve(piece, LINE_POINTS), pen, 2.0)?;
     }
@@ -208,12 +169,7 @@ fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, i: usize, lin
         return Ok(());
     }
     for (x, y) in line.points.iter().filter(|(_, y)| is_plottable(*y)) {
-        sheet.tip(&format!(
-            "{}: {} at {}",
-            line.of.label,
-            number(*y),
-            values.x_text(*x)
-        ));
+        sheet.tip(&format!("{}: {} at {}", line.of.label, number(*y), values.x_text(*x)));
         plane.marker((*x, *y), Marker::of_series(i), pen.dashed(Dash::Solid), 3.2)?;
     }
     Ok(())
@@ -224,12 +180,7 @@ fn bands(line: &Line) -> Vec<Vec<(f64, f64)>> {
     if line.band.len() != line.points.len() {
         return Vec::new();
     }
-    let limits: Vec<_> = line
-        .points
-        .iter()
-        .zip(&line.band)
-        .map(|((x, _), (low, high))| (*x, *low, *high))
-        .collect();
+    let limits: Vec<_> = line.points.iter().zip(&line.band).map(|((x, _), (low, high))| (*x, *low, *high)).collect();
     limits
         .split(|(x, low, high)| ![*x, *low, *high].into_iter().all(is_plottable))
         .filter(|piece| piece.len() > 1)
@@ -250,11 +201,8 @@ fn y_name(values: &LineChart) -> &str {
 }
 
 fn legend(values: &LineChart, lines: &[CleanLine<'_>]) -> Legend {
-    let mut entries: Vec<_> = lines
-        .iter()
-        .enumerate()
-        .map(|(i, line)| (Sample::Line(Pen::series(i)), line.of.label.clone()))
-        .collect();
+    let mut entries: Vec<_> =
+        lines.iter().enumerate().map(|(i, line)| (Sample::Line(Pen::series(i)), line.of.label.clone())).collect();
     if let Some(threshold) = &values.threshold {
         let name = format!("{} {}", threshold.label, number(threshold.value));
         entries.push((Sample::Line(threshold_pen()), name.trim_start().to_owned()));
@@ -263,13 +211,7 @@ fn legend(values: &LineChart, lines: &[CleanLine<'_>]) -> Legend {
 }
 
 fn conclusion(values: &LineChart, lines: &[CleanLine<'_>]) -> String {
-    let last = |line: &CleanLine<'_>| {
-        line.points
-            .iter()
-            .rev()
-            .map(|(_, y)| *y)
-            .find(|y| is_plottable(*y))
-    };
+    let last = |line: &CleanLine<'_>| line.points.iter().rev().map(|(_, y)| *y).find(|y| is_plottable(*y));
     let named = |line: &CleanLine<'_>, y: f64| {
         if line.of.label.is_empty() {
             format!("{} {}", y_name(values), number(y))
@@ -277,33 +219,20 @@ fn conclusion(values: &LineChart, lines: &[CleanLine<'_>]) -> String {
             format!("{} {}", line.of.label, number(y))
         }
     };
-    let latest: Vec<_> = lines
-        .iter()
-        .filter_map(|line| last(line).map(|y| named(line, y)))
-        .take(4)
-        .collect();
+    let latest: Vec<_> = lines.iter().filter_map(|line| last(line).map(|y| named(line, y))).take(4).collect();
     let mut words = format!("Last: {}.", latest.join(", "));
     if lines.len() > latest.len() {
         words.push_str(&format!(" {} more series.", lines.len() - latest.len()));
     }
     if let Some(threshold) = values.threshold.as_ref().filter(|t| is_plottable(t.value)) {
-        let points = || {
-            lines
-                .iter()
-                .flat_map(|line| &line.points)
-                .filter(|(_, y)| is_plottable(*y))
-        };
+        let points = || lines.iter().flat_map(|line| &line.points).filter(|(_, y)| is_plottable(*y));
         let above = points().filter(|(_, y)| *y > threshold.value).count();
         words.push_str(&format!(
             " {} of {} points are above {}{}.",
             count(above as u64),
             count(points().count() as u64),
             number(threshold.value),
-            if threshold.label.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", threshold.label)
-            }
+            if threshold.label.is_empty() { String::new() } else { format!(" ({})", threshold.label) }
         ));
     }
     words

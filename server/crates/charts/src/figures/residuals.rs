@@ -39,11 +39,7 @@ impl Residuals {
     }
 
     fn with_unit(&self, name: &str) -> String {
-        if self.unit.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{name}, {}", self.unit)
-        }
+        if self.unit.is_empty() { name.to_owned() } else { format!("{name}, {}", self.unit) }
     }
 }
 
@@ -57,12 +53,7 @@ pub fn predicted_vs_actual(values: &Residuals, id_prefix: &str) -> Figure {
     Draft {
         id: id_prefix,
         title: TITLE,
-        caption: format!(
-            "{}{}{}",
-            conclusion(&points),
-            thinned(points.len()),
-            left_out(dropped)
-        ),
+        caption: format!("{}{}{}", conclusion(&points), thinned(points.len()), left_out(dropped)),
         header: header(&["Actual", "Predicted", "Residual"]),
         table: largest_errors(&points),
         width: NARROW,
@@ -74,10 +65,7 @@ pub fn predicted_vs_actual(values: &Residuals, id_prefix: &str) -> Figure {
 /// Histogram of predicted minus actual.
 pub fn residual_histogram(values: &Residuals, id_prefix: &str) -> Figure {
     let (points, dropped) = values.finite();
-    let residuals: Vec<f64> = points
-        .iter()
-        .map(|(actual, predicted)| predicted - actual)
-        .collect();
+    let residuals: Vec<f64> = points.iter().map(|(actual, predicted)| predicted - actual).collect();
     let mut binned = Histogram::of_values(&values.with_unit("Predicted − actual"), &residuals, 30);
     binned.title = "Residuals".to_owned();
     let caption = (!residuals.is_empty()).then(|| format!("{}{}", bias(&residuals), left_out(dropped)));
@@ -85,15 +73,10 @@ pub fn residual_histogram(values: &Residuals, id_prefix: &str) -> Figure {
 }
 
 fn draw_scatter(sheet: &Sheet, values: &Residuals, points: &[(f64, f64)]) -> Drawn {
-    let all = points
-        .iter()
-        .flat_map(|(actual, predicted)| [*actual, *predicted]);
+    let all = points.iter().flat_map(|(actual, predicted)| [*actual, *predicted]);
     let axis = Axis::tight("", all, 5, 0.04);
     let ends = [(axis.low, axis.low), (axis.high, axis.high)];
-    let titled = |name: &str| Axis {
-        title: values.with_unit(name),
-        ..axis.clone()
-    };
+    let titled = |name: &str| Axis { title: values.with_unit(name), ..axis.clone() };
     let plane = Plane::draw(sheet, &sheet.area(), titled("Actual"), titled("Predicted"))?;
     let shown = thin::evenly(points, SCATTER_POINTS);
     let opacity = if shown.len() > 300 { 0.35 } else { 0.65 };
@@ -126,20 +109,11 @@ fn bias(residuals: &[f64]) -> String {
     let n = residuals.len();
     let mean = residuals.iter().map(|r| r / n as f64).sum::<f64>();
     let over = residuals.iter().filter(|r| **r > 0.0).count();
-    format!(
-        "Mean residual {}; {} of {} predictions are too high.",
-        signed(mean),
-        count(over as u64),
-        count(n as u64)
-    )
+    format!("Mean residual {}; {} of {} predictions are too high.", signed(mean), count(over as u64), count(n as u64))
 }
 
 fn thinned(n: usize) -> String {
-    if n > SCATTER_POINTS {
-        format!(" {} of them are drawn.", count(SCATTER_POINTS as u64))
-    } else {
-        String::new()
-    }
+    if n > SCATTER_POINTS { format!(" {} of them are drawn.", count(SCATTER_POINTS as u64)) } else { String::new() }
 }
 
 fn largest_errors(points: &[(f64, f64)]) -> Vec<Vec<String>> {

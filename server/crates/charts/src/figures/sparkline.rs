@@ -28,17 +28,8 @@ pub struct Sparkline {
 
 /// Line with a dot at its last value. Meant inline: use [`Figure::svg`] alone.
 pub fn sparkline(values: &Sparkline, id_prefix: &str) -> Figure {
-    let title = if values.name.is_empty() {
-        "Trend"
-    } else {
-        &values.name
-    };
-    let finite: Vec<f64> = values
-        .values
-        .iter()
-        .copied()
-        .filter(|v| is_plottable(*v))
-        .collect();
+    let title = if values.name.is_empty() { "Trend" } else { &values.name };
+    let finite: Vec<f64> = values.values.iter().copied().filter(|v| is_plottable(*v)).collect();
     let dropped = values.values.len() - finite.len();
     let caption = match finite.last() {
         None => "No data.".to_owned(),
@@ -59,12 +50,7 @@ pub fn sparkline(values: &Sparkline, id_prefix: &str) -> Figure {
         title: title.to_owned(),
         caption,
         header: header(&["Place", "Value"]),
-        table: values
-            .values
-            .iter()
-            .enumerate()
-            .map(|(i, value)| vec![(i + 1).to_string(), number(*value)])
-            .collect(),
+        table: values.values.iter().enumerate().map(|(i, value)| vec![(i + 1).to_string(), number(*value)]).collect(),
     }
 }
 
@@ -81,17 +67,9 @@ fn draw(sheet: &Sheet, values: &Sparkline) -> Drawn {
     if let Some(threshold) = threshold {
         let y = px(place(0.0, threshold).1);
         let pen = Pen::new(Ink::Bad).dashed(Dash::Dotted);
-        area.draw(&PathElement::new(
-            vec![(px(0.0), y), (px(WIDTH), y)],
-            pen.line(1.0),
-        ))?;
+        area.draw(&PathElement::new(vec![(px(0.0), y), (px(WIDTH), y)], pen.line(1.0)))?;
     }
-    let indexed: Vec<(f64, f64)> = values
-        .values
-        .iter()
-        .enumerate()
-        .map(|(i, v)| (i as f64, *v))
-        .collect();
+    let indexed: Vec<(f64, f64)> = values.values.iter().enumerate().map(|(i, v)| (i as f64, *v)).collect();
     let pen = Pen::new(Ink::Series(0));
     for piece in indexed.split(|(_, value)| !is_plottable(*value)) {
         let points: Vec<_> = thin::curve(piece, WIDTH as usize)

@@ -58,11 +58,7 @@ struct Bar<'a> {
 
 impl Bar<'_> {
     fn words(&self) -> String {
-        let attempt = if self.of.attempt > 1 {
-            format!(", attempt {}", self.of.attempt)
-        } else {
-            String::new()
-        };
+        let attempt = if self.of.attempt > 1 { format!(", attempt {}", self.of.attempt) } else { String::new() };
         format!(
             "{}{attempt}: {}, waited {}, worked {}",
             self.of.step,
@@ -94,13 +90,8 @@ pub fn run_timeline(values: &RunTimeline, id_prefix: &str) -> Figure {
 }
 
 impl SpanState {
-    const ALL: [SpanState; 5] = [
-        SpanState::Queued,
-        SpanState::Running,
-        SpanState::Succeeded,
-        SpanState::Failed,
-        SpanState::Cancelled,
-    ];
+    const ALL: [SpanState; 5] =
+        [SpanState::Queued, SpanState::Running, SpanState::Succeeded, SpanState::Failed, SpanState::Cancelled];
 
     fn name(self) -> &'static str {
         match self {
@@ -135,36 +126,23 @@ impl SpanState {
 
 fn bars(values: &RunTimeline) -> (Vec<String>, Vec<Bar<'_>>, usize) {
     let times = |s: &Span| [Some(s.queued_at), s.started_at, s.finished_at, Some(values.now)];
-    let usable: Vec<&Span> = values
-        .spans
-        .iter()
-        .filter(|s| times(s).into_iter().flatten().all(is_plottable))
-        .collect();
+    let usable: Vec<&Span> = values.spans.iter().filter(|s| times(s).into_iter().flatten().all(is_plottable)).collect();
     let dropped = values.spans.len() - usable.len();
     let begin = usable.iter().map(|s| s.queued_at).fold(f64::INFINITY, f64::min);
     let mut steps: Vec<String> = Vec::new();
     let mut bars = Vec::new();
     for span in usable {
-        let row = steps
-            .iter()
-            .position(|step| *step == span.step)
-            .unwrap_or_else(|| {
-                steps.push(span.step.clone());
-                steps.len() - 1
-            });
+        let row = steps.iter().position(|step| *step == span.step).unwrap_or_else(|| {
+            steps.push(span.step.clone());
+            steps.len() - 1
+        });
         if row >= DRAWN_STEPS {
             continue;
         }
         let queued = span.queued_at - begin;
         let ended = span.finished_at.unwrap_or(values.now) - begin;
         let started = span.started_at.map_or(ended, |at| at - begin).max(queued);
-        bars.push(Bar {
-            of: span,
-            row,
-            queued,
-            started,
-            ended: ended.max(started),
-        });
+        bars.push(Bar { of: span, row, queued, started, ended: ended.max(started) });
     }
     steps.truncate(DRAWN_STEPS);
     (steps, bars, dropped)
@@ -180,50 +158,25 @@ fn draw(sheet: &Sheet, steps: &[String], bars: &[Bar<'_>], legend: &Legend) -> D
     for bar in bars {
         let at = bar.row as f64;
         sheet.tip(&bar.words());
-        plane.rectangle(
-            [(bar.queued, at - 0.08), (bar.started, at + 0.08)],
-            SpanState::Queued.pen(),
-        )?;
+        plane.rectangle([(bar.queued, at - 0.08), (bar.started, at + 0.08)], SpanState::Queued.pen())?;
         if bar.of.started_at.is_some() {
             sheet.tip(&bar.words());
-            plane.rectangle(
-                [(bar.started, at - 0.3), (bar.ended, at + 0.3)],
-                bar.of.state.pen().opacity(0.85),
-            )?;
+            plane.rectangle([(bar.started, at - 0.3), (bar.ended, at + 0.3)], bar.of.state.pen().opacity(0.85))?;
         }
         if let Some(marker) = bar.of.state.end_marker() {
             plane.marker((bar.ended, at), marker, bar.of.state.pen(), 4.5)?;
         }
     }
     for (row, _) in steps.iter().enumerate() {
-        let last = bars
-            .iter()
-            .filter(|b| b.row == row)
-            .max_by(|a, b| a.ended.total_cmp(&b.ended));
+        let last = bars.iter().filter(|b| b.row == row).max_by(|a, b| a.ended.total_cmp(&b.ended));
         let Some(bar) = last else { continue };
         let words = label(bar);
         let room = plane.place((right, 0.0)).0 - plane.place((bar.ended, 0.0)).0 - 10.0;
         if text::width(&words, LAYOUT_TEXT_SIZE) <= room {
-            plane.text(
-                (bar.ended, row as f64),
-                (9.0, 0.0),
-                &words,
-                Anchor::Start,
-                Lettering::LABEL,
-            )?;
+            plane.text((bar.ended, row as f64), (9.0, 0.0), &words, Anchor::Start, Lettering::LABEL)?;
         } else {
-            let before = bars
-                .iter()
-                .filter(|b| b.row == row)
-                .map(|b| b.queued)
-                .fold(bar.queued, f64::min);
-            plane.text(
-                (before, row as f64),
-                (-6.0, 0.0),
-                &words,
-                Anchor::End,
-                Lettering::LABEL,
-            )?;
+            let before = bars.iter().filter(|b| b.row == row).map(|b| b.queued).fold(bar.queued, f64::min);
+            plane.text((before, row as f64), (-6.0, 0.0), &words, Anchor::End, Lettering::LABEL)?;
         }
     }
     Ok(())
@@ -242,11 +195,7 @@ fn elapsed_axis(end: f64) -> Axis {
     Axis {
         low: 0.0,
         high: (axis.high * unit).max(1e-3),
-        ticks: axis
-            .ticks
-            .into_iter()
-            .map(|(at, text)| (at * unit, text))
-            .collect(),
+        ticks: axis.ticks.into_iter().map(|(at, text)| (at * unit, text)).collect(),
         ..axis
     }
 }
@@ -285,11 +234,7 @@ fn conclusion(steps: &[String], bars: &[Bar<'_>]) -> String {
     let retries = bars.iter().filter(|b| b.of.attempt > 1).count();
     let mut words = format!("{} in {}", counted(steps.len(), "step", "steps"), duration(end));
     if let Some(longest) = bars.iter().max_by(|a, b| worked(a).total_cmp(&worked(b))) {
-        words.push_str(&format!(
-            "; longest: {} ({})",
-            longest.of.step,
-            duration(worked(longest))
-        ));
+        words.push_str(&format!("; longest: {} ({})", longest.of.step, duration(worked(longest))));
     }
     words.push_str(&format!("; waited {} in all", duration(waited)));
     if retries > 0 {

@@ -62,10 +62,7 @@ pub fn tuning_history(values: &TuningHistory, id_prefix: &str) -> Figure {
     }
     let mut trials = values.trials.clone();
     trials.sort_by_key(|trial| trial.number);
-    let dropped = trials
-        .iter()
-        .filter(|t| t.value.is_some_and(|v| !is_plottable(v)))
-        .count();
+    let dropped = trials.iter().filter(|t| t.value.is_some_and(|v| !is_plottable(v))).count();
     for trial in &mut trials {
         trial.value = trial.value.filter(|v| is_plottable(*v));
     }
@@ -83,13 +80,8 @@ pub fn tuning_history(values: &TuningHistory, id_prefix: &str) -> Figure {
 }
 
 impl TrialState {
-    const ALL: [TrialState; 5] = [
-        TrialState::Complete,
-        TrialState::Pruned,
-        TrialState::Infeasible,
-        TrialState::Failed,
-        TrialState::Running,
-    ];
+    const ALL: [TrialState; 5] =
+        [TrialState::Complete, TrialState::Pruned, TrialState::Infeasible, TrialState::Failed, TrialState::Running];
 
     fn name(self) -> &'static str {
         match self {
@@ -117,9 +109,7 @@ fn draw(sheet: &Sheet, values: &TuningHistory, trials: &[Trial], legend: &Legend
     legend.draw(sheet, &top)?;
     let y = Axis::around(objective(values), trials.iter().filter_map(|t| t.value), 5);
     let numbers = trials.iter().map(|t| t.number as f64);
-    let x = Axis::tight("Trial", numbers, 8, 0.02)
-        .whole_ticks()
-        .without_grid();
+    let x = Axis::tight("Trial", numbers, 8, 0.02).whole_ticks().without_grid();
     let foot = y.low;
     let plane = Plane::draw(sheet, &rest, x, y)?;
     plane.baseline()?;
@@ -128,11 +118,7 @@ fn draw(sheet: &Sheet, values: &TuningHistory, trials: &[Trial], legend: &Legend
         let (marker, pen) = trial.state.look();
         let at = (trial.number as f64, trial.value.unwrap_or(foot));
         let value = trial.value.map_or_else(|| "no value".to_owned(), number);
-        sheet.tip(&format!(
-            "trial {}, {}: {value}",
-            trial.number,
-            trial.state.name()
-        ));
+        sheet.tip(&format!("trial {}, {}: {value}", trial.number, trial.state.name()));
         plane.marker(at, marker, pen, 3.6)?;
     }
     Ok(())
@@ -174,11 +160,7 @@ fn best_pen() -> Pen {
 }
 
 fn objective(values: &TuningHistory) -> &str {
-    if values.objective.is_empty() {
-        "Objective"
-    } else {
-        &values.objective
-    }
+    if values.objective.is_empty() { "Objective" } else { &values.objective }
 }
 
 fn legend(trials: &[Trial]) -> Legend {
@@ -187,10 +169,7 @@ fn legend(trials: &[Trial]) -> Legend {
         let n = trials.iter().filter(|t| t.state == state).count();
         if n > 0 {
             let (marker, pen) = state.look();
-            entries.push((
-                Sample::Marker(marker, pen),
-                format!("{} ({})", state.name(), count(n as u64)),
-            ));
+            entries.push((Sample::Marker(marker, pen), format!("{} ({})", state.name(), count(n as u64))));
         }
     }
     Legend::layout(entries, WIDE)

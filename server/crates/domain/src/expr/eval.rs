@@ -117,12 +117,7 @@ fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
 }
 
 /// SQL's IN: true on a match, null when nothing matched and a null was involved, else false.
-fn contains<'r, R: Row + ?Sized>(
-    item: &Value<'_>,
-    list: &'r [Node<usize>],
-    negated: bool,
-    row: &'r R,
-) -> Value<'r> {
+fn contains<'r, R: Row + ?Sized>(item: &Value<'_>, list: &'r [Node<usize>], negated: bool, row: &'r R) -> Value<'r> {
     let mut unknown = item.is_null();
     for candidate in list {
         match compare(item, &evaluate(candidate, row)) {
@@ -153,7 +148,15 @@ fn call<'r, R: Row + ?Sized>(function: Function, arguments: &'r [Node<usize>], r
         F::Ln => numeric(f64::ln),
         F::Log10 => numeric(f64::log10),
         F::Exp => numeric(f64::exp),
-        F::Sign => numeric(|x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 }),
+        F::Sign => numeric(|x| {
+            if x > 0.0 {
+                1.0
+            } else if x < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }
+        }),
         F::Power => arithmetic(argument(0), argument(1), f64::powf),
         F::Round => round(argument(0), arguments.get(1).map(|node| evaluate(node, row))),
         F::Least => extreme(arguments, row, Ordering::Less),

@@ -14,9 +14,9 @@ mod parse;
 
 use serde::{Serialize, Serializer};
 
-pub use bind::{BindError, Bound};
 #[cfg(feature = "parse")]
 pub(crate) use bind::nearest;
+pub use bind::{BindError, Bound};
 pub use eval::Row;
 pub use function::Function;
 

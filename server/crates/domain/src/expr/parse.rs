@@ -23,8 +23,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, ExpressionError> {
         ExpressionError::Syntax(message.trim_start_matches("sql parser error: ").to_owned())
     };
     let dialect = PostgreSqlDialect {};
-    let mut parser =
-        Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).try_with_sql(text).map_err(syntax)?;
+    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).try_with_sql(text).map_err(syntax)?;
     let expression = parser.parse_expr().map_err(syntax)?;
     match parser.next_token().token {
         Token::EOF => convert(expression, 0),
@@ -102,11 +101,7 @@ fn between(expr: Expr, low: Expr, high: Expr, negated: bool, depth: usize) -> Re
     Ok(if negated { Node::Not(Box::new(inside)) } else { inside })
 }
 
-fn case(
-    conditions: Vec<CaseWhen>,
-    otherwise: Option<Box<Expr>>,
-    depth: usize,
-) -> Result<Tree, ExpressionError> {
+fn case(conditions: Vec<CaseWhen>, otherwise: Option<Box<Expr>>, depth: usize) -> Result<Tree, ExpressionError> {
     let branches = conditions
         .into_iter()
         .map(|when| Ok((convert(when.condition, depth + 1)?, convert(when.result, depth + 1)?)))

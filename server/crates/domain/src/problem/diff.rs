@@ -30,11 +30,7 @@ fn compare(pointer: &str, before: Option<&Value>, after: Option<&Value>, found: 
                 compare(&child(&position.to_string()), old.get(position), new.get(position), found);
             }
         }
-        _ => found.push(FieldChange {
-            pointer: pointer.to_owned(),
-            before: before.cloned(),
-            after: after.cloned(),
-        }),
+        _ => found.push(FieldChange { pointer: pointer.to_owned(), before: before.cloned(), after: after.cloned() }),
     }
 }
 

@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    Approvals, Business, Canary, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal, Mistake,
-    Monitoring, Notify, ProblemDocument, Promote, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target,
-    TimeFormat,
+    Approvals, Business, Canary, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal, Mistake, Monitoring,
+    Notify, ProblemDocument, Promote, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target, TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Direction, Metric, TargetKind};
@@ -157,7 +156,10 @@ fn split(table: &Table<'_>) -> Option<Split> {
     table.close();
     let (validation, test) = (validation?, test?);
     if validation + test > 0.8 {
-        table.mistake("test", format!("validation and test take {} of the rows; leave at least 0.2 to train on", validation + test));
+        table.mistake(
+            "test",
+            format!("validation and test take {} of the rows; leave at least 0.2 to train on", validation + test),
+        );
         return None;
     }
     Some(if by_time? {
@@ -262,7 +264,9 @@ fn goal(table: &Table<'_>, kind: Option<TargetKind>, closes: bool) -> Option<Goa
     };
     if let (Some(metric), Some(bound)) = (metric, bound) {
         match (metric.direction(), bound) {
-            (Direction::Up, Bound::AtMost(_)) => table.mistake("at_most", format!("more {metric} is better; say at_least")),
+            (Direction::Up, Bound::AtMost(_)) => {
+                table.mistake("at_most", format!("more {metric} is better; say at_least"))
+            }
             (Direction::Down, Bound::AtLeast(_)) => {
                 table.mistake("at_least", format!("less {metric} is better; say at_most"));
             }
@@ -353,12 +357,8 @@ fn monitoring(table: &Table<'_>) -> Option<Monitoring> {
     });
     let drift = match monitoring.optional_table("drift") {
         Some(drift) => {
-            let metrics = [
-                ("kl", DriftMetric::Kl),
-                ("js", DriftMetric::Js),
-                ("psi", DriftMetric::Psi),
-                ("ks", DriftMetric::Ks),
-            ];
+            let metrics =
+                [("kl", DriftMetric::Kl), ("js", DriftMetric::Js), ("psi", DriftMetric::Psi), ("ks", DriftMetric::Ks)];
             let metric = drift.word_of("metric", &metrics, DriftMetric::Kl);
             let threshold = drift.number_in("threshold", 1e-6, 1e6, Some(0.1));
             let windows = drift.number_in("windows", 1.0, 1_000.0, Some(2.0));
@@ -383,8 +383,11 @@ fn retraining(table: &Table<'_>) -> Option<Retraining> {
     let new_rows = table.optional_whole("new_rows");
     let on_drift = table.truth_or("on_drift", false);
     let cool_down = table.span_or("cool_down", "6h");
-    let promote =
-        table.word_of("promote", &[("approval", Promote::Approval), ("automatic", Promote::Automatic)], Promote::Approval);
+    let promote = table.word_of(
+        "promote",
+        &[("approval", Promote::Approval), ("automatic", Promote::Automatic)],
+        Promote::Approval,
+    );
     table.close();
     Some(Retraining { cron, timezone, new_rows, on_drift, cool_down: cool_down?, promote: promote? })
 }

@@ -31,7 +31,8 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a length of time; write a whole number and s, m, h, d or w, as in \"6h\"");
+        let wrong =
+            || format!("{text:?} is not a length of time; write a whole number and s, m, h, d or w, as in \"6h\"");
         let unit = text.chars().last().ok_or_else(wrong)?;
         let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
         let count: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;

@@ -92,10 +92,7 @@ fn json_and_toml_of_the_same_document_have_one_digest() {
 #[test]
 fn a_changed_limit_is_another_digest() {
     let stricter = TAXI.replace("at_least = 0.70", "at_least = 0.71");
-    assert_ne!(
-        ProblemDocument::parse(&stricter).unwrap().digest(),
-        ProblemDocument::parse(TAXI).unwrap().digest()
-    );
+    assert_ne!(ProblemDocument::parse(&stricter).unwrap().digest(), ProblemDocument::parse(TAXI).unwrap().digest());
 }
 
 #[test]

@@ -40,9 +40,7 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     pub(super) fn new(value: &'a Value, pointer: &str, mistakes: &'a Mistakes) -> Option<Self> {
         match value {
-            Value::Object(map) => {
-                Some(Self { map, pointer: pointer.to_owned(), mistakes, known: RefCell::default() })
-            }
+            Value::Object(map) => Some(Self { map, pointer: pointer.to_owned(), mistakes, known: RefCell::default() }),
             other => {
                 mistakes.add(pointer, format!("must be a table, got {}", kind_of(other)));
                 None

@@ -94,9 +94,8 @@ impl Cells {
 
     /// The cells of `rows`, in that order.
     pub fn take(&self, rows: &[u32]) -> Self {
-        let validity = self.validity().map(|present| {
-            rows.iter().map(|row| present.get_bit(*row as usize)).collect::<Bitmap>()
-        });
+        let validity =
+            self.validity().map(|present| rows.iter().map(|row| present.get_bit(*row as usize)).collect::<Bitmap>());
         match self {
             Self::Integer(cells) => Self::Integer(gather(cells, rows, validity)),
             Self::Number(cells) => Self::Number(gather(cells, rows, validity)),

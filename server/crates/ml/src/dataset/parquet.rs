@@ -3,7 +3,9 @@
 use std::io::Cursor;
 
 use millrace_domain::schema::ColumnType;
-use polars::prelude::{DataFrame, DataType, IntoColumn, ParquetCompression, ParquetReader, ParquetWriter, SerReader, Series};
+use polars::prelude::{
+    DataFrame, DataType, IntoColumn, ParquetCompression, ParquetReader, ParquetWriter, SerReader, Series,
+};
 use polars_arrow::array::{Array, BooleanArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::{ArrowDataType, Field, TimeUnit};
 

@@ -66,8 +66,14 @@ fn any_change_changes_the_digest() {
     reordered.swap(0, 1);
     let changes = [
         ("a cell", with(0, ColumnData::Integer(vec![Some(i64::MAX), None, Some(-4)]))),
-        ("a null for an empty text", with(4, ColumnData::Text(vec![None, None, Some("a text beyond twelve bytes".into())]))),
-        ("a text moved to its neighbour", with(4, ColumnData::Text(vec![None, Some(String::new()), Some("a text beyond twelve bytes".into())]))),
+        (
+            "a null for an empty text",
+            with(4, ColumnData::Text(vec![None, None, Some("a text beyond twelve bytes".into())])),
+        ),
+        (
+            "a text moved to its neighbour",
+            with(4, ColumnData::Text(vec![None, Some(String::new()), Some("a text beyond twelve bytes".into())])),
+        ),
         ("a type", with(0, ColumnData::Time(vec![Some(i64::MAX), None, Some(-3)]))),
         ("the sign of zero", with(1, ColumnData::Number(vec![Some(0.1), Some(0.0), None]))),
         ("a name", dataset(renamed).digest()),
@@ -82,7 +88,10 @@ fn any_change_changes_the_digest() {
 /// The definition of the digest is a promise; the value was computed from it with Python 3 (hashlib, struct).
 #[test]
 fn the_digest_of_the_sample_is_fixed() {
-    assert_eq!(dataset(sample()).digest().to_string(), "835ac0ced1c4ddb7da2e2f3b57a521d55b4fabe5038b52a731bd31085ab18676");
+    assert_eq!(
+        dataset(sample()).digest().to_string(),
+        "835ac0ced1c4ddb7da2e2f3b57a521d55b4fabe5038b52a731bd31085ab18676"
+    );
 }
 
 #[test]

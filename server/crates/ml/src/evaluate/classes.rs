@@ -13,9 +13,8 @@ pub(crate) const THRESHOLD: f64 = 0.5;
 /// Scorers of binary outcomes.
 pub(super) fn of_two(outcomes: &BinaryOutcomes, metric: Metric) -> Option<Scorer<'_>> {
     let BinaryOutcomes { scores, labels } = outcomes;
-    let of_counts = |f: fn(Counts) -> Option<f64>| -> Scorer<'_> {
-        Box::new(move |weights| f(Counts::of(outcomes, weights)))
-    };
+    let of_counts =
+        |f: fn(Counts) -> Option<f64>| -> Scorer<'_> { Box::new(move |weights| f(Counts::of(outcomes, weights))) };
     Some(match metric {
         Metric::RocAuc => {
             let ranking = Ranking::new(scores);
@@ -34,11 +33,8 @@ pub(super) fn of_two(outcomes: &BinaryOutcomes, metric: Metric) -> Option<Scorer
             Box::new(move |weights| weighted_mean(&losses, weights))
         }
         Metric::Brier => {
-            let losses: Vec<f64> = scores
-                .iter()
-                .zip(labels)
-                .map(|(score, &label)| (score - f64::from(u8::from(label))).powi(2))
-                .collect();
+            let losses: Vec<f64> =
+                scores.iter().zip(labels).map(|(score, &label)| (score - f64::from(u8::from(label))).powi(2)).collect();
             Box::new(move |weights| weighted_mean(&losses, weights))
         }
         Metric::Accuracy => of_counts(Counts::accuracy),
@@ -75,18 +71,13 @@ pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer
             })
         }
         Metric::LogLoss => {
-            let losses: Vec<f64> = labels
-                .iter()
-                .enumerate()
-                .map(|(row, &label)| surprise(outcomes.row(row)[label as usize]))
-                .collect();
+            let losses: Vec<f64> =
+                labels.iter().enumerate().map(|(row, &label)| surprise(outcomes.row(row)[label as usize])).collect();
             Box::new(move |weights| weighted_mean(&losses, weights))
         }
         Metric::Accuracy => of_table(Table::accuracy),
         Metric::BalancedAccuracy => of_table(Table::balanced_accuracy),
-        Metric::F1 => {
-            of_table(|table| table.macro_average(|right, drawn, true_| 2.0 * right / (drawn + true_)))
-        }
+        Metric::F1 => of_table(|table| table.macro_average(|right, drawn, true_| 2.0 * right / (drawn + true_))),
         Metric::Precision => of_table(|table| table.macro_average(|right, drawn, _| right / drawn)),
         Metric::Recall => of_table(|table| table.macro_average(|right, _, true_| right / true_)),
         Metric::PrAuc | Metric::Brier | Metric::Rmse | Metric::Mae | Metric::R2 => return None,
@@ -99,10 +90,7 @@ fn surprise(probability: f64) -> f64 {
 }
 
 pub(super) fn weighted_mean(values: &[f64], weights: &[f64]) -> Option<f64> {
-    share(
-        sum(values.iter().zip(weights).map(|(value, weight)| value * weight)),
-        sum(weights.iter().copied()),
-    )
+    share(sum(values.iter().zip(weights).map(|(value, weight)| value * weight)), sum(weights.iter().copied()))
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -164,10 +152,7 @@ struct Table {
 
 impl Table {
     fn of(classes: usize, labels: &[u32], predicted: &[u32], weights: &[f64]) -> Self {
-        let mut table = Self {
-            classes: vec![(0.0, 0.0, 0.0); classes],
-            total: 0.0,
-        };
+        let mut table = Self { classes: vec![(0.0, 0.0, 0.0); classes], total: 0.0 };
         for ((&label, &guess), &weight) in labels.iter().zip(predicted).zip(weights) {
             if label == guess {
                 table.classes[label as usize].0 += weight;
@@ -185,11 +170,7 @@ impl Table {
 
     /// Mean recall over the classes that occur; none when only one does.
     fn balanced_accuracy(&self) -> Option<f64> {
-        let recalls: Vec<f64> = self
-            .classes
-            .iter()
-            .filter_map(|(right, _, true_)| share(*right, *true_))
-            .collect();
+        let recalls: Vec<f64> = self.classes.iter().filter_map(|(right, _, true_)| share(*right, *true_)).collect();
         (recalls.len() > 1).then(|| mean(&recalls))
     }
 
@@ -200,13 +181,7 @@ impl Table {
             .classes
             .iter()
             .filter(|(_, drawn, true_)| *drawn > 0.0 || *true_ > 0.0)
-            .map(|&(right, drawn, true_)| {
-                if right > 0.0 {
-                    score(right, drawn, true_)
-                } else {
-                    0.0
-                }
-            })
+            .map(|&(right, drawn, true_)| if right > 0.0 { score(right, drawn, true_) } else { 0.0 })
             .collect();
         (scores.len() > 1).then(|| mean(&scores))
     }

@@ -39,8 +39,7 @@ pub fn compare(
     if !champion.pairs_with(challenger) {
         return Err(OutcomeError::Unpaired);
     }
-    let (Some(of_champion), Some(of_challenger)) = (champion.scorer(metric), challenger.scorer(metric))
-    else {
+    let (Some(of_champion), Some(of_challenger)) = (champion.scorer(metric), challenger.scorer(metric)) else {
         return Ok(None);
     };
     let improvement = |weights: &[f64]| {
@@ -58,9 +57,7 @@ pub fn compare(
     resamples(champion.len(), RESAMPLES, seed, |weights| {
         replicates.extend(improvement(weights).map(|(_, _, better)| better));
     });
-    let interval = (champion.len() > 1)
-        .then(|| percentile_interval(replicates, RESAMPLES))
-        .flatten();
+    let interval = (champion.len() > 1).then(|| percentile_interval(replicates, RESAMPLES)).flatten();
     Ok(Some(Comparison {
         metric,
         rows: champion.len() as u64,

@@ -45,9 +45,7 @@ impl BinaryOutcomes {
             return Vec::new();
         }
         let start = (None, 0.0, 0.0);
-        let path: Vec<_> = std::iter::once(start)
-            .chain(steps.iter().map(|&(t, p, n)| (Some(t), p, n)))
-            .collect();
+        let path: Vec<_> = std::iter::once(start).chain(steps.iter().map(|&(t, p, n)| (Some(t), p, n))).collect();
         let straight = |position: usize| {
             let [(_, a, b), (_, c, d), (_, e, f)] = [path[position - 1], path[position], path[position + 1]];
             (c - a) == (e - c) && (d - b) == (f - d)
@@ -56,11 +54,7 @@ impl BinaryOutcomes {
             .filter(|&position| position <= 1 || position + 1 == path.len() || !straight(position))
             .map(|position| {
                 let (threshold, found, raised) = path[position];
-                CurvePoint {
-                    x: raised / negatives,
-                    y: found / positives,
-                    threshold,
-                }
+                CurvePoint { x: raised / negatives, y: found / positives, threshold }
             })
             .collect()
     }
@@ -77,13 +71,7 @@ impl BinaryOutcomes {
             y: found / (found + raised),
             threshold: Some(threshold),
         };
-        std::iter::once(CurvePoint {
-            x: 0.0,
-            y: 1.0,
-            threshold: None,
-        })
-        .chain(steps.iter().map(point))
-        .collect()
+        std::iter::once(CurvePoint { x: 0.0, y: 1.0, threshold: None }).chain(steps.iter().map(point)).collect()
     }
 
     /// Mean score beside the share of positives in `bins` bins of equally many rows; empty bins are left out.
@@ -93,9 +81,7 @@ impl BinaryOutcomes {
     pub fn calibration(&self, bins: usize) -> Vec<CalibrationBin> {
         let mut sorted = self.scores.clone();
         sorted.sort_by(f64::total_cmp);
-        let edges: Vec<f64> = (0..=bins)
-            .map(|edge| quantile(&sorted, edge as f64 / bins as f64))
-            .collect();
+        let edges: Vec<f64> = (0..=bins).map(|edge| quantile(&sorted, edge as f64 / bins as f64)).collect();
         let inner = &edges[1..bins];
         let mut rows = vec![Vec::new(); bins];
         for (row, score) in self.scores.iter().enumerate() {
@@ -139,7 +125,5 @@ pub(super) fn thin<T: Copy>(points: Vec<T>, most: usize) -> Vec<T> {
     if points.len() <= most {
         return points;
     }
-    (0..most)
-        .map(|position| points[position * (points.len() - 1) / (most - 1)])
-        .collect()
+    (0..most).map(|position| points[position * (points.len() - 1) / (most - 1)]).collect()
 }

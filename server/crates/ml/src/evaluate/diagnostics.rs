@@ -73,12 +73,8 @@ impl Diagnostics {
                 prevalence: outcomes.labels.iter().filter(|label| **label).count() as f64
                     / outcomes.labels.len() as f64,
             },
-            Outcomes::Multiclass(outcomes) => Self::Multiclass {
-                confusion: outcomes.confusion(),
-            },
-            Outcomes::Regression(outcomes) => Self::Regression {
-                residuals: outcomes.residuals(),
-            },
+            Outcomes::Multiclass(outcomes) => Self::Multiclass { confusion: outcomes.confusion() },
+            Outcomes::Regression(outcomes) => Self::Regression { residuals: outcomes.residuals() },
         }
     }
 }
@@ -96,14 +92,8 @@ impl Confusion {
 impl BinaryOutcomes {
     /// How often each class was taken for each, at the threshold 0.5.
     pub fn confusion(&self) -> Confusion {
-        let predicted = self
-            .scores
-            .iter()
-            .map(|score| usize::from(*score > classes::THRESHOLD));
-        Confusion::count(
-            2,
-            self.labels.iter().map(|label| usize::from(*label)).zip(predicted),
-        )
+        let predicted = self.scores.iter().map(|score| usize::from(*score > classes::THRESHOLD));
+        Confusion::count(2, self.labels.iter().map(|label| usize::from(*label)).zip(predicted))
     }
 }
 
@@ -111,22 +101,14 @@ impl ClassOutcomes {
     /// How often each class was taken for each.
     pub fn confusion(&self) -> Confusion {
         let predicted = (0..self.labels.len()).map(|row| outcomes::most_probable(self.row(row)) as usize);
-        Confusion::count(
-            self.classes,
-            self.labels.iter().map(|label| *label as usize).zip(predicted),
-        )
+        Confusion::count(self.classes, self.labels.iter().map(|label| *label as usize).zip(predicted))
     }
 }
 
 impl NumberOutcomes {
     /// How far predictions were off.
     pub fn residuals(&self) -> Residuals {
-        let mut errors: Vec<f64> = self
-            .actual
-            .iter()
-            .zip(&self.predicted)
-            .map(|(a, p)| a - p)
-            .collect();
+        let mut errors: Vec<f64> = self.actual.iter().zip(&self.predicted).map(|(a, p)| a - p).collect();
         errors.sort_by(f64::total_cmp);
         let count = errors.len() as f64;
         let mean = sum(errors.iter().copied()) / count;
@@ -135,14 +117,7 @@ impl NumberOutcomes {
             mean,
             standard_deviation: variance.sqrt(),
             quantiles: [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0].map(|share| quantile(&errors, share)),
-            points: thin(
-                self.actual
-                    .iter()
-                    .copied()
-                    .zip(self.predicted.iter().copied())
-                    .collect(),
-                RESIDUAL_POINTS,
-            ),
+            points: thin(self.actual.iter().copied().zip(self.predicted.iter().copied()).collect(), RESIDUAL_POINTS),
         }
     }
 }

@@ -20,13 +20,10 @@ pub(super) fn intervals(
     metrics: &BTreeMap<Metric, f64>,
     seed: u64,
 ) -> BTreeMap<Metric, (f64, f64)> {
-    let (closed, open): (Vec<Metric>, Vec<Metric>) = metrics
-        .keys()
-        .partition(|metric| has_closed_form(outcomes, **metric));
-    let mut found: BTreeMap<Metric, (f64, f64)> = closed
-        .into_iter()
-        .filter_map(|metric| Some((metric, closed_form(outcomes, metric)?)))
-        .collect();
+    let (closed, open): (Vec<Metric>, Vec<Metric>) =
+        metrics.keys().partition(|metric| has_closed_form(outcomes, **metric));
+    let mut found: BTreeMap<Metric, (f64, f64)> =
+        closed.into_iter().filter_map(|metric| Some((metric, closed_form(outcomes, metric)?))).collect();
     found.extend(bootstrap(outcomes, &open, seed));
     found
 }
@@ -34,10 +31,7 @@ pub(super) fn intervals(
 fn has_closed_form(outcomes: &Outcomes, metric: Metric) -> bool {
     match outcomes {
         Outcomes::Binary(_) => {
-            matches!(
-                metric,
-                Metric::RocAuc | Metric::Accuracy | Metric::Precision | Metric::Recall
-            )
+            matches!(metric, Metric::RocAuc | Metric::Accuracy | Metric::Precision | Metric::Recall)
         }
         Outcomes::Multiclass(_) => metric == Metric::Accuracy,
         Outcomes::Regression(_) => false,
@@ -54,10 +48,7 @@ fn closed_form(outcomes: &Outcomes, metric: Metric) -> Option<(f64, f64)> {
             match metric {
                 Metric::Precision => wilson(counts.true_positive, drawn),
                 Metric::Recall => wilson(counts.true_positive, positive),
-                _ => wilson(
-                    counts.true_positive + counts.true_negative,
-                    outcomes.scores.len() as f64,
-                ),
+                _ => wilson(counts.true_positive + counts.true_negative, outcomes.scores.len() as f64),
             }
         }
         Outcomes::Multiclass(_) => {
@@ -77,10 +68,7 @@ fn wilson(successes: f64, n: f64) -> Option<(f64, f64)> {
     let centre = share + Z * Z / (2.0 * n);
     let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
-    Some((
-        ((centre - spread) / scale).max(0.0),
-        ((centre + spread) / scale).min(1.0),
-    ))
+    Some((((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)))
 }
 
 /// DeLong's interval of the area under the ROC curve (Biometrics 44, 1988), on the logit scale so that it stays inside 0
@@ -106,8 +94,7 @@ fn delong(outcomes: &BinaryOutcomes) -> Option<(f64, f64)> {
         positives_above += tally.positive;
         negatives_above += tally.negative;
     }
-    let variance =
-        of_positives / (positives - 1.0) / positives + of_negatives / (negatives - 1.0) / negatives;
+    let variance = of_positives / (positives - 1.0) / positives + of_negatives / (negatives - 1.0) / negatives;
     if !(variance > 0.0 && area > 0.0 && area < 1.0) {
         return None;
     }
@@ -119,10 +106,8 @@ fn delong(outcomes: &BinaryOutcomes) -> Option<(f64, f64)> {
 
 /// Percentile intervals of several metrics over the same resamples.
 fn bootstrap(outcomes: &Outcomes, metrics: &[Metric], seed: u64) -> Vec<(Metric, (f64, f64))> {
-    let scorers: Vec<(Metric, Scorer<'_>)> = metrics
-        .iter()
-        .filter_map(|metric| Some((*metric, outcomes.scorer(*metric)?)))
-        .collect();
+    let scorers: Vec<(Metric, Scorer<'_>)> =
+        metrics.iter().filter_map(|metric| Some((*metric, outcomes.scorer(*metric)?))).collect();
     if scorers.is_empty() || outcomes.len() < 2 {
         return Vec::new();
     }

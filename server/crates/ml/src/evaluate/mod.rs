@@ -56,17 +56,10 @@ pub struct Evaluation {
 /// Intervals are DeLong's for the binary area under the ROC curve, Wilson's for shares (accuracy, binary precision and
 /// recall) and the percentile bootstrap's (200 resamples drawn from `seed`) for the rest.
 pub fn evaluate(part: Part, outcomes: &Outcomes, seed: u64) -> Evaluation {
-    let metrics: BTreeMap<Metric, f64> = Metric::of(outcomes.kind())
-        .filter_map(|metric| Some((metric, outcomes.metric(metric)?)))
-        .collect();
+    let metrics: BTreeMap<Metric, f64> =
+        Metric::of(outcomes.kind()).filter_map(|metric| Some((metric, outcomes.metric(metric)?))).collect();
     let intervals = interval::intervals(outcomes, &metrics, seed);
-    Evaluation {
-        part,
-        rows: outcomes.len() as u64,
-        metrics,
-        intervals,
-        diagnostics: Diagnostics::of(outcomes),
-    }
+    Evaluation { part, rows: outcomes.len() as u64, metrics, intervals, diagnostics: Diagnostics::of(outcomes) }
 }
 
 /// Computes one metric from the weights of the rows; what does not depend on the weights was computed before.

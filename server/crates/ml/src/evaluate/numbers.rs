@@ -9,11 +9,7 @@ use super::sum::{share, sum};
 
 /// Scorers of predicted numbers.
 pub(super) fn of_numbers(outcomes: &NumberOutcomes, metric: Metric) -> Option<Scorer<'_>> {
-    let errors = outcomes
-        .actual
-        .iter()
-        .zip(&outcomes.predicted)
-        .map(|(actual, predicted)| actual - predicted);
+    let errors = outcomes.actual.iter().zip(&outcomes.predicted).map(|(actual, predicted)| actual - predicted);
     Some(match metric {
         Metric::Rmse => {
             let squares: Vec<f64> = errors.map(|error| error * error).collect();
@@ -34,13 +30,7 @@ pub(super) fn of_numbers(outcomes: &NumberOutcomes, metric: Metric) -> Option<Sc
 /// 1 − residual / total sum of squares; none when the true numbers do not vary.
 fn r2(actual: &[f64], squared_errors: &[f64], weights: &[f64]) -> Option<f64> {
     let mean = weighted_mean(actual, weights)?;
-    let total = sum(actual
-        .iter()
-        .zip(weights)
-        .map(|(value, weight)| weight * (value - mean).powi(2)));
-    let residual = sum(squared_errors
-        .iter()
-        .zip(weights)
-        .map(|(square, weight)| weight * square));
+    let total = sum(actual.iter().zip(weights).map(|(value, weight)| weight * (value - mean).powi(2)));
+    let residual = sum(squared_errors.iter().zip(weights).map(|(square, weight)| weight * square));
     share(residual, total).map(|left| 1.0 - left)
 }

@@ -77,11 +77,7 @@ impl Outcomes {
             }),
             Self::Multiclass(outcomes) => Self::Multiclass(ClassOutcomes {
                 classes: outcomes.classes,
-                probabilities: positions
-                    .iter()
-                    .flat_map(|&position| outcomes.row(position))
-                    .copied()
-                    .collect(),
+                probabilities: positions.iter().flat_map(|&position| outcomes.row(position)).copied().collect(),
                 labels: pick(&outcomes.labels, positions),
             }),
             Self::Regression(outcomes) => Self::Regression(NumberOutcomes {
@@ -120,10 +116,7 @@ impl BinaryOutcomes {
             return Err(OutcomeError::Empty);
         }
         match scores.iter().position(|score| !(0.0..=1.0).contains(score)) {
-            Some(row) => Err(OutcomeError::Score {
-                row,
-                value: scores[row],
-            }),
+            Some(row) => Err(OutcomeError::Score { row, value: scores[row] }),
             None => Ok(Self { scores, labels }),
         }
     }
@@ -160,15 +153,7 @@ impl ClassOutcomes {
             probabilities.extend_from_slice(given);
             labels.push(label);
         }
-        if labels.is_empty() {
-            Err(OutcomeError::Empty)
-        } else {
-            Ok(Self {
-                classes,
-                probabilities,
-                labels,
-            })
-        }
+        if labels.is_empty() { Err(OutcomeError::Empty) } else { Ok(Self { classes, probabilities, labels }) }
     }
 
     /// The probabilities of one row.
@@ -178,10 +163,7 @@ impl ClassOutcomes {
 
     /// The most probable class of each row; the first of equals, as numpy's `argmax`.
     pub(super) fn predicted(&self) -> Vec<u32> {
-        self.probabilities
-            .chunks_exact(self.classes)
-            .map(most_probable)
-            .collect()
+        self.probabilities.chunks_exact(self.classes).map(most_probable).collect()
     }
 }
 
@@ -213,10 +195,7 @@ impl NumberOutcomes {
         if predicted.is_empty() {
             return Err(OutcomeError::Empty);
         }
-        let wrong = predicted
-            .iter()
-            .zip(&actual)
-            .position(|(a, b)| !(a.is_finite() && b.is_finite()));
+        let wrong = predicted.iter().zip(&actual).position(|(a, b)| !(a.is_finite() && b.is_finite()));
         match wrong {
             Some(row) => Err(OutcomeError::NotFinite { row }),
             None => Ok(Self { predicted, actual }),

@@ -20,22 +20,16 @@ impl Ranking {
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
         order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
         let differs = |position: &usize| {
-            position + 1 == order.len()
-                || scores[order[*position] as usize] != scores[order[position + 1] as usize]
+            position + 1 == order.len() || scores[order[*position] as usize] != scores[order[position + 1] as usize]
         };
-        let ends = (0..order.len())
-            .filter(differs)
-            .map(|position| position as u32 + 1)
-            .collect();
+        let ends = (0..order.len()).filter(differs).map(|position| position as u32 + 1).collect();
         Self { order, ends }
     }
 
     /// The runs of equal scores, highest first.
     pub fn runs(&self) -> impl Iterator<Item = &[u32]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, end)| &self.order[start as usize..*end as usize])
+        starts.zip(&self.ends).map(|(start, end)| &self.order[start as usize..*end as usize])
     }
 
     /// The weight of each class in each run, highest score first.

@@ -41,12 +41,7 @@ pub fn evaluate_slices(
             let observed = rows.metric(metric);
             let found: BTreeMap<Metric, f64> = observed.map(|value| (metric, value)).into_iter().collect();
             let interval = interval::intervals(&rows, &found, seed).remove(&metric);
-            Some(SliceEvaluation {
-                value,
-                rows: positions.len() as u64,
-                observed,
-                interval,
-            })
+            Some(SliceEvaluation { value, rows: positions.len() as u64, observed, interval })
         })
         .collect();
     slices.sort_by_key(|slice| std::cmp::Reverse(slice.rows));

@@ -8,17 +8,15 @@ use super::*;
 const TOLERANCE: f64 = 1e-12;
 
 const LABELS: [u8; 40] = [
-    1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 0, 1,
+    1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    0, 1,
 ];
 const SCORES: [f64; 40] = [
-    0.16, 0.57, 0.31, 0.69, 0.66, 0.58, 0.0, 0.24, 0.36, 0.4, 0.0, 0.51, 0.38, 0.17, 0.64, 0.42, 0.37, 0.85,
-    0.23, 0.35, 0.65, 0.39, 0.07, 0.39, 0.96, 0.0, 0.84, 0.4, 0.21, 1.0, 0.82, 0.33, 0.64, 0.77, 0.58, 0.8,
-    0.61, 0.79, 0.73, 0.46,
+    0.16, 0.57, 0.31, 0.69, 0.66, 0.58, 0.0, 0.24, 0.36, 0.4, 0.0, 0.51, 0.38, 0.17, 0.64, 0.42, 0.37, 0.85, 0.23,
+    0.35, 0.65, 0.39, 0.07, 0.39, 0.96, 0.0, 0.84, 0.4, 0.21, 1.0, 0.82, 0.33, 0.64, 0.77, 0.58, 0.8, 0.61, 0.79, 0.73,
+    0.46,
 ];
-const CLASSES: [u32; 30] = [
-    1, 1, 1, 2, 2, 0, 1, 1, 1, 0, 0, 1, 2, 0, 1, 2, 2, 0, 0, 2, 0, 0, 1, 2, 0, 1, 1, 0, 2, 2,
-];
+const CLASSES: [u32; 30] = [1, 1, 1, 2, 2, 0, 1, 1, 1, 0, 0, 1, 2, 0, 1, 2, 2, 0, 0, 2, 0, 0, 1, 2, 0, 1, 1, 0, 2, 2];
 #[rustfmt::skip]
 const PROBABILITIES: [[f64; 3]; 30] = [
     [0.3924, 0.4714, 0.1362], [0.0467, 0.9142, 0.0391], [0.1163, 0.7441, 0.1396], [0.1852, 0.0741, 0.7407],
@@ -31,12 +29,12 @@ const PROBABILITIES: [[f64; 3]; 30] = [
     [0.0928, 0.0632, 0.844], [0.5824, 0.0333, 0.3843],
 ];
 const ACTUAL: [f64; 25] = [
-    7.47, 2.96, 12.94, 9.91, 10.29, 6.99, 11.82, 7.84, 9.43, 5.57, 5.14, 15.34, 7.97, 11.17, 9.86, 8.24,
-    7.97, 12.52, 8.79, 9.39, 10.09, 14.71, 12.72, 11.53, 7.75,
+    7.47, 2.96, 12.94, 9.91, 10.29, 6.99, 11.82, 7.84, 9.43, 5.57, 5.14, 15.34, 7.97, 11.17, 9.86, 8.24, 7.97, 12.52,
+    8.79, 9.39, 10.09, 14.71, 12.72, 11.53, 7.75,
 ];
 const PREDICTED: [f64; 25] = [
-    5.7, 4.68, 14.69, 10.0, 11.4, 8.46, 13.37, 9.52, 9.05, 8.14, 3.57, 16.93, 9.01, 12.78, 12.98, 10.77,
-    6.55, 10.29, 10.32, 8.17, 10.37, 16.27, 10.55, 8.67, 8.44,
+    5.7, 4.68, 14.69, 10.0, 11.4, 8.46, 13.37, 9.52, 9.05, 8.14, 3.57, 16.93, 9.01, 12.78, 12.98, 10.77, 6.55, 10.29,
+    10.32, 8.17, 10.37, 16.27, 10.55, 8.67, 8.44,
 ];
 
 fn two() -> Outcomes {
@@ -105,85 +103,37 @@ fn multiclass_metrics_agree_with_scikit_learn() {
 
 #[test]
 fn regression_metrics_agree_with_scikit_learn() {
-    check(
-        &numbers(),
-        &[
-            (Metric::Rmse, 1.7438612330113885),
-            (Metric::Mae, 1.5804),
-            (Metric::R2, 0.6315783689119082),
-        ],
-    );
+    check(&numbers(), &[(Metric::Rmse, 1.7438612330113885), (Metric::Mae, 1.5804), (Metric::R2, 0.6315783689119082)]);
 }
 
 #[test]
 fn a_class_that_is_only_true_or_only_predicted_counts_as_in_scikit_learn() {
-    let rows = [
-        [1.0, 0.0, 0.0],
-        [0.0, 1.0, 0.0],
-        [0.0, 1.0, 0.0],
-        [0.0, 1.0, 0.0],
-        [0.0, 0.0, 1.0],
-        [1.0, 0.0, 0.0],
-    ];
-    let outcomes =
-        Outcomes::Multiclass(ClassOutcomes::new(3, rows.into_iter().zip([0, 0, 1, 1, 1, 0])).unwrap());
+    let rows = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]];
+    let outcomes = Outcomes::Multiclass(ClassOutcomes::new(3, rows.into_iter().zip([0, 0, 1, 1, 1, 0])).unwrap());
     close(outcomes.metric(Metric::F1).unwrap(), 0.48888888888888893);
     close(outcomes.metric(Metric::Precision).unwrap(), 0.5555555555555555);
     close(outcomes.metric(Metric::Recall).unwrap(), 0.4444444444444444);
-    close(
-        outcomes.metric(Metric::BalancedAccuracy).unwrap(),
-        0.6666666666666666,
-    );
+    close(outcomes.metric(Metric::BalancedAccuracy).unwrap(), 0.6666666666666666);
 }
 
 #[test]
 fn a_certain_mistake_costs_a_finite_log_loss() {
-    close(
-        binary(&[0.0, 1.0, 0.5], &[1, 0, 1])
-            .metric(Metric::LogLoss)
-            .unwrap(),
-        24.260151319598084,
-    );
+    close(binary(&[0.0, 1.0, 0.5], &[1, 0, 1]).metric(Metric::LogLoss).unwrap(), 24.260151319598084);
 }
 
 #[test]
 fn the_roc_curve_agrees_with_scikit_learn() {
-    let Outcomes::Binary(outcomes) = two() else {
-        unreachable!()
-    };
+    let Outcomes::Binary(outcomes) = two() else { unreachable!() };
     let curve = outcomes.roc_curve();
     assert_eq!(curve.len(), 17);
-    assert_eq!(
-        curve[0],
-        CurvePoint {
-            x: 0.0,
-            y: 0.0,
-            threshold: None
-        }
-    );
-    assert_eq!(
-        curve[8],
-        CurvePoint {
-            x: 0.125,
-            y: 0.7916666666666666,
-            threshold: Some(0.42)
-        }
-    );
-    assert_eq!(
-        curve[16],
-        CurvePoint {
-            x: 1.0,
-            y: 1.0,
-            threshold: Some(0.0)
-        }
-    );
+    assert_eq!(curve[0], CurvePoint { x: 0.0, y: 0.0, threshold: None });
+    assert_eq!(curve[8], CurvePoint { x: 0.125, y: 0.7916666666666666, threshold: Some(0.42) });
+    assert_eq!(curve[16], CurvePoint { x: 1.0, y: 1.0, threshold: Some(0.0) });
 }
 
 #[test]
 fn the_precision_recall_curve_agrees_with_scikit_learn() {
-    let Outcomes::Binary(outcomes) = two() else {
-        unreachable!()
-    };
+    let Outcomes::Binary(outcomes) = two() else { unreachable!() };
     let curve = outcomes.precision_recall_curve();
     assert_eq!(curve.len(), 35);
     close(curve[11].x, 0.4166666666666667);
@@ -193,9 +143,7 @@ fn the_precision_recall_curve_agrees_with_scikit_learn() {
 
 #[test]
 fn calibration_agrees_with_scikit_learn() {
-    let Outcomes::Binary(outcomes) = two() else {
-        unreachable!()
-    };
+    let Outcomes::Binary(outcomes) = two() else { unreachable!() };
     let expected = [
         (0.10500000000000001, 0.25),
         (0.34666666666666673, 0.3333333333333333),
@@ -213,18 +161,14 @@ fn calibration_agrees_with_scikit_learn() {
 
 #[test]
 fn confusion_counts_actual_by_predicted() {
-    let (Outcomes::Binary(two), Outcomes::Multiclass(three)) = (two(), three()) else {
-        unreachable!()
-    };
+    let (Outcomes::Binary(two), Outcomes::Multiclass(three)) = (two(), three()) else { unreachable!() };
     assert_eq!(two.confusion().counts, [[14, 2], [7, 17]]);
     assert_eq!(three.confusion().counts, [[6, 2, 2], [0, 11, 0], [1, 0, 8]]);
 }
 
 #[test]
 fn residuals_agree_with_numpy() {
-    let Outcomes::Regression(outcomes) = numbers() else {
-        unreachable!()
-    };
+    let Outcomes::Regression(outcomes) = numbers() else { unreachable!() };
     let residuals = outcomes.residuals();
     close(residuals.mean, -0.49079999999999996);
     close(residuals.standard_deviation, 1.67337006068592);
@@ -284,57 +228,37 @@ fn numbers_that_do_not_vary_have_no_r2() {
 fn what_is_no_outcome_is_refused() {
     assert_eq!(BinaryOutcomes::new([]), Err(OutcomeError::Empty));
     assert!(BinaryOutcomes::new([(f64::NAN, true)]).is_err());
-    assert_eq!(
-        ClassOutcomes::new(3, [([0.5, 0.5], 0)]),
-        Err(OutcomeError::Classes { row: 0, classes: 3 })
-    );
+    assert_eq!(ClassOutcomes::new(3, [([0.5, 0.5], 0)]), Err(OutcomeError::Classes { row: 0, classes: 3 }));
     assert!(ClassOutcomes::new(2, [([0.5, 0.5], 2)]).is_err());
-    assert_eq!(
-        NumberOutcomes::new([(0.0, f64::INFINITY)]),
-        Err(OutcomeError::NotFinite { row: 0 })
-    );
+    assert_eq!(NumberOutcomes::new([(0.0, f64::INFINITY)]), Err(OutcomeError::NotFinite { row: 0 }));
 }
 
 #[test]
 fn a_model_is_no_better_than_itself() {
     let comparison = compare(Metric::LogLoss, &two(), &two(), 3).unwrap().unwrap();
-    assert_eq!(
-        (comparison.improvement, comparison.interval),
-        (0.0, Some((0.0, 0.0)))
-    );
+    assert_eq!((comparison.improvement, comparison.interval), (0.0, Some((0.0, 0.0))));
 }
 
 #[test]
 fn a_smaller_loss_is_an_improvement() {
     let certain: Vec<f64> = LABELS.iter().map(|label| f64::from(*label)).collect();
-    let comparison = compare(Metric::LogLoss, &two(), &binary(&certain, &LABELS), 3)
-        .unwrap()
-        .unwrap();
+    let comparison = compare(Metric::LogLoss, &two(), &binary(&certain, &LABELS), 3).unwrap().unwrap();
     assert!(comparison.improvement > 1.0 && comparison.interval.unwrap().0 > 0.0);
 }
 
 #[test]
 fn models_measured_on_different_rows_are_not_compared() {
     let other = binary(&SCORES[..39], &LABELS[..39]);
-    assert_eq!(
-        compare(Metric::RocAuc, &two(), &other, 1),
-        Err(OutcomeError::Unpaired)
-    );
+    assert_eq!(compare(Metric::RocAuc, &two(), &other, 1), Err(OutcomeError::Unpaired));
 }
 
 #[test]
 fn slices_are_measured_each_on_its_rows() {
     let values = (0..40).map(|row| if row < 25 { Some("card".to_owned()) } else { None });
     let slices = evaluate_slices(&two(), values, Metric::Accuracy, 1);
-    assert_eq!(
-        slices.iter().map(|slice| slice.rows).collect::<Vec<_>>(),
-        [25, 15]
-    );
+    assert_eq!(slices.iter().map(|slice| slice.rows).collect::<Vec<_>>(), [25, 15]);
     let expected = binary(&SCORES[..25], &LABELS[..25]).metric(Metric::Accuracy);
-    assert_eq!(
-        (slices[0].value.as_deref(), slices[0].observed),
-        (Some("card"), expected)
-    );
+    assert_eq!((slices[0].value.as_deref(), slices[0].observed), (Some("card"), expected));
 }
 
 proptest! {

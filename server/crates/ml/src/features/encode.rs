@@ -50,40 +50,16 @@ struct StoredCategory {
 }
 
 impl From<StoredCategory> for CategoryEncoder {
-    fn from(
-        StoredCategory {
-            levels,
-            other_seen,
-            missing_seen,
-        }: StoredCategory,
-    ) -> Self {
-        let codes = levels
-            .iter()
-            .zip(0..)
-            .map(|(level, code)| (level.clone(), code))
-            .collect();
-        Self {
-            levels,
-            other_seen,
-            missing_seen,
-            codes,
-        }
+    fn from(StoredCategory { levels, other_seen, missing_seen }: StoredCategory) -> Self {
+        let codes = levels.iter().zip(0..).map(|(level, code)| (level.clone(), code)).collect();
+        Self { levels, other_seen, missing_seen, codes }
     }
 }
 
 impl From<CategoryEncoder> for StoredCategory {
     fn from(encoder: CategoryEncoder) -> Self {
-        let CategoryEncoder {
-            levels,
-            other_seen,
-            missing_seen,
-            ..
-        } = encoder;
-        Self {
-            levels,
-            other_seen,
-            missing_seen,
-        }
+        let CategoryEncoder { levels, other_seen, missing_seen, .. } = encoder;
+        Self { levels, other_seen, missing_seen }
     }
 }
 
@@ -113,9 +89,7 @@ impl Encoders {
                 FeatureEncoder::Category(CategoryEncoder::fit(levels, codes, rows))
             }
         };
-        Self {
-            features: table.columns().iter().map(fit).collect(),
-        }
+        Self { features: table.columns().iter().map(fit).collect() }
     }
 
     /// One encoder a feature.
@@ -128,8 +102,7 @@ impl Encoders {
         let fits = |(encoder, definition): (&FeatureEncoder, &FeatureDefinition)| {
             matches!(
                 (encoder, definition.feature_type),
-                (FeatureEncoder::Number(_), FeatureType::Number)
-                    | (FeatureEncoder::Category(_), FeatureType::Category)
+                (FeatureEncoder::Number(_), FeatureType::Number) | (FeatureEncoder::Category(_), FeatureType::Category)
             )
         };
         self.features.len() == definitions.len() && self.features.iter().zip(definitions).all(fits)
@@ -137,11 +110,7 @@ impl Encoders {
 
     /// The numbers that trees branch on, one a feature; NaN is missing.
     pub(crate) fn for_trees(&self, values: &[FeatureValue<'_>]) -> Vec<f32> {
-        self.features
-            .iter()
-            .zip(values)
-            .map(|(encoder, value)| encoder.for_trees(value))
-            .collect()
+        self.features.iter().zip(values).map(|(encoder, value)| encoder.for_trees(value)).collect()
     }
 
     /// Calls `term` with the position and size of every term of a linear model that is not zero.
@@ -203,43 +172,22 @@ impl FeatureEncoder {
 
 impl NumberEncoder {
     fn fit(numbers: &[f64], rows: &[u32]) -> Self {
-        let mut present: Vec<f64> = rows
-            .iter()
-            .map(|row| numbers[*row as usize])
-            .filter(|number| !number.is_nan())
-            .collect();
+        let mut present: Vec<f64> =
+            rows.iter().map(|row| numbers[*row as usize]).filter(|number| !number.is_nan()).collect();
         let missing_seen = present.len() < rows.len();
         if present.is_empty() {
-            return Self {
-                mean: 0.0,
-                standard_deviation: 1.0,
-                median: 0.0,
-                missing_seen,
-            };
+            return Self { mean: 0.0, standard_deviation: 1.0, median: 0.0, missing_seen };
         }
         present.sort_by(f64::total_cmp);
         let count = present.len() as f64;
         // Divided before they are summed, so that large numbers do not overflow.
         let mean = present.iter().map(|number| number / count).sum::<f64>();
-        let variance = present
-            .iter()
-            .map(|number| (number - mean).powi(2) / count)
-            .sum::<f64>();
-        let standard_deviation = Some(variance.sqrt())
-            .filter(|sd| *sd > 0.0 && sd.is_finite())
-            .unwrap_or(1.0);
+        let variance = present.iter().map(|number| (number - mean).powi(2) / count).sum::<f64>();
+        let standard_deviation = Some(variance.sqrt()).filter(|sd| *sd > 0.0 && sd.is_finite()).unwrap_or(1.0);
         let middle = present.len() / 2;
-        let median = if present.len() % 2 == 1 {
-            present[middle]
-        } else {
-            present[middle - 1] / 2.0 + present[middle] / 2.0
-        };
-        Self {
-            mean,
-            standard_deviation,
-            median,
-            missing_seen,
-        }
+        let median =
+            if present.len() % 2 == 1 { present[middle] } else { present[middle - 1] / 2.0 + present[middle] / 2.0 };
+        Self { mean, standard_deviation, median, missing_seen }
     }
 
     fn standardise(&self, number: f64) -> f64 {
@@ -265,24 +213,11 @@ impl CategoryEncoder {
                 None => missing_seen = true,
             }
         }
-        let mut seen: Vec<(u64, &String)> = counts
-            .into_iter()
-            .zip(levels)
-            .filter(|(count, _)| *count > 0)
-            .collect();
+        let mut seen: Vec<(u64, &String)> = counts.into_iter().zip(levels).filter(|(count, _)| *count > 0).collect();
         seen.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         let other_seen = seen.len() > MOST_LEVELS;
-        let levels = seen
-            .into_iter()
-            .take(MOST_LEVELS)
-            .map(|(_, level)| level.clone())
-            .collect();
-        StoredCategory {
-            levels,
-            other_seen,
-            missing_seen,
-        }
-        .into()
+        let levels = seen.into_iter().take(MOST_LEVELS).map(|(_, level)| level.clone()).collect();
+        StoredCategory { levels, other_seen, missing_seen }.into()
     }
 
     /// The levels with a code of their own: the most frequent first, equals by name.
@@ -312,9 +247,9 @@ impl CategoryEncoder {
                 let code = self.code(level) as usize;
                 (code < self.levels.len() || self.other_seen).then_some(code)
             }
-            FeatureValue::Missing | FeatureValue::Number(_) => self
-                .missing_seen
-                .then(|| self.levels.len() + usize::from(self.other_seen)),
+            FeatureValue::Missing | FeatureValue::Number(_) => {
+                self.missing_seen.then(|| self.levels.len() + usize::from(self.other_seen))
+            }
         }
     }
 }

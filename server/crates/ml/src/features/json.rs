@@ -12,16 +12,13 @@ impl Input {
     pub fn to_json(&self, value: &Value<'_>) -> Json {
         match value {
             Value::Null => Json::Null,
-            Value::Number(number) if self.column.column_type == ColumnType::Integer => {
-                Json::from(*number as i64)
-            }
+            Value::Number(number) if self.column.column_type == ColumnType::Integer => Json::from(*number as i64),
             Value::Number(number) => Json::from(*number),
             Value::Text(text) => Json::from(text.as_ref()),
             Value::Boolean(truth) => Json::from(*truth),
             Value::Time(micros) => match self.time_format {
-                TimeFormat::Iso => DateTime::from_timestamp_micros(*micros).map_or(Json::Null, |time| {
-                    Json::from(time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-                }),
+                TimeFormat::Iso => DateTime::from_timestamp_micros(*micros)
+                    .map_or(Json::Null, |time| Json::from(time.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
                 TimeFormat::UnixS => count(*micros, 1_000_000),
                 TimeFormat::UnixMs => count(*micros, 1_000),
             },

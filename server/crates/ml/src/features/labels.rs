@@ -54,12 +54,9 @@ impl Labels {
         match kind {
             TargetKind::Regression => numbers(values),
             TargetKind::Binary => classes(values, 2, 2, "a binary target needs two"),
-            TargetKind::Multiclass => classes(
-                values,
-                3,
-                MOST_CLASSES,
-                "a multiclass target needs 3 to 200 (with two, it is binary)",
-            ),
+            TargetKind::Multiclass => {
+                classes(values, 3, MOST_CLASSES, "a multiclass target needs 3 to 200 (with two, it is binary)")
+            }
         }
     }
 
@@ -138,11 +135,7 @@ fn numbers<'v>(values: impl Iterator<Item = Value<'v>>) -> Result<Labels, LabelE
             _ => Err(LabelError::NotANumber { row: row + 1 }),
         })
         .collect::<Result<_, _>>()?;
-    if rows.iter().all(Option::is_none) {
-        Err(LabelError::AllMissing)
-    } else {
-        Ok(Labels::Numbers(rows))
-    }
+    if rows.iter().all(Option::is_none) { Err(LabelError::AllMissing) } else { Ok(Labels::Numbers(rows)) }
 }
 
 /// A class in the order of its value: numbers before texts, so that 9 comes before 10.
@@ -193,31 +186,19 @@ fn classes<'v>(
         let next = seen.len() as u32;
         rows.push(Some(*seen.entry(class).or_insert(next)));
         if seen.len() > most {
-            return Err(LabelError::Classes {
-                found: seen.len(),
-                needed,
-            });
+            return Err(LabelError::Classes { found: seen.len(), needed });
         }
     }
     if seen.is_empty() {
         return Err(LabelError::AllMissing);
     }
     if seen.len() < least {
-        return Err(LabelError::Classes {
-            found: seen.len(),
-            needed,
-        });
+        return Err(LabelError::Classes { found: seen.len(), needed });
     }
     let mut rank = vec![0; seen.len()];
     for (position, first_seen) in seen.values().enumerate() {
         rank[*first_seen as usize] = position as u32;
     }
-    let rows = rows
-        .into_iter()
-        .map(|row| row.map(|first_seen: u32| rank[first_seen as usize]))
-        .collect();
-    Ok(Labels::Classes {
-        names: seen.into_keys().map(Class::name).collect(),
-        rows,
-    })
+    let rows = rows.into_iter().map(|row| row.map(|first_seen: u32| rank[first_seen as usize])).collect();
+    Ok(Labels::Classes { names: seen.into_keys().map(Class::name).collect(), rows })
 }

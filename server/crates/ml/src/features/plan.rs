@@ -28,13 +28,10 @@ impl FeaturePlan {
     pub fn compile(document: &ProblemDocument, columns: &[Column]) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut note = |pointer: String, message: String| mistakes.push(Mistake { pointer, message });
-        let label = bind_label(document, columns)
-            .map_err(|message| note(label_pointer(document), message))
-            .ok();
-        for (pointer, name) in [
-            ("/data/entity", &document.data.entity),
-            ("/data/event_time", &document.data.event_time),
-        ] {
+        let label = bind_label(document, columns).map_err(|message| note(label_pointer(document), message)).ok();
+        for (pointer, name) in
+            [("/data/entity", &document.data.entity), ("/data/event_time", &document.data.event_time)]
+        {
             if let Some(Err(error)) = name.as_ref().map(|name| Expression::column(name).bind(columns)) {
                 note(pointer.to_owned(), error.to_string());
             }
@@ -49,10 +46,7 @@ impl FeaturePlan {
         for (position, slice) in document.slices.iter().enumerate() {
             let is_feature = document.features.iter().any(|feature| feature.name == slice.by);
             if let (false, Err(error)) = (is_feature, Expression::column(&slice.by).bind(columns)) {
-                note(
-                    format!("/slices/{position}/by"),
-                    format!("is no feature, and {error}"),
-                );
+                note(format!("/slices/{position}/by"), format!("is no feature, and {error}"));
             }
         }
         let features = FeatureSet::new(inputs(document, columns), definitions(document));
@@ -104,11 +98,7 @@ impl FeaturePlan {
     /// # Panics
     /// When the dataset's columns are not those that the plan was compiled for.
     pub fn labels(&self, dataset: &Dataset) -> Result<Labels, LabelError> {
-        assert_eq!(
-            dataset.schema(),
-            self.columns,
-            "the plan was compiled for other columns"
-        );
+        assert_eq!(dataset.schema(), self.columns, "the plan was compiled for other columns");
         let rows: Vec<_> = (0..dataset.rows()).map(|row| dataset.row(row)).collect();
         Labels::of(self.kind, rows.iter().map(|row| self.label.evaluate(row)))
     }
@@ -116,19 +106,13 @@ impl FeaturePlan {
     /// The value of a column or feature in each of `rows`, as text: what slices are made of. None when neither is of that
     /// name.
     pub fn slice_values(&self, dataset: &Dataset, by: &str, rows: &[u32]) -> Option<Vec<Option<String>>> {
-        let definition = self
-            .features
-            .definitions()
-            .iter()
-            .find(|definition| definition.name == by);
+        let definition = self.features.definitions().iter().find(|definition| definition.name == by);
         let expression = match definition {
             Some(definition) => Expression::parse(&definition.expression).ok()?,
             None => Expression::column(by),
         };
         let bound = expression.bind(dataset.schema()).ok()?;
-        let value = |row: &u32| {
-            set::as_text(bound.evaluate(&dataset.row(*row as usize))).map(|text| text.into_owned())
-        };
+        let value = |row: &u32| set::as_text(bound.evaluate(&dataset.row(*row as usize))).map(|text| text.into_owned());
         Some(rows.iter().map(value).collect())
     }
 }
@@ -141,18 +125,12 @@ fn label_pointer(document: &ProblemDocument) -> String {
 }
 
 fn bind_label(document: &ProblemDocument, columns: &[Column]) -> Result<Bound, String> {
-    let bound = document
-        .target
-        .definition
-        .expression()
-        .bind(columns)
-        .map_err(|error| error.to_string())?;
+    let bound = document.target.definition.expression().bind(columns).map_err(|error| error.to_string())?;
     match (document.target.kind, bound.value_type()) {
         (_, ValueType::Time) => Err("gives a time, which is no label".to_owned()),
-        (TargetKind::Regression, ValueType::Text | ValueType::Boolean) => Err(format!(
-            "gives {}, but a regression needs a number",
-            bound.value_type()
-        )),
+        (TargetKind::Regression, ValueType::Text | ValueType::Boolean) => {
+            Err(format!("gives {}, but a regression needs a number", bound.value_type()))
+        }
         (TargetKind::Multiclass, ValueType::Boolean) => {
             Err("gives a boolean, which has two classes; a multiclass target needs three".to_owned())
         }
@@ -163,9 +141,9 @@ fn bind_label(document: &ProblemDocument, columns: &[Column]) -> Result<Bound, S
 /// A feature that reads the label's own column knows the answer.
 fn gives_the_answer_away(document: &ProblemDocument, feature: &Expression) -> Option<String> {
     match &document.target.definition {
-        Definition::Column(label) if feature.columns().contains(&label.as_str()) => Some(format!(
-            "reads {label:?}, the label itself, which is not known when a prediction is asked for"
-        )),
+        Definition::Column(label) if feature.columns().contains(&label.as_str()) => {
+            Some(format!("reads {label:?}, the label itself, which is not known when a prediction is asked for"))
+        }
         _ => None,
     }
 }
@@ -173,29 +151,19 @@ fn gives_the_answer_away(document: &ProblemDocument, feature: &Expression) -> Op
 /// The columns that features read, in the order of the dataset.
 fn inputs(document: &ProblemDocument, columns: &[Column]) -> Vec<Input> {
     let read = |column: &&Column| {
-        document
-            .features
-            .iter()
-            .any(|feature| feature.expression.columns().contains(&column.name.as_str()))
+        document.features.iter().any(|feature| feature.expression.columns().contains(&column.name.as_str()))
     };
     columns
         .iter()
         .filter(read)
-        .map(|column| Input {
-            column: column.clone(),
-            time_format: time_format(document, column),
-        })
+        .map(|column| Input { column: column.clone(), time_format: time_format(document, column) })
         .collect()
 }
 
 /// Only the event time is written as the document says; other times are ISO 8601.
 fn time_format(document: &ProblemDocument, column: &Column) -> TimeFormat {
     let is_event_time = document.data.event_time.as_deref() == Some(column.name.as_str());
-    if column.column_type == ColumnType::Time && is_event_time {
-        document.data.time_format
-    } else {
-        TimeFormat::Iso
-    }
+    if column.column_type == ColumnType::Time && is_event_time { document.data.time_format } else { TimeFormat::Iso }
 }
 
 /// The text from which the expression is read again. A column that a document names bare may be no SQL by itself

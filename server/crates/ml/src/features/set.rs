@@ -88,20 +88,12 @@ impl FeatureSet {
         let bound = definitions
             .iter()
             .map(|definition| {
-                let wrong = |reason: String| FeatureSetError::Definition {
-                    name: definition.name.clone(),
-                    reason,
-                };
-                let expression =
-                    Expression::parse(&definition.expression).map_err(|error| wrong(error.to_string()))?;
+                let wrong = |reason: String| FeatureSetError::Definition { name: definition.name.clone(), reason };
+                let expression = Expression::parse(&definition.expression).map_err(|error| wrong(error.to_string()))?;
                 bind(&expression, definition.feature_type, &columns).map_err(wrong)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            inputs,
-            definitions,
-            bound,
-        })
+        Ok(Self { inputs, definitions, bound })
     }
 
     /// The raw columns that features read, each once.
@@ -116,9 +108,7 @@ impl FeatureSet {
 
     /// The features of one row whose cell `i` is input `i`.
     pub fn values_of<'r, R: Row + ?Sized>(&'r self, row: &'r R) -> Vec<FeatureValue<'r>> {
-        (0..self.bound.len())
-            .map(|feature| self.value_of(feature, row))
-            .collect()
+        (0..self.bound.len()).map(|feature| self.value_of(feature, row)).collect()
     }
 
     /// One feature of one row whose cell `i` is input `i`.
@@ -142,21 +132,14 @@ impl FeatureSet {
         self.inputs
             .iter()
             .map(|Input { column, .. }| {
-                let slot = dataset
-                    .slot(&column.name)
-                    .ok_or_else(|| FeatureSetError::MissingInput(column.name.clone()))?;
-                let (found, wanted) = (
-                    dataset.schema()[slot].column_type.value_type(),
-                    column.column_type.value_type(),
-                );
+                let slot =
+                    dataset.slot(&column.name).ok_or_else(|| FeatureSetError::MissingInput(column.name.clone()))?;
+                let (found, wanted) =
+                    (dataset.schema()[slot].column_type.value_type(), column.column_type.value_type());
                 if found == wanted {
                     Ok(slot)
                 } else {
-                    Err(FeatureSetError::InputType {
-                        name: column.name.clone(),
-                        found,
-                        wanted,
-                    })
+                    Err(FeatureSetError::InputType { name: column.name.clone(), found, wanted })
                 }
             })
             .collect()
@@ -188,18 +171,14 @@ pub(super) fn as_text(value: Value<'_>) -> Option<Cow<'_, str>> {
 }
 
 /// Binds an expression that must give a feature of that type; the reason why not is a sentence about the feature.
-pub(super) fn bind(
-    expression: &Expression,
-    wanted: FeatureType,
-    columns: &[Column],
-) -> Result<Bound, String> {
+pub(super) fn bind(expression: &Expression, wanted: FeatureType, columns: &[Column]) -> Result<Bound, String> {
     let bound = expression.bind(columns).map_err(|error| error.to_string())?;
     match (wanted, bound.value_type()) {
         (FeatureType::Number, ValueType::Number | ValueType::Boolean)
         | (FeatureType::Category, ValueType::Number | ValueType::Boolean | ValueType::Text) => Ok(bound),
-        (FeatureType::Number, ValueType::Text) => Err(
-            "gives text, but a number is wanted; make it a category or write CAST(… AS double)".to_owned(),
-        ),
+        (FeatureType::Number, ValueType::Text) => {
+            Err("gives text, but a number is wanted; make it a category or write CAST(… AS double)".to_owned())
+        }
         (_, ValueType::Time) => {
             Err("gives a time; take a number from it, as in hour(…), day_of_week(…) or epoch(…)".to_owned())
         }

@@ -41,14 +41,8 @@ impl FeatureTable {
             FeatureType::Number => numbers(features, feature, dataset, &slots),
             FeatureType::Category => categories(features, feature, dataset, &slots),
         };
-        let columns = (0..features.definitions().len())
-            .into_par_iter()
-            .map(column)
-            .collect();
-        Ok(Self {
-            rows: dataset.rows(),
-            columns,
-        })
+        let columns = (0..features.definitions().len()).into_par_iter().map(column).collect();
+        Ok(Self { rows: dataset.rows(), columns })
     }
 
     /// How many rows there are.
@@ -81,20 +75,12 @@ impl FeatureTable {
     /// # Panics
     /// When there is no such row.
     pub fn values(&self, row: usize) -> Vec<FeatureValue<'_>> {
-        (0..self.columns.len())
-            .map(|feature| self.value(feature, row))
-            .collect()
+        (0..self.columns.len()).map(|feature| self.value(feature, row)).collect()
     }
 }
 
 fn numbers(features: &FeatureSet, feature: usize, dataset: &Dataset, slots: &[usize]) -> FeatureColumn {
-    let number = |row: usize| match features.value_of(
-        feature,
-        &Reordered {
-            row: dataset.row(row),
-            slots,
-        },
-    ) {
+    let number = |row: usize| match features.value_of(feature, &Reordered { row: dataset.row(row), slots }) {
         FeatureValue::Number(number) => number,
         FeatureValue::Missing | FeatureValue::Category(_) => f64::NAN,
     };
@@ -106,10 +92,7 @@ fn categories(features: &FeatureSet, feature: usize, dataset: &Dataset, slots: &
     let mut levels = Vec::new();
     let mut codes = Vec::with_capacity(dataset.rows());
     for row in 0..dataset.rows() {
-        let row = Reordered {
-            row: dataset.row(row),
-            slots,
-        };
+        let row = Reordered { row: dataset.row(row), slots };
         let FeatureValue::Category(value) = features.value_of(feature, &row) else {
             codes.push(MISSING);
             continue;

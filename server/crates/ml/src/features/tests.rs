@@ -33,17 +33,10 @@ fn document(target: &str, features: &str) -> ProblemDocument {
 
 fn trips() -> Dataset {
     Dataset::from_parts([
-        (
-            "miles",
-            ColumnData::Number(vec![Some(1.0), None, Some(3.0), Some(8.0)]),
-        ),
+        ("miles", ColumnData::Number(vec![Some(1.0), None, Some(3.0), Some(8.0)])),
         (
             "kind",
-            ColumnData::Text(
-                [Some("cash"), Some("card"), None, Some("cash")]
-                    .map(|k| k.map(str::to_owned))
-                    .to_vec(),
-            ),
+            ColumnData::Text([Some("cash"), Some("card"), None, Some("cash")].map(|k| k.map(str::to_owned)).to_vec()),
         ),
         ("tip", ColumnData::Integer(vec![Some(0), Some(3), Some(1), None])),
         ("unused", ColumnData::Boolean(vec![Some(true); 4])),
@@ -63,11 +56,7 @@ const FEATURES: &str = r#"
 "#;
 
 fn plan() -> FeaturePlan {
-    FeaturePlan::compile(
-        &document("kind = \"binary\"\nexpression = \"tip > 1\"", FEATURES),
-        trips().schema(),
-    )
-    .unwrap()
+    FeaturePlan::compile(&document("kind = \"binary\"\nexpression = \"tip > 1\"", FEATURES), trips().schema()).unwrap()
 }
 
 fn mistakes(target: &str, features: &str) -> Vec<Mistake> {
@@ -77,11 +66,7 @@ fn mistakes(target: &str, features: &str) -> Vec<Mistake> {
 #[test]
 fn inputs_are_the_columns_that_features_read() {
     let plan = plan();
-    let names: Vec<&str> = plan
-        .inputs()
-        .iter()
-        .map(|input| input.column.name.as_str())
-        .collect();
+    let names: Vec<&str> = plan.inputs().iter().map(|input| input.column.name.as_str()).collect();
     assert_eq!(names, ["miles", "kind"]);
 }
 
@@ -91,11 +76,7 @@ fn a_table_and_a_single_row_hold_the_same_values() {
     let table = plan.table(&dataset).unwrap();
     for row in 0..dataset.rows() {
         let single = [dataset.cells(0).value(row), dataset.cells(1).value(row)];
-        assert_eq!(
-            table.values(row),
-            plan.features().values_of(&single[..]),
-            "row {row}"
-        );
+        assert_eq!(table.values(row), plan.features().values_of(&single[..]), "row {row}");
     }
 }
 
@@ -103,10 +84,7 @@ fn a_table_and_a_single_row_hold_the_same_values() {
 fn labels_of_two_classes_have_the_positive_one_second() {
     let labels = plan().labels(&trips()).unwrap();
     assert_eq!(labels.classes().unwrap(), ["false", "true"]);
-    assert_eq!(
-        (0..4).map(|row| labels.class(row)).collect::<Vec<_>>(),
-        [Some(0), Some(1), Some(0), None]
-    );
+    assert_eq!((0..4).map(|row| labels.class(row)).collect::<Vec<_>>(), [Some(0), Some(1), Some(0), None]);
     assert_eq!(labels.missing(), 1);
 }
 
@@ -119,15 +97,9 @@ fn numeric_classes_are_in_the_order_of_their_numbers() {
 
 #[test]
 fn a_target_of_one_class_is_refused() {
-    let plan = FeaturePlan::compile(
-        &document("kind = \"binary\"\ncolumn = \"unused\"", FEATURES),
-        trips().schema(),
-    );
+    let plan = FeaturePlan::compile(&document("kind = \"binary\"\ncolumn = \"unused\"", FEATURES), trips().schema());
     let error = plan.unwrap().labels(&trips()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the target has 1 class; a binary target needs two"
-    );
+    assert_eq!(error.to_string(), "the target has 1 class; a binary target needs two");
 }
 
 #[test]
@@ -144,37 +116,15 @@ fn every_mistake_of_a_plan_is_reported_with_its_pointer() {
     "#;
     let found = mistakes("kind = \"regression\"\ncolumn = \"tip\"", wrong);
     let pointers: Vec<&str> = found.iter().map(|mistake| mistake.pointer.as_str()).collect();
-    assert_eq!(
-        pointers,
-        [
-            "/features/0/expression",
-            "/features/1/expression",
-            "/features/2/expression"
-        ]
-    );
-    assert!(
-        found[0].message.contains("did you mean \"miles\""),
-        "{}",
-        found[0].message
-    );
-    assert!(
-        found[1].message.contains("make it a category"),
-        "{}",
-        found[1].message
-    );
-    assert!(
-        found[2].message.contains("the label itself"),
-        "{}",
-        found[2].message
-    );
+    assert_eq!(pointers, ["/features/0/expression", "/features/1/expression", "/features/2/expression"]);
+    assert!(found[0].message.contains("did you mean \"miles\""), "{}", found[0].message);
+    assert!(found[1].message.contains("make it a category"), "{}", found[1].message);
+    assert!(found[2].message.contains("the label itself"), "{}", found[2].message);
 }
 
 #[test]
 fn a_regression_on_text_is_a_mistake_at_the_target() {
-    let found = mistakes(
-        "kind = \"regression\"\ncolumn = \"kind\"",
-        "[[features]]\nname = \"miles\"\n",
-    );
+    let found = mistakes("kind = \"regression\"\ncolumn = \"kind\"", "[[features]]\nname = \"miles\"\n");
     assert_eq!(found[0].pointer, "/target/column");
 }
 
@@ -182,31 +132,16 @@ fn a_regression_on_text_is_a_mistake_at_the_target() {
 fn encoders_see_the_training_rows_alone() {
     let table = plan().table(&trips()).unwrap();
     let encoders = Encoders::fit(&table, &[0, 2]);
-    let [FeatureEncoder::Number(miles), FeatureEncoder::Category(kind)] = encoders.features() else {
-        panic!()
-    };
-    assert_eq!(
-        (
-            miles.mean,
-            miles.standard_deviation,
-            miles.median,
-            miles.missing_seen
-        ),
-        (4.0, 2.0, 4.0, false)
-    );
-    assert_eq!(
-        (kind.levels(), kind.missing_seen()),
-        (&["cash".to_owned()][..], true)
-    );
+    let [FeatureEncoder::Number(miles), FeatureEncoder::Category(kind)] = encoders.features() else { panic!() };
+    assert_eq!((miles.mean, miles.standard_deviation, miles.median, miles.missing_seen), (4.0, 2.0, 4.0, false));
+    assert_eq!((kind.levels(), kind.missing_seen()), (&["cash".to_owned()][..], true));
 }
 
 #[test]
 fn levels_are_ordered_by_frequency_and_then_by_name() {
     let table = plan().table(&trips()).unwrap();
     let encoders = Encoders::fit(&table, &[0, 1, 2, 3]);
-    let FeatureEncoder::Category(kind) = &encoders.features()[1] else {
-        panic!()
-    };
+    let FeatureEncoder::Category(kind) = &encoders.features()[1] else { panic!() };
     assert_eq!(kind.levels(), ["cash", "card"]);
 }
 
@@ -226,17 +161,12 @@ fn an_unseen_level_has_a_code_for_trees_and_no_term_for_linear_models() {
 #[test]
 fn levels_beyond_two_hundred_are_folded() {
     let names = (0..500).map(|row| Some(format!("level {}", row % 250))).collect();
-    let dataset = Dataset::from_parts([
-        ("kind", ColumnData::Text(names)),
-        ("tip", ColumnData::Integer(vec![Some(1); 500])),
-    ]);
+    let dataset =
+        Dataset::from_parts([("kind", ColumnData::Text(names)), ("tip", ColumnData::Integer(vec![Some(1); 500]))]);
     let dataset = dataset.unwrap();
     let features = "[[features]]\nname = \"kind\"\ntype = \"category\"\n";
-    let plan = FeaturePlan::compile(
-        &document("kind = \"binary\"\ncolumn = \"tip\"", features),
-        dataset.schema(),
-    )
-    .unwrap();
+    let plan =
+        FeaturePlan::compile(&document("kind = \"binary\"\ncolumn = \"tip\"", features), dataset.schema()).unwrap();
     let rows: Vec<u32> = (0..500).collect();
     let encoders = Encoders::fit(&plan.table(&dataset).unwrap(), &rows);
     assert_eq!(encoders.terms(), 201);
@@ -258,26 +188,14 @@ fn a_bare_column_whose_name_is_no_sql_is_still_that_column() {
             .chain([("a", ColumnData::Number(vec![None]))]),
     );
     let dataset = dataset.unwrap();
-    let features: String = names
-        .iter()
-        .map(|name| format!("[[features]]\nname = '{name}'\n"))
-        .collect();
-    let plan = FeaturePlan::compile(
-        &document("kind = \"regression\"\ncolumn = \"a\"", &features),
-        dataset.schema(),
-    )
-    .unwrap();
-    assert_eq!(
-        plan.table(&dataset).unwrap().values(0),
-        vec![FeatureValue::Number(1.0); 5]
-    );
+    let features: String = names.iter().map(|name| format!("[[features]]\nname = '{name}'\n")).collect();
+    let plan =
+        FeaturePlan::compile(&document("kind = \"regression\"\ncolumn = \"a\"", &features), dataset.schema()).unwrap();
+    assert_eq!(plan.table(&dataset).unwrap().values(0), vec![FeatureValue::Number(1.0); 5]);
 }
 
 #[test]
 fn a_dataset_without_an_input_is_refused_by_name() {
     let other = Dataset::from_parts([("miles", ColumnData::Number(vec![]))]).unwrap();
-    assert_eq!(
-        plan().table(&other),
-        Err(FeatureSetError::MissingInput("kind".to_owned()))
-    );
+    assert_eq!(plan().table(&other), Err(FeatureSetError::MissingInput("kind".to_owned())));
 }

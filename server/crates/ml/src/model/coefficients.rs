@@ -31,11 +31,7 @@ impl Predictor {
         };
         let equation = |(class, output): (Option<String>, &super::linear::LinearOutput)| {
             let mut weights = output.weights.iter().copied();
-            let mut equation = Coefficients {
-                class,
-                intercept: output.intercept,
-                terms: Vec::new(),
-            };
+            let mut equation = Coefficients { class, intercept: output.intercept, terms: Vec::new() };
             for (definition, encoder) in definitions.iter().zip(self.encoders.features()) {
                 equation.add(&definition.name, encoder, &mut weights);
             }

@@ -44,12 +44,7 @@ pub struct Predictor {
 
 impl Predictor {
     /// Puts the parts together; none when they do not fit each other.
-    pub(crate) fn new(
-        kind: TargetKind,
-        classes: &[String],
-        encoders: Encoders,
-        estimator: Estimator,
-    ) -> Option<Self> {
+    pub(crate) fn new(kind: TargetKind, classes: &[String], encoders: Encoders, estimator: Estimator) -> Option<Self> {
         let outputs = match (kind, classes.len()) {
             (TargetKind::Binary, 2) | (TargetKind::Regression, 0) => 1,
             (TargetKind::Multiclass, classes) if classes > 2 => classes,
@@ -77,12 +72,7 @@ impl Predictor {
             FeatureEncoder::Category(_) => true,
         });
         let classes = classes.iter().map(|name| Arc::from(name.as_str())).collect();
-        (fits && sound).then_some(Self {
-            kind,
-            classes,
-            encoders,
-            estimator,
-        })
+        (fits && sound).then_some(Self { kind, classes, encoders, estimator })
     }
 
     /// The kind of target.
@@ -121,17 +111,11 @@ impl Predictor {
             TargetKind::Regression => Prediction::Regression { value: answer[0] },
             TargetKind::Binary => {
                 let label = self.classes[usize::from(answer[0] > THRESHOLD)].clone();
-                Prediction::Binary {
-                    score: answer[0],
-                    label,
-                }
+                Prediction::Binary { score: answer[0], label }
             }
             TargetKind::Multiclass => {
                 let label = self.classes[most_probable(&answer) as usize].clone();
-                Prediction::Multiclass {
-                    label,
-                    probabilities: answer,
-                }
+                Prediction::Multiclass { label, probabilities: answer }
             }
         })
     }
@@ -141,9 +125,7 @@ impl Predictor {
     /// # Errors
     /// The first row that has none.
     pub fn predict_table(&self, table: &FeatureTable, rows: &[u32]) -> Result<Vec<Prediction>, PredictError> {
-        rows.par_iter()
-            .map(|row| self.predict(&table.values(*row as usize)))
-            .collect()
+        rows.par_iter().map(|row| self.predict(&table.values(*row as usize))).collect()
     }
 
     /// How much each feature matters, in the order of the definitions; the sum is 1 unless nothing matters.
@@ -163,16 +145,8 @@ impl Predictor {
                 let mut first = 0;
                 for (score, encoder) in scores.iter_mut().zip(features) {
                     let terms = first..first + encoder.terms();
-                    let largest = |weights: &[f64]| {
-                        weights
-                            .iter()
-                            .fold(0.0_f64, |most, weight| most.max(weight.abs()))
-                    };
-                    *score = linear
-                        .outputs
-                        .iter()
-                        .map(|output| largest(&output.weights[terms.clone()]))
-                        .sum();
+                    let largest = |weights: &[f64]| weights.iter().fold(0.0_f64, |most, weight| most.max(weight.abs()));
+                    *score = linear.outputs.iter().map(|output| largest(&output.weights[terms.clone()])).sum();
                     first = terms.end;
                 }
             }

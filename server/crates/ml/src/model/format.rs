@@ -78,8 +78,7 @@ impl Model {
             estimator: &self.predictor.estimator,
             lineage: &self.lineage,
         };
-        serde_json::to_vec(&written)
-            .expect("a model holds only strings, numbers, lists and string-keyed maps")
+        serde_json::to_vec(&written).expect("a model holds only strings, numbers, lists and string-keyed maps")
     }
 
     /// Reads a model back.
@@ -96,18 +95,10 @@ impl Model {
         }
         let features = FeatureSet::new(read.inputs, read.features)?;
         if !read.encoders.fit_types(features.definitions()) {
-            return Err(ModelError::Inconsistent(
-                "there is not one encoder of the right type for each feature",
-            ));
+            return Err(ModelError::Inconsistent("there is not one encoder of the right type for each feature"));
         }
-        let predictor = Predictor::new(read.kind, &read.classes, read.encoders, read.estimator).ok_or(
-            ModelError::Inconsistent("encoders, estimator and target are of different shape"),
-        )?;
-        Ok(Self {
-            target: read.target,
-            features,
-            predictor,
-            lineage: read.lineage,
-        })
+        let predictor = Predictor::new(read.kind, &read.classes, read.encoders, read.estimator)
+            .ok_or(ModelError::Inconsistent("encoders, estimator and target are of different shape"))?;
+        Ok(Self { target: read.target, features, predictor, lineage: read.lineage })
     }
 }

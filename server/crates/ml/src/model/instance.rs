@@ -69,10 +69,7 @@ impl fmt::Display for InstanceProblem {
             Problem::Missing => write!(f, "{input:?} is missing"),
             Problem::Type { wanted, got } => write!(f, "{input:?} must be {wanted}, got {got}"),
             Problem::Needed { feature } => {
-                write!(
-                    f,
-                    "{input:?} leaves the feature {feature:?} without a value, which it must have"
-                )
+                write!(f, "{input:?} leaves the feature {feature:?} without a value, which it must have")
             }
         }
     }
@@ -88,10 +85,7 @@ impl Model {
         let mut problems: Vec<InstanceProblem> = object
             .keys()
             .filter(|name| !self.inputs().iter().any(|input| input.column.name == **name))
-            .map(|name| InstanceProblem {
-                input: name.clone(),
-                problem: Problem::Unknown,
-            })
+            .map(|name| InstanceProblem { input: name.clone(), problem: Problem::Unknown })
             .collect();
         let mut cells = Vec::with_capacity(self.inputs().len());
         for input in self.inputs() {
@@ -101,10 +95,7 @@ impl Model {
             };
             match cell {
                 Ok(cell) => cells.push(cell),
-                Err(problem) => problems.push(InstanceProblem {
-                    input: input.column.name.clone(),
-                    problem,
-                }),
+                Err(problem) => problems.push(InstanceProblem { input: input.column.name.clone(), problem }),
             }
         }
         if !problems.is_empty() {
@@ -112,11 +103,7 @@ impl Model {
         }
         let instance = Instance { cells };
         let needed = self.needed(&instance);
-        if needed.is_empty() {
-            Ok(instance)
-        } else {
-            Err(needed)
-        }
+        if needed.is_empty() { Ok(instance) } else { Err(needed) }
     }
 
     /// The features that must have a value and have none, each at the input that is null.
@@ -129,9 +116,7 @@ impl Model {
             .filter(|(definition, value)| !definition.nullable && *value == FeatureValue::Missing)
             .map(|(definition, _)| InstanceProblem {
                 input: self.cause(&definition.expression, instance),
-                problem: Problem::Needed {
-                    feature: definition.name.clone(),
-                },
+                problem: Problem::Needed { feature: definition.name.clone() },
             })
             .collect()
     }
@@ -141,18 +126,10 @@ impl Model {
         let expression = Expression::parse(expression).ok();
         let names = expression.as_ref().map(Expression::columns).unwrap_or_default();
         let is_null = |name: &&&str| {
-            let slot = self
-                .inputs()
-                .iter()
-                .position(|input| input.column.name == ***name);
+            let slot = self.inputs().iter().position(|input| input.column.name == ***name);
             slot.is_some_and(|slot| instance.cells[slot].is_null())
         };
-        names
-            .iter()
-            .find(is_null)
-            .or(names.first())
-            .map(|name| (*name).to_owned())
-            .unwrap_or_default()
+        names.iter().find(is_null).or(names.first()).map(|name| (*name).to_owned()).unwrap_or_default()
     }
 }
 
@@ -170,23 +147,18 @@ fn cell(input: &Input, json: &Json) -> Result<Value<'static>, Problem> {
     };
     let value = match (input.column.column_type, json) {
         (_, Json::Null) => Some(Value::Null),
-        (ColumnType::Integer, Json::Number(number)) => number
-            .as_f64()
-            .filter(|number| number.fract() == 0.0 && number.abs() < 9.3e18)
-            .map(Value::Number),
-        (ColumnType::Number, Json::Number(number)) => number
-            .as_f64()
-            .filter(|number| number.is_finite())
-            .map(Value::Number),
+        (ColumnType::Integer, Json::Number(number)) => {
+            number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 9.3e18).map(Value::Number)
+        }
+        (ColumnType::Number, Json::Number(number)) => {
+            number.as_f64().filter(|number| number.is_finite()).map(Value::Number)
+        }
         (ColumnType::Boolean, Json::Bool(truth)) => Some(Value::Boolean(*truth)),
         (ColumnType::Text, Json::String(text)) => Some(Value::Text(Cow::Owned(text.clone()))),
         (ColumnType::Time, json) => micros(input.time_format, json).map(Value::Time),
         _ => None,
     };
-    value.ok_or_else(|| Problem::Type {
-        wanted,
-        got: shown(json),
-    })
+    value.ok_or_else(|| Problem::Type { wanted, got: shown(json) })
 }
 
 /// Microseconds since 1970-01-01 UTC, read as the same value is read from a file.
@@ -206,9 +178,5 @@ fn micros(format: TimeFormat, json: &Json) -> Option<i64> {
 fn shown(json: &Json) -> String {
     const MOST: usize = 40;
     let text = json.to_string();
-    if text.chars().count() <= MOST {
-        text
-    } else {
-        format!("{}…", text.chars().take(MOST).collect::<String>())
-    }
+    if text.chars().count() <= MOST { text } else { format!("{}…", text.chars().take(MOST).collect::<String>()) }
 }

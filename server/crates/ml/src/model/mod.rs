@@ -136,11 +136,8 @@ impl Model {
         (0..dataset.rows())
             .into_par_iter()
             .map(|row| {
-                self.predict_row(&Reordered {
-                    row: dataset.row(row),
-                    slots: &slots,
-                })
-                .map_err(|source| BatchError::Row { row: row + 1, source })
+                self.predict_row(&Reordered { row: dataset.row(row), slots: &slots })
+                    .map_err(|source| BatchError::Row { row: row + 1, source })
             })
             .collect()
     }
@@ -149,11 +146,7 @@ impl Model {
     ///
     /// For trees it is the total gain of the splits on the feature; for a linear model its largest standardised weight.
     pub fn importance(&self) -> Vec<(&str, f64)> {
-        let names = self
-            .features
-            .definitions()
-            .iter()
-            .map(|definition| definition.name.as_str());
+        let names = self.features.definitions().iter().map(|definition| definition.name.as_str());
         let mut importance: Vec<(&str, f64)> = names.zip(self.predictor.importance()).collect();
         importance.sort_by(|a, b| b.1.total_cmp(&a.1));
         importance

@@ -57,9 +57,7 @@ pub fn outcomes<'p>(
         }
         (Labels::Classes { names, .. }, Some(_)) => {
             let pair = |(row, prediction): &(usize, &Prediction)| match prediction {
-                Prediction::Multiclass { probabilities, .. } => {
-                    Some((probabilities.clone(), labels.class(*row)?))
-                }
+                Prediction::Multiclass { probabilities, .. } => Some((probabilities.clone(), labels.class(*row)?)),
                 _ => None,
             };
             ClassOutcomes::new(names.len(), all(&pairs, pair)?).map(Outcomes::Multiclass)
@@ -68,9 +66,5 @@ pub fn outcomes<'p>(
 }
 
 fn all<P, T>(pairs: &[P], pair: impl Fn(&P) -> Option<T>) -> Result<Vec<T>, OutcomeError> {
-    pairs
-        .iter()
-        .map(pair)
-        .collect::<Option<_>>()
-        .ok_or(OutcomeError::Kind)
+    pairs.iter().map(pair).collect::<Option<_>>().ok_or(OutcomeError::Kind)
 }

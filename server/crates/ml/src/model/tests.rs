@@ -17,9 +17,7 @@ fn fits() -> impl Iterator<Item = (TargetKind, Trainer)> {
 
 fn small(trainer: Trainer) -> TrainerConfig {
     match trainer {
-        Trainer::GradientBoosting => {
-            TrainerConfig::read(trainer, &json!({"rounds": 12, "max_leaves": 6})).unwrap()
-        }
+        Trainer::GradientBoosting => TrainerConfig::read(trainer, &json!({"rounds": 12, "max_leaves": 6})).unwrap(),
         _ => TrainerConfig::default_of(trainer),
     }
 }
@@ -33,10 +31,7 @@ fn model(kind: TargetKind, trainer: Trainer) -> (Prepared, Model) {
 /// The row as a caller would send it.
 fn object(model: &Model, dataset: &Dataset, row: usize) -> Map<String, Json> {
     let member = |input: &Input| {
-        let value = match dataset
-            .cells(dataset.slot(&input.column.name).unwrap())
-            .value(row)
-        {
+        let value = match dataset.cells(dataset.slot(&input.column.name).unwrap()).value(row) {
             Value::Null => Json::Null,
             Value::Number(number) => json!(number),
             Value::Text(text) => json!(text),
@@ -65,14 +60,8 @@ fn single_rows_give_the_bits_of_the_batch_also_after_a_round_trip() {
         for (row, expected) in batch.iter().enumerate() {
             let object = object(&model, &prepared.dataset, row);
             let single = model.predict_row(&model.instance(&object).unwrap()).unwrap();
-            let again = restored
-                .predict_row(&restored.instance(&object).unwrap())
-                .unwrap();
-            assert_eq!(
-                (&single, &again),
-                (expected, expected),
-                "{kind:?} {trainer:?} row {row}"
-            );
+            let again = restored.predict_row(&restored.instance(&object).unwrap()).unwrap();
+            assert_eq!((&single, &again), (expected, expected), "{kind:?} {trainer:?} row {row}");
             assert_eq!(bits(&single), bits(expected));
         }
     }
@@ -92,27 +81,18 @@ fn the_table_of_training_gives_the_same_bits_as_rows() {
 fn a_model_reads_back_to_the_same_bytes() {
     for (kind, trainer) in fits() {
         let bytes = model(kind, trainer).1.to_bytes();
-        assert!(
-            Model::from_bytes(&bytes).unwrap().to_bytes() == bytes,
-            "{kind:?} {trainer:?}"
-        );
+        assert!(Model::from_bytes(&bytes).unwrap().to_bytes() == bytes, "{kind:?} {trainer:?}");
     }
 }
 
 #[test]
 fn the_order_of_columns_does_not_matter_to_a_batch() {
     let (prepared, model) = model(TargetKind::Binary, Trainer::GradientBoosting);
-    let parts = (0..prepared.dataset.schema().len()).rev().map(|slot| {
-        (
-            prepared.dataset.schema()[slot].name.clone(),
-            prepared.dataset.cells(slot).clone(),
-        )
-    });
+    let parts = (0..prepared.dataset.schema().len())
+        .rev()
+        .map(|slot| (prepared.dataset.schema()[slot].name.clone(), prepared.dataset.cells(slot).clone()));
     let reversed = Dataset::from_parts(parts).unwrap();
-    assert_eq!(
-        model.predict(&reversed).unwrap(),
-        model.predict(&prepared.dataset).unwrap()
-    );
+    assert_eq!(model.predict(&reversed).unwrap(), model.predict(&prepared.dataset).unwrap());
 }
 
 #[test]
@@ -123,12 +103,7 @@ fn everything_wrong_with_an_instance_is_named_at_once() {
     object.insert("size".to_owned(), json!(1.5));
     object.insert("colour".to_owned(), json!(7));
     object.insert("shape".to_owned(), json!("round"));
-    let problems: Vec<String> = model
-        .instance(&object)
-        .unwrap_err()
-        .iter()
-        .map(InstanceProblem::to_string)
-        .collect();
+    let problems: Vec<String> = model.instance(&object).unwrap_err().iter().map(InstanceProblem::to_string).collect();
     assert_eq!(
         problems,
         [
@@ -151,9 +126,7 @@ fn null_is_taken_where_the_feature_may_be_missing_and_only_there() {
     let problems = model.instance(&object).unwrap_err();
     let needed = |input: &str, feature: &str| InstanceProblem {
         input: input.to_owned(),
-        problem: Problem::Needed {
-            feature: feature.to_owned(),
-        },
+        problem: Problem::Needed { feature: feature.to_owned() },
     };
     assert_eq!(problems, [needed("open", "open"), needed("at", "hour")]);
 }
@@ -174,16 +147,8 @@ fn importance_adds_up_and_puts_what_matters_first() {
 fn the_equation_of_a_linear_model_gives_its_answer() {
     let (prepared, model) = model(TargetKind::Regression, Trainer::ElasticNet);
     let equation = &model.coefficients().unwrap()[0];
-    let weight = |name: &str| {
-        equation
-            .terms
-            .iter()
-            .find(|(term, _)| term == name)
-            .map_or(0.0, |(_, weight)| *weight)
-    };
-    let row = (0..240)
-        .find(|row| (0..5).all(|slot| !prepared.dataset.cells(slot).is_missing(*row)))
-        .unwrap();
+    let weight = |name: &str| equation.terms.iter().find(|(term, _)| term == name).map_or(0.0, |(_, weight)| *weight);
+    let row = (0..240).find(|row| (0..5).all(|slot| !prepared.dataset.cells(slot).is_missing(*row))).unwrap();
     let values = prepared.table.values(row);
     let sum = prepared.plan.features().definitions().iter().zip(&values).fold(
         equation.intercept,
@@ -193,9 +158,7 @@ fn the_equation_of_a_linear_model_gives_its_answer() {
             FeatureValue::Missing => sum,
         },
     );
-    let Prediction::Regression { value } = model.predict(&prepared.dataset).unwrap()[row] else {
-        panic!()
-    };
+    let Prediction::Regression { value } = model.predict(&prepared.dataset).unwrap()[row] else { panic!() };
     assert!((sum - value).abs() < 1e-9, "{sum} is not {value}");
 }
 
@@ -206,10 +169,7 @@ fn a_feature_too_large_for_a_linear_model_has_no_answer() {
     object.insert("weight".to_owned(), json!(1e308));
     object.insert("size".to_owned(), json!(9e18));
     let answer = model.predict_row(&model.instance(&object).unwrap());
-    assert!(
-        matches!(answer, Ok(Prediction::Regression { value }) if value.is_finite()),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Ok(Prediction::Regression { value }) if value.is_finite()), "{answer:?}");
 }
 
 #[test]
@@ -217,10 +177,7 @@ fn bytes_of_another_format_are_refused_by_name() {
     let text = String::from_utf8(model(TargetKind::Binary, Trainer::Logistic).1.to_bytes()).unwrap();
     let newer = text.replacen("millrace-model/1", "millrace-model/2", 1);
     let error = Model::from_bytes(newer.as_bytes()).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "the model is of format \"millrace-model/2\"; this version reads millrace-model/1"
-    );
+    assert_eq!(error, "the model is of format \"millrace-model/2\"; this version reads millrace-model/1");
 }
 
 #[test]
@@ -235,10 +192,7 @@ fn parts_that_do_not_fit_each_other_are_refused() {
         ("\"levels\":[", "\"levels\":[\"one more\","),
     ] {
         assert!(text.contains(part), "{part}");
-        assert!(
-            Model::from_bytes(text.replacen(part, instead, 1).as_bytes()).is_err(),
-            "{instead}"
-        );
+        assert!(Model::from_bytes(text.replacen(part, instead, 1).as_bytes()).is_err(), "{instead}");
     }
 }
 
@@ -301,9 +255,6 @@ fn cached(trainer: Trainer) -> &'static (Dataset, Vec<u8>) {
     static CELLS: [std::sync::OnceLock<(Dataset, Vec<u8>)>; 2] = [const { std::sync::OnceLock::new() }; 2];
     CELLS[usize::from(trainer == Trainer::Logistic)].get_or_init(|| {
         let (prepared, model) = model(TargetKind::Binary, trainer);
-        (
-            prepared.dataset.take(&(0..20).collect::<Vec<_>>()),
-            model.to_bytes(),
-        )
+        (prepared.dataset.take(&(0..20).collect::<Vec<_>>()), model.to_bytes())
     })
 }

@@ -100,7 +100,8 @@ impl<N: Fn(i64) -> f64, T: Fn(i64) -> String> Order<N, T> {
         let last = sorted.len().checked_sub(1)?;
         Some(QUANTILES.map(|share| {
             let position = share * last as f64;
-            let (below, above) = ((self.number)(sorted[position.floor() as usize]), (self.number)(sorted[position.ceil() as usize]));
+            let (below, above) =
+                ((self.number)(sorted[position.floor() as usize]), (self.number)(sorted[position.ceil() as usize]));
             let part = position - position.floor();
             // Not below + part × (above − below): the difference of two finite doubles may not be finite.
             if part == 0.0 { below } else { below * (1.0 - part) + above * part }

@@ -10,7 +10,14 @@ fn of(data: ColumnData) -> ColumnProfile {
 fn numbers_agree_with_numpy() {
     // numpy 2.4.6: np.quantile(x, [0, .05, .25, .5, .75, .95, 1]), x.mean(), x.std() of x = [3.5, -1, 0, 2.25, 10, 2.25, 7]
     let column = of(ColumnData::Number(vec![
-        Some(3.5), Some(-1.0), None, Some(-0.0), Some(2.25), Some(10.0), Some(2.25), Some(7.0),
+        Some(3.5),
+        Some(-1.0),
+        None,
+        Some(-0.0),
+        Some(2.25),
+        Some(10.0),
+        Some(2.25),
+        Some(7.0),
     ]));
     let expected = [-1.0, -0.7, 1.125, 2.25, 5.25, 9.1, 10.0];
     for (found, expected) in column.quantiles.unwrap().into_iter().zip(expected) {

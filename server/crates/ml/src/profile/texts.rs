@@ -25,7 +25,11 @@ pub(super) fn texts(array: &Utf8ViewArray) -> Summary {
     // Every text that is counted is counted from its first appearance, so its count is exact.
     let distinct = counts.len() as u64 + u64::from(untracked);
     let top = most_frequent(counts.into_iter());
-    Summary { distinct, top: top.into_iter().map(|(text, count)| (text.to_owned(), count)).collect(), ..Summary::default() }
+    Summary {
+        distinct,
+        top: top.into_iter().map(|(text, count)| (text.to_owned(), count)).collect(),
+        ..Summary::default()
+    }
 }
 
 pub(super) fn booleans(array: &BooleanArray) -> Summary {

@@ -114,9 +114,8 @@ fn numbers<T: NativeType>(
     let rows: Vec<usize> = (0..values.len()).filter(|row| present(*row) && values[*row].is_nan()).collect();
     let validity: Bitmap = (0..values.len()).map(|row| present(row) && !values[row].is_nan()).collect();
     let finite = values.into_iter().map(|value| if value.is_finite() { value } else { 0.0 }).collect();
-    let note = rows.first().map(|first| {
-        format!("NaN in {} rows (first: row {}) read as missing", rows.len(), first + 1)
-    });
+    let note =
+        rows.first().map(|first| format!("NaN in {} rows (first: row {}) read as missing", rows.len(), first + 1));
     Ok((number_cells(finite, Some(validity)), note.into_iter().collect()))
 }
 

@@ -45,7 +45,9 @@ pub struct Place {
 pub enum Rule {
     #[error("there are no rows; a dataset needs a header and at least one row")]
     NoRows,
-    #[error("the row has {got} fields, the header has {expected}; add or remove fields, or quote those that hold {delimiter}")]
+    #[error(
+        "the row has {got} fields, the header has {expected}; add or remove fields, or quote those that hold {delimiter}"
+    )]
     Ragged { expected: usize, got: usize, delimiter: &'static str },
     #[error("the line is empty between rows; remove it")]
     EmptyLine,
@@ -73,7 +75,9 @@ pub enum Rule {
     NameTooLong { limit: usize },
     #[error("the name holds the character {0}, which cannot be seen or reorders text; rename the column")]
     NameCharacter(String),
-    #[error("{0} is beyond the range of numbers (about 1e308, and no closer to zero than 5e-324); correct it or quote the column as text")]
+    #[error(
+        "{0} is beyond the range of numbers (about 1e308, and no closer to zero than 5e-324); correct it or quote the column as text"
+    )]
     OutOfRange(String),
     #[error("{0} is infinite; leave the cell empty or give a finite number")]
     Infinite(String),
@@ -91,9 +95,13 @@ pub enum Rule {
     Nested(&'static str),
     #[error("the Parquet data is damaged ({0}); write the file again")]
     BadParquet(String),
-    #[error("the column is of type {0}, which datasets do not hold; store numbers, booleans, dates, timestamps or text")]
+    #[error(
+        "the column is of type {0}, which datasets do not hold; store numbers, booleans, dates, timestamps or text"
+    )]
     Type(String),
-    #[error("rows and lines do not add up: {rows} rows and {inside} line breaks inside fields make {expected} lines, the file has {lines}; check its quotes")]
+    #[error(
+        "rows and lines do not add up: {rows} rows and {inside} line breaks inside fields make {expected} lines, the file has {lines}; check its quotes"
+    )]
     Unreconciled { rows: u64, inside: u64, expected: u64, lines: u64 },
 }
 

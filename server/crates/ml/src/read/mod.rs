@@ -145,6 +145,7 @@ fn finish(
     options: &ReadOptions,
 ) -> Result<Loaded, csv::Problems> {
     times::apply(&mut columns, &options.time_columns, &mut notes).map_err(|problems| (problems, 0))?;
-    let dataset = Dataset::from_parts(columns).expect("readers give columns of one length, distinct names and finite numbers");
+    let dataset =
+        Dataset::from_parts(columns).expect("readers give columns of one length, distinct names and finite numbers");
     Ok(Loaded { dataset, format, delimiter, notes })
 }

@@ -47,7 +47,6 @@ pub(crate) fn check(written: &[String], name_chars: usize) -> Result<Vec<(String
     if problems.is_empty() { Ok(names) } else { Err(problems) }
 }
 
-
 fn one_form(written: &str) -> (String, Vec<String>) {
     let trimmed = written.trim();
     let mut notes = Vec::new();

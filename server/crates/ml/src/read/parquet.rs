@@ -11,7 +11,8 @@ use polars_arrow::array::Array;
 use polars_arrow::compute::concatenate::concatenate_unchecked;
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, PageReader, column_iter_to_arrays, infer_schema, read_metadata,
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, PageReader, column_iter_to_arrays, infer_schema,
+    read_metadata,
 };
 use rayon::prelude::*;
 
@@ -132,9 +133,8 @@ fn decode(bytes: &[u8], metadata: &FileMetadata, field: &Field) -> Result<Box<dy
                 (BasicDecompressor::new(pages, Vec::new()), &chunk.descriptor().descriptor.primitive_type)
             })
             .unzip();
-        let (decoded, _) = column_iter_to_arrays(pages, types, field.clone(), None).map_err(|error| {
-            Rule::BadParquet(error.to_string()).at(Place::default().in_column(&field.name))
-        })?;
+        let (decoded, _) = column_iter_to_arrays(pages, types, field.clone(), None)
+            .map_err(|error| Rule::BadParquet(error.to_string()).at(Place::default().in_column(&field.name)))?;
         arrays.extend(decoded);
     }
     match arrays.len() {

@@ -31,8 +31,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         if let Some(loss) = round.values().last() {
             best = Some(best.map_or(*loss, |best| best.min(*loss)));
         }
-        task.progress
-            .report(round.iteration() as u64 + 1, rounds as u64, best);
+        task.progress.report(round.iteration() as u64 + 1, rounds as u64, best);
         if task.progress.is_cancelled() {
             cancelled.store(true, Ordering::Relaxed);
             return ControlFlow::Break(());
@@ -56,10 +55,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let report = FitReport {
         iterations: model.num_boost_rounds() as u64,
         gap: None,
-        validation_loss: history
-            .rounds()
-            .filter_map(|round| round.values().last().copied())
-            .collect(),
+        validation_loss: history.rounds().filter_map(|round| round.values().last().copied()).collect(),
     };
     Ok((Estimator::Trees(Box::new(model)), report))
 }
@@ -70,10 +66,7 @@ fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
         TargetKind::Binary => (Objective::BinaryLogistic(RegLoss::default()), EvalMetric::LogLoss),
         TargetKind::Multiclass => {
             let classes = task.labels.classes().map_or(0, <[String]>::len);
-            (
-                Objective::Softprob(Multiclass::new(classes)?),
-                EvalMetric::MLogLoss,
-            )
+            (Objective::Softprob(Multiclass::new(classes)?), EvalMetric::MLogLoss)
         }
         TargetKind::Regression => (Objective::SquaredError(RegLoss::default()), EvalMetric::Rmse),
     };
@@ -102,11 +95,7 @@ fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
         values.extend(task.encoders.for_trees(&task.table.values(*row as usize)));
     }
     let labels: Vec<f32> = match task.kind {
-        TargetKind::Regression => task
-            .numbers(part)
-            .into_iter()
-            .map(|number| number as f32)
-            .collect(),
+        TargetKind::Regression => task.numbers(part).into_iter().map(|number| number as f32).collect(),
         TargetKind::Binary | TargetKind::Multiclass => {
             task.classes(part).into_iter().map(|class| class as f32).collect()
         }
@@ -120,7 +109,5 @@ fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
             FeatureEncoder::Category(_) => FeatureType::Categorical,
         })
         .collect();
-    DMatrix::from_dense_vec(values, rows.len(), width)?
-        .with_labels(&labels)?
-        .with_feature_types(&types)
+    DMatrix::from_dense_vec(values, rows.len(), width)?.with_labels(&labels)?.with_feature_types(&types)
 }

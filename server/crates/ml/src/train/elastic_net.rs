@@ -20,16 +20,12 @@ const FIRST_PASSES: u64 = 64;
 /// Fits the weights on the training part.
 pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let mut design = task.design();
-    let means: Vec<f64> = design
-        .mean_axis(Axis(0))
-        .map_or_else(Vec::new, |means| means.to_vec());
+    let means: Vec<f64> = design.mean_axis(Axis(0)).map_or_else(Vec::new, |means| means.to_vec());
     design -= &Array1::from(means.clone());
     let mut target = Array1::from(task.numbers(Part::Train));
     let mean = target.mean().unwrap_or(0.0);
     target -= mean;
-    let deviation = Some(target.std(0.0))
-        .filter(|deviation| *deviation > 0.0)
-        .unwrap_or(1.0);
+    let deviation = Some(target.std(0.0)).filter(|deviation| *deviation > 0.0).unwrap_or(1.0);
     target /= deviation;
 
     let problem = Problem {
@@ -37,18 +33,13 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         alpha: task.config.number("alpha"),
         ratio: task.config.number("l1_ratio"),
     };
-    let (most, tolerance) = (
-        task.config.whole("max_iterations"),
-        task.config.number("tolerance"),
-    );
+    let (most, tolerance) = (task.config.whole("max_iterations"), task.config.number("tolerance"));
     let mut passes = FIRST_PASSES.min(most);
     let (weights, gap) = loop {
         if task.progress.is_cancelled() {
             return Err(TrainError::Cancelled);
         }
-        let weights = problem
-            .solve(passes as u32, tolerance)
-            .map_err(|error| task.failed(error))?;
+        let weights = problem.solve(passes as u32, tolerance).map_err(|error| task.failed(error))?;
         let gap = problem.violation(&weights);
         task.progress.report(passes, most, None);
         if gap <= tolerance {
@@ -56,37 +47,15 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         }
         if passes == most {
             let trainer = task.config.trainer();
-            return Err(TrainError::NotConverged {
-                trainer,
-                iterations: passes,
-                gap,
-                tolerance,
-            });
+            return Err(TrainError::NotConverged { trainer, iterations: passes, gap, tolerance });
         }
         passes = (passes * 2).min(most);
     };
     let weights: Vec<f64> = weights.iter().map(|weight| weight * deviation).collect();
-    let shift: f64 = weights
-        .iter()
-        .zip(&means)
-        .map(|(weight, mean)| weight * mean)
-        .sum();
-    let outputs = vec![LinearOutput {
-        intercept: mean - shift,
-        weights,
-    }];
-    let estimator = Estimator::Linear(LinearEstimator {
-        link: Link::Identity,
-        outputs,
-    });
-    Ok((
-        estimator,
-        FitReport {
-            iterations: passes,
-            gap: Some(gap),
-            validation_loss: Vec::new(),
-        },
-    ))
+    let shift: f64 = weights.iter().zip(&means).map(|(weight, mean)| weight * mean).sum();
+    let outputs = vec![LinearOutput { intercept: mean - shift, weights }];
+    let estimator = Estimator::Linear(LinearEstimator { link: Link::Identity, outputs });
+    Ok((estimator, FitReport { iterations: passes, gap: Some(gap), validation_loss: Vec::new() }))
 }
 
 struct Problem {
@@ -121,11 +90,7 @@ impl Problem {
             .zip(weights)
             .map(|(column, &weight)| {
                 let slope = column.dot(&residual) / count - self.alpha * (1.0 - self.ratio) * weight;
-                if weight == 0.0 {
-                    (slope.abs() - limit).max(0.0)
-                } else {
-                    (slope - limit * weight.signum()).abs()
-                }
+                if weight == 0.0 { (slope.abs() - limit).max(0.0) } else { (slope - limit * weight.signum()).abs() }
             })
             .fold(0.0, f64::max)
     }

@@ -27,14 +27,8 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         classes: Array1::from(task.classes(Part::Train)),
         alpha: task.config.number("alpha"),
     };
-    let (most, tolerance) = (
-        task.config.whole("max_iterations"),
-        task.config.number("tolerance"),
-    );
-    let zero = LinearOutput {
-        intercept: 0.0,
-        weights: vec![0.0; problem.design.ncols()],
-    };
+    let (most, tolerance) = (task.config.whole("max_iterations"), task.config.number("tolerance"));
+    let zero = LinearOutput { intercept: 0.0, weights: vec![0.0; problem.design.ncols()] };
     let mut sums = vec![zero; outputs];
     let (mut iterations, mut gap, mut stretch) = (0, problem.gradient(&sums), STRETCH);
     while gap > tolerance && iterations < most {
@@ -56,22 +50,10 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     }
     if !(0.0..=tolerance).contains(&gap) {
         let trainer = task.config.trainer();
-        return Err(TrainError::NotConverged {
-            trainer,
-            iterations,
-            gap,
-            tolerance,
-        });
+        return Err(TrainError::NotConverged { trainer, iterations, gap, tolerance });
     }
     let estimator = Estimator::Linear(LinearEstimator { link, outputs: sums });
-    Ok((
-        estimator,
-        FitReport {
-            iterations,
-            gap: Some(gap),
-            validation_loss: Vec::new(),
-        },
-    ))
+    Ok((estimator, FitReport { iterations, gap: Some(gap), validation_loss: Vec::new() }))
 }
 
 struct Problem {
@@ -82,12 +64,7 @@ struct Problem {
 
 impl Problem {
     /// Up to `iterations` more from `sums`.
-    fn iterate(
-        &self,
-        sums: &[LinearOutput],
-        iterations: u64,
-        tolerance: f64,
-    ) -> Result<Vec<LinearOutput>, String> {
+    fn iterate(&self, sums: &[LinearOutput], iterations: u64, tolerance: f64) -> Result<Vec<LinearOutput>, String> {
         // linfa's tolerance is for the 2-norm of the gradient of the summed loss, which is never below its largest component.
         let tolerance = tolerance * self.classes.len() as f64;
         match sums {
@@ -106,18 +83,9 @@ impl Problem {
         // linfa makes the first class it sees the positive one, unless the other has more rows.
         let first = self.classes[0];
         let of_first = self.classes.iter().filter(|class| **class == first).count();
-        let positive = if of_first >= self.classes.len() - of_first {
-            first
-        } else {
-            1 - first
-        };
+        let positive = if of_first >= self.classes.len() - of_first { first } else { 1 - first };
         let sign = if positive == 1 { 1.0 } else { -1.0 };
-        let start = sum
-            .weights
-            .iter()
-            .chain([&sum.intercept])
-            .map(|number| number * sign)
-            .collect();
+        let start = sum.weights.iter().chain([&sum.intercept]).map(|number| number * sign).collect();
         let fitted = LogisticRegression::new()
             .alpha(self.alpha)
             .max_iterations(iterations)
@@ -138,11 +106,7 @@ impl Problem {
         tolerance: f64,
     ) -> linfa_logistic::error::Result<Vec<LinearOutput>> {
         let start = Array2::from_shape_fn((self.design.ncols() + 1, sums.len()), |(term, class)| {
-            sums[class]
-                .weights
-                .get(term)
-                .copied()
-                .unwrap_or(sums[class].intercept)
+            sums[class].weights.get(term).copied().unwrap_or(sums[class].intercept)
         });
         let fitted = MultiLogisticRegression::new()
             .alpha(self.alpha)
@@ -154,13 +118,7 @@ impl Problem {
             intercept: *intercept,
             weights: weights.to_vec(),
         };
-        Ok(fitted
-            .params()
-            .columns()
-            .into_iter()
-            .zip(fitted.intercept())
-            .map(sum)
-            .collect())
+        Ok(fitted.params().columns().into_iter().zip(fitted.intercept()).map(sum).collect())
     }
 
     /// The largest component of the gradient of the mean penalised log loss.
@@ -170,22 +128,13 @@ impl Problem {
             .iter()
             .map(|sum| LinearOutput {
                 intercept: 0.0,
-                weights: sum
-                    .weights
-                    .iter()
-                    .map(|weight| weight * self.alpha / count)
-                    .collect(),
+                weights: sum.weights.iter().map(|weight| weight * self.alpha / count).collect(),
             })
             .collect();
         let mut errors = vec![0.0; sums.len()];
         for (row, class) in self.design.rows().into_iter().zip(&self.classes) {
             for (error, sum) in errors.iter_mut().zip(sums) {
-                *error = sum.intercept
-                    + row
-                        .iter()
-                        .zip(&sum.weights)
-                        .map(|(x, weight)| x * weight)
-                        .sum::<f64>();
+                *error = sum.intercept + row.iter().zip(&sum.weights).map(|(x, weight)| x * weight).sum::<f64>();
             }
             if let [error] = errors.as_mut_slice() {
                 *error = logistic(*error) - f64::from(*class);
@@ -195,16 +144,10 @@ impl Problem {
             }
             for (error, slope) in errors.iter().zip(&mut slopes) {
                 slope.intercept += error / count;
-                slope
-                    .weights
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(slope, x)| *slope += error / count * x);
+                slope.weights.iter_mut().zip(row).for_each(|(slope, x)| *slope += error / count * x);
             }
         }
-        let components = slopes
-            .iter()
-            .flat_map(|slope| slope.weights.iter().chain([&slope.intercept]));
+        let components = slopes.iter().flat_map(|slope| slope.weights.iter().chain([&slope.intercept]));
         components.fold(0.0, |most: f64, component| most.max(component.abs()))
     }
 }

@@ -129,33 +129,18 @@ pub fn train(
         return Err(TrainError::WrongKind { trainer, kind });
     }
     if table.rows() != labels.len() {
-        return Err(TrainError::Lengths {
-            rows: table.rows(),
-            labels: labels.len(),
-        });
+        return Err(TrainError::Lengths { rows: table.rows(), labels: labels.len() });
     }
     check_classes(labels, split)?;
     let encoders = Encoders::fit(table, split.rows(Part::Train));
-    let task = Task {
-        table,
-        labels,
-        split,
-        kind,
-        encoders: &encoders,
-        config,
-        seed,
-        progress,
-    };
+    let task = Task { table, labels, split, kind, encoders: &encoders, config, seed, progress };
     let (estimator, report) = match trainer {
         Trainer::Logistic => logistic::fit(&task)?,
         Trainer::ElasticNet => elastic_net::fit(&task)?,
         Trainer::GradientBoosting => boosting::fit(&task)?,
     };
     let predictor = Predictor::new(kind, labels.classes().unwrap_or_default(), encoders, estimator)
-        .ok_or_else(|| TrainError::Library {
-            trainer,
-            reason: "it gave weights that are not finite".to_owned(),
-        })?;
+        .ok_or_else(|| TrainError::Library { trainer, reason: "it gave weights that are not finite".to_owned() })?;
     Ok(Fitted { predictor, report })
 }
 
@@ -167,26 +152,20 @@ pub fn baseline(labels: &Labels, split: &Split, part: Part) -> Result<Outcomes, 
     let (train, rows) = (split.rows(Part::Train), split.rows(part));
     match labels {
         Labels::Numbers(numbers) => {
-            let known =
-                |rows: &[u32]| -> Vec<f64> { rows.iter().filter_map(|row| numbers[*row as usize]).collect() };
+            let known = |rows: &[u32]| -> Vec<f64> { rows.iter().filter_map(|row| numbers[*row as usize]).collect() };
             let count = train.len() as f64;
             let mean: f64 = known(train).iter().map(|number| number / count).sum();
-            NumberOutcomes::new(known(rows).into_iter().map(|actual| (mean, actual)))
-                .map(Outcomes::Regression)
+            NumberOutcomes::new(known(rows).into_iter().map(|actual| (mean, actual))).map(Outcomes::Regression)
         }
         Labels::Classes { names, .. } => {
             let counts = labels.counts(train);
             let total: u64 = counts.iter().sum();
-            let shares: Vec<f64> = counts
-                .iter()
-                .map(|count| *count as f64 / total.max(1) as f64)
-                .collect();
+            let shares: Vec<f64> = counts.iter().map(|count| *count as f64 / total.max(1) as f64).collect();
             let classes = rows.iter().filter_map(|row| labels.class(*row as usize));
             if names.len() == 2 {
                 BinaryOutcomes::new(classes.map(|class| (shares[1], class == 1))).map(Outcomes::Binary)
             } else {
-                ClassOutcomes::new(names.len(), classes.map(|class| (&shares, class)))
-                    .map(Outcomes::Multiclass)
+                ClassOutcomes::new(names.len(), classes.map(|class| (&shares, class))).map(Outcomes::Multiclass)
             }
         }
     }
@@ -195,17 +174,9 @@ pub fn baseline(labels: &Labels, split: &Split, part: Part) -> Result<Outcomes, 
 fn check_classes(labels: &Labels, split: &Split) -> Result<(), TrainError> {
     let counts = labels.counts(split.rows(Part::Train));
     let names = labels.classes().unwrap_or_default();
-    let absent: Vec<String> = names
-        .iter()
-        .zip(counts)
-        .filter(|(_, count)| *count == 0)
-        .map(|(name, _)| name.clone())
-        .collect();
-    if absent.is_empty() {
-        Ok(())
-    } else {
-        Err(TrainError::AbsentClasses(absent))
-    }
+    let absent: Vec<String> =
+        names.iter().zip(counts).filter(|(_, count)| *count == 0).map(|(name, _)| name.clone()).collect();
+    if absent.is_empty() { Ok(()) } else { Err(TrainError::AbsentClasses(absent)) }
 }
 
 /// What every trainer is given.
@@ -224,10 +195,7 @@ type Fit = (Estimator, FitReport);
 
 impl Task<'_> {
     fn failed(&self, error: impl ToString) -> TrainError {
-        TrainError::Library {
-            trainer: self.config.trainer(),
-            reason: error.to_string(),
-        }
+        TrainError::Library { trainer: self.config.trainer(), reason: error.to_string() }
     }
 
     /// The terms of a linear model for the rows of the training part.
@@ -235,29 +203,18 @@ impl Task<'_> {
         let rows = self.split.rows(Part::Train);
         let mut design = ndarray::Array2::zeros((rows.len(), self.encoders.terms()));
         for (row, mut terms) in rows.iter().zip(design.rows_mut()) {
-            self.encoders
-                .for_linear(&self.table.values(*row as usize), |position, size| {
-                    terms[position] = size
-                });
+            self.encoders.for_linear(&self.table.values(*row as usize), |position, size| terms[position] = size);
         }
         design
     }
 
     /// The classes of the training part, row by row; empty for a regression.
     fn classes(&self, part: Part) -> Vec<u32> {
-        self.split
-            .rows(part)
-            .iter()
-            .filter_map(|row| self.labels.class(*row as usize))
-            .collect()
+        self.split.rows(part).iter().filter_map(|row| self.labels.class(*row as usize)).collect()
     }
 
     /// The numbers of the training part, row by row; empty for classes.
     fn numbers(&self, part: Part) -> Vec<f64> {
-        self.split
-            .rows(part)
-            .iter()
-            .filter_map(|row| self.labels.number(*row as usize))
-            .collect()
+        self.split.rows(part).iter().filter_map(|row| self.labels.number(*row as usize)).collect()
     }
 }

@@ -129,11 +129,8 @@ impl TryFrom<Unchecked> for TrainerConfig {
 impl TrainerConfig {
     /// Every hyperparameter at its default.
     pub fn default_of(trainer: Trainer) -> Self {
-        let settings = trainer
-            .hyperparameters()
-            .iter()
-            .map(|parameter| (parameter.name.to_owned(), parameter.default))
-            .collect();
+        let settings =
+            trainer.hyperparameters().iter().map(|parameter| (parameter.name.to_owned(), parameter.default)).collect();
         Self { trainer, settings }
     }
 
@@ -144,31 +141,18 @@ impl TrainerConfig {
     pub fn read(trainer: Trainer, given: &Json) -> Result<Self, Vec<Mistake>> {
         let mut config = Self::default_of(trainer);
         let Json::Object(given) = given else {
-            return Err(vec![Mistake {
-                pointer: String::new(),
-                message: "must be an object".to_owned(),
-            }]);
+            return Err(vec![Mistake { pointer: String::new(), message: "must be an object".to_owned() }]);
         };
         let mut mistakes = Vec::new();
         for (name, value) in given {
-            match trainer
-                .hyperparameter(name)
-                .and_then(|parameter| parameter.range.read(value))
-            {
+            match trainer.hyperparameter(name).and_then(|parameter| parameter.range.read(value)) {
                 Ok(setting) => {
                     config.settings.insert(name.clone(), setting);
                 }
-                Err(message) => mistakes.push(Mistake {
-                    pointer: format!("/{name}"),
-                    message,
-                }),
+                Err(message) => mistakes.push(Mistake { pointer: format!("/{name}"), message }),
             }
         }
-        if mistakes.is_empty() {
-            Ok(config)
-        } else {
-            Err(mistakes)
-        }
+        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
     }
 
     /// This configuration with other values; names it does not have are left out.
@@ -194,10 +178,7 @@ impl TrainerConfig {
 
     /// The value of one of the trainer's own hyperparameters.
     pub(super) fn number(&self, name: &str) -> f64 {
-        self.settings
-            .get(name)
-            .expect("a configuration holds every hyperparameter of its trainer")
-            .as_f64()
+        self.settings.get(name).expect("a configuration holds every hyperparameter of its trainer").as_f64()
     }
 
     /// The value of one of the trainer's own whole-number hyperparameters.

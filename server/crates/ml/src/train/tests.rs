@@ -65,30 +65,12 @@ fn reference(kind: TargetKind) -> (FeaturePlan, Dataset) {
 fn reference_model(kind: TargetKind, trainer: Trainer, settings: serde_json::Value) -> (Model, Dataset) {
     let (plan, dataset) = reference(kind);
     let labels = plan.labels(&dataset).unwrap();
-    let rule = Rule::Time {
-        validation: 0.0,
-        test: 1.0 / 61.0,
-    };
+    let rule = Rule::Time { validation: 0.0, test: 1.0 / 61.0 };
     let split = Split::new(&rule, &dataset, None, &labels).unwrap();
     let config = TrainerConfig::read(trainer, &settings).unwrap();
-    let fitted = train(
-        &plan.table(&dataset).unwrap(),
-        &labels,
-        &split,
-        kind,
-        &config,
-        0,
-        &(),
-    )
-    .unwrap();
+    let fitted = train(&plan.table(&dataset).unwrap(), &labels, &split, kind, &config, 0, &()).unwrap();
     let digest = Digest::of("");
-    let lineage = Lineage {
-        dataset: digest,
-        problem: digest,
-        features: digest,
-        trainer: config,
-        seed: 0,
-    };
+    let lineage = Lineage { dataset: digest, problem: digest, features: digest, trainer: config, seed: 0 };
     (Model::new(&plan, fitted, lineage), dataset)
 }
 
@@ -100,16 +82,7 @@ fn close(found: f64, expected: f64) {
 #[track_caller]
 fn check(model: &Model, weights: [f64; 2], intercept: f64) {
     let equations = model.coefficients().unwrap();
-    let [
-        Coefficients {
-            terms,
-            intercept: found,
-            ..
-        },
-    ] = equations.as_slice()
-    else {
-        panic!("one equation")
-    };
+    let [Coefficients { terms, intercept: found, .. }] = equations.as_slice() else { panic!("one equation") };
     close(terms[0].1, weights[0]);
     close(terms[1].1, weights[1]);
     close(*found, intercept);
@@ -118,23 +91,10 @@ fn check(model: &Model, weights: [f64; 2], intercept: f64) {
 #[test]
 fn logistic_regression_agrees_with_scikit_learn() {
     let model = |alpha: f64| {
-        reference_model(
-            TargetKind::Binary,
-            Trainer::Logistic,
-            json!({"alpha": alpha, "tolerance": 1e-9}),
-        )
-        .0
+        reference_model(TargetKind::Binary, Trainer::Logistic, json!({"alpha": alpha, "tolerance": 1e-9})).0
     };
-    check(
-        &model(0.0),
-        [0.8309056786914337, -0.344247336130069],
-        -3.660420124392735,
-    );
-    check(
-        &model(2.0),
-        [0.501966335855815, -0.19418269934080554],
-        -2.2109179735011297,
-    );
+    check(&model(0.0), [0.8309056786914337, -0.344247336130069], -3.660420124392735);
+    check(&model(2.0), [0.501966335855815, -0.19418269934080554], -2.2109179735011297);
 }
 
 #[test]
@@ -148,13 +108,8 @@ fn multinomial_regression_agrees_with_scikit_learn() {
     ];
     let predictions = model.predict(&dataset).unwrap();
     for (row, expected) in expected {
-        let Prediction::Multiclass { probabilities, .. } = &predictions[row] else {
-            panic!()
-        };
-        probabilities
-            .iter()
-            .zip(expected)
-            .for_each(|(found, expected)| close(*found, expected));
+        let Prediction::Multiclass { probabilities, .. } = &predictions[row] else { panic!() };
+        probabilities.iter().zip(expected).for_each(|(found, expected)| close(*found, expected));
     }
 }
 
@@ -164,64 +119,32 @@ fn elastic_net_lasso_and_ridge_agree_with_scikit_learn() {
         let settings = json!({"alpha": alpha, "l1_ratio": l1_ratio, "tolerance": 1e-9});
         reference_model(TargetKind::Regression, Trainer::ElasticNet, settings).0
     };
-    check(
-        &model(0.05, 0.5),
-        [3.2877874917896683, -1.8228269528340564],
-        -1.659010729923395,
-    );
-    check(
-        &model(0.2, 0.0),
-        [2.905768154835904, -1.6115195305584142],
-        0.039627574547573374,
-    );
-    check(
-        &model(0.1, 1.0),
-        [2.9931531670636544, -1.6574244974195298],
-        -0.3511473412670192,
-    );
+    check(&model(0.05, 0.5), [3.2877874917896683, -1.8228269528340564], -1.659010729923395);
+    check(&model(0.2, 0.0), [2.905768154835904, -1.6115195305584142], 0.039627574547573374);
+    check(&model(0.1, 1.0), [2.9931531670636544, -1.6574244974195298], -0.3511473412670192);
 }
 
 #[test]
 fn every_trainer_beats_the_baseline_on_every_kind_it_fits() {
     for kind in KINDS {
         let prepared = prepared(kind, 600);
-        let metric = if kind == TargetKind::Regression {
-            Metric::Rmse
-        } else {
-            Metric::LogLoss
-        };
-        let guess = baseline(&prepared.labels, &prepared.split, Part::Test)
-            .unwrap()
-            .metric(metric)
-            .unwrap();
+        let metric = if kind == TargetKind::Regression { Metric::Rmse } else { Metric::LogLoss };
+        let guess = baseline(&prepared.labels, &prepared.split, Part::Test).unwrap().metric(metric).unwrap();
         for trainer in Trainer::ALL.into_iter().filter(|trainer| trainer.fits(kind)) {
             let fitted = prepared.fit(&TrainerConfig::default_of(trainer)).unwrap();
             let rows = prepared.split.rows(Part::Test);
             let predictions = fitted.predictor.predict_table(&prepared.table, rows).unwrap();
-            let found = outcomes(&prepared.labels, rows, &predictions)
-                .unwrap()
-                .metric(metric)
-                .unwrap();
-            assert!(
-                found < 0.9 * guess,
-                "{trainer:?} {kind:?}: {found} beside {guess}"
-            );
+            let found = outcomes(&prepared.labels, rows, &predictions).unwrap().metric(metric).unwrap();
+            assert!(found < 0.9 * guess, "{trainer:?} {kind:?}: {found} beside {guess}");
         }
     }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
-    let config = TrainerConfig::read(
-        Trainer::GradientBoosting,
-        &json!({"subsample": 0.7, "colsample": 0.6}),
-    )
-    .unwrap();
+    let config = TrainerConfig::read(Trainer::GradientBoosting, &json!({"subsample": 0.7, "colsample": 0.6})).unwrap();
     let bytes = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| prepared(TargetKind::Binary, 500).model(&config).to_bytes())
     };
     assert!(bytes(1) == bytes(3));
@@ -233,23 +156,15 @@ fn boosting_keeps_the_best_round_of_the_validation_part() {
         .fit(&TrainerConfig::default_of(Trainer::GradientBoosting))
         .unwrap()
         .report;
-    let best = report
-        .validation_loss
-        .iter()
-        .copied()
-        .fold(f64::INFINITY, f64::min);
+    let best = report.validation_loss.iter().copied().fold(f64::INFINITY, f64::min);
     assert_eq!(report.validation_loss[report.iterations as usize - 1], best);
     assert!(report.validation_loss.len() < 500, "it stopped early");
 }
 
 #[test]
 fn a_solver_that_runs_out_of_iterations_is_an_error() {
-    for (kind, trainer) in [
-        (TargetKind::Binary, Trainer::Logistic),
-        (TargetKind::Regression, Trainer::ElasticNet),
-    ] {
-        let config =
-            TrainerConfig::read(trainer, &json!({"max_iterations": 10, "tolerance": 1e-10})).unwrap();
+    for (kind, trainer) in [(TargetKind::Binary, Trainer::Logistic), (TargetKind::Regression, Trainer::ElasticNet)] {
+        let config = TrainerConfig::read(trainer, &json!({"max_iterations": 10, "tolerance": 1e-10})).unwrap();
         let error = prepared(kind, 300).fit(&config).unwrap_err();
         assert!(matches!(error, TrainError::NotConverged { .. }), "{error}");
     }
@@ -257,13 +172,8 @@ fn a_solver_that_runs_out_of_iterations_is_an_error() {
 
 #[test]
 fn a_trainer_of_another_kind_is_refused_with_the_one_that_fits() {
-    let error = prepared(TargetKind::Regression, 50)
-        .fit(&TrainerConfig::default_of(Trainer::Logistic))
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "logistic does not fit a regression target; use gradient_boosting"
-    );
+    let error = prepared(TargetKind::Regression, 50).fit(&TrainerConfig::default_of(Trainer::Logistic)).unwrap_err();
+    assert_eq!(error.to_string(), "logistic does not fit a regression target; use gradient_boosting");
 }
 
 #[test]
@@ -276,16 +186,7 @@ fn a_class_without_a_training_row_is_named() {
         dataset.take(&order)
     };
     let labels = plan.labels(&last_class_in_test).unwrap();
-    let split = Split::new(
-        &Rule::Time {
-            validation: 0.0,
-            test: 0.5,
-        },
-        &last_class_in_test,
-        None,
-        &labels,
-    )
-    .unwrap();
+    let split = Split::new(&Rule::Time { validation: 0.0, test: 0.5 }, &last_class_in_test, None, &labels).unwrap();
     let table = plan.table(&last_class_in_test).unwrap();
     let config = TrainerConfig::default_of(Trainer::Logistic);
     let error = train(&table, &labels, &split, TargetKind::Multiclass, &config, 0, &()).unwrap_err();
@@ -311,19 +212,8 @@ fn training_ends_when_the_caller_wants_no_more() {
     let prepared = prepared(TargetKind::Binary, 300);
     let config = TrainerConfig::default_of(Trainer::GradientBoosting);
     let progress = Impatient(AtomicU64::new(0));
-    let ended = train(
-        &prepared.table,
-        &prepared.labels,
-        &prepared.split,
-        prepared.kind,
-        &config,
-        7,
-        &progress,
-    );
-    assert_eq!(
-        (ended.unwrap_err(), progress.0.into_inner()),
-        (TrainError::Cancelled, 3)
-    );
+    let ended = train(&prepared.table, &prepared.labels, &prepared.split, prepared.kind, &config, 7, &progress);
+    assert_eq!((ended.unwrap_err(), progress.0.into_inner()), (TrainError::Cancelled, 3));
 }
 
 #[test]

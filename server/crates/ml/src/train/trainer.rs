@@ -77,21 +77,10 @@ impl Trainer {
 
     /// The hyperparameter of that name; the reason why not names those that exist.
     pub(crate) fn hyperparameter(self, name: &str) -> Result<&'static Hyperparameter, String> {
-        self.hyperparameters()
-            .iter()
-            .find(|parameter| parameter.name == name)
-            .ok_or_else(|| {
-                let names: Vec<&str> = self
-                    .hyperparameters()
-                    .iter()
-                    .map(|parameter| parameter.name)
-                    .collect();
-                format!(
-                    "is no hyperparameter of {}; it has {}",
-                    self.as_str(),
-                    names.join(", ")
-                )
-            })
+        self.hyperparameters().iter().find(|parameter| parameter.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.hyperparameters().iter().map(|parameter| parameter.name).collect();
+            format!("is no hyperparameter of {}; it has {}", self.as_str(), names.join(", "))
+        })
     }
 }
 

@@ -81,15 +81,7 @@ impl Study<'_> {
             state: TrialState::Failed { reason },
             iterations: None,
         };
-        let fitted = match train(
-            self.table,
-            self.labels,
-            self.split,
-            self.kind,
-            &config,
-            self.seed,
-            progress,
-        ) {
+        let fitted = match train(self.table, self.labels, self.split, self.kind, &config, self.seed, progress) {
             Ok(fitted) => fitted,
             Err(TrainError::Cancelled) => return Err(TrainError::Cancelled),
             Err(error) => return Ok(failed(error.to_string())),
@@ -104,10 +96,7 @@ impl Study<'_> {
             Err(error) => return Ok(failed(error.to_string())),
         };
         Ok(match score {
-            None => failed(format!(
-                "{} is not defined on the validation part",
-                self.metric.title()
-            )),
+            None => failed(format!("{} is not defined on the validation part", self.metric.title())),
             Some(score) => Trial {
                 number,
                 config,
@@ -123,10 +112,8 @@ impl Study<'_> {
 pub fn best(metric: Metric, trials: &[Trial]) -> Option<&Trial> {
     let mut order: Vec<&Trial> = trials.iter().filter(|trial| trial.score.is_some()).collect();
     order.sort_by_key(|trial| trial.number);
-    order
-        .into_iter()
-        .reduce(|best, trial| match (trial.score, best.score) {
-            (Some(new), Some(old)) if metric.is_better(new, old) => trial,
-            _ => best,
-        })
+    order.into_iter().reduce(|best, trial| match (trial.score, best.score) {
+        (Some(new), Some(old)) if metric.is_better(new, old) => trial,
+        _ => best,
+    })
 }

@@ -33,11 +33,8 @@ pub struct Space {
 impl Space {
     /// The space that the trainer declares.
     pub fn default_of(trainer: Trainer) -> Self {
-        let axis =
-            |parameter: &Hyperparameter| Some((parameter.name.to_owned(), Axis::Range(parameter.search?)));
-        Self {
-            axes: trainer.hyperparameters().iter().filter_map(axis).collect(),
-        }
+        let axis = |parameter: &Hyperparameter| Some((parameter.name.to_owned(), Axis::Range(parameter.search?)));
+        Self { axes: trainer.hyperparameters().iter().filter_map(axis).collect() }
     }
 
     /// Reads a space from a JSON object: `{"low": 0.01, "high": 0.3, "scale": "log"}` draws from a range, `[4, 6, 8]` from a
@@ -47,10 +44,7 @@ impl Space {
     /// Every unknown name, value outside its range, and misshapen member, each with its pointer.
     pub fn read(trainer: Trainer, given: &Json) -> Result<Self, Vec<Mistake>> {
         let Json::Object(given) = given else {
-            return Err(vec![Mistake {
-                pointer: String::new(),
-                message: "must be an object".to_owned(),
-            }]);
+            return Err(vec![Mistake { pointer: String::new(), message: "must be an object".to_owned() }]);
         };
         let (mut axes, mut mistakes) = (BTreeMap::new(), Vec::new());
         for (name, value) in given {
@@ -65,11 +59,7 @@ impl Space {
                 },
             }
         }
-        if mistakes.is_empty() {
-            Ok(Self { axes })
-        } else {
-            Err(mistakes)
-        }
+        if mistakes.is_empty() { Ok(Self { axes }) } else { Err(mistakes) }
     }
 
     /// What is drawn for each hyperparameter.
@@ -81,10 +71,7 @@ impl Space {
     pub fn sample(&self, seed: u64, number: u64) -> Settings {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(number);
-        self.axes
-            .iter()
-            .map(|(name, axis)| (name.clone(), axis.draw(&mut generator)))
-            .collect()
+        self.axes.iter().map(|(name, axis)| (name.clone(), axis.draw(&mut generator))).collect()
     }
 }
 
@@ -92,9 +79,7 @@ impl Axis {
     fn draw(&self, generator: &mut ChaCha8Rng) -> Setting {
         let share: f64 = generator.random();
         match self {
-            Self::Choice(choices) => {
-                choices[((share * choices.len() as f64) as usize).min(choices.len() - 1)]
-            }
+            Self::Choice(choices) => choices[((share * choices.len() as f64) as usize).min(choices.len() - 1)],
             Self::Range(Range::Number { low, high, scale }) => {
                 Setting::Number(between(*low, *high, *scale, share).clamp(*low, *high))
             }
@@ -116,25 +101,21 @@ fn between(low: f64, high: f64, scale: Scale, share: f64) -> f64 {
 
 /// One hyperparameter of a space; the mistakes of all its members at once.
 fn axis(allowed: &Range, given: &Json, pointer: &str) -> Result<Axis, Vec<Mistake>> {
-    let mistake = |at: &str, message: String| Mistake {
-        pointer: format!("{pointer}{at}"),
-        message,
-    };
+    let mistake = |at: &str, message: String| Mistake { pointer: format!("{pointer}{at}"), message };
     match given {
         Json::Array(values) if values.is_empty() || values.len() > MOST_CHOICES => {
             Err(vec![mistake("", format!("must list 1 to {MOST_CHOICES} values"))])
         }
-        Json::Array(values) => collect(values.iter().enumerate().map(|(position, value)| {
-            allowed
-                .read(value)
-                .map_err(|message| mistake(&format!("/{position}"), message))
-        }))
-        .map(Axis::Choice),
+        Json::Array(values) => {
+            collect(values.iter().enumerate().map(|(position, value)| {
+                allowed.read(value).map_err(|message| mistake(&format!("/{position}"), message))
+            }))
+            .map(Axis::Choice)
+        }
         Json::Object(members) => range(allowed, members, &mistake).map(Axis::Range),
-        value => allowed
-            .read(value)
-            .map(|setting| Axis::Choice(vec![setting]))
-            .map_err(|message| vec![mistake("", message)]),
+        value => {
+            allowed.read(value).map(|setting| Axis::Choice(vec![setting])).map_err(|message| vec![mistake("", message)])
+        }
     }
 }
 
@@ -146,12 +127,7 @@ fn range(
     let mut mistakes: Vec<Mistake> = members
         .keys()
         .filter(|name| !["low", "high", "scale"].contains(&name.as_str()))
-        .map(|name| {
-            mistake(
-                &format!("/{name}"),
-                "is no part of a range; it has low, high and scale".to_owned(),
-            )
-        })
+        .map(|name| mistake(&format!("/{name}"), "is no part of a range; it has low, high and scale".to_owned()))
         .collect();
     let mut end = |name: &str| match members.get(name).map(|value| allowed.read(value)) {
         Some(Ok(setting)) => Some(setting),
@@ -169,10 +145,7 @@ fn range(
         None | Some((Some("linear"), _)) => Scale::Linear,
         Some((Some("log"), _)) => Scale::Log,
         Some((_, other)) => {
-            mistakes.push(mistake(
-                "/scale",
-                format!("must be \"linear\" or \"log\", got {other}"),
-            ));
+            mistakes.push(mistake("/scale", format!("must be \"linear\" or \"log\", got {other}")));
             Scale::Linear
         }
     };
@@ -190,11 +163,7 @@ fn range(
     }
     Ok(match (low, high) {
         (Setting::Integer(low), Setting::Integer(high)) => Range::Integer { low, high, scale },
-        (low, high) => Range::Number {
-            low: low.as_f64(),
-            high: high.as_f64(),
-            scale,
-        },
+        (low, high) => Range::Number { low: low.as_f64(), high: high.as_f64(), scale },
     })
 }
 
@@ -207,9 +176,5 @@ fn collect<T>(results: impl Iterator<Item = Result<T, Mistake>>) -> Result<Vec<T
             Err(mistake) => mistakes.push(mistake),
         }
     }
-    if mistakes.is_empty() {
-        Ok(values)
-    } else {
-        Err(mistakes)
-    }
+    if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
 }

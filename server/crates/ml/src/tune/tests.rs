@@ -27,8 +27,7 @@ fn every_draw_is_a_value_the_trainer_takes() {
 
 #[test]
 fn a_space_of_ranges_lists_and_fixed_values_is_drawn_from() {
-    let given =
-        json!({"eta": {"low": 0.01, "high": 0.3, "scale": "log"}, "max_depth": [4, 6, 8], "rounds": 20});
+    let given = json!({"eta": {"low": 0.01, "high": 0.3, "scale": "log"}, "max_depth": [4, 6, 8], "rounds": 20});
     let space = Space::read(Trainer::GradientBoosting, &given).unwrap();
     let mut depths = std::collections::BTreeSet::new();
     let mut small = 0;
@@ -41,10 +40,7 @@ fn a_space_of_ranges_lists_and_fixed_values_is_drawn_from() {
         assert_eq!(drawn["rounds"], Setting::Integer(20));
     }
     assert_eq!(depths.into_iter().collect::<Vec<_>>(), [4, 6, 8]);
-    assert!(
-        (120..180).contains(&small),
-        "half of a log range lies below its geometric mean, got {small} of 300"
-    );
+    assert!((120..180).contains(&small), "half of a log range lies below its geometric mean, got {small} of 300");
 }
 
 #[test]
@@ -52,18 +48,7 @@ fn every_mistake_of_a_space_is_reported_with_its_pointer() {
     let given = json!({"eat": 1, "eta": {"low": 0, "high": 2, "scale": "cubic", "step": 1}, "max_depth": [4, 99], "rounds": []});
     let mistakes = Space::read(Trainer::GradientBoosting, &given).unwrap_err();
     let pointers: Vec<&str> = mistakes.iter().map(|mistake| mistake.pointer.as_str()).collect();
-    assert_eq!(
-        pointers,
-        [
-            "/eat",
-            "/eta/step",
-            "/eta/low",
-            "/eta/high",
-            "/eta/scale",
-            "/max_depth/1",
-            "/rounds"
-        ]
-    );
+    assert_eq!(pointers, ["/eat", "/eta/step", "/eta/low", "/eta/high", "/eta/scale", "/max_depth/1", "/rounds"]);
 }
 
 #[test]
@@ -75,12 +60,7 @@ fn the_best_trial_follows_the_metrics_direction() {
         state: TrialState::Succeeded,
         iterations: None,
     };
-    let trials = [
-        trial(2, Some(0.1)),
-        trial(0, Some(0.3)),
-        trial(1, None),
-        trial(3, Some(0.1)),
-    ];
+    let trials = [trial(2, Some(0.1)), trial(0, Some(0.3)), trial(1, None), trial(3, Some(0.1))];
     assert_eq!(best(Metric::LogLoss, &trials).unwrap().number, 2);
     assert_eq!(best(Metric::RocAuc, &trials).unwrap().number, 0);
     assert_eq!(best(Metric::RocAuc, &trials[2..3]), None);
@@ -89,10 +69,7 @@ fn the_best_trial_follows_the_metrics_direction() {
 #[test]
 fn trials_can_be_run_in_any_order_and_read_back_from_their_json() {
     let prepared = prepared(TargetKind::Binary, 200);
-    let (base, space) = (
-        TrainerConfig::default_of(Trainer::Logistic),
-        Space::default_of(Trainer::Logistic),
-    );
+    let (base, space) = (TrainerConfig::default_of(Trainer::Logistic), Space::default_of(Trainer::Logistic));
     let study = Study {
         table: &prepared.table,
         labels: &prepared.labels,
@@ -104,10 +81,7 @@ fn trials_can_be_run_in_any_order_and_read_back_from_their_json() {
         seed: 5,
     };
     let (second, first) = (study.run_trial(1, &()).unwrap(), study.run_trial(0, &()).unwrap());
-    assert_eq!(
-        (study.run_trial(0, &()).unwrap(), study.run_trial(1, &()).unwrap()),
-        (first.clone(), second)
-    );
+    assert_eq!((study.run_trial(0, &()).unwrap(), study.run_trial(1, &()).unwrap()), (first.clone(), second));
     let text = serde_json::to_string(&first).unwrap();
     assert_eq!(serde_json::from_str::<Trial>(&text).unwrap(), first);
 }
@@ -129,9 +103,7 @@ fn a_trial_that_cannot_be_fitted_fails_and_says_why() {
         seed: 5,
     };
     let trial = study.run_trial(0, &()).unwrap();
-    let TrialState::Failed { reason } = trial.state else {
-        panic!("it had ten iterations")
-    };
+    let TrialState::Failed { reason } = trial.state else { panic!("it had ten iterations") };
     assert!(reason.contains("did not converge in 10 iterations"), "{reason}");
     assert_eq!(trial.score, None);
 }

@@ -47,7 +47,8 @@ fn complete(dataset: &Dataset, cells: &Cells, check: Check<'_>, what: &str) -> F
         }
     }
     let rows = dataset.rows() as u64;
-    let observed = format!("missing in {} of {} rows ({})", count(missing.rows()), count(rows), share(missing.rows(), rows));
+    let observed =
+        format!("missing in {} of {} rows ({})", count(missing.rows()), count(rows), share(missing.rows(), rows));
     check.decided(missing.rows() == 0, missing, format!("every row has {what}"), observed)
 }
 

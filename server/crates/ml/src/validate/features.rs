@@ -73,11 +73,10 @@ impl Scan {
                 }
             };
             scan.keys.push(Some(order_key(number)));
-            // Written so that what cannot be compared would fail.
-            if feature.min.is_some_and(|min| !(number >= min)) {
+            if feature.min.is_some_and(|min| number < min) {
                 scan.below.add(row, || number.to_string());
             }
-            if feature.max.is_some_and(|max| !(number <= max)) {
+            if feature.max.is_some_and(|max| number > max) {
                 scan.above.add(row, || number.to_string());
             }
             scan.least = Some(scan.least.map_or(number, |least| least.min(number)));
@@ -129,8 +128,10 @@ impl Scan {
         let Self { missing, below, above, unknown, least, greatest, strangers, .. } = self;
         findings.push(nulls(feature, missing, rows));
         let range = least.zip(greatest);
-        findings.extend(feature.min.map(|min| bounded("min_value", format!("at least {min}"), name, below, range, rows)));
-        findings.extend(feature.max.map(|max| bounded("max_value", format!("at most {max}"), name, above, range, rows)));
+        findings
+            .extend(feature.min.map(|min| bounded("min_value", format!("at least {min}"), name, below, range, rows)));
+        findings
+            .extend(feature.max.map(|max| bounded("max_value", format!("at most {max}"), name, above, range, rows)));
         findings.extend(feature.values.as_ref().map(|values| members(values, name, unknown, &strangers, rows)));
         findings
     }
@@ -143,11 +144,14 @@ impl Scan {
         };
         let constant = Check::warning("constant_feature").of(name);
         if *distinct == 1 {
-            return vec![constant.failed(expected, format!("{value:?} in all {} with a value", counted(present, "row")))];
+            return vec![
+                constant.failed(expected, format!("{value:?} in all {} with a value", counted(present, "row"))),
+            ];
         }
         let mut findings = vec![constant.passed(expected, format!("{} values", count(*distinct)))];
         if *rows as f64 > NEARLY_CONSTANT * present as f64 {
-            let observed = format!("{value:?} in {} of {} rows ({})", count(*rows), count(present), share(*rows, present));
+            let observed =
+                format!("{value:?} in {} of {} rows ({})", count(*rows), count(present), share(*rows, present));
             let expected = "no value in more than 99.9 % of the rows";
             findings.push(Check::warning("nearly_constant_feature").of(name).failed(expected, observed));
         }
@@ -159,7 +163,8 @@ impl Scan {
 }
 
 fn unique(name: &str, present: u64) -> Finding {
-    let observed = format!("a new value in each of {} rows: an identifier teaches nothing about others", count(present));
+    let observed =
+        format!("a new value in each of {} rows: an identifier teaches nothing about others", count(present));
     Check::warning("unique_category").of(name).failed("values that come more than once", observed)
 }
 
@@ -169,9 +174,10 @@ fn explained(leak: Option<Leak>, name: &str) -> Finding {
     let question = "explains the target alone; is it known before the label is?";
     match leak {
         None => check.passed(expected, "it does not"),
-        Some(Leak::ByValue { values }) => {
-            check.failed(expected, format!("each of its {} stands for one label: it {question}", counted(values as u64, "value")))
-        }
+        Some(Leak::ByValue { values }) => check.failed(
+            expected,
+            format!("each of its {} stands for one label: it {question}", counted(values as u64, "value")),
+        ),
         Some(Leak::ByOrder) => check.failed(expected, format!("its order is that of the labels: it {question}")),
     }
 }
@@ -183,7 +189,8 @@ fn nulls(feature: &Feature, missing: Offenders, rows: u64) -> Finding {
         (true, Some(limit)) => format!("at most {} % missing values", limit * 100.0),
         (true, None) => "missing values are allowed".to_owned(),
     };
-    let observed = format!("missing in {} of {} rows ({})", count(missing.rows()), count(rows), share(missing.rows(), rows));
+    let observed =
+        format!("missing in {} of {} rows ({})", count(missing.rows()), count(rows), share(missing.rows(), rows));
     let check = Check::critical("null_share").of(&feature.name);
     if rows == 0 {
         return check.skipped(expected, "there are no rows");
@@ -205,7 +212,12 @@ fn bounded(
     if outside.rows() == 0 {
         return check.passed(expected, seen);
     }
-    let observed = format!("{seen}; outside in {} of {} rows ({})", count(outside.rows()), count(rows), share(outside.rows(), rows));
+    let observed = format!(
+        "{seen}; outside in {} of {} rows ({})",
+        count(outside.rows()),
+        count(rows),
+        share(outside.rows(), rows)
+    );
     check.broken_by(outside, expected, observed)
 }
 

@@ -112,7 +112,13 @@ fn described(named: &[(String, u64)]) -> String {
 fn balance(named: &[(String, u64)], name: &str) -> Vec<Finding> {
     let rows: u64 = named.iter().map(|(_, rows)| rows).sum();
     let Some((rarest, fewest)) = named.last() else { return Vec::new() };
-    let observed = format!("the rarest, {:?}, is in {} of {} rows ({})", wording::cut(rarest), count(*fewest), count(rows), share(*fewest, rows));
+    let observed = format!(
+        "the rarest, {:?}, is in {} of {} rows ({})",
+        wording::cut(rarest),
+        count(*fewest),
+        count(rows),
+        share(*fewest, rows)
+    );
     let balanced = Check::warning("label_balance").of(name).decided(
         fewest.saturating_mul(RAREST) >= rows,
         Offenders::default(),

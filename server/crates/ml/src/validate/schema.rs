@@ -114,7 +114,8 @@ pub(super) fn check_change(dataset: &Dataset, problem: &ProblemDocument, previou
         let now = dataset.slot(&before.name).map(|slot| &dataset.schema()[slot]);
         let of = |name| Check { name, column: Some(&before.name), severity: severity(&before.name) };
         match now {
-            None => findings.push(of("column_removed").failed("every column of the previous version", removed(before, &used))),
+            None => findings
+                .push(of("column_removed").failed("every column of the previous version", removed(before, &used))),
             Some(now) if now.column_type != before.column_type => findings.push(of("column_type_changed").failed(
                 format!("type {}, as in the previous version", before.column_type),
                 format!("type {}", now.column_type),
@@ -124,17 +125,18 @@ pub(super) fn check_change(dataset: &Dataset, problem: &ProblemDocument, previou
     }
     let known: BTreeSet<&str> = previous.columns.iter().map(|column| column.column.name.as_str()).collect();
     for new in dataset.schema().iter().filter(|column| !known.contains(column.name.as_str())) {
-        findings.push(Check::info("column_new").of(&new.name).failed(
-            "the columns of the previous version",
-            format!("a new column of type {}", new.column_type),
-        ));
+        findings.push(
+            Check::info("column_new")
+                .of(&new.name)
+                .failed("the columns of the previous version", format!("a new column of type {}", new.column_type)),
+        );
     }
     if findings.is_empty() {
         let columns = count(dataset.schema().len() as u64);
-        findings.push(Check::critical("schema_unchanged").passed(
-            "the columns and types of the previous version",
-            format!("the same {columns} columns"),
-        ));
+        findings.push(
+            Check::critical("schema_unchanged")
+                .passed("the columns and types of the previous version", format!("the same {columns} columns")),
+        );
     }
     findings
 }

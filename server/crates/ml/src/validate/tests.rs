@@ -10,7 +10,10 @@ fn parts() -> Vec<(&'static str, ColumnData)> {
     vec![
         ("fare", ColumnData::Number((0..100).map(|row| Some(f64::from(row))).collect())),
         ("tips", ColumnData::Integer((0..100).map(|row| Some(row * 5 % 7)).collect())),
-        ("kind", ColumnData::Text((0..100).map(|row| Some(if row % 3 == 0 { "Cash" } else { "Card" }.to_owned())).collect())),
+        (
+            "kind",
+            ColumnData::Text((0..100).map(|row| Some(if row % 3 == 0 { "Cash" } else { "Card" }.to_owned())).collect()),
+        ),
         ("at", ColumnData::Time((0..100).map(|row| Some(row * day)).collect())),
     ]
 }
@@ -43,7 +46,8 @@ fn with(slot: usize, data: ColumnData) -> Vec<(&'static str, ColumnData)> {
 
 #[track_caller]
 fn failure<'r>(report: &'r ValidationReport, check: &str, column: &str) -> &'r Finding {
-    let found = report.findings.iter().find(|finding| finding.check == check && finding.column.as_deref() == Some(column));
+    let found =
+        report.findings.iter().find(|finding| finding.check == check && finding.column.as_deref() == Some(column));
     let finding = found.unwrap_or_else(|| panic!("no {check} of {column}: {report:#?}"));
     assert_eq!(finding.outcome, CheckOutcome::Failed, "{finding:#?}");
     finding
@@ -115,7 +119,10 @@ fn values_outside_the_range_are_named_with_their_rows() {
     let report = report_on(parts(), &format!("{PROBLEM}min = 1\nmax = 90\n"));
     assert_eq!(failure(&report, "min_value", "fare").examples, [(1, "0".to_owned())]);
     let above = failure(&report, "max_value", "fare");
-    assert_eq!((above.unexpected_rows, above.observed.as_str()), (9, "values from 0 to 99; outside in 9 of 100 rows (9.00 %)"));
+    assert_eq!(
+        (above.unexpected_rows, above.observed.as_str()),
+        (9, "values from 0 to 99; outside in 9 of 100 rows (9.00 %)")
+    );
 }
 
 #[test]
@@ -135,10 +142,8 @@ fn a_value_that_is_not_allowed_is_named() {
 
 #[test]
 fn a_numeric_category_is_compared_as_features_have_it() {
-    let document = PROBLEM.replace(
-        r#""fare""#,
-        "\"tips\"\ntype = \"category\"\nvalues = [\"0\", \"1\", \"2\", \"3\", \"4\", \"5\"]",
-    );
+    let document = PROBLEM
+        .replace(r#""fare""#, "\"tips\"\ntype = \"category\"\nvalues = [\"0\", \"1\", \"2\", \"3\", \"4\", \"5\"]");
     let report = report_on(parts(), &document);
     assert_eq!(failure(&report, "allowed_values", "tips").examples[0].1, "6");
 }
@@ -189,7 +194,10 @@ fn a_rare_class_is_a_warning() {
 fn a_regression_needs_labels_that_differ_and_are_numbers() {
     let of = |column: &str| {
         PROBLEM
-            .replace(r#"kind = "binary", expression = "tips > 3""#, &format!("kind = \"regression\", column = \"{column}\""))
+            .replace(
+                r#"kind = "binary", expression = "tips > 3""#,
+                &format!("kind = \"regression\", column = \"{column}\""),
+            )
             .replace("metric = \"roc_auc\", at_least = 0.7", "metric = \"rmse\", at_most = 1")
     };
     failure(&report_on(parts(), &of("kind")), "label_type", "big");

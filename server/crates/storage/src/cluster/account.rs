@@ -26,22 +26,13 @@ impl Account {
     /// The accounts that may run Postgres for root, best first.
     pub(super) fn unprivileged() -> Result<Vec<Self>, ClusterError> {
         let passwd = fs::read_to_string(PASSWD).on_path("read", PASSWD)?;
-        Ok(UNPRIVILEGED
-            .iter()
-            .filter_map(|name| Self::in_passwd(&passwd, name))
-            .collect())
+        Ok(UNPRIVILEGED.iter().filter_map(|name| Self::in_passwd(&passwd, name)).collect())
     }
 
     fn in_passwd(passwd: &str, name: &str) -> Option<Self> {
-        let entry = passwd
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let entry = passwd.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         let mut numbers = entry.split(':').skip(1).map(|field| field.parse().ok());
-        Some(Self {
-            name: name.to_owned(),
-            uid: numbers.next()??,
-            gid: numbers.next()??,
-        })
+        Some(Self { name: name.to_owned(), uid: numbers.next()??, gid: numbers.next()?? })
     }
 
     /// Makes `command` run as this account, without root's supplementary groups.
@@ -57,10 +48,7 @@ impl Account {
     /// permission bits, which know nothing of access control lists.
     pub(super) fn may_enter(&self, directory: &Path) -> bool {
         let mut test = Command::new("test");
-        test.arg("-x")
-            .arg(directory)
-            .current_dir("/")
-            .stderr(Stdio::null());
+        test.arg("-x").arg(directory).current_dir("/").stderr(Stdio::null());
         self.take_over(&mut test);
         test.status().is_ok_and(|status| status.success())
     }
@@ -82,11 +70,7 @@ mod tests {
 
     #[test]
     fn an_account_is_found_by_its_whole_name() {
-        let expected = Account {
-            name: "postgres".into(),
-            uid: 101,
-            gid: 104,
-        };
+        let expected = Account { name: "postgres".into(), uid: 101, gid: 104 };
         assert_eq!(Account::in_passwd(SAMPLE, "postgres"), Some(expected));
         assert_eq!(Account::in_passwd(SAMPLE, "post"), None);
         assert_eq!(Account::in_passwd("postgres:x:many:104::", "postgres"), None);

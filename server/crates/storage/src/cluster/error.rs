@@ -14,11 +14,7 @@ pub enum ClusterError {
         "the cluster in {directory} was made by Postgres {made_by} and this machine has {available:?}: install Postgres \
          {made_by}, or move the directory away to start with an empty database"
     )]
-    OtherVersion {
-        directory: PathBuf,
-        made_by: u32,
-        available: Vec<u32>,
-    },
+    OtherVersion { directory: PathBuf, made_by: u32, available: Vec<u32> },
 
     #[error(
         "Postgres refuses to run as root, and there is no account `postgres` or `nobody` to run it: create one with \
@@ -53,9 +49,7 @@ pub enum ClusterError {
     #[error("another start or stop of this cluster didn't finish within a minute: see {log}")]
     NotReady { log: PathBuf },
 
-    #[error(
-        "could not {action} {path}: make it accessible to this account, or set MILLRACE_HOME to another directory"
-    )]
+    #[error("could not {action} {path}: make it accessible to this account, or set MILLRACE_HOME to another directory")]
     File {
         action: &'static str,
         path: PathBuf,
@@ -71,10 +65,6 @@ pub(super) trait OnPath<T> {
 
 impl<T> OnPath<T> for io::Result<T> {
     fn on_path(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T, ClusterError> {
-        self.map_err(|source| ClusterError::File {
-            action,
-            path: path.into(),
-            source,
-        })
+        self.map_err(|source| ClusterError::File { action, path: path.into(), source })
     }
 }

@@ -44,10 +44,7 @@ impl Place {
         let place = if running_as_root() {
             Self::for_root(&home)?
         } else {
-            Self {
-                base: home.join("postgres"),
-                account: None,
-            }
+            Self { base: home.join("postgres"), account: None }
         };
         match DirBuilder::new().mode(0o700).create(&place.base) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
@@ -64,22 +61,13 @@ impl Place {
         let outside = Path::new(FOR_CLOSED_HOMES).join(short_digest(home));
         for base in [&inside, &outside] {
             let owner = fs::metadata(base.join("data")).map(|data| data.uid());
-            if let Some(account) = accounts
-                .iter()
-                .find(|account| owner.as_ref().is_ok_and(|uid| *uid == account.uid))
-            {
-                return Ok(Self {
-                    base: base.clone(),
-                    account: Some(account.clone()),
-                });
+            if let Some(account) = accounts.iter().find(|account| owner.as_ref().is_ok_and(|uid| *uid == account.uid)) {
+                return Ok(Self { base: base.clone(), account: Some(account.clone()) });
             }
         }
         let account = accounts.into_iter().next().ok_or(ClusterError::NoAccount)?;
         if account.may_enter(home) {
-            return Ok(Self {
-                base: inside,
-                account: Some(account),
-            });
+            return Ok(Self { base: inside, account: Some(account) });
         }
         tracing::info!(
             account = account.name,
@@ -90,10 +78,7 @@ impl Place {
         let usable = fs::create_dir_all(FOR_CLOSED_HOMES)
             .and_then(|()| fs::set_permissions(FOR_CLOSED_HOMES, fs::Permissions::from_mode(0o755)));
         match usable {
-            Ok(()) => Ok(Self {
-                base: outside,
-                account: Some(account),
-            }),
+            Ok(()) => Ok(Self { base: outside, account: Some(account) }),
             Err(source) => Err(ClusterError::NoPlace {
                 account: account.name,
                 home: home.to_path_buf(),
@@ -122,9 +107,7 @@ impl Place {
     /// The major version of Postgres that made the data, if there is any.
     pub(super) fn data_version(&self) -> Result<Option<u32>, ClusterError> {
         let path = self.data().join("PG_VERSION");
-        Ok(read_if_there(&path)
-            .on_path("read", path)?
-            .and_then(|text| text.trim().parse().ok()))
+        Ok(read_if_there(&path).on_path("read", path)?.and_then(|text| text.trim().parse().ok()))
     }
 
     /// A command that runs as the cluster's owner, in its directory, undisturbed by the environment's Postgres settings.
@@ -132,15 +115,7 @@ impl Place {
     pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.base).env("LC_ALL", "C");
-        for variable in [
-            "PGDATA",
-            "PGHOST",
-            "PGPORT",
-            "PGUSER",
-            "PGDATABASE",
-            "PGOPTIONS",
-            "PGPASSWORD",
-        ] {
+        for variable in ["PGDATA", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGPASSWORD"] {
             command.env_remove(variable);
         }
         if let Some(account) = &self.account {
@@ -176,9 +151,7 @@ impl Place {
 
     pub(super) fn password(&self) -> Result<String, ClusterError> {
         let file = self.base.join("password");
-        read_if_there(&file)
-            .on_path("read", &file)?
-            .ok_or(ClusterError::PasswordLost { file })
+        read_if_there(&file).on_path("read", &file)?.ok_or(ClusterError::PasswordLost { file })
     }
 
     /// Draws a new password for a cluster about to be made.
@@ -192,9 +165,7 @@ impl Place {
 
     pub(super) fn remembered_port(&self) -> Result<Option<u16>, ClusterError> {
         let path = self.base.join("port");
-        Ok(read_if_there(&path)
-            .on_path("read", path)?
-            .and_then(|text| text.trim().parse().ok()))
+        Ok(read_if_there(&path).on_path("read", path)?.and_then(|text| text.trim().parse().ok()))
     }
 
     pub(super) fn remember_port(&self, port: u16) -> Result<(), ClusterError> {
@@ -222,9 +193,7 @@ impl Place {
              log_timezone = 'UTC'\n"
         );
         if options.tests {
-            settings.push_str(
-                "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 300\n",
-            );
+            settings.push_str("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 300\n");
         }
         self.write("data/millrace.conf", &settings)
     }
@@ -242,10 +211,7 @@ impl Place {
     pub(super) fn disown_postmaster(&self, impostor: u32) -> Result<(), ClusterError> {
         let path = self.data().join("postmaster.pid");
         let text = fs::read_to_string(&path).on_path("read", path)?;
-        self.write(
-            "data/postmaster.pid",
-            &text.replacen(&impostor.to_string(), NOBODY, 1),
-        )
+        self.write("data/postmaster.pid", &text.replacen(&impostor.to_string(), NOBODY, 1))
     }
 
     /// Writes a file that only the owner may read, whole or not at all.
@@ -272,13 +238,7 @@ impl Place {
 }
 
 fn lock_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 fn read_if_there(path: &Path) -> io::Result<Option<String>> {

@@ -58,38 +58,23 @@ impl PidFile {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let ready = lines.get(7) == Some(&"ready");
         let port = lines.get(3).and_then(|line| line.parse().ok());
-        Some(Self {
-            pid: lines.first()?.parse().ok()?,
-            port_if_ready: port.filter(|_| ready),
-        })
+        Some(Self { pid: lines.first()?.parse().ok()?, port_if_ready: port.filter(|_| ready) })
     }
 }
 
 /// The processes that work in the data directory.
 fn processes_of(place: &Place, leader: u32) -> io::Result<Vec<u32>> {
     if !Path::new("/proc/self/cwd").exists() {
-        return Ok(if is_taken(leader) {
-            vec![leader]
-        } else {
-            Vec::new()
-        });
+        return Ok(if is_taken(leader) { vec![leader] } else { Vec::new() });
     }
     let data = place.data().canonicalize()?;
-    let pids = fs::read_dir("/proc")?
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     // Asked as the server's own account: in a container, even root may not see where other accounts' processes work.
-    let listing = place
-        .command("ls")
-        .arg("-ld")
-        .args(pids.map(working_directory))
-        .stderr(Stdio::null())
-        .output()?;
+    let listing = place.command("ls").arg("-ld").args(pids.map(working_directory)).stderr(Stdio::null()).output()?;
     let listing = String::from_utf8_lossy(&listing.stdout);
     let working_there = listing.lines().filter_map(|line| {
         let (link, directory) = line.split_once(" -> ")?;
-        (Path::new(directory) == data)
-            .then(|| link.rsplit_once("/proc/")?.1.strip_suffix("/cwd")?.parse().ok())?
+        (Path::new(directory) == data).then(|| link.rsplit_once("/proc/")?.1.strip_suffix("/cwd")?.parse().ok())?
     });
     Ok(working_there.collect())
 }
@@ -115,29 +100,10 @@ mod tests {
 
     #[test]
     fn a_pid_file_tells_the_port_only_once_the_server_is_ready() {
-        let file =
-            |status: &str| format!("4711\n/home/data\n1700000000\n40123\n\n127.0.0.1\n  123 4\n{status}\n");
-        assert_eq!(
-            PidFile::parse(&file("ready   ")),
-            Some(PidFile {
-                pid: 4711,
-                port_if_ready: Some(40123)
-            })
-        );
-        assert_eq!(
-            PidFile::parse(&file("stopping")),
-            Some(PidFile {
-                pid: 4711,
-                port_if_ready: None
-            })
-        );
-        assert_eq!(
-            PidFile::parse("4711\n/home/data\n"),
-            Some(PidFile {
-                pid: 4711,
-                port_if_ready: None
-            })
-        );
+        let file = |status: &str| format!("4711\n/home/data\n1700000000\n40123\n\n127.0.0.1\n  123 4\n{status}\n");
+        assert_eq!(PidFile::parse(&file("ready   ")), Some(PidFile { pid: 4711, port_if_ready: Some(40123) }));
+        assert_eq!(PidFile::parse(&file("stopping")), Some(PidFile { pid: 4711, port_if_ready: None }));
+        assert_eq!(PidFile::parse("4711\n/home/data\n"), Some(PidFile { pid: 4711, port_if_ready: None }));
         assert_eq!(PidFile::parse(""), None);
     }
 }

@@ -29,37 +29,23 @@ impl Programs {
         let found: Vec<Self> = candidates().into_iter().filter_map(Self::at).collect();
         let available = || found.iter().map(|programs| programs.version).collect();
         match made_by {
-            None => found.first().cloned().ok_or(ClusterError::NoPrograms {
-                install: how_to_install(),
-            }),
-            Some(_) if found.is_empty() => Err(ClusterError::NoPrograms {
-                install: how_to_install(),
-            }),
-            Some(made_by) => found
-                .iter()
-                .find(|programs| programs.version == made_by)
-                .cloned()
-                .ok_or_else(|| ClusterError::OtherVersion {
-                    directory: place.data(),
-                    made_by,
-                    available: available(),
-                }),
+            None => found.first().cloned().ok_or(ClusterError::NoPrograms { install: how_to_install() }),
+            Some(_) if found.is_empty() => Err(ClusterError::NoPrograms { install: how_to_install() }),
+            Some(made_by) => {
+                found.iter().find(|programs| programs.version == made_by).cloned().ok_or_else(|| {
+                    ClusterError::OtherVersion { directory: place.data(), made_by, available: available() }
+                })
+            }
         }
     }
 
     fn at(directory: Option<PathBuf>) -> Option<Self> {
         let version = |program| {
-            let output = Command::new(within(directory.as_deref(), program))
-                .arg("--version")
-                .output()
-                .ok()?;
+            let output = Command::new(within(directory.as_deref(), program)).arg("--version").output().ok()?;
             major_version(&String::from_utf8_lossy(&output.stdout))
         };
         let (initdb, pg_ctl) = (version("initdb")?, version("pg_ctl")?);
-        (initdb == pg_ctl).then_some(Self {
-            directory,
-            version: pg_ctl,
-        })
+        (initdb == pg_ctl).then_some(Self { directory, version: pg_ctl })
     }
 
     /// Makes the cluster beside its final place and moves it there, so that half a cluster never counts as one.
@@ -73,13 +59,7 @@ impl Programs {
                 fs::remove_dir_all(&draft).on_path("remove", &draft)?;
             }
             let mut initdb = place.command(within(self.directory.as_deref(), "initdb"));
-            initdb.args([
-                "--pgdata=data.new",
-                "--pwfile=password",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                locale,
-            ]);
+            initdb.args(["--pgdata=data.new", "--pwfile=password", "--auth=scram-sha-256", "--encoding=UTF8", locale]);
             initdb.args(["--data-checksums", "--username", SUPERUSER]);
             if options.tests {
                 initdb.arg("--no-sync");
@@ -89,10 +69,7 @@ impl Programs {
                 break;
             }
         }
-        result.map_err(|output| ClusterError::Program {
-            action: "create the Postgres cluster (initdb)",
-            output,
-        })?;
+        result.map_err(|output| ClusterError::Program { action: "create the Postgres cluster (initdb)", output })?;
         place.include_settings("data.new")?;
         fs::rename(place.base().join("data.new"), place.data()).on_path("create", place.data())
     }
@@ -112,10 +89,7 @@ impl Programs {
     pub(super) fn stop(&self, place: &Place) -> Result<(), ClusterError> {
         let mut pg_ctl = place.command(within(self.directory.as_deref(), "pg_ctl"));
         pg_ctl.args(["stop", "-D", "data", "-m", "fast", "-w", "-s", "-t", PATIENCE_S]);
-        succeed(&mut pg_ctl).map_err(|output| ClusterError::Program {
-            action: "stop the private Postgres",
-            output,
-        })
+        succeed(&mut pg_ctl).map_err(|output| ClusterError::Program { action: "stop the private Postgres", output })
     }
 }
 
@@ -124,28 +98,15 @@ fn candidates() -> Vec<Option<PathBuf>> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     by_version.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     let debian = by_version.into_iter().map(|(_, directory)| Some(directory));
-    let configured = Command::new("pg_config")
-        .arg("--bindir")
-        .stderr(Stdio::null())
-        .output()
-        .ok()
-        .and_then(|output| {
-            let directory = String::from_utf8(output.stdout).ok()?;
-            output.status.success().then(|| PathBuf::from(directory.trim()))
-        });
-    std::iter::once(None)
-        .chain(debian)
-        .chain(configured.map(Some))
-        .collect()
+    let configured = Command::new("pg_config").arg("--bindir").stderr(Stdio::null()).output().ok().and_then(|output| {
+        let directory = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| PathBuf::from(directory.trim()))
+    });
+    std::iter::once(None).chain(debian).chain(configured.map(Some)).collect()
 }
 
 fn within(directory: Option<&Path>, program: &str) -> PathBuf {
@@ -162,13 +123,9 @@ fn major_version(line: &str) -> Option<u32> {
 fn succeed(command: &mut Command) -> Result<(), String> {
     match command.stdin(Stdio::null()).output() {
         Ok(Output { status, .. }) if status.success() => Ok(()),
-        Ok(Output { stdout, stderr, .. }) => Err(format!(
-            "{}{}",
-            String::from_utf8_lossy(&stderr),
-            String::from_utf8_lossy(&stdout)
-        )
-        .trim()
-        .to_owned()),
+        Ok(Output { stdout, stderr, .. }) => {
+            Err(format!("{}{}", String::from_utf8_lossy(&stderr), String::from_utf8_lossy(&stdout)).trim().to_owned())
+        }
         Err(error) => Err(format!("{}: {error}", command.get_program().to_string_lossy())),
     }
 }
@@ -188,10 +145,7 @@ fn how_to_install() -> &'static str {
         ("/opt/homebrew", "run `brew install postgresql`"),
     ];
     let here = known.into_iter().find(|(mark, _)| Path::new(mark).exists());
-    here.map_or(
-        "install PostgreSQL and put its programs on PATH",
-        |(_, command)| command,
-    )
+    here.map_or("install PostgreSQL and put its programs on PATH", |(_, command)| command)
 }
 
 #[cfg(test)]
@@ -200,10 +154,7 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_any_flavour_of_version_line() {
-        assert_eq!(
-            major_version("pg_ctl (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(major_version("pg_ctl (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(major_version("initdb (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(major_version("initdb: command not found"), None);
     }

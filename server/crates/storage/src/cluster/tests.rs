@@ -36,10 +36,7 @@ async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
 /// The first column of the first row, as text.
 async fn ask(cluster: &Cluster, query: &str) -> String {
     let database = connect(&cluster.url("postgres")).await.unwrap();
-    let row = database
-        .query_one_raw(Statement::from_string(DatabaseBackend::Postgres, query))
-        .await
-        .unwrap();
+    let row = database.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, query)).await.unwrap();
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
@@ -78,12 +75,7 @@ async fn port_password_and_data_outlive_a_stop() {
     let home = open_home();
     let first = start(home.path());
     let url = first.url("postgres");
-    connect(&url)
-        .await
-        .unwrap()
-        .execute_unprepared("CREATE TABLE kept (word text)")
-        .await
-        .unwrap();
+    connect(&url).await.unwrap().execute_unprepared("CREATE TABLE kept (word text)").await.unwrap();
     first.stop().unwrap();
     let second = start(home.path());
     assert_eq!(second.url("postgres"), url);
@@ -104,10 +96,7 @@ fn the_server_runs_until_its_last_user_lets_go() {
 }
 
 fn kill_server(cluster: &Cluster) {
-    let killed = Command::new("kill")
-        .args(["-KILL", &postmaster_pid(cluster)])
-        .status()
-        .unwrap();
+    let killed = Command::new("kill").args(["-KILL", &postmaster_pid(cluster)]).status().unwrap();
     assert!(killed.success());
     for _ in 0..SETTLING_LOOKS {
         if !answers(cluster.port) {
@@ -178,10 +167,7 @@ fn data_of_another_version_is_left_alone() {
     cluster.stop().unwrap();
     fs::write(version_file, "9\n").unwrap();
     let error = Cluster::start(home.path(), TESTS).unwrap_err();
-    assert!(
-        matches!(error, ClusterError::OtherVersion { made_by: 9, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ClusterError::OtherVersion { made_by: 9, .. }), "{error}");
 }
 
 #[tokio::test]

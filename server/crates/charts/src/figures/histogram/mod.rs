@@ -35,8 +35,7 @@ pub(super) fn captioned_histogram(values: &Histogram, id_prefix: &str, caption: 
     Draft {
         id: id_prefix,
         title: &title,
-        caption: caption
-            .unwrap_or_else(|| format!("{}{}", conclusion(values, &bins, &totals), left_out(dropped))),
+        caption: caption.unwrap_or_else(|| format!("{}{}", conclusion(values, &bins, &totals), left_out(dropped))),
         header: table_header(values),
         table: table(values, &bins, &totals),
         width: NARROW,
@@ -48,23 +47,13 @@ pub(super) fn captioned_histogram(values: &Histogram, id_prefix: &str, caption: 
 fn draw(sheet: &Sheet, values: &Histogram, bins: &[Bin], totals: &Totals, legend: &Legend) -> Drawn {
     let (top, rest) = sheet.area().split_vertically(px(legend.height()));
     legend.draw(sheet, &top)?;
-    let missing = values
-        .missing
-        .max(values.reference.as_ref().map_or(0, |r| r.missing));
+    let missing = values.missing.max(values.reference.as_ref().map_or(0, |r| r.missing));
     let highest = bins
         .iter()
-        .flat_map(|b| {
-            [
-                totals.current_share(b.current),
-                totals.reference_share(b.reference),
-            ]
-        })
+        .flat_map(|b| [totals.current_share(b.current), totals.reference_share(b.reference)])
         .chain([
             totals.current_share(values.missing),
-            values
-                .reference
-                .as_ref()
-                .map_or(0.0, |r| totals.reference_share(r.missing)),
+            values.reference.as_ref().map_or(0.0, |r| totals.reference_share(r.missing)),
         ])
         .fold(0.0, f64::max);
     let y = percent_axis(highest);
@@ -75,27 +64,11 @@ fn draw(sheet: &Sheet, values: &Histogram, bins: &[Bin], totals: &Totals, legend
     }
     let split = px(sheet.width() * (1.0 - MISSING_SHARE - 0.04));
     let (left, right) = rest.split_horizontally(split);
-    draw_bins(
-        sheet,
-        &left,
-        x,
-        y.clone(),
-        bins,
-        totals,
-        values.reference.is_some(),
-    )?;
+    draw_bins(sheet, &left, x, y.clone(), bins, totals, values.reference.is_some())?;
     draw_missing(sheet, &right, y, values, totals)
 }
 
-fn draw_bins(
-    sheet: &Sheet,
-    area: &Area,
-    x: Axis,
-    y: Axis,
-    bins: &[Bin],
-    totals: &Totals,
-    compared: bool,
-) -> Drawn {
+fn draw_bins(sheet: &Sheet, area: &Area, x: Axis, y: Axis, bins: &[Bin], totals: &Totals, compared: bool) -> Drawn {
     let plane = Plane::draw(sheet, area, x, y)?;
     for bin in bins {
         let tip = format!(
@@ -107,10 +80,7 @@ fn draw_bins(
         );
         sheet.tip(&tip);
         let gap = (bin.high - bin.low) * 0.04;
-        let corners = [
-            (bin.low + gap, 0.0),
-            (bin.high - gap, totals.current_share(bin.current)),
-        ];
+        let corners = [(bin.low + gap, 0.0), (bin.high - gap, totals.current_share(bin.current))];
         plane.rectangle(corners, current_pen())?;
     }
     if compared {
@@ -129,39 +99,23 @@ fn draw_bins(
 }
 
 fn draw_missing(sheet: &Sheet, area: &Area, y: Axis, values: &Histogram, totals: &Totals) -> Drawn {
-    let y = Axis {
-        ticks: y.ticks.into_iter().map(|(at, _)| (at, String::new())).collect(),
-        title: " ".to_owned(),
-        ..y
-    };
+    let y =
+        Axis { ticks: y.ticks.into_iter().map(|(at, _)| (at, String::new())).collect(), title: " ".to_owned(), ..y };
     // A title of the same height as the histogram's, or the two feet would not be level.
     let x = Axis {
         title: if values.name.is_empty() { "" } else { " " }.to_owned(),
         ..Axis::names("", ["missing".to_owned()])
     };
     let plane = Plane::draw(sheet, area, x, y)?;
-    sheet.tip(&format!(
-        "missing: {} ({})",
-        count(values.missing),
-        percent(totals.current_share(values.missing))
-    ));
-    plane.rectangle(
-        [(-0.4, 0.0), (0.4, totals.current_share(values.missing))],
-        Pen::new(Ink::Muted),
-    )?;
+    sheet.tip(&format!("missing: {} ({})", count(values.missing), percent(totals.current_share(values.missing))));
+    plane.rectangle([(-0.4, 0.0), (0.4, totals.current_share(values.missing))], Pen::new(Ink::Muted))?;
     if let Some(reference) = &values.reference {
         let height = totals.reference_share(reference.missing);
         plane.line(&[(-0.5, height), (0.5, height)], reference_pen(), 2.0)?;
     }
     plane.baseline()?;
     let share = percent(totals.current_share(values.missing));
-    plane.text(
-        (0.0, totals.current_share(values.missing)),
-        (0.0, -9.0),
-        &share,
-        Anchor::Middle,
-        Lettering::LABEL,
-    )
+    plane.text((0.0, totals.current_share(values.missing)), (0.0, -9.0), &share, Anchor::Middle, Lettering::LABEL)
 }
 
 /// From 0 to the highest share, its ticks in percent.
@@ -170,11 +124,7 @@ pub(crate) fn percent_axis(highest: f64) -> Axis {
     Axis {
         low: 0.0,
         high: axis.high / 100.0,
-        ticks: axis
-            .ticks
-            .into_iter()
-            .map(|(at, text)| (at / 100.0, format!("{text}\u{202f}%")))
-            .collect(),
+        ticks: axis.ticks.into_iter().map(|(at, text)| (at / 100.0, format!("{text}\u{202f}%"))).collect(),
         ..axis
     }
 }
@@ -192,11 +142,7 @@ fn legend(values: &Histogram) -> Legend {
         return Legend::layout(Vec::new(), NARROW);
     };
     let or = |name: &str, fallback: &str| {
-        if name.is_empty() {
-            fallback.to_owned()
-        } else {
-            name.to_owned()
-        }
+        if name.is_empty() { fallback.to_owned() } else { name.to_owned() }
     };
     Legend::layout(
         vec![
@@ -245,13 +191,7 @@ fn table(values: &Histogram, bins: &[Bin], totals: &Totals) -> Vec<Vec<String>> 
     };
     let missing = values.reference.as_ref().map_or(0, |r| r.missing);
     bins.iter()
-        .map(|b| {
-            row(
-                format!("{} to {}", number(b.low), number(b.high)),
-                b.current,
-                b.reference,
-            )
-        })
+        .map(|b| row(format!("{} to {}", number(b.low), number(b.high)), b.current, b.reference))
         .chain([row("missing".to_owned(), values.missing, missing)])
         .collect()
 }

@@ -37,11 +37,7 @@ impl Histogram {
         let finite: Vec<f64> = values.iter().copied().filter(|v| is_plottable(*v)).collect();
         let missing = (values.len() - finite.len()) as u64;
         let bins = bins.max(1);
-        let mut histogram = Self {
-            name: name.to_owned(),
-            missing,
-            ..Self::default()
-        };
+        let mut histogram = Self { name: name.to_owned(), missing, ..Self::default() };
         if finite.is_empty() {
             return histogram;
         }

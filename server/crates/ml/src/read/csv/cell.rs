@@ -100,7 +100,7 @@ const fn is_blank(byte: u8) -> bool {
 /// `-? digits [. digits] [e [+-] digits]`, with at least one digit before the exponent.
 fn number(text: &str) -> Option<Reading> {
     let bytes = text.as_bytes();
-    let negative = bytes[0] == b'-';
+    let negative = bytes.first() == Some(&b'-');
     let start = usize::from(negative);
     let mut at = start;
     let mut mantissa = 0u64;
@@ -256,8 +256,24 @@ mod tests {
 
     #[test]
     fn decimals_equal_the_standard_library_bit_for_bit() {
-        for text in ["0.1", "-0.0", "-0", "1e22", "1e23", "5.", ".5", "-.5e-3", "123456789012345678.25", "9007199254740993.0",
-            "2.2250738585072014e-308", "5e-324", "1.7976931348623157e308", "8.41", "1E+5", "0e-999"] {
+        for text in [
+            "0.1",
+            "-0.0",
+            "-0",
+            "1e22",
+            "1e23",
+            "5.",
+            ".5",
+            "-.5e-3",
+            "123456789012345678.25",
+            "9007199254740993.0",
+            "2.2250738585072014e-308",
+            "5e-324",
+            "1.7976931348623157e308",
+            "8.41",
+            "1E+5",
+            "0e-999",
+        ] {
             let Reading::Decimal(number) = classify(text, false) else { panic!("{text}") };
             assert_eq!(number.to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
         }
@@ -303,8 +319,25 @@ mod tests {
 
     #[test]
     fn everything_else_is_text() {
-        check(&["-", ".", "e5", "1e", "1e+", "0x1F", "12a", "1.2.3.4", "192.168.0.1", "t", "yes", "é", "−5", "--5", "1_000"], |reading| {
-            reading == Reading::Text
-        });
+        check(
+            &[
+                "-",
+                ".",
+                "e5",
+                "1e",
+                "1e+",
+                "0x1F",
+                "12a",
+                "1.2.3.4",
+                "192.168.0.1",
+                "t",
+                "yes",
+                "é",
+                "−5",
+                "--5",
+                "1_000",
+            ],
+            |reading| reading == Reading::Text,
+        );
     }
 }

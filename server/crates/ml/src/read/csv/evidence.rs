@@ -14,8 +14,7 @@ const EXAMPLES: usize = 3;
 /// Longer cells are cut in messages.
 const LONGEST_EXAMPLE: usize = 40;
 
-const NUMBERS: [usize; 3] =
-    [Reading::Integer(0).kind(), Reading::Decimal(0.0).kind(), Reading::BigInteger(0.0).kind()];
+const NUMBERS: [usize; 3] = [Reading::Integer(0).kind(), Reading::Decimal(0.0).kind(), Reading::BigInteger(0.0).kind()];
 const TIMES: [usize; 2] = [Reading::LocalTime(0).kind(), Reading::ZonedTime(0).kind()];
 const BOOLEAN: usize = Reading::Boolean(true).kind();
 /// Kinds that have no value: they fit every type.
@@ -129,9 +128,7 @@ impl Evidence {
         let mut found: Vec<&Example> = self
             .examples
             .iter()
-            .filter(|example| {
-                example.kind == Reading::OutOfRange.kind() || example.kind == Reading::Infinite.kind()
-            })
+            .filter(|example| example.kind == Reading::OutOfRange.kind() || example.kind == Reading::Infinite.kind())
             .collect();
         found.sort_by_key(|example| example.row);
         let problem = |example: &&Example| {
@@ -199,10 +196,7 @@ impl Evidence {
                 named(Reading::LeadingZero)
             ));
         } else if whole(Reading::PlusSign) {
-            notes.push(format!(
-                "numbers with a plus sign, for example {}, are read as text",
-                named(Reading::PlusSign)
-            ));
+            notes.push(format!("numbers with a plus sign, for example {}, are read as text", named(Reading::PlusSign)));
         } else if whole(Reading::Grouped) {
             notes.push(format!(
                 "numbers with grouping or decimal commas, for example {}, can be read in two ways: the column is read \
@@ -232,8 +226,7 @@ impl Evidence {
         if fitting == 0 || fitting == present || fitting * 2 < present {
             return;
         }
-        let others: Vec<usize> =
-            (0..KINDS).filter(|kind| !kinds.contains(kind) && !ABSENT.contains(kind)).collect();
+        let others: Vec<usize> = (0..KINDS).filter(|kind| !kinds.contains(kind) && !ABSENT.contains(kind)).collect();
         notes.push(format!(
             "{} of {present} cells are not {what}, for example {}; the column is read as text",
             present - fitting,

@@ -45,7 +45,10 @@ pub(crate) type Problems = (Vec<Problem>, u64);
 pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Table, Problems> {
     let text = text_of(bytes).map_err(|problem| (vec![problem], 0))?;
     let limits = &options.limits;
-    let delimiter = options.delimiter.filter(|byte| is_delimiter(*byte)).unwrap_or_else(|| dialect::detect(text, limits.line_bytes));
+    let delimiter = options
+        .delimiter
+        .filter(|byte| is_delimiter(*byte))
+        .unwrap_or_else(|| dialect::detect(text, limits.line_bytes));
     let (written, body) =
         dialect::header(text, delimiter, limits.line_bytes, limits.columns).map_err(|problem| (vec![problem], 0))?;
     let named = names::check(&written, limits.name_chars).map_err(|problems| (problems, 0))?;
@@ -233,7 +236,11 @@ fn check_structure(pieces: &[Piece], header: &Header) -> Result<(), Problems> {
         return Err((problems, more));
     }
     let (expected, lines) = (breaks + inside, lines - header.lines);
-    if expected == lines { Ok(()) } else { Err((vec![Rule::Unreconciled { rows, inside, expected, lines }.anywhere()], 0)) }
+    if expected == lines {
+        Ok(())
+    } else {
+        Err((vec![Rule::Unreconciled { rows, inside, expected, lines }.anywhere()], 0))
+    }
 }
 
 struct Column {

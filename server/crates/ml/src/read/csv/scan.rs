@@ -83,11 +83,8 @@ pub(crate) fn scan(text: &str, shape: Shape, sink: &mut impl Sink) -> Tally {
         match record(text, at, shape, tally.rows + 1, sink) {
             Ok(record) => {
                 if record.fields != shape.width {
-                    let rule = Rule::Ragged {
-                        expected: shape.width,
-                        got: record.fields,
-                        delimiter: name_of(shape.delimiter),
-                    };
+                    let rule =
+                        Rule::Ragged { expected: shape.width, got: record.fields, delimiter: name_of(shape.delimiter) };
                     let place = Place::row(tally.rows + 1).on_line(line(&tally)).at_byte(at);
                     report(&mut tally, rule.at(place));
                 }
@@ -128,13 +125,7 @@ struct Record {
     next: usize,
 }
 
-fn record(
-    text: &str,
-    start: usize,
-    shape: Shape,
-    row: u64,
-    sink: &mut impl Sink,
-) -> Result<Record, (Rule, usize)> {
+fn record(text: &str, start: usize, shape: Shape, row: u64, sink: &mut impl Sink) -> Result<Record, (Rule, usize)> {
     let limit = text.len().min(start.saturating_add(shape.line_bytes));
     let mut record = Record { fields: 0, inside: 0, ended_by_break: false, next: start };
     loop {
@@ -231,7 +222,8 @@ fn empty_line(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// Line breaks: CRLF, LF or CR.
 pub(crate) fn breaks(bytes: &[u8]) -> u64 {
-    memchr2_iter(b'\n', b'\r', bytes).filter(|at| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n')).count() as u64
+    memchr2_iter(b'\n', b'\r', bytes).filter(|at| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n')).count()
+        as u64
 }
 
 /// What a delimiter is called in messages.

@@ -18,7 +18,7 @@ pub(crate) fn pieces(text: &str) -> Vec<&str> {
     let mut start = 0;
     while bytes.len() - start > PIECE + PIECE / 2 {
         let target = start + PIECE;
-        let mut outside = memchr_iter(b'"', &bytes[start..target]).count() % 2 == 0;
+        let mut outside = memchr_iter(b'"', &bytes[start..target]).count().is_multiple_of(2);
         let mut cut = None;
         for offset in memchr3_iter(b'"', b'\n', b'\r', &bytes[target..]) {
             let at = target + offset;
