@@ -57,7 +57,7 @@ impl Caller {
     /// A caller; takes out what was kept for the page if the address asks for it.
     ///
     /// # Errors
-    /// When the session can't be read.
+    /// When it can't be read.
     pub async fn new(
         services: Services,
         actor: Option<Actor>,
@@ -88,7 +88,7 @@ pub fn actor() -> Result<(Services, Actor), PageFault> {
 ///
 /// A browser without WASM posts the form and follows a redirect, so it would see neither the fault nor what was typed. Leptos
 /// would put the fault into the address: too short for a document with many mistakes, and a link anybody can write. Here a
-/// refusal is kept in the session, with the typed fields that may be kept (never a password), and the page that the form
+/// refusal is kept for this browser, with the typed fields that may be kept (never a password), and the page that the form
 /// came from shows it once (see [`crate::form`]). With WASM the fault goes back as the answer and the fields are still there.
 ///
 /// # Errors
@@ -106,7 +106,7 @@ pub async fn submitted<T>(typed: &[(&str, &str)], act: impl Future<Output = Resu
 /// Shows a text once on the page that the form came from, when the form was posted without WASM.
 ///
 /// # Errors
-/// When the session can't be written.
+/// When it can't be kept.
 pub async fn show_once(text: &str) -> Result<(), PageFault> {
     match plain_form() {
         Some(page) => Ok(keep_for(&page, Outcome::Done(text.to_owned()), &[]).await?),

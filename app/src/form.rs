@@ -3,7 +3,7 @@
 //! A page makes one [`PageForm`] per form, for example `let form = PageForm::<LaunchRun>::new()`, and puts the fields into
 //! `<ActionForm action=form.action>`. Its server function runs the act inside [`submitted`](crate::caller::submitted).
 //! `form.fault()` is then the refusal to show (in a [`FaultNotice`](crate::components::FaultNotice)) and `form.typed("name")`
-//! the value that a field begins with after a refusal; both come from the action with WASM and from the session without.
+//! the value that a field begins with after a refusal; both come from the action with WASM and from what the server kept without.
 
 use leptos::prelude::*;
 use leptos::server::ServerActionError;
@@ -25,6 +25,7 @@ where
     pub action: ServerAction<S>,
     kept: StoredValue<Option<Kept>>,
     query: Memo<ParamsMap>,
+    done: Memo<usize>,
 }
 
 impl<S: ServerFn<Error = PageFault> + 'static> Clone for PageForm<S> {
@@ -46,7 +47,19 @@ where
         // Leptos reads a fault from the address, where anybody can write one. It is replaced by nothing, so that the action
         // begins without a value; that there was one is shown in our own words.
         provide_context(ServerActionError::new("", ""));
-        Self { action: ServerAction::new(), kept: StoredValue::new(kept), query: use_query_map() }
+        let action = ServerAction::<S>::new();
+        let done = Memo::new(move |before: Option<&usize>| {
+            let answers = action.version().get();
+            let succeeded = action.value().with(|answer| matches!(answer, Some(Ok(_))));
+            if succeeded { answers } else { before.copied().unwrap_or_default() }
+        });
+        Self { action, kept: StoredValue::new(kept), query: use_query_map(), done }
+    }
+
+    /// Changes whenever the act was done, for resources that show its effect. It stays when the act is refused: loading
+    /// anew would empty the fields of a form that stands among the loaded data.
+    pub fn done(&self) -> usize {
+        self.done.get()
     }
 
     /// Why the last attempt was refused.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The query parameter that says: this page shows what was kept under this id.
 pub const KEPT: &str = "kept";
 
-/// An answer that waits in the session for one page.
+/// An answer that waits on the server for one page of one browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// Names it in the address, so that no other page shows it.
@@ -39,7 +39,7 @@ impl Kept {
         Self { id, form, outcome, typed }
     }
 
-    /// A refusal that no session holds; its id is empty, and it belongs to any address.
+    /// A refusal that nobody kept; its id is empty, and it belongs to any address.
     pub fn unasked(form: &str, fault: Fault) -> Self {
         Self { id: String::new(), form: form.to_owned(), outcome: Outcome::Refused(fault), typed: Vec::new() }
     }

@@ -62,6 +62,8 @@ pub async fn start_rollout(
 pub struct RollbackRequest {
     /// Why.
     reason: String,
+    /// Generation that was looked at; a rollback sent twice with it happens once.
+    generation: Option<i64>,
 }
 
 /// Takes the live version back.
@@ -73,5 +75,5 @@ pub async fn roll_back(
     Path(slug): Path<String>,
     Body(request): Body<RollbackRequest>,
 ) -> Reply<Json<RolledBack>> {
-    Ok(Json(services.roll_back(&actor, &slug, &request.reason).await?))
+    Ok(Json(services.roll_back(&actor, &slug, &request.reason, request.generation).await?))
 }

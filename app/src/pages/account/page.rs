@@ -14,7 +14,7 @@ use crate::wording::role_titles;
 pub fn AccountPage() -> impl IntoView {
     let create = PageForm::<CreateToken>::new();
     let revoke = PageForm::<RevokeToken>::new();
-    let changes = move || (create.action.version().get(), revoke.action.version().get());
+    let changes = move || (create.done(), revoke.done());
     let account = Resource::new(changes, |_| account());
     let query = use_query_map();
     view! {

@@ -9,10 +9,10 @@ use crate::form::PageForm;
 
 /// Brings the version before back and leads to the deployment's page, which says how long it took.
 #[server(name = RollBack, prefix = "/fn", endpoint = "roll_back")]
-pub async fn roll_back(slug: String, reason: String) -> Result<RolledBack, PageFault> {
+pub async fn roll_back(slug: String, generation: i64, reason: String) -> Result<RolledBack, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let typed = [("reason", reason.as_str())];
-    let done = crate::caller::submitted(&typed, services.roll_back(&actor, &slug, &reason)).await?;
+    let done = crate::caller::submitted(&typed, services.roll_back(&actor, &slug, &reason, Some(generation))).await?;
     leptos_axum::redirect(&format!("/deployments/{slug}?done={}&took_ms={}", done.generation, done.took_ms));
     Ok(done)
 }
@@ -37,7 +37,7 @@ pub fn RollBackCard(
         .into_any();
     };
     let Confirmation { title, effect, label } = Confirmation::of(&deployment.slug, live, deployment.rollback_to);
-    let slug = deployment.slug;
+    let (slug, generation) = (deployment.slug, deployment.generation);
     let reason = form.typed("reason").unwrap_or_default();
     let permission = deployment.may_roll_back;
     let disabled = !permission.allowed;
@@ -49,6 +49,7 @@ pub fn RollBackCard(
                 {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
                 <ActionForm action=form.action attr:class="form">
                     <input type="hidden" name="slug" value=slug/>
+                    <input type="hidden" name="generation" value=generation/>
                     <div class="field">
                         <label class="label" for="reason">"Reason"</label>
                         <p class="hint" id="reason-hint">"What you saw; it stands in the history."</p>

@@ -23,9 +23,7 @@ struct Forms {
 #[component]
 pub fn PeoplePage() -> impl IntoView {
     let forms = Forms { add: PageForm::new(), roles: PageForm::new(), disable: PageForm::new() };
-    let changes = move || {
-        (forms.add.action.version().get(), forms.roles.action.version().get(), forms.disable.action.version().get())
-    };
+    let changes = move || (forms.add.done(), forms.roles.done(), forms.disable.done());
     let people = Resource::new(changes, |_| list_people());
     view! {
         <PageHeader title="People"/>

@@ -13,12 +13,8 @@ use crate::form::PageForm;
 pub fn ProblemVersionPage() -> impl IntoView {
     let submit = PageForm::<SubmitProblem>::new();
     let params = use_params_map();
-    let asked = move || {
-        (
-            params.with(|params| (params.get("slug").unwrap_or_default(), params.get("number"))),
-            submit.action.version().get(),
-        )
-    };
+    let asked =
+        move || (params.with(|params| (params.get("slug").unwrap_or_default(), params.get("number"))), submit.done());
     let version = Resource::new(asked, |((slug, number), _)| async move {
         let number = number.map(|text| text.parse()).transpose().map_err(|_| Fault::not_found("problem version"))?;
         problem_version(slug, number).await

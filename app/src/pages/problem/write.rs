@@ -15,8 +15,8 @@ pub const TEMPLATE: &str = include_str!("template.toml");
 
 /// A new document, or with `?from=<slug>&version=<n>` a new version of that one.
 ///
-/// The typed text is never lost: with WASM the page stays and only the mistakes appear; without, the refused text waits in
-/// the session and fills the field again (see [`submitted`](crate::caller::submitted)).
+/// The typed text is never lost: with WASM the page stays and only the mistakes appear; without, the server keeps the refused
+/// text and fills the field with it again (see [`submitted`](crate::caller::submitted)).
 #[component]
 pub fn WriteProblemPage() -> impl IntoView {
     let form = PageForm::<SaveProblem>::new();

@@ -63,9 +63,11 @@ impl Services {
     /// Takes the live version back: the version that was live before it is live again, or none. It needs no analysis and
     /// always wins over a change in flight, since it is decided under the problem's lock.
     ///
+    /// With the `seen` generation, a rollback pressed twice happens once: the second answer is the first one's.
+    ///
     /// # Errors
-    /// 409 when nothing is live; 400 without a reason.
-    pub async fn roll_back(&self, actor: &Actor, slug: &str, reason: &str) -> Result<RolledBack> {
+    /// 409 when nothing is live, or something else than a rollback happened since `seen`; 400 without a reason.
+    pub async fn roll_back(&self, actor: &Actor, slug: &str, reason: &str, seen: Option<i64>) -> Result<RolledBack> {
         let object = format!("deployment/{slug}");
         self.authorise(actor, Action::RollBack, &object).await?;
         let reason = checked_reason(reason)?;
@@ -74,13 +76,18 @@ impl Services {
         let id = problem::find_id(&tx, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("deployment"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
+        let history = deployment::history(&tx, id).await.map_err(fault)?;
+        if let (Some(seen), Some(newest)) = (seen, history.first())
+            && newest.generation != seen
+        {
+            return done_since(seen, newest);
+        }
         let Some((current, live)) = current.and_then(|current| current.champion.map(|live| (current, live))) else {
             return Err(Fault::conflict(
                 "nothing_live",
                 format!("no model is live for {slug}; there is nothing to take back"),
             ));
         };
-        let history = deployment::history(&tx, id).await.map_err(fault)?;
         let target = rollback_target(&history, live);
         model::set_stage(&tx, live, ModelStage::Live, ModelStage::RolledBack).await.map_err(fault)?;
         let champion = match target {
@@ -184,6 +191,18 @@ impl Services {
             may_roll_back,
         })
     }
+}
+
+/// What a rollback decided on an earlier generation comes to: that generation's rollback, or a conflict.
+fn done_since(seen: i64, newest: &PastChange) -> Result<RolledBack> {
+    if newest.kind == "rollback" && newest.generation == seen + 1 {
+        return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
+    }
+    let detail = format!(
+        "what is live has changed since generation {seen}: it is generation {} now; look again and decide on that",
+        newest.generation
+    );
+    Err(Fault::conflict("changed_meanwhile", detail))
 }
 
 /// The version a rollback brings back: the one that the live version replaced when it was last deployed. Versions that were

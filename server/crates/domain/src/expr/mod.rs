@@ -6,6 +6,11 @@
 //! cannot differ. Numbers are doubles; a result that is not finite (division by zero, logarithm of a negative number) is
 //! null; comparisons with null are null; `and`, `or` and `not` follow SQL's three-valued logic.
 
+#![cfg_attr(
+    not(feature = "parse"),
+    expect(dead_code, reason = "only reading builds trees, and the browser bundle reads none")
+)]
+
 mod bind;
 mod eval;
 mod function;

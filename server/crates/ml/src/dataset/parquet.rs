@@ -1,6 +1,7 @@
 //! The stored form of a dataset: Parquet with zstd, one file.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
 
 use millrace_domain::schema::ColumnType;
 use polars::prelude::{
@@ -47,7 +48,10 @@ impl Dataset {
     /// # Errors
     /// When the bytes are damaged or hold types that a dataset has not.
     pub fn from_parquet(bytes: &[u8]) -> Result<Self, DatasetError> {
-        let frame = ParquetReader::new(Cursor::new(bytes)).finish().map_err(read_error)?;
+        // The decoder panics on some damaged files; here that is damage like any other.
+        let frame = catch_unwind(|| ParquetReader::new(Cursor::new(bytes)).finish())
+            .map_err(|_| DatasetError::Read("its parts contradict each other".to_owned()))?
+            .map_err(|error| DatasetError::Read(error.to_string()))?;
         let parts: Vec<(String, Cells)> = frame
             .into_columns()
             .into_iter()
@@ -86,8 +90,4 @@ fn arrow_type(column_type: ColumnType) -> ArrowDataType {
 
 fn write_error(error: polars::error::PolarsError) -> DatasetError {
     DatasetError::Write(error.to_string())
-}
-
-fn read_error(error: polars::error::PolarsError) -> DatasetError {
-    DatasetError::Read(error.to_string())
 }
