@@ -6,14 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::Uri;
-use axum::http::header::{ACCEPT, HeaderMap, REFERER};
+use axum::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, REFERER};
 use axum::http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
-use millrace_domain::policy::Actor;
+use millrace_domain::policy::{Actor, Origin};
 use millrace_domain::run::ReviewDecision;
-use millrace_services::Services;
+use millrace_domain::view::DecisionRequest;
+use millrace_services::{Services, SignedIn};
 
 use crate::fault::PageFault;
 use crate::kept::{KEPT, Kept, Outcome};
@@ -25,13 +26,16 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// The browser's session, as far as pages touch it.
 pub trait SessionDoor: Send + Sync {
     /// Signs the account in, under a new session id.
-    fn open(&self, account: AccountId) -> BoxFuture<'_, Result<(), Fault>>;
+    fn open(&self, signed_in: SignedIn) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Who showed the right password in this session and still owes the second factor.
+    fn owes_second_factor(&self) -> BoxFuture<'_, Result<Option<AccountId>, Fault>>;
 
     /// Signs out.
     fn close(&self) -> BoxFuture<'_, Result<(), Fault>>;
 
-    /// The caller's network address, for throttling and the audit trail.
-    fn address(&self) -> String;
+    /// Where the request came from, for throttling and the audit trail.
+    fn origin(&self) -> Origin;
 
     /// Keeps what the next page will show, in place of what was kept before. Works without anybody signed in, too.
     fn keep(&self, kept: Kept) -> BoxFuture<'_, Result<(), Fault>>;
@@ -84,6 +88,18 @@ pub fn actor() -> Result<(Services, Actor), PageFault> {
     Ok((services, actor.ok_or_else(Fault::unauthenticated)?))
 }
 
+/// Goes on after a sign-out: the session ends, and what the browser stored of it is cleared.
+///
+/// # Errors
+/// When the session cannot be written.
+pub async fn signed_out() -> Result<(), PageFault> {
+    caller().sessions.close().await?;
+    let clear = (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"storage\""));
+    expect_context::<leptos_axum::ResponseOptions>().insert_header(clear.0, clear.1);
+    leptos_axum::redirect("/sign-in");
+    Ok(())
+}
+
 /// Does what a form asks for, so that its answer arrives with and without WASM.
 ///
 /// A browser without WASM posts the form and follows a redirect, so it would see neither the fault nor what was typed. Leptos
@@ -114,12 +130,30 @@ pub async fn show_once(text: &str) -> Result<(), PageFault> {
     }
 }
 
-/// A review form's word for a decision.
+/// A review form's fields as a decision.
 ///
 /// # Errors
-/// When it is none of the three.
-pub fn decision(word: &str) -> Result<ReviewDecision, Fault> {
-    word.parse().map_err(|_| Fault::field("/decision", "must be approve, request_changes or comment"))
+/// When the word is none of the three.
+pub fn decision(word: &str, digest: &str, comment: &str, waiver: &str) -> Result<DecisionRequest, Fault> {
+    let decision: ReviewDecision =
+        word.parse().map_err(|()| Fault::field("/decision", "must be approve, request_changes or comment"))?;
+    let (digest, comment, waiver) = (digest.to_owned(), comment.to_owned(), waiver.to_owned());
+    Ok(DecisionRequest { decision, digest, comment, waiver })
+}
+
+/// Goes on after a sign-in: to the page that was asked for, or to the second factor first.
+///
+/// # Errors
+/// When the session cannot be written.
+pub async fn signed_in(signed_in: SignedIn, next: &str) -> Result<(), PageFault> {
+    caller().sessions.open(signed_in).await?;
+    let next = return_path::local(next).unwrap_or("/");
+    if signed_in.owes_second_factor {
+        leptos_axum::redirect(&return_path::with_query("/sign-in/code", &[], &[("next", next)]));
+    } else {
+        leptos_axum::redirect(next);
+    }
+    Ok(())
 }
 
 async fn keep_for(page: &str, outcome: Outcome, typed: &[(&str, &str)]) -> Result<(), Fault> {

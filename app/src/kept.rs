@@ -52,6 +52,14 @@ impl Kept {
         }
     }
 
+    /// What is shown once after the act was done.
+    pub fn done(self) -> Option<String> {
+        match self.outcome {
+            Outcome::Refused(_) => None,
+            Outcome::Done(text) => Some(text),
+        }
+    }
+
     /// A field as it was typed.
     pub fn typed(&self, name: &str) -> Option<&str> {
         self.typed.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())

@@ -9,10 +9,11 @@ use crate::components::{FaultNotice, Frame, PageHeader};
 use crate::fault::PageFault;
 use crate::pages::account::AccountPage;
 use crate::pages::audit::AuditPage;
-use crate::pages::auth::{SetUpPage, SignInPage};
+use crate::pages::auth::{CodePage, ConfirmPage, ForgotPage, InvitePage, ResetPage, SetUpPage, SignInPage};
 use crate::pages::dataset::{DatasetPage, DatasetVersionPage, DatasetsPage, UploadDatasetPage};
 use crate::pages::deployment::{DeploymentPage, DeploymentsPage};
 use crate::pages::home::HomePage;
+use crate::pages::mail::{MailListPage, MailPage};
 use crate::pages::model::{ModelPage, ModelVersionPage, ModelsPage};
 use crate::pages::people::PeoplePage;
 use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
@@ -27,6 +28,11 @@ pub fn Pages() -> impl IntoView {
     view! {
         <Routes fallback=NoSuchPage>
             <Route path=path!("/sign-in") view=SignInPage ssr=WHOLE/>
+            <Route path=path!("/sign-in/code") view=CodePage ssr=WHOLE/>
+            <Route path=path!("/confirm") view=ConfirmPage ssr=WHOLE/>
+            <Route path=path!("/forgot") view=ForgotPage ssr=WHOLE/>
+            <Route path=path!("/invite") view=InvitePage ssr=WHOLE/>
+            <Route path=path!("/reset") view=ResetPage ssr=WHOLE/>
             <Route path=path!("/set-up") view=SetUpPage ssr=WHOLE/>
             <ParentRoute path=path!("") view=Frame ssr=WHOLE>
                 <Route path=path!("/") view=HomePage ssr=WHOLE/>
@@ -48,6 +54,8 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/deployments/:slug") view=DeploymentPage ssr=WHOLE/>
                 <Route path=path!("/people") view=PeoplePage ssr=WHOLE/>
                 <Route path=path!("/audit") view=AuditPage ssr=WHOLE/>
+                <Route path=path!("/mail") view=MailListPage ssr=WHOLE/>
+                <Route path=path!("/mail/:number") view=MailPage ssr=WHOLE/>
                 <Route path=path!("/account") view=AccountPage ssr=WHOLE/>
             </ParentRoute>
         </Routes>

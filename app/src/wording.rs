@@ -1,6 +1,6 @@
 //! Stored words as people read them.
 
-use millrace_domain::policy::Role;
+use millrace_domain::policy::Grant;
 
 /// `in_review` as `In review`.
 pub fn state_words(word: &str) -> String {
@@ -18,9 +18,13 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", millrace_charts::count(count), if count == 1 { one } else { many })
 }
 
-/// Stored role words as people read them: `ML engineer, on-call`.
+/// Stored role words as people read them: `ML engineer, stakeholder on taxi-tips`.
 pub fn role_titles(words: &[String]) -> String {
-    let title = |word: &String| word.parse().map_or_else(|_| word.clone(), |role: Role| role.title().to_owned());
+    let title = |word: &String| match word.parse::<Grant>() {
+        Ok(Grant { role, problem: None }) => role.title().to_owned(),
+        Ok(Grant { role, problem: Some(problem) }) => format!("{} on {problem}", role.title()),
+        Err(_) => word.clone(),
+    };
     words.iter().map(title).collect::<Vec<_>>().join(", ")
 }
 
@@ -37,6 +41,12 @@ mod tests {
     fn a_fault_becomes_a_sentence() {
         assert_eq!(sentence("say what should change"), "Say what should change.");
         assert_eq!(sentence("Done."), "Done.");
+    }
+
+    #[test]
+    fn a_role_on_one_problem_says_so() {
+        let words = ["ml_engineer".to_owned(), "stakeholder:taxi-tips".to_owned()];
+        assert_eq!(role_titles(&words), "ML engineer, stakeholder on taxi-tips");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -78,6 +78,19 @@ class Server {
 
   async ready() {
     await this.#eventually("being ready", async () => (await fetch(`${this.url}/readyz`).catch(() => undefined))?.ok);
+  }
+
+  /** The newest letter of that kind to an address, as the server keeps letters where no mail server is set. */
+  async letter(to, kind) {
+    const directory = join(this.home, "mail");
+    return this.#eventually(`a letter ${kind} to ${to}`, async () => {
+      const names = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith(`-${kind}.eml`));
+      for (const name of names.sort().reverse()) {
+        const content = await readFile(join(directory, name), "utf8");
+        if (content.includes(`To: ${to}`)) return content.replaceAll("=\r\n", "").replaceAll("=3D", "=");
+      }
+      return undefined;
+    });
   }
 
   /** Ends the server, and its Postgres with it, and removes its home. */

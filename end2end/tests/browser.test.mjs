@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { seriousFaults } from "../lib/accessibility.mjs";
 import { PHONE, withPage } from "../lib/browser.mjs";
 
-const pageWith = (html) => `data:text/html,${encodeURIComponent(`<!doctype html><title>Page</title>${html}`)}`;
+const pageWith = (html) => `data:text/html,${encodeURIComponent(`<!doctype html><html lang="en"><title>Page</title>${html}`)}`;
 
 test("a page is shown in the size and theme asked for", async () => {
   await withPage({ viewport: PHONE, theme: "dark" }, async (page) => {
@@ -41,4 +42,13 @@ for (const [fault, html] of Object.entries(FAULTS)) {
 
 test("a fault that was provoked on purpose may be expected", async () => {
   await withPage({ expected: [/broken/] }, async (page) => page.goto(pageWith(FAULTS["a console error"])));
+});
+
+test("a field without a label is a serious accessibility fault", async () => {
+  await withPage({}, async (page) => {
+    await page.goto(pageWith("<main><h1>Page</h1><input></main>"));
+    const faults = await seriousFaults(page);
+    assert.equal(faults.length, 1);
+    assert.match(faults[0], /^label: /);
+  });
 });

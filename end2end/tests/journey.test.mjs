@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import { seriousFaults } from "../lib/accessibility.mjs";
 import { DESKTOP, PHONE, withPage } from "../lib/browser.mjs";
 import { startServer } from "../lib/server.mjs";
 
@@ -51,7 +52,7 @@ async function as(person, options, visit) {
   });
 }
 
-test("the first admin is made by the printed link and adds two people", async () => {
+test("the first admin is made by the printed link and invites two people, who choose their passwords", async () => {
   const [, link] = await server.printed(/(http:\/\/\S+\/set-up\?code=\S+)/);
   await withPage({ baseUrl: server.url }, async (page) => {
     await page.goto(link);
@@ -61,16 +62,25 @@ test("the first admin is made by the printed link and adds two people", async ()
     await page.getByRole("button", { name: "Create the account" }).click();
     await page.waitForURL("**/");
   });
-  for (const person of [ENGINEER, STAKEHOLDER]) {
-    await as(ADMIN, {}, async (page) => {
-      await page.goto("/people?add=1");
-      const add = page.locator("form[action*=add_person]");
-      await add.getByLabel("Name", { exact: true }).fill(person.name);
-      await add.getByLabel("E-mail").fill(person.email);
-      await add.getByLabel("First password").fill(person.password);
-      await add.locator(`input[value=${person.role}]`).check();
-      await add.getByRole("button", { name: "Add person" }).click();
+  for (const [person, javaScript] of [
+    [ENGINEER, true],
+    [STAKEHOLDER, false],
+  ]) {
+    await as(ADMIN, { javaScript }, async (page) => {
+      await page.goto("/people?invite=1");
+      const invite = page.locator("form[action*=invite_person]");
+      await invite.getByLabel("Name", { exact: true }).fill(person.name);
+      await invite.getByLabel("E-mail").fill(person.email);
+      await invite.locator(`input[value=${person.role}]`).check();
+      await invite.getByRole("button", { name: "Send the invitation" }).click();
       await page.getByText(person.email).first().waitFor();
+    });
+    const [invitation] = /http:\S+\/invite\?code=\S+/.exec(await server.letter(person.email, "invitation"));
+    await withPage({ javaScript, viewport: PHONE, baseUrl: server.url }, async (page) => {
+      await page.goto(invitation);
+      await page.getByLabel("Password").fill(person.password);
+      await page.getByRole("button", { name: "Set the password" }).click();
+      await page.waitForURL("**/");
     });
   }
 });
@@ -80,7 +90,7 @@ for (const javaScript of [true, false]) {
   const how = javaScript ? "with JavaScript" : "without JavaScript";
   const options = { javaScript, viewport: javaScript ? DESKTOP : PHONE };
 
-  test(`a problem goes from its document to a live model ${how}`, async () => {
+  test(`a problem goes from its document to a prediction ${how}`, async () => {
     await as(ENGINEER, options, async (page) => {
       await page.goto("/problems/new");
       await page.locator("textarea[name=text]").fill(document(slug));
@@ -122,8 +132,99 @@ for (const javaScript of [true, false]) {
       await live.getByRole("button", { name: "Put version 1 live" }).click();
       await page.goto(`/deployments/${slug}`);
       await page.locator("[data-state=live], [data-state=full]").first().waitFor();
+      const token = await makeToken(page, "predict");
+      const answer = await page.request.post(`/v1/models/${slug}:predict`, {
+        headers: { authorization: `Bearer ${token}` },
+        data: { instances: [{ x: 90 }, { x: 5 }] },
+      });
+      const { predictions } = await answer.json();
+      assert.ok(predictions[0].score > predictions[1].score, JSON.stringify(predictions));
     });
   });
+}
+
+test("a stakeholder goes from the letter to the approval without JavaScript on a phone", async () => {
+  await as(ENGINEER, {}, async (page) => {
+    await page.goto("/problems/new");
+    await page.locator("textarea[name=text]").fill(document("by-mail"));
+    await page.getByRole("main").locator("button[type=submit]").first().click();
+    await page.waitForURL("**/problems/by-mail/v/1**");
+    await page.getByRole("button", { name: "Submit for review" }).click();
+    await page.getByText("In review").first().waitFor();
+  });
+  const [link] = /http:\S+\/problems\/by-mail\/v\/1\?tab=review/.exec(await server.letter(STAKEHOLDER.email, "review_request"));
+  await withPage({ javaScript: false, viewport: PHONE, baseUrl: server.url }, async (page) => {
+    await page.goto(link);
+    await page.getByLabel("E-mail").fill(STAKEHOLDER.email);
+    await page.getByLabel("Password").fill(STAKEHOLDER.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/problems/by-mail/v/1?tab=review");
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width, "nothing overflows");
+    await page.getByLabel("Comment", { exact: true }).fill("The limit is what we agreed on.");
+    await page.getByRole("button", { name: "Approve" }).click();
+    await page.getByText("The limit is what we agreed on.").waitFor();
+    await page.getByText("1 of 1 approval").waitFor();
+  });
+});
+
+const PAGES = [
+  "/",
+  "/problems",
+  "/problems/new",
+  "/problems/parcels/v/1",
+  "/problems/parcels/v/1?tab=document",
+  "/problems/parcels/v/1?tab=changes",
+  "/problems/parcels/v/1?tab=review",
+  "/datasets",
+  "/datasets/new",
+  "/datasets/1",
+  "/datasets/1/v/1",
+  "/runs",
+  "/runs/new",
+  "/runs/1",
+  "/models",
+  "/models/parcels",
+  "/models/parcels/v/1",
+  "/deployments",
+  "/deployments/parcels",
+  "/people",
+  "/audit",
+  "/account",
+  "/account?tab=security",
+  "/account?tab=sessions",
+  "/account?tab=tokens",
+];
+const ADMIN_PAGES = ["/people?invite=1", "/people?roles=2", "/people?person=2", "/mail", "/mail/1", "/audit?action=nothing."];
+const OPEN_PAGES = ["/sign-in", "/forgot", "/invite?code=x", "/no/such/page"];
+
+for (const theme of ["light", "dark"]) {
+  test(`no page has a serious accessibility fault or overflows a phone, ${theme}`, async () => {
+    const found = [];
+    const look = async (page, paths) => {
+      for (const path of paths) {
+        await page.goto(path);
+        for (const fault of await seriousFaults(page)) found.push(`${path}: ${fault}`);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        if (width > PHONE.width) found.push(`${path}: ${width} px wide on a phone`);
+      }
+    };
+    const options = { theme, viewport: PHONE };
+    await as(ENGINEER, options, async (page) => look(page, PAGES));
+    await as(ADMIN, options, async (page) => look(page, ADMIN_PAGES));
+    const expected = [/Failed to load resource.*404/];
+    await withPage({ baseUrl: server.url, ...options, expected }, async (page) => look(page, OPEN_PAGES));
+    assert.deepEqual(found, []);
+  });
+}
+
+/** Makes a token on the account page and gives the secret that is shown once. */
+async function makeToken(page, scope) {
+  await page.goto("/account?tab=tokens");
+  const form = page.locator("form[action*=create_token]");
+  await form.getByLabel("Name", { exact: true }).fill("a client of the journey");
+  await form.locator(`input[value=${scope}]`).check();
+  await form.getByRole("button", { name: "Create token" }).click();
+  return page.locator(".snippet code").filter({ hasText: /^mr_/ }).textContent();
 }
 
 /** Reloads until it is so: what a visitor without scripts sees by itself every three seconds. */

@@ -13,6 +13,7 @@ mod m0005_datasets;
 mod m0006_runs;
 mod m0007_models;
 mod m0008_predictions;
+mod m0009_people_in_depth;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_runs::Migration),
             Box::new(m0007_models::Migration),
             Box::new(m0008_predictions::Migration),
+            Box::new(m0009_people_in_depth::Migration),
         ]
     }
 }

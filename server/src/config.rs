@@ -5,6 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use millrace_domain::policy::Role;
+use millrace_services::{Elsewhere, RoleRule};
+use millrace_storage::artifact::ArtifactPlace;
+
+use crate::outside;
+use crate::web::Provider;
 
 /// Where data is and how to reach it.
 #[derive(Debug, Clone, Args)]
@@ -15,19 +21,172 @@ pub struct Storage {
     /// Directory of everything that is kept besides the database.
     #[arg(long, env = "MILLRACE_HOME", default_value = "var")]
     pub home: PathBuf,
-    /// Directory of artifacts. Unset: `artifacts` under MILLRACE_HOME.
+    /// Directory of artifacts, or a bucket as s3://bucket/prefix with its settings in AWS_REGION, AWS_ENDPOINT and so on.
+    /// Unset: `artifacts` under MILLRACE_HOME.
     #[arg(long, env = "MILLRACE_ARTIFACTS")]
-    pub artifacts: Option<PathBuf>,
+    pub artifacts: Option<String>,
     /// Leave the schema of the database as it is.
     #[arg(long)]
     pub no_migrate: bool,
 }
 
 impl Storage {
-    /// Where artifacts are.
-    pub fn artifacts(&self) -> PathBuf {
-        self.artifacts.clone().unwrap_or_else(|| self.home.join("artifacts"))
+    /// Refuses a database on another machine that anybody could sign in to.
+    ///
+    /// # Errors
+    /// With the way out.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Some(url) = &self.database_url else { return Ok(()) };
+        let authority = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+        let (who, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let (user, password) = who.split_once(':').unwrap_or((who, ""));
+        if host.is_empty() || host.starts_with("%2") || is_loopback(host) || password.is_empty() {
+            // On this machine, by a socket, or by a password file or certificate.
+            return Ok(());
+        }
+        if password == user {
+            bail!("the password in DATABASE_URL is the name of its role: anybody would try it");
+        }
+        refuse_sample("the password in DATABASE_URL", password)
     }
+
+    /// Where artifacts are.
+    pub fn artifacts(&self) -> ArtifactPlace {
+        match &self.artifacts {
+            None => ArtifactPlace::Directory(self.home.join("artifacts")),
+            Some(url) if url.contains("://") => {
+                ArtifactPlace::Bucket { url: url.clone(), settings: outside::bucket_settings() }
+            }
+            Some(path) => ArtifactPlace::Directory(path.into()),
+        }
+    }
+}
+
+/// What people are told and asked, the same for every command that makes or recognises them.
+#[derive(Debug, Clone, Args)]
+pub struct People {
+    /// Address that people see, used for links and for judging where requests come from. Unset: http and MILLRACE_ADDR.
+    #[arg(long, env = "MILLRACE_BASE_URL")]
+    pub base_url: Option<String>,
+    /// File of the key that secrets are sealed under, 64 hexadecimal digits. Unset: `key` under MILLRACE_HOME, made if missing.
+    #[arg(long, env = "MILLRACE_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Roles that take a second factor, separated by commas: who has one of them may do nothing before it is set up.
+    #[arg(long, env = "MILLRACE_SECOND_FACTOR", value_delimiter = ',')]
+    pub second_factor: Vec<Role>,
+}
+
+/// Where mail goes.
+#[derive(Debug, Clone, Args)]
+pub struct Mail {
+    /// Mail server, as smtps://user:password@host or smtp://host:port. Unset: letters go to `mail` under MILLRACE_HOME.
+    #[arg(long, env = "MILLRACE_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Whom letters come from.
+    #[arg(long, env = "MILLRACE_MAIL_FROM", default_value = "Millrace <millrace@localhost.localdomain>")]
+    pub mail_from: String,
+}
+
+/// Where else people may sign in: OpenID Connect. Off while there is no issuer.
+#[derive(Debug, Clone, Args)]
+pub struct SignInElsewhere {
+    /// Address of the provider.
+    #[arg(long, env = "MILLRACE_OIDC_ISSUER", requires = "oidc_client_id")]
+    pub oidc_issuer: Option<String>,
+    /// Who this server is there.
+    #[arg(long, env = "MILLRACE_OIDC_CLIENT_ID")]
+    pub oidc_client_id: Option<String>,
+    /// Its secret.
+    #[arg(long, env = "MILLRACE_OIDC_CLIENT_SECRET", hide_env_values = true)]
+    pub oidc_client_secret: Option<String>,
+    /// Name on the button.
+    #[arg(long, env = "MILLRACE_OIDC_NAME", default_value = "single sign-on")]
+    pub oidc_name: String,
+    /// Claim whose values give roles.
+    #[arg(long, env = "MILLRACE_OIDC_CLAIM", default_value = "groups")]
+    pub oidc_claim: String,
+    /// What a value of the claim gives, as value=role or value=role:problem, separated by commas.
+    #[arg(long, env = "MILLRACE_OIDC_ROLES", value_delimiter = ',')]
+    pub oidc_roles: Vec<String>,
+}
+
+impl SignInElsewhere {
+    /// The rules by which claims give roles.
+    ///
+    /// # Errors
+    /// With the rule that is not understood.
+    pub fn elsewhere(&self) -> anyhow::Result<Option<Elsewhere>> {
+        if self.oidc_issuer.is_none() {
+            return Ok(None);
+        }
+        let rule = |text: &String| {
+            let (value, grant) = text
+                .split_once('=')
+                .with_context(|| format!("MILLRACE_OIDC_ROLES: {text:?} is not like group=role"))?;
+            let grant = grant.parse().map_err(|reason| anyhow::anyhow!("MILLRACE_OIDC_ROLES: {reason}"))?;
+            Ok(RoleRule { value: value.to_owned(), grant })
+        };
+        let rules = self.oidc_roles.iter().map(rule).collect::<anyhow::Result<_>>()?;
+        Ok(Some(Elsewhere { name: self.oidc_name.clone(), rules, claim: self.oidc_claim.clone() }))
+    }
+
+    /// The provider itself.
+    ///
+    /// # Errors
+    /// When its address is neither https nor on this host, or its secret is one that everybody tries.
+    pub fn provider(&self, base_url: String) -> anyhow::Result<Option<Provider>> {
+        let Some(issuer) = self.oidc_issuer.clone() else { return Ok(None) };
+        let host = issuer.split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
+        if !issuer.starts_with("https://") && !is_loopback(host) {
+            bail!("MILLRACE_OIDC_ISSUER {issuer} is not https: whoever listens could sign in as anybody");
+        }
+        if let Some(secret) = &self.oidc_client_secret {
+            refuse_sample("MILLRACE_OIDC_CLIENT_SECRET", secret)?;
+        }
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(std::time::Duration::from_secs(10))
+            .build()
+            .context("the HTTP client cannot be made")?;
+        Ok(Some(Provider {
+            issuer,
+            client_id: self.oidc_client_id.clone().unwrap_or_default(),
+            client_secret: self.oidc_client_secret.clone(),
+            claim: self.oidc_claim.clone(),
+            base_url,
+            http,
+        }))
+    }
+}
+
+/// Secrets that stand in examples.
+const SAMPLES: [&str; 12] = [
+    "secret",
+    "changeme",
+    "change-me",
+    "change_me",
+    "password",
+    "postgres",
+    "admin",
+    "example",
+    "test",
+    "millrace",
+    "root",
+    "123456",
+];
+
+fn refuse_sample(setting: &str, secret: &str) -> anyhow::Result<()> {
+    let plain = secret.trim().to_lowercase();
+    if plain.is_empty() || SAMPLES.contains(&plain.as_str()) {
+        bail!("{setting} is a sample: anybody would try it. Make a real one, for example with `openssl rand -hex 24`");
+    }
+    Ok(())
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// How the server is reached.
@@ -36,18 +195,24 @@ pub struct Web {
     /// Address to listen on.
     #[arg(long, env = "MILLRACE_ADDR", default_value = "127.0.0.1:8080")]
     pub addr: SocketAddr,
-    /// Address that people see, used for links and for judging where requests come from. Unset: http and MILLRACE_ADDR.
-    #[arg(long, env = "MILLRACE_BASE_URL")]
-    pub base_url: Option<String>,
     /// Directory of the browser bundle and styles, as `cargo xtask build` prints it.
     #[arg(long, env = "MILLRACE_SITE", default_value = "target/site")]
     pub site: PathBuf,
+    /// Calls a second that one token may make, twice as many in a burst.
+    #[arg(long, env = "MILLRACE_TOKEN_RATE", default_value_t = 1_000.0)]
+    pub token_rate: f64,
+    #[command(flatten)]
+    pub people: People,
+    #[command(flatten)]
+    pub mail: Mail,
+    #[command(flatten)]
+    pub elsewhere: SignInElsewhere,
 }
 
 impl Web {
     /// The address that people see, without a slash at its end.
     pub fn base_url(&self) -> String {
-        match &self.base_url {
+        match &self.people.base_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.addr),
         }
@@ -77,6 +242,38 @@ impl Web {
                 self.addr
             );
         }
-        Ok(())
+        if self.mail.smtp_url.is_some() && self.people.base_url.is_none() {
+            bail!(
+                "MILLRACE_SMTP_URL is set, but MILLRACE_BASE_URL is not: links in letters would lead to {}, which is this machine \
+                 only. Set MILLRACE_BASE_URL to the address people see",
+                self.base_url()
+            );
+        }
+        if !(1.0..=1e9).contains(&self.token_rate) {
+            bail!("MILLRACE_TOKEN_RATE must lie between 1 and 1000000000, got {}", self.token_rate);
+        }
+        self.elsewhere.elsewhere()?;
+        self.elsewhere.provider(self.base_url()).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn storage(url: &str) -> Storage {
+        Storage { database_url: Some(url.to_owned()), home: "var".into(), artifacts: None, no_migrate: false }
+    }
+
+    #[test]
+    fn a_sample_password_of_a_database_elsewhere_is_refused() {
+        for url in ["postgres://app:postgres@db.example.org/m", "postgres://app:app@10.0.0.5:5432/m"] {
+            assert!(storage(url).check().is_err(), "{url}");
+        }
+        for url in
+            ["postgres://app:Zk3vT9qLw1@db.example.org/m", "postgres://app:postgres@127.0.0.1/m", "postgres:///m"]
+        {
+            assert!(storage(url).check().is_ok(), "{url}");
+        }
     }
 }

@@ -49,3 +49,19 @@ pub fn timing() -> millrace_executor::Timing {
         _ => usual,
     }
 }
+
+/// What the environment says about a bucket: the variables that other programs of S3 read, too.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here and handed on")]
+pub fn bucket_settings() -> Vec<(String, String)> {
+    const NAMES: [&str; 8] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT",
+        "AWS_ALLOW_HTTP",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+    ];
+    NAMES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}

@@ -1,15 +1,17 @@
 //! The prediction door, in the shape that TensorFlow Serving and KServe v1 clients send.
 
-use axum::Router;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Json, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use millrace_domain::fault::Fault;
+use millrace_domain::policy::Action;
 use millrace_serving::{OutcomeRequest, PredictRequest, Serving};
 use serde_json::Value;
 
 use crate::web::AppState;
+use crate::web::guard::Recognised;
 use crate::web::refusal::problem_json;
 
 pub fn router() -> Router<AppState> {
@@ -20,11 +22,15 @@ pub fn router() -> Router<AppState> {
 async fn call(
     State(serving): State<Serving>,
     Path(call): Path<String>,
+    Extension(recognised): Extension<Recognised>,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Response {
     let begun = std::time::Instant::now();
     let (slug, verb) = call.split_once(':').unwrap_or((&call, ""));
     let answered = match (verb, body) {
+        _ if recognised.0.is_none_or(|actor| actor.may_on(Action::Predict, slug).is_err()) => {
+            Err(Serving::no_live_model(slug))
+        }
         (_, Err(rejection)) => {
             Err(Fault::invalid(format!("the body is not JSON: {}", rejection.body_text()), Vec::new()))
         }

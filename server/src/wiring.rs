@@ -1,20 +1,23 @@
 //! From settings to running parts.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use millrace_domain::Digest;
+use millrace_domain::policy::Role;
 use millrace_executor::{Failpoints, Timing, Worker};
 use millrace_jobs::Subjects;
-use millrace_services::{Build, Services};
+use millrace_services::seal::Key;
+use millrace_services::{Elsewhere, Services, Settings};
 use millrace_storage::artifact::ArtifactStore;
 use millrace_storage::cluster::{Cluster, ClusterOptions};
 use millrace_storage::{Database, StorageError};
 use sea_orm_migration::MigratorTrait;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Storage;
+use crate::config::{People, Storage, Web};
 use crate::outside;
 
 /// Digest of the lock file: names every library this program was built with.
@@ -33,11 +36,47 @@ pub struct Parts {
     pub cluster: Option<Cluster>,
 }
 
+/// What the use cases are told besides where data is.
+#[derive(Default)]
+pub struct Told {
+    /// Address that people see.
+    pub base_url: String,
+    /// File of the key.
+    pub key_file: Option<PathBuf>,
+    /// Roles that take a second factor.
+    pub second_factor_for: Vec<Role>,
+    /// Where else people may sign in.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+impl From<&People> for Told {
+    fn from(people: &People) -> Self {
+        let base_url = people.base_url.as_deref().unwrap_or("http://127.0.0.1:8080");
+        Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            key_file: people.key_file.clone(),
+            second_factor_for: people.second_factor.clone(),
+            elsewhere: None,
+        }
+    }
+}
+
+impl Told {
+    /// What a server's settings say.
+    ///
+    /// # Errors
+    /// When a rule for roles is not understood.
+    pub fn by(web: &Web) -> anyhow::Result<Self> {
+        Ok(Self { base_url: web.base_url(), elsewhere: web.elsewhere.elsewhere()?, ..Self::from(&web.people) })
+    }
+}
+
 /// Opens database and artifacts, making what is missing.
 ///
 /// # Errors
 /// With the thing and the way out.
-pub async fn open(storage: &Storage) -> anyhow::Result<Parts> {
+pub async fn open(storage: &Storage, told: Told) -> anyhow::Result<Parts> {
+    storage.check()?;
     std::fs::create_dir_all(&storage.home)
         .with_context(|| format!("MILLRACE_HOME {} cannot be made", storage.home.display()))?;
     let (url, cluster) = match &storage.database_url {
@@ -55,22 +94,43 @@ pub async fn open(storage: &Storage) -> anyhow::Result<Parts> {
     } else {
         migrate(&db).await?;
     }
-    Ok(Parts { services: services(db, storage).await?, cluster })
+    let db = as_application(db, &url).await?;
+    Ok(Parts { services: services(db, storage, told).await?, cluster })
 }
 
 /// Opens the private cluster with an empty database of that name.
 ///
 /// # Errors
 /// With the thing and the way out.
-pub async fn open_fresh(storage: &Storage, name: &str) -> anyhow::Result<Parts> {
+pub async fn open_fresh(storage: &Storage, name: &str, told: Told) -> anyhow::Result<Parts> {
     let home = storage.home.clone();
     std::fs::create_dir_all(&home).with_context(|| format!("{} cannot be made", home.display()))?;
     let cluster = tokio::task::spawn_blocking(move || Cluster::start(&home, ClusterOptions::default())).await??;
     let admin = Database::connect(&cluster.url("postgres"), 1).await?;
     admin.drop_database(name).await?;
-    let db = connect(&private_database(&cluster, name).await?).await?;
+    let url = private_database(&cluster, name).await?;
+    let db = connect(&url).await?;
     migrate(&db).await?;
-    Ok(Parts { services: services(db, storage).await?, cluster: Some(cluster) })
+    let db = as_application(db, &url).await?;
+    Ok(Parts { services: services(db, storage, told).await?, cluster: Some(cluster) })
+}
+
+/// Goes on under the application's role, which can change neither the schema nor the audit trail. Where the database has no
+/// such role, or another one was given to connect with, that one is used, and it is said what it could do.
+async fn as_application(db: Database, url: &str) -> anyhow::Result<Database> {
+    let db = if db.has_application_role().await? {
+        db.close().await?;
+        connect(&Database::url_as_application(url)).await?
+    } else {
+        db
+    };
+    if db.may_change_history().await? {
+        tracing::warn!(
+            "this database role can change the audit trail and the schema: make the role millrace_app, or connect with one that cannot \
+             (README, Run it for yourself)"
+        );
+    }
+    Ok(db)
 }
 
 /// The address of a database of the private cluster, made if it is missing.
@@ -81,12 +141,50 @@ async fn private_database(cluster: &Cluster, name: &str) -> anyhow::Result<Strin
     Ok(cluster.url(name))
 }
 
-async fn services(db: Database, storage: &Storage) -> anyhow::Result<Services> {
+async fn services(db: Database, storage: &Storage, told: Told) -> anyhow::Result<Services> {
     let artifacts = ArtifactStore::open(storage.artifacts())
         .await
-        .with_context(|| format!("MILLRACE_ARTIFACTS {} cannot be used", storage.artifacts().display()))?;
-    let build = Build { version: VERSION.to_owned(), lock_digest: Digest::of(LOCK_FILE) };
-    Ok(Services::new(db, artifacts, outside::surroundings(), build))
+        .with_context(|| format!("MILLRACE_ARTIFACTS {} cannot be used", storage.artifacts()))?;
+    let Told { base_url, key_file, second_factor_for, elsewhere } = told;
+    let key = key(&key_file.unwrap_or_else(|| storage.home.join("key")))?;
+    let settings = Settings {
+        version: VERSION.to_owned(),
+        lock_digest: Digest::of(LOCK_FILE),
+        base_url,
+        key,
+        second_factor_for,
+        elsewhere,
+    };
+    Ok(Services::new(db, artifacts, outside::surroundings(), settings))
+}
+
+/// The server's key: read from its file, which nobody else may read, or made.
+fn key(path: &Path) -> anyhow::Result<Key> {
+    use std::io::Write;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let named = || format!("MILLRACE_KEY_FILE {}", path.display());
+    let fresh = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match fresh {
+        Ok(mut file) => {
+            let bytes: [u8; 32] = outside::surroundings().bytes();
+            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(named)?;
+            Ok(Key::new(&bytes))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let open_to_others = std::fs::metadata(path).with_context(named)?.permissions().mode() & 0o077 != 0;
+            anyhow::ensure!(!open_to_others, "{} can be read by others: `chmod 600` it, or make a new one", named());
+            let text = std::fs::read_to_string(path).with_context(named)?;
+            let text = text.trim();
+            let digits = (0..32).map(|place| u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok());
+            let bytes: Option<Vec<u8>> = digits.collect();
+            let bytes: Option<[u8; 32]> = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
+            let bytes = bytes.with_context(|| format!("{} does not hold 64 hexadecimal digits", named()))?;
+            anyhow::ensure!(bytes.iter().any(|byte| *byte != bytes[0]), "{} is a sample: make a real one", named());
+            Ok(Key::new(&bytes))
+        }
+        Err(error) => Err(error).with_context(named),
+    }
 }
 
 /// Connects, waiting for a database that is not there yet.

@@ -78,7 +78,9 @@ async fn every_route_of_the_table_exists() {
     let (app, _) = app().await;
     let everything = app.person("everything", &Role::ALL).await.unwrap();
     let mut missing = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.method == "GET" && !route.path.contains("events")) {
+    // Signing in elsewhere is there only where a provider is set.
+    let walked = |path: &str| !path.contains("events") && !path.contains("elsewhere");
+    for route in ROUTES.iter().filter(|route| route.method == "GET" && walked(route.path)) {
         let response = everything.request(route.method.parse().unwrap(), &filled(route.path)).send().await.unwrap();
         let status = response.status().as_u16();
         let text = response.text().await.unwrap_or_default();

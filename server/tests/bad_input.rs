@@ -67,7 +67,15 @@ async fn every_broken_file_is_rejected_with_the_reason() {
         ("duplicate columns", good.replacen("x,big", "x,x", 1).into_bytes(), "rename one"),
         ("label missing", good.replacen("x,big", "x,small", 1).into_bytes(), "big"),
         ("one class", good.replace(",1\n", ",0\n").into_bytes(), "class"),
-        ("long line", [good.as_bytes(), &vec![b'7'; 3 << 20][..]].concat(), "line"),
+        ("200 MB line", [good.as_bytes(), &vec![b'7'; 200_000_000][..]].concat(), "line"),
+        (
+            "all-null column",
+            format!("y,big,x\n{}", good.lines().skip(1).map(|row| format!("{row},\n")).collect::<String>())
+                .into_bytes(),
+            "has no value in any row",
+        ),
+        ("NaN labels", good.replacen(",1\n", ",NaN\n", 1).into_bytes(), "missing in 1 of 300 rows"),
+        ("infinite labels", good.replacen(",1\n", ",inf\n", 1).into_bytes(), "infinite"),
         ("text where a number is needed", good.replace("3,0", "three,0").into_bytes(), "x"),
     ];
     let mut wrong = Vec::new();
@@ -172,4 +180,32 @@ async fn the_blank_charges_of_telco_churn_are_found_and_named() {
     });
     assert!(named, "{}", version["report"]);
     app.remove().await;
+}
+
+/// The program under a limit of two mebibytes a file, which the system answers as it does a full disk.
+#[tokio::test]
+async fn a_full_disk_refuses_an_upload_whole_and_takes_one_that_fits() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let limited = directory.path().join("limited");
+    std::fs::write(&limited, format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f 4096\nexec {BINARY} \"$@\"\n")).unwrap();
+    std::fs::set_permissions(&limited, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let app = TestApp::start(limited.to_str().unwrap()).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    app.sign_off(&engineer, &stakeholder, &document("full")).await;
+    let large = format!("x,big\n{}", "0.1234567890123,1\n".repeat(200_000)).into_bytes();
+    let refused = engineer.upload("full", "data", "large.csv", large).await;
+    assert_eq!((refused.status, refused.code()), (507, "storage_full"));
+    let left: Vec<_> = walk(&app.home().join("artifacts"));
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
+    let taken = app.load(&engineer, "full", "rows.csv", good_rows().into_bytes()).await;
+    assert_eq!((&taken["summary"]["state"], &taken["summary"]["version"]), (&json!("valid"), &json!(1)));
+    app.remove().await;
+}
+
+/// The files below a directory.
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

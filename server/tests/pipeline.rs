@@ -41,18 +41,23 @@ impl Team {
     /// Signs the problem off, brings the file in and runs the trainer; gives the metrics of the run.
     async fn run(&self, document: &Value, file: &str, trainer: Value) -> Option<Value> {
         let path = testdata(file)?;
+        Some(self.run_on(document, file, std::fs::read(path).unwrap(), trainer).await)
+    }
+
+    /// The same on content at hand.
+    async fn run_on(&self, document: &Value, file: &str, content: Vec<u8>, trainer: Value) -> Value {
         let slug = document["slug"].as_str().unwrap();
         self.app.sign_off(&self.engineer, &self.stakeholder, document).await;
-        let content = std::fs::read(&path).unwrap();
         let version = self.app.load(&self.engineer, slug, file, content).await;
         assert_eq!(version["summary"]["state"], "valid", "{} {}", version["failure"], version["report"]);
         let run = self.app.run(&self.engineer, slug, trainer).await;
         assert_eq!(run.body["state"], "succeeded", "{}", run.body["failure"]);
-        Some(run.body)
+        run.body
     }
 
-    /// Puts the model live and sends 200 rows through it: each answer must equal the batch prediction bit for bit.
-    async fn served_like_the_batch(&self, slug: &str, run: &Value) {
+    /// Puts the model live and sends 200 rows through it: each answer must equal the batch prediction bit for bit. Gives the
+    /// model.
+    async fn served_like_the_batch(&self, slug: &str, run: &Value) -> Model {
         let model = self.stakeholder.get(&format!("/api/v1/models/{slug}/versions/1")).await.done();
         let digest = model["digest"].as_str().unwrap();
         self.stakeholder.decide(&format!("/api/v1/models/{slug}/versions/1"), "approve", digest).await.done();
@@ -91,6 +96,7 @@ impl Team {
             }
         }
         assert_eq!(answer["predictions"].as_array().unwrap().len(), 200);
+        model
     }
 
     async fn frame(&self, run: &Value) -> Dataset {
@@ -230,6 +236,72 @@ async fn three_penguin_species_are_told_apart() {
         let accuracy = metric(&run, "test.accuracy");
         assert!(accuracy >= 0.93, "{accuracy}");
         team.served_like_the_batch("penguins", &run).await;
+    }
+    team.app.remove().await;
+}
+
+/// statsmodels' logit of `affairs > 0`, unregularised, on all 6,366 rows: every tenth comes again as the test part, so that the
+/// training part is the published one.
+#[tokio::test]
+async fn the_served_model_of_fairs_affairs_has_the_exact_coefficients() {
+    const EXACT: [(&str, f64); 8] = [
+        ("occupation", 0.16023383),
+        ("educ", -0.0392192),
+        ("occupation_husb", 0.01240082),
+        ("rate_marriage", -0.71610711),
+        ("age", -0.06048768),
+        ("yrs_married", 0.11001794),
+        ("children", -0.00423323),
+        ("religious", -0.37515765),
+    ];
+    let Some(path) = testdata("statsmodels/fair.csv") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let again: Vec<&str> = lines[1..].iter().step_by(10).copied().collect();
+    let content = [&lines[..], &again[..]].concat().join("\n");
+    let team = team().await;
+    let document = problem(
+        "affairs",
+        json!({ "name": "unfaithful", "kind": "binary", "expression": "affairs > 0" }),
+        json!({ "split": { "kind": "time", "validation": 0.0, "test": again.len() as f64 / (6_366.0 + again.len() as f64) } }),
+        features(&EXACT.map(|(name, _)| (name, "number"))),
+        json!({ "metric": "roc_auc", "at_least": 0.5 }),
+    );
+    let request = json!({ "trainer": "logistic", "parameters": { "alpha": 0, "tolerance": 1e-8 } });
+    let run = team.run_on(&document, "fair.csv", content.into_bytes(), request).await;
+    let model = team.served_like_the_batch("affairs", &run).await;
+    let equation = &model.coefficients().unwrap()[0];
+    assert!((equation.intercept - 3.72571987).abs() <= 1e-4, "{}", equation.intercept);
+    for ((name, exact), (term, found)) in EXACT.iter().zip(&equation.terms) {
+        assert!(name == term && (found - exact).abs() <= 1e-4, "{term}: {found}, exact {exact}");
+    }
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn churn_with_its_blank_charges_named_is_learned_and_served() {
+    let team = team().await;
+    let numbers = ["SeniorCitizen", "tenure", "MonthlyCharges", "TotalCharges"];
+    let categories =
+        ["Contract", "InternetService", "OnlineSecurity", "TechSupport", "PaymentMethod", "PaperlessBilling"];
+    let named: Vec<(&str, &str)> = numbers
+        .into_iter()
+        .map(|name| (name, "number"))
+        .chain(categories.into_iter().map(|name| (name, "category")))
+        .collect();
+    let document = problem(
+        "telco",
+        json!({ "name": "churn", "kind": "binary", "column": "Churn" }),
+        json!({ "split": { "kind": "random", "validation": 0.15, "test": 0.25, "seed": 5 } }),
+        features(&named),
+        json!({ "metric": "roc_auc", "at_least": 0.8 }),
+    );
+    let file = "telco_churn/Telco-Customer-Churn.csv";
+    if let Some(run) = team.run(&document, file, json!({ "trainer": "gradient_boosting", "seed": 1 })).await {
+        team.served_like_the_batch("telco", &run).await;
+        let model = team.stakeholder.get("/api/v1/models/telco/versions/1").await.done();
+        let warnings = model["warnings"].to_string();
+        assert!(warnings.contains("TotalCharges") && warnings.contains("11"), "the warning travels along: {warnings}");
     }
     team.app.remove().await;
 }

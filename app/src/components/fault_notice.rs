@@ -13,6 +13,7 @@ pub fn FaultNotice(
     fault: Fault,
 ) -> impl IntoView {
     let unrecognised = fault.code == "unauthenticated";
+    let unconfirmed = fault.code == "confirm_first";
     // One field's fault says it in its detail already.
     let errors = if fault.errors.len() > 1 { fault.errors } else { Vec::new() };
     view! {
@@ -27,18 +28,20 @@ pub fn FaultNotice(
                         .collect_view();
                     view! { <ul>{errors}</ul> }
                 })}
-            {unrecognised.then(|| view! { <SignInLink/> })}
+            {unrecognised.then(|| view! { <BackLink page="/sign-in" label="Sign in"/> })}
+            {unconfirmed.then(|| view! { <BackLink page="/confirm" label="Confirm with your password"/> })}
         </div>
     }
 }
 
+/// A link to a page that leads back to this one.
 #[component]
-fn SignInLink() -> impl IntoView {
+fn BackLink(page: &'static str, label: &'static str) -> impl IntoView {
     let location = use_location();
     let href = move || {
         let search = location.search.get();
         let mark = if search.is_empty() { "" } else { "?" };
-        format!("/sign-in?next={}", encoded(&format!("{}{mark}{search}", location.pathname.get())))
+        format!("{page}?next={}", encoded(&format!("{}{mark}{search}", location.pathname.get())))
     };
-    view! { <div class="cluster"><a class="button" href=href rel="external">"Sign in"</a></div> }
+    view! { <div class="cluster"><a class="button" href=href rel="external">{label}</a></div> }
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
+use millrace_domain::policy::Role;
 
 use super::ThemeSwitch;
 use crate::visit::visit;
@@ -19,7 +20,7 @@ const fn place(href: &'static str, icon: &'static str, name: &'static str) -> Pl
 }
 
 /// Headings and what is below them.
-const PLACES: [(&str, &[Place]); 4] = [
+const PLACES: [(&str, &[Place]); 5] = [
     ("", &[place("/", "home", "Home")]),
     (
         "Build",
@@ -32,13 +33,17 @@ const PLACES: [(&str, &[Place]); 4] = [
     ),
     ("Operate", &[place("/deployments", "deployment", "Deployments")]),
     ("Workspace", &[place("/people", "person", "People"), place("/audit", "audit", "Audit")]),
+    ("Admin", &[place("/mail", "mail", "Mail")]),
 ];
+/// The heading that only admins see: others could not open what is below it.
+const ADMINS_ONLY: &str = "Admin";
 
 /// Navigation, account and theme around the page.
 #[component]
 pub fn Frame() -> impl IntoView {
     let menu = NodeRef::<leptos::html::Details>::new();
     let path = use_location().pathname;
+    let is_admin = visit().me.is_some_and(|me| me.roles.iter().any(|role| role == Role::Admin.as_str()));
     // On a narrow screen the menu lies over the page: it closes when another page has been chosen.
     Effect::new(move |_| {
         path.track();
@@ -55,7 +60,11 @@ pub fn Frame() -> impl IntoView {
                     <summary>"Menu"</summary>
                 </details>
                 <nav class="nav" aria-label="Main">
-                    {PLACES.map(|(heading, places)| view! { <Places heading places/> }).collect_view()}
+                    {PLACES
+                        .into_iter()
+                        .filter(|(heading, _)| *heading != ADMINS_ONLY || is_admin)
+                        .map(|(heading, places)| view! { <Places heading places/> })
+                        .collect_view()}
                 </nav>
                 <div class="app-bar-end">
                     <ThemeSwitch/>

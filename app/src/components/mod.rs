@@ -1,6 +1,7 @@
 //! Building blocks that pages share: plain data in, view out. Class names and markup follow `style/README.md`.
 
 mod chart_figure;
+mod confirm_first;
 mod copy_button;
 mod empty;
 mod fault_notice;
@@ -25,6 +26,7 @@ mod text_area;
 mod theme_switch;
 
 pub use chart_figure::ChartFigure;
+pub use confirm_first::ConfirmFirst;
 pub use copy_button::CopyButton;
 pub use empty::Empty;
 pub use fault_notice::FaultNotice;

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod dataset;
 pub mod deployment;
 pub mod home;
+pub mod mail;
 pub mod model;
 pub mod people;
 pub mod problem;

@@ -243,6 +243,9 @@ pub fn model_version() -> ModelVersionView {
         comment: "The slices look right.".to_owned(),
         digest: digest.clone(),
         at: moment("2026-11-23T15:00:00Z"),
+        waiver: None,
+        shown: None,
+        stands: true,
     };
     ModelVersionView {
         summary: model(4, "approved"),
@@ -259,8 +262,16 @@ pub fn model_version() -> ModelVersionView {
         review: ReviewView {
             given: 1,
             needed: 1,
+            complete: true,
+            roles: Vec::new(),
+            ends_at: None,
+            valid_for: None,
+            waiting_for: Vec::new(),
+            unproven: None,
+            dropped: Vec::new(),
             decisions: vec![decision],
             may_decide: Permission::refused("this version is approved already"),
+            may_comment: Permission::granted(),
         },
         generation: 3,
         may_deploy: Permission::granted(),

@@ -2,6 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use chrono::SecondsFormat;
+use millrace_domain::fault::Fault;
 use millrace_domain::view::{AuditFilter, AuditRow};
 use millrace_services::Services;
 use serde::Deserialize;
@@ -18,8 +22,19 @@ pub struct ListAudit {
     action: Option<String>,
     /// Only objects that begin so.
     object: Option<String>,
+    /// Only from this day (`2026-03-01`) or moment (RFC 3339) on.
+    from: Option<String>,
+    /// Only before this day or moment.
+    to: Option<String>,
     /// Where the last page ended.
     page_token: Option<i64>,
+}
+
+impl ListAudit {
+    fn filter(self) -> AuditFilter {
+        let Self { actor, action, object, from, to, page_token } = self;
+        AuditFilter { actor, action, object, from, to, before: page_token }
+    }
 }
 
 /// The audit trail, newest first, a hundred a page.
@@ -29,7 +44,73 @@ pub async fn list_audit(
     By(actor): By,
     Query(list): Query<ListAudit>,
 ) -> Reply<Json<Items<AuditRow>>> {
-    let filter = AuditFilter { actor: list.actor, action: list.action, object: list.object, before: list.page_token };
-    let page = services.audit(&actor, &filter).await?;
+    let page = services.audit(&actor, &list.filter()).await?;
     Ok(Json(Items { items: page.rows, next_page_token: page.next.map(|next| next.to_string()) }))
+}
+
+/// The same slice whole, as a CSV file: at most 50,000 rows, newest first.
+#[utoipa::path(get, path = "/api/v1/audit/export.csv", params(ListAudit),
+    responses((status = 200, body = String, content_type = "text/csv")))]
+pub async fn export_audit_csv(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(list): Query<ListAudit>,
+) -> Reply<impl IntoResponse> {
+    let rows = services.export_audit(&actor, &list.filter()).await?;
+    let mut text = "sequence,at,actor,via,action,object,digest,outcome,address,request,details,hash\r\n".to_owned();
+    for row in rows {
+        let cells = [
+            row.sequence.to_string(),
+            row.at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            row.actor,
+            row.via,
+            row.action,
+            row.object,
+            row.digest.unwrap_or_default(),
+            row.outcome,
+            row.address.unwrap_or_default(),
+            row.request.unwrap_or_default(),
+            row.details.to_string(),
+            row.hash,
+        ];
+        text.push_str(&cells.map(|cell| quoted(&cell)).join(","));
+        text.push_str("\r\n");
+    }
+    Ok(file("audit.csv", "text/csv; charset=utf-8", text))
+}
+
+/// The same slice whole, as a JSON file: at most 50,000 rows, newest first.
+#[utoipa::path(get, path = "/api/v1/audit/export.json", params(ListAudit),
+    responses((status = 200, body = Vec<AuditRow>)))]
+pub async fn export_audit_json(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(list): Query<ListAudit>,
+) -> Reply<impl IntoResponse> {
+    let rows = services.export_audit(&actor, &list.filter()).await?;
+    let text = serde_json::to_string(&rows)
+        .map_err(|_| Fault::new(500, "internal", "Internal error", "the rows could not be written"))?;
+    Ok(file("audit.json", "application/json", text))
+}
+
+fn file(name: &str, kind: &'static str, content: String) -> impl IntoResponse {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], content)
+}
+
+/// A cell in quotes. One that a spreadsheet would take for a formula begins with an apostrophe.
+fn quoted(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    format!("\"{}{}\"", if formula { "'" } else { "" }, cell.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_formula_is_exported_as_text() {
+        assert_eq!(quoted("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
+        assert_eq!(quoted("say \"hi\""), "\"say \"\"hi\"\"\"");
+    }
 }

@@ -66,6 +66,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(deployment::start_rollout))
         .routes(routes!(deployment::roll_back))
         .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::export_audit_csv))
+        .routes(routes!(audit::export_audit_json))
 }
 
 fn uploads() -> OpenApiRouter<AppState> {

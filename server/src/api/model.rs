@@ -3,11 +3,10 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use millrace_domain::view::{ModelSummary, ModelVersionView};
+use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView};
 use millrace_services::Services;
 use serde_json::{Value, json};
 
-use crate::api::problem::DecisionRequest;
 use crate::api::reply::{Body, By, Items, Reply};
 
 /// The versions of a model, newest first.
@@ -40,7 +39,6 @@ pub async fn decide_model_version(
     Path((slug, number)): Path<(String, i32)>,
     Body(request): Body<DecisionRequest>,
 ) -> Reply<(StatusCode, Json<Value>)> {
-    let stage =
-        services.decide_model(&actor, &slug, number, request.decision, &request.digest, &request.comment).await?;
+    let stage = services.decide_model(&actor, &slug, number, &request).await?;
     Ok((StatusCode::CREATED, Json(json!({ "slug": slug, "version": number, "stage": stage }))))
 }

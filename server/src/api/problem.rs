@@ -4,29 +4,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use millrace_domain::run::ReviewDecision;
-use millrace_domain::view::{ProblemSummary, ProblemVersionView, SavedVersion};
+use millrace_domain::view::{DecisionRequest, ProblemSummary, ProblemVersionView, SavedVersion};
 use millrace_services::Services;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
 use crate::api::idempotent::once;
 use crate::api::reply::{Body, By, Items, Reply};
-
-/// A decision of a review.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionRequest {
-    /// `approve`, `request_changes` or `comment`.
-    #[schema(value_type = String)]
-    pub decision: ReviewDecision,
-    /// Digest that was looked at.
-    pub digest: String,
-    /// In words; needed to request changes.
-    #[serde(default)]
-    pub comment: String,
-}
 
 /// All problems.
 #[utoipa::path(get, path = "/api/v1/problems", responses((status = 200, body = Items<ProblemSummary>)))]
@@ -105,7 +88,6 @@ pub async fn decide_problem_version(
     Path((slug, number)): Path<(String, i32)>,
     Body(request): Body<DecisionRequest>,
 ) -> Reply<(StatusCode, Json<Value>)> {
-    let state =
-        services.decide_problem(&actor, &slug, number, request.decision, &request.digest, &request.comment).await?;
+    let state = services.decide_problem(&actor, &slug, number, &request).await?;
     Ok((StatusCode::CREATED, Json(json!({ "slug": slug, "version": number, "state": state }))))
 }

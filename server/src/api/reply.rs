@@ -6,12 +6,12 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
-use millrace_domain::policy::Actor;
+use millrace_domain::policy::{Actor, Origin};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use crate::web::guard::Recognised;
+use crate::web::guard::{self, Recognised};
 use crate::web::refusal::problem_json;
 
 /// A fault that answers as `application/problem+json`.
@@ -42,6 +42,17 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let recognised = parts.extensions.get::<Recognised>().and_then(|recognised| recognised.0.clone());
         Ok(Self(recognised.ok_or_else(Fault::unauthenticated)?))
+    }
+}
+
+/// Where the request came from.
+pub struct CameFrom(pub Origin);
+
+impl<S: Send + Sync> FromRequestParts<S> for CameFrom {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(guard::origin(parts)))
     }
 }
 

@@ -1,19 +1,17 @@
 //! Signing in and out by API.
 
-use std::net::SocketAddr;
-
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use millrace_domain::fault::Fault;
 use millrace_domain::view::Me;
-use millrace_services::Services;
+use millrace_services::{Presented, Services, SignedIn};
 use serde::Deserialize;
 use tower_sessions::Session;
 use utoipa::ToSchema;
 
-use crate::api::reply::{Body, By, Problem, Reply};
-use crate::web::session_key;
+use crate::api::reply::{Body, By, CameFrom, Reply};
+use crate::web::session;
 
 /// Who signs in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -23,6 +21,9 @@ pub struct Credentials {
     email: String,
     /// Password.
     password: String,
+    /// Code of the second factor, or a recovery code; needed where one is set up.
+    #[serde(default)]
+    code: String,
 }
 
 /// Opens a session; the cookie comes back.
@@ -31,34 +32,51 @@ pub struct Credentials {
 pub async fn open_session(
     State(services): State<Services>,
     session: Session,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    CameFrom(origin): CameFrom,
+    headers: HeaderMap,
     Body(credentials): Body<Credentials>,
 ) -> Reply<Json<Me>> {
-    let address = peer.ip().to_string();
-    let account = services.sign_in(&credentials.email, &credentials.password, &address).await?;
-    let unreadable = |_| {
-        Problem(Fault::new(
+    let signed_in = services.sign_in(&credentials.email, &credentials.password, &origin).await?;
+    if signed_in.owes_second_factor {
+        if credentials.code.trim().is_empty() {
+            return Err(Fault::new(
+                401,
+                "second_factor_needed",
+                "Not signed in",
+                "this account has a second factor; send its code as `code`",
+            )
+            .into());
+        }
+        services.show_second_factor(signed_in.account, &credentials.code, &origin).await?;
+    }
+    let account = signed_in.account;
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let address = origin.address.as_deref().unwrap_or_default();
+    session::open(&session, SignedIn { account, owes_second_factor: false }, address, agent).await.map_err(|_| {
+        Fault::new(
             503,
             "database_unavailable",
             "Try again",
             "the session could not be written; try again in a few seconds",
-        ))
-    };
-    session.flush().await.map_err(unreadable)?;
-    session.insert(session_key(), account.0).await.map_err(unreadable)?;
-    session.save().await.map_err(unreadable)?;
-    let actor = services.recognise_session(account).await?.ok_or_else(Fault::unauthenticated)?;
+        )
+    })?;
+    let presented = Presented { account, confirmed_at: None };
+    let actor = services.recognise_session(presented, origin).await?.ok_or_else(Fault::unauthenticated)?;
     Ok(Json(Services::me(&actor)))
 }
 
 /// Signs out.
 #[utoipa::path(delete, path = "/api/v1/session", responses((status = 204)))]
-pub async fn close_session(State(services): State<Services>, session: Session, By(actor): By) -> Reply<StatusCode> {
+pub async fn close_session(
+    State(services): State<Services>,
+    session: Session,
+    By(actor): By,
+) -> Reply<(StatusCode, [(HeaderName, &'static str); 1])> {
     services.sign_out(&actor).await?;
     if session.flush().await.is_err() {
         return Err(
             Fault::new(503, "database_unavailable", "Try again", "the session could not be ended; try again").into()
         );
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, [(HeaderName::from_static("clear-site-data"), "\"storage\"")]))
 }

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use millrace_domain::policy::{Role, Scope};
+use millrace_domain::policy::{Grant, Scope};
 
-use crate::config::{Storage, Web};
+use crate::config::{People, Storage, Web};
 
 /// From a signed-off problem to a served, watched model.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ enum Command {
     Worker {
         #[command(flatten)]
         storage: Storage,
+        #[command(flatten)]
+        people: People,
         /// Steps at a time.
         #[arg(long, default_value_t = 1)]
         slots: usize,
@@ -60,6 +62,8 @@ enum Command {
     User {
         #[command(flatten)]
         storage: Storage,
+        #[command(flatten)]
+        people: People,
         #[command(subcommand)]
         act: UserAct,
     },
@@ -67,6 +71,8 @@ enum Command {
     Token {
         #[command(flatten)]
         storage: Storage,
+        #[command(flatten)]
+        people: People,
         #[command(subcommand)]
         act: TokenAct,
     },
@@ -92,6 +98,8 @@ enum Command {
     },
     /// Prints the API document.
     Openapi,
+    /// Prints the policy: who may do what, and what each address asks for.
+    Policy,
     /// Settings.
     Config {
         #[command(subcommand)]
@@ -112,9 +120,9 @@ enum UserAct {
         /// Name in records; the address when absent.
         #[arg(long)]
         name: Option<String>,
-        /// stakeholder, ml_engineer, on_call or admin; may be repeated.
+        /// stakeholder, ml_engineer, on_call or admin, or one of them on one problem as stakeholder:taxi-tips; may be repeated.
         #[arg(long, required = true)]
-        role: Vec<Role>,
+        role: Vec<Grant>,
         /// Read the password from stdin.
         #[arg(long)]
         password_stdin: bool,
@@ -156,19 +164,23 @@ pub async fn run(cli: Cli) -> ExitCode {
     let json = cli.json;
     let done = match cli.command {
         Command::Serve { storage, web, no_executor } => serve::serve(storage, web, !no_executor).await,
-        Command::Worker { storage, slots } => serve::work(storage, slots).await,
+        Command::Worker { storage, people, slots } => serve::work(storage, people, slots).await,
         Command::Migrate { storage } => host::migrate(storage).await,
-        Command::User { storage, act: UserAct::Add { email, name, role, password_stdin } } => {
-            host::add_user(storage, &email, name.as_deref(), &role, password_stdin).await
+        Command::User { storage, people, act: UserAct::Add { email, name, role, password_stdin } } => {
+            host::add_user(storage, &people, &email, name.as_deref(), &role, password_stdin).await
         }
-        Command::Token { storage, act: TokenAct::Create { email, scopes, days, name } } => {
-            host::create_token(storage, &email, &name, &scopes, days).await
+        Command::Token { storage, people, act: TokenAct::Create { email, scopes, days, name } } => {
+            host::create_token(storage, &people, &email, &name, &scopes, days).await
         }
         Command::Apply { server, file, submit } => apply::apply(&server, &file, submit, json).await,
         Command::Run(args) => run::run(args, json).await,
         Command::Replay(args) => replay::replay(args, json).await,
         Command::Verify { storage } => verify::verify(storage, json).await,
         Command::Openapi => host::print_document(),
+        Command::Policy => {
+            host::print_policy();
+            Ok(())
+        }
         Command::Config { act: ConfigAct::Check { storage, web } } => host::check_config(&storage, &web),
         Command::Demo(args) => demo::demo(args).await,
     };

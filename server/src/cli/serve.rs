@@ -1,17 +1,19 @@
 //! `serve` and `worker`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use leptos::config::LeptosOptions;
+use millrace_jobs::{Post, PostSettings};
 use millrace_services::Services;
 use millrace_serving::Serving;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Storage, Web};
+use crate::config::{People, Storage, Web};
 use crate::web::cookie::Cookies;
-use crate::web::{AppState, EventHub, SitePath, record_metrics, router};
+use crate::web::{AppState, EventHub, SitePath, Tokens, record_metrics, router};
 use crate::{accept, outside, wiring};
 
 /// Serves until told to stop.
@@ -19,7 +21,7 @@ pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result
     web.check()?;
     let shutdown = wiring::shutdown_signal()?;
     let listener = listen(&web).await?;
-    let parts = wiring::open(&storage).await?;
+    let parts = wiring::open(&storage, wiring::Told::by(&web)?).await?;
     let services = parts.services;
     record_metrics();
     announce(&services, &web).await?;
@@ -28,8 +30,10 @@ pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result
         let worker = wiring::worker(&services, &worker_name("serve"), outside::timing());
         tokio::spawn(worker.run(1, workers.clone()))
     });
+    let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;
     workers.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(5), post).await;
     if let Some(worker) = worker {
         // A computing step looks whether to stop; its lease lapses and another worker takes it up.
         let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
@@ -38,6 +42,19 @@ pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result
         tokio::task::spawn_blocking(move || cluster.stop()).await??;
     }
     Ok(())
+}
+
+/// Whoever sends letters.
+pub fn post(services: &Services, storage: &Storage, web: &Web) -> anyhow::Result<Post> {
+    let settings = PostSettings {
+        smtp_url: web.mail.smtp_url.clone(),
+        from: web.mail.mail_from.clone(),
+        directory: storage.home.join("mail"),
+    };
+    if settings.smtp_url.is_none() {
+        tracing::info!("no mail server is set: letters are written to {}", settings.directory.display());
+    }
+    Ok(Post::new(services.clone(), &settings)?)
 }
 
 /// Answers on a listener until told to stop.
@@ -56,6 +73,8 @@ pub async fn serve_on(
         leptos: LeptosOptions::builder().output_name("millrace").site_addr(web.addr).build(),
         site: SitePath(web.site.clone()),
         cookies: Cookies { secure: web.is_secure() },
+        tokens: Arc::new(Tokens::new(web.token_rate)),
+        provider: web.elsewhere.provider(web.base_url())?.map(Arc::new),
     };
     if !web.site.join("pkg").join("millrace.js").exists() {
         tracing::warn!(
@@ -92,9 +111,9 @@ async fn announce(services: &Services, web: &Web) -> anyhow::Result<()> {
 }
 
 /// Runs steps until told to stop.
-pub async fn work(storage: Storage, slots: usize) -> anyhow::Result<()> {
+pub async fn work(storage: Storage, people: People, slots: usize) -> anyhow::Result<()> {
     let shutdown = wiring::shutdown_signal()?;
-    let parts = wiring::open(&storage).await?;
+    let parts = wiring::open(&storage, wiring::Told::from(&people)).await?;
     let name = worker_name("worker");
     tracing::info!(name, slots, "worker started");
     wiring::worker(&parts.services, &name, outside::timing()).run(slots, shutdown).await;

@@ -34,7 +34,7 @@ pub async fn check(services: &Services) -> anyhow::Result<Verified> {
 
 /// `verify`.
 pub async fn verify(storage: Storage, as_json: bool) -> anyhow::Result<()> {
-    let parts = wiring::open(&storage).await?;
+    let parts = wiring::open(&storage, wiring::Told::default()).await?;
     let Verified { entries, head, artifacts } = check(&parts.services).await?;
     if as_json {
         println!("{}", json!({ "audit_entries": entries, "audit_head": head, "artifacts": artifacts }));

@@ -1,9 +1,7 @@
 //! The caller as pages and server functions see it.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use chrono::Duration;
@@ -13,14 +11,15 @@ use millrace_domain::Digest;
 use millrace_domain::clock::Entropy;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
-use millrace_services::Services;
+use millrace_domain::policy::Origin;
 use millrace_services::credentials::random_text;
+use millrace_services::{Services, SignedIn};
 use tower_sessions::Session;
 
 use crate::web::AppState;
 use crate::web::cookie::{self, Cookies};
-use crate::web::guard::Recognised;
-use crate::web::session::ACCOUNT;
+use crate::web::guard::{self, Recognised};
+use crate::web::session::{self, Shown};
 
 /// Name of the cookie that finds what was kept for the next page.
 const KEPT: &str = "millrace-kept";
@@ -34,7 +33,8 @@ pub type Jar = Arc<Mutex<Vec<HeaderValue>>>;
 struct Browser {
     services: Services,
     session: Session,
-    address: String,
+    origin: Origin,
+    agent: String,
     kept: Option<String>,
     cookies: Cookies,
     jar: Jar,
@@ -47,12 +47,12 @@ struct Browser {
 pub async fn of(state: &AppState, request: &Parts) -> Result<(Caller, Jar), Fault> {
     let jar = Jar::default();
     let extensions = &request.extensions;
+    let agent = request.headers.get(axum::http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let browser = Browser {
         services: state.services.clone(),
         session: extensions.get::<Session>().cloned().ok_or_else(Fault::unauthenticated)?,
-        address: extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string()),
+        origin: guard::origin(request),
+        agent: agent.unwrap_or_default().to_owned(),
         kept: kept_key(&request.headers),
         cookies: state.cookies,
         jar: Arc::clone(&jar),
@@ -84,12 +84,19 @@ fn unreadable(error: impl std::fmt::Display) -> Fault {
 }
 
 impl SessionDoor for Browser {
-    fn open(&self, account: AccountId) -> BoxFuture<'_, Result<(), Fault>> {
+    fn open(&self, signed_in: SignedIn) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async move {
-            // What was signed in before ends, and the id that came with the request is never taken over.
-            self.session.flush().await.map_err(unreadable)?;
-            self.session.insert(ACCOUNT, account.0).await.map_err(unreadable)?;
-            self.session.save().await.map_err(unreadable)
+            let address = self.origin.address.as_deref().unwrap_or_default();
+            session::open(&self.session, signed_in, address, &self.agent).await.map_err(unreadable)
+        })
+    }
+
+    fn owes_second_factor(&self) -> BoxFuture<'_, Result<Option<AccountId>, Fault>> {
+        Box::pin(async move {
+            Ok(match session::shown(&self.session).await.map_err(unreadable)? {
+                Some(Shown::Owes(account)) => Some(account),
+                _ => None,
+            })
         })
     }
 
@@ -97,8 +104,8 @@ impl SessionDoor for Browser {
         Box::pin(async move { self.session.flush().await.map_err(unreadable) })
     }
 
-    fn address(&self) -> String {
-        self.address.clone()
+    fn origin(&self) -> Origin {
+        self.origin.clone()
     }
 
     fn keep(&self, kept: Kept) -> BoxFuture<'_, Result<(), Fault>> {

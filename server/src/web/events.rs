@@ -11,7 +11,8 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use futures::stream::{self, Stream};
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::DatasetId;
+use millrace_domain::ids::{DatasetId, RunId};
+use millrace_domain::policy::Action;
 use millrace_services::Services;
 use millrace_storage::{Database, event};
 use serde::Deserialize;
@@ -92,10 +93,20 @@ type Subject = Option<(&'static str, i64)>;
 
 async fn subject(services: &Services, recognised: Recognised, text: Option<&str>) -> Result<Subject, Fault> {
     let actor = recognised.0.ok_or_else(Fault::unauthenticated)?;
-    let Some(text) = text else { return Ok(None) };
+    let Some(text) = text else {
+        // Everything is for those who may read everything.
+        return match actor.may_everywhere(Action::ReadWorkspace) {
+            Ok(()) => Ok(None),
+            Err(_) => Err(Fault::field("/subject", "is needed: your roles are on single problems")),
+        };
+    };
     let wrong = || Fault::field("/subject", "must be run:<id> or dataset:<id>/<version>");
     match text.split_once(':') {
-        Some(("run", id)) => Ok(Some(("run", id.parse().map_err(|_| wrong())?))),
+        Some(("run", id)) => {
+            let id: RunId = id.parse().map_err(|_| wrong())?;
+            services.follow_run(&actor, id).await?;
+            Ok(Some(("run", id.0)))
+        }
         Some(("dataset", path)) => {
             let (id, number) = path.split_once('/').ok_or_else(wrong)?;
             let id: DatasetId = id.parse().map_err(|_| wrong())?;

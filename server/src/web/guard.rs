@@ -9,13 +9,12 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::AccountId;
-use millrace_domain::policy::{Access, Action, Actor, access_of};
+use millrace_domain::policy::{Access, Action, Actor, Origin, access_of};
 use tower_sessions::Session;
 
 use crate::web::AppState;
 use crate::web::refusal::{self, Door};
-use crate::web::session::ACCOUNT;
+use crate::web::session::{self, Shown};
 
 /// Who was recognised; handlers find it among the request's extensions.
 #[derive(Debug, Clone)]
@@ -29,7 +28,7 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
             parts.extensions.insert(Recognised(actor));
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(fault) => refusal::answer(&Door::of(&parts.uri), &fault, &parts.uri),
+        Err(fault) => refusal::answer(&Door::of(&parts.uri), &fault, &parts.uri, &parts.headers),
     }
 }
 
@@ -56,15 +55,16 @@ fn is_on_this_host(state: &AppState, request: &Parts) -> bool {
 }
 
 async fn recognise(state: &AppState, request: &Parts) -> Result<Option<Actor>, Fault> {
+    let origin = origin(request);
     if let Some(token) = bearer(&request.headers)? {
-        return state.services.recognise_token(token).await.map(Some);
+        return state.tokens.recognise(&state.services, token, origin, request.uri.path()).await.map(Some);
     }
     if request.uri.path().starts_with("/v1/") {
         // Predictions take tokens only: a browser's cookie never speaks for a program.
         return Ok(None);
     }
     let Some(session) = request.extensions.get::<Session>() else { return Ok(None) };
-    let account: Option<i64> = session.get(ACCOUNT).await.map_err(|error| {
+    let shown = session::shown(session).await.map_err(|error| {
         tracing::warn!(%error, "a session could not be read");
         Fault::new(
             503,
@@ -73,9 +73,23 @@ async fn recognise(state: &AppState, request: &Parts) -> Result<Option<Actor>, F
             "the database does not answer just now; try again in a few seconds",
         )
     })?;
-    let Some(account) = account else { return Ok(None) };
-    check_origin(request)?;
-    state.services.recognise_session(AccountId(account)).await
+    // Whoever presents a cookie says where a change comes from, whatever stage the session is in.
+    let Some(shown) = shown else { return Ok(None) };
+    check_origin(state, request)?;
+    match shown {
+        Shown::Owes(_) => Ok(None),
+        Shown::Open(presented) => state.services.recognise_session(presented, origin).await,
+    }
+}
+
+/// Where the request came from, for the audit trail.
+pub fn origin(request: &Parts) -> Origin {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    let id = request.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    Origin {
+        address: peer.map(|peer| peer.0.ip().to_string()),
+        request: id.map(|id| id.chars().filter(|c| !c.is_control()).take(100).collect()),
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
@@ -86,15 +100,30 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     })
 }
 
-/// A change by cookie must say where it comes from; the cross-site layer has judged what it says.
-fn check_origin(request: &Parts) -> Result<(), Fault> {
-    let safe = matches!(request.method, Method::GET | Method::HEAD);
-    let told = request.headers.contains_key("sec-fetch-site") || request.headers.contains_key(header::ORIGIN);
-    if safe || told {
+/// What comes by cookie comes from a page of this site, or is a person following a link: a change must say so, by
+/// `Sec-Fetch-Site` or by an `Origin` that is this site's to the letter.
+fn check_origin(state: &AppState, request: &Parts) -> Result<(), Fault> {
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let changes = !matches!(request.method, Method::GET | Method::HEAD);
+    match header("sec-fetch-site") {
+        Some("same-origin" | "none") => return Ok(()),
+        Some(_) if !changes && header("sec-fetch-mode") == Some("navigate") => return Ok(()),
+        Some(_) => {
+            return Err(Fault::forbidden("cross_site", "another site's page may not use your session here"));
+        }
+        None if !changes => return Ok(()),
+        None => {}
+    }
+    let origin = header("origin").ok_or_else(|| {
+        Fault::forbidden(
+            "origin_missing",
+            "a change by session must carry Origin or Sec-Fetch-Site; scripts use a token",
+        )
+    })?;
+    let own = state.services.settings().base_url.as_str();
+    let here = header("host").map(|host| format!("http://{host}")).filter(|_| !state.cookies.secure);
+    if origin == own || Some(origin) == here.as_deref() {
         return Ok(());
     }
-    Err(Fault::forbidden(
-        "origin_missing",
-        "a change by session must carry Origin or Sec-Fetch-Site; scripts use a token",
-    ))
+    Err(Fault::forbidden("cross_site", "another site's page may not use your session here"))
 }

@@ -3,6 +3,7 @@
 
 pub mod caller;
 pub mod cookie;
+mod elsewhere;
 mod events;
 mod files;
 pub mod guard;
@@ -10,10 +11,12 @@ mod headers;
 mod health;
 mod pages;
 pub mod refusal;
-mod session;
+pub mod session;
+mod tokens;
 mod upload;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,13 +37,10 @@ use crate::api;
 use crate::config::Web;
 use crate::predict;
 
+pub use elsewhere::Provider;
 pub use events::EventHub;
 pub use health::record_metrics;
-
-/// Key of the account in a session.
-pub const fn session_key() -> &'static str {
-    session::ACCOUNT
-}
+pub use tokens::Tokens;
 
 /// Largest body of anything but an upload.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -64,6 +64,10 @@ pub struct AppState {
     pub site: SitePath,
     /// Whether cookies are kept to https.
     pub cookies: cookie::Cookies,
+    /// Tokens that called.
+    pub tokens: Arc<Tokens>,
+    /// The other sign-in, if there is one.
+    pub provider: Option<Arc<Provider>>,
 }
 
 /// Directory of the browser bundle.
@@ -98,6 +102,7 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         .merge(predict::router())
         .merge(health::router())
         .merge(events::router())
+        .merge(elsewhere::router())
         .merge(files::router())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))

@@ -60,7 +60,7 @@ async fn context(
     let nonce = request.extensions.get::<ScriptNonce>().map(|nonce| nonce.0.clone()).unwrap_or_default();
     let (caller, jar) = caller::of(state, request)
         .await
-        .map_err(|fault| refusal::answer(&Door::of(&request.uri), &fault, &request.uri))?;
+        .map_err(|fault| refusal::answer(&Door::of(&request.uri), &fault, &request.uri, &request.headers))?;
     let context = move || {
         provide_context(caller.clone());
         provide_context(Nonce::from_value(nonce.as_str()));

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use millrace_domain::fault::Fault;
 use serde_json::json;
@@ -32,8 +32,8 @@ impl Door {
     }
 }
 
-/// The refusal as that door tells it.
-pub fn answer(door: &Door, fault: &Fault, uri: &Uri) -> Response {
+/// The refusal as that door tells it; a page names the request, so that somebody can be asked about it.
+pub fn answer(door: &Door, fault: &Fault, uri: &Uri, headers: &HeaderMap) -> Response {
     match door {
         Door::Program => problem_json(fault),
         Door::Function => {
@@ -45,7 +45,8 @@ pub fn answer(door: &Door, fault: &Fault, uri: &Uri) -> Response {
             let query: String = form_urlencode(next);
             Redirect::to(&format!("/sign-in?next={query}")).into_response()
         }
-        Door::Page => page(fault),
+        Door::Page if fault.code == "second_factor_required" => Redirect::to("/account?tab=security").into_response(),
+        Door::Page => page(fault, headers.get("x-request-id").and_then(|id| id.to_str().ok())),
     }
 }
 
@@ -70,12 +71,13 @@ pub fn problem_json(fault: &Fault) -> Response {
 }
 
 /// A whole page in itself: it must work when nothing else does.
-fn page(fault: &Fault) -> Response {
+fn page(fault: &Fault, request: Option<&str>) -> Response {
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let html = format!(
-        r#"<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title} · Millrace</title><link rel="stylesheet" href="/pkg/millrace.css"><link rel="icon" href="/favicon.svg"></head><body><main class="auth" id="main"><div class="auth-card card"><a class="brand" href="/">Millrace</a><h1>{title}</h1><p>{detail}</p><p><a class="button" href="/">Go to the start page</a></p></div></main></body></html>"#,
+        r#"<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title} · Millrace</title><link rel="stylesheet" href="/pkg/millrace.css"><link rel="icon" href="/favicon.svg"></head><body><main class="auth" id="main"><div class="auth-card card"><a class="brand" href="/">Millrace</a><h1>{title}</h1><p>{detail}</p><p><a class="button" href="/">Go to the start page</a></p>{request}</div></main></body></html>"#,
         title = escape(&fault.title),
-        detail = escape(&fault.detail),
+        detail = escape(&millrace_app::wording::sentence(&fault.detail)),
+        request = request.map(|id| format!("<p class=\"hint\">Request {}</p>", escape(id))).unwrap_or_default(),
     );
     (status, Html(html)).into_response()
 }
@@ -99,8 +101,8 @@ pub fn form_urlencode(text: &str) -> String {
 }
 
 /// Nothing is at that address.
-pub async fn no_such_page(uri: Uri) -> Response {
-    answer(&Door::of(&uri), &Fault::not_found("page"), &uri)
+pub async fn no_such_page(uri: Uri, headers: HeaderMap) -> Response {
+    answer(&Door::of(&uri), &Fault::not_found("page"), &uri, &headers)
 }
 
 /// A handler panicked: the process lives, the caller is told, the log has the reason.

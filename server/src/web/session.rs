@@ -1,4 +1,4 @@
-//! Sessions in Postgres. Only the SHA-256 of an id is stored. Nothing mutable is kept in a session but whose it is, so two
+//! Sessions in Postgres. Only the SHA-256 of an id is stored. Nothing that changes is kept in a session, so two
 //! requests at once lose nothing, and saving only ever updates an open row: a request in flight cannot bring a session
 //! back that signing out has ended.
 
@@ -8,22 +8,66 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::AccountId;
-use millrace_services::Services;
-use millrace_storage::session;
+use millrace_services::sessions::{IDLE, LONGEST};
+use millrace_services::{Presented, Services, SignedIn};
+use millrace_storage::session::{self, NewSession};
+use serde_json::json;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
-use tower_sessions::{Expiry, SessionManagerLayer, SessionStore};
+use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use crate::config::Web;
 use crate::web::cookie::Cookies;
 
-/// Key of the account in a session's data.
-pub const ACCOUNT: &str = "account";
-/// A session that is not used for so long ends.
-const IDLE: Duration = Duration::hours(12);
-/// A session ends after so long however it is used.
-const LONGEST: Duration = Duration::days(7);
+/// Keys in a session's data. A session carries them to its row when it is opened; nothing in them changes afterwards.
+const ACCOUNT: &str = "account";
+const OWES: &str = "owes_second_factor";
+const CONFIRMED: &str = "confirmed_at";
+const ADDRESS: &str = "address";
+const AGENT: &str = "agent";
+/// How long showing the second factor may take.
+const SECOND_FACTOR: Duration = Duration::minutes(10);
+
+/// What a request's session says.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown {
+    /// Somebody is signed in.
+    Open(Presented),
+    /// Somebody showed the right password and still owes the second factor: nobody is signed in.
+    Owes(AccountId),
+}
+
+/// What the session of a request says; none without one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn shown(session: &Session) -> std::result::Result<Option<Shown>, tower_sessions::session::Error> {
+    let Some(account) = session.get::<i64>(ACCOUNT).await?.map(AccountId) else { return Ok(None) };
+    if session.get(OWES).await?.unwrap_or(false) {
+        return Ok(Some(Shown::Owes(account)));
+    }
+    let confirmed_at = session.get::<DateTime<Utc>>(CONFIRMED).await?;
+    Ok(Some(Shown::Open(Presented { account, confirmed_at })))
+}
+
+/// Opens a session under a new id. What was signed in before ends, and the id that came with the request is never taken over.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open(
+    session: &Session,
+    signed_in: SignedIn,
+    address: &str,
+    agent: &str,
+) -> std::result::Result<(), tower_sessions::session::Error> {
+    session.flush().await?;
+    session.insert(ACCOUNT, signed_in.account.0).await?;
+    session.insert(OWES, signed_in.owes_second_factor).await?;
+    session.insert(ADDRESS, address).await?;
+    session.insert(AGENT, agent).await?;
+    session.save().await
+}
 
 /// The store.
 #[derive(Debug, Clone)]
@@ -62,9 +106,19 @@ impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let account = record.data.get(ACCOUNT).and_then(serde_json::Value::as_i64);
         let account = account.ok_or_else(|| backend("a session belongs to an account"))?;
+        let owes_second_factor = record.data.get(OWES).and_then(serde_json::Value::as_bool).unwrap_or(false);
+        // Always a new id: the record may come with the one of a session that has just ended, or that a request brought along.
+        record.id = Id(i128::from_be_bytes(self.services.surroundings().bytes()));
+        let text = |key: &str| record.data.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
         let now = self.now();
-        let pool = self.services.db().pool();
-        session::insert(pool, &hash(&record.id), AccountId(account), now, now + LONGEST).await.map_err(backend)
+        let new = NewSession {
+            account: AccountId(account),
+            owes_second_factor,
+            address: text(ADDRESS),
+            agent: text(AGENT),
+            expires_at: now + if owes_second_factor { SECOND_FACTOR } else { LONGEST },
+        };
+        session::insert(self.services.db().pool(), &hash(&record.id), &new, now).await.map_err(backend)
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
@@ -81,7 +135,11 @@ impl SessionStore for Store {
         let expiry_date =
             tower_sessions::cookie::time::OffsetDateTime::from_unix_timestamp(found.expires_at.timestamp())
                 .map_err(backend)?;
-        let data = HashMap::from([(ACCOUNT.to_owned(), serde_json::json!(found.account.0))]);
+        let data = HashMap::from([
+            (ACCOUNT.to_owned(), json!(found.account.0)),
+            (OWES.to_owned(), json!(found.owes_second_factor)),
+            (CONFIRMED.to_owned(), json!(found.confirmed_at)),
+        ]);
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
 

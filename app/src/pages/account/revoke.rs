@@ -23,7 +23,7 @@ pub fn RevokeForm(
                     <input type="hidden" name="token" value=token.id/>
                     <div class="form-actions">
                         <button class="button button-danger" type="submit">"Revoke"</button>
-                        <a class="button button-quiet" href="/account">"Cancel"</a>
+                        <a class="button button-quiet" href="/account?tab=tokens">"Cancel"</a>
                     </div>
                 </ActionForm>
             </div>
@@ -36,6 +36,6 @@ pub fn RevokeForm(
 pub async fn revoke_token(token: String) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
     crate::caller::submitted(&[], services.revoke_token(&actor, &token)).await?;
-    leptos_axum::redirect("/account");
+    leptos_axum::redirect("/account?tab=tokens");
     Ok(())
 }

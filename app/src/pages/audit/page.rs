@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::view::{AuditRow, AuditView};
+use millrace_domain::view::{AuditFilter, AuditRow, AuditView};
 use serde_json::Value;
 
 use crate::components::{Empty, Load, Moment, PageHeader, ShortDigest};
@@ -14,30 +14,52 @@ pub fn AuditPage() -> impl IntoView {
     let asked = move || {
         query.with(|query| {
             let text = |name: &str| query.get(name).filter(|value| !value.trim().is_empty());
-            (text("actor"), text("action"), text("object"), text("before").and_then(|number| number.parse().ok()))
+            AuditFilter {
+                actor: text("actor"),
+                action: text("action"),
+                object: text("object"),
+                from: text("from"),
+                to: text("to"),
+                before: text("before").and_then(|number| number.parse().ok()),
+            }
         })
     };
-    let trail = Resource::new(asked, |(actor, action, object, before)| audit(actor, action, object, before));
+    let trail = Resource::new(asked, |filter| {
+        let AuditFilter { actor, action, object, from, to, before } = filter;
+        audit(actor, action, object, from, to, before)
+    });
     view! {
         <PageHeader title="Audit"/>
         <p class="lede">
-            "Every act and every refusal, with who, when and on what. Each row holds the hash of the row before it, so that a changed or missing row is found: "
+            "Every act and every refusal, with who, when, from where and on what. Each row holds the hash of the row before it, so that a changed or missing row is found: "
             <code>"millrace verify"</code> " on the host checks the whole chain and names the first row that does not fit."
         </p>
         <Load resource=trail let:trail>
-            <Trail trail first_page=query.with_untracked(|query| query.get("before").is_none())/>
+            <Trail trail/>
         </Load>
     }
 }
 
 #[component]
-fn Trail(trail: AuditView, first_page: bool) -> impl IntoView {
-    let AuditView { rows, next, actor, action, object } = trail;
-    let filter = [("actor", actor.as_str()), ("action", action.as_str()), ("object", object.as_str())];
-    let newest = (!first_page).then(|| address("/audit", filter));
-    let older =
-        next.map(|before| address("/audit", filter.into_iter().chain([("before", before.to_string().as_str())])));
-    let filtered = filter.iter().any(|(_, value)| !value.is_empty());
+fn Trail(trail: AuditView) -> impl IntoView {
+    let AuditView { rows, next, head, filter } = trail;
+    let words = |text: &Option<String>| text.clone().unwrap_or_default();
+    let used = [
+        ("actor", words(&filter.actor)),
+        ("action", words(&filter.action)),
+        ("object", words(&filter.object)),
+        ("from", words(&filter.from)),
+        ("to", words(&filter.to)),
+    ];
+    let asked = || used.iter().map(|(name, value)| (*name, value.as_str()));
+    let newest = filter.before.is_some().then(|| address("/audit", asked()));
+    let before = next.map(|before| before.to_string());
+    let older = before.as_deref().map(|before| address("/audit", asked().chain([("before", before)])));
+    let exports = [("CSV", "csv"), ("JSON", "json")].map(|(name, ending)| {
+        let href = address(&format!("/api/v1/audit/export.{ending}"), asked());
+        view! { <a class="button button-small" data-icon="download" href=href rel="external" download="">{name}</a> }
+    });
+    let filtered = used.iter().any(|(_, value)| !value.is_empty());
     let content = match (rows.is_empty(), filtered) {
         (false, _) => view! { <AuditTable rows/> }.into_any(),
         (true, true) => view! {
@@ -50,7 +72,14 @@ fn Trail(trail: AuditView, first_page: bool) -> impl IntoView {
     };
     view! {
         <div class="stack">
-            <Filters actor action object/>
+            <Filters used=used.clone()/>
+            <div class="cluster cluster-between">
+                {head
+                    .map(|(sequence, hash)| {
+                        view! { <p class="muted">"Head of the chain: row " {sequence} " " <ShortDigest digest=hash/></p> }
+                    })}
+                <div class="cluster"><span class="muted">"Export this slice"</span> {exports.collect_view()}</div>
+            </div>
             {content}
             <nav class="pagination" aria-label="Pages">
                 {newest.map(|href| view! { <a class="button" href=href>"Newest"</a> })}
@@ -61,12 +90,15 @@ fn Trail(trail: AuditView, first_page: bool) -> impl IntoView {
 }
 
 #[component]
-fn Filters(actor: String, action: String, object: String) -> impl IntoView {
+fn Filters(used: [(&'static str, String); 5]) -> impl IntoView {
+    let [actor, action, object, from, to] = used.map(|(_, value)| value);
     view! {
         <form class="filters" method="get" action="/audit" role="search">
             <Filter name="actor" label="Actor" example="name@example.org" value=actor/>
             <Filter name="action" label="Action begins with" example="model." value=action/>
             <Filter name="object" label="Object begins with" example="problem/" value=object/>
+            <Filter name="from" label="From day (UTC)" example="2026-03-01" value=from/>
+            <Filter name="to" label="Before day (UTC)" example="2026-04-01" value=to/>
             <button class="button" type="submit" data-icon="search">"Filter"</button>
         </form>
     }
@@ -96,6 +128,7 @@ fn AuditTable(rows: Vec<AuditRow>) -> impl IntoView {
                         <th scope="col">"Action"</th>
                         <th scope="col">"Object"</th>
                         <th scope="col">"Outcome"</th>
+                        <th scope="col">"From"</th>
                         <th scope="col">"Details"</th>
                         <th scope="col">"Hash"</th>
                     </tr>
@@ -125,6 +158,9 @@ fn AuditTableRow(row: AuditRow) -> impl IntoView {
                 } else {
                     view! { <span class="muted">"done"</span> }.into_any()
                 }}
+            </td>
+            <td class="muted nowrap" data-label="From" title=row.request.map(|id| format!("request {id}"))>
+                {row.address.unwrap_or_default()}
             </td>
             <td class="muted" data-label="Details">{written(&row.details)}</td>
             <td class="nowrap" data-label="Hash"><ShortDigest digest=row.hash/></td>
@@ -159,10 +195,12 @@ pub async fn audit(
     actor: Option<String>,
     action: Option<String>,
     object: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     before: Option<i64>,
 ) -> Result<AuditView, PageFault> {
     let (services, caller) = crate::caller::actor()?;
-    let filter = millrace_domain::view::AuditFilter { actor, action, object, before };
+    let filter = AuditFilter { actor, action, object, from, to, before };
     Ok(services.audit(&caller, &filter).await?)
 }
 

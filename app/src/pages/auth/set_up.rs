@@ -46,12 +46,8 @@ pub fn SetUpPage() -> impl IntoView {
 pub async fn set_up(code: String, email: String, name: String, password: String) -> Result<(), PageFault> {
     use crate::caller::{Caller, caller, submitted};
 
-    let Caller { services, sessions, .. } = caller();
-    submitted(&[("email", &email), ("name", &name)], async {
-        let account = services.set_up(&code, &email, &name, &password).await?;
-        sessions.open(account).await
-    })
-    .await?;
-    leptos_axum::redirect("/");
-    Ok(())
+    let Caller { services, .. } = caller();
+    let typed = [("email", email.as_str()), ("name", &name)];
+    let account = submitted(&typed, services.set_up(&code, &email, &name, &password)).await?;
+    crate::caller::signed_in(millrace_services::SignedIn { account, owes_second_factor: false }, "/").await
 }

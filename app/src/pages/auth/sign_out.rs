@@ -7,7 +7,5 @@ use crate::fault::PageFault;
 pub async fn sign_out() -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
     services.sign_out(&actor).await?;
-    crate::caller::caller().sessions.close().await?;
-    leptos_axum::redirect("/sign-in");
-    Ok(())
+    crate::caller::signed_out().await
 }

@@ -22,10 +22,24 @@ pub fn HomePage() -> impl IntoView {
 fn Overview(home: HomeView) -> impl IntoView {
     view! {
         <div class="stack stack-loose">
+            {(home.stuck_mail > 0).then(|| view! { <StuckMail count=home.stuck_mail/> })}
             <Waiting items=home.waiting/>
             <Runs title="Under way" nothing="No run is under way." runs=home.running/>
             <Live deployments=home.live/>
             <Runs title="Recently ended" nothing="No run has ended yet." runs=home.recent/>
+        </div>
+    }
+}
+
+/// Letters that do not go out: nobody would notice otherwise.
+#[component]
+fn StuckMail(count: i64) -> impl IntoView {
+    let letters = counted(count.unsigned_abs(), "letter of the last day", "letters of the last day");
+    view! {
+        <div class="callout" data-kind="error" role="status">
+            <p class="callout-title">{format!("{letters} could not be sent")}</p>
+            <p>"Review requests and alerts may not reach anybody."</p>
+            <div class="cluster"><a class="button" data-icon="mail" href="/mail">"Look at the mail"</a></div>
         </div>
     }
 }

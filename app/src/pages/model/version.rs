@@ -29,13 +29,14 @@ pub async fn decide_model(
     number: i32,
     decision: String,
     digest: String,
-    comment: String,
+    #[server(default)] comment: String,
+    #[server(default)] waiver: String,
 ) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let typed = [("comment", comment.as_str())];
+    let typed = [("comment", comment.as_str()), ("waiver", &waiver)];
     let decided = async {
-        let decision = crate::caller::decision(&decision)?;
-        services.decide_model(&actor, &slug, number, decision, &digest, &comment).await.map(drop)
+        let request = crate::caller::decision(&decision, &digest, &comment, &waiver)?;
+        services.decide_model(&actor, &slug, number, &request).await.map(drop)
     };
     crate::caller::submitted(&typed, decided).await
 }

@@ -2,11 +2,11 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use millrace_domain::view::{PeopleView, Permission, PersonView};
 
-use super::add::{AddPerson, AddPersonForm};
-use super::disable::{DisableForm, DisablePerson};
+use super::acts::{ActOnPerson, ActsCard};
+use super::invite::{InviteForm, InvitePerson};
 use super::matrix::Matrix;
 use super::roles::{RolesForm, SetRoles};
-use crate::components::{FaultNotice, GatedLink, Load, Moment, PageHeader, StateBadge};
+use crate::components::{ConfirmFirst, FaultNotice, GatedLink, Load, Moment, PageHeader, StateBadge};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::wording::role_titles;
@@ -14,21 +14,21 @@ use crate::wording::role_titles;
 /// The forms of the page, made once so that their answers outlive a reload of the list.
 #[derive(Clone, Copy)]
 struct Forms {
-    add: PageForm<AddPerson>,
+    invite: PageForm<InvitePerson>,
     roles: PageForm<SetRoles>,
-    disable: PageForm<DisablePerson>,
+    acts: PageForm<ActOnPerson>,
 }
 
-/// All accounts and the role matrix. `?add`, `?roles=<id>` and `?disable=<id>` open the form for that.
+/// All accounts and the role matrix. `?invite`, `?roles=<id>` and `?person=<id>` open the form for that.
 #[component]
 pub fn PeoplePage() -> impl IntoView {
-    let forms = Forms { add: PageForm::new(), roles: PageForm::new(), disable: PageForm::new() };
-    let changes = move || (forms.add.done(), forms.roles.done(), forms.disable.done());
+    let forms = Forms { invite: PageForm::new(), roles: PageForm::new(), acts: PageForm::new() };
+    let changes = move || (forms.invite.done(), forms.roles.done(), forms.acts.done());
     let people = Resource::new(changes, |_| list_people());
     view! {
         <PageHeader title="People"/>
         {move || forms.roles.fault().map(|fault| view! { <FaultNotice fault/> })}
-        {move || forms.disable.fault().map(|fault| view! { <FaultNotice fault/> })}
+        {move || forms.acts.fault().map(|fault| view! { <FaultNotice fault/> })}
         <Load resource=people let:people>
             <People people forms/>
         </Load>
@@ -37,20 +37,19 @@ pub fn PeoplePage() -> impl IntoView {
 
 #[component]
 fn People(people: PeopleView, forms: Forms) -> impl IntoView {
-    let PeopleView { people, matrix, may_manage } = people;
     let query = use_query_map();
     let opened = {
         let people = people.clone();
-        let allowed = may_manage.allowed;
-        move || allowed.then(|| query.with(|query| open_form(query, &people, forms)))
+        move || people.may_manage.allowed.then(|| query.with(|query| open_form(query, &people, forms)))
     };
+    let PeopleView { people, matrix, may_manage, .. } = people;
     view! {
         <div class="stack stack-loose">
             {opened}
             <section class="section">
                 <div class="section-header">
                     <h2>"Accounts"</h2>
-                    <GatedLink permission=may_manage.clone() href="/people?add=1" label="Add person" icon="plus"/>
+                    <GatedLink permission=may_manage.clone() href="/people?invite=1" label="Invite a person" icon="mail"/>
                 </div>
                 <PeopleTable people may_manage/>
             </section>
@@ -59,18 +58,23 @@ fn People(people: PeopleView, forms: Forms) -> impl IntoView {
     }
 }
 
-fn open_form(query: &leptos_router::params::ParamsMap, people: &[PersonView], forms: Forms) -> Option<AnyView> {
+fn open_form(query: &leptos_router::params::ParamsMap, view: &PeopleView, forms: Forms) -> Option<AnyView> {
     let named = |word: &str| {
         let id = query.get(word)?;
-        people.iter().find(|person| person.id == id && !person.disabled).cloned()
+        view.people.iter().find(|person| person.id == id).cloned()
     };
-    if query.get("add").is_some() {
-        return Some(view! { <AddPersonForm form=forms.add/> }.into_any());
+    let asked = ["invite", "roles", "person"].into_iter().find_map(|word| Some((word, query.get(word)?)));
+    let (word, value) = asked?;
+    if view.must_confirm {
+        let back = format!("/people?{word}={value}");
+        return Some(view! { <ConfirmFirst what="change people" back/> }.into_any());
     }
-    if let Some(person) = named("roles") {
-        return Some(view! { <RolesForm form=forms.roles person/> }.into_any());
+    let problems = view.problems.clone();
+    match word {
+        "invite" => Some(view! { <InviteForm form=forms.invite problems/> }.into_any()),
+        "roles" => named("roles").map(|person| view! { <RolesForm form=forms.roles person problems/> }.into_any()),
+        _ => named("person").map(|person| view! { <ActsCard form=forms.acts person/> }.into_any()),
     }
-    named("disable").map(|person| view! { <DisableForm form=forms.disable person/> }.into_any())
 }
 
 #[component]
@@ -85,6 +89,7 @@ fn PeopleTable(people: Vec<PersonView>, may_manage: Permission) -> impl IntoView
                         <th scope="col">"Name"</th>
                         <th scope="col">"E-mail"</th>
                         <th scope="col">"Roles"</th>
+                        <th scope="col">"Second factor"</th>
                         <th scope="col">"State"</th>
                         <th scope="col">"Since"</th>
                         {manages.then(|| view! { <th scope="col">"Change"</th> })}
@@ -100,23 +105,24 @@ fn PeopleTable(people: Vec<PersonView>, may_manage: Permission) -> impl IntoView
 
 #[component]
 fn PersonRow(person: PersonView, manages: bool) -> impl IntoView {
-    let PersonView { id, name, email, roles, disabled, created_at } = person;
+    let PersonView { id, name, email, roles, state, second_factor, created_at } = person;
     let acts = manages.then(|| {
+        let is_there = state != "disabled";
         view! {
             <td class="actions" data-label="Change">
-                {(!disabled)
+                {is_there
                     .then(|| {
                         view! {
                             <a class="button button-quiet button-small" href=format!("/people?roles={id}")>
                                 "Roles"
                                 <span class="visually-hidden">" of " {name.clone()}</span>
                             </a>
-                            <a class="button button-quiet button-small" href=format!("/people?disable={id}")>
-                                "Disable"
-                                <span class="visually-hidden">" " {name.clone()}</span>
-                            </a>
                         }
                     })}
+                <a class="button button-quiet button-small" href=format!("/people?person={id}")>
+                    "More"
+                    <span class="visually-hidden">" about " {name.clone()}</span>
+                </a>
             </td>
         }
     });
@@ -125,9 +131,10 @@ fn PersonRow(person: PersonView, manages: bool) -> impl IntoView {
             <th scope="row" data-label="Name">{name.clone()}</th>
             <td data-label="E-mail">{email}</td>
             <td data-label="Roles">{role_titles(&roles)}</td>
-            <td data-label="State">
-                <StateBadge state=if disabled { "disabled" } else { "active" }/>
+            <td data-label="Second factor">
+                {if second_factor { view! { "on" }.into_any() } else { view! { <span class="muted">"off"</span> }.into_any() }}
             </td>
+            <td data-label="State"><StateBadge state/></td>
             <td data-label="Since">
                 <Moment at=created_at/>
             </td>

@@ -5,11 +5,13 @@ use millrace_domain::view::PersonView;
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
-/// A checkbox per role.
+/// A checkbox per role, for everywhere and for one problem besides.
 #[component]
 pub fn RoleBoxes(
     /// Stored words of the roles that are checked.
     checked: Vec<String>,
+    /// Slugs of the problems a role can be given on.
+    problems: Vec<String>,
 ) -> impl IntoView {
     let boxes = Role::ALL
         .map(|role| {
@@ -19,24 +21,62 @@ pub fn RoleBoxes(
                 Role::OnCall => "watches production and rolls back",
                 Role::Admin => "manages people",
             };
-            view! {
-                <label class="check">
-                    <input
-                        type="checkbox"
-                        name="roles[]"
-                        value=role.as_str()
-                        checked=checked.iter().any(|word| word == role.as_str())
-                    />
-                    <span>{role.title()} " " <span class="hint">{about}</span></span>
-                </label>
-            }
+            view! { <RoleBox word=role.as_str().to_owned() title=role.title().to_owned() about checked=checked.clone()/> }
         })
+        .collect_view();
+    let given: Vec<String> = checked.iter().filter(|word| word.contains(':')).cloned().collect();
+    let given = given
+        .into_iter()
+        .map(|word| {
+            let title = crate::wording::role_titles(std::slice::from_ref(&word));
+            view! { <RoleBox word title about="" checked=checked.clone()/> }
+        })
+        .collect_view();
+    let option = |slug: String| {
+        let value = slug.clone();
+        view! { <option value=value>{slug}</option> }
+    };
+    let options = problems.into_iter().map(option).collect_view();
+    let roles = [Role::Stakeholder, Role::MlEngineer, Role::OnCall]
+        .map(|role| view! { <option value=role.as_str()>{role.title()}</option> })
         .collect_view();
     view! {
         <fieldset class="fieldset">
             <legend>"Roles"</legend>
             {boxes}
+            {given}
         </fieldset>
+        <fieldset class="fieldset">
+            <legend>"One more role, on one problem"</legend>
+            <p class="hint">"It covers that problem, its data, runs, models and deployment, and shows nothing of the others."</p>
+            <div class="form-row">
+                <div class="field">
+                    <label class="label" for="extra_role">"Role"</label>
+                    <select class="input" id="extra_role" name="extra_role">
+                        <option value="">"none"</option>
+                        {roles}
+                    </select>
+                </div>
+                <div class="field">
+                    <label class="label" for="extra_problem">"Problem"</label>
+                    <select class="input" id="extra_problem" name="extra_problem">
+                        <option value="">"none"</option>
+                        {options}
+                    </select>
+                </div>
+            </div>
+        </fieldset>
+    }
+}
+
+#[component]
+fn RoleBox(word: String, title: String, about: &'static str, checked: Vec<String>) -> impl IntoView {
+    let is_checked = checked.contains(&word);
+    view! {
+        <label class="check">
+            <input type="checkbox" name="roles[]" value=word checked=is_checked/>
+            <span>{title} " " <span class="hint">{about}</span></span>
+        </label>
     }
 }
 
@@ -47,6 +87,8 @@ pub fn RolesForm(
     form: PageForm<SetRoles>,
     /// Whose roles.
     person: PersonView,
+    /// Slugs of the problems a role can be given on.
+    problems: Vec<String>,
 ) -> impl IntoView {
     view! {
         <section class="card confirm" aria-labelledby="roles-title">
@@ -57,7 +99,7 @@ pub fn RolesForm(
                 <ActionForm action=form.action attr:class="form">
                     <p>"The change ends their sessions, so that it holds at once; they sign in again."</p>
                     <input type="hidden" name="account" value=person.id/>
-                    <RoleBoxes checked=person.roles/>
+                    <RoleBoxes checked=person.roles problems/>
                     <div class="form-actions">
                         <button class="button button-primary" type="submit">"Set roles"</button>
                         <a class="button button-quiet" href="/people">"Cancel"</a>
@@ -70,21 +112,38 @@ pub fn RolesForm(
 
 /// Replaces somebody's roles.
 #[server(prefix = "/fn", endpoint = "set_roles")]
-pub async fn set_roles(account: String, #[server(default)] roles: Vec<String>) -> Result<(), PageFault> {
+pub async fn set_roles(
+    account: String,
+    #[server(default)] roles: Vec<String>,
+    #[server(default)] extra_role: String,
+    #[server(default)] extra_problem: String,
+) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
     crate::caller::submitted(&[], async {
-        services.set_roles(&actor, account_id(&account)?, &roles_of(&roles)?).await
+        let grants = grants_of(&roles, &extra_role, &extra_problem)?;
+        services.set_grants(&actor, account_id(&account)?, &grants).await
     })
     .await?;
     leptos_axum::redirect("/people");
     Ok(())
 }
 
-/// The roles of a form's checkboxes.
+/// The roles of a form's checkboxes, and the one on one problem.
 #[cfg(feature = "ssr")]
-pub fn roles_of(words: &[String]) -> Result<Vec<Role>, millrace_domain::fault::Fault> {
-    let parsed: Result<Vec<Role>, String> = words.iter().map(|word| word.parse()).collect();
-    parsed.map_err(|reason| millrace_domain::fault::Fault::field("/roles", reason))
+pub fn grants_of(
+    words: &[String],
+    role: &str,
+    problem: &str,
+) -> Result<Vec<millrace_domain::policy::Grant>, millrace_domain::fault::Fault> {
+    use millrace_domain::fault::Fault;
+    let extra = match (role, problem) {
+        ("", "") => None,
+        ("", _) => return Err(Fault::field("/extra_role", "is needed with a problem")),
+        (_, "") => return Err(Fault::field("/extra_problem", "is needed with a role")),
+        (role, problem) => Some(format!("{role}:{problem}")),
+    };
+    let parsed: Result<Vec<_>, String> = words.iter().chain(&extra).map(|word| word.parse()).collect();
+    parsed.map_err(|reason| Fault::field("/roles", reason))
 }
 
 /// The account that a form names.

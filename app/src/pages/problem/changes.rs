@@ -9,15 +9,17 @@ pub fn Changes(
     changes: Vec<FieldChange>,
     /// The version's number.
     number: i32,
+    /// Number of the version it is compared with.
+    since: Option<i32>,
 ) -> impl IntoView {
-    if changes.is_empty() {
-        let text = match number {
-            1 => "This is the first version: there is nothing to compare it with.".to_owned(),
-            _ => format!("Version {number} says the same as version {}.", number - 1),
+    let Some(since) = since.filter(|_| !changes.is_empty()) else {
+        let text = match since {
+            None => "This is the first version: there is nothing to compare it with.".to_owned(),
+            Some(since) => format!("Version {number} says the same as version {since}."),
         };
         return view! { <p class="muted">{text}</p> }.into_any();
-    }
-    let label = format!("Changes from version {} to {number}", number - 1);
+    };
+    let label = format!("Changes from version {since} to {number}");
     let caption = label.clone();
     view! {
         <div class="table-wrap" role="region" aria-label=label tabindex="0">
@@ -26,7 +28,7 @@ pub fn Changes(
                 <thead>
                     <tr>
                         <th scope="col">"Field"</th>
-                        <th scope="col">{format!("Version {}", number - 1)}</th>
+                        <th scope="col">{format!("Version {since}")}</th>
                         <th scope="col">{format!("Version {number}")}</th>
                     </tr>
                 </thead>

@@ -8,7 +8,16 @@ use crate::wording::counted;
 #[component]
 pub fn Facts(version: ProblemVersionView) -> impl IntoView {
     let ProblemVersionView {
-        slug, version: number, digest, author, created_at, submitted_at, approved_at, review, ..
+        slug,
+        version: number,
+        digest,
+        author,
+        created_at,
+        submitted_at,
+        approved_at,
+        sign_off_ends_at,
+        review,
+        ..
     } = version;
     let approvals = format!("{} of {}", review.given, counted(u64::from(review.needed), "approval", "approvals"));
     let review_href = format!("/problems/{slug}/v/{number}?tab=review");
@@ -33,6 +42,7 @@ pub fn Facts(version: ProblemVersionView) -> impl IntoView {
                     <KeyValue name="Signed off">
                         {approved_at.map(|at| view! { <Moment at/> }.into_any()).unwrap_or_else(not_yet)}
                     </KeyValue>
+                    {sign_off_ends_at.map(|at| view! { <KeyValue name="Holds until"><Moment at/></KeyValue> })}
                     <KeyValue name="Review">
                         <a href=review_href>{approvals}</a>
                     </KeyValue>

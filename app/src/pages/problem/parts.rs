@@ -61,7 +61,9 @@ pub fn Parts(
         Part::Document => {
             view! { <pre class="code" tabindex="0"><code>{document_text(&version.document)}</code></pre> }.into_any()
         }
-        Part::Changes => view! { <Changes changes=version.changes number=version.version/> }.into_any(),
+        Part::Changes => {
+            view! { <Changes changes=version.changes number=version.version since=version.changes_since/> }.into_any()
+        }
         Part::Versions => view! { <Versions slug=version.slug versions=version.versions/> }.into_any(),
         Part::Review => view! { <Review version/> }.into_any(),
     };
@@ -94,19 +96,40 @@ fn Summary(version: ProblemVersionView) -> impl IntoView {
 /// The review beside what is signed, so that nobody decides on what they have not seen.
 #[component]
 fn Review(version: ProblemVersionView) -> impl IntoView {
-    let ProblemVersionView { slug, version: number, digest, review, summary, .. } = version;
+    let ProblemVersionView { slug, version: number, digest, review, summary, power, changes, changes_since, .. } =
+        version;
+    let changed = changes_since.map(|since| {
+        view! {
+            <section class="card">
+                <div class="card-header">
+                    <h2>{format!("Changed since version {since}")} " " <span class="count">{changes.len()}</span></h2>
+                </div>
+                <div class="card-body"><Changes changes number since=Some(since)/></div>
+            </section>
+        }
+    });
     view! {
         <div class="split">
             <div class="split-main">
-                <ReviewBox review action="/fn/decide_problem" slug number digest/>
+                <ReviewBox review action="/fn/decide_problem" slug=slug.clone() number digest/>
             </div>
-            <aside class="split-side card">
-                <div class="card-header">
-                    <h2>"What you sign"</h2>
-                </div>
-                <div class="card-body prose stack stack-tight">
-                    {summary.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()}
-                </div>
+            <aside class="split-side stack">
+                <section class="card">
+                    <div class="card-header">
+                        <h2>"What you sign"</h2>
+                        <a href=format!("/problems/{slug}/v/{number}?tab=document")>"In full"</a>
+                    </div>
+                    <div class="card-body prose stack stack-tight">
+                        {summary.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()}
+                    </div>
+                </section>
+                <section class="card">
+                    <div class="card-header">
+                        <h2>"What the data can show"</h2>
+                    </div>
+                    <div class="card-body prose"><p>{power}</p></div>
+                </section>
+                {changed}
             </aside>
         </div>
     }

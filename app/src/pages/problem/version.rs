@@ -95,12 +95,13 @@ pub async fn decide_problem(
     number: i32,
     digest: String,
     decision: String,
-    comment: String,
+    #[server(default)] comment: String,
+    #[server(default)] waiver: String,
 ) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    crate::caller::submitted(&[("comment", &comment)], async {
-        let decision = crate::caller::decision(&decision)?;
-        services.decide_problem(&actor, &slug, number, decision, &digest, &comment).await.map(|_| ())
+    crate::caller::submitted(&[("comment", &comment), ("waiver", &waiver)], async {
+        let request = crate::caller::decision(&decision, &digest, &comment, &waiver)?;
+        services.decide_problem(&actor, &slug, number, &request).await.map(|_| ())
     })
     .await
 }

@@ -45,6 +45,12 @@ pub struct Entry {
     pub digest: Option<Digest>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Network address it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Id of the request it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// What else is worth keeping; never a secret, never a data row.
     pub details: serde_json::Value,
 }
@@ -55,7 +61,7 @@ pub const GENESIS: Digest = Digest::from_bytes([0; 32]);
 impl Entry {
     /// The entry's hash, given the hash of the entry before it.
     pub fn hash(&self, previous: &Digest) -> Digest {
-        Digest::of_canonical(&serde_json::json!({
+        let mut content = serde_json::json!({
             "previous": previous,
             "sequence": self.sequence,
             "at": self.at.to_rfc3339_opts(SecondsFormat::Micros, true),
@@ -66,7 +72,14 @@ impl Entry {
             "digest": self.digest,
             "outcome": self.outcome,
             "details": self.details,
-        }))
+        });
+        // Only where there is one: entries from before places were recorded keep their hashes.
+        for (name, place) in [("address", &self.address), ("request", &self.request)] {
+            if let Some(place) = place {
+                content[name] = serde_json::json!(place);
+            }
+        }
+        Digest::of_canonical(&content)
     }
 }
 
@@ -144,6 +157,8 @@ mod tests {
                     object: format!("problem/{sequence}"),
                     digest: None,
                     outcome: Outcome::Done,
+                    address: Some("192.0.2.1".into()),
+                    request: None,
                     details: serde_json::json!({}),
                 };
                 head = entry.hash(&head);
@@ -183,6 +198,13 @@ mod tests {
         let mut chain = chain(5);
         chain.remove(1);
         assert_eq!(verify(&chain), Err(BrokenChain::Gap { expected: 2, found: 3 }));
+    }
+
+    #[test]
+    fn an_entry_moved_to_another_address_shows() {
+        let mut chain = chain(3);
+        chain[1].0.address = None;
+        assert_eq!(verify(&chain), Err(BrokenChain::Changed(2)));
     }
 
     #[test]

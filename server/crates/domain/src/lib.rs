@@ -13,6 +13,7 @@ pub mod gate;
 pub mod ids;
 pub mod metric;
 pub mod policy;
+pub mod power;
 pub mod problem;
 pub mod review;
 pub mod run;

@@ -4,6 +4,8 @@
 //! answers as if it did not exist. What depends on the state of an object (who wrote it, which digest is current) is
 //! decided by [`crate::review`] and the state machines; this table comes first.
 
+mod actor;
+mod print;
 mod routes;
 
 use std::fmt;
@@ -11,8 +13,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::AccountId;
-
+pub use actor::{Actor, Grant, Origin, Refused, Via};
+pub use print::as_markdown;
 pub use routes::{Access, ROUTES, Route, access_of};
 
 /// What a person is in the organisation.
@@ -52,6 +54,16 @@ impl Role {
             Self::Admin => "admin",
         }
     }
+
+    /// The word in a sentence about one person.
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::Stakeholder => "a stakeholder",
+            Self::MlEngineer => "an ML engineer",
+            Self::OnCall => "somebody on call",
+            Self::Admin => "an admin",
+        }
+    }
 }
 
 impl fmt::Display for Role {
@@ -89,12 +101,13 @@ pub enum Action {
     ManageOwnTokens,
     ManagePeople,
     ReadAudit,
+    ReadMail,
     ReadMetrics,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ReadWorkspace,
         Self::WriteProblem,
         Self::ReviewProblem,
@@ -109,6 +122,7 @@ impl Action {
         Self::ManageOwnTokens,
         Self::ManagePeople,
         Self::ReadAudit,
+        Self::ReadMail,
         Self::ReadMetrics,
     ];
 
@@ -129,6 +143,7 @@ impl Action {
             Self::ManageOwnTokens => "manage own tokens",
             Self::ManagePeople => "manage people and roles",
             Self::ReadAudit => "read the audit trail",
+            Self::ReadMail => "read outgoing mail",
             Self::ReadMetrics => "read operating metrics",
         }
     }
@@ -143,7 +158,7 @@ impl Action {
             Self::Deploy => &[MlEngineer],
             Self::RollBack => &[MlEngineer, OnCall],
             Self::Predict | Self::ReportOutcome => &[MlEngineer, OnCall],
-            Self::ManagePeople => &[Admin],
+            Self::ManagePeople | Self::ReadMail => &[Admin],
             Self::ReadAudit => &[Admin, OnCall, Stakeholder, MlEngineer],
             Self::ReadMetrics => &[Admin, OnCall],
         }
@@ -157,9 +172,54 @@ impl Action {
             Self::Predict | Self::ReportOutcome => Some(Scope::Predict),
             Self::WriteProblem | Self::UploadData | Self::LaunchRun | Self::CancelRun => Some(Scope::Launch),
             Self::Deploy | Self::RollBack => Some(Scope::Deploy),
-            Self::ReviewProblem | Self::ReviewModel | Self::ManageOwnTokens | Self::ManagePeople | Self::ReadAudit => {
-                None
+            Self::ReviewProblem
+            | Self::ReviewModel
+            | Self::ManageOwnTokens
+            | Self::ManagePeople
+            | Self::ReadAudit
+            | Self::ReadMail => None,
+        }
+    }
+
+    /// Whether it is done to one problem and what belongs to it, so that a role on that problem alone is enough. Everything
+    /// else needs the role everywhere.
+    pub const fn is_of_a_problem(self) -> bool {
+        match self {
+            Self::ReadWorkspace
+            | Self::WriteProblem
+            | Self::ReviewProblem
+            | Self::UploadData
+            | Self::LaunchRun
+            | Self::CancelRun
+            | Self::ReviewModel
+            | Self::Deploy
+            | Self::RollBack
+            | Self::Predict
+            | Self::ReportOutcome => true,
+            Self::ManageOwnTokens | Self::ManagePeople | Self::ReadAudit | Self::ReadMail | Self::ReadMetrics => false,
+        }
+    }
+
+    /// In which state of its object it is possible, and who is left out by what they did before. [`crate::review`] and the
+    /// state machines decide it; this says it in words.
+    pub const fn when(self) -> &'static str {
+        match self {
+            Self::ReadWorkspace => "always",
+            Self::WriteProblem => "always: a new version is a draft and takes the place of an open one",
+            Self::ReviewProblem => {
+                "the version is in review, or approved with its sign-off run out; never by who wrote it or an open version before it"
             }
+            Self::UploadData => "the problem has a version",
+            Self::LaunchRun => "a version is signed off, its sign-off has not run out, and a dataset version is valid",
+            Self::CancelRun => "the run has not ended",
+            Self::ReviewModel => "the version is registered and every gate passed; never by who launched its run",
+            Self::Deploy => "the version is approved and every gate passed",
+            Self::RollBack => "a version is live",
+            Self::Predict => "a version is live",
+            Self::ReportOutcome => "the prediction is known",
+            Self::ManageOwnTokens => "confirmed with the password within ten minutes",
+            Self::ManagePeople => "confirmed with the password within ten minutes; never the last admin's own rights",
+            Self::ReadAudit | Self::ReadMail | Self::ReadMetrics => "always",
         }
     }
 }
@@ -207,79 +267,13 @@ impl FromStr for Scope {
     }
 }
 
-/// How the caller showed who it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Via {
-    /// A person signed in, in a browser.
-    Session,
-    /// A script with a token of these scopes.
-    Token(Vec<Scope>),
-    /// The command line on the host itself.
-    Host,
-}
-
-/// Somebody who was recognised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// Whose account.
-    pub account: AccountId,
-    /// Their name in records.
-    pub name: String,
-    /// Their mail address.
-    pub email: String,
-    /// What they are.
-    pub roles: Vec<Role>,
-    /// How they showed it.
-    pub via: Via,
-}
-
-/// Why something may not be done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The role is missing.
-    #[error("you may not {}; it needs the role {}", .0.title(), role_list(.0.roles()))]
-    Role(Action),
-    /// The token's scopes do not cover it.
-    #[error("this token may not {}; it needs the scope {}", .action.title(), .scope.as_str())]
-    Scope {
-        /// What was asked.
-        action: Action,
-        /// What it would need.
-        scope: Scope,
-    },
-    /// Only a person may do it.
-    #[error("a token may not {}; sign in and do it yourself", .0.title())]
-    PersonOnly(Action),
-}
-
-fn role_list(roles: &[Role]) -> String {
-    roles.iter().map(|role| role.title()).collect::<Vec<_>>().join(" or ")
-}
-
-impl Actor {
-    /// Whether the actor may do it at all.
-    ///
-    /// # Errors
-    /// The reason, in words for the person.
-    pub fn may(&self, action: Action) -> Result<(), Refused> {
-        if let Via::Token(scopes) = &self.via {
-            match action.scope() {
-                None => return Err(Refused::PersonOnly(action)),
-                Some(scope) if !scopes.contains(&scope) => return Err(Refused::Scope { action, scope }),
-                Some(_) => {}
-            }
-        }
-        if self.roles.iter().any(|role| action.roles().contains(role)) { Ok(()) } else { Err(Refused::Role(action)) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn actor(roles: &[Role], via: Via) -> Actor {
-        Actor { account: AccountId(1), name: String::new(), email: String::new(), roles: roles.to_vec(), via }
+        let grants = roles.iter().copied().map(Grant::everywhere).collect();
+        Actor { grants, via, ..Actor::host() }
     }
 
     #[test]
@@ -309,6 +303,25 @@ mod tests {
         assert_eq!(token.may(Action::Predict), Ok(()));
         let refused = Refused::Scope { action: Action::LaunchRun, scope: Scope::Launch };
         assert_eq!(token.may(Action::LaunchRun), Err(refused));
+    }
+
+    #[test]
+    fn a_role_on_one_problem_holds_there_alone_and_never_for_the_workspace() {
+        let grants =
+            vec![Grant { role: Role::Admin, problem: Some("taxi".into()) }, Grant::on(Role::MlEngineer, "taxi")];
+        let person = Actor { grants, via: Via::Session, ..Actor::host() };
+        assert_eq!(person.may_on(Action::LaunchRun, "taxi"), Ok(()));
+        assert_eq!(person.may_on(Action::LaunchRun, "wine"), Err(Refused::Role(Action::LaunchRun)));
+        assert_eq!(person.may(Action::ManagePeople), Err(Refused::Role(Action::ManagePeople)));
+        assert!(person.sees("taxi") && !person.sees("wine"));
+    }
+
+    #[test]
+    fn a_grant_is_read_back_from_its_word() {
+        for grant in [Grant::everywhere(Role::OnCall), Grant::on(Role::Stakeholder, "taxi-tips")] {
+            assert_eq!(grant.to_string().parse(), Ok(grant));
+        }
+        assert!("stakeholder:".parse::<Grant>().is_err() && "king".parse::<Grant>().is_err());
     }
 
     #[test]

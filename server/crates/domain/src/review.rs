@@ -1,21 +1,83 @@
-//! Who may decide on what: an approval binds to a digest, comes from somebody other than the author, and dies with the
+//! Who may decide on what: an approval binds to a digest, comes from somebody other than the authors, and dies with the
 //! digest. The same rules hold for problem versions and model promotions.
+//!
+//! An approval *stands* while it is of the current digest, was given after changes were last requested, has not run out, and
+//! its giver still may review. A review is *complete* when as many approvals stand as are needed and every required role is
+//! among their givers.
+
+use chrono::{DateTime, Duration, Utc};
 
 use crate::digest::Digest;
 use crate::ids::AccountId;
+use crate::policy::Role;
+use crate::problem::Span;
 use crate::run::ReviewDecision;
+
+/// What completes a review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quorum {
+    /// Approvals needed.
+    pub needed: u32,
+    /// Roles that must be among those who give them.
+    pub roles: Vec<Role>,
+    /// How long an approval stands.
+    pub valid_for: Option<Span>,
+}
+
+/// An approval of the current digest since changes were last requested, by somebody who still may review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// Who gave it.
+    pub by: AccountId,
+    /// Their name.
+    pub name: String,
+    /// The roles they hold on the problem.
+    pub roles: Vec<Role>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
 
 /// What is under review.
 #[derive(Debug, Clone)]
 pub struct Subject {
     /// The digest that is current now.
     pub digest: Digest,
-    /// Who wrote the document, or launched the run behind the model.
+    /// Who wrote the document (or an open version before it), or launched the run behind the model.
     pub authors: Vec<AccountId>,
-    /// Who has approved this digest already.
-    pub approved_by: Vec<AccountId>,
-    /// Approvals needed.
-    pub needed: u32,
+    /// What was approved so far.
+    pub approvals: Vec<Approval>,
+    /// What completes the review.
+    pub quorum: Quorum,
+    /// What the data cannot show although the document wants it: approving takes a reason.
+    pub unproven: Option<String>,
+    /// The present moment.
+    pub now: DateTime<Utc>,
+}
+
+/// A decision as it comes in.
+#[derive(Debug, Clone)]
+pub struct Incoming<'a> {
+    /// What.
+    pub decision: ReviewDecision,
+    /// The digest that was looked at.
+    pub seen: Digest,
+    /// In words.
+    pub comment: &'a str,
+    /// Why it is approved although the data cannot show the difference that matters.
+    pub waiver: Option<&'a str>,
+}
+
+/// Where a review stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Approvals that stand.
+    pub given: u32,
+    /// Required roles that no approval comes from yet.
+    pub missing_roles: Vec<Role>,
+    /// Whether the review is complete.
+    pub complete: bool,
+    /// When the first of the approvals runs out.
+    pub ends_at: Option<DateTime<Utc>>,
 }
 
 /// Why a decision was refused.
@@ -40,33 +102,77 @@ pub enum ReviewRefused {
     /// Sending back needs a reason.
     #[error("say in a comment what should change")]
     CommentMissing,
+    /// Signing what the data cannot show takes a reason that is kept.
+    #[error("{0}; to sign all the same, say why: the reason is kept with your signature")]
+    WaiverMissing(String),
 }
 
 impl Subject {
-    /// Judges a decision; gives the number of approvals the digest has after it.
+    /// The approvals that have not run out.
+    pub fn standing(&self) -> impl Iterator<Item = &Approval> {
+        self.approvals.iter().filter(|approval| self.end_of(approval).is_none_or(|end| end > self.now))
+    }
+
+    fn end_of(&self, approval: &Approval) -> Option<DateTime<Utc>> {
+        let seconds = i64::try_from(self.quorum.valid_for?.seconds()).unwrap_or(i64::MAX);
+        approval.at.checked_add_signed(Duration::try_seconds(seconds)?)
+    }
+
+    /// Where the review stands now.
+    pub fn tally(&self) -> Tally {
+        let given = u32::try_from(self.standing().count()).unwrap_or(u32::MAX);
+        let missing_roles: Vec<Role> = self
+            .quorum
+            .roles
+            .iter()
+            .copied()
+            .filter(|role| !self.standing().any(|approval| approval.roles.contains(role)))
+            .collect();
+        let ends_at = self.standing().filter_map(|approval| self.end_of(approval)).min();
+        Tally { given, complete: given >= self.quorum.needed && missing_roles.is_empty(), missing_roles, ends_at }
+    }
+
+    /// Whether somebody may approve at all, whatever they write beside it.
     ///
     /// # Errors
     /// When the rules refuse it.
-    pub fn judge(
-        &self,
-        by: AccountId,
-        decision: ReviewDecision,
-        seen: Digest,
-        comment: &str,
-    ) -> Result<u32, ReviewRefused> {
-        let given = u32::try_from(self.approved_by.len()).unwrap_or(u32::MAX);
-        if seen != self.digest {
-            return Err(ReviewRefused::StaleDigest { seen: seen.short(), current: self.digest.short() });
+    pub fn may_approve(&self, by: AccountId) -> Result<(), ReviewRefused> {
+        if self.authors.contains(&by) {
+            return Err(ReviewRefused::OwnWork);
         }
-        if decision != ReviewDecision::Approve && comment.trim().is_empty() {
+        if self.standing().any(|approval| approval.by == by) {
+            return Err(ReviewRefused::AlreadyApproved);
+        }
+        Ok(())
+    }
+
+    /// Judges a decision; gives where the review stands after it.
+    ///
+    /// # Errors
+    /// When the rules refuse it.
+    pub fn judge(&self, by: AccountId, roles: &[Role], incoming: &Incoming<'_>) -> Result<Tally, ReviewRefused> {
+        if incoming.seen != self.digest {
+            let (seen, current) = (incoming.seen.short(), self.digest.short());
+            return Err(ReviewRefused::StaleDigest { seen, current });
+        }
+        if incoming.decision != ReviewDecision::Approve && incoming.comment.trim().is_empty() {
             return Err(ReviewRefused::CommentMissing);
         }
-        match decision {
-            ReviewDecision::Comment => Ok(given),
-            _ if self.authors.contains(&by) => Err(ReviewRefused::OwnWork),
-            ReviewDecision::RequestChanges => Ok(given),
-            ReviewDecision::Approve if self.approved_by.contains(&by) => Err(ReviewRefused::AlreadyApproved),
-            ReviewDecision::Approve => Ok(given + 1),
+        match incoming.decision {
+            ReviewDecision::Comment => Ok(self.tally()),
+            ReviewDecision::RequestChanges if self.authors.contains(&by) => Err(ReviewRefused::OwnWork),
+            ReviewDecision::RequestChanges => Ok(Self { approvals: Vec::new(), ..self.clone() }.tally()),
+            ReviewDecision::Approve => {
+                self.may_approve(by)?;
+                if let Some(unproven) = &self.unproven
+                    && incoming.waiver.is_none_or(|waiver| waiver.trim().is_empty())
+                {
+                    return Err(ReviewRefused::WaiverMissing(unproven.clone()));
+                }
+                let mut after = self.clone();
+                after.approvals.push(Approval { by, name: String::new(), roles: roles.to_vec(), at: self.now });
+                Ok(after.tally())
+            }
         }
     }
 }
@@ -75,42 +181,95 @@ impl Subject {
 mod tests {
     use super::*;
 
+    fn at(day: u32) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_000 + i64::from(day) * 86_400, 0).unwrap()
+    }
+
+    fn approval(by: i64, roles: &[Role], day: u32) -> Approval {
+        Approval { by: AccountId(by), name: String::new(), roles: roles.to_vec(), at: at(day) }
+    }
+
     fn subject() -> Subject {
-        Subject { digest: Digest::of("v1"), authors: vec![AccountId(1)], approved_by: vec![AccountId(2)], needed: 2 }
+        Subject {
+            digest: Digest::of("v1"),
+            authors: vec![AccountId(1)],
+            approvals: vec![approval(2, &[Role::MlEngineer], 0)],
+            quorum: Quorum { needed: 2, roles: Vec::new(), valid_for: None },
+            unproven: None,
+            now: at(1),
+        }
+    }
+
+    fn decide(subject: &Subject, by: i64, decision: ReviewDecision, comment: &str) -> Result<Tally, ReviewRefused> {
+        let incoming = Incoming { decision, seen: Digest::of("v1"), comment, waiver: None };
+        subject.judge(AccountId(by), &[Role::Stakeholder], &incoming)
     }
 
     #[test]
     fn the_author_never_approves() {
-        let refused = subject().judge(AccountId(1), ReviewDecision::Approve, Digest::of("v1"), "");
-        assert_eq!(refused, Err(ReviewRefused::OwnWork));
+        assert_eq!(decide(&subject(), 1, ReviewDecision::Approve, ""), Err(ReviewRefused::OwnWork));
     }
 
     #[test]
     fn the_author_may_comment() {
-        let accepted = subject().judge(AccountId(1), ReviewDecision::Comment, Digest::of("v1"), "why");
-        assert_eq!(accepted, Ok(1));
+        assert_eq!(decide(&subject(), 1, ReviewDecision::Comment, "why").map(|tally| tally.given), Ok(1));
     }
 
     #[test]
     fn an_approval_of_another_digest_is_refused() {
-        let refused = subject().judge(AccountId(3), ReviewDecision::Approve, Digest::of("v0"), "");
+        let seen = Digest::of("v0");
+        let incoming = Incoming { decision: ReviewDecision::Approve, seen, comment: "", waiver: None };
+        let refused = subject().judge(AccountId(3), &[], &incoming);
         assert!(matches!(refused, Err(ReviewRefused::StaleDigest { .. })));
     }
 
     #[test]
     fn one_person_approves_once() {
-        let refused = subject().judge(AccountId(2), ReviewDecision::Approve, Digest::of("v1"), "");
-        assert_eq!(refused, Err(ReviewRefused::AlreadyApproved));
+        assert_eq!(decide(&subject(), 2, ReviewDecision::Approve, ""), Err(ReviewRefused::AlreadyApproved));
     }
 
     #[test]
-    fn another_person_adds_an_approval() {
-        assert_eq!(subject().judge(AccountId(3), ReviewDecision::Approve, Digest::of("v1"), ""), Ok(2));
+    fn another_person_completes_it() {
+        let tally = decide(&subject(), 3, ReviewDecision::Approve, "").unwrap();
+        assert!(tally.given == 2 && tally.complete);
     }
 
     #[test]
     fn sending_back_needs_a_reason() {
-        let refused = subject().judge(AccountId(3), ReviewDecision::RequestChanges, Digest::of("v1"), " ");
-        assert_eq!(refused, Err(ReviewRefused::CommentMissing));
+        assert_eq!(decide(&subject(), 3, ReviewDecision::RequestChanges, " "), Err(ReviewRefused::CommentMissing));
+    }
+
+    #[test]
+    fn enough_approvals_without_a_required_role_do_not_complete_it() {
+        let mut subject = subject();
+        subject.quorum.needed = 1;
+        subject.quorum.roles = vec![Role::Stakeholder];
+        assert_eq!(subject.tally().missing_roles, [Role::Stakeholder]);
+        assert!(!subject.tally().complete);
+        assert!(decide(&subject, 3, ReviewDecision::Approve, "").unwrap().complete);
+    }
+
+    #[test]
+    fn an_approval_that_ran_out_no_longer_counts_and_may_be_given_again() {
+        let mut subject = subject();
+        subject.quorum.valid_for = Some(Span::of_seconds(86_400));
+        assert_eq!(subject.tally().given, 0);
+        assert_eq!(decide(&subject, 2, ReviewDecision::Approve, "").map(|tally| tally.given), Ok(1));
+        subject.now = at(0);
+        assert_eq!(subject.tally().ends_at, Some(at(1)));
+    }
+
+    #[test]
+    fn what_the_data_cannot_show_is_signed_with_a_reason_only() {
+        let mut subject = subject();
+        subject.unproven = Some("60 rows cannot show 0.01".to_owned());
+        assert!(matches!(decide(&subject, 3, ReviewDecision::Approve, ""), Err(ReviewRefused::WaiverMissing(_))));
+        let waived = Incoming {
+            decision: ReviewDecision::Approve,
+            seen: Digest::of("v1"),
+            comment: "",
+            waiver: Some("a pilot: more rows come in spring"),
+        };
+        assert!(subject.judge(AccountId(3), &[], &waived).is_ok());
     }
 }

@@ -17,19 +17,13 @@ macro_rules! views {
     )+ };
 }
 
-views! {
-    /// Who is signed in and what they may do.
-    Me {
-        /// Account id.
-        id: String,
-        /// Name.
-        name: String,
-        /// Mail address.
-        email: String,
-        /// Role words.
-        roles: Vec<String>,
-    }
+mod people;
+mod review;
 
+pub use people::*;
+pub use review::*;
+
+views! {
     /// A line of the list of problems.
     ProblemSummary {
         /// Address.
@@ -52,50 +46,6 @@ views! {
         created_at: DateTime<Utc>,
     }
 
-    /// A decision of a review.
-    DecisionView {
-        /// Who.
-        by: String,
-        /// `approve`, `request_changes` or `comment`.
-        decision: String,
-        /// In their words.
-        comment: String,
-        /// Digest decided on.
-        digest: String,
-        /// When.
-        at: DateTime<Utc>,
-    }
-
-    /// What a person may do on an object now: `refusal` says why not.
-    Permission {
-        /// Whether it is allowed.
-        allowed: bool,
-        /// The reason if it is not.
-        refusal: Option<String>,
-    }
-
-    /// Where a review stands.
-    ReviewView {
-        /// Approvals the digest has.
-        given: u32,
-        /// Approvals it needs.
-        needed: u32,
-        /// All decisions, oldest first.
-        decisions: Vec<DecisionView>,
-        /// Whether the reader may decide.
-        may_decide: Permission,
-    }
-
-    /// A field that differs between two versions.
-    FieldChange {
-        /// JSON pointer.
-        pointer: String,
-        /// Value before, as JSON; none when the field is new.
-        before: Option<Value>,
-        /// Value after, as JSON; none when the field is gone.
-        after: Option<Value>,
-    }
-
     /// One version of a problem.
     ProblemVersionView {
         /// Address.
@@ -112,6 +62,8 @@ views! {
         document: Value,
         /// Plain sentences for stakeholders.
         summary: Vec<String>,
+        /// What the held-out rows can show.
+        power: String,
         /// Author.
         author: String,
         /// When it was written.
@@ -120,10 +72,14 @@ views! {
         submitted_at: Option<DateTime<Utc>>,
         /// When it was signed off.
         approved_at: Option<DateTime<Utc>>,
+        /// When the sign-off runs out.
+        sign_off_ends_at: Option<DateTime<Utc>>,
         /// The review.
         review: ReviewView,
-        /// What changed since the version before.
+        /// What changed since `changes_since`.
         changes: Vec<FieldChange>,
+        /// Number of the version it is compared with: the last signed-off one, or the one before.
+        changes_since: Option<i32>,
         /// Numbers and states of all versions, newest first.
         versions: Vec<VersionRef>,
         /// Whether the reader may submit it.
@@ -464,6 +420,8 @@ views! {
         recent: Vec<RunSummary>,
         /// Whether there is no problem yet.
         is_empty: bool,
+        /// Letters of the last day that could not be sent, for who can look after them.
+        stuck_mail: i64,
     }
 
     /// Something that waits for a decision.
@@ -478,98 +436,6 @@ views! {
         by: String,
         /// Since when.
         since: DateTime<Utc>,
-    }
-
-    /// An account as others see it.
-    PersonView {
-        /// Id.
-        id: String,
-        /// Name.
-        name: String,
-        /// Mail address.
-        email: String,
-        /// Role words.
-        roles: Vec<String>,
-        /// Whether it is barred from signing in.
-        disabled: bool,
-        /// Since when it exists.
-        created_at: DateTime<Utc>,
-    }
-
-    /// People and the role matrix.
-    PeopleView {
-        /// All accounts.
-        people: Vec<PersonView>,
-        /// Rows of the role matrix: action in words, and the roles that may do it.
-        matrix: Vec<(String, Vec<String>)>,
-        /// Whether the reader may change people.
-        may_manage: Permission,
-    }
-
-    /// A token as its owner sees it.
-    TokenView {
-        /// Id.
-        id: String,
-        /// What it is for.
-        name: String,
-        /// First characters.
-        prefix: String,
-        /// Scope words.
-        scopes: Vec<String>,
-        /// `active`, `expired` or `revoked`.
-        state: String,
-        /// Since when.
-        created_at: DateTime<Utc>,
-        /// Until when.
-        expires_at: DateTime<Utc>,
-        /// Last use, to the minute.
-        last_used_at: Option<DateTime<Utc>>,
-    }
-
-    /// The own account.
-    AccountView {
-        /// Who.
-        me: Me,
-        /// Tokens.
-        tokens: Vec<TokenView>,
-    }
-
-    /// A line of the audit trail.
-    AuditRow {
-        /// Position.
-        sequence: i64,
-        /// When.
-        at: DateTime<Utc>,
-        /// Who.
-        actor: String,
-        /// How they were recognised.
-        via: String,
-        /// What.
-        action: String,
-        /// On what.
-        object: String,
-        /// Digest as seen.
-        digest: Option<String>,
-        /// `done` or `refused`.
-        outcome: String,
-        /// What else was kept.
-        details: Value,
-        /// Its hash.
-        hash: String,
-    }
-
-    /// A page of the audit trail, newest first.
-    AuditView {
-        /// Rows.
-        rows: Vec<AuditRow>,
-        /// Sequence to go on before; none at the end.
-        next: Option<i64>,
-        /// Actor filter in use.
-        actor: String,
-        /// Action filter in use.
-        action: String,
-        /// Object filter in use.
-        object: String,
     }
 
     /// A version that was written.
@@ -616,18 +482,6 @@ views! {
         before: Option<String>,
     }
 
-    /// Which audit rows to list.
-    AuditFilter {
-        /// Only of this actor.
-        actor: Option<String>,
-        /// Only actions that begin so.
-        action: Option<String>,
-        /// Only objects that begin so.
-        object: Option<String>,
-        /// Only before this sequence.
-        before: Option<i64>,
-    }
-
     /// A rollback that was done.
     RolledBack {
         /// New generation.
@@ -642,25 +496,5 @@ views! {
     DocumentCheck {
         /// Mistakes; empty when the document is valid.
         mistakes: Vec<Mistake>,
-    }
-}
-
-impl Permission {
-    /// Allowed.
-    pub const fn granted() -> Self {
-        Self { allowed: true, refusal: None }
-    }
-
-    /// Not allowed, for this reason.
-    pub fn refused(reason: impl Into<String>) -> Self {
-        Self { allowed: false, refusal: Some(reason.into()) }
-    }
-
-    /// From a rule's answer.
-    pub fn from_result<E: std::fmt::Display>(result: Result<(), E>) -> Self {
-        match result {
-            Ok(()) => Self::granted(),
-            Err(refusal) => Self::refused(refusal.to_string()),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The steps of the pipeline: one file each, thin. A step loads what the steps before it left, lets `millrace-ml` compute, and
+//! The steps of the pipeline and the work that goes on beside them ([`Post`]): one file each, thin. A step loads what the steps before it left, lets `millrace-ml` compute, and
 //! says what is to be committed. The numbers are `ml`'s, the fences are the executor's.
 //!
 //! Every step first takes the digest of all its inputs. When a step of the same kind, code and digest is done already, its
@@ -10,6 +10,7 @@ mod gate;
 mod ingest;
 mod lifecycle;
 mod load;
+mod post;
 mod progress;
 mod register;
 mod stage;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use millrace_executor::Handler;
 
 pub use lifecycle::Subjects;
+pub use post::{Post, PostSettings, PostSettingsError};
 
 /// One handler for each kind of step.
 pub fn handlers() -> Vec<Arc<dyn Handler>> {

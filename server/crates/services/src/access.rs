@@ -3,12 +3,16 @@
 use millrace_domain::Digest;
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
-use millrace_domain::policy::{Action, Actor, Via};
+use millrace_domain::policy::{Action, Actor, Origin, Refused, Via};
 use millrace_storage::Transaction;
+use millrace_storage::account;
 use millrace_storage::audit::{self, Act};
 use serde_json::{Value, json};
 
 use crate::{Result, Services, commit, fault};
+
+/// How long after showing the password somebody may change what their account rests on.
+pub(crate) const CONFIRMED_MINUTES: i64 = 10;
 
 /// What is written down of an act.
 pub(crate) struct Note<'a> {
@@ -34,24 +38,86 @@ impl<'a> Note<'a> {
     }
 }
 
-pub(crate) const fn via(actor: &Actor) -> &'static str {
-    match actor.via {
-        Via::Session => "session",
-        Via::Token(_) => "token",
-        Via::Host => "host",
-    }
-}
-
 impl Services {
-    /// Lets the actor through, or refuses and writes the refusal down.
+    /// Lets the actor through, or refuses and writes the refusal down. What a door asks before the problem is known.
     ///
     /// # Errors
     /// 403 when the actor may not.
     pub async fn authorise(&self, actor: &Actor, action: Action, object: &str) -> Result<()> {
-        let Err(refused) = actor.may(action) else { return Ok(()) };
+        self.decided(actor, actor.may(action), action, object).await
+    }
+
+    /// The same for a problem and what belongs to it. A problem the actor may not read is as good as none.
+    ///
+    /// # Errors
+    /// 404 for a problem the actor does not see, 403 when they see it and may not.
+    pub async fn authorise_on(&self, actor: &Actor, action: Action, problem: &str, object: &str) -> Result<()> {
+        if !actor.sees(problem) && actor.may_on(action, problem).is_err() {
+            // First what the caller could learn anyway: that their roles or scopes do not cover it on any problem.
+            self.authorise(actor, action, object).await?;
+            return Err(Fault::not_found(thing(object)));
+        }
+        self.decided(actor, actor.may_on(action, problem), action, object).await
+    }
+
+    async fn decided(
+        &self,
+        actor: &Actor,
+        decided: std::result::Result<(), Refused>,
+        action: Action,
+        object: &str,
+    ) -> Result<()> {
+        let Err(refused) = decided else { return Ok(()) };
         let note = Note::new("refused", object).details(json!({ "action": action.title() }));
         self.note_refusal(actor, note).await?;
-        Err(Fault::forbidden("not_allowed", refused.to_string()))
+        Err(Fault::forbidden(code_of(&refused), refused.to_string()))
+    }
+
+    /// Opens the transaction of an act: the actor's rights as they are now, held until it ends. Rights taken away before this
+    /// moment do not count, and taking them away waits for the act. The problem is the one it is done to, if it is.
+    pub(crate) async fn begin_as(
+        &self,
+        actor: &Actor,
+        action: Action,
+        problem: Option<&str>,
+        object: &str,
+    ) -> Result<Transaction> {
+        match problem {
+            Some(problem) => self.authorise_on(actor, action, problem, object).await?,
+            None => self.authorise(actor, action, object).await?,
+        }
+        let tx = self.begin().await?;
+        if actor.via == Via::Host {
+            return Ok(tx);
+        }
+        let held = account::hold(&tx, actor.account).await.map_err(fault)?;
+        let held = held.filter(|held| held.disabled_at.is_none()).ok_or_else(Fault::unauthenticated)?;
+        let now = Actor { grants: held.grants, ..actor.clone() };
+        let still = problem.map_or_else(|| now.may(action), |problem| now.may_on(action, problem));
+        if let Err(refused) = still {
+            return Err(Fault::forbidden(code_of(&refused), refused.to_string()));
+        }
+        Ok(tx)
+    }
+
+    /// Lets through who has shown the password within the last ten minutes: for changes that whoever sits at a screen left
+    /// open must not make.
+    ///
+    /// # Errors
+    /// 403 `confirm_first`.
+    pub(crate) fn confirmed(&self, actor: &Actor) -> Result<()> {
+        if self.has_confirmed(actor) {
+            return Ok(());
+        }
+        Err(Fault::forbidden(
+            "confirm_first",
+            format!("this change needs your password once more, as it was given over {CONFIRMED_MINUTES} minutes ago"),
+        ))
+    }
+
+    pub(crate) fn has_confirmed(&self, actor: &Actor) -> bool {
+        let since = self.now() - chrono::Duration::minutes(CONFIRMED_MINUTES);
+        actor.via == Via::Host || actor.confirmed_at.is_some_and(|at| at > since)
     }
 
     /// Writes the act down in its own transaction; without the row there is no act.
@@ -69,13 +135,54 @@ impl Services {
     async fn append(&self, tx: &Transaction, actor: &Actor, note: Note<'_>, outcome: Outcome) -> Result<()> {
         let act = Act {
             actor: &actor.email,
-            via: via(actor),
+            via: actor.via.as_str(),
             action: note.action,
             object: note.object,
             digest: note.digest,
             outcome,
+            origin: &actor.origin,
             details: note.details,
         };
         audit::append(tx, act, self.now()).await.map(|_| ()).map_err(fault)
+    }
+
+    /// Writes down what somebody did, or tried, who was not recognised.
+    pub(crate) async fn note_unrecognised(&self, origin: &Origin, note: Note<'_>) -> Result<()> {
+        let tx = self.begin().await?;
+        let act = Act {
+            actor: "unknown",
+            via: "none",
+            action: note.action,
+            object: note.object,
+            digest: None,
+            outcome: Outcome::Refused,
+            origin,
+            details: note.details,
+        };
+        audit::append(&tx, act, self.now()).await.map_err(fault)?;
+        commit(tx).await
+    }
+}
+
+const fn code_of(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::SecondFactor => "second_factor_required",
+        Refused::Role(_) | Refused::Scope { .. } | Refused::PersonOnly(_) => "not_allowed",
+    }
+}
+
+/// What an object is called in "there is no such …": the same words as for one that does not exist.
+fn thing(object: &str) -> &'static str {
+    let is_version = object.contains("/v/");
+    match object.split('/').next() {
+        Some("problem") if is_version => "problem version",
+        Some("problem") => "problem",
+        Some("dataset") if is_version => "dataset version",
+        Some("dataset") => "dataset",
+        Some("model") if is_version => "model version",
+        Some("model") => "model",
+        Some("run") => "run",
+        Some("deployment") => "deployment",
+        _ => "page",
     }
 }

@@ -13,66 +13,31 @@ use tokio::sync::Semaphore;
 pub struct Password(String);
 
 impl Password {
-    /// Accepts 8 to 128 characters, any of them; refuses the ones everybody tries first.
+    /// Accepts 8 to 128 characters, any of them; refuses what is guessed within a million tries: the lists of leaked passwords
+    /// that zxcvbn carries, runs on the keyboard, dates, and the words in `known` (the person's name and address, the product).
     ///
     /// # Errors
     /// With the rule that is broken.
-    pub fn new(text: &str) -> Result<Self, Fault> {
+    pub fn new(text: &str, known: &[&str]) -> Result<Self, Fault> {
         let length = text.chars().count();
         if !(8..=128).contains(&length) {
             return Err(Fault::field("/password", format!("must have 8 to 128 characters, got {length}")));
         }
-        let plain = text.to_lowercase();
-        if COMMON.contains(&plain.as_str()) || plain.chars().all(|c| plain.starts_with(c)) {
-            return Err(Fault::field("/password", "is one of the first that anybody would try; choose another"));
+        let words: Vec<&str> =
+            known.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).chain(PRODUCT).collect();
+        if zxcvbn::zxcvbn(text, &words).guesses() < GUESSES {
+            return Err(Fault::field(
+                "/password",
+                "is one of the first that anybody would try; choose another, for example four words that have nothing to do with each other",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// Frequent passwords of at least eight characters and the product's own words.
-const COMMON: [&str; 40] = [
-    "password",
-    "password1",
-    "password12",
-    "password123",
-    "passw0rd",
-    "p@ssw0rd",
-    "12345678",
-    "123456789",
-    "1234567890",
-    "0123456789",
-    "11111111",
-    "88888888",
-    "87654321",
-    "987654321",
-    "qwertyui",
-    "qwertyuiop",
-    "qwerty123",
-    "1q2w3e4r",
-    "1qaz2wsx",
-    "zaq12wsx",
-    "asdfghjk",
-    "iloveyou",
-    "sunshine",
-    "princess",
-    "football",
-    "baseball",
-    "superman",
-    "letmein1",
-    "welcome1",
-    "welcome123",
-    "trustno1",
-    "starwars",
-    "whatever",
-    "computer",
-    "changeme",
-    "adminadmin",
-    "administrator",
-    "millrace",
-    "millrace1",
-    "millrace123",
-];
+/// A password that takes fewer guesses is refused.
+const GUESSES: u64 = 1_000_000;
+const PRODUCT: [&str; 3] = ["millrace", "mill", "race"];
 
 /// Hashes off the async threads, at most two at a time: a hash takes 19 MiB and tens of milliseconds.
 #[derive(Debug, Clone)]
@@ -118,6 +83,17 @@ impl Hasher {
         .await
     }
 
+    /// Hashes a password that was just verified anew, if its hash was made with less work than is usual now.
+    ///
+    /// # Errors
+    /// 429 when too many are waiting.
+    pub async fn rehash(&self, typed: &str, hash: &str) -> Result<Option<String>, Fault> {
+        if !is_weaker(hash) {
+            return Ok(None);
+        }
+        self.hash(Password(typed.to_owned())).await.map(Some)
+    }
+
     async fn on_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
         let busy = || {
             Fault::new(429, "busy", "Too many sign-ins", "too many people sign in just now; try again in a few seconds")
@@ -131,6 +107,16 @@ impl Hasher {
 /// Hash of a password nobody has, with the default cost.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9iMA$8rCYM1bcvU8ZIJnF0LzBKVrJZzJ9DMgEbHmmD7hQm5w";
+
+/// Whether a hash was made with less memory or fewer passes than the defaults of today.
+fn is_weaker(hash: &str) -> bool {
+    let usual = argon2::Params::default();
+    let given = |name: &str| -> Option<u32> {
+        let parameters = hash.split('$').find(|part| part.starts_with("m="))?;
+        parameters.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+    };
+    given("m").is_none_or(|m| m < usual.m_cost()) || given("t").is_none_or(|t| t < usual.t_cost())
+}
 
 fn internal() -> Fault {
     Fault::new(500, "internal", "Internal error", "the password could not be checked; nothing was changed")
@@ -166,11 +152,26 @@ fn checksum(secret: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use millrace_domain::clock::{Clock, Surroundings};
 
     #[derive(Debug)]
     struct Counting;
+
+    #[derive(Debug)]
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> chrono::DateTime<chrono::Utc> {
+            chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap()
+        }
+    }
+
+    /// A stopped clock and bytes that count.
+    pub(crate) fn counting() -> Surroundings {
+        Surroundings { clock: Arc::new(Stopped), entropy: Arc::new(Counting) }
+    }
 
     impl Entropy for Counting {
         fn fill(&self, bytes: &mut [u8]) {
@@ -198,16 +199,37 @@ mod tests {
 
     #[test]
     fn short_long_and_common_passwords_are_refused() {
-        for text in ["short", "Password123", "aaaaaaaaaaaa", &"x1".repeat(65)] {
-            assert!(Password::new(text).is_err(), "{text}");
+        for text in ["short", "Password123", "aaaaaaaaaaaa", "qwertyuiop", "millrace2026", &"x1".repeat(65)] {
+            assert!(Password::new(text, &[]).is_err(), "{text}");
         }
-        assert!(Password::new("correct horse battery").is_ok());
+        assert!(Password::new("correct horse battery", &[]).is_ok());
+    }
+
+    #[test]
+    fn the_own_name_and_address_are_no_password() {
+        assert!(Password::new("greenfieldrosalind", &[]).is_ok());
+        assert!(Password::new("greenfieldrosalind", &["Rosalind Greenfield", "rosalind@example.org"]).is_err());
+    }
+
+    #[test]
+    fn every_character_counts_and_none_is_asked_for() {
+        for text in ["пароль из четырёх слов", "只有中文的一个很长的密码", "🐎🔋📎🍞🌧🧭🪴🛶", "mmmm vvvv wwww oooo"]
+        {
+            assert!(Password::new(text, &[]).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hash_of_less_work_is_made_anew() {
+        assert!(is_weaker("$argon2id$v=19$m=4096,t=2,p=1$c2FsdHNhbHQ$aGFzaA"));
+        assert!(is_weaker("$argon2id$v=19$m=19456,t=1,p=1$c2FsdHNhbHQ$aGFzaA"));
+        assert!(!is_weaker(NOBODY));
     }
 
     #[tokio::test]
     async fn a_hash_verifies_its_password_only() {
         let hasher = Hasher::new(Arc::new(Counting));
-        let hash = hasher.hash(Password::new("correct horse").unwrap()).await.unwrap();
+        let hash = hasher.hash(Password("correct horse".into())).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
         assert!(!hasher.verify("correct hors".into(), Some(hash)).await.unwrap());

@@ -27,7 +27,8 @@ impl Services {
         file_name: &str,
         content: Bytes,
     ) -> Result<DatasetSummary> {
-        self.authorise(actor, Action::UploadData, &format!("problem/{problem_slug}")).await?;
+        let object_name = format!("problem/{problem_slug}");
+        self.authorise_on(actor, Action::UploadData, problem_slug, &object_name).await?;
         let name = name.trim();
         if !(1..=100).contains(&name.chars().count()) || name.contains(char::is_control) {
             return Err(Fault::field("/name", "must have 1 to 100 characters on one line"));
@@ -37,7 +38,7 @@ impl Services {
         }
         let file_name = display_name(file_name);
         let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
-        let tx = self.begin().await?;
+        let tx = self.begin_as(actor, Action::UploadData, Some(problem_slug), &object_name).await?;
         let id =
             problem::find_id(&tx, problem_slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("problem"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
@@ -77,7 +78,7 @@ impl Services {
     pub async fn list_datasets(&self, actor: &Actor, problem: Option<&str>) -> Result<Vec<DatasetSummary>> {
         self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
         let newest = dataset::list_newest(self.db.pool(), problem).await.map_err(fault)?;
-        Ok(newest.iter().map(present::dataset).collect())
+        Ok(newest.iter().filter(|version| actor.sees(&version.problem)).map(present::dataset).collect())
     }
 
     /// The versions of a dataset, newest first.
@@ -87,9 +88,8 @@ impl Services {
     pub async fn dataset(&self, actor: &Actor, id: DatasetId) -> Result<Vec<DatasetSummary>> {
         self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
         let versions = dataset::versions(self.db.pool(), id).await.map_err(fault)?;
-        if versions.is_empty() {
-            return Err(Fault::not_found("dataset"));
-        }
+        let Some(newest) = versions.first() else { return Err(Fault::not_found("dataset")) };
+        self.authorise_on(actor, Action::ReadWorkspace, &newest.problem, &format!("dataset/{id}")).await?;
         Ok(versions.iter().map(present::dataset).collect())
     }
 
@@ -98,13 +98,12 @@ impl Services {
     /// # Errors
     /// 404 when there is none.
     pub async fn dataset_version(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<DatasetVersionView> {
-        self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
         let pool = self.db.pool();
-        let version = dataset::find_numbered(pool, id, number).await.map_err(fault)?.ok_or_else(missing)?;
+        let version = self.seen_version(actor, id, number).await?;
         let steps = step::list(pool, Subject::Dataset(version.id.0)).await.map_err(fault)?;
         let versions = dataset::versions(pool, id).await.map_err(fault)?;
         let signed = problem::approved(pool, &version.problem).await.map_err(fault)?.is_some();
-        let may_launch = match actor.may(Action::LaunchRun) {
+        let may_launch = match actor.may_on(Action::LaunchRun, &version.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
             Ok(()) if version.state != DatasetState::Valid => {
                 Permission::refused("runs need a valid version; this one is not")
@@ -133,9 +132,14 @@ impl Services {
     /// # Errors
     /// 404 when there is none.
     pub async fn dataset_version_id(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<i64> {
+        Ok(self.seen_version(actor, id, number).await?.id.0)
+    }
+
+    async fn seen_version(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<DatasetVersion> {
         self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
         let version = dataset::find_numbered(self.db.pool(), id, number).await.map_err(fault)?.ok_or_else(missing)?;
-        Ok(version.id.0)
+        self.authorise_on(actor, Action::ReadWorkspace, &version.problem, &object(&version)).await?;
+        Ok(version)
     }
 }
 

@@ -20,7 +20,7 @@ impl Services {
     /// 409 `not_approved`, `gates_not_passed` or `already_live`.
     pub async fn deploy(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
         let object = format!("model/{slug}/v/{number}");
-        self.authorise(actor, Action::Deploy, &object).await?;
+        self.authorise_on(actor, Action::Deploy, slug, &object).await?;
         let outcome = self.try_deploy(actor, slug, number, reason).await;
         if let Err(refused) = &outcome
             && refused.status < 500
@@ -33,9 +33,11 @@ impl Services {
 
     async fn try_deploy(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
         let reason = checked_reason(reason)?;
-        let tx = self.begin().await?;
+        let object = format!("model/{slug}/v/{number}");
+        let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
         may_go_live(&version)?;
+        self.still_approved(&tx, &version).await?;
         self.artifacts.get(&version.artifact).await.map_err(fault)?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
         let previous = current.as_ref().and_then(|current| current.champion);
@@ -54,7 +56,7 @@ impl Services {
         };
         let generation = self.swap(&tx, slug, &change).await?;
         let details = json!({ "generation": generation, "reason": reason });
-        let note = Note::new("deployment.deploy", format!("model/{slug}/v/{number}"));
+        let note = Note::new("deployment.deploy", object);
         self.note(&tx, actor, note.digest(version.digest).details(details)).await?;
         commit(tx).await?;
         Ok(generation)
@@ -69,10 +71,10 @@ impl Services {
     /// 409 when nothing is live, or something else than a rollback happened since `seen`; 400 without a reason.
     pub async fn roll_back(&self, actor: &Actor, slug: &str, reason: &str, seen: Option<i64>) -> Result<RolledBack> {
         let object = format!("deployment/{slug}");
-        self.authorise(actor, Action::RollBack, &object).await?;
+        self.authorise_on(actor, Action::RollBack, slug, &object).await?;
         let reason = checked_reason(reason)?;
         let begun = self.now();
-        let tx = self.begin().await?;
+        let tx = self.begin_as(actor, Action::RollBack, Some(slug), &object).await?;
         let id = problem::find_id(&tx, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("deployment"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
@@ -130,7 +132,8 @@ impl Services {
     pub async fn list_deployments(&self, actor: &Actor) -> Result<Vec<DeploymentView>> {
         self.authorise(actor, Action::ReadWorkspace, "deployment").await?;
         let mut views = Vec::new();
-        for current in deployment::list(self.db.pool()).await.map_err(fault)? {
+        let all = deployment::list(self.db.pool()).await.map_err(fault)?;
+        for current in all.into_iter().filter(|current| actor.sees(&current.slug)) {
             views.push(self.present_deployment(actor, current).await?);
         }
         Ok(views)
@@ -141,7 +144,7 @@ impl Services {
     /// # Errors
     /// 404 when nothing ever was.
     pub async fn deployment(&self, actor: &Actor, slug: &str) -> Result<DeploymentView> {
-        self.authorise(actor, Action::ReadWorkspace, "deployment").await?;
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
         let current = deployment::find(self.db.pool(), slug).await.map_err(fault)?;
         self.present_deployment(actor, current.ok_or_else(|| Fault::not_found("deployment"))?).await
     }
@@ -157,7 +160,7 @@ impl Services {
         let target = current.champion.and_then(|live| rollback_target(&history, live));
         let target_number =
             history.iter().find(|change| change.champion_id == target).and_then(|change| change.champion);
-        let may_roll_back = match actor.may(Action::RollBack) {
+        let may_roll_back = match actor.may_on(Action::RollBack, &current.slug) {
             Err(refused) => Permission::refused(refused.to_string()),
             Ok(()) if current.champion.is_none() => {
                 Permission::refused("no model is live; there is nothing to take back")

@@ -6,14 +6,20 @@ mod audit;
 pub mod credentials;
 mod dataset;
 mod deployment;
+mod elsewhere;
 mod home;
 mod kept;
+mod mail;
 mod model;
+mod password;
 mod people;
 mod present;
 mod problem;
 mod review;
 mod run;
+pub mod seal;
+mod second_factor;
+pub mod sessions;
 mod sign_in;
 mod token;
 
@@ -23,23 +29,35 @@ use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::clock::Surroundings;
 use millrace_domain::fault::Fault;
+use millrace_domain::policy::Role;
 use millrace_storage::artifact::ArtifactStore;
 use millrace_storage::{Database, StorageError, Transaction};
 
 use crate::credentials::Hasher;
 
+pub use elsewhere::{Elsewhere, RoleRule, Vouched};
+pub use millrace_storage::credential::LinkPurpose;
 pub use people::SetUpCode;
+pub use sign_in::{Presented, SignedIn};
 
 /// Results of use cases.
 pub type Result<T> = std::result::Result<T, Fault>;
 
 /// What the use cases are given at start.
 #[derive(Debug, Clone)]
-pub struct Build {
+pub struct Settings {
     /// Version of this program.
     pub version: String,
     /// Digest of the lock file it was built with.
     pub lock_digest: Digest,
+    /// Address of the pages, without a slash at its end: what links in letters begin with.
+    pub base_url: String,
+    /// What secrets that must be read back are sealed under.
+    pub key: seal::Key,
+    /// Roles that take a second factor.
+    pub second_factor_for: Vec<Role>,
+    /// Where else people may sign in.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// All use cases. Cloning shares them.
@@ -49,14 +67,19 @@ pub struct Services {
     artifacts: ArtifactStore,
     surroundings: Surroundings,
     hasher: Hasher,
-    build: Arc<Build>,
+    settings: Arc<Settings>,
 }
 
 impl Services {
     /// Use cases over a database and an artifact store.
-    pub fn new(db: Database, artifacts: ArtifactStore, surroundings: Surroundings, build: Build) -> Self {
+    pub fn new(db: Database, artifacts: ArtifactStore, surroundings: Surroundings, settings: Settings) -> Self {
         let hasher = Hasher::new(surroundings.entropy.clone());
-        Self { db, artifacts, surroundings, hasher, build: Arc::new(build) }
+        Self { db, artifacts, surroundings, hasher, settings: Arc::new(settings) }
+    }
+
+    /// What was given at start.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The database, for what the wiring needs besides use cases.

@@ -4,8 +4,8 @@ use millrace_domain::fault::Fault;
 use millrace_domain::gate::{Decision as GateDecision, decide};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::{ModelStage, ReviewDecision};
-use millrace_domain::view::{ModelSummary, ModelVersionView, Permission};
-use millrace_storage::decision::{self, Subject};
+use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView, Permission};
+use millrace_storage::decision::Subject;
 use millrace_storage::model::{self, ModelVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::Run;
@@ -13,7 +13,7 @@ use millrace_storage::{Transaction, dataset, deployment, event, problem, run};
 use serde_json::{Value, json};
 
 use crate::access::Note;
-use crate::review::{self, Incoming};
+use crate::review::{self, Reviewed};
 use crate::{Result, Services, commit, fault, present};
 
 /// A model version with the run and the document behind it.
@@ -30,7 +30,9 @@ impl Services {
     /// For callers without a role.
     pub async fn list_models(&self, actor: &Actor) -> Result<Vec<ModelSummary>> {
         self.authorise(actor, Action::ReadWorkspace, "model").await?;
-        self.model_summaries(model::list_newest(self.db.pool()).await.map_err(fault)?).await
+        let mut newest = model::list_newest(self.db.pool()).await.map_err(fault)?;
+        newest.retain(|version| actor.sees(&version.slug));
+        self.model_summaries(newest).await
     }
 
     /// The versions of a model, newest first.
@@ -38,7 +40,7 @@ impl Services {
     /// # Errors
     /// 404 when there is none.
     pub async fn model(&self, actor: &Actor, slug: &str) -> Result<Vec<ModelSummary>> {
-        self.authorise(actor, Action::ReadWorkspace, "model").await?;
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}")).await?;
         let versions = model::versions(self.db.pool(), slug).await.map_err(fault)?;
         if versions.is_empty() {
             return Err(Fault::not_found("model"));
@@ -68,7 +70,7 @@ impl Services {
     /// # Errors
     /// 404 when there is none.
     pub async fn model_version(&self, actor: &Actor, slug: &str, number: i32) -> Result<ModelVersionView> {
-        self.authorise(actor, Action::ReadWorkspace, "model").await?;
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}/v/{number}")).await?;
         let pool = self.db.pool();
         let version = model::find_numbered(pool, slug, number).await.map_err(fault)?.ok_or_else(missing)?;
         let lineage = self.lineage(version).await?;
@@ -76,19 +78,21 @@ impl Services {
         let data =
             dataset::find_version(pool, lineage.run.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
         let evaluation = self.evaluation(&lineage.run).await?;
-        let decisions = decision::list(pool, Subject::Model(lineage.version.id.0)).await.map_err(fault)?;
-        let needed = lineage.problem.document.approvals.promotion;
-        let rules = review::rules(lineage.version.digest, lineage.run.author, needed, &decisions);
+        let reviewed = reviewed(&lineage);
+        let review = self.review(pool, &reviewed).await?;
+        let complete = review.rules.tally().complete;
         let open = match lineage.version.stage {
             ModelStage::Registered => gates_pass(&lineage.version).map_err(|refused| refused.detail),
+            ModelStage::Approved if !complete => Ok(()),
             stage => Err(format!("this version is {stage} already; only a registered one is decided on")),
         };
         let live = deployment::find(pool, slug).await.map_err(fault)?;
         let deployable = actor
-            .may(Action::Deploy)
+            .may_on(Action::Deploy, slug)
             .map_err(|refused| refused.to_string())
-            .and_then(|()| may_go_live(&lineage.version).map_err(|refused| refused.detail));
-        let review = review::present(actor, Action::ReviewModel, &rules, decisions, open);
+            .and_then(|()| may_go_live(&lineage.version).map_err(|refused| refused.detail))
+            .and_then(|()| complete.then_some(()).ok_or_else(|| approval_ran_out().detail));
+        let review = self.present_review(actor, &reviewed, review, open).await?;
         Ok(ModelVersionView {
             summary: present::model(&lineage.version, lineage.problem.document.success.metric, &metrics),
             digest: lineage.version.digest.to_string(),
@@ -133,17 +137,15 @@ impl Services {
         actor: &Actor,
         slug: &str,
         number: i32,
-        decision: ReviewDecision,
-        digest: &str,
-        comment: &str,
+        request: &DecisionRequest,
     ) -> Result<ModelStage> {
         let object = format!("model/{slug}/v/{number}");
-        self.authorise(actor, Action::ReviewModel, &object).await?;
-        let outcome = self.try_decide_model(actor, slug, number, &Incoming { decision, digest, comment }).await;
+        self.authorise_on(actor, Action::ReviewModel, slug, &object).await?;
+        let outcome = self.try_decide_model(actor, slug, number, request).await;
         if let Err(refused) = &outcome
             && refused.status < 500
         {
-            let details = json!({ "decision": decision, "code": refused.code });
+            let details = json!({ "decision": request.decision, "code": refused.code });
             self.note_refusal(actor, Note::new("model.decide", object).details(details)).await?;
         }
         outcome
@@ -154,42 +156,99 @@ impl Services {
         actor: &Actor,
         slug: &str,
         number: i32,
-        incoming: &Incoming<'_>,
+        request: &DecisionRequest,
     ) -> Result<ModelStage> {
-        let tx = self.begin().await?;
+        let object = format!("model/{slug}/v/{number}");
+        let tx = self.begin_as(actor, Action::ReviewModel, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
         let lineage = self.lineage(version).await?;
         let version = &lineage.version;
-        let subject = Subject::Model(version.id.0);
-        let decisions = decision::list(&tx, subject).await.map_err(fault)?;
-        let needed = lineage.problem.document.approvals.promotion;
-        let rules = review::rules(version.digest, lineage.run.author, needed, &decisions);
-        if incoming.decision != ReviewDecision::Comment && version.stage != ModelStage::Registered {
-            let detail = format!("this version is {} already; only a registered one is decided on", version.stage);
+        let reviewed = reviewed(&lineage);
+        let before = self.review(&tx, &reviewed).await?;
+        let is_open = match version.stage {
+            ModelStage::Registered => true,
+            // Approved, but not by enough people whose approvals still stand.
+            ModelStage::Approved => !before.rules.tally().complete,
+            ModelStage::Live | ModelStage::Superseded | ModelStage::RolledBack => false,
+        };
+        if request.decision != ReviewDecision::Comment && !is_open {
+            let by = review::closed_by(&before.decisions);
+            let detail = format!("this version is {} already; only a registered one is decided on{by}", version.stage);
             return Err(Fault::conflict("not_registered", detail));
         }
-        if incoming.decision == ReviewDecision::Approve {
+        if request.decision == ReviewDecision::Approve {
             gates_pass(version)?;
         }
-        let given = self.record_decision(&tx, actor, subject, &rules, incoming).await?;
-        let approved = incoming.decision == ReviewDecision::Approve && given >= needed;
+        let metrics = run::metrics(&tx, lineage.run.id).await.map_err(fault)?;
+        let measured: serde_json::Map<String, Value> = metrics
+            .iter()
+            .filter(|metric| metric.step == 0)
+            .map(|metric| (metric.name.clone(), json!(metric.value)))
+            .collect();
+        let shown = json!({ "gates": version.gates, "metrics": measured, "digest": version.digest });
+        let tally = self.record_decision(&tx, actor, &reviewed, request, shown).await?;
+        let approved = request.decision == ReviewDecision::Approve && tally.complete;
         let stage = if approved { ModelStage::Approved } else { version.stage };
-        if approved {
+        if stage != version.stage {
             model::set_stage(&tx, version.id, version.stage, stage).await.map_err(fault)?;
         }
-        let action = match incoming.decision {
+        let action = match request.decision {
             ReviewDecision::Approve => "model.approve",
             ReviewDecision::RequestChanges => "model.request_changes",
             ReviewDecision::Comment => "model.comment",
         };
-        let details = json!({ "approvals": given, "needed": needed, "stage": stage });
-        let note = Note::new(action, format!("model/{slug}/v/{number}")).digest(version.digest).details(details);
+        let details = json!({ "approvals": tally.given, "needed": reviewed.quorum.needed, "stage": stage });
+        let note = Note::new(action, object).digest(version.digest).details(details);
         self.note(&tx, actor, note).await?;
         let payload = json!({ "slug": slug, "version": number, "stage": stage });
         event::insert(&tx, "model", version.id.0, "stage", payload).await.map_err(fault)?;
         commit(tx).await?;
         Ok(stage)
     }
+
+    /// Whether the approvals of a version still stand: they can run out, and their givers can lose their roles, between the
+    /// approval and the day it goes live.
+    pub(crate) async fn still_approved(&self, tx: &Transaction, version: &ModelVersion) -> Result<()> {
+        let lineage = self.lineage(version.clone()).await?;
+        let review = self.review(tx, &reviewed(&lineage)).await?;
+        review.rules.tally().complete.then_some(()).ok_or_else(approval_ran_out)
+    }
+
+    /// The registered versions on which the reader could decide.
+    pub(crate) async fn models_waiting(&self, actor: &Actor) -> Result<Vec<Lineage>> {
+        let pool = self.db.pool();
+        let mut waiting = Vec::new();
+        for version in model::list_waiting(pool).await.map_err(fault)? {
+            if actor.may_on(Action::ReviewModel, &version.slug).is_err() {
+                continue;
+            }
+            let lineage = self.lineage(version).await?;
+            let rules = self.review(pool, &reviewed(&lineage)).await?.rules;
+            if rules.may_approve(actor.account).is_ok() {
+                waiting.push(lineage);
+            }
+        }
+        Ok(waiting)
+    }
+}
+
+fn reviewed(lineage: &Lineage) -> Reviewed<'_> {
+    Reviewed {
+        subject: Subject::Model(lineage.version.id.0),
+        problem: &lineage.version.slug,
+        action: Action::ReviewModel,
+        digest: lineage.version.digest,
+        authors: vec![lineage.run.author],
+        quorum: lineage.problem.document.approvals.of_promotion(),
+        unproven: None,
+    }
+}
+
+fn approval_ran_out() -> Fault {
+    Fault::conflict(
+        "not_approved",
+        "the approvals of this version no longer stand (they ran out, or who gave them may no longer review); it has to be approved again",
+    )
 }
 
 /// The version, with its problem locked until the transaction ends.

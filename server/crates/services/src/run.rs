@@ -31,7 +31,7 @@ impl Services {
     /// 409 `problem_not_signed_off` or `no_valid_dataset`; 400 for a trainer that does not fit.
     pub async fn launch_run(&self, actor: &Actor, request: &LaunchRequest) -> Result<RunId> {
         let object = format!("problem/{}", request.problem);
-        self.authorise(actor, Action::LaunchRun, &object).await?;
+        self.authorise_on(actor, Action::LaunchRun, &request.problem, &object).await?;
         let outcome = self.try_launch(actor, request).await;
         if let Err(refused) = &outcome
             && refused.status == 409
@@ -43,7 +43,8 @@ impl Services {
     }
 
     async fn try_launch(&self, actor: &Actor, request: &LaunchRequest) -> Result<RunId> {
-        let tx = self.begin().await?;
+        let object = format!("problem/{}", request.problem);
+        let tx = self.begin_as(actor, Action::LaunchRun, Some(&request.problem), &object).await?;
         let id = problem::find_id(&tx, &request.problem).await.map_err(fault)?;
         let id = id.ok_or_else(|| Fault::not_found("problem"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
@@ -56,6 +57,17 @@ impl Services {
                 ),
             )
         })?;
+        if let Some(ended) = version.sign_off_ends_at.filter(|end| *end <= self.now()) {
+            return Err(Fault::conflict(
+                "sign_off_ran_out",
+                format!(
+                    "the sign-off of {} version {} ran out on {}; it has to be approved again",
+                    request.problem,
+                    version.number,
+                    ended.format("%Y-%m-%d")
+                ),
+            ));
+        }
         let dataset = self.dataset_for(&tx, request).await?;
         let asked = checked(request, &version)?;
         let new = NewRun {
@@ -114,8 +126,8 @@ impl Services {
             "problem_digest": version.digest,
             "dataset_digest": dataset.digest,
             "feature_digest": version.document.feature_digest(),
-            "lock_digest": self.build.lock_digest,
-            "program_version": self.build.version,
+            "lock_digest": self.settings.lock_digest,
+            "program_version": self.settings.version,
             "seed": seed,
         })
     }
@@ -138,7 +150,9 @@ impl Services {
             Some(id) => Some(id.parse::<RunId>().map_err(|error| Fault::field("/before", format!("{error}")))?),
         };
         let problem = given(&filter.problem);
-        let runs = run::list(self.db.pool(), problem.as_deref(), state, before, PAGE).await.map_err(fault)?;
+        let visible = visible_problems(actor);
+        let filter = run::Filter { problem: problem.as_deref(), visible: visible.as_deref(), state, before };
+        let runs = run::list(self.db.pool(), filter, PAGE).await.map_err(fault)?;
         self.summaries(&runs).await
     }
 
@@ -158,14 +172,30 @@ impl Services {
         Ok(present::run(run, version.document.success.metric, &metrics))
     }
 
+    /// The run, if the caller may do that to it; what they do not see is as good as not there.
+    pub(crate) async fn run_for(&self, actor: &Actor, action: Action, id: RunId) -> Result<Run> {
+        let object = format!("run/{id}");
+        self.authorise(actor, action, &object).await?;
+        let found = run::find(self.db.pool(), id).await.map_err(fault)?.ok_or_else(missing)?;
+        self.authorise_on(actor, action, &found.problem, &object).await?;
+        Ok(found)
+    }
+
+    /// Whether the caller may follow what happens to a run.
+    ///
+    /// # Errors
+    /// 404 when there is none, or none for them.
+    pub async fn follow_run(&self, actor: &Actor, id: RunId) -> Result<()> {
+        self.run_for(actor, Action::ReadWorkspace, id).await.map(|_| ())
+    }
+
     /// One run with everything known of it.
     ///
     /// # Errors
     /// 404 when there is none.
     pub async fn run(&self, actor: &Actor, id: RunId) -> Result<RunView> {
-        self.authorise(actor, Action::ReadWorkspace, "run").await?;
         let pool = self.db.pool();
-        let found = run::find(pool, id).await.map_err(fault)?.ok_or_else(missing)?;
+        let found = self.run_for(actor, Action::ReadWorkspace, id).await?;
         let dataset = dataset::find_version(pool, found.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
         let mut steps = step::list(pool, Subject::Dataset(dataset.id.0)).await.map_err(fault)?;
         let own = step::list(pool, Subject::Run(id.0)).await.map_err(fault)?;
@@ -191,7 +221,7 @@ impl Services {
         };
         let metrics = run::metrics(pool, id).await.map_err(fault)?;
         let trials = run::trials(pool, id).await.map_err(fault)?;
-        let may = |action: Action, open: bool, reason: &str| match actor.may(action) {
+        let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
             Ok(()) if !open => Permission::refused(reason),
             Ok(()) => Permission::granted(),
@@ -239,7 +269,10 @@ impl Services {
                 ProblemState::Approved => Some(newest),
                 _ => problem::approved(pool, &newest.slug).await.map_err(fault)?,
             };
-            let Some(approved) = approved else { continue };
+            let Some(approved) = approved.filter(|approved| actor.may_on(Action::LaunchRun, &approved.slug).is_ok())
+            else {
+                continue;
+            };
             let datasets = dataset::list_valid(pool, &approved.slug).await.map_err(fault)?;
             let kind = approved.document.target.kind;
             problems.push(LaunchProblem {
@@ -258,8 +291,8 @@ impl Services {
     /// # Errors
     /// 409 when it has ended.
     pub async fn cancel_run(&self, actor: &Actor, id: RunId) -> Result<()> {
-        self.authorise(actor, Action::CancelRun, &format!("run/{id}")).await?;
-        let tx = self.begin().await?;
+        let run = self.run_for(actor, Action::CancelRun, id).await?;
+        let tx = self.begin_as(actor, Action::CancelRun, Some(&run.problem), &format!("run/{id}")).await?;
         let found = run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
         if found.state.is_final() {
             return Err(Fault::conflict("run_ended", format!("run {id} has ended: {}", found.state)));
@@ -280,8 +313,8 @@ impl Services {
     /// # Errors
     /// 409 unless it failed or was cancelled.
     pub async fn retry_run(&self, actor: &Actor, id: RunId) -> Result<()> {
-        self.authorise(actor, Action::LaunchRun, &format!("run/{id}")).await?;
-        let tx = self.begin().await?;
+        let run = self.run_for(actor, Action::LaunchRun, id).await?;
+        let tx = self.begin_as(actor, Action::LaunchRun, Some(&run.problem), &format!("run/{id}")).await?;
         run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
         run::reopen(&tx, id)
             .await
@@ -291,6 +324,14 @@ impl Services {
         event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;
         commit(tx).await
     }
+}
+
+/// The problems somebody reads whose roles are on single problems alone; none for who reads them all.
+pub(crate) fn visible_problems(actor: &Actor) -> Option<Vec<&str>> {
+    if actor.may_everywhere(Action::ReadWorkspace).is_ok() {
+        return None;
+    }
+    Some(actor.grants.iter().filter_map(|grant| grant.problem.as_deref()).collect())
 }
 
 struct Asked {

@@ -1,11 +1,11 @@
 //! Signing in, and recognising who calls.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
-use millrace_domain::policy::{Actor, Via};
+use millrace_domain::policy::{Actor, Origin, Via};
 use millrace_storage::account::{self, Account};
-use millrace_storage::token;
+use millrace_storage::{credential, token};
 use serde_json::json;
 
 use crate::access::Note;
@@ -21,43 +21,103 @@ const ADDRESS_LIMIT: i64 = 10;
 /// owner out.
 const PAIR_LIMIT: i64 = 5;
 
+/// Whoever showed the right password, or was vouched for elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Whose account.
+    pub account: AccountId,
+    /// Whether the second factor is still owed: the session is then good for showing that alone.
+    pub owes_second_factor: bool,
+}
+
+/// A session that was presented.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented {
+    /// Whose.
+    pub account: AccountId,
+    /// When the password was last shown in it.
+    pub confirmed_at: Option<DateTime<Utc>>,
+}
+
 impl Services {
-    /// Checks address and password; the caller opens the session. Unknown, wrong and disabled get the same answer after the
-    /// same work.
+    /// Checks address and password; the caller opens the session. Unknown, wrong, invited and disabled get the same answer
+    /// after the same work.
     ///
     /// # Errors
     /// 401 for a wrong combination, 429 after too many failures.
-    pub async fn sign_in(&self, email: &str, password: &str, address: &str) -> Result<AccountId> {
+    pub async fn sign_in(&self, email: &str, password: &str, origin: &Origin) -> Result<SignedIn> {
         let email = email.trim().to_lowercase();
-        let pool = self.db.pool();
-        self.throttle(&email, address).await?;
-        let found = account::find_by_email(pool, &email).await.map_err(fault)?;
-        let hash = found.as_ref().map(|account| account.password_hash.clone());
+        let subjects = Subjects::of(&email, origin);
+        self.throttle(&subjects).await?;
+        let found = account::find_by_email(self.db.pool(), &email).await.map_err(fault)?;
+        let hash = found.as_ref().and_then(|account| account.password_hash.clone());
         let typed: String = password.chars().take(129).collect();
-        let right = self.hasher.verify(typed, hash).await?;
-        let Some(account) = found.filter(|account| right && account.disabled_at.is_none()) else {
-            for subject in [format!("address {address}"), format!("pair {email} {address}"), format!("account {email}")]
-            {
-                account::insert_failure(pool, &subject, self.now()).await.map_err(fault)?;
-            }
+        let right = self.hasher.verify(typed.clone(), hash.clone()).await?;
+        let Some(account) = found.clone().filter(|account| right && account.disabled_at.is_none()) else {
+            self.failed(&subjects, origin, found.as_ref()).await?;
             return Err(Fault::new(401, "wrong_credentials", "Not signed in", "address or password is wrong"));
         };
-        let tx = self.begin().await?;
-        let actor = actor_of(&account, Via::Session);
-        self.note(&tx, &actor, Note::new("session.open", format!("account/{}", account.id))).await?;
-        commit(tx).await?;
-        Ok(account.id)
+        if let Some(stronger) = self.hasher.rehash(&typed, hash.as_deref().unwrap_or_default()).await? {
+            account::set_password(self.db.pool(), account.id, &stronger).await.map_err(fault)?;
+        }
+        let owes_second_factor = account.totp_since.is_some();
+        if !owes_second_factor {
+            self.note_sign_in(&account, origin, "password").await?;
+        }
+        Ok(SignedIn { account: account.id, owes_second_factor })
     }
 
-    async fn throttle(&self, email: &str, address: &str) -> Result<()> {
+    /// Writes down that a session is opened.
+    pub(crate) async fn note_sign_in(&self, account: &Account, origin: &Origin, how: &str) -> Result<()> {
+        let tx = self.begin().await?;
+        let actor = Actor { origin: origin.clone(), ..actor_of(account, Via::Session) };
+        let note = Note::new("session.open", format!("account/{}", account.id)).details(json!({ "by": how }));
+        self.note(&tx, &actor, note).await?;
+        commit(tx).await
+    }
+
+    /// Checks the password of somebody who is signed in, before a change that their account rests on; the caller renews the
+    /// session under a new id.
+    ///
+    /// # Errors
+    /// 401 when it is wrong, 429 after too many failures.
+    pub async fn confirm(&self, actor: &Actor, password: &str, code: &str) -> Result<()> {
+        let subjects = Subjects::of(&actor.email, &actor.origin);
+        self.throttle(&subjects).await?;
+        let account = self.own_account(actor).await?;
+        let typed: String = password.chars().take(129).collect();
+        let right = self.hasher.verify(typed, account.password_hash.clone()).await?;
+        if !right {
+            self.failed(&subjects, &actor.origin, Some(&account)).await?;
+            return Err(Fault::new(401, "wrong_credentials", "Not confirmed", "the password is wrong"));
+        }
+        if account.totp_since.is_some() {
+            self.take_code(&account, code, &actor.origin).await?;
+        }
+        let tx = self.begin().await?;
+        self.note(&tx, actor, Note::new("session.confirm", format!("account/{}", account.id))).await?;
+        commit(tx).await
+    }
+
+    pub(crate) async fn own_account(&self, actor: &Actor) -> Result<Account> {
+        account::find(self.db.pool(), actor.account).await.map_err(fault)?.ok_or_else(Fault::unauthenticated)
+    }
+
+    /// Counts a failure and writes it down.
+    pub(crate) async fn failed(&self, subjects: &Subjects, origin: &Origin, account: Option<&Account>) -> Result<()> {
+        let pool = self.db.pool();
+        for (subject, _) in &subjects.0 {
+            credential::insert_failure(pool, subject, self.now()).await.map_err(fault)?;
+        }
+        // What was typed as an address is not kept: it may be a password in the wrong field.
+        let object = account.map_or_else(|| "account".to_owned(), |account| format!("account/{}", account.id));
+        self.note_unrecognised(origin, Note::new("session.refused", object)).await
+    }
+
+    pub(crate) async fn throttle(&self, subjects: &Subjects) -> Result<()> {
         let since = self.now() - Duration::minutes(15);
-        let limits = [
-            (format!("address {address}"), ADDRESS_LIMIT),
-            (format!("pair {email} {address}"), PAIR_LIMIT),
-            (format!("account {email}"), ACCOUNT_LIMIT),
-        ];
-        for (subject, limit) in limits {
-            if account::count_failures(self.db.pool(), &subject, since).await.map_err(fault)? >= limit {
+        for (subject, limit) in &subjects.0 {
+            if credential::count_failures(self.db.pool(), subject, since).await.map_err(fault)? >= *limit {
                 return Err(Fault::new(
                     429,
                     "too_many_failures",
@@ -83,16 +143,21 @@ impl Services {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn recognise_session(&self, account: AccountId) -> Result<Option<Actor>> {
-        let found = account::find(self.db.pool(), account).await.map_err(fault)?;
-        Ok(found.filter(|account| account.disabled_at.is_none()).map(|account| actor_of(&account, Via::Session)))
+    pub async fn recognise_session(&self, session: Presented, origin: Origin) -> Result<Option<Actor>> {
+        let found = account::find(self.db.pool(), session.account).await.map_err(fault)?;
+        Ok(found.filter(|account| account.disabled_at.is_none()).map(|account| Actor {
+            origin,
+            confirmed_at: session.confirmed_at,
+            owes_second_factor: self.owes_set_up(&account),
+            ..actor_of(&account, Via::Session)
+        }))
     }
 
     /// The owner of a token, with the token's scopes.
     ///
     /// # Errors
     /// 401 when it is not one of ours, expired or revoked.
-    pub async fn recognise_token(&self, token: &str) -> Result<Actor> {
+    pub async fn recognise_token(&self, token: &str, origin: Origin) -> Result<Actor> {
         let refused = |detail: &str| Fault::new(401, "invalid_token", "Token refused", detail);
         let hash = token_hash(token)
             .ok_or_else(|| refused("this is not a whole Millrace token; it may be cut or mistyped"))?;
@@ -102,7 +167,15 @@ impl Services {
             .map_err(fault)?
             .ok_or_else(|| refused("this token is unknown, expired or revoked; make a new one on your account page"))?;
         let owner = account::find(pool, token.account).await.map_err(fault)?;
-        owner.map(|owner| actor_of(&owner, Via::Token(token.scopes))).ok_or_else(|| refused("the owner is gone"))
+        let owner = owner.ok_or_else(|| refused("the owner is gone"))?;
+        let owes_second_factor = self.owes_set_up(&owner);
+        Ok(Actor { origin, owes_second_factor, ..actor_of(&owner, Via::Token(token.scopes)) })
+    }
+
+    /// Whether a role of the account demands a second factor that it does not have.
+    pub(crate) fn owes_set_up(&self, account: &Account) -> bool {
+        account.totp_since.is_none()
+            && account.grants.iter().any(|grant| self.settings.second_factor_for.contains(&grant.role))
     }
 
     /// Somebody who works on the host itself, acting as that account.
@@ -119,7 +192,33 @@ impl Services {
     /// # Errors
     /// When the database fails.
     pub async fn forget_failures(&self) -> Result<u64> {
-        account::forget_failures(self.db.pool(), self.now() - Duration::hours(1)).await.map_err(fault)
+        credential::forget_failures(self.db.pool(), self.now() - Duration::hours(1)).await.map_err(fault)
+    }
+}
+
+/// What failures are counted by, each with its limit.
+pub(crate) struct Subjects(Vec<(String, i64)>);
+
+impl Subjects {
+    pub(crate) fn of(email: &str, origin: &Origin) -> Self {
+        let address = origin.address.as_deref().unwrap_or("unknown");
+        // An address is cut, so that a long one costs no space.
+        let email: String = email.chars().take(254).collect();
+        Self(vec![
+            (format!("address {address}"), ADDRESS_LIMIT),
+            (format!("pair {email} {address}"), PAIR_LIMIT),
+            (format!("account {email}"), ACCOUNT_LIMIT),
+        ])
+    }
+
+    /// Of something else than passwords, with limits of its own for a caller's address and for the account.
+    pub(crate) fn named(what: &str, email: &str, origin: &Origin, by_address: i64, by_account: i64) -> Self {
+        let address = origin.address.as_deref().unwrap_or("unknown");
+        Self(vec![(format!("{what} address {address}"), by_address), (format!("{what} account {email}"), by_account)])
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 
@@ -128,12 +227,8 @@ pub(crate) fn actor_of(account: &Account, via: Via) -> Actor {
         account: account.id,
         name: account.name.clone(),
         email: account.email.clone(),
-        roles: account.roles.clone(),
+        grants: account.grants.clone(),
         via,
+        ..Actor::host()
     }
-}
-
-/// Details of an account for the audit trail.
-pub(crate) fn account_details(email: &str, roles: &[millrace_domain::policy::Role]) -> serde_json::Value {
-    json!({ "email": email, "roles": roles })
 }

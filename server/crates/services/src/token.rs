@@ -5,8 +5,9 @@ use millrace_domain::Digest;
 use millrace_domain::clock::Entropy;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor, Scope, Via};
-use millrace_domain::view::{AccountView, Me, TokenView};
+use millrace_domain::view::{AccountView, Me, Permission, TokenView};
 use millrace_storage::token::{self, NewToken};
+use millrace_storage::{account, credential};
 
 use crate::access::Note;
 use crate::credentials::make_token;
@@ -19,7 +20,8 @@ impl Services {
             id: actor.account.to_string(),
             name: actor.name.clone(),
             email: actor.email.clone(),
-            roles: actor.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+            roles: actor.grants.iter().map(ToString::to_string).collect(),
+            owes_second_factor: actor.owes_second_factor,
         }
     }
 
@@ -45,7 +47,18 @@ impl Services {
             expires_at: token.expires_at,
             last_used_at: token.last_used_at,
         });
-        Ok(AccountView { me: Self::me(actor), tokens: tokens.collect() })
+        let account = self.own_account(actor).await?;
+        let codes = credential::count_recovery_codes(self.db.pool(), account.id).await.map_err(fault)?;
+        Ok(AccountView {
+            me: Self::me(actor),
+            tokens: tokens.collect(),
+            sessions: self.own_sessions(actor).await?,
+            has_password: account.password_hash.is_some(),
+            second_factor_since: account.totp_since,
+            recovery_codes: u32::try_from(codes).unwrap_or(0),
+            must_confirm: !self.has_confirmed(actor),
+            may_make_tokens: Permission::from_result(actor.may(Action::ManageOwnTokens)),
+        })
     }
 
     /// Makes a token and gives it, this once.
@@ -55,6 +68,7 @@ impl Services {
     pub async fn create_token(&self, actor: &Actor, name: &str, scopes: &[Scope], days: u32) -> Result<String> {
         if actor.via != Via::Host {
             self.authorise(actor, Action::ManageOwnTokens, "token").await?;
+            self.confirmed(actor)?;
         }
         let name = name.trim();
         if !(1..=100).contains(&name.chars().count()) || name.contains(char::is_control) {
@@ -76,8 +90,14 @@ impl Services {
             scopes,
             expires_at: now + Duration::days(i64::from(days)),
         };
-        let tx = self.begin().await?;
+        let tx = match actor.via {
+            Via::Host => self.begin().await?,
+            _ => self.begin_as(actor, Action::ManageOwnTokens, None, "token").await?,
+        };
         let id = token::insert(&tx, token, now).await.map_err(fault)?;
+        let owner = account::find(&tx, actor.account).await.map_err(fault)?.ok_or_else(Fault::unauthenticated)?;
+        let told = format!("A token named {name} was made for your account. It holds for {days} days.");
+        self.tell_of_change(&tx, &owner, &told, &actor.name).await?;
         let details = serde_json::json!({ "name": name, "scopes": scopes, "days": days, "owner": actor.email });
         self.note(&tx, actor, Note::new("token.create", format!("token/{id}")).details(details)).await?;
         commit(tx).await?;

@@ -59,7 +59,7 @@ impl Serving {
         self.log.dropped()
     }
 
-    fn no_live_model(slug: &str) -> Fault {
+    pub fn no_live_model(slug: &str) -> Fault {
         Fault::new(
             404,
             "no_live_model",

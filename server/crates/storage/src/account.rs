@@ -1,9 +1,8 @@
-//! Accounts, roles and set-up codes.
+//! Accounts, what they were granted, and who they are at another sign-in.
 
 use chrono::{DateTime, Utc};
-use millrace_domain::Digest;
 use millrace_domain::ids::AccountId;
-use millrace_domain::policy::Role;
+use millrace_domain::policy::Grant;
 
 use crate::Result;
 use crate::database::Connection;
@@ -18,10 +17,16 @@ pub struct Account {
     pub email: String,
     /// Name in records.
     pub name: String,
-    /// Argon2id hash in PHC form.
-    pub password_hash: String,
-    /// Its roles.
-    pub roles: Vec<Role>,
+    /// Argon2id hash in PHC form; none until an invitation is taken up, or for who comes by another sign-in.
+    pub password_hash: Option<String>,
+    /// Its roles, and where they hold.
+    pub grants: Vec<Grant>,
+    /// The sealed secret of its second factor.
+    pub totp_sealed: Option<Vec<u8>>,
+    /// Since when the second factor is asked for; none while it is being set up.
+    pub totp_since: Option<DateTime<Utc>>,
+    /// The last time step whose code was taken.
+    pub totp_step: i64,
     /// Since when it may not sign in.
     pub disabled_at: Option<DateTime<Utc>>,
     /// Since when it exists.
@@ -30,13 +35,16 @@ pub struct Account {
 
 impl Record for Account {
     fn read(row: &Row) -> Result<Self> {
-        let roles: Vec<String> = row.json("roles")?;
+        let grants: Vec<String> = row.json("grants")?;
         Ok(Self {
             id: AccountId(row.get("id")?),
             email: row.get("email")?,
             name: row.get("name")?,
             password_hash: row.get("password_hash")?,
-            roles: roles.iter().filter_map(|role| role.parse().ok()).collect(),
+            grants: grants.iter().filter_map(|grant| grant.parse().ok()).collect(),
+            totp_sealed: row.get("totp_sealed")?,
+            totp_since: row.get("totp_since")?,
+            totp_step: row.get("totp_step")?,
             disabled_at: row.get("disabled_at")?,
             created_at: row.get("created_at")?,
         })
@@ -46,8 +54,9 @@ impl Record for Account {
 macro_rules! select_account {
     ($rest:literal) => {
         concat!(
-            "select a.*, coalesce((select jsonb_agg(r.role order by r.role) from account_role r
-                where r.account_id = a.id), '[]') as roles from account a ",
+            "select a.*, coalesce((select jsonb_agg(r.role || coalesce(':' || p.slug, '') order by r.role, p.slug)
+                from account_role r left join problem p on p.id = r.problem_id
+                where r.account_id = a.id), '[]') as grants from account a ",
             $rest
         )
     };
@@ -77,7 +86,7 @@ pub async fn list(db: &impl Connection) -> Result<Vec<Account>> {
     record::all(db, select_account!("order by a.email limit 1000"), values![]).await
 }
 
-/// Makes an account.
+/// Makes an account; without a password hash it can sign in once it has set one.
 ///
 /// # Errors
 /// [`crate::StorageError::Duplicate`] when the address is taken.
@@ -85,28 +94,67 @@ pub async fn insert(
     db: &impl Connection,
     email: &str,
     name: &str,
-    password_hash: &str,
-    roles: &[Role],
+    password_hash: Option<&str>,
+    grants: &[Grant],
     now: DateTime<Utc>,
 ) -> Result<AccountId> {
     const SQL: &str =
         "insert into account (email, name, password_hash, created_at) values ($1, $2, $3, $4) returning id";
-    let id = record::one(db, SQL, values![email.to_lowercase(), name, password_hash, now]).await.map(AccountId)?;
-    set_roles(db, id, roles).await?;
+    let stored = values![email.to_lowercase(), name, password_hash.map(str::to_owned), now];
+    let id = record::one(db, SQL, stored).await.map(AccountId)?;
+    set_grants(db, id, grants).await?;
     Ok(id)
 }
 
 /// Replaces the roles.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn set_roles(db: &impl Connection, id: AccountId, roles: &[Role]) -> Result<()> {
+/// [`crate::StorageError::Conflict`] when a grant names a problem that does not exist.
+pub async fn set_grants(db: &impl Connection, id: AccountId, grants: &[Grant]) -> Result<()> {
     record::execute(db, "delete from account_role where account_id = $1", values![id.0]).await?;
-    for role in roles {
-        const SQL: &str = "insert into account_role (account_id, role) values ($1, $2) on conflict do nothing";
-        record::execute(db, SQL, values![id.0, role.as_str()]).await?;
+    for grant in grants {
+        const SQL: &str = "insert into account_role (account_id, role, problem_id)
+            select $1, $2, p.id from (select 1) one left join problem p on p.slug = $3
+            where $3::text is null or p.id is not null
+            on conflict do nothing";
+        let stored = values![id.0, grant.role.as_str(), grant.problem.clone()];
+        record::guarded(db, "the problem a role was given on", SQL, stored).await?;
     }
     Ok(())
+}
+
+/// The account with its row held until the transaction ends: rights that were read then hold for what the transaction does,
+/// and a change of them waits or comes first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(db: &impl Connection, id: AccountId) -> Result<Option<Account>> {
+    record::execute(db, "select 1 from account where id = $1 for share", values![id.0]).await?;
+    find(db, id).await
+}
+
+/// Takes the account's row for a change of its rights: waits for acts under way, and makes later ones wait.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take(db: &impl Connection, id: AccountId) -> Result<Option<Account>> {
+    record::execute(db, "select 1 from account where id = $1 for update", values![id.0]).await?;
+    find(db, id).await
+}
+
+/// The accounts that may do something to a problem by one of these roles, and may sign in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_with_role(db: &impl Connection, roles: &[&str], problem: &str) -> Result<Vec<Account>> {
+    const SQL: &str = select_account!(
+        "where a.disabled_at is null and exists (select 1 from account_role r
+            left join problem p on p.id = r.problem_id
+            where r.account_id = a.id and (r.problem_id is null or p.slug = $2)
+              and r.role in (select jsonb_array_elements_text($1::jsonb)))
+         order by a.email limit 1000"
+    );
+    record::all(db, SQL, values![serde_json::json!(roles), problem]).await
 }
 
 /// Replaces the password hash.
@@ -125,6 +173,47 @@ pub async fn set_password(db: &impl Connection, id: AccountId, password_hash: &s
 pub async fn disable(db: &impl Connection, id: AccountId, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "update account set disabled_at = coalesce(disabled_at, $2) where id = $1";
     record::guarded(db, "the account", SQL, values![id.0, now]).await
+}
+
+/// Lets a disabled account sign in again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enable(db: &impl Connection, id: AccountId) -> Result<()> {
+    record::guarded(db, "the account", "update account set disabled_at = null where id = $1", values![id.0]).await
+}
+
+/// Changes name and address.
+///
+/// # Errors
+/// [`crate::StorageError::Duplicate`] when the address is taken.
+pub async fn set_identity(db: &impl Connection, id: AccountId, email: &str, name: &str) -> Result<()> {
+    const SQL: &str = "update account set email = $2, name = $3 where id = $1";
+    record::guarded(db, "the account", SQL, values![id.0, email.to_lowercase(), name]).await
+}
+
+/// The account behind a sign-in elsewhere.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_identity(db: &impl Connection, issuer: &str, subject: &str) -> Result<Option<Account>> {
+    const SQL: &str = select_account!("join identity i on i.account_id = a.id where i.issuer = $1 and i.subject = $2");
+    record::optional(db, SQL, values![issuer, subject]).await
+}
+
+/// Remembers who an account is at a sign-in elsewhere.
+///
+/// # Errors
+/// [`crate::StorageError::Duplicate`] when that identity has an account.
+pub async fn insert_identity(
+    db: &impl Connection,
+    id: AccountId,
+    issuer: &str,
+    subject: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "insert into identity (issuer, subject, account_id, created_at) values ($1, $2, $3, $4)";
+    record::execute(db, SQL, values![issuer, subject, id.0, now]).await.map(|_| ())
 }
 
 /// How many accounts exist.
@@ -150,65 +239,6 @@ pub async fn lock_all(db: &impl Connection) -> Result<()> {
 /// When the database fails.
 pub async fn count_admins(db: &impl Connection) -> Result<i64> {
     const SQL: &str = "select count(*) from account a join account_role r on r.account_id = a.id
-        where r.role = 'admin' and a.disabled_at is null";
+        where r.role = 'admin' and r.problem_id is null and a.disabled_at is null";
     record::one(db, SQL, values![]).await
-}
-
-/// Keeps a set-up code by its hash.
-///
-/// # Errors
-/// When the database fails.
-pub async fn insert_setup_code(
-    db: &impl Connection,
-    code_hash: &Digest,
-    now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-) -> Result<()> {
-    const SQL: &str = "insert into setup_code (code_hash, created_at, expires_at) values ($1, $2, $3)";
-    record::execute(db, SQL, values![record::bytes(code_hash), now, expires_at]).await.map(|_| ())
-}
-
-/// Whether the code could be used now.
-///
-/// # Errors
-/// When the database fails.
-pub async fn setup_code_is_open(db: &impl Connection, code_hash: &Digest, now: DateTime<Utc>) -> Result<bool> {
-    const SQL: &str = "select count(*) from setup_code where code_hash = $1 and used_at is null and expires_at > $2";
-    Ok(record::one::<i64>(db, SQL, values![record::bytes(code_hash), now]).await? > 0)
-}
-
-/// Uses a set-up code up; false when it is unknown, used or expired.
-///
-/// # Errors
-/// When the database fails.
-pub async fn use_setup_code(db: &impl Connection, code_hash: &Digest, now: DateTime<Utc>) -> Result<bool> {
-    const SQL: &str = "update setup_code set used_at = $2
-        where code_hash = $1 and used_at is null and expires_at > $2";
-    Ok(record::execute(db, SQL, values![record::bytes(code_hash), now]).await? == 1)
-}
-
-/// Remembers a failed sign-in of a subject (an address or an account).
-///
-/// # Errors
-/// When the database fails.
-pub async fn insert_failure(db: &impl Connection, subject: &str, now: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "insert into sign_in_failure (subject, failed_at) values ($1, $2)";
-    record::execute(db, SQL, values![subject, now]).await.map(|_| ())
-}
-
-/// How many sign-ins of a subject failed since a moment.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count_failures(db: &impl Connection, subject: &str, since: DateTime<Utc>) -> Result<i64> {
-    const SQL: &str = "select count(*) from sign_in_failure where subject = $1 and failed_at > $2";
-    record::one(db, SQL, values![subject, since]).await
-}
-
-/// Forgets failed sign-ins before a moment.
-///
-/// # Errors
-/// When the database fails.
-pub async fn forget_failures(db: &impl Connection, before: DateTime<Utc>) -> Result<u64> {
-    record::execute(db, "delete from sign_in_failure where failed_at < $1", values![before]).await
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use millrace_domain::Digest;
 use millrace_domain::audit::{BrokenChain, Entry, GENESIS, Outcome, Verifier};
+use millrace_domain::policy::Origin;
 
 use crate::database::{Connection, Transaction};
 use crate::record::{self, Record, Row, values};
@@ -23,6 +24,8 @@ pub struct Act<'a> {
     pub digest: Option<Digest>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Where the request came from.
+    pub origin: &'a Origin,
     /// What else is worth keeping.
     pub details: serde_json::Value,
 }
@@ -48,6 +51,8 @@ impl Record for Link {
             object: row.get("object")?,
             digest: row.get::<Option<String>>("digest")?.and_then(|text| text.parse().ok()),
             outcome: if outcome == Outcome::Done.as_str() { Outcome::Done } else { Outcome::Refused },
+            address: row.get("address")?,
+            request: row.get("request")?,
             details: row.get("details")?,
         };
         Ok(Self { entry, hash: row.digest("hash")? })
@@ -76,10 +81,13 @@ pub async fn append(tx: &Transaction, act: Act<'_>, now: DateTime<Utc>) -> Resul
         object: act.object,
         digest: act.digest,
         outcome: act.outcome,
+        address: act.origin.address.clone(),
+        request: act.origin.request.clone(),
         details: act.details,
     };
-    const SQL: &str = "insert into audit (sequence, at, actor, via, action, object, digest, outcome, details, hash)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str =
+        "insert into audit (sequence, at, actor, via, action, object, digest, outcome, details, hash, address, request)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let hash = entry.hash(&previous);
     let stored = values![
         entry.sequence,
@@ -92,6 +100,8 @@ pub async fn append(tx: &Transaction, act: Act<'_>, now: DateTime<Utc>) -> Resul
         entry.outcome.as_str(),
         entry.details.clone(),
         record::bytes(&hash),
+        entry.address.clone(),
+        entry.request.clone(),
     ];
     record::execute(tx, SQL, stored).await?;
     Ok(entry)
@@ -106,6 +116,10 @@ pub struct Filter {
     pub action: Option<String>,
     /// Only objects that begin so.
     pub object: Option<String>,
+    /// Only from this moment on.
+    pub from: Option<DateTime<Utc>>,
+    /// Only before this moment.
+    pub to: Option<DateTime<Utc>>,
     /// Only entries before this sequence number.
     pub before: Option<i64>,
 }
@@ -120,9 +134,18 @@ pub async fn list(db: &impl Connection, filter: &Filter, limit: u32) -> Result<V
           and ($2::text is null or starts_with(action, $2))
           and ($3::text is null or starts_with(object, $3))
           and ($4::bigint is null or sequence < $4)
-        order by sequence desc limit $5";
-    let filter =
-        values![filter.actor.clone(), filter.action.clone(), filter.object.clone(), filter.before, i64::from(limit)];
+          and ($5::timestamptz is null or at >= $5)
+          and ($6::timestamptz is null or at < $6)
+        order by sequence desc limit $7";
+    let filter = values![
+        filter.actor.clone(),
+        filter.action.clone(),
+        filter.object.clone(),
+        filter.before,
+        filter.from,
+        filter.to,
+        i64::from(limit)
+    ];
     record::all(db, SQL, filter).await
 }
 

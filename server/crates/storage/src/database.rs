@@ -56,6 +56,33 @@ impl Database {
         Ok(self.pool.ping().await?)
     }
 
+    /// Whether the role the application works under exists here, and this connection's role may take it on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_application_role(&self) -> Result<bool> {
+        const SQL: &str = "select count(*) from pg_roles where rolname = 'millrace_app'
+            and pg_has_role(current_user, oid, 'member')";
+        Ok(record::one::<i64>(&self.pool, SQL, Vec::new()).await? > 0)
+    }
+
+    /// The same address, its connections working under the application's role.
+    pub fn url_as_application(url: &str) -> String {
+        let mark = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{mark}options[role]=millrace_app")
+    }
+
+    /// Whether this connection could change what must not change: the audit trail, or the schema.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn may_change_history(&self) -> Result<bool> {
+        const SQL: &str = "select count(*) from pg_roles where rolname = current_user and (rolsuper
+            or has_table_privilege('audit', 'update, delete, truncate')
+            or has_schema_privilege('public', 'create'))";
+        Ok(record::one::<i64>(&self.pool, SQL, Vec::new()).await? > 0)
+    }
+
     /// Makes a database of the same server, if it is missing.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::AccountId;
+use millrace_domain::policy::Grant;
 use millrace_domain::run::ReviewDecision;
 
 use crate::Result;
@@ -46,8 +47,16 @@ pub struct Decision {
     pub decision: ReviewDecision,
     /// In their words.
     pub comment: String,
+    /// What the page showed them.
+    pub shown: Option<serde_json::Value>,
+    /// Why they signed although the data cannot show the difference that matters.
+    pub waiver: Option<String>,
     /// When.
     pub decided_at: DateTime<Utc>,
+    /// Their roles, and where they hold, as they are now.
+    pub grants: Vec<Grant>,
+    /// Whether they may sign in now.
+    pub disabled: bool,
 }
 
 impl Record for Decision {
@@ -58,29 +67,51 @@ impl Record for Decision {
             digest: row.digest("digest")?,
             decision: row.word("decision")?,
             comment: row.get("comment")?,
+            shown: row.get("shown")?,
+            waiver: row.get("waiver")?,
             decided_at: row.get("decided_at")?,
+            grants: row.json::<Vec<String>>("grants")?.iter().filter_map(|grant| grant.parse().ok()).collect(),
+            disabled: row.get("disabled")?,
         })
     }
+}
+
+/// A decision to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewDecision<'a> {
+    /// On which digest.
+    pub digest: Digest,
+    /// Who.
+    pub account: AccountId,
+    /// What.
+    pub decision: ReviewDecision,
+    /// In their words.
+    pub comment: &'a str,
+    /// What the page showed them.
+    pub shown: serde_json::Value,
+    /// Why they sign although the data cannot show the difference that matters.
+    pub waiver: Option<&'a str>,
 }
 
 /// Records a decision.
 ///
 /// # Errors
-/// [`crate::StorageError::Duplicate`] for a second approval of one digest by one person.
-pub async fn insert(
-    db: &impl Connection,
-    subject: Subject,
-    digest: &Digest,
-    account: AccountId,
-    decision: ReviewDecision,
-    comment: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    const SQL: &str =
-        "insert into decision (subject_kind, subject_id, digest, account_id, decision, comment, decided_at)
-        values ($1, $2, $3, $4, $5, $6, $7)";
-    let stored =
-        values![subject.kind(), subject.id(), record::bytes(digest), account.0, decision.as_str(), comment, now];
+/// When the database fails.
+pub async fn insert(db: &impl Connection, subject: Subject, new: NewDecision<'_>, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "insert into decision
+            (subject_kind, subject_id, digest, account_id, decision, comment, decided_at, shown, waiver)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let stored = values![
+        subject.kind(),
+        subject.id(),
+        record::bytes(&new.digest),
+        new.account.0,
+        new.decision.as_str(),
+        new.comment,
+        now,
+        new.shown,
+        new.waiver.map(str::to_owned)
+    ];
     record::execute(db, SQL, stored).await.map(|_| ())
 }
 
@@ -89,20 +120,11 @@ pub async fn insert(
 /// # Errors
 /// When the database fails.
 pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Decision>> {
-    const SQL: &str = "select d.*, a.name as account_name from decision d join account a on a.id = d.account_id
+    const SQL: &str = "select d.*, a.name as account_name, a.disabled_at is not null as disabled,
+            coalesce((select jsonb_agg(r.role || coalesce(':' || p.slug, ''))
+                from account_role r left join problem p on p.id = r.problem_id
+                where r.account_id = a.id), '[]') as grants
+        from decision d join account a on a.id = d.account_id
         where d.subject_kind = $1 and d.subject_id = $2 order by d.id limit 1000";
     record::all(db, SQL, values![subject.kind(), subject.id()]).await
-}
-
-/// The approvals that stand: of this digest, given since changes were last requested.
-pub fn standing_approvals(decisions: &[Decision], digest: &Digest) -> Vec<AccountId> {
-    let since = decisions
-        .iter()
-        .rposition(|decision| decision.decision == ReviewDecision::RequestChanges)
-        .map_or(0, |position| position + 1);
-    decisions[since..]
-        .iter()
-        .filter(|decision| decision.decision == ReviewDecision::Approve && decision.digest == *digest)
-        .map(|decision| decision.account)
-        .collect()
 }

@@ -36,6 +36,8 @@ pub struct ProblemVersion {
     pub submitted_at: Option<DateTime<Utc>>,
     /// When it was signed off.
     pub approved_at: Option<DateTime<Utc>>,
+    /// When the sign-off runs out.
+    pub sign_off_ends_at: Option<DateTime<Utc>>,
 }
 
 impl Record for ProblemVersion {
@@ -58,6 +60,7 @@ impl Record for ProblemVersion {
             created_at: row.get("created_at")?,
             submitted_at: row.get("submitted_at")?,
             approved_at: row.get("approved_at")?,
+            sign_off_ends_at: row.get("sign_off_ends_at")?,
         })
     }
 }
@@ -164,12 +167,29 @@ pub async fn list_newest(db: &impl Connection) -> Result<Vec<ProblemVersion>> {
     record::all(db, SQL, values![]).await
 }
 
-/// All versions in review, oldest first.
+/// All versions in review, and signed-off ones whose sign-off has run out, oldest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_in_review(db: &impl Connection) -> Result<Vec<ProblemVersion>> {
-    record::all(db, select_version!("where v.state = 'in_review' order by v.submitted_at limit 200"), values![]).await
+pub async fn list_in_review(db: &impl Connection, now: DateTime<Utc>) -> Result<Vec<ProblemVersion>> {
+    const SQL: &str = select_version!(
+        "where v.state = 'in_review' or (v.state = 'approved' and v.sign_off_ends_at <= $1)
+         order by v.submitted_at limit 200"
+    );
+    record::all(db, SQL, values![now]).await
+}
+
+/// Notes when the sign-off of an approved version runs out; never when that is none.
+///
+/// # Errors
+/// [`StorageError::Conflict`] when it is not approved.
+pub async fn set_sign_off_end(
+    db: &impl Connection,
+    version: ProblemVersionId,
+    ends_at: Option<DateTime<Utc>>,
+) -> Result<()> {
+    const SQL: &str = "update problem_version set sign_off_ends_at = $2 where id = $1 and state = 'approved'";
+    record::guarded(db, "the problem version", SQL, values![version.0, ends_at]).await
 }
 
 /// Moves a version from one state to the next.

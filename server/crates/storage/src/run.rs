@@ -128,26 +128,36 @@ pub async fn find(db: &impl Connection, id: RunId) -> Result<Option<Run>> {
     record::optional(db, select_run!("where r.id = $1"), values![id.0]).await
 }
 
-/// Runs, newest first: of one problem, in one state, before an id, if given. Index: primary key.
+/// Which runs to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter<'a> {
+    /// Only of this problem.
+    pub problem: Option<&'a str>,
+    /// Only of these problems.
+    pub visible: Option<&'a [&'a str]>,
+    /// Only in this state.
+    pub state: Option<RunState>,
+    /// Only before this id.
+    pub before: Option<RunId>,
+}
+
+/// Runs that pass the filter, newest first. Index: primary key.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(
-    db: &impl Connection,
-    problem: Option<&str>,
-    state: Option<RunState>,
-    before: Option<RunId>,
-    limit: u32,
-) -> Result<Vec<Run>> {
+pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: u32) -> Result<Vec<Run>> {
     const SQL: &str = select_run!(
         "where ($1::text is null or p.slug = $1) and ($2::text is null or r.state = $2)
-           and ($3::bigint is null or r.id < $3) order by r.id desc limit $4"
+           and ($3::bigint is null or r.id < $3)
+           and ($5::jsonb is null or p.slug in (select jsonb_array_elements_text($5)))
+         order by r.id desc limit $4"
     );
     let filter = values![
-        problem.map(str::to_owned),
-        state.map(|state| state.as_str().to_owned()),
-        before.map(|id| id.0),
-        i64::from(limit)
+        filter.problem.map(str::to_owned),
+        filter.state.map(|state| state.as_str().to_owned()),
+        filter.before.map(|id| id.0),
+        i64::from(limit),
+        filter.visible.map(|slugs| serde_json::json!(slugs))
     ];
     record::all(db, SQL, filter).await
 }

@@ -12,8 +12,18 @@ use crate::record::{self, Record, Row, values};
 /// An open session.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// Its number; no secret.
+    pub id: i64,
     /// Whose.
     pub account: AccountId,
+    /// Whether the second factor is still owed: such a session is good for nothing else.
+    pub owes_second_factor: bool,
+    /// Network address it was opened from.
+    pub address: String,
+    /// What the browser calls itself.
+    pub agent: String,
+    /// When the person last showed the password (and the second factor, if they have one).
+    pub confirmed_at: Option<DateTime<Utc>>,
     /// Since when.
     pub created_at: DateTime<Utc>,
     /// Last request, to the minute.
@@ -25,7 +35,12 @@ pub struct Session {
 impl Record for Session {
     fn read(row: &Row) -> Result<Self> {
         Ok(Self {
+            id: row.get("id")?,
             account: AccountId(row.get("account_id")?),
+            owes_second_factor: row.get::<String>("stage")? == "second_factor",
+            address: row.get("address")?,
+            agent: row.get("agent")?,
+            confirmed_at: row.get("confirmed_at")?,
             created_at: row.get("created_at")?,
             last_seen_at: row.get("last_seen_at")?,
             expires_at: row.get("expires_at")?,
@@ -33,20 +48,75 @@ impl Record for Session {
     }
 }
 
+/// A session to be opened.
+#[derive(Debug, Clone)]
+pub struct NewSession<'a> {
+    /// Whose.
+    pub account: AccountId,
+    /// Whether the second factor is still owed.
+    pub owes_second_factor: bool,
+    /// Network address it is opened from.
+    pub address: &'a str,
+    /// What the browser calls itself, at most 300 characters of it.
+    pub agent: &'a str,
+    /// When it ends at the latest.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// Opens a session.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(
+pub async fn insert(db: &impl Connection, id_hash: &Digest, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "insert into login_session
+            (id_hash, account_id, created_at, last_seen_at, expires_at, stage, address, agent, confirmed_at)
+        values ($1, $2, $3, $3, $4, $5, $6, $7, case when $5 = 'open' then $3 end)";
+    let stage = if new.owes_second_factor { "second_factor" } else { "open" };
+    let stored = values![
+        record::bytes(id_hash),
+        new.account.0,
+        now,
+        new.expires_at,
+        stage,
+        new.address,
+        new.agent.chars().take(300).collect::<String>()
+    ];
+    record::execute(db, SQL, stored).await.map(|_| ())
+}
+
+/// The open sessions of an account, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
     db: &impl Connection,
-    id_hash: &Digest,
     account: AccountId,
     now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-) -> Result<()> {
-    const SQL: &str = "insert into login_session (id_hash, account_id, created_at, last_seen_at, expires_at)
-        values ($1, $2, $3, $3, $4)";
-    record::execute(db, SQL, values![record::bytes(id_hash), account.0, now, expires_at]).await.map(|_| ())
+    idle_since: DateTime<Utc>,
+) -> Result<Vec<Session>> {
+    const SQL: &str = "select * from login_session where account_id = $1 and revoked_at is null and stage = 'open'
+        and expires_at > $2 and last_seen_at > $3 order by id desc limit 200";
+    record::all(db, SQL, values![account.0, now, idle_since]).await
+}
+
+/// Ends one session of an account by its number; one of somebody else is as good as none.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the account has no such open session.
+pub async fn revoke_numbered(db: &impl Connection, account: AccountId, id: i64, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "update login_session set revoked_at = $3
+        where account_id = $1 and id = $2 and revoked_at is null";
+    record::guarded(db, "the session", SQL, values![account.0, id, now]).await
+}
+
+/// Notes that the person has just shown the password again.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the session has ended.
+pub async fn confirm(db: &impl Connection, id_hash: &Digest, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "update login_session set confirmed_at = $2
+        where id_hash = $1 and revoked_at is null and stage = 'open'";
+    record::guarded(db, "the session", SQL, values![record::bytes(id_hash), now]).await
 }
 
 /// The session of that id, if it is open: not revoked, not expired, seen since `idle_since`, its account not disabled.

@@ -9,10 +9,13 @@ use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::clock::{Clock, Entropy, Surroundings};
 use millrace_domain::ids::AccountId;
-use millrace_domain::policy::{Role, Scope};
-use millrace_services::{Build, Services};
+use millrace_domain::policy::{Grant, Role, Scope};
+use millrace_services::seal::Key;
+use millrace_services::{Services, Settings};
 use millrace_storage::Database;
-use millrace_storage::artifact::ArtifactStore;
+use millrace_storage::artifact::{ArtifactPlace, ArtifactStore};
+use millrace_storage::mail;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::database::TestDatabase;
@@ -29,6 +32,28 @@ pub struct TestApp {
     home: tempfile::TempDir,
     binary: String,
     http: reqwest::Client,
+}
+
+/// A letter of the outbox as its reader gets it.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// What it is about.
+    pub kind: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text, one-time links put in.
+    pub text: String,
+}
+
+impl Letter {
+    /// The path of the link below this one's beginning, for example `/invite`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn link(&self, beginning: &str) -> String {
+        let at = self.text.find(beginning).unwrap_or_else(|| panic!("no link {beginning} in {}", self.text));
+        self.text[at..].split_whitespace().next().unwrap_or_default().to_owned()
+    }
 }
 
 /// A run that has ended.
@@ -59,9 +84,16 @@ impl TestApp {
         let start = Start { binary, database_url: &database.url, home: home.path(), env, arguments };
         let server = Server::serve(&start).await?;
         let db = Database::connect(&database.url, 3).await?;
-        let artifacts = ArtifactStore::open(home.path().join("artifacts")).await?;
-        let build = Build { version: "test".to_owned(), lock_digest: Digest::of("test") };
-        let services = Services::new(db, artifacts, surroundings(), build);
+        let artifacts = ArtifactStore::open(ArtifactPlace::Directory(home.path().join("artifacts"))).await?;
+        let settings = Settings {
+            version: "test".to_owned(),
+            lock_digest: Digest::of("test"),
+            base_url: server.url.clone(),
+            key: server_key(home.path())?,
+            second_factor_for: Vec::new(),
+            elsewhere: None,
+        };
+        let services = Services::new(db, artifacts, surroundings(), settings);
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { server, services, database, home, binary: binary.to_owned(), http })
     }
@@ -105,16 +137,86 @@ impl TestApp {
         }
     }
 
+    /// Runs a statement past the server, as a hand at the database would.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn sql(&self, statement: &str) {
+        self.try_sql(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    /// The same, for a statement that may be refused.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn try_sql(&self, statement: &str) -> Result<(), String> {
+        let done = self.services.db().pool().execute_unprepared(statement).await;
+        done.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// A count past the server.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn count(&self, query: &str) -> i64 {
+        let statement = Statement::from_string(DbBackend::Postgres, query);
+        let row = self.services.db().pool().query_one_raw(statement).await;
+        let row = row.unwrap_or_else(|error| panic!("{query}: {error}"));
+        row.and_then(|row| row.try_get_by_index(0).ok()).unwrap_or_else(|| panic!("{query} gave no number"))
+    }
+
+    /// Where the database is, for connecting in another way.
+    pub fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
+    /// The newest letter of that kind to an address, once it is written.
+    ///
+    /// # Panics
+    /// When none comes within ten seconds.
+    pub async fn letter(&self, to: &str, kind: &str) -> Letter {
+        for _ in 0..100 {
+            let letters = mail::list(self.services.db().pool(), None, 200).await.expect("the outbox can be read");
+            if let Some(mail) = letters.iter().find(|mail| mail.recipient == to && mail.kind == kind) {
+                // The link is forgotten once the letter has gone out into the directory; there it stays.
+                let text = match &mail.sealed_link {
+                    Some(_) => self.services.letter_to_send(mail).map(|(text, _)| text).unwrap_or_default(),
+                    None => self.sent_text(mail.id, kind).unwrap_or_else(|| mail.text_body.clone()),
+                };
+                return Letter { kind: mail.kind.clone(), subject: mail.subject.clone(), text };
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no letter {kind} to {to} was written; the server said: {}", self.server.output());
+    }
+
+    /// The text part of a letter in the directory for mail.
+    fn sent_text(&self, id: i64, kind: &str) -> Option<String> {
+        let path = self.home.path().join("mail").join(format!("{id:08}-{kind}.eml"));
+        let content = std::fs::read_to_string(path).ok()?;
+        let part = content.split("Content-Type: text/plain").nth(1)?.split("\r\n--part-").next()?.to_owned();
+        Some(part.replace("=\r\n", "").replace("=3D", "=").replace("\r\n", "\n"))
+    }
+
+    /// A person with these roles, everywhere or on single problems, signed in.
+    ///
+    /// # Errors
+    /// When they cannot sign in.
+    pub async fn person_with(&self, name: &str, grants: &[Grant]) -> anyhow::Result<Person> {
+        let email = format!("{name}@example.org");
+        let password = format!("a long password of {name}");
+        let id = self.services.add_person_with(&email, name, &password, grants).await?;
+        let person = Person { id, email, password, ..self.anybody() };
+        self.sign_in(person).await
+    }
+
     /// A person with these roles, signed in.
     ///
     /// # Errors
     /// When they cannot sign in.
     pub async fn person(&self, name: &str, roles: &[Role]) -> anyhow::Result<Person> {
-        let email = format!("{name}@example.org");
-        let password = format!("a long password of {name}");
-        let id = self.services.add_person_from_host(&email, name, &password, roles).await?;
-        let person = Person { id, email, password, ..self.anybody() };
-        self.sign_in(person).await
+        let grants: Vec<Grant> = roles.iter().copied().map(Grant::everywhere).collect();
+        self.person_with(name, &grants).await
     }
 
     /// The person in a new session.
@@ -206,6 +308,14 @@ impl TestApp {
         drop(self.server);
         self.database.remove().await;
     }
+}
+
+/// The key that the server made in its home.
+fn server_key(home: &std::path::Path) -> anyhow::Result<Key> {
+    let text = std::fs::read_to_string(home.join("key"))?;
+    let bytes: Vec<u8> =
+        (0..32).map(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16)).collect::<Result<_, _>>()?;
+    Ok(Key::new(&bytes.try_into().map_err(|_| anyhow::anyhow!("the key has 32 bytes"))?))
 }
 
 #[derive(Debug)]

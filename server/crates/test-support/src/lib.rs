@@ -6,11 +6,12 @@
 mod app;
 mod data;
 mod database;
+pub mod mailbox;
 mod person;
 mod server;
 
-pub use app::{Launched, TestApp};
+pub use app::{Launched, Letter, TestApp};
 pub use data::testdata;
 pub use database::TestDatabase;
-pub use person::{Answer, Person};
+pub use person::{Answer, Landed, Person};
 pub use server::Server;

@@ -28,6 +28,29 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// Where a posted form led.
+#[derive(Debug, Clone)]
+pub struct Landed {
+    /// HTTP status.
+    pub status: u16,
+    /// Where it redirects.
+    pub to: String,
+    /// Cookies it sets, whole.
+    pub cookies: Vec<String>,
+    /// Its body.
+    pub text: String,
+}
+
+/// Text as a form sends it.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
 impl Answer {
     /// The stable word of a fault.
     pub fn code(&self) -> &str {
@@ -86,6 +109,52 @@ impl Person {
     /// Sends JSON.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// Posts a form as a browser without scripts does, from a page of this server; gives the status and where it leads.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Landed {
+        let body: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        let request = self
+            .request(Method::POST, action)
+            .header("accept", "text/html")
+            .header("referer", format!("{}{page}", self.url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.join("&"));
+        let response = request.send().await.expect("the server answers");
+        let cookies: Vec<String> = response
+            .headers()
+            .get_all("set-cookie")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .map(str::to_owned)
+            .collect();
+        let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default().to_owned();
+        Landed { status: response.status().as_u16(), to, cookies, text: response.text().await.unwrap_or_default() }
+    }
+
+    /// The same person with the session that an answer opened.
+    pub fn with_session_of(&self, landed: &Landed) -> Self {
+        let cookie = landed.cookies.iter().find(|cookie| cookie.starts_with("millrace="));
+        let cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
+        Self { header: Some(("cookie", cookie)), ..self.clone() }
+    }
+
+    /// The cookie or token they show, as it goes over the wire.
+    pub fn shows(&self) -> &str {
+        self.header.as_ref().map_or("", |(_, value)| value)
+    }
+
+    /// Reads a page.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn page(&self, path: &str) -> (u16, String) {
+        let response = self.request(Method::GET, path).send().await.expect("the server answers");
+        (response.status().as_u16(), response.text().await.unwrap_or_default())
     }
 
     /// Brings a file in.

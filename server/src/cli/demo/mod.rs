@@ -21,9 +21,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::client::{Client, Server};
-use crate::cli::serve::{listen, serve_on};
+use crate::cli::serve::{listen, post, serve_on};
 use crate::cli::verify;
-use crate::config::{Storage, Web};
+use crate::config::{Mail, People, SignInElsewhere, Storage, Web};
 use crate::{outside, wiring};
 
 use person::Person;
@@ -58,16 +58,17 @@ pub struct DemoArgs {
 pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let shutdown = wiring::shutdown_signal()?;
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let web = Web { addr, base_url: None, site: args.site };
+    let web = web(addr, args.site);
     let listener = listen(&web).await?;
     let web = Web { addr: listener.local_addr()?, ..web };
     let storage = Storage { database_url: None, home: args.home, artifacts: None, no_migrate: false };
-    let parts = wiring::open_fresh(&storage, "millrace_demo").await?;
+    let parts = wiring::open_fresh(&storage, "millrace_demo", wiring::Told::by(&web)?).await?;
     let services = parts.services;
     let people = make_people(&services).await?;
     let workers = CancellationToken::new();
     let worker = wiring::worker(&services, "demo", outside::timing());
     let worker = tokio::spawn(worker.run(1, workers.clone()));
+    let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({
         let (services, web, stop) = (services.clone(), web.clone(), stop.clone());
@@ -91,11 +92,31 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     stop.cancel();
     workers.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), post).await;
     server.await??;
     if let Some(cluster) = parts.cluster {
         tokio::task::spawn_blocking(move || cluster.stop()).await??;
     }
     if args.once { cycle } else { Ok(()) }
+}
+
+/// Settings of a server for the demo alone: everything on this machine, mail into a directory.
+fn web(addr: SocketAddr, site: PathBuf) -> Web {
+    Web {
+        addr,
+        site,
+        token_rate: 1_000.0,
+        people: People { base_url: None, key_file: None, second_factor: Vec::new() },
+        mail: Mail { smtp_url: None, mail_from: "Millrace <millrace@localhost.localdomain>".to_owned() },
+        elsewhere: SignInElsewhere {
+            oidc_issuer: None,
+            oidc_client_id: None,
+            oidc_client_secret: None,
+            oidc_name: String::new(),
+            oidc_claim: String::new(),
+            oidc_roles: Vec::new(),
+        },
+    }
 }
 
 async fn make_people(services: &Services) -> anyhow::Result<[Person; 3]> {

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::expr::Expression;
 use crate::metric::{Bound, Metric, TargetKind};
+use crate::policy::Role;
+use crate::review::Quorum;
 
 pub use diff::changes;
 pub use span::Span;
@@ -70,7 +72,7 @@ pub struct ProblemDocument {
     /// When a new model is trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retraining: Option<Retraining>,
-    /// How many approvals are needed.
+    /// Which approvals are needed.
     pub approvals: Approvals,
     /// Who is told.
     pub notify: Notify,
@@ -124,6 +126,9 @@ pub struct Data {
     pub time_format: TimeFormat,
     /// How rows become training, validation and test parts.
     pub split: Split,
+    /// Rows that are expected before there are any, for judging what the test part will be able to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_rows: Option<u64>,
 }
 
 /// How a time is written in the source.
@@ -220,6 +225,9 @@ pub struct Goal {
     /// Its bound.
     #[serde(flatten)]
     pub bound: Bound,
+    /// The smallest difference that matters to the decision, in the metric's unit; only for the success metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest_difference: Option<f64>,
 }
 
 /// A goal on every value of a column.
@@ -350,13 +358,34 @@ pub enum Promote {
     Automatic,
 }
 
-/// How many approvals are needed, each by somebody other than the author.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which approvals are needed, each by somebody other than the author.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approvals {
-    /// For the document itself.
+    /// How many for the document itself.
     pub specification: u32,
-    /// For putting a model version live.
+    /// How many for putting a model version live.
     pub promotion: u32,
+    /// Roles that must be among those who sign the document.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub specification_roles: Vec<Role>,
+    /// Roles that must be among those who approve a promotion.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promotion_roles: Vec<Role>,
+    /// How long a sign-off or an approval holds; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_for: Option<Span>,
+}
+
+impl Approvals {
+    /// What signing the document takes.
+    pub fn of_specification(&self) -> Quorum {
+        Quorum { needed: self.specification, roles: self.specification_roles.clone(), valid_for: self.valid_for }
+    }
+
+    /// What approving a promotion takes.
+    pub fn of_promotion(&self) -> Quorum {
+        Quorum { needed: self.promotion, roles: self.promotion_roles.clone(), valid_for: self.valid_for }
+    }
 }
 
 /// Who is told.

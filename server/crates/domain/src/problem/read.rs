@@ -11,6 +11,7 @@ use super::{
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Direction, Metric, TargetKind};
+use crate::policy::{Action, Role};
 
 /// More features than this are refused.
 const MOST_FEATURES: usize = 1_000;
@@ -57,7 +58,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         table.mistake("aggregates", "windowed aggregates are not computed yet; leave them out");
     }
     let kind = target.as_ref().map(|target| target.kind);
-    let success = table.table("success").and_then(|success| goal(&success, kind, true));
+    let success = table.table("success").and_then(|success| self::success(&success, kind));
     let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, kind, true)).collect();
     let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, kind)).collect();
     let serving = serving(table);
@@ -141,8 +142,9 @@ fn data(table: &Table<'_>) -> Option<Data> {
         None if table.has("split") => None,
         None => Some(Split::Time { validation: 0.15, test: 0.15 }),
     };
+    let expected_rows = table.optional_whole("expected_rows");
     table.close();
-    Some(Data { entity, event_time, time_format: time_format?, split: split? })
+    Some(Data { entity, event_time, time_format: time_format?, split: split?, expected_rows })
 }
 
 fn split(table: &Table<'_>) -> Option<Split> {
@@ -237,6 +239,15 @@ fn feature(table: &Table<'_>) -> Option<Feature> {
     })
 }
 
+fn success(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Goal> {
+    let smallest_difference = table.optional_number("smallest_difference");
+    if smallest_difference.is_some_and(|difference| difference <= 0.0) {
+        table.mistake("smallest_difference", "must be greater than 0: it is the smallest difference that matters");
+    }
+    let goal = goal(table, kind, true)?;
+    Some(Goal { smallest_difference, ..goal })
+}
+
 fn goal(table: &Table<'_>, kind: Option<TargetKind>, closes: bool) -> Option<Goal> {
     let metric = table.word::<Metric>("metric", METRICS);
     if let (Some(metric), Some(kind)) = (metric, kind)
@@ -276,7 +287,7 @@ fn goal(table: &Table<'_>, kind: Option<TargetKind>, closes: bool) -> Option<Goa
     if closes {
         table.close();
     }
-    Some(Goal { metric: metric?, bound: bound? })
+    Some(Goal { metric: metric?, bound: bound?, smallest_difference: None })
 }
 
 fn slice(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Slice> {
@@ -394,12 +405,55 @@ fn retraining(table: &Table<'_>) -> Option<Retraining> {
 
 fn approvals(table: &Table<'_>) -> Option<Approvals> {
     let Some(approvals) = table.optional_table("approvals") else {
-        return (!table.has("approvals")).then_some(Approvals { specification: 1, promotion: 1 });
+        return (!table.has("approvals")).then(|| Approvals {
+            specification: 1,
+            promotion: 1,
+            specification_roles: Vec::new(),
+            promotion_roles: Vec::new(),
+            valid_for: None,
+        });
     };
     let specification = approvals.number_in("specification", 1.0, 20.0, Some(1.0));
     let promotion = approvals.number_in("promotion", 1.0, 20.0, Some(1.0));
+    let specification_roles = reviewing_roles(&approvals, "specification_roles", Action::ReviewProblem);
+    let promotion_roles = reviewing_roles(&approvals, "promotion_roles", Action::ReviewModel);
+    let valid_for = approvals.optional_span("valid_for");
+    if valid_for.is_some_and(|span| span.seconds() < 3_600) {
+        approvals.mistake("valid_for", "must be at least 1h: a sign-off that runs out sooner stops its own run");
+    }
     approvals.close();
-    Some(Approvals { specification: specification? as u32, promotion: promotion? as u32 })
+    let approvals = Approvals {
+        specification: specification? as u32,
+        promotion: promotion? as u32,
+        specification_roles,
+        promotion_roles,
+        valid_for,
+    };
+    for (key, needed, roles) in [
+        ("specification", approvals.specification, &approvals.specification_roles),
+        ("promotion", approvals.promotion, &approvals.promotion_roles),
+    ] {
+        if roles.len() > needed as usize {
+            table.mistake("approvals", format!("{key} = {needed} is fewer than its {} roles", roles.len()));
+        }
+    }
+    Some(approvals)
+}
+
+/// Roles that may do the reviewing, each once.
+fn reviewing_roles(table: &Table<'_>, key: &'static str, action: Action) -> Vec<Role> {
+    let mut roles = Vec::new();
+    for word in table.optional_texts(key).unwrap_or_default() {
+        match word.parse::<Role>() {
+            Ok(role) if action.roles().contains(&role) && !roles.contains(&role) => roles.push(role),
+            Ok(role) if roles.contains(&role) => table.mistake(key, format!("{role} stands twice")),
+            _ => {
+                let may: Vec<&str> = action.roles().iter().map(|role| role.as_str()).collect();
+                table.mistake(key, format!("{word:?} may not {}; {} may", action.title(), may.join(" and ")));
+            }
+        }
+    }
+    roles
 }
 
 fn notify(table: &Table<'_>) -> Notify {

@@ -61,14 +61,16 @@ impl ProblemState {
         }
     }
 
-    /// After an approval: approved once `given` reaches `needed`.
+    /// After an approval: approved once the review is complete. A signed-off version is signed again when its sign-off has
+    /// run out.
     ///
     /// # Errors
-    /// Unless the version is in review.
-    pub const fn approve(self, given: u32, needed: u32) -> Result<Self, TransitionRefused> {
+    /// Unless the version is in review, or approved with its sign-off run out.
+    pub const fn approve(self, complete: bool, has_run_out: bool) -> Result<Self, TransitionRefused> {
         match self {
-            Self::InReview if given >= needed => Ok(Self::Approved),
+            Self::InReview if complete => Ok(Self::Approved),
             Self::InReview => Ok(Self::InReview),
+            Self::Approved if has_run_out => Ok(Self::Approved),
             state => Err(TransitionRefused { state, act: "be approved" }),
         }
     }
@@ -112,14 +114,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_approval_of_two_leaves_it_in_review() {
-        assert_eq!(ProblemState::InReview.approve(1, 2), Ok(ProblemState::InReview));
+    fn an_incomplete_review_leaves_it_in_review() {
+        assert_eq!(ProblemState::InReview.approve(false, false), Ok(ProblemState::InReview));
     }
 
     #[test]
     fn a_draft_cannot_be_approved() {
-        let refusal = ProblemState::Draft.approve(9, 1).unwrap_err();
+        let refusal = ProblemState::Draft.approve(true, false).unwrap_err();
         assert_eq!(refusal.to_string(), "a version that is a draft cannot be approved");
+    }
+
+    #[test]
+    fn a_signed_off_version_is_signed_again_only_when_its_sign_off_ran_out() {
+        assert!(ProblemState::Approved.approve(true, false).is_err());
+        assert_eq!(ProblemState::Approved.approve(true, true), Ok(ProblemState::Approved));
     }
 
     #[test]

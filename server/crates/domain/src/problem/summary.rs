@@ -2,6 +2,7 @@
 
 use super::{Definition, ProblemDocument, Promote, Split};
 use crate::metric::{Bound, TargetKind};
+use crate::policy::Role;
 
 impl ProblemDocument {
     /// What is being signed, one sentence a line.
@@ -22,6 +23,9 @@ impl ProblemDocument {
                 words(self.success.bound)
             ),
         ];
+        if let Some(difference) = self.success.smallest_difference {
+            lines.push(format!("A difference of {difference} in it is the smallest that matters."));
+        }
         for guardrail in &self.guardrails {
             lines.push(format!("Besides, its {} must be {}.", guardrail.metric.title(), words(guardrail.bound)));
         }
@@ -46,10 +50,15 @@ impl ProblemDocument {
             });
         }
         lines.push(format!(
-            "{} to sign this document, {} to put a model live; nobody approves their own work.",
+            "{} to sign this document{}, {} to put a model live{}; nobody approves their own work.",
             count(self.approvals.specification as usize, "approval"),
-            count(self.approvals.promotion as usize, "approval")
+            among(&self.approvals.specification_roles),
+            count(self.approvals.promotion as usize, "approval"),
+            among(&self.approvals.promotion_roles)
         ));
+        if let Some(valid_for) = self.approvals.valid_for {
+            lines.push(format!("A signature holds for {valid_for}; after that it has to be given again."));
+        }
         lines
     }
 
@@ -85,6 +94,11 @@ impl ProblemDocument {
             ),
         }
     }
+}
+
+fn among(roles: &[Role]) -> String {
+    let titles: Vec<String> = roles.iter().map(|role| format!("one by {}", role.with_article())).collect();
+    if titles.is_empty() { String::new() } else { format!(" ({})", titles.join(", ")) }
 }
 
 fn words(bound: Bound) -> String {

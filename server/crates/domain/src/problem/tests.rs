@@ -73,7 +73,10 @@ fn mistakes(text: &str) -> Vec<(String, String)> {
 fn the_documented_example_is_valid() {
     let document = ProblemDocument::parse(TAXI).unwrap();
     assert_eq!(document.features.len(), 2);
-    assert_eq!(document.success, Goal { metric: Metric::RocAuc, bound: Bound::AtLeast(0.7) });
+    assert_eq!(
+        document.success,
+        Goal { metric: Metric::RocAuc, bound: Bound::AtLeast(0.7), smallest_difference: None }
+    );
 }
 
 #[test]

@@ -81,9 +81,20 @@ fn computes(
     let expected = format!("{} gives {wanted}", expression.text());
     match expression.bind(dataset.schema()) {
         Ok(bound) if fits(bound.value_type()) => check.passed(expected, format!("it gives a {}", bound.value_type())),
-        Ok(bound) => check.failed(expected, format!("it gives a {}{}", bound.value_type(), advice(bound.value_type()))),
+        Ok(bound) => match empty_column(dataset, expression) {
+            Some(empty) => check.failed(expected, format!("the column {empty:?} has no value in any row")),
+            None => check.failed(expected, format!("it gives a {}{}", bound.value_type(), advice(bound.value_type()))),
+        },
         Err(error) => check.failed(expected, unbound(&error, dataset)),
     }
+}
+
+/// A column that the expression reads and that holds nothing: its type is a guess, and a wrong type not the trouble.
+fn empty_column(dataset: &Dataset, expression: &Expression) -> Option<String> {
+    let is_empty = |name: &String| {
+        dataset.slot(name).is_some_and(|slot| dataset.cells(slot).missing() == dataset.rows() && dataset.rows() > 0)
+    };
+    expression.columns().into_iter().map(|name| name.to_string()).find(is_empty)
 }
 
 /// How to make a number of it.

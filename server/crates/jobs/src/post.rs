@@ -1,0 +1,250 @@
+//! The post: takes letters out of the outbox and sends them, by SMTP or, where none is configured, into a directory.
+//!
+//! A letter is claimed under a lease and keeps its Message-ID however often it is tried. A failure that may pass is tried again
+//! after a growing pause for three days; one that will not (no such mailbox) is final at once and shown to admins. Between the
+//! server's acceptance and our note of it a crash can make a letter go out twice, with the same Message-ID (RFC 1047).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use millrace_domain::Digest;
+use millrace_services::Services;
+use millrace_storage::StorageError;
+use millrace_storage::mail::{self, Mail};
+use tokio_util::sync::CancellationToken;
+
+/// A sender that dies lets go of its letter after this time.
+const LEASE: TimeDelta = TimeDelta::minutes(2);
+/// One conversation with the mail server.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// The longest pause between two attempts, so that a server that comes back gets everything within minutes.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(4);
+/// A letter that could not be sent for so long is given up.
+const GIVE_UP: TimeDelta = TimeDelta::days(3);
+/// Letters are looked for so often, besides when one is announced.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Where letters go.
+#[derive(Debug, Clone)]
+pub struct PostSettings {
+    /// `smtp://…` or `smtps://…`; into the directory when absent.
+    pub smtp_url: Option<String>,
+    /// Whom letters come from.
+    pub from: String,
+    /// Directory for letters where there is no mail server.
+    pub directory: PathBuf,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PostSettingsError(String);
+
+enum Route {
+    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Directory(PathBuf),
+}
+
+/// Why a letter did not go out.
+struct Undelivered {
+    reason: String,
+    is_final: bool,
+}
+
+/// The sender.
+pub struct Post {
+    services: Services,
+    from: Mailbox,
+    route: Route,
+}
+
+impl Post {
+    /// A sender for these settings.
+    ///
+    /// # Errors
+    /// When an address is not understood, or a password would travel in the clear.
+    pub fn new(services: Services, settings: &PostSettings) -> Result<Self, PostSettingsError> {
+        let from = settings.from.parse().map_err(|error| {
+            PostSettingsError(format!("MILLRACE_MAIL_FROM {:?} is no mailbox: {error}", settings.from))
+        })?;
+        let route = match &settings.smtp_url {
+            None => Route::Directory(settings.directory.clone()),
+            Some(url) => Route::Smtp(Box::new(transport(url)?)),
+        };
+        Ok(Self { services, from, route })
+    }
+
+    /// Sends letters until told to stop.
+    pub async fn run(self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let mut announced = self.services.db().listen(&["millrace_mail"]).await.ok();
+            loop {
+                while self.send_next().await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "the outbox could not be read");
+                    false
+                }) {}
+                let heard = tokio::select! {
+                    heard = async {
+                        match &mut announced {
+                            Some(announced) => announced.next().await.is_ok(),
+                            None => std::future::pending().await,
+                        }
+                    } => heard,
+                    () = tokio::time::sleep(LOOK) => announced.is_some(),
+                    () = shutdown.cancelled() => return,
+                };
+                if !heard {
+                    break;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.services.surroundings().now()
+    }
+
+    /// Sends the letter that is due next; whether there was one.
+    async fn send_next(&self) -> Result<bool, StorageError> {
+        let pool = self.services.db().pool();
+        let Some(letter) = mail::claim(pool, self.now(), self.now() + LEASE).await? else { return Ok(false) };
+        match self.deliver(&letter).await {
+            Ok(()) => mail::sent(pool, &letter, self.now()).await?,
+            Err(Undelivered { reason, is_final }) => {
+                let old = letter.created_at + GIVE_UP < self.now();
+                let again = (!is_final && !old).then(|| self.now() + pause(letter.attempt));
+                tracing::warn!(letter = letter.id, %reason, tried_again = again.is_some(), "a letter was not sent");
+                metrics::counter!("millrace_mail_failures").increment(1);
+                mail::failed(pool, &letter, &reason, again).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn deliver(&self, letter: &Mail) -> Result<(), Undelivered> {
+        let message = self.message(letter)?;
+        match &self.route {
+            Route::Smtp(transport) => transport
+                .send(message)
+                .await
+                .map(|_| ())
+                .map_err(|error| Undelivered { is_final: error.is_permanent(), reason: told(&error) }),
+            Route::Directory(directory) => keep(directory, letter, &message.formatted()).await.map_err(|error| {
+                Undelivered { reason: format!("{} cannot be written: {error}", directory.display()), is_final: false }
+            }),
+        }
+    }
+
+    fn message(&self, letter: &Mail) -> Result<Message, Undelivered> {
+        let hopeless = |reason: String| Undelivered { reason, is_final: true };
+        let (text, html) = self
+            .services
+            .letter_to_send(letter)
+            .ok_or_else(|| hopeless("its link was sealed under another key than this server's".to_owned()))?;
+        let to: Mailbox =
+            letter.recipient.parse().map_err(|error| hopeless(format!("its address is none: {error}")))?;
+        let part = |kind, body| SinglePart::builder().header(kind).body(body);
+        let parts = MultiPart::alternative()
+            .boundary(format!("part-{}", Digest::of(&letter.message_id).short()))
+            .singlepart(part(ContentType::TEXT_PLAIN, text))
+            .singlepart(part(ContentType::TEXT_HTML, html));
+        Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(letter.subject.clone())
+            .date(letter.created_at.into())
+            .message_id(Some(format!("<{}>", letter.message_id)))
+            .header(AutoSubmitted)
+            .multipart(parts)
+            .map_err(|error| hopeless(format!("it could not be put together: {error}")))
+    }
+}
+
+/// RFC 3834: out-of-office replies are not sent to it.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+fn transport(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, PostSettingsError> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (credentials, host) = authority.rsplit_once('@').map_or((None, authority), |(who, host)| (Some(who), host));
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let stays_here = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+    if credentials.is_some() && scheme == "smtp" && !url.contains("tls=required") && !stays_here {
+        return Err(PostSettingsError(format!(
+            "MILLRACE_SMTP_URL would send its password in the clear to {name}: write smtps://…, or smtp://…?tls=required"
+        )));
+    }
+    let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|error| {
+        PostSettingsError(format!("MILLRACE_SMTP_URL is not like smtps://user:password@mail.example.org: {error}"))
+    })?;
+    Ok(builder.timeout(Some(PATIENCE)).build())
+}
+
+/// What the mail server said, and what was beneath it.
+fn told(error: &smtp::Error) -> String {
+    use std::error::Error;
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// Half a minute, then twice as long each time, up to four minutes.
+fn pause(attempt: i32) -> TimeDelta {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(10);
+    LONGEST_PAUSE.min(TimeDelta::seconds(30 << doublings))
+}
+
+/// Writes a letter whole or not at all. It may hold a one-time link: only this account reads it.
+async fn keep(directory: &std::path::Path, letter: &Mail, content: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    tokio::fs::create_dir_all(directory).await?;
+    let path = directory.join(format!("{:08}-{}.eml", letter.id, letter.kind));
+    let draft = path.with_extension("draft");
+    tokio::fs::write(&draft, content).await?;
+    tokio::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600)).await?;
+    tokio::fs::rename(&draft, &path).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_never_travels_in_the_clear() {
+        for url in ["smtp://user:pass@mail.example.org", "smtp://user:pass@mail.example.org:25?tls=opportunistic"] {
+            assert!(transport(url).is_err_and(|error| error.to_string().contains("in the clear")), "{url}");
+        }
+        for url in ["smtps://user:pass@mail.example.org", "smtp://user:pass@mail.example.org?tls=required"] {
+            assert!(transport(url).is_ok(), "{url}");
+        }
+        assert!(transport("smtp://localhost:2525").is_ok());
+    }
+
+    #[test]
+    fn pauses_grow_to_four_minutes() {
+        let seconds: Vec<i64> = (1..7).map(|attempt| pause(attempt).num_seconds()).collect();
+        assert_eq!(seconds, [30, 60, 120, 240, 240, 240]);
+    }
+}

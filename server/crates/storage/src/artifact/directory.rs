@@ -1,0 +1,106 @@
+//! Artifacts in a directory: a file is written beside its place, synced, and renamed into it.
+
+use std::io::{ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use millrace_domain::Digest;
+use tokio::io::AsyncWriteExt;
+
+#[derive(Debug, Clone)]
+pub(super) struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    pub(super) async fn open(root: PathBuf) -> Result<Self> {
+        tokio::fs::create_dir_all(&root).await?;
+        Ok(Self { root })
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let (first, rest) = super::name(digest);
+        self.root.join(first).join(rest)
+    }
+
+    pub(super) async fn write(&self, digest: &Digest, content: &Bytes) -> Result<()> {
+        let path = self.path(digest);
+        let directory = path.parent().unwrap_or(&self.root).to_owned();
+        tokio::fs::create_dir_all(&directory).await?;
+        let draft = directory.join(format!("{}.{}.draft", digest.short(), std::process::id()));
+        if let Err(error) = write_synced(&draft, content).await {
+            // The draft is worthless; failing to remove it as well leaves only a stray file that `verify` reports.
+            let _ = tokio::fs::remove_file(&draft).await;
+            return Err(error);
+        }
+        tokio::fs::rename(&draft, &path).await?;
+        tokio::fs::File::open(&directory).await?.sync_all().await
+    }
+
+    pub(super) async fn read(&self, digest: &Digest) -> Result<Option<Bytes>> {
+        match tokio::fs::read(self.path(digest)).await {
+            Ok(content) => Ok(Some(content.into())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+async fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = tokio::fs::File::create(path).await?;
+    file.write_all(content).await?;
+    file.flush().await?;
+    file.sync_all().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StorageError;
+    use crate::artifact::{ArtifactPlace, ArtifactStore};
+
+    async fn store() -> (tempfile::TempDir, ArtifactStore, Directory) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("artifacts");
+        let store = ArtifactStore::open(ArtifactPlace::Directory(root.clone())).await.unwrap();
+        (directory, store, Directory { root })
+    }
+
+    #[tokio::test]
+    async fn what_was_put_is_read_back() {
+        let (_directory, store, _) = store().await;
+        let digest = store.put(Bytes::from_static(b"weights")).await.unwrap();
+        assert_eq!(store.get(&digest).await.unwrap(), Bytes::from_static(b"weights"));
+    }
+
+    #[tokio::test]
+    async fn a_flipped_bit_is_refused() {
+        let (_directory, store, files) = store().await;
+        let digest = store.put(Bytes::from_static(b"weights")).await.unwrap();
+        std::fs::write(files.path(&digest), b"weightz").unwrap();
+        assert!(matches!(store.get(&digest).await, Err(StorageError::Corrupt { .. })));
+    }
+
+    #[tokio::test]
+    async fn putting_again_mends_a_damaged_file() {
+        let (_directory, store, files) = store().await;
+        let digest = store.put(Bytes::from_static(b"weights")).await.unwrap();
+        std::fs::write(files.path(&digest), b"").unwrap();
+        store.put(Bytes::from_static(b"weights")).await.unwrap();
+        assert!(store.get(&digest).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_is_named() {
+        let (_directory, store, _) = store().await;
+        let error = store.get(&Digest::of("nothing")).await.unwrap_err();
+        assert!(error.to_string().contains("the file is missing"));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_leaves_nothing_behind() {
+        // /dev/full answers every write as a full disk does.
+        let error: StorageError = write_synced(Path::new("/dev/full"), b"weights").await.unwrap_err().into();
+        assert!(matches!(error, StorageError::Full(_)));
+    }
+}

@@ -1,0 +1,154 @@
+//! Letters: asked for by acts, kept in an outbox, sent in a real SMTP conversation.
+
+use std::time::Duration;
+
+use millrace_test_support::mailbox::{Answer, Mailbox};
+use serde_json::json;
+
+use crate::{Team, document, team, team_with};
+
+async fn with_mailbox() -> (Team, Mailbox) {
+    let mailbox = Mailbox::open().await.unwrap();
+    let env = [("MILLRACE_SMTP_URL", mailbox.url.as_str()), ("MILLRACE_BASE_URL", "http://127.0.0.1:1")];
+    let team = team_with(&env).await;
+    (team, mailbox)
+}
+
+async fn eventually(mailbox: &Mailbox, count: usize) -> Vec<millrace_test_support::mailbox::Delivered> {
+    for _ in 0..150 {
+        if mailbox.delivered().len() >= count {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    mailbox.delivered()
+}
+
+#[tokio::test]
+async fn a_review_request_goes_out_to_everybody_who_may_approve_and_nobody_else() {
+    let (team, mailbox) = with_mailbox().await;
+    let colleague = team.app.person("colleague", &[millrace_domain::policy::Role::MlEngineer]).await.unwrap();
+    team.in_review(&document("asked")).await;
+    let letters = eventually(&mailbox, 2).await;
+    let mut to: Vec<&str> = letters.iter().map(|letter| letter.to.as_str()).collect();
+    to.sort_unstable();
+    assert_eq!(to, [colleague.email.as_str(), team.stakeholder.email.as_str()]);
+    let letter = &letters[0];
+    assert_eq!(letter.header("Subject"), Some("Please review asked: Is it big"));
+    assert_eq!(letter.header("Auto-Submitted"), Some("auto-generated"));
+    for part in ["text/plain", "text/html", "/problems/asked/v/1?tab=review", "Is it big"] {
+        assert!(letter.content.replace("=\r\n", "").replace("=3D", "=").contains(part), "{part}: {}", letter.content);
+    }
+    assert_eq!(team.app.count("select count(*) from mail where state = 'sent'").await, 2);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_letter_that_was_put_off_goes_out_later_under_the_same_message_id() {
+    let (team, mailbox) = with_mailbox().await;
+    mailbox.answer(Answer::Drop);
+    team.in_review(&document("later")).await;
+    let first = eventually(&mailbox, 1).await;
+    for _ in 0..100 {
+        if team.app.count("select count(*) from mail where state = 'queued' and last_error is not null").await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (_, home) = team.admin.page("/").await;
+    assert!(home.contains("could not be sent"), "admins are told");
+    let (_, list) = team.admin.page("/mail").await;
+    assert!(list.contains("Please review later"), "{list}");
+    mailbox.answer(Answer::Take);
+    team.app.sql("update mail set next_at = now()").await;
+    let both = eventually(&mailbox, 2).await;
+    assert_eq!(both.len(), 2);
+    assert!(both[0].header("Message-ID").is_some_and(|id| Some(id) == both[1].header("Message-ID")));
+    assert_eq!(first.len(), 1);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_mailbox_that_does_not_exist_is_final_and_others_get_their_letters() {
+    let (team, mailbox) = with_mailbox().await;
+    mailbox.answer(Answer::Never);
+    team.in_review(&document("never")).await;
+    for _ in 0..100 {
+        if team.app.count("select count(*) from mail where state = 'failed'").await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    mailbox.answer(Answer::Take);
+    team.in_review(&document("other")).await;
+    let letters = eventually(&mailbox, 1).await;
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0].header("Subject").is_some_and(|subject| subject.contains("other")));
+    let id = team.app.count("select id from mail where state = 'failed'").await;
+    let (_, page) = team.admin.page(&format!("/mail/{id}")).await;
+    assert!(page.contains("550") && page.contains("Try again"), "{page}");
+    team.admin.submit(&format!("/mail/{id}"), "/fn/retry_mail", &[("number", &id.to_string())]).await;
+    assert_eq!(eventually(&mailbox, 2).await.len(), 2);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_one_time_link_is_readable_in_the_letter_alone() {
+    let (team, mailbox) = with_mailbox().await;
+    let fields = [("email", "new@example.org"), ("name", "New"), ("roles[]", "stakeholder")];
+    team.admin.submit("/people?invite=1", "/fn/invite_person", &fields).await;
+    let letters = eventually(&mailbox, 1).await;
+    let content = letters[0].content.replace("=\r\n", "").replace("=3D", "=");
+    let code = content.split("/invite?code=").nth(1).unwrap().split_whitespace().next().unwrap();
+    for _ in 0..50 {
+        if team.app.count("select count(*) from mail where state = 'sent'").await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(team.app.count(&format!("select count(*) from mail m where m::text like '%{code}%'")).await, 0);
+    assert_eq!(team.app.count("select count(*) from mail where sealed_link is not null").await, 0);
+    let (_, page) = team.admin.page("/mail/1").await;
+    assert!(page.contains("the link stands in the letter alone") && !page.contains(code), "{page}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn without_a_mail_server_letters_lie_in_a_directory_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let team = team().await;
+    team.in_review(&document("kept")).await;
+    let directory = team.app.home().join("mail");
+    let mut files = Vec::new();
+    for _ in 0..100 {
+        files = std::fs::read_dir(&directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+            .collect();
+        if !files.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(files.len(), 1);
+    assert_eq!(std::fs::metadata(&files[0]).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(&files[0]).unwrap().contains("Subject: Please review kept"));
+    assert_eq!(team.stakeholder.page("/mail").await.0, 403);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_title_with_line_breaks_adds_no_header() {
+    let (team, mailbox) = with_mailbox().await;
+    let mut titled = document("breaks");
+    titled["title"] = json!("Is it big\r\nBcc: everybody@example.org");
+    let refused = team.engineer.post("/api/v1/problems", titled).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    let fields = [("email", "new@example.org\r\nBcc: x@example.org"), ("name", "New"), ("roles[]", "stakeholder")];
+    assert!(team.admin.submit("/people?invite=1", "/fn/invite_person", &fields).await.to.contains("kept="));
+    assert!(mailbox.delivered().is_empty());
+    team.app.remove().await;
+}
