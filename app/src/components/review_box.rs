@@ -66,7 +66,19 @@ pub fn ReviewBox(
 /// What the review still needs: roles with their state, whom it waits for, and until when it holds.
 #[component]
 fn Missing(review: ReviewView) -> impl IntoView {
-    let ReviewView { complete, roles, ends_at, valid_for, waiting_for, .. } = review;
+    let ReviewView { complete, needed, given, roles, ends_at, valid_for, waiting_for, .. } = review;
+    let still = (needed as usize).saturating_sub(given as usize);
+    let short = (!complete && !waiting_for.is_empty() && waiting_for.len() < still).then(|| {
+        view! {
+            <p class="callout" data-kind="warning">
+                {format!(
+                    "{} still needed, and {} may give one: someone else has to get the role, or the document has to ask for fewer.",
+                    counted(still as u64, "approval is", "approvals are"),
+                    counted(waiting_for.len() as u64, "person", "people"),
+                )}
+            </p>
+        }
+    });
     let roles = (!roles.is_empty()).then(|| {
         let items = roles.into_iter().map(|role| view! { <Required role/> }).collect_view();
         view! { <ul class="checks" aria-label="Required roles">{items}</ul> }
@@ -84,6 +96,7 @@ fn Missing(review: ReviewView) -> impl IntoView {
         (None, None) => None,
     };
     view! {
+        {short}
         {roles}
         {waiting}
         {holds}

@@ -32,7 +32,7 @@ pub fn TextArea(
 ) -> impl IntoView {
     view! {
         <textarea
-            class=if code { "input mono" } else { "input" }
+            class=if code { "input input-code" } else { "input" }
             id=name
             name=name
             rows=rows

@@ -37,7 +37,7 @@ fn Letter(letter: MailView, retry: PageForm<RetryMail>) -> impl IntoView {
         <PageHeader title=line.subject crumbs=vec![("Mail".to_owned(), "/mail".to_owned())] state=line.state/>
         <div class="split">
             <section class="card split-main" aria-label="Text">
-                <div class="card-body"><pre class="code" tabindex="0"><code>{text}</code></pre></div>
+                <div class="card-body"><pre class="code code-wrap" tabindex="0"><code>{text}</code></pre></div>
             </section>
             <aside class="split-side card">
                 <div class="card-body stack">

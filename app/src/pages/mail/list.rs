@@ -79,7 +79,7 @@ fn LetterRow(line: MailLine) -> impl IntoView {
             <td data-label="About">{state_words(&line.kind)}</td>
             <td data-label="State"><StateBadge state=line.state/></td>
             <td data-label="Written"><Moment at=line.created_at/></td>
-            <td class="muted" data-label="What is wrong">{line.last_error.unwrap_or_default()}</td>
+            <td class="muted" data-label="What is wrong">{line.last_error}</td>
         </tr>
     }
 }

@@ -4,6 +4,7 @@ use millrace_domain::digest::Digest;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
 use millrace_domain::policy::{Action, Actor, Grant, Role};
+use millrace_domain::problem::Mistake;
 use millrace_domain::review::{Approval, Incoming, Quorum, ReviewRefused, Subject as Rules, Tally};
 use millrace_domain::run::ReviewDecision;
 use millrace_domain::view::{DecisionRequest, DecisionView, Permission, RequiredRole, ReviewView};
@@ -196,11 +197,17 @@ fn refusal(refused: &ReviewRefused) -> Fault {
         ReviewRefused::OwnWork => Fault::forbidden("own_work", refused.to_string()),
         ReviewRefused::StaleDigest { .. } => Fault::conflict("stale_digest", refused.to_string()),
         ReviewRefused::AlreadyApproved => Fault::conflict("already_approved", refused.to_string()),
-        ReviewRefused::CommentMissing => Fault::field("/comment", refused.to_string()),
+        ReviewRefused::CommentMissing => sentence_about("/comment", refused),
         ReviewRefused::WaiverMissing(_) => {
-            Fault { code: "waiver_needed".to_owned(), ..Fault::field("/waiver", refused.to_string()) }
+            Fault { code: "waiver_needed".to_owned(), ..sentence_about("/waiver", refused) }
         }
     }
+}
+
+/// A refusal that is a sentence by itself, at its field.
+fn sentence_about(pointer: &str, refused: &ReviewRefused) -> Fault {
+    let message = refused.to_string();
+    Fault::invalid(message.clone(), vec![Mistake { pointer: pointer.to_owned(), message }])
 }
 
 /// Who closed a review and when, for whoever comes too late.
