@@ -20,6 +20,9 @@ use crate::fault::PageFault;
 use crate::kept::{KEPT, Kept, Outcome};
 use crate::return_path;
 
+/// Bytes of a typed value that are kept for somebody who is not signed in.
+const MOST_TYPED_BY_STRANGERS: usize = 1_000;
+
 /// A future that a trait object can give.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -158,15 +161,19 @@ pub async fn signed_in(signed_in: SignedIn, next: &str) -> Result<(), PageFault>
 
 async fn keep_for(page: &str, outcome: Outcome, typed: &[(&str, &str)]) -> Result<(), Fault> {
     let form = expect_context::<Parts>().uri.path().to_owned();
-    let kept = Kept::new(form, outcome, typed);
+    let caller = caller();
+    // Strangers store no more here than a form for them has room for.
+    let most = if caller.actor.is_some() { usize::MAX } else { MOST_TYPED_BY_STRANGERS };
+    let typed: Vec<(&str, &str)> = typed.iter().copied().filter(|(_, value)| value.len() <= most).collect();
+    let kept = Kept::new(form, outcome, &typed);
     let page = return_path::with_query(page, &[], &[(KEPT, &kept.id)]);
-    caller().sessions.keep(kept).await?;
+    caller.sessions.keep(kept).await?;
     leptos_axum::redirect(&page);
     Ok(())
 }
 
 /// The page that a form without WASM came from; none for a call by WASM.
-fn plain_form() -> Option<String> {
+pub(crate) fn plain_form() -> Option<String> {
     page_behind(&use_context::<Parts>()?.headers)
 }
 

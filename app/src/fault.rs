@@ -54,7 +54,14 @@ impl FromServerFnError for PageFault {
                 "No connection",
                 "the server could not be reached; check the connection and try again",
             )),
-            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => Self::not_understood(),
+            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
+                // A plain form is led back to its page instead.
+                #[cfg(feature = "ssr")]
+                if crate::caller::plain_form().is_none() {
+                    answer_with(400);
+                }
+                Self::not_understood()
+            }
             _ => Self(Fault::new(
                 500,
                 "unexpected",

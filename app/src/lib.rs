@@ -58,12 +58,21 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     provide_visit();
     view! {
-        <Title formatter=|page: String| {
-            if page.is_empty() { "Millrace".to_owned() } else { format!("{page} · Millrace") }
-        }/>
+        <Title formatter=document_title/>
         <Router>
             <Pages/>
         </Router>
     }
     .into_any()
+}
+
+/// The name of a page as the browser shows it. `leptos_meta` writes it into the page as it is, so that the server has to make
+/// text of markup in it; the browser sets it as text.
+fn document_title(page: String) -> String {
+    let title = if page.is_empty() { "Millrace".to_owned() } else { format!("{page} · Millrace") };
+    if cfg!(feature = "ssr") { escaped(&title) } else { title }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

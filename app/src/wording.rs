@@ -20,11 +20,7 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
 
 /// Stored role words as people read them: `ML engineer, stakeholder on taxi-tips`.
 pub fn role_titles(words: &[String]) -> String {
-    let title = |word: &String| match word.parse::<Grant>() {
-        Ok(Grant { role, problem: None }) => role.title().to_owned(),
-        Ok(Grant { role, problem: Some(problem) }) => format!("{} on {problem}", role.title()),
-        Err(_) => word.clone(),
-    };
+    let title = |word: &String| word.parse::<Grant>().map_or_else(|_| word.clone(), |grant| grant.in_words());
     words.iter().map(title).collect::<Vec<_>>().join(", ")
 }
 

@@ -14,6 +14,7 @@ mod m0006_runs;
 mod m0007_models;
 mod m0008_predictions;
 mod m0009_people_in_depth;
+mod m0010_attempts_and_names;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_models::Migration),
             Box::new(m0008_predictions::Migration),
             Box::new(m0009_people_in_depth::Migration),
+            Box::new(m0010_attempts_and_names::Migration),
         ]
     }
 }

@@ -1,10 +1,11 @@
 //! Settings: every one is a flag and an environment variable.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ipnet::IpNet;
 use millrace_domain::policy::Role;
 use millrace_services::{Elsewhere, RoleRule};
 use millrace_storage::artifact::ArtifactPlace;
@@ -198,6 +199,10 @@ pub struct Web {
     /// Directory of the browser bundle and styles, as `cargo xtask build` prints it.
     #[arg(long, env = "MILLRACE_SITE", default_value = "target/site")]
     pub site: PathBuf,
+    /// Proxies in front, as addresses or networks separated by commas: whom they name in `X-Forwarded-For` is the client that
+    /// failed sign-ins are counted by and that the audit trail names. Unset: whoever connects is the client.
+    #[arg(long, env = "MILLRACE_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Calls a second that one token may make, twice as many in a burst.
     #[arg(long, env = "MILLRACE_TOKEN_RATE", default_value_t = 1_000.0)]
     pub token_rate: f64,
@@ -207,6 +212,12 @@ pub struct Web {
     pub mail: Mail,
     #[command(flatten)]
     pub elsewhere: SignInElsewhere,
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| "must be like 10.0.0.5 or 10.0.0.0/8".to_owned())
 }
 
 impl Web {

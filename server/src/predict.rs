@@ -1,7 +1,7 @@
 //! The prediction door, in the shape that TensorFlow Serving and KServe v1 clients send.
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Json, Path, State};
+use axum::extract::{Json, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -10,6 +10,7 @@ use millrace_domain::policy::Action;
 use millrace_serving::{OutcomeRequest, PredictRequest, Serving};
 use serde_json::Value;
 
+use crate::api::reply::Path;
 use crate::web::AppState;
 use crate::web::guard::Recognised;
 use crate::web::refusal::problem_json;

@@ -1,7 +1,7 @@
 //! The audit trail.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use chrono::SecondsFormat;
@@ -11,7 +11,7 @@ use millrace_services::Services;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::reply::{By, Items, Reply};
+use crate::api::reply::{By, Items, Query, Reply};
 
 /// Which rows to list.
 #[derive(Debug, Deserialize, IntoParams)]

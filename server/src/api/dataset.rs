@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::DatasetId;
@@ -11,7 +11,7 @@ use millrace_services::Services;
 use serde_json::{Value, json};
 
 use crate::api::multipart;
-use crate::api::reply::{By, Reply};
+use crate::api::reply::{By, Path, Reply};
 
 /// Brings a file in as a new version (multipart: problem, name, file). It is read and checked in the background.
 #[utoipa::path(post, path = "/api/v1/datasets", responses((status = 202), (status = 400), (status = 413)))]

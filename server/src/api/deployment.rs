@@ -1,7 +1,7 @@
 //! What is live.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use millrace_domain::view::{DeploymentView, RolledBack};
@@ -11,7 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::api::idempotent::once;
-use crate::api::reply::{Body, By, Reply};
+use crate::api::reply::{Body, By, Path, Reply};
 
 /// What is live for a problem.
 #[utoipa::path(get, path = "/api/v1/deployments/{slug}", responses((status = 200, body = DeploymentView), (status = 404)))]

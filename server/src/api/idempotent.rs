@@ -7,9 +7,10 @@ use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Actor;
 use millrace_services::Services;
+use millrace_storage::kept::Kept;
 use serde::Serialize;
 
-use crate::api::reply::{Problem, Reply};
+use crate::api::reply::Reply;
 
 /// Runs `act` once for the caller's key. `request` is what the key must go with.
 pub async fn once<T: Serialize>(
@@ -26,15 +27,18 @@ pub async fn once<T: Serialize>(
     let key = key.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
     let key = key.ok_or_else(|| Fault::invalid("Idempotency-Key must have 1 to 200 visible characters", Vec::new()))?;
     let request = Digest::of_canonical(request);
-    if let Some(kept) = services.kept_answer(actor, key).await? {
-        if kept.request != request {
-            let detail = "this Idempotency-Key was used for another request; take a new one";
-            return Err(Problem(Fault::conflict("idempotency_key_reused", detail)));
-        }
+    if let Some(kept) = services.take_key(actor, key, &request).await? {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
         return Ok((status, Json(kept.response)).into_response());
     }
-    let answer = serde_json::json!(act.await?);
-    services.keep_answer(actor, key, request, status.as_u16(), &answer).await?;
-    Ok((status, Json(answer)).into_response())
+    let answer = match act.await {
+        Ok(answer) => serde_json::json!(answer),
+        Err(fault) => {
+            services.free_key(actor, key).await?;
+            return Err(fault.into());
+        }
+    };
+    let kept = Kept { request, status: status.as_u16(), response: answer };
+    services.keep_answer(actor, key, &kept).await?;
+    Ok((status, Json(kept.response)).into_response())
 }

@@ -10,7 +10,7 @@ mod idempotent;
 mod model;
 pub mod multipart;
 mod problem;
-mod reply;
+pub mod reply;
 mod run;
 mod session;
 

@@ -1,13 +1,13 @@
 //! Models.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView};
 use millrace_services::Services;
 use serde_json::{Value, json};
 
-use crate::api::reply::{Body, By, Items, Reply};
+use crate::api::reply::{Body, By, Items, Path, Reply};
 
 /// The versions of a model, newest first.
 #[utoipa::path(get, path = "/api/v1/models/{slug}", responses((status = 200, body = Items<ModelSummary>), (status = 404)))]

@@ -1,7 +1,7 @@
 //! Problems.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use millrace_domain::view::{DecisionRequest, ProblemSummary, ProblemVersionView, SavedVersion};
@@ -9,7 +9,7 @@ use millrace_services::Services;
 use serde_json::{Value, json};
 
 use crate::api::idempotent::once;
-use crate::api::reply::{Body, By, Items, Reply};
+use crate::api::reply::{Body, By, Items, Path, Reply};
 
 /// All problems.
 #[utoipa::path(get, path = "/api/v1/problems", responses((status = 200, body = Items<ProblemSummary>)))]

@@ -1,7 +1,7 @@
 //! Runs.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use millrace_domain::fault::Fault;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::idempotent::once;
-use crate::api::reply::{Body, By, Items, Reply};
+use crate::api::reply::{Body, By, Items, Path, Query, Reply};
 
 /// What a run is asked to do.
 #[derive(Debug, Deserialize, ToSchema)]

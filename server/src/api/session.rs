@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use millrace_domain::fault::Fault;
 use millrace_domain::view::Me;
 use millrace_services::{Presented, Services, SignedIn};
@@ -50,9 +50,9 @@ pub async fn open_session(
         services.show_second_factor(signed_in.account, &credentials.code, &origin).await?;
     }
     let account = signed_in.account;
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let address = origin.address.as_deref().unwrap_or_default();
-    session::open(&session, SignedIn { account, owes_second_factor: false }, address, agent).await.map_err(|_| {
+    let signed_in = SignedIn { account, owes_second_factor: false };
+    session::open(&session, signed_in, address, session::agent(&headers)).await.map_err(|_| {
         Fault::new(
             503,
             "database_unavailable",

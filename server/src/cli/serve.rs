@@ -101,6 +101,12 @@ pub async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
 async fn announce(services: &Services, web: &Web) -> anyhow::Result<()> {
     let url = web.base_url();
     tracing::info!("listening on {url}");
+    if web.is_secure() && web.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "people come by https through a proxy, but MILLRACE_TRUSTED_PROXIES does not name it: all of them count as one \
+             address, so a stranger's wrong passwords make everybody wait"
+        );
+    }
     if let Some((sequence, hash)) = services.audit_head().await? {
         tracing::info!("audit trail: {sequence} entries, head {hash}");
     }

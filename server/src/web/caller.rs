@@ -47,12 +47,11 @@ struct Browser {
 pub async fn of(state: &AppState, request: &Parts) -> Result<(Caller, Jar), Fault> {
     let jar = Jar::default();
     let extensions = &request.extensions;
-    let agent = request.headers.get(axum::http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let browser = Browser {
         services: state.services.clone(),
         session: extensions.get::<Session>().cloned().ok_or_else(Fault::unauthenticated)?,
         origin: guard::origin(request),
-        agent: agent.unwrap_or_default().to_owned(),
+        agent: session::agent(&request.headers).to_owned(),
         kept: kept_key(&request.headers),
         cookies: state.cookies,
         jar: Arc::clone(&jar),

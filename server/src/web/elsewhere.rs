@@ -189,9 +189,8 @@ async fn admit(state: &AppState, back: Back, request: &Parts) -> Result<String, 
     let origin = guard::origin(request);
     let signed_in = state.services.sign_in_vouched(&vouched, &origin).await?;
     let session = request.extensions.get::<Session>().ok_or_else(Fault::unauthenticated)?;
-    let agent = request.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let address = origin.address.as_deref().unwrap_or_default();
-    session::open(session, signed_in, address, agent).await.map_err(|_| {
+    session::open(session, signed_in, address, session::agent(&request.headers)).await.map_err(|_| {
         Fault::new(503, "database_unavailable", "Try again", "the session could not be written; sign in again")
     })?;
     let next = millrace_app::return_path::local(&attempt.next).unwrap_or("/").to_owned();

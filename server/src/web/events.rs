@@ -1,10 +1,11 @@
 //! Live events (SSE), resumable by `Last-Event-ID`: subscribe first, then catch up from the database, so nothing is missed.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
+use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -12,16 +13,20 @@ use axum::{Extension, Router};
 use futures::stream::{self, Stream};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, RunId};
-use millrace_domain::policy::Action;
+use millrace_domain::policy::{Action, Actor};
 use millrace_services::Services;
 use millrace_storage::{Database, event};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::reply::Query;
 use crate::web::AppState;
-use crate::web::guard::Recognised;
+use crate::web::guard::{self, Recognised};
 use crate::web::refusal::problem_json;
+
+/// How long whoever was let in is not asked for again.
+const ADMITTED: Duration = Duration::from_secs(1);
 
 /// Wakes streams when events were announced.
 #[derive(Debug, Clone)]
@@ -73,27 +78,28 @@ async fn follow_events(
     State(state): State<AppState>,
     Extension(recognised): Extension<Recognised>,
     Query(follow): Query<Follow>,
-    headers: HeaderMap,
+    request: Parts,
 ) -> Response {
-    let subject = match subject(&state.services, recognised, follow.subject.as_deref()).await {
+    let subject = match subject(&state.services, recognised.0.as_ref(), &follow).await {
         Ok(subject) => subject,
         Err(fault) => return problem_json(&fault),
     };
-    let told: Option<i64> = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let told: Option<i64> = request.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after = match told {
         Some(id) => id,
         None => event::newest(state.services.db().pool()).await.unwrap_or(0),
     };
-    let events = stream(state.services.db().clone(), state.events, subject, after);
+    let following =
+        Following { state, request, follow, subject, after, ready: VecDeque::new(), admitted: Some(Instant::now()) };
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
-    ([("x-accel-buffering", "no")], Sse::new(events).keep_alive(keep_alive)).into_response()
+    ([("x-accel-buffering", "no")], Sse::new(following.stream()).keep_alive(keep_alive)).into_response()
 }
 
 type Subject = Option<(&'static str, i64)>;
 
-async fn subject(services: &Services, recognised: Recognised, text: Option<&str>) -> Result<Subject, Fault> {
-    let actor = recognised.0.ok_or_else(Fault::unauthenticated)?;
-    let Some(text) = text else {
+async fn subject(services: &Services, actor: Option<&Actor>, follow: &Follow) -> Result<Subject, Fault> {
+    let actor = actor.ok_or_else(Fault::unauthenticated)?;
+    let Some(text) = &follow.subject else {
         // Everything is for those who may read everything.
         return match actor.may_everywhere(Action::ReadWorkspace) {
             Ok(()) => Ok(None),
@@ -104,13 +110,13 @@ async fn subject(services: &Services, recognised: Recognised, text: Option<&str>
     match text.split_once(':') {
         Some(("run", id)) => {
             let id: RunId = id.parse().map_err(|_| wrong())?;
-            services.follow_run(&actor, id).await?;
+            services.follow_run(actor, id).await?;
             Ok(Some(("run", id.0)))
         }
         Some(("dataset", path)) => {
             let (id, number) = path.split_once('/').ok_or_else(wrong)?;
             let id: DatasetId = id.parse().map_err(|_| wrong())?;
-            let version = services.dataset_version_id(&actor, id, number.parse().map_err(|_| wrong())?).await?;
+            let version = services.dataset_version_id(actor, id, number.parse().map_err(|_| wrong())?).await?;
             Ok(Some(("dataset", version)))
         }
         _ => Err(wrong()),
@@ -118,38 +124,63 @@ async fn subject(services: &Services, recognised: Recognised, text: Option<&str>
 }
 
 struct Following {
-    db: Database,
-    hub: EventHub,
+    state: AppState,
+    request: Parts,
+    follow: Follow,
     subject: Subject,
     after: i64,
-    ready: std::collections::VecDeque<event::Event>,
-    begun: bool,
+    ready: VecDeque<event::Event>,
+    /// When the caller was last let in; none while that is not known.
+    admitted: Option<Instant>,
 }
 
-fn stream(db: Database, hub: EventHub, subject: Subject, after: i64) -> impl Stream<Item = Result<Event, Infallible>> {
-    let following = Following { db, hub, subject, after, ready: std::collections::VecDeque::new(), begun: false };
-    stream::unfold(following, |mut following| async move {
-        loop {
-            if let Some(next) = following.ready.pop_front() {
-                following.after = next.id;
-                let data =
-                    serde_json::json!({ "id": next.id, "kind": next.kind, "payload": next.payload, "at": next.at });
-                let message = Event::default().id(next.id.to_string()).data(data.to_string());
-                return Some((Ok(message), following));
-            }
-            if following.begun {
-                let shutdown = following.hub.shutdown.clone();
-                tokio::select! {
-                    changed = following.hub.announced.changed() => changed.ok()?,
-                    () = shutdown.cancelled() => return None,
+impl Following {
+    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut following| async move {
+            loop {
+                if let Some(next) = following.ready.pop_front() {
+                    following.after = next.id;
+                    let data =
+                        serde_json::json!({ "id": next.id, "kind": next.kind, "payload": next.payload, "at": next.at });
+                    let message = Event::default().id(next.id.to_string()).data(data.to_string());
+                    return Some((Ok(message), following));
+                }
+                if following.is_let_in().await? {
+                    following.read().await;
+                }
+                if following.ready.is_empty() {
+                    let shutdown = following.state.events.shutdown.clone();
+                    tokio::select! {
+                        changed = following.state.events.announced.changed() => changed.ok()?,
+                        () = shutdown.cancelled() => return None,
+                    }
                 }
             }
-            following.begun = true;
-            let found = event::after(following.db.pool(), following.after, following.subject).await;
-            match found {
-                Ok(found) => following.ready.extend(found),
-                Err(error) => tracing::debug!(%error, "events could not be read"),
-            }
+        })
+    }
+
+    /// Whether the caller may still read this, asked at most once a second; none once they may not: signed out, a token
+    /// revoked, a role taken away.
+    async fn is_let_in(&mut self) -> Option<bool> {
+        if self.admitted.is_some_and(|at| at.elapsed() < ADMITTED) {
+            return Some(true);
         }
-    })
+        let asked = async {
+            let actor = guard::admit_again(&self.state, &mut self.request).await?;
+            subject(&self.state.services, Some(&actor), &self.follow).await
+        };
+        match asked.await {
+            Ok(_) => self.admitted = Some(Instant::now()),
+            Err(fault) if fault.status >= 500 => self.admitted = None,
+            Err(_) => return None,
+        }
+        Some(self.admitted.is_some())
+    }
+
+    async fn read(&mut self) {
+        match event::after(self.state.services.db().pool(), self.after, self.subject).await {
+            Ok(found) => self.ready.extend(found),
+            Err(error) => tracing::debug!(%error, "events could not be read"),
+        }
+    }
 }

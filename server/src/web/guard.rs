@@ -48,6 +48,17 @@ async fn admit(state: &AppState, request: &Parts) -> Result<Option<Actor>, Fault
     Ok(actor)
 }
 
+/// Asks again about a request that is still being answered. The session is read anew, which counts as no sign of life.
+///
+/// # Errors
+/// Those of a new request.
+pub async fn admit_again(state: &AppState, request: &mut Parts) -> Result<Actor, Fault> {
+    if let Some(id) = request.extensions.get::<Session>().and_then(Session::id) {
+        request.extensions.insert(session::read_anew(&state.services, id));
+    }
+    admit(state, request).await?.ok_or_else(Fault::unauthenticated)
+}
+
 /// A collector on the host itself; behind a proxy with https everybody comes from the host, so there it takes a token.
 fn is_on_this_host(state: &AppState, request: &Parts) -> bool {
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();

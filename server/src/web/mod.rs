@@ -2,6 +2,7 @@
 //! policy, then pages, API and predictions.
 
 pub mod caller;
+mod client;
 pub mod cookie;
 mod elsewhere;
 mod events;
@@ -122,6 +123,7 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         .layer(CompressionLayer::new())
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
+        .layer(middleware::from_fn_with_state(client::Proxies::new(&web.trusted_proxies), client::find))
         .layer(CatchPanicLayer::custom(refusal::panicked))
         .with_state(state);
     Ok(router)

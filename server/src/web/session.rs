@@ -3,8 +3,11 @@
 //! back that signing out has ended.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
 use chrono::{DateTime, Duration, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::AccountId;
@@ -51,6 +54,11 @@ pub async fn shown(session: &Session) -> std::result::Result<Option<Shown>, towe
     Ok(Some(Shown::Open(Presented { account, confirmed_at })))
 }
 
+/// What a browser calls itself.
+pub fn agent(headers: &HeaderMap) -> &str {
+    headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default()
+}
+
 /// Opens a session under a new id. What was signed in before ends, and the id that came with the request is never taken over.
 ///
 /// # Errors
@@ -73,12 +81,19 @@ pub async fn open(
 #[derive(Debug, Clone)]
 pub struct Store {
     services: Services,
+    /// Whether being read keeps a session from ending for want of use.
+    touches: bool,
+}
+
+/// The session of that id as it is now; reading it does not keep it open.
+pub fn read_anew(services: &Services, id: Id) -> Session {
+    Session::new(Some(id), Arc::new(Store { services: services.clone(), touches: false }), None)
 }
 
 /// The layer that reads and sets the cookie.
 pub fn layer(services: Services, web: &Web) -> SessionManagerLayer<Store> {
     let cookies = Cookies { secure: web.is_secure() };
-    SessionManagerLayer::new(Store { services })
+    SessionManagerLayer::new(Store { services, touches: true })
         .with_name(cookies.session_name())
         .with_secure(cookies.secure)
         .with_http_only(true)
@@ -131,7 +146,9 @@ impl SessionStore for Store {
         let Some(found) = session::find(pool, &hash(id), now, now - IDLE).await.map_err(backend)? else {
             return Ok(None);
         };
-        session::touch(pool, &hash(id), now).await.map_err(backend)?;
+        if self.touches {
+            session::touch(pool, &hash(id), now).await.map_err(backend)?;
+        }
         let expiry_date =
             tower_sessions::cookie::time::OffsetDateTime::from_unix_timestamp(found.expires_at.timestamp())
                 .map_err(backend)?;

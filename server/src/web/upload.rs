@@ -3,14 +3,16 @@
 use axum::Extension;
 use axum::Router;
 use axum::extract::{Multipart, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
+use millrace_app::kept::{KEPT, Kept, Outcome};
 use millrace_domain::fault::Fault;
 
 use crate::api::multipart;
-use crate::web::AppState;
 use crate::web::guard::Recognised;
-use crate::web::refusal::form_urlencode;
+use crate::web::refusal::{self, Door, form_urlencode};
+use crate::web::{AppState, caller};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new().route("/fn/upload_dataset", post(upload_dataset))
@@ -19,6 +21,7 @@ pub(super) fn router() -> Router<AppState> {
 async fn upload_dataset(
     State(state): State<AppState>,
     Extension(recognised): Extension<Recognised>,
+    request: Parts,
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Response {
     let mut typed = (String::new(), String::new());
@@ -32,10 +35,20 @@ async fn upload_dataset(
     };
     match outcome.await {
         Ok(version) => Redirect::to(&format!("/datasets/{}/v/{}", version.dataset, version.version)).into_response(),
-        Err(fault) => {
-            let (problem, name) = (form_urlencode(&typed.0), form_urlencode(&typed.1));
-            let error = form_urlencode(&fault.detail);
-            Redirect::to(&format!("/datasets/new?problem={problem}&name={name}&error={error}")).into_response()
-        }
+        Err(fault) => back(&state, &request, fault, typed)
+            .await
+            .unwrap_or_else(|fault| refusal::answer(&Door::Page, &fault, &request.uri, &request.headers)),
     }
+}
+
+/// Leads back to the form, which shows why the file was not taken.
+async fn back(state: &AppState, request: &Parts, fault: Fault, typed: (String, String)) -> Result<Response, Fault> {
+    let (caller, jar) = caller::of(state, request).await?;
+    let kept = Kept::new(request.uri.path().to_owned(), Outcome::Refused(fault), &[]);
+    let (problem, name) = (form_urlencode(&typed.0), form_urlencode(&typed.1));
+    let page = format!("/datasets/new?problem={problem}&name={name}&{KEPT}={}", kept.id);
+    caller.sessions.keep(kept).await?;
+    let mut response = Redirect::to(&page).into_response();
+    caller::set_cookies(&jar, response.headers_mut());
+    Ok(response)
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
 mod a_login;
+mod attacks;
 mod b_sessions;
 mod c_cross_site;
 mod d_authorisation;

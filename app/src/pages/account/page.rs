@@ -95,7 +95,7 @@ fn Parts(account: AccountView, forms: Forms) -> impl IntoView {
             Part::Security => view! {
                 <div class="stack stack-loose">
                     <SecondFactor account=account.clone() form=forms.finish/>
-                    <PasswordForm has_password=account.has_password/>
+                    <PasswordForm has_password=account.has_password with_code=account.second_factor_since.is_some()/>
                 </div>
             }
             .into_any(),

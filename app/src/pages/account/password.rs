@@ -10,6 +10,8 @@ use crate::pages::auth::PASSWORD_RULES;
 pub fn PasswordForm(
     /// Whether there is one to change.
     has_password: bool,
+    /// Whether a second factor is asked for.
+    with_code: bool,
 ) -> impl IntoView {
     if !has_password {
         return view! {
@@ -39,6 +41,8 @@ pub fn PasswordForm(
                     {fault.map(|fault| view! { <FaultNotice fault/> })}
                     <p>"The change ends all your sessions but this one."</p>
                     <Field name="old" label="Password now" kind="password" autocomplete="current-password" error=old/>
+                    {with_code
+                        .then(|| view! { <Field name="code" label="Code of your second factor" autocomplete="one-time-code"/> })}
                     <Field
                         name="password"
                         label="New password"
@@ -60,9 +64,9 @@ pub fn PasswordForm(
 
 /// Changes the own password and renews this session.
 #[server(prefix = "/fn", endpoint = "change_password")]
-pub async fn change_password(old: String, password: String) -> Result<(), PageFault> {
+pub async fn change_password(old: String, #[server(default)] code: String, password: String) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    crate::caller::submitted(&[], services.change_password(&actor, &old, &password)).await?;
+    crate::caller::submitted(&[], services.change_password(&actor, &old, &code, &password)).await?;
     let signed_in = millrace_services::SignedIn { account: actor.account, owes_second_factor: false };
     crate::caller::signed_in(signed_in, "/account?tab=security").await
 }

@@ -4,11 +4,12 @@ use leptos::prelude::*;
 use millrace_domain::view::ProblemSummary;
 
 use crate::components::{Empty, Field, Load, PageHeader};
+use crate::form::kept_for;
 use crate::pages::address::query_text;
 use crate::pages::problem::list_problems;
 use crate::wording::sentence;
 
-/// `/datasets/new`, with `?problem=` and `?name=` to begin with and `?error=` after an upload that was refused.
+/// `/datasets/new`, with `?problem=` and `?name=` to begin with.
 #[component]
 pub fn UploadDatasetPage() -> impl IntoView {
     let problems = Resource::new(|| (), |()| list_problems());
@@ -40,7 +41,7 @@ fn NoProblems() -> impl IntoView {
 fn UploadForm(problems: Vec<ProblemSummary>) -> impl IntoView {
     let chosen = query_text("problem");
     let name = query_text("name");
-    let error = query_text("error");
+    let refused = kept_for("/fn/upload_dataset").and_then(|kept| kept.refusal());
     let options = problems
         .into_iter()
         .map(|problem| {
@@ -51,18 +52,15 @@ fn UploadForm(problems: Vec<ProblemSummary>) -> impl IntoView {
         .collect_view();
     view! {
         <form class="form" method="post" action="/fn/upload_dataset" enctype="multipart/form-data">
-            {move || {
-                let error = error.get();
-                (!error.is_empty())
-                    .then(|| {
-                        view! {
-                            <div class="callout" data-kind="error" role="alert" tabindex="-1">
-                                <p class="callout-title">"The file was not taken"</p>
-                                <p>{sentence(&error)}</p>
-                            </div>
-                        }
-                    })
-            }}
+            {refused
+                .map(|fault| {
+                    view! {
+                        <div class="callout" data-kind="error" role="alert" tabindex="-1">
+                            <p class="callout-title">"The file was not taken"</p>
+                            <p>{sentence(&fault.detail)}</p>
+                        </div>
+                    }
+                })}
             <div class="field">
                 <label class="label" for="problem">"Problem"</label>
                 <p class="hint" id="problem-hint">"Its document says which columns are needed and what they may hold."</p>

@@ -181,8 +181,8 @@ impl Action {
         }
     }
 
-    /// Whether it is done to one problem and what belongs to it, so that a role on that problem alone is enough. Everything
-    /// else needs the role everywhere.
+    /// Whether a role on one problem alone is enough, for that problem and what belongs to it, or for the own tokens, which
+    /// reach no further than their owner. Everything else needs the role everywhere.
     pub const fn is_of_a_problem(self) -> bool {
         match self {
             Self::ReadWorkspace
@@ -195,8 +195,9 @@ impl Action {
             | Self::Deploy
             | Self::RollBack
             | Self::Predict
-            | Self::ReportOutcome => true,
-            Self::ManageOwnTokens | Self::ManagePeople | Self::ReadAudit | Self::ReadMail | Self::ReadMetrics => false,
+            | Self::ReportOutcome
+            | Self::ManageOwnTokens => true,
+            Self::ManagePeople | Self::ReadAudit | Self::ReadMail | Self::ReadMetrics => false,
         }
     }
 
@@ -217,7 +218,7 @@ impl Action {
             Self::RollBack => "a version is live",
             Self::Predict => "a version is live",
             Self::ReportOutcome => "the prediction is known",
-            Self::ManageOwnTokens => "confirmed with the password within ten minutes",
+            Self::ManageOwnTokens => "to make one: confirmed with the password within ten minutes",
             Self::ManagePeople => "confirmed with the password within ten minutes; never the last admin's own rights",
             Self::ReadAudit | Self::ReadMail | Self::ReadMetrics => "always",
         }

@@ -24,6 +24,20 @@ pub struct Quorum {
     pub valid_for: Option<Span>,
 }
 
+impl Quorum {
+    /// What completes a review that has to satisfy both.
+    #[must_use]
+    pub fn at_least(mut self, other: &Self) -> Self {
+        self.needed = self.needed.max(other.needed);
+        self.roles.extend(other.roles.iter().filter(|role| !self.roles.contains(role)).copied().collect::<Vec<_>>());
+        self.valid_for = match (self.valid_for, other.valid_for) {
+            (Some(own), Some(others)) => Some(if others.seconds() < own.seconds() { others } else { own }),
+            (own, others) => own.or(others),
+        };
+        self
+    }
+}
+
 /// An approval of the current digest since changes were last requested, by somebody who still may review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
@@ -232,6 +246,15 @@ mod tests {
     fn another_person_completes_it() {
         let tally = decide(&subject(), 3, ReviewDecision::Approve, "").unwrap();
         assert!(tally.given == 2 && tally.complete);
+    }
+
+    #[test]
+    fn two_quorums_together_ask_for_the_stricter_of_each() {
+        let day = |days: u64| Some(Span::of_seconds(days * 86_400));
+        let own = Quorum { needed: 1, roles: vec![Role::Stakeholder], valid_for: day(30) };
+        let before = Quorum { needed: 3, roles: vec![Role::Stakeholder, Role::OnCall], valid_for: day(7) };
+        let both = Quorum { needed: 3, roles: vec![Role::Stakeholder, Role::OnCall], valid_for: day(7) };
+        assert_eq!((own.clone().at_least(&before), before.at_least(&own)), (both.clone(), both));
     }
 
     #[test]

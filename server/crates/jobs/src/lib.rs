@@ -1,5 +1,6 @@
-//! The steps of the pipeline and the work that goes on beside them ([`Post`]): one file each, thin. A step loads what the steps before it left, lets `millrace-ml` compute, and
-//! says what is to be committed. The numbers are `ml`'s, the fences are the executor's.
+//! The steps of the pipeline, and the work that goes on beside them ([`Post`]): one file each, thin. A step loads what the steps
+//! before it left, lets `millrace-ml` compute, and says what is to be committed. The numbers are `ml`'s, the fences are the
+//! executor's.
 //!
 //! Every step first takes the digest of all its inputs. When a step of the same kind, code and digest is done already, its
 //! output is taken over and only committed again ([`stage::Stage`]), so a run that repeats another one costs nothing.

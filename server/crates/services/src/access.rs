@@ -94,8 +94,9 @@ impl Services {
         let held = held.filter(|held| held.disabled_at.is_none()).ok_or_else(Fault::unauthenticated)?;
         let now = Actor { grants: held.grants, ..actor.clone() };
         let still = problem.map_or_else(|| now.may(action), |problem| now.may_on(action, problem));
-        if let Err(refused) = still {
-            return Err(Fault::forbidden(code_of(&refused), refused.to_string()));
+        if still.is_err() {
+            drop(tx);
+            return self.decided(actor, still, action, object).await.and_then(|()| Err(Fault::unauthenticated()));
         }
         Ok(tx)
     }

@@ -11,6 +11,7 @@ use millrace_storage::step::{self, Subject};
 use millrace_storage::{artifact, problem};
 
 use crate::access::Note;
+use crate::people::checked_name;
 use crate::{Result, Services, commit, fault, present};
 
 impl Services {
@@ -29,10 +30,7 @@ impl Services {
     ) -> Result<DatasetSummary> {
         let object_name = format!("problem/{problem_slug}");
         self.authorise_on(actor, Action::UploadData, problem_slug, &object_name).await?;
-        let name = name.trim();
-        if !(1..=100).contains(&name.chars().count()) || name.contains(char::is_control) {
-            return Err(Fault::field("/name", "must have 1 to 100 characters on one line"));
-        }
+        let name = &checked_name(name)?;
         if content.is_empty() {
             return Err(Fault::field("/file", "is empty: 0 bytes, no rows"));
         }

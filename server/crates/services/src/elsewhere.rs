@@ -155,9 +155,8 @@ impl Services {
         &self,
         tx: &millrace_storage::Transaction,
         account: Account,
-        mut grants: Vec<Grant>,
+        grants: Vec<Grant>,
     ) -> Result<Account> {
-        grants.sort();
         let mut before = account.grants.clone();
         before.sort();
         if grants.is_empty() || grants == before {
@@ -178,6 +177,7 @@ impl Services {
         let rules = self.settings.elsewhere.as_ref().map_or(&[][..], |elsewhere| &elsewhere.rules);
         let mut grants: Vec<Grant> =
             rules.iter().filter(|rule| groups.contains(&rule.value)).map(|rule| rule.grant.clone()).collect();
+        grants.sort();
         grants.dedup();
         grants
     }

@@ -1,36 +1,52 @@
 //! What is kept for a caller to come back.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use millrace_domain::Digest;
+use millrace_domain::fault::Fault;
 use millrace_domain::policy::Actor;
 use millrace_storage::kept::{self, Kept};
 use serde_json::Value;
 
 use crate::{Result, Services, fault};
 
+/// How long a request may be under way: longer than any handler is let run.
+const UNDER_WAY: Duration = Duration::minutes(2);
+
 impl Services {
-    /// The answer kept under the caller's `Idempotency-Key`.
+    /// Takes the caller's `Idempotency-Key` for a request, before it is acted on, so that of many at once one acts. Gives the
+    /// answer of an earlier one.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn kept_answer(&self, actor: &Actor, key: &str) -> Result<Option<Kept>> {
-        kept::find(self.db.pool(), actor.account, key).await.map_err(fault)
+    /// 409 when the key was used for another request, or the first one with it is still under way.
+    pub async fn take_key(&self, actor: &Actor, key: &str, request: &Digest) -> Result<Option<Kept>> {
+        let (pool, now) = (self.db.pool(), self.now());
+        if kept::take_key(pool, actor.account, key, request, now, now - UNDER_WAY).await.map_err(fault)? {
+            return Ok(None);
+        }
+        let kept = kept::find(pool, actor.account, key).await.map_err(fault)?;
+        // Freed between the two looks: the first request came to nothing.
+        let kept = kept.ok_or_else(in_use)?;
+        if kept.request != *request {
+            let detail = "this Idempotency-Key was used for another request; take a new one";
+            return Err(Fault::conflict("idempotency_key_reused", detail));
+        }
+        if kept.status == 0 { Err(in_use()) } else { Ok(Some(kept)) }
     }
 
-    /// Keeps an answer under the caller's `Idempotency-Key`.
+    /// Keeps the answer of the request that took the key.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_answer(
-        &self,
-        actor: &Actor,
-        key: &str,
-        request: Digest,
-        status: u16,
-        response: &Value,
-    ) -> Result<()> {
-        let kept = Kept { request, status, response: response.clone() };
-        kept::insert(self.db.pool(), actor.account, key, &kept, self.now()).await.map_err(fault)
+    pub async fn keep_answer(&self, actor: &Actor, key: &str, answer: &Kept) -> Result<()> {
+        kept::answer(self.db.pool(), actor.account, key, answer).await.map_err(fault)
+    }
+
+    /// Frees the key of a request that came to nothing, so that it can be tried again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn free_key(&self, actor: &Actor, key: &str) -> Result<()> {
+        kept::free_key(self.db.pool(), actor.account, key).await.map_err(fault)
     }
 
     /// Keeps a note for whoever has the key.
@@ -48,4 +64,9 @@ impl Services {
     pub async fn take_note(&self, key: &Digest) -> Result<Option<Value>> {
         kept::take_note(self.db.pool(), key, self.now()).await.map_err(fault)
     }
+}
+
+fn in_use() -> Fault {
+    let detail = "a request with this Idempotency-Key is under way; send it again in a moment to read its answer";
+    Fault::conflict("idempotency_key_in_use", detail)
 }

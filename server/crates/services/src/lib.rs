@@ -133,6 +133,12 @@ pub(crate) fn fault(error: StorageError) -> Fault {
         StorageError::Refused(rule) => {
             Fault::conflict("refused", format!("the rules of the database forbid it: {rule}"))
         }
+        StorageError::Unstorable(reason) => Fault::invalid(
+            format!(
+                "a value of the request cannot be kept: {reason}; take out NUL characters and what no calendar knows"
+            ),
+            Vec::new(),
+        ),
         StorageError::Full(_) => {
             tracing::error!(%error, source, "storage full");
             Fault::new(

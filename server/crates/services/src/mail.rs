@@ -8,7 +8,6 @@ use chrono::Duration;
 use millrace_domain::Digest;
 use millrace_domain::clock::Entropy;
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::AccountId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::view::{MailLine, MailListView, MailView};
 use millrace_storage::account::Account;
@@ -75,17 +74,7 @@ impl Services {
     }
 
     /// Puts a letter into the outbox, in the transaction that gives reason for it.
-    pub(crate) async fn write_to(&self, tx: &impl Connection, to: &Account, letter: Letter<'_>) -> Result<()> {
-        self.write_to_address(tx, Some(to.id), &to.email, letter).await
-    }
-
-    pub(crate) async fn write_to_address(
-        &self,
-        tx: &impl Connection,
-        account: Option<AccountId>,
-        address: &str,
-        mut letter: Letter<'_>,
-    ) -> Result<()> {
+    pub(crate) async fn write_to(&self, tx: &impl Connection, to: &Account, mut letter: Letter<'_>) -> Result<()> {
         let message_id = self.message_id();
         let sealed_link = match &mut letter.act {
             Some(act) if letter.secret => {
@@ -107,8 +96,8 @@ impl Services {
         let new = NewMail {
             message_id: &message_id,
             kind: letter.kind,
-            account,
-            recipient: address,
+            account: Some(to.id),
+            recipient: &to.email,
             subject: &title,
             text_body: &text.map_err(unwritten)?,
             html_body: &html.map_err(unwritten)?,

@@ -14,8 +14,8 @@ use millrace_storage::{Connection, session};
 use crate::access::Note;
 use crate::credentials::{Password, random_text};
 use crate::mail::{Act, Letter};
-use crate::people::{checked_email, checked_name};
-use crate::sign_in::{SignedIn, Subjects, actor_of};
+use crate::people::{checked_email, checked_name, taken};
+use crate::sign_in::{SignedIn, Subjects, actor_of, too_many};
 use crate::{Result, Services, commit, fault};
 
 /// How long a link works.
@@ -25,23 +25,21 @@ const LINKS_BY_ADDRESS: i64 = 10;
 const LINKS_BY_ACCOUNT: i64 = 3;
 
 impl Services {
-    /// Changes the own password; every other session ends.
+    /// Changes the own password; every session and open link ends. It takes what signing in takes, the second factor too,
+    /// since the caller goes on in a session that counts as confirmed.
     ///
     /// # Errors
-    /// 400 when the old one is wrong or the new one is too easy.
-    pub async fn change_password(&self, actor: &Actor, old: &str, new: &str) -> Result<()> {
+    /// 400 when the old one is wrong or the new one is too easy, 401 when the code is wrong.
+    pub async fn change_password(&self, actor: &Actor, old: &str, code: &str, new: &str) -> Result<()> {
         self.people_only(actor)?;
         let account = self.own_account(actor).await?;
-        let subjects = Subjects::of(&account.email, &actor.origin);
-        self.throttle(&subjects).await?;
-        let typed: String = old.chars().take(129).collect();
-        if !self.hasher.verify(typed, account.password_hash.clone()).await? {
-            self.failed(&subjects, &actor.origin, Some(&account)).await?;
-            return Err(Fault::field("/old", "is not your password"));
-        }
-        let hash = self.hasher.hash(Password::new(new, &[&account.name, &account.email])?).await?;
+        let new = Password::new(new, &[&account.name, &account.email])?;
+        let wrong = Fault::field("/old", "must be your password as it is now");
+        self.show_again(&account, old, code, &actor.origin, wrong).await?;
+        let hash = self.hasher.hash(new).await?;
         let tx = self.begin().await?;
         account::set_password(&tx, account.id, &hash).await.map_err(fault)?;
+        credential::end_links(&tx, account.id, self.now()).await.map_err(fault)?;
         session::revoke_all(&tx, account.id, self.now()).await.map_err(fault)?;
         self.tell_of_change(&tx, &account, "The password of your account was changed.", &account.name).await?;
         self.note(&tx, actor, Note::new("account.password", format!("account/{}", account.id))).await?;
@@ -60,13 +58,10 @@ impl Services {
             self.confirmed(actor)?;
         }
         let tx = self.begin().await?;
-        account::set_identity(&tx, account.id, &email, &name).await.map_err(|error| {
-            if error.is_duplicate("account_email_key") {
-                return Fault::conflict("account_exists", format!("{email} has an account already"));
-            }
-            fault(error)
-        })?;
+        account::set_identity(&tx, account.id, &email, &name).await.map_err(taken(&email))?;
         if email != account.email {
+            // A link in the old mailbox would open the account from there.
+            credential::end_links(&tx, account.id, self.now()).await.map_err(fault)?;
             let told = format!("The mail address of your account was changed to {email}.");
             self.tell_of_change(&tx, &account, &told, &account.name).await?;
             let after = Account { email: email.clone(), ..account.clone() };
@@ -81,13 +76,16 @@ impl Services {
     }
 
     /// Asks for a letter with a link to set a new password. The answer and its time say nothing of whether there is such an
-    /// account: the letter is written after the answer.
+    /// account: the letter is written after the answer. Whoever got three within fifteen minutes has them still, and gets no
+    /// more: a stranger who asks for them takes nothing away.
     ///
     /// # Errors
-    /// 429 after too many.
+    /// 429 after too many from one address.
     pub async fn forgot_password(&self, email: &str, origin: &Origin) -> Result<()> {
         let email = email.trim().to_lowercase();
-        self.count_link(&email, origin).await?;
+        if !self.count_link(&email, origin).await? {
+            return Ok(());
+        }
         let services = self.clone();
         tokio::spawn(async move {
             if let Err(error) = services.send_reset(&email).await {
@@ -97,13 +95,10 @@ impl Services {
         Ok(())
     }
 
-    async fn count_link(&self, email: &str, origin: &Origin) -> Result<()> {
-        let subjects = Subjects::named("link", email, origin, LINKS_BY_ADDRESS, LINKS_BY_ACCOUNT);
-        self.throttle(&subjects).await?;
-        for name in subjects.names() {
-            credential::insert_failure(self.db.pool(), name, self.now()).await.map_err(fault)?;
-        }
-        Ok(())
+    /// Counts a letter with a link; whether the account may have one more.
+    async fn count_link(&self, email: &str, origin: &Origin) -> Result<bool> {
+        self.count(&Subjects::of_address("link", origin, LINKS_BY_ADDRESS)).await?.ok_or_else(too_many)?;
+        Ok(self.count(&Subjects::of_account("link", email, LINKS_BY_ACCOUNT)).await?.is_some())
     }
 
     async fn send_reset(&self, email: &str) -> Result<()> {
@@ -132,7 +127,7 @@ impl Services {
         commit(tx).await
     }
 
-    /// Draws a one-time link; earlier ones for the same purpose end.
+    /// Draws a one-time link. A new invitation takes the place of the earlier one.
     pub(crate) async fn new_link(
         &self,
         tx: &impl Connection,
@@ -142,6 +137,9 @@ impl Services {
         let code = random_text(self.surroundings.entropy.as_ref() as &dyn Entropy, 32);
         let now = self.now();
         let until = now + Duration::minutes(LINK_MINUTES);
+        if purpose == LinkPurpose::Invite {
+            credential::end_links(tx, account, now).await.map_err(fault)?;
+        }
         credential::insert_link(tx, account, purpose, &Digest::of(&code), now, until).await.map_err(fault)?;
         Ok(match purpose {
             LinkPurpose::Invite => self.link(&format!("/invite?code={code}")),
@@ -167,7 +165,9 @@ impl Services {
     /// 404 for an unknown or used code, 429 after too many.
     pub async fn renew_link(&self, purpose: LinkPurpose, code: &str, origin: &Origin) -> Result<()> {
         let LinkView { email, .. } = self.look_at_link(purpose, code).await?;
-        self.count_link(&email, origin).await?;
+        if !self.count_link(&email, origin).await? {
+            return Err(too_many());
+        }
         self.send_reset(&email).await
     }
 
@@ -192,9 +192,7 @@ impl Services {
         let id = used.ok_or_else(dead_link)?;
         let account = account::take(&tx, id).await.map_err(fault)?.ok_or_else(dead_link)?;
         account::set_password(&tx, id, &hash).await.map_err(fault)?;
-        for purpose in [LinkPurpose::Invite, LinkPurpose::Reset] {
-            credential::end_links(&tx, id, purpose, self.now()).await.map_err(fault)?;
-        }
+        credential::end_links(&tx, id, self.now()).await.map_err(fault)?;
         session::revoke_all(&tx, id, self.now()).await.map_err(fault)?;
         let action = match purpose {
             LinkPurpose::Invite => "account.accept",

@@ -326,7 +326,7 @@ fn missing() -> Fault {
     Fault::not_found("account")
 }
 
-fn taken(email: &str) -> impl FnOnce(millrace_storage::StorageError) -> Fault {
+pub(crate) fn taken(email: &str) -> impl FnOnce(millrace_storage::StorageError) -> Fault {
     move |error| {
         if error.is_duplicate("account_email_key") {
             return Fault::conflict("account_exists", format!("{email} has an account already"));
@@ -342,11 +342,7 @@ fn account_details(email: &str, grants: &[Grant]) -> serde_json::Value {
 
 /// `ML engineer, stakeholder on taxi-tips`.
 pub(crate) fn grants_in_words(grants: &[Grant]) -> String {
-    let words = grants.iter().map(|grant| match &grant.problem {
-        None => grant.role.title().to_owned(),
-        Some(problem) => format!("{} on {problem}", grant.role.title()),
-    });
-    let words: Vec<String> = words.collect();
+    let words: Vec<String> = grants.iter().map(Grant::in_words).collect();
     if words.is_empty() { "without a role".to_owned() } else { words.join(", ") }
 }
 
@@ -360,10 +356,15 @@ pub(crate) fn checked_email(text: &str) -> Result<String> {
     if plausible { Ok(email) } else { Err(Fault::field("/email", "must be a mail address such as name@example.org")) }
 }
 
+/// A name of a person, data or a token: one line, and nothing that turns or breaks the text around it.
 pub(crate) fn checked_name(text: &str) -> Result<String> {
+    let misleads = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     let name = text.trim();
-    if (1..=100).contains(&name.chars().count()) && !name.contains(char::is_control) {
+    if (1..=100).contains(&name.chars().count()) && !name.contains(misleads) {
         return Ok(name.to_owned());
     }
-    Err(Fault::field("/name", "must have 1 to 100 characters on one line"))
+    Err(Fault::field("/name", "must have 1 to 100 characters on one line, none of them turning the direction of text"))
 }

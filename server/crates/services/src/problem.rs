@@ -184,13 +184,11 @@ impl Services {
         let document = read(text)?;
         let slug = &document.slug;
         let object_name = format!("problem/{slug}");
-        let exists = problem::find_id(self.db.pool(), slug).await.map_err(fault)?;
-        if exists.is_none()
-            && let Err(refused) = actor.may_everywhere(Action::WriteProblem)
-        {
-            return Err(Fault::forbidden("not_allowed", format!("{refused} everywhere, to write a new problem")));
+        let exists = self.sees_problem(actor, slug).await?;
+        if !exists {
+            may_write_new(actor)?;
         }
-        let tx = self.begin_as(actor, Action::WriteProblem, exists.map(|_| slug.as_str()), &object_name).await?;
+        let tx = self.begin_as(actor, Action::WriteProblem, exists.then_some(slug.as_str()), &object_name).await?;
         let id = match problem::find_id(&tx, slug).await.map_err(fault)? {
             Some(id) => id,
             None => problem::insert(&tx, slug, self.now()).await.map_err(fault)?,
@@ -251,12 +249,18 @@ impl Services {
     pub async fn create_problem(&self, actor: &Actor, text: &str) -> Result<SavedVersion> {
         self.authorise(actor, Action::WriteProblem, "problem").await?;
         let slug = read(text)?.slug;
-        if problem::find_id(self.db.pool(), &slug).await.map_err(fault)?.is_some() {
+        if self.sees_problem(actor, &slug).await? {
             let detail =
                 format!("the problem {slug} exists; post a new version of it to /api/v1/problems/{slug}/versions");
             return Err(Fault::conflict("problem_exists", detail));
         }
         self.save_problem(actor, text).await
+    }
+
+    /// Whether there is such a problem, as far as the actor may know.
+    async fn sees_problem(&self, actor: &Actor, slug: &str) -> Result<bool> {
+        let may_know = actor.sees(slug) || actor.may_on(Action::WriteProblem, slug).is_ok();
+        Ok(may_know && problem::find_id(self.db.pool(), slug).await.map_err(fault)?.is_some())
     }
 
     /// Writes a new version of the problem `slug`, which must exist.
@@ -462,18 +466,25 @@ fn open_before(versions: &[ProblemVersion], position: usize) -> impl Iterator<It
 }
 
 /// A problem version under review. Its authors are all who wrote on it since the last signed-off version: who wrote the half of
-/// a text does not approve it because somebody else wrote last.
+/// a text does not approve it because somebody else wrote last. A text that asks for fewer approvals than the one signed off
+/// before it takes what that one asks for: nobody lowers the bar by jumping it.
 fn reviewed<'a>(version: &'a ProblemVersion, versions: &[ProblemVersion], check: &power::Check) -> Reviewed<'a> {
     let position = versions.iter().position(|found| found.id == version.id).unwrap_or(0);
     let mut authors = vec![version.author];
     authors.extend(open_before(versions, position).map(|earlier| earlier.author));
+    let signed_off = versions[position + 1..].iter().find(|earlier| earlier.approved_at.is_some());
+    let own = version.document.approvals.of_specification();
+    let quorum = match signed_off {
+        Some(earlier) => own.at_least(&earlier.document.approvals.of_specification()),
+        None => own,
+    };
     Reviewed {
         subject: Subject::Problem(version.id.0),
         problem: &version.slug,
         action: Action::ReviewProblem,
         digest: version.digest,
         authors,
-        quorum: version.document.approvals.of_specification(),
+        quorum,
         unproven: check.unproven.clone(),
     }
 }
@@ -509,6 +520,14 @@ impl Services {
         }
         Ok(waiting)
     }
+}
+
+/// A new problem is for those who may write everywhere. The answer is the same whether the slug is free or that of a problem
+/// the actor does not see.
+fn may_write_new(actor: &Actor) -> Result<()> {
+    actor
+        .may_everywhere(Action::WriteProblem)
+        .map_err(|refused| Fault::forbidden("not_allowed", format!("{refused} everywhere, to write a new problem")))
 }
 
 /// Reads a document, or gives every mistake of it.

@@ -72,8 +72,8 @@ impl Services {
         // A reason is kept only where the data could not show what is signed.
         let waiver = waiver.filter(|_| reviewed.unproven.is_some() && request.decision == ReviewDecision::Approve);
         let comment = request.comment.trim();
-        let (digest, account, decision) = (seen, actor.account, request.decision);
-        let new = NewDecision { digest, account, decision, comment, shown, waiver };
+        let (digest, account, name, decision) = (seen, actor.account, &actor.name, request.decision);
+        let new = NewDecision { digest, account, name, decision, comment, shown, waiver };
         decision::insert(tx, reviewed.subject, new, self.now()).await.map_err(fault)?;
         Ok(tally)
     }
@@ -157,11 +157,7 @@ fn may_review(grants: &[Grant], reviewed: &Reviewed<'_>) -> bool {
 
 /// The roles that hold on a problem.
 fn roles_on(grants: &[Grant], problem: &str) -> Vec<Role> {
-    grants
-        .iter()
-        .filter(|grant| grant.problem.as_deref().is_none_or(|on| on == problem))
-        .map(|grant| grant.role)
-        .collect()
+    grants.iter().filter(|grant| grant.holds_on(problem)).map(|grant| grant.role).collect()
 }
 
 fn required_roles(rules: &Rules) -> Vec<RequiredRole> {

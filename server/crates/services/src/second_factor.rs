@@ -116,29 +116,28 @@ impl Services {
     }
 
     pub(crate) async fn take_code(&self, account: &Account, code: &str, origin: &Origin) -> Result<()> {
-        let subjects = Subjects::named("code", &account.email, origin, CODE_LIMIT, CODE_LIMIT);
-        self.throttle(&subjects).await?;
+        let subjects = Subjects::of_address("code", origin, CODE_LIMIT).and(Subjects::of_account(
+            "code",
+            &account.email,
+            CODE_LIMIT,
+        ));
         let code: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').take(64).collect();
         let code = code.to_lowercase();
-        if self.use_recovery_code(account, &code).await? {
-            return Ok(());
-        }
-        let step = self.step_of(account, &code)?;
-        // A step is taken once: a code that was watched over a shoulder is worth nothing afterwards.
-        let taken = match step {
-            Some(step) => credential::take_totp_step(self.db.pool(), account.id, step, self.now()).await.is_ok(),
-            None => false,
-        };
-        if taken {
-            return Ok(());
-        }
-        self.failed(&subjects, origin, Some(account)).await?;
-        Err(Fault::new(
+        let wrong = Fault::new(
             401,
             "wrong_code",
             "Not signed in",
             "the code is wrong or was used already; wait for the next one",
-        ))
+        );
+        self.attempt(&subjects, origin, Some(account), wrong, async {
+            if self.use_recovery_code(account, &code).await? {
+                return Ok(Some(()));
+            }
+            let Some(step) = self.step_of(account, &code)? else { return Ok(None) };
+            // A step is taken once: a code that was watched over a shoulder is worth nothing afterwards.
+            Ok(credential::take_totp_step(self.db.pool(), account.id, step, self.now()).await.ok())
+        })
+        .await
     }
 
     async fn use_recovery_code(&self, account: &Account, code: &str) -> Result<bool> {

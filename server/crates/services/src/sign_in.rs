@@ -47,16 +47,15 @@ impl Services {
     /// 401 for a wrong combination, 429 after too many failures.
     pub async fn sign_in(&self, email: &str, password: &str, origin: &Origin) -> Result<SignedIn> {
         let email = email.trim().to_lowercase();
-        let subjects = Subjects::of(&email, origin);
-        self.throttle(&subjects).await?;
         let found = account::find_by_email(self.db.pool(), &email).await.map_err(fault)?;
         let hash = found.as_ref().and_then(|account| account.password_hash.clone());
         let typed: String = password.chars().take(129).collect();
-        let right = self.hasher.verify(typed.clone(), hash.clone()).await?;
-        let Some(account) = found.clone().filter(|account| right && account.disabled_at.is_none()) else {
-            self.failed(&subjects, origin, found.as_ref()).await?;
-            return Err(Fault::new(401, "wrong_credentials", "Not signed in", "address or password is wrong"));
+        let wrong = Fault::new(401, "wrong_credentials", "Not signed in", "address or password is wrong");
+        let check = async {
+            let right = self.hasher.verify(typed.clone(), hash.clone()).await?;
+            Ok(found.clone().filter(|account| right && account.disabled_at.is_none()))
         };
+        let account = self.attempt(&Subjects::of(&email, origin), origin, found.as_ref(), wrong, check).await?;
         if let Some(stronger) = self.hasher.rehash(&typed, hash.as_deref().unwrap_or_default()).await? {
             account::set_password(self.db.pool(), account.id, &stronger).await.map_err(fault)?;
         }
@@ -76,57 +75,84 @@ impl Services {
         commit(tx).await
     }
 
-    /// Checks the password of somebody who is signed in, before a change that their account rests on; the caller renews the
-    /// session under a new id.
+    /// Checks password and second factor of somebody who is signed in, before a change that their account rests on; the caller
+    /// renews the session under a new id.
     ///
     /// # Errors
-    /// 401 when it is wrong, 429 after too many failures.
+    /// 401 when one is wrong, 429 after too many failures.
     pub async fn confirm(&self, actor: &Actor, password: &str, code: &str) -> Result<()> {
-        let subjects = Subjects::of(&actor.email, &actor.origin);
-        self.throttle(&subjects).await?;
+        self.people_only(actor)?;
         let account = self.own_account(actor).await?;
-        let typed: String = password.chars().take(129).collect();
-        let right = self.hasher.verify(typed, account.password_hash.clone()).await?;
-        if !right {
-            self.failed(&subjects, &actor.origin, Some(&account)).await?;
-            return Err(Fault::new(401, "wrong_credentials", "Not confirmed", "the password is wrong"));
-        }
-        if account.totp_since.is_some() {
-            self.take_code(&account, code, &actor.origin).await?;
-        }
+        let wrong = Fault::new(401, "wrong_credentials", "Not confirmed", "the password is wrong");
+        self.show_again(&account, password, code, &actor.origin, wrong).await?;
         let tx = self.begin().await?;
         self.note(&tx, actor, Note::new("session.confirm", format!("account/{}", account.id))).await?;
         commit(tx).await
+    }
+
+    /// Checks password and second factor of an account; `wrong` is the answer to a wrong password.
+    pub(crate) async fn show_again(
+        &self,
+        account: &Account,
+        password: &str,
+        code: &str,
+        origin: &Origin,
+        wrong: Fault,
+    ) -> Result<()> {
+        let typed: String = password.chars().take(129).collect();
+        let check = async {
+            let right = self.hasher.verify(typed, account.password_hash.clone()).await?;
+            Ok(right.then_some(()))
+        };
+        self.attempt(&Subjects::of(&account.email, origin), origin, Some(account), wrong, check).await?;
+        if account.totp_since.is_some() {
+            self.take_code(account, code, origin).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn own_account(&self, actor: &Actor) -> Result<Account> {
         account::find(self.db.pool(), actor.account).await.map_err(fault)?.ok_or_else(Fault::unauthenticated)
     }
 
-    /// Counts a failure and writes it down.
-    pub(crate) async fn failed(&self, subjects: &Subjects, origin: &Origin, account: Option<&Account>) -> Result<()> {
-        let pool = self.db.pool();
-        for (subject, _) in &subjects.0 {
-            credential::insert_failure(pool, subject, self.now()).await.map_err(fault)?;
+    /// Lets a secret be tried: the attempt is counted before it is made, and taken back when it was right or could not be
+    /// judged, so that a crowd of attempts at once gets no more of them than one after another. A wrong one is written down.
+    ///
+    /// # Errors
+    /// 429 after too many, else `wrong` when `check` gives nothing.
+    pub(crate) async fn attempt<T>(
+        &self,
+        subjects: &Subjects,
+        origin: &Origin,
+        account: Option<&Account>,
+        wrong: Fault,
+        check: impl Future<Output = Result<Option<T>>>,
+    ) -> Result<T> {
+        let counted = self.count(subjects).await?.ok_or_else(too_many)?;
+        let checked = check.await;
+        if matches!(checked, Ok(None)) {
+            // What was typed as an address is not kept: it may be a password in the wrong field.
+            let object = account.map_or_else(|| "account".to_owned(), |account| format!("account/{}", account.id));
+            self.note_unrecognised(origin, Note::new("session.refused", object)).await?;
+            return Err(wrong);
         }
-        // What was typed as an address is not kept: it may be a password in the wrong field.
-        let object = account.map_or_else(|| "account".to_owned(), |account| format!("account/{}", account.id));
-        self.note_unrecognised(origin, Note::new("session.refused", object)).await
+        credential::take_back(self.db.pool(), &counted).await.map_err(fault)?;
+        checked?.ok_or(wrong)
     }
 
-    pub(crate) async fn throttle(&self, subjects: &Subjects) -> Result<()> {
-        let since = self.now() - Duration::minutes(15);
+    /// Counts one attempt of every subject; none when one of them has had too many, and then none is counted.
+    pub(crate) async fn count(&self, subjects: &Subjects) -> Result<Option<Vec<i64>>> {
+        let (now, since) = (self.now(), self.now() - Duration::minutes(15));
+        let tx = self.begin().await?;
+        let mut counted = Vec::new();
         for (subject, limit) in &subjects.0 {
-            if credential::count_failures(self.db.pool(), subject, since).await.map_err(fault)? >= *limit {
-                return Err(Fault::new(
-                    429,
-                    "too_many_failures",
-                    "Wait a little",
-                    "too many failed sign-ins; wait fifteen minutes and try again",
-                ));
+            match credential::count_attempt(&tx, subject, *limit, since, now).await.map_err(fault)? {
+                Some(attempt) => counted.push(attempt),
+                None => return Ok(None),
             }
         }
-        Ok(())
+        commit(tx).await?;
+        Ok(Some(counted))
     }
 
     /// Notes that a session was ended.
@@ -134,6 +160,7 @@ impl Services {
     /// # Errors
     /// When the database fails.
     pub async fn sign_out(&self, actor: &Actor) -> Result<()> {
+        self.people_only(actor)?;
         let tx = self.begin().await?;
         self.note(&tx, actor, Note::new("session.close", format!("account/{}", actor.account))).await?;
         commit(tx).await
@@ -211,15 +238,31 @@ impl Subjects {
         ])
     }
 
-    /// Of something else than passwords, with limits of its own for a caller's address and for the account.
-    pub(crate) fn named(what: &str, email: &str, origin: &Origin, by_address: i64, by_account: i64) -> Self {
+    /// Of something else than passwords, by the caller's address.
+    pub(crate) fn of_address(what: &str, origin: &Origin, limit: i64) -> Self {
         let address = origin.address.as_deref().unwrap_or("unknown");
-        Self(vec![(format!("{what} address {address}"), by_address), (format!("{what} account {email}"), by_account)])
+        Self(vec![(format!("{what} address {address}"), limit)])
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+    /// Of something else than passwords, by account.
+    pub(crate) fn of_account(what: &str, email: &str, limit: i64) -> Self {
+        let email: String = email.chars().take(254).collect();
+        Self(vec![(format!("{what} account {email}"), limit)])
     }
+
+    /// These and others: addresses first, then accounts, so that two crowds never wait for each other.
+    pub(crate) fn and(self, others: Self) -> Self {
+        Self([self.0, others.0].concat())
+    }
+}
+
+pub(crate) fn too_many() -> Fault {
+    Fault::new(
+        429,
+        "too_many_failures",
+        "Wait a little",
+        "too many failed sign-ins; wait fifteen minutes and try again",
+    )
 }
 
 pub(crate) fn actor_of(account: &Account, via: Via) -> Actor {

@@ -11,6 +11,7 @@ use millrace_storage::{account, credential};
 
 use crate::access::Note;
 use crate::credentials::make_token;
+use crate::people::checked_name;
 use crate::{Result, Services, commit, fault};
 
 impl Services {
@@ -28,8 +29,9 @@ impl Services {
     /// The own account.
     ///
     /// # Errors
-    /// When the database fails.
+    /// 403 for a token.
     pub async fn account(&self, actor: &Actor) -> Result<AccountView> {
+        self.people_only(actor)?;
         let now = self.now();
         let tokens = token::list(self.db.pool(), actor.account).await.map_err(fault)?;
         let tokens = tokens.into_iter().map(|token| TokenView {
@@ -70,10 +72,7 @@ impl Services {
             self.authorise(actor, Action::ManageOwnTokens, "token").await?;
             self.confirmed(actor)?;
         }
-        let name = name.trim();
-        if !(1..=100).contains(&name.chars().count()) || name.contains(char::is_control) {
-            return Err(Fault::field("/name", "must have 1 to 100 characters on one line"));
-        }
+        let name = &checked_name(name)?;
         if scopes.is_empty() {
             return Err(Fault::field("/scopes", "must name at least one scope"));
         }

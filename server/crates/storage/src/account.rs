@@ -233,12 +233,13 @@ pub async fn lock_all(db: &impl Connection) -> Result<()> {
     record::execute(db, "lock table account in share row exclusive mode", values![]).await.map(|_| ())
 }
 
-/// How many admins can sign in.
+/// How many admins can sign in: an invitation that was not taken up is none.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn count_admins(db: &impl Connection) -> Result<i64> {
     const SQL: &str = "select count(*) from account a join account_role r on r.account_id = a.id
-        where r.role = 'admin' and r.problem_id is null and a.disabled_at is null";
+        where r.role = 'admin' and r.problem_id is null and a.disabled_at is null
+          and (a.password_hash is not null or exists (select 1 from identity i where i.account_id = a.id))";
     record::one(db, SQL, values![]).await
 }

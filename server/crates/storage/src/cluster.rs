@@ -9,7 +9,7 @@
 //! the server running, joins it, and stops it in the end.
 //!
 //! Postgres refuses to run as root. A root process therefore runs it as `postgres` or, failing that, `nobody`. If
-//! that account may not enter the home (`/root/...`), the cluster lives under `/var/lib/millrace` instead, in a directory
+//! that account may not enter the home (root's own, say), the cluster lives under `/var/lib/millrace` instead, in a directory
 //! named by a digest of the home's path.
 //!
 //! Everything here blocks: call it outside the async runtime's threads.
@@ -39,6 +39,8 @@ const SUPERUSER: &str = "millrace";
 /// How often another process's start or stop is looked at, and how many times before giving up: a minute in all.
 const SETTLING_PAUSE: Duration = Duration::from_millis(50);
 const SETTLING_LOOKS: usize = 1200;
+/// The same for the last processes of a server that died while it was told to stop: five seconds in all.
+const ENDING_LOOKS: usize = 100;
 /// A free port can be taken by somebody else between our looking and Postgres' binding.
 const PORT_ATTEMPTS: usize = 5;
 
@@ -111,10 +113,25 @@ impl Cluster {
             return Ok(());
         }
         // Asked first, because `pg_ctl stop` signals whatever process a stale pid file names.
-        match Postmaster::observe(&self.place)? {
-            Postmaster::Absent | Postmaster::Impostor { .. } => Ok(()),
-            Postmaster::Ready { .. } | Postmaster::Settling => self.programs.stop(&self.place),
+        if Postmaster::observe(&self.place)?.is_gone() {
+            return Ok(());
         }
+        match self.programs.stop(&self.place) {
+            // A server that was killed leaves its pid file behind, which `pg_ctl` takes for one that doesn't stop. What counts
+            // is that none of its processes is left.
+            Err(_) if self.is_gone_after_all()? => Ok(()),
+            stopped => stopped,
+        }
+    }
+
+    fn is_gone_after_all(&self) -> Result<bool, ClusterError> {
+        for _ in 0..ENDING_LOOKS {
+            if Postmaster::observe(&self.place)?.is_gone() {
+                return Ok(true);
+            }
+            thread::sleep(SETTLING_PAUSE);
+        }
+        Ok(false)
     }
 }
 

@@ -6,7 +6,7 @@ use millrace_domain::Digest;
 use millrace_domain::ids::AccountId;
 
 use crate::Result;
-use crate::database::Connection;
+use crate::database::{Connection, Transaction};
 use crate::record::{self, Record, Row, values};
 
 /// Keeps the sealed secret of a second factor that is being set up, or takes the second factor away.
@@ -77,7 +77,7 @@ impl LinkPurpose {
     }
 }
 
-/// Keeps a one-time link by the hash of its code; links of the same purpose that were open end.
+/// Keeps a one-time link by the hash of its code.
 ///
 /// # Errors
 /// When the database fails.
@@ -89,7 +89,6 @@ pub async fn insert_link(
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<()> {
-    end_links(db, id, purpose, now).await?;
     const SQL: &str = "insert into mail_link (code_hash, purpose, account_id, created_at, expires_at)
         values ($1, $2, $3, $4, $5)";
     let stored = values![record::bytes(code_hash), purpose.as_str(), id.0, now, expires_at];
@@ -100,9 +99,9 @@ pub async fn insert_link(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn end_links(db: &impl Connection, id: AccountId, purpose: LinkPurpose, now: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "update mail_link set used_at = $3 where account_id = $1 and purpose = $2 and used_at is null";
-    record::execute(db, SQL, values![id.0, purpose.as_str(), now]).await.map(|_| ())
+pub async fn end_links(db: &impl Connection, id: AccountId, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "update mail_link set used_at = $2 where account_id = $1 and used_at is null";
+    record::execute(db, SQL, values![id.0, now]).await.map(|_| ())
 }
 
 /// Whose link it is, open or run out, but not used; for showing the page of it.
@@ -175,22 +174,33 @@ pub async fn use_setup_code(db: &impl Connection, code_hash: &Digest, now: DateT
     Ok(record::execute(db, SQL, values![record::bytes(code_hash), now]).await? == 1)
 }
 
-/// Remembers a failed sign-in of a subject (an address or an account).
+/// Counts an attempt of a subject before it is made and gives its number; none when the subject has had `limit` of them since a
+/// moment. Attempts of one subject are counted one after another until the transaction ends, so that a crowd gets no more than
+/// the limit.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert_failure(db: &impl Connection, subject: &str, now: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "insert into sign_in_failure (subject, failed_at) values ($1, $2)";
-    record::execute(db, SQL, values![subject, now]).await.map(|_| ())
+pub async fn count_attempt(
+    tx: &Transaction,
+    subject: &str,
+    limit: i64,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>> {
+    record::execute(tx, "select pg_advisory_xact_lock(hashtextextended($1, 0))", values![subject]).await?;
+    const SQL: &str = "insert into sign_in_failure (subject, failed_at) select $1, $4
+        where (select count(*) from sign_in_failure where subject = $1 and failed_at > $3) < $2 returning id";
+    record::optional(tx, SQL, values![subject, limit, since, now]).await
 }
 
-/// How many sign-ins of a subject failed since a moment.
+/// Takes counted attempts back: they were good.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count_failures(db: &impl Connection, subject: &str, since: DateTime<Utc>) -> Result<i64> {
-    const SQL: &str = "select count(*) from sign_in_failure where subject = $1 and failed_at > $2";
-    record::one(db, SQL, values![subject, since]).await
+pub async fn take_back(db: &impl Connection, attempts: &[i64]) -> Result<()> {
+    const SQL: &str =
+        "delete from sign_in_failure where id in (select value::bigint from jsonb_array_elements_text($1))";
+    record::execute(db, SQL, values![serde_json::json!(attempts)]).await.map(|_| ())
 }
 
 /// Forgets failed sign-ins before a moment.

@@ -63,7 +63,7 @@ impl Record for Decision {
     fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             account: AccountId(row.get("account_id")?),
-            account_name: row.get("account_name")?,
+            account_name: row.get("decided_as")?,
             digest: row.digest("digest")?,
             decision: row.word("decision")?,
             comment: row.get("comment")?,
@@ -83,6 +83,8 @@ pub struct NewDecision<'a> {
     pub digest: Digest,
     /// Who.
     pub account: AccountId,
+    /// Under which name.
+    pub name: &'a str,
     /// What.
     pub decision: ReviewDecision,
     /// In their words.
@@ -99,8 +101,8 @@ pub struct NewDecision<'a> {
 /// When the database fails.
 pub async fn insert(db: &impl Connection, subject: Subject, new: NewDecision<'_>, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "insert into decision
-            (subject_kind, subject_id, digest, account_id, decision, comment, decided_at, shown, waiver)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            (subject_kind, subject_id, digest, account_id, decision, comment, decided_at, shown, waiver, account_name)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let stored = values![
         subject.kind(),
         subject.id(),
@@ -110,7 +112,8 @@ pub async fn insert(db: &impl Connection, subject: Subject, new: NewDecision<'_>
         new.comment,
         now,
         new.shown,
-        new.waiver.map(str::to_owned)
+        new.waiver.map(str::to_owned),
+        new.name
     ];
     record::execute(db, SQL, stored).await.map(|_| ())
 }
@@ -120,7 +123,8 @@ pub async fn insert(db: &impl Connection, subject: Subject, new: NewDecision<'_>
 /// # Errors
 /// When the database fails.
 pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Decision>> {
-    const SQL: &str = "select d.*, a.name as account_name, a.disabled_at is not null as disabled,
+    const SQL: &str =
+        "select d.*, coalesce(d.account_name, a.name) as decided_as, a.disabled_at is not null as disabled,
             coalesce((select jsonb_agg(r.role || coalesce(':' || p.slug, ''))
                 from account_role r left join problem p on p.id = r.problem_id
                 where r.account_id = a.id), '[]') as grants

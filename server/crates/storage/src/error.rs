@@ -17,6 +17,9 @@ pub enum StorageError {
     /// A rule of the schema refused the write.
     #[error("the database refused: {0}")]
     Refused(String),
+    /// A value that no column can hold, such as a text with a NUL character.
+    #[error("a value cannot be stored: {0}")]
+    Unstorable(String),
     /// A guarded write touched no row: somebody else was first, or the lease was lost.
     #[error("{0} was changed by somebody else in the meantime")]
     Conflict(&'static str),
@@ -66,6 +69,8 @@ impl From<DbErr> for StorageError {
                 Some("23505") => {
                     Self::Duplicate { constraint: database.constraint().unwrap_or("the database").to_owned() }
                 }
+                // A NUL in a text or in JSON; a moment or number out of range.
+                Some("22021" | "22P05" | "22008" | "22003") => Self::Unstorable(database.message().to_owned()),
                 Some("23001" | "23503" | "23514") => Self::Refused(database.message().to_owned()),
                 // Class 08: connection; 57P01–57P03: shutdown, crash, start-up; 53300: too many connections.
                 Some(code) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {

@@ -12,9 +12,9 @@ use crate::record::{self, Record, Row, values};
 /// A kept answer.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// Digest of the request it answered.
+    /// Digest of the request it answers.
     pub request: Digest,
-    /// HTTP status.
+    /// HTTP status; 0 while the request is under way.
     pub status: u16,
     /// JSON body.
     pub response: serde_json::Value,
@@ -40,22 +40,44 @@ pub async fn find(db: &impl Connection, account: AccountId, key: &str) -> Result
     record::optional(db, SQL, values![account.0, key]).await
 }
 
-/// Keeps an answer; the first one stays.
+/// Takes a key for a request that begins now; says whether it was free. A request that has been under way since before
+/// `lapsed` will not end any more, and its key is free again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(
+pub async fn take_key(
     db: &impl Connection,
     account: AccountId,
     key: &str,
-    kept: &Kept,
+    request: &Digest,
     now: DateTime<Utc>,
-) -> Result<()> {
+    lapsed: DateTime<Utc>,
+) -> Result<bool> {
     const SQL: &str = "insert into idempotency (account_id, key, request_hash, status, response, created_at)
-        values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
-    let stored =
-        values![account.0, key, record::bytes(&kept.request), i32::from(kept.status), kept.response.clone(), now];
+        values ($1, $2, $3, 0, 'null', $4)
+        on conflict (account_id, key) do update set request_hash = excluded.request_hash, created_at = excluded.created_at
+        where idempotency.status = 0 and idempotency.created_at < $5";
+    Ok(record::execute(db, SQL, values![account.0, key, record::bytes(request), now, lapsed]).await? == 1)
+}
+
+/// Keeps the answer of the request under way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn answer(db: &impl Connection, account: AccountId, key: &str, kept: &Kept) -> Result<()> {
+    const SQL: &str = "update idempotency set status = $4, response = $5
+        where account_id = $1 and key = $2 and request_hash = $3 and status = 0";
+    let stored = values![account.0, key, record::bytes(&kept.request), i32::from(kept.status), kept.response.clone()];
     record::execute(db, SQL, stored).await.map(|_| ())
+}
+
+/// Frees the key of a request that came to nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn free_key(db: &impl Connection, account: AccountId, key: &str) -> Result<()> {
+    const SQL: &str = "delete from idempotency where account_id = $1 and key = $2 and status = 0";
+    record::execute(db, SQL, values![account.0, key]).await.map(|_| ())
 }
 
 /// Keeps a note for whoever has the key, until it is taken or its time is over; a note of the same key is replaced.

@@ -159,15 +159,6 @@ pub async fn find(db: &impl Connection, id: i64) -> Result<Option<Mail>> {
     record::optional(db, "select * from mail where id = $1", values![id]).await
 }
 
-/// How many letters were written to a recipient since a moment.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count_since(db: &impl Connection, recipient: &str, since: DateTime<Utc>) -> Result<i64> {
-    const SQL: &str = "select count(*) from mail where recipient = $1 and created_at > $2";
-    record::one(db, SQL, values![recipient, since]).await
-}
-
 /// How many letters could not be sent, or wait although they were tried, since a moment.
 ///
 /// # Errors

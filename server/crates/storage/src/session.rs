@@ -109,16 +109,6 @@ pub async fn revoke_numbered(db: &impl Connection, account: AccountId, id: i64, 
     record::guarded(db, "the session", SQL, values![account.0, id, now]).await
 }
 
-/// Notes that the person has just shown the password again.
-///
-/// # Errors
-/// [`crate::StorageError::Conflict`] when the session has ended.
-pub async fn confirm(db: &impl Connection, id_hash: &Digest, now: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "update login_session set confirmed_at = $2
-        where id_hash = $1 and revoked_at is null and stage = 'open'";
-    record::guarded(db, "the session", SQL, values![record::bytes(id_hash), now]).await
-}
-
 /// The session of that id, if it is open: not revoked, not expired, seen since `idle_since`, its account not disabled.
 ///
 /// # Errors

@@ -103,6 +103,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
 /// Settings of a server for the demo alone: everything on this machine, mail into a directory.
 fn web(addr: SocketAddr, site: PathBuf) -> Web {
     Web {
+        trusted_proxies: Vec::new(),
         addr,
         site,
         token_rate: 1_000.0,

@@ -29,6 +29,19 @@ impl Grant {
     pub fn on(role: Role, problem: impl Into<String>) -> Self {
         Self { role, problem: Some(problem.into()) }
     }
+
+    /// Whether it holds on that problem.
+    pub fn holds_on(&self, problem: &str) -> bool {
+        self.problem.as_deref().is_none_or(|on| on == problem)
+    }
+
+    /// For people: `ML engineer`, or `stakeholder on taxi-tips`.
+    pub fn in_words(&self) -> String {
+        match &self.problem {
+            None => self.role.title().to_owned(),
+            Some(problem) => format!("{} on {problem}", self.role.title()),
+        }
+    }
 }
 
 /// The stored word: `stakeholder`, or `stakeholder:taxi-tips` on one problem.
@@ -180,7 +193,7 @@ impl Actor {
     /// # Errors
     /// The reason, in words for the person.
     pub fn may_on(&self, action: Action, problem: &str) -> Result<(), Refused> {
-        self.judge(action, |grant| grant.problem.as_deref().is_none_or(|on| on == problem && action.is_of_a_problem()))
+        self.judge(action, |grant| grant.problem.is_none() || (action.is_of_a_problem() && grant.holds_on(problem)))
     }
 
     /// Whether the actor may do it to every problem.

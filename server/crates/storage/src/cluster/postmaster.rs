@@ -26,6 +26,11 @@ pub(super) enum Postmaster {
 }
 
 impl Postmaster {
+    /// Whether no process of the server is left.
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self, Self::Absent | Self::Impostor { .. })
+    }
+
     pub(super) fn observe(place: &Place) -> Result<Self, ClusterError> {
         let path = place.data().join("postmaster.pid");
         let text = match fs::read_to_string(&path) {
