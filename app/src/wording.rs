@@ -9,7 +9,10 @@ pub fn state_words(word: &str) -> String {
 
 /// A fault's or rule's words as a sentence.
 pub fn sentence(text: &str) -> String {
-    let text = capitalised(text.trim());
+    let text = text.trim();
+    // A file or column that begins a sentence keeps its own spelling.
+    let first = text.split(' ').next().unwrap_or_default();
+    let text = if first.trim_end_matches('.').contains(['.', '_', '/']) { text.to_owned() } else { capitalised(text) };
     if text.is_empty() || text.ends_with(['.', '?', ':']) { text } else { format!("{text}.") }
 }
 
@@ -37,6 +40,7 @@ mod tests {
     fn a_fault_becomes_a_sentence() {
         assert_eq!(sentence("say what should change"), "Say what should change.");
         assert_eq!(sentence("Done."), "Done.");
+        assert_eq!(sentence("rows.csv is empty"), "rows.csv is empty.");
     }
 
     #[test]

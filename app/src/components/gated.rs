@@ -20,6 +20,22 @@ pub fn Gated(
     }
 }
 
+/// Says that the whole page is for others, and who may do what it is for.
+#[component]
+pub fn NotAllowed(
+    /// What the reader may not.
+    title: &'static str,
+    /// Why.
+    permission: Permission,
+) -> impl IntoView {
+    view! {
+        <div class="callout" data-kind="warning" role="status">
+            <p class="callout-title">{title}</p>
+            <p>{reason(permission)}" Who has which role stands under " <a href="/people">"People"</a> "."</p>
+        </div>
+    }
+}
+
 /// A submit button, disabled with the reason in text for those who may not.
 #[component]
 pub fn GatedButton(

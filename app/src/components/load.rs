@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 
-use super::FaultNotice;
+use super::{FaultNotice, PageHeader};
 use crate::fault::PageFault;
 
 /// A page's data: a skeleton while it is fetched, its fault if that fails, else what `children` makes of it. What is on the
@@ -11,6 +11,10 @@ use crate::fault::PageFault;
 pub fn Load<T, F, V>(
     /// The data.
     resource: Resource<Result<T, PageFault>>,
+    /// The list above the page, by name and address: given where the data is the whole page, so that a page without data has a
+    /// head and a way back.
+    #[prop(optional)]
+    above: Option<(&'static str, &'static str)>,
     /// What it looks like. Runs anew with every answer, so forms belong outside ([`PageForm::new`](crate::form::PageForm::new)).
     children: F,
 ) -> impl IntoView
@@ -26,7 +30,13 @@ where
                 Suspend::new(async move {
                     match resource.await {
                         Ok(data) => children(data).into_any(),
-                        Err(PageFault(fault)) => view! { <FaultNotice fault/> }.into_any(),
+                        Err(PageFault(fault)) => {
+                            let head = above.map(|(name, href)| {
+                                let crumbs = vec![(name.to_owned(), href.to_owned())];
+                                view! { <PageHeader title=fault.title.clone() crumbs/> }
+                            });
+                            view! { {head} <FaultNotice fault/> }.into_any()
+                        }
                     }
                 })
             }}

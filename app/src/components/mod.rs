@@ -33,7 +33,7 @@ pub use fault_notice::FaultNotice;
 pub use field::{Field, FieldError};
 pub use frame::Frame;
 pub use gate_table::{GateTable, gates_in_words};
-pub use gated::{Gated, GatedButton, GatedLink};
+pub use gated::{Gated, GatedButton, GatedLink, NotAllowed};
 pub use json_facts::JsonFacts;
 pub use key_values::{KeyValue, KeyValues};
 pub use live::{LiveLine, LiveState, follow};

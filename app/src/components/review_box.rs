@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use millrace_domain::problem::Span;
 use millrace_domain::view::{DecisionView, DroppedApproval, Permission, RequiredRole, ReviewView};
 use serde_json::Value;
 
@@ -48,6 +49,7 @@ pub fn ReviewBox(
                 <Dropped dropped=review.dropped number/>
                 {review.decisions.into_iter().map(|decision| view! { <Decision decision/> }).collect_view()}
                 <DecisionForm
+                    is_open=review.is_open
                     decide=review.may_decide
                     say=review.may_comment
                     unproven=review.unproven
@@ -66,15 +68,18 @@ pub fn ReviewBox(
 /// What the review still needs: roles with their state, whom it waits for, and until when it holds.
 #[component]
 fn Missing(review: ReviewView) -> impl IntoView {
-    let ReviewView { complete, needed, given, roles, ends_at, valid_for, waiting_for, .. } = review;
+    let ReviewView { is_open, complete, needed, given, roles, ends_at, valid_for, waiting_for, .. } = review;
     let still = (needed as usize).saturating_sub(given as usize);
-    let short = (!complete && !waiting_for.is_empty() && waiting_for.len() < still).then(|| {
+    let short = (is_open && !complete && waiting_for.len() < still.max(1)).then(|| {
+        let may = match waiting_for.len() {
+            0 => "nobody".to_owned(),
+            count => counted(count as u64, "person", "people"),
+        };
         view! {
             <p class="callout" data-kind="warning">
                 {format!(
-                    "{} still needed, and {} may give one: someone else has to get the role, or the document has to ask for fewer.",
+                    "{} still needed, and {may} may give one: someone else has to get the role, or the document has to ask for fewer.",
                     counted(still as u64, "approval is", "approvals are"),
-                    counted(waiting_for.len() as u64, "person", "people"),
                 )}
             </p>
         }
@@ -91,7 +96,7 @@ fn Missing(review: ReviewView) -> impl IntoView {
             view! { <p class="muted">"Holds until " <Moment at/> "; then it has to be given again."</p> }.into_any(),
         ),
         (None, Some(span)) => {
-            Some(view! { <p class="muted">{format!("An approval holds for {span}.")}</p> }.into_any())
+            Some(view! { <p class="muted">{format!("An approval holds for {}.", span_in_words(&span))}</p> }.into_any())
         }
         (None, None) => None,
     };
@@ -101,6 +106,11 @@ fn Missing(review: ReviewView) -> impl IntoView {
         {waiting}
         {holds}
     }
+}
+
+/// `180d` as `180 days`.
+fn span_in_words(text: &str) -> String {
+    text.parse::<Span>().map_or_else(|_| text.to_owned(), Span::in_words)
 }
 
 #[component]
@@ -210,6 +220,7 @@ fn shown_in_words(shown: &Value) -> Vec<String> {
 
 #[component]
 fn DecisionForm(
+    is_open: bool,
     decide: Permission,
     say: Permission,
     unproven: Option<String>,
@@ -222,12 +233,19 @@ fn DecisionForm(
 ) -> impl IntoView {
     let (allowed, speaks) = (decide.allowed, say.allowed);
     let refusal = decide.refusal;
-    let waived = unproven.filter(|_| allowed).map(|unproven| {
+    let unproven = unproven.map(|unproven| {
         view! {
             <div class="callout" data-kind="warning">
                 <p class="callout-title">"The data cannot show what this asks for"</p>
                 <p>{sentence(&unproven)}</p>
             </div>
+        }
+    });
+    if !is_open {
+        return view! { {refusal.map(|reason| view! { <p class="reason">{sentence(&reason)}</p> })} }.into_any();
+    }
+    let waived = (allowed && unproven.is_some()).then(|| {
+        view! {
             <div class="field">
                 <label class="label" for="waiver">"Why it is signed all the same"</label>
                 <p class="hint" id="waiver-hint">"Needed to approve. It stays with your signature for everybody to read."</p>
@@ -236,6 +254,7 @@ fn DecisionForm(
         }
     });
     view! {
+        {unproven}
         <form class="form" method="post" action=action>
             <input type="hidden" name="slug" value=slug/>
             <input type="hidden" name="number" value=number/>
@@ -256,6 +275,7 @@ fn DecisionForm(
             {refusal.map(|reason| view! { <p class="reason" id="review-refusal">{sentence(&reason)}</p> })}
         </form>
     }
+    .into_any()
 }
 
 #[component]

@@ -260,6 +260,7 @@ pub fn model_version() -> ModelVersionView {
         inputs: vec![("fare".to_owned(), "number".to_owned()), ("company".to_owned(), "text".to_owned())],
         warnings: vec!["company: 34 % missing (null_share)".to_owned()],
         review: ReviewView {
+            is_open: true,
             given: 1,
             needed: 1,
             complete: true,

@@ -128,7 +128,6 @@ fn AuditTable(rows: Vec<AuditRow>) -> impl IntoView {
                         <th scope="col">"Action"</th>
                         <th scope="col">"Object"</th>
                         <th scope="col">"Outcome"</th>
-                        <th scope="col">"From"</th>
                         <th scope="col">"Details"</th>
                         <th scope="col">"Hash"</th>
                     </tr>
@@ -146,9 +145,16 @@ fn AuditTableRow(row: AuditRow) -> impl IntoView {
         <tr data-tone=refused.then_some("warn")>
             <th scope="row" class="num" data-label="Row">{row.sequence}</th>
             <td data-label="Time"><Moment at=row.at/></td>
-            <td data-label="Actor">{row.actor} " " <span class="tag">{row.via}</span></td>
+            <td data-label="Actor">
+                {row.actor} " " <span class="tag">{row.via}</span>
+                {row.address
+                    .map(|address| {
+                        let request = row.request.map(|id| format!("request {id}"));
+                        view! { <span class="muted nowrap" title=request>" from " {address}</span> }
+                    })}
+            </td>
             <td class="nowrap" data-label="Action"><code>{row.action}</code></td>
-            <td class="nowrap" data-label="Object">
+            <td data-label="Object">
                 <code>{row.object}</code>
                 {row.digest.map(|digest| view! { " " <ShortDigest digest/> })}
             </td>
@@ -159,10 +165,7 @@ fn AuditTableRow(row: AuditRow) -> impl IntoView {
                     view! { <span class="muted">"done"</span> }.into_any()
                 }}
             </td>
-            <td class="muted nowrap" data-label="From" title=row.request.map(|id| format!("request {id}"))>
-                {row.address.unwrap_or_default()}
-            </td>
-            <td class="muted" data-label="Details">{written(&row.details)}</td>
+            <td class="muted break" data-label="Details">{written(&row.details)}</td>
             <td class="nowrap" data-label="Hash"><ShortDigest digest=row.hash/></td>
         </tr>
     }

@@ -32,6 +32,9 @@ fn LinkPage(title: &'static str, purpose: &'static str) -> impl IntoView {
             <Load resource=link let:link>
                 <LinkForm link purpose code=code.clone()/>
             </Load>
+            <p class="hint">
+                <a href="/sign-in">"Sign in"</a> " or " <a href="/forgot">"ask for a new link"</a> "."
+            </p>
         </AuthCard>
     }
 }

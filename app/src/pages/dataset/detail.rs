@@ -22,7 +22,7 @@ pub fn DatasetPage() -> impl IntoView {
     let id = path_text("id");
     let versions = Resource::new(move || id.get(), fetch_dataset);
     view! {
-        <Load resource=versions let:rows>
+        <Load resource=versions above=("Datasets", "/datasets") let:rows>
             <Versions rows/>
         </Load>
     }

@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 use millrace_domain::view::DatasetSummary;
 
-use crate::components::{Empty, Load, PageHeader};
+use crate::components::{Empty, GatedLink, Load, PageHeader};
 use crate::fault::PageFault;
 use crate::pages::address::{address, query_text};
+use crate::visit::visit;
 
 use super::table::DatasetTable;
 
@@ -28,7 +29,10 @@ pub fn DatasetsPage() -> impl IntoView {
     view! {
         <PageHeader
             title="Datasets"
-            actions=move || view! { <a class="button button-primary" data-icon="upload" href=upload>"Upload data"</a> }
+            actions=move || {
+                let permission = visit().acts.upload;
+                view! { <GatedLink permission href=upload() label="Upload data" kind="primary" icon="upload"/> }
+            }
         />
         <p class="lede">"Data comes in as immutable versions, checked before anything is trained on them."</p>
         {move || {
@@ -60,7 +64,13 @@ fn NoDatasets() -> impl IntoView {
             title="No datasets yet"
             text="A dataset is a file of rows for one problem. Upload one, and its columns are typed, profiled and checked."
         >
-            <a class="button button-primary" data-icon="upload" href="/datasets/new">"Upload data"</a>
+            <GatedLink
+                permission=visit().acts.upload
+                href="/datasets/new"
+                label="Upload the first file"
+                kind="primary"
+                icon="upload"
+            />
         </Empty>
     }
 }

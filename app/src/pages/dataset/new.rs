@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 use millrace_domain::view::ProblemSummary;
 
-use crate::components::{Empty, Field, Load, PageHeader};
+use crate::components::{Empty, Field, GatedLink, Load, NotAllowed, PageHeader};
 use crate::form::kept_for;
 use crate::pages::address::query_text;
 use crate::pages::problem::list_problems;
+use crate::visit::visit;
 use crate::wording::sentence;
 
 /// `/datasets/new`, with `?problem=` and `?name=` to begin with.
@@ -16,7 +17,9 @@ pub fn UploadDatasetPage() -> impl IntoView {
     view! {
         <PageHeader title="Upload data" crumbs=vec![("Datasets".to_owned(), "/datasets".to_owned())]/>
         <Load resource=problems let:problems>
-            {if problems.is_empty() {
+            {if !visit().acts.upload.allowed {
+                view! { <NotAllowed title="You may not upload data" permission=visit().acts.upload/> }.into_any()
+            } else if problems.is_empty() {
                 view! { <NoProblems/> }.into_any()
             } else {
                 view! { <UploadForm problems/> }.into_any()
@@ -32,7 +35,13 @@ fn NoProblems() -> impl IntoView {
             title="No problem to bring data for"
             text="Data is checked against a problem's document. Define the problem first."
         >
-            <a class="button button-primary" data-icon="plus" href="/problems/new">"Define a problem"</a>
+            <GatedLink
+                permission=visit().acts.write
+                href="/problems/new"
+                label="Define a problem"
+                kind="primary"
+                icon="plus"
+            />
         </Empty>
     }
 }

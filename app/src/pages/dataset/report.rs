@@ -59,10 +59,10 @@ pub fn ReportBanner(
     let title = format!("{} of {} checks passed", report.passed(), report.findings.len());
     let (blocking, warnings) = (report.blocking().count(), report.warnings().count());
     let (kind, words) = match (report.allows_training(), blocking, warnings) {
-        (false, 0, _) => ("error", "Blocks training: yes. Nothing was checked.".to_owned()),
-        (false, n, _) => ("error", format!("Blocks training: yes. {} must hold first.", checks(n, "critical check"))),
-        (true, _, 0) => ("success", "Blocks training: no.".to_owned()),
-        (true, _, n) => ("warning", format!("Blocks training: no. {} along with the model.", travelling(n))),
+        (false, 0, _) => ("error", "Training is blocked: nothing was checked.".to_owned()),
+        (false, n, _) => ("error", format!("Training is blocked: {} must hold first.", checks(n, "critical check"))),
+        (true, _, 0) => ("success", "Training may start on it.".to_owned()),
+        (true, _, n) => ("warning", format!("Training may start on it; {} along with the model.", travelling(n))),
     };
     view! {
         <div class="callout" data-kind=kind>

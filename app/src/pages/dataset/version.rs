@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::schema::{Profile, ValidationReport};
+use millrace_domain::schema::{CheckOutcome, Profile, ValidationReport};
 use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, StepView};
 
 use crate::components::{
@@ -12,7 +12,7 @@ use crate::components::{
 use crate::fault::PageFault;
 use crate::pages::address::{address, path_number, path_text, query_text};
 use crate::pages::quantity::bytes;
-use crate::wording::sentence;
+use crate::wording::{counted, sentence};
 
 use super::profile::{ColumnFigure, ProfileTable};
 use super::report::{FindingFilter, FindingFilterForm, FindingTable, ReportBanner};
@@ -36,7 +36,7 @@ pub fn DatasetVersionPage() -> impl IntoView {
         move || version.refetch(),
     );
     view! {
-        <Load resource=version let:version>
+        <Load resource=version above=("Datasets", "/datasets") let:version>
             <Version version live/>
         </Load>
     }
@@ -127,11 +127,27 @@ fn Findings(report: ValidationReport, page: String) -> impl IntoView {
             {move || {
                 let filter = query.with(FindingFilter::from_query);
                 let report = shown.get_value();
-                let findings = filter.apply(&report);
+                // What passed is looked at by those who ask for it.
+                let (passed, findings): (Vec<_>, Vec<_>) = filter
+                    .apply(&report)
+                    .into_iter()
+                    .partition(|finding| filter.is_open() && finding.outcome == CheckOutcome::Passed);
+                let passed = (!passed.is_empty())
+                    .then(|| {
+                        let summary = counted(passed.len() as u64, "check passed", "checks passed");
+                        view! {
+                            <details>
+                                <summary>{summary}</summary>
+                                <FindingTable findings=passed/>
+                            </details>
+                        }
+                    });
                 let clear = page.clone();
                 view! {
                     <FindingFilterForm action=action.clone() filter report/>
-                    {if findings.is_empty() {
+                    {if findings.is_empty() && passed.is_some() {
+                        ().into_any()
+                    } else if findings.is_empty() {
                         view! {
                             <Empty title="No check fits the filter" text="Other outcomes or columns may have findings.">
                                 <a class="button" href=clear>"Clear filters"</a>
@@ -141,6 +157,7 @@ fn Findings(report: ValidationReport, page: String) -> impl IntoView {
                     } else {
                         view! { <FindingTable findings/> }.into_any()
                     }}
+                    {passed}
                 }
             }}
         </section>
@@ -240,7 +257,7 @@ mod rendered_tests {
     #[test]
     fn the_banner_says_what_passed_and_whether_training_is_blocked() {
         let html = page("/datasets/5/v/2", dataset_version());
-        assert!(html.contains("1 of 3 checks passed") && html.contains("Blocks training: no"), "{html}");
+        assert!(html.contains("1 of 3 checks passed") && html.contains("Training may start on it"), "{html}");
     }
 
     #[test]

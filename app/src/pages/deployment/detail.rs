@@ -27,7 +27,7 @@ pub fn DeploymentPage() -> impl IntoView {
     let deployment =
         Resource::new(move || (slug.get(), form.action.version().get()), |(slug, _)| fetch_deployment(slug));
     view! {
-        <Load resource=deployment let:deployment>
+        <Load resource=deployment above=("Deployments", "/deployments") let:deployment>
             <Deployment deployment form/>
         </Load>
     }
@@ -80,7 +80,7 @@ fn Head(deployment: DeploymentView) -> impl IntoView {
     let model = format!("/models/{}", deployment.slug);
     let problem = format!("/problems/{}", deployment.slug);
     // On a phone the confirmation stands below the history; whoever is called at night gets there in one touch.
-    let roll_back = deployment.champion.map(|_| {
+    let roll_back = deployment.champion.filter(|_| deployment.may_roll_back.allowed).map(|_| {
         view! { <a class="button button-danger" data-icon="rollback" href="#roll-back" rel="external">"Roll back"</a> }
     });
     view! {

@@ -15,7 +15,7 @@ pub fn MailPage() -> impl IntoView {
     let letter = Resource::new(move || (number.get(), retry.done()), |(number, _)| one_mail(number));
     view! {
         {move || retry.fault().map(|fault| view! { <FaultNotice fault/> })}
-        <Load resource=letter let:letter>
+        <Load resource=letter above=("Mail", "/mail") let:letter>
             <Letter letter retry/>
         </Load>
     }
@@ -45,7 +45,7 @@ fn Letter(letter: MailView, retry: PageForm<RetryMail>) -> impl IntoView {
                         <KeyValue name="To">{line.recipient}</KeyValue>
                         <KeyValue name="About">{state_words(&line.kind)}</KeyValue>
                         <KeyValue name="Written"><Moment at=line.created_at/></KeyValue>
-                        {line.sent_at.map(|at| view! { <KeyValue name="Taken by the mail server"><Moment at/></KeyValue> })}
+                        {line.sent_at.map(|at| view! { <KeyValue name="Sent"><Moment at/></KeyValue> })}
                         {next_at.map(|at| view! { <KeyValue name="Tried next"><Moment at/></KeyValue> })}
                         <KeyValue name="Attempts">{attempts}</KeyValue>
                         {line.last_error.map(|error| view! { <KeyValue name="What is wrong">{error}</KeyValue> })}

@@ -24,7 +24,7 @@ pub fn ModelPage() -> impl IntoView {
     let slug = path_text("slug");
     let versions = Resource::new(move || slug.get(), fetch_model);
     view! {
-        <Load resource=versions let:rows>
+        <Load resource=versions above=("Models", "/models") let:rows>
             <Head slug=slug.get_untracked() was_live=rows.iter().any(was_live)/>
             <Versions rows/>
         </Load>

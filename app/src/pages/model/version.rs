@@ -48,7 +48,7 @@ pub fn ModelVersionPage() -> impl IntoView {
     let form = PageForm::<Deploy>::new();
     let version = Resource::new(move || (slug.get(), number.get()), |(slug, number)| fetch_model_version(slug, number));
     view! {
-        <Load resource=version let:version>
+        <Load resource=version above=("Models", "/models") let:version>
             <Version version form/>
         </Load>
     }

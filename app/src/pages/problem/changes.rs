@@ -23,7 +23,7 @@ pub fn Changes(
     let caption = label.clone();
     view! {
         <div class="table-wrap" role="region" aria-label=label tabindex="0">
-            <table class="table diff">
+            <table class="table diff" data-stack>
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>
                     <tr>
@@ -50,9 +50,9 @@ fn ChangeRow(change: FieldChange) -> impl IntoView {
     };
     view! {
         <tr data-change=kind>
-            <th scope="row">{field_name(&change.pointer)}</th>
-            <td class="diff-old">{change.before.as_ref().map(written)}</td>
-            <td class="diff-new">{change.after.as_ref().map(written)}</td>
+            <th scope="row" data-label="Field">{field_name(&change.pointer)}</th>
+            <td class="diff-old" data-label="Before">{change.before.as_ref().map(written)}</td>
+            <td class="diff-new" data-label="Now">{change.after.as_ref().map(written)}</td>
         </tr>
     }
 }

@@ -1,14 +1,18 @@
 use leptos::prelude::*;
 use millrace_domain::view::ProblemSummary;
 
-use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
+use crate::components::{Empty, GatedLink, Load, Moment, PageHeader, StateBadge};
 use crate::fault::PageFault;
+use crate::visit::visit;
 
 /// All problems, the newest version of each.
 #[component]
 pub fn ProblemsPage() -> impl IntoView {
     let problems = Resource::new(|| (), |()| list_problems());
-    let new = || view! { <a class="button button-primary" data-icon="plus" href="/problems/new">"New problem"</a> };
+    let new = || {
+        let permission = visit().acts.write;
+        view! { <GatedLink permission href="/problems/new" label="New problem" kind="primary" icon="plus"/> }
+    };
     view! {
         <PageHeader title="Problems" actions=new/>
         <Load resource=problems let:problems>
@@ -28,7 +32,13 @@ fn NoProblems() -> impl IntoView {
             title="No problems yet"
             text="A problem says what is predicted, how good a model must be and who signs it. Everything else, data, runs, models, belongs to one."
         >
-            <a class="button button-primary" data-icon="plus" href="/problems/new">"Write the first problem"</a>
+            <GatedLink
+                permission=visit().acts.write
+                href="/problems/new"
+                label="Write the first problem"
+                kind="primary"
+                icon="plus"
+            />
             <span class="snippet">
                 <code>"millrace apply -f problem.toml"</code>
             </span>

@@ -110,7 +110,8 @@ fn Review(version: ProblemVersionView) -> impl IntoView {
     });
     view! {
         <div class="split">
-            <div class="split-main">
+            <div class="split-main stack">
+                {changed}
                 <ReviewBox review action="/fn/decide_problem" slug=slug.clone() number digest/>
             </div>
             <aside class="split-side stack">
@@ -129,7 +130,6 @@ fn Review(version: ProblemVersionView) -> impl IntoView {
                     </div>
                     <div class="card-body prose"><p>{power}</p></div>
                 </section>
-                {changed}
             </aside>
         </div>
     }

@@ -21,7 +21,7 @@ pub fn ProblemVersionPage() -> impl IntoView {
     });
     view! {
         {move || submit.fault().map(|fault| view! { <FaultNotice fault/> })}
-        <Load resource=version let:version>
+        <Load resource=version above=("Problems", "/problems") let:version>
             <Version version submit/>
         </Load>
     }

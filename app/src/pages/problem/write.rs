@@ -5,9 +5,10 @@ use millrace_domain::problem::Mistake;
 
 use super::document_text::document_text;
 use super::version::problem_version;
-use crate::components::{Load, PageHeader, TextArea};
+use crate::components::{Load, NotAllowed, PageHeader, TextArea};
 use crate::fault::PageFault;
 use crate::form::PageForm;
+use crate::visit::visit;
 use crate::wording::{counted, sentence};
 
 /// What a new document begins with.
@@ -34,21 +35,30 @@ pub fn WriteProblemPage() -> impl IntoView {
     view! {
         {move || view! { <PageHeader title=title() crumbs=vec![("Problems".to_owned(), "/problems".to_owned())]/> }}
         <p class="lede">
-            "A document names what is predicted, from which data, and what a model must reach. It becomes a draft; saving under the slug of an existing problem makes its next version. Others sign it before anything runs."
+            "A document names what is predicted, from which data, and what a model must reach. It becomes a draft; others sign it before anything runs."
         </p>
         <Load resource=beginning let:beginning>
-            <DocumentForm form text=form.typed("text").unwrap_or(beginning)/>
+            {
+                let from = origin().map(|(slug, _): (String, Option<i32>)| slug).unwrap_or_default();
+                let permission = visit().acts.write;
+                if from.is_empty() && !permission.allowed {
+                    view! { <NotAllowed title="You may not write a new problem" permission/> }.into_any()
+                } else {
+                    view! { <DocumentForm form from text=form.typed("text").unwrap_or(beginning)/> }.into_any()
+                }
+            }
         </Load>
     }
 }
 
 #[component]
-fn DocumentForm(form: PageForm<SaveProblem>, text: String) -> impl IntoView {
+fn DocumentForm(form: PageForm<SaveProblem>, from: String, text: String) -> impl IntoView {
     let refused = Signal::derive(move || form.fault().is_some());
     view! {
         <div class="split">
             <div class="split-main">
                 <ActionForm action=form.action attr:class="form">
+                    <input type="hidden" name="from" value=from/>
                     <div class="field">
                         <label class="label" for="text">"Problem document"</label>
                         <p class="hint" id="text-hint">"TOML, or JSON with the same keys."</p>
@@ -100,11 +110,18 @@ fn MistakeLine(mistake: Mistake) -> impl IntoView {
     }
 }
 
-/// Saves a document as a draft and goes on to it.
+/// Saves a document as the first draft of a new problem, or as the next version of the one it was written from, and goes on
+/// to it.
 #[server(prefix = "/fn", endpoint = "save_problem")]
-pub async fn save_problem(text: String) -> Result<(), PageFault> {
+pub async fn save_problem(#[server(default)] from: String, text: String) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let saved = crate::caller::submitted(&[("text", &text)], services.save_problem(&actor, &text)).await?;
+    let saved = crate::caller::submitted(&[("text", &text)], async {
+        match from.as_str() {
+            "" => services.create_problem(&actor, &text).await,
+            slug => services.revise_problem(&actor, slug, &text).await,
+        }
+    })
+    .await?;
     leptos_axum::redirect(&format!("/problems/{}/v/{}", saved.slug, saved.version));
     Ok(())
 }

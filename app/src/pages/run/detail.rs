@@ -38,7 +38,7 @@ pub fn RunPage() -> impl IntoView {
         move || run.refetch(),
     );
     view! {
-        <Load resource=run let:run>
+        <Load resource=run above=("Runs", "/runs") let:run>
             <Run run acts live/>
         </Load>
     }

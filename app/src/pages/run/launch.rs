@@ -5,7 +5,7 @@ use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use millrace_domain::view::{LaunchOptions, LaunchProblem, Permission};
 
-use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, PageHeader, TextArea};
+use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, NotAllowed, PageHeader, TextArea};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
@@ -45,7 +45,9 @@ pub fn LaunchRunPage() -> impl IntoView {
     view! {
         <PageHeader title="Launch a run" crumbs=vec![("Runs".to_owned(), "/runs".to_owned())]/>
         <Load resource=options let:options>
-            {if options.problems.is_empty() {
+            {if !options.may_launch.allowed {
+                view! { <NotAllowed title="You may not launch runs" permission=options.may_launch/> }.into_any()
+            } else if options.problems.is_empty() {
                 view! { <NothingToLaunch/> }.into_any()
             } else {
                 view! { <Launch options form/> }.into_any()

@@ -7,9 +7,10 @@ use leptos_router::params::ParamsMap;
 use millrace_domain::run::RunState;
 use millrace_domain::view::RunSummary;
 
-use crate::components::{CopyButton, Empty, Load, PageHeader};
+use crate::components::{CopyButton, Empty, GatedLink, Load, PageHeader};
 use crate::fault::PageFault;
 use crate::pages::address::address;
+use crate::visit::visit;
 use crate::wording::state_words;
 
 use super::table::RunTable;
@@ -68,7 +69,10 @@ pub fn RunsPage() -> impl IntoView {
     view! {
         <PageHeader
             title="Runs"
-            actions=move || view! { <a class="button button-primary" data-icon="play" href=launch>"Launch a run"</a> }
+            actions=move || {
+                let permission = visit().acts.launch;
+                view! { <GatedLink permission href=launch() label="Launch a run" kind="primary" icon="play"/> }
+            }
         />
         {move || view! { <Filters wanted=wanted.get()/> }}
         <Load resource=runs let:rows>
@@ -147,7 +151,13 @@ fn NoRuns(wanted: Wanted) -> impl IntoView {
             title="No runs yet"
             text="A run trains a model on a dataset version of a signed-off problem, measures it and puts it before its gates."
         >
-            <a class="button button-primary" data-icon="play" href="/runs/new">"Launch a run"</a>
+            <GatedLink
+                permission=visit().acts.launch
+                href="/runs/new"
+                label="Launch the first run"
+                kind="primary"
+                icon="play"
+            />
             <span class="snippet"><code>{COMMAND}</code><CopyButton text=COMMAND label="Copy the command"/></span>
         </Empty>
     }

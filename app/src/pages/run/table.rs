@@ -23,10 +23,8 @@ pub fn RunTable(
                         <th scope="col">"Problem"</th>
                         <th scope="col">"State"</th>
                         <th scope="col">"Trainer"</th>
-                        <th scope="col">"Metric"</th>
                         <th scope="col">"Test value, 95 % interval"</th>
                         <th scope="col">"Model"</th>
-                        <th scope="col">"By"</th>
                         <th scope="col">"Launched"</th>
                         <th scope="col" class="num">"Took"</th>
                     </tr>
@@ -49,11 +47,12 @@ fn run_row(run: RunSummary) -> impl IntoView {
             <td data-label="Problem"><a href=problem>{format!("{} v{}", run.problem, run.problem_version)}</a></td>
             <td data-label="State"><StateBadge state=run.state/></td>
             <td data-label="Trainer"><span class="tag">{run.trainer}</span></td>
-            <td data-label="Metric">{metric_title(&run.metric)}</td>
-            <td data-label="Test value"><Measured value=run.value interval=run.interval/></td>
+            <td data-label="Test value">
+                <span class="muted">{metric_title(&run.metric)} " "</span>
+                <Measured value=run.value interval=run.interval/>
+            </td>
             <td data-label="Model">{model}</td>
-            <td data-label="By">{run.author}</td>
-            <td data-label="Launched"><Moment at=run.created_at/></td>
+            <td data-label="Launched"><Moment at=run.created_at/> <span class="muted">" by " {run.author}</span></td>
             <td class="num" data-label="Took">{run.seconds.map_or_else(|| "n/a".to_owned(), duration)}</td>
         </tr>
     }

@@ -34,7 +34,10 @@ impl Services {
         self.people_only(actor)?;
         let account = self.own_account(actor).await?;
         let new = Password::new(new, &[&account.name, &account.email])?;
-        let wrong = Fault::field("/old", "must be your password as it is now");
+        let wrong = Fault {
+            detail: "what you gave as your password now is wrong; nothing was changed".to_owned(),
+            ..Fault::field("/old", "must be your password as it is now")
+        };
         self.show_again(&account, old, code, &actor.origin, wrong).await?;
         let hash = self.hasher.hash(new).await?;
         let tx = self.begin().await?;

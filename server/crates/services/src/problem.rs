@@ -251,7 +251,7 @@ impl Services {
         let slug = read(text)?.slug;
         if self.sees_problem(actor, &slug).await? {
             let detail =
-                format!("the problem {slug} exists; post a new version of it to /api/v1/problems/{slug}/versions");
+                format!("there is a problem {slug} already: choose another slug, or write a new version of that one");
             return Err(Fault::conflict("problem_exists", detail));
         }
         self.save_problem(actor, text).await

@@ -99,7 +99,8 @@ impl Services {
     ) -> Result<ReviewView> {
         let Review { rules, decisions } = review;
         let tally = rules.tally();
-        let waiting_for = match open.is_ok() && !tally.complete {
+        let is_open = open.is_ok();
+        let waiting_for = match is_open && !tally.complete {
             true => self.reviewers(reviewed, &rules).await?.into_iter().map(|person| person.name).collect(),
             false => Vec::new(),
         };
@@ -109,6 +110,7 @@ impl Services {
             .and(open)
             .and_then(|()| rules.may_approve(actor.account).map_err(|refused| refused.to_string()));
         Ok(ReviewView {
+            is_open,
             given: tally.given,
             needed: rules.quorum.needed,
             complete: tally.complete,

@@ -27,6 +27,22 @@ impl Span {
     }
 }
 
+impl Span {
+    /// As people say it: `1 day`, `6 hours`.
+    pub fn in_words(self) -> String {
+        let text = self.to_string();
+        let (count, unit) = text.split_at(text.len() - 1);
+        let unit = match unit {
+            "w" => "week",
+            "d" => "day",
+            "h" => "hour",
+            "m" => "minute",
+            _ => "second",
+        };
+        if count == "1" { format!("1 {unit}") } else { format!("{count} {unit}s") }
+    }
+}
+
 impl FromStr for Span {
     type Err = String;
 
@@ -68,6 +84,12 @@ impl<'de> Deserialize<'de> for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_said_in_words() {
+        let words = |text: &str| text.parse::<Span>().unwrap().in_words();
+        assert_eq!((words("1d").as_str(), words("6h").as_str(), words("2w").as_str()), ("1 day", "6 hours", "2 weeks"));
+    }
 
     #[test]
     fn spans_are_written_in_their_largest_whole_unit() {

@@ -57,7 +57,7 @@ impl ProblemDocument {
             among(&self.approvals.promotion_roles)
         ));
         if let Some(valid_for) = self.approvals.valid_for {
-            lines.push(format!("A signature holds for {valid_for}; after that it has to be given again."));
+            lines.push(format!("A signature holds for {}; after that it has to be given again.", valid_for.in_words()));
         }
         lines
     }
@@ -77,7 +77,8 @@ impl ProblemDocument {
             Definition::Expression(expression) => format!("the rule {}", expression.text()),
         };
         let delay = self.target.delay;
-        let known = if delay.seconds() == 0 { "at once".to_owned() } else { format!("{delay} after the event") };
+        let known =
+            if delay.seconds() == 0 { "at once".to_owned() } else { format!("{} after the event", delay.in_words()) };
         format!("The truth ({}) comes from {rule} and is known {known}.", self.target.name)
     }
 

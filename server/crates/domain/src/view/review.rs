@@ -55,6 +55,8 @@ views! {
 
     /// Where a review stands.
     ReviewView {
+        /// Whether decisions are asked for.
+        is_open: bool,
         /// Approvals the digest has.
         given: u32,
         /// Approvals it needs.
