@@ -53,6 +53,7 @@ pub fn report() -> ValidationReport {
         examples: vec![(12, "<blank>".to_owned()), (977, "n/a".to_owned())],
     };
     ValidationReport {
+        drift: None,
         findings: vec![
             finding("types", "fare", Severity::Critical, CheckOutcome::Passed, "number in every row"),
             finding("null_share", "company", Severity::Warning, CheckOutcome::Failed, "34 % missing"),

@@ -1,9 +1,9 @@
-//! `apply`: a problem from a file.
+//! `apply`: a problem from a file. `import-checks`: its checks from somebody else's.
 
 use std::path::Path;
 
 use anyhow::Context;
-use millrace_domain::problem::ProblemDocument;
+use millrace_domain::problem::{ProblemDocument, expectation_suite};
 use serde_json::json;
 
 use crate::cli::client::{Client, Server};
@@ -38,5 +38,21 @@ pub async fn apply(server: &Server, file: &Path, submit: bool, as_json: bool) ->
             saved["digest"].as_str().unwrap_or_default()
         );
     }
+    Ok(())
+}
+
+/// Prints the checks that a suite becomes, and on stderr what was left out.
+pub fn import_checks(file: &Path, as_json: bool) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let imported = expectation_suite(&text).map_err(|reason| anyhow::anyhow!("{} {reason}", file.display()))?;
+    if as_json {
+        println!("{}", json!({ "checks": imported.checks, "left_out": imported.left_out }));
+    } else {
+        print!("{}", imported.to_toml());
+    }
+    for (kind, reason) in &imported.left_out {
+        eprintln!("not imported: {kind}: {reason}");
+    }
+    eprintln!("{} imported, {} not", imported.checks.len(), imported.left_out.len());
     Ok(())
 }

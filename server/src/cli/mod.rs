@@ -96,6 +96,12 @@ enum Command {
         #[command(flatten)]
         storage: Storage,
     },
+    /// Turns a Great Expectations suite into `[[checks]]` of a problem document; what has no counterpart is listed.
+    ImportChecks {
+        /// The suite, JSON.
+        #[arg(short, long)]
+        file: PathBuf,
+    },
     /// Prints the API document.
     Openapi,
     /// Prints the policy: who may do what, and what each address asks for.
@@ -176,6 +182,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(args, json).await,
         Command::Replay(args) => replay::replay(args, json).await,
         Command::Verify { storage } => verify::verify(storage, json).await,
+        Command::ImportChecks { file } => apply::import_checks(&file, json),
         Command::Openapi => host::print_document(),
         Command::Policy => {
             host::print_policy();

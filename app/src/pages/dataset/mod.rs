@@ -1,6 +1,7 @@
 //! Datasets: the list, the upload, a dataset's versions, and what validation found in one version.
 
 mod detail;
+mod drift;
 mod list;
 mod new;
 mod profile;

@@ -221,6 +221,7 @@ mod tests {
 
     fn report() -> ValidationReport {
         ValidationReport {
+            drift: None,
             findings: vec![
                 finding("types", "fare", Severity::Critical, CheckOutcome::Passed),
                 finding("range", "fare", Severity::Warning, CheckOutcome::Failed),

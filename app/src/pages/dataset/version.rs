@@ -14,6 +14,7 @@ use crate::pages::address::{address, path_number, path_text, query_text};
 use crate::pages::quantity::bytes;
 use crate::wording::{counted, sentence};
 
+use super::drift::DriftSection;
 use super::profile::{ColumnFigure, ProfileTable};
 use super::report::{FindingFilter, FindingFilterForm, FindingTable, ReportBanner};
 use super::table::{columns_in_words, rows_in_words, version_address};
@@ -49,6 +50,11 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
     let summary = version.summary.clone();
     let page = version_address(&summary.dataset, summary.version);
     let is_loading = summary.state == LOADING;
+    let chosen = Signal::from(query_text("drift"));
+    let drift = version.report.as_ref().and_then(|report| report.drift.clone()).map(|table| {
+        let report = format!("/api/v1/datasets/{}/versions/{}/report", summary.dataset, summary.version);
+        view! { <DriftSection table page=page.clone() report chosen/> }
+    });
     view! {
         <Head version=version.clone()/>
         <div class="split">
@@ -63,6 +69,7 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
                 <OtherVersions versions=version.versions current=summary.version/>
             </aside>
         </div>
+        {drift}
         {version.profile.map(|profile| view! { <Columns profile page/> })}
     }
 }

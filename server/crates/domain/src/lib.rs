@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod clock;
 pub mod digest;
+pub mod drift;
 pub mod expr;
 pub mod fault;
 pub mod gate;

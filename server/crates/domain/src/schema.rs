@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::drift::DriftTable;
+
 /// The type of a dataset column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -194,6 +196,9 @@ pub struct Finding {
 pub struct ValidationReport {
     /// One entry a check.
     pub findings: Vec<Finding>,
+    /// Every column against the version before, with bins and counts; none for a first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftTable>,
 }
 
 impl ValidationReport {

@@ -1,13 +1,14 @@
 //! Validate: the rows against the document and the version before. A critical finding stops the pipeline here.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::DatasetVersionId;
 use millrace_domain::run::{DatasetState, StepKind};
 use millrace_domain::schema::{Profile, ValidationReport};
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::Dataset;
-use millrace_ml::validate::validate;
+use millrace_ml::validate::{Known, Previous, validate};
 use millrace_storage::dataset;
 use millrace_storage::step::Failure;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,16 @@ pub(crate) struct Validate;
 pub(crate) struct Input {
     load: Load,
     profile: Profile,
-    previous: Option<(Digest, Profile)>,
+    previous: Option<Before>,
+    loaded_at: DateTime<Utc>,
+}
+
+/// The valid version before this one.
+struct Before {
+    version: i32,
+    digest: Digest,
+    frame: Digest,
+    profile: Profile,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,29 +50,47 @@ impl Stage for Validate {
         let missing = || StepError::refused("internal", "the version was not ingested before it was validated");
         let profile = load.version.profile.clone().ok_or_else(missing)?;
         let previous = dataset::find_previous_valid(context.db().pool(), &load.version).await?;
-        let previous = previous.and_then(|version| Some((version.digest?, version.profile?)));
-        Ok(Input { load, profile, previous })
+        let previous = previous.and_then(|before| {
+            let (version, digest) = (before.number, before.digest?);
+            Some(Before { version, digest, frame: before.frame?, profile: before.profile? })
+        });
+        let loaded_at = load.version.created_at;
+        Ok(Input { load, profile, previous, loaded_at })
     }
 
     fn digest(&self, input: &Input) -> Digest {
         Digest::of_canonical(&json!({
             "dataset": input.load.version.digest,
             "problem": input.load.document_digest,
-            "previous": input.previous.as_ref().map(|(digest, _)| digest),
+            "previous": input.previous.as_ref().map(|before| (before.version, before.digest)),
+            "loaded_at": input.load.document.monitoring.freshness.map(|_| input.loaded_at),
         }))
     }
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Validated, StepError> {
         let frame = input.load.version.frame.ok_or_else(|| StepError::refused("internal", "the frame is missing"))?;
         let frame = context.artifacts().get(&frame).await?;
+        let before = match &input.previous {
+            Some(before) => Some(context.artifacts().get(&before.frame).await?),
+            None => None,
+        };
         context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "checking every row" }));
-                let dataset = Dataset::from_parquet(&frame).map_err(|error| {
-                    StepError::refused("corrupt_input", format!("the frame cannot be read: {error}"))
-                })?;
-                let previous = input.previous.as_ref().map(|(_, profile)| profile);
-                Ok(Validated { report: validate(&dataset, &input.profile, &input.load.document, previous) })
+                let read = |frame: &[u8]| {
+                    Dataset::from_parquet(frame).map_err(|error| {
+                        StepError::refused("corrupt_input", format!("the frame cannot be read: {error}"))
+                    })
+                };
+                let dataset = read(&frame)?;
+                let before = before.as_deref().map(read).transpose()?;
+                let previous = input.previous.as_ref().zip(before.as_ref()).map(|(before, dataset)| Previous {
+                    version: before.version,
+                    profile: &before.profile,
+                    dataset,
+                });
+                let known = Known { previous, loaded_at: Some(input.loaded_at.timestamp_micros()) };
+                Ok(Validated { report: validate(&dataset, &input.profile, &input.load.document, known) })
             })
             .await
     }

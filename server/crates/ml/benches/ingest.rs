@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use millrace_domain::problem::{ProblemDocument, TimeFormat};
 use millrace_ml::profile::profile;
 use millrace_ml::read::{Loaded, ReadOptions, read};
-use millrace_ml::validate::validate;
+use millrace_ml::validate::{Known, validate};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -119,7 +119,7 @@ fn report_memory(text: &str, problem: &ProblemDocument) {
     let reset = std::fs::write("/proc/self/clear_refs", "5");
     let loaded = load(text);
     let profile = profile(&loaded.dataset, &loaded.notes);
-    let report = validate(&loaded.dataset, &profile, problem, None);
+    let report = validate(&loaded.dataset, &profile, problem, Known::default());
     assert!(report.allows_training(), "{:?}", report.blocking().next());
     if let (Ok(()), Some(peak)) = (reset, peak_bytes()) {
         let file = text.len() as f64;
@@ -149,14 +149,16 @@ fn ingest(criterion: &mut Criterion) {
         bencher.iter(|| {
             let loaded = load(&text);
             let profile = profile(&loaded.dataset, &loaded.notes);
-            black_box(validate(&loaded.dataset, &profile, &problem, None))
+            black_box(validate(&loaded.dataset, &profile, &problem, Known::default()))
         });
     });
     group.bench_function("read", |bencher| bencher.iter_with_large_drop(|| load(&text)));
     let loaded = load(&text);
     group.bench_function("profile", |bencher| bencher.iter(|| profile(&loaded.dataset, &BTreeMap::new())));
     let known = profile(&loaded.dataset, &loaded.notes);
-    group.bench_function("validate", |bencher| bencher.iter(|| validate(&loaded.dataset, &known, &problem, None)));
+    group.bench_function("validate", |bencher| {
+        bencher.iter(|| validate(&loaded.dataset, &known, &problem, Known::default()))
+    });
     group.bench_function("digest", |bencher| bencher.iter(|| loaded.dataset.digest()));
     group.bench_function("to parquet", |bencher| {
         bencher.iter_batched(|| (), |()| loaded.dataset.to_parquet(), BatchSize::PerIteration);

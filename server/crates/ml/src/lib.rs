@@ -5,12 +5,14 @@
 //! length, in source order, with an identity over every cell.
 
 pub mod dataset;
+pub mod drift;
 pub mod evaluate;
 pub mod features;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
 pub mod model;
+mod order;
 pub mod profile;
 pub mod read;
 pub mod split;

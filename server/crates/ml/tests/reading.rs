@@ -12,7 +12,7 @@ use millrace_domain::schema::{ColumnProfile, ColumnType, Finding, Profile, Sever
 use millrace_ml::Dataset;
 use millrace_ml::profile::profile;
 use millrace_ml::read::{Format, Loaded, ReadOptions, read};
-use millrace_ml::validate::validate;
+use millrace_ml::validate::{Known, validate};
 
 /// A data file, read; none when the data is not on this machine.
 #[expect(clippy::disallowed_methods, reason = "a test is where its settings enter")]
@@ -47,7 +47,7 @@ fn problem(target: &str, features: &str) -> ProblemDocument {
 }
 
 fn report(loaded: &Loaded, problem: &ProblemDocument) -> ValidationReport {
-    validate(&loaded.dataset, &profile(&loaded.dataset, &loaded.notes), problem, None)
+    validate(&loaded.dataset, &profile(&loaded.dataset, &loaded.notes), problem, Known::default())
 }
 
 fn finding<'r>(report: &'r ValidationReport, check: &str, column: Option<&str>) -> &'r Finding {

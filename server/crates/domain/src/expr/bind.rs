@@ -81,6 +81,9 @@ fn bind(node: &Node<String>, columns: &[Column]) -> Result<Node<usize>, BindErro
         Node::Like { item, pattern, negated } => {
             Node::Like { item: one(item)?, pattern: pattern.clone(), negated: *negated }
         }
+        Node::Matches { item, pattern, negated } => {
+            Node::Matches { item: one(item)?, pattern: pattern.clone(), negated: *negated }
+        }
         Node::IsNull { item, negated } => Node::IsNull { item: one(item)?, negated: *negated },
         Node::Cast(item, to) => Node::Cast(one(item)?, *to),
     })
@@ -148,6 +151,7 @@ fn type_of(node: &Node<usize>, columns: &[Column]) -> Result<Option<ValueType>, 
             Some(Boolean)
         }
         Node::Like { item, .. } => need("LIKE", item, Text).map(|()| Some(Boolean))?,
+        Node::Matches { item, .. } => need("~", item, Text).map(|()| Some(Boolean))?,
         Node::IsNull { item, .. } => of(item).map(|_| Some(Boolean))?,
         Node::Cast(item, to) => type_of_cast(of(item)?, *to)?,
     })

@@ -49,6 +49,10 @@ fn evaluate<'r, R: Row + ?Sized>(node: &'r Node<usize>, row: &'r R) -> Value<'r>
             Value::Text(text) => Value::Boolean(like(&text, pattern) != *negated),
             _ => Value::Null,
         },
+        Node::Matches { item, pattern, negated } => match evaluate(item, row) {
+            Value::Text(text) => Value::Boolean(pattern.is_in(&text) != *negated),
+            _ => Value::Null,
+        },
         Node::IsNull { item, negated } => Value::Boolean(evaluate(item, row).is_null() != *negated),
         Node::Cast(item, to) => cast(evaluate(item, row), *to),
     }

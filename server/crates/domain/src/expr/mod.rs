@@ -16,6 +16,7 @@ mod eval;
 mod function;
 #[cfg(feature = "parse")]
 mod parse;
+mod pattern;
 
 use serde::{Serialize, Serializer};
 
@@ -26,6 +27,7 @@ pub use eval::Row;
 pub use function::Function;
 
 use crate::schema::ValueType;
+use pattern::Pattern;
 
 /// Nesting deeper than this is refused, so a document cannot exhaust the stack.
 pub const MAX_DEPTH: usize = 64;
@@ -41,7 +43,7 @@ pub enum ExpressionError {
     /// SQL, but not of the part that features may use.
     #[error(
         "uses {0}, which expressions may not use; allowed are columns, literals, operators, CASE, CAST, IN, BETWEEN, \
-         LIKE, IS NULL and the functions {names}",
+         LIKE, ~ (regular expressions), IS NULL and the functions {names}",
         names = Function::names()
     )]
     Forbidden(String),
@@ -125,6 +127,7 @@ pub(crate) enum Node<C> {
     Case { branches: Vec<(Node<C>, Node<C>)>, otherwise: Box<Node<C>> },
     In { item: Box<Node<C>>, list: Vec<Node<C>>, negated: bool },
     Like { item: Box<Node<C>>, pattern: String, negated: bool },
+    Matches { item: Box<Node<C>>, pattern: Pattern, negated: bool },
     IsNull { item: Box<Node<C>>, negated: bool },
     Cast(Box<Node<C>>, ValueType),
 }
@@ -153,7 +156,7 @@ impl<C> Node<C> {
         match self {
             Self::Column(_) | Self::Number(_) | Self::Text(_) | Self::Boolean(_) | Self::Null => Vec::new(),
             Self::Negate(item) | Self::Not(item) | Self::Cast(item, _) => vec![item],
-            Self::Like { item, .. } | Self::IsNull { item, .. } => vec![item],
+            Self::Like { item, .. } | Self::Matches { item, .. } | Self::IsNull { item, .. } => vec![item],
             Self::Binary(_, left, right) => vec![left, right],
             Self::Call(_, arguments) => arguments.iter().collect(),
             Self::In { item, list, .. } => std::iter::once(item.as_ref()).chain(list).collect(),

@@ -8,6 +8,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+use super::pattern::Pattern;
 use super::{ExpressionError, Function, MAX_DEPTH, MAX_LENGTH, Node, Operator};
 use crate::schema::ValueType;
 
@@ -44,6 +45,15 @@ fn convert(expression: Expr, depth: usize) -> Result<Tree, ExpressionError> {
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Node::Negate(one(expr)?),
         Expr::UnaryOp { op: UnaryOperator::Plus, expr } => convert(*expr, depth + 1)?,
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => Node::Not(one(expr)?),
+        Expr::BinaryOp { left, op: op @ (BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexNotMatch), right } => {
+            match convert(*right, depth + 1)? {
+                Node::Text(pattern) => {
+                    let pattern = Pattern::read(&pattern).map_err(ExpressionError::Syntax)?;
+                    Node::Matches { item: one(left)?, pattern, negated: op == BinaryOperator::PGRegexNotMatch }
+                }
+                _ => return Err(forbidden("a regular expression that is not a literal text")),
+            }
+        }
         Expr::BinaryOp { left, op, right } => Node::Binary(operator(&op)?, one(left)?, one(right)?),
         Expr::Between { expr, negated, low, high } => between(*expr, *low, *high, negated, depth)?,
         Expr::In { expr, target: InTarget::List(list), negated, global: false } => Node::In {

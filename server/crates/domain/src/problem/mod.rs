@@ -6,7 +6,10 @@
 
 mod diff;
 #[cfg(feature = "parse")]
+mod import;
+#[cfg(feature = "parse")]
 mod read;
+mod rule;
 mod span;
 mod state;
 mod summary;
@@ -24,6 +27,9 @@ use crate::policy::Role;
 use crate::review::Quorum;
 
 pub use diff::changes;
+#[cfg(feature = "parse")]
+pub use import::{Imported, expectation_suite};
+pub use rule::{DataCheck, Rule, Statistic};
 pub use span::Span;
 pub use state::{ProblemState, TransitionRefused};
 
@@ -52,6 +58,9 @@ pub struct ProblemDocument {
     pub data: Data,
     /// The inputs of the model, in order.
     pub features: Vec<Feature>,
+    /// Rules for the data, besides those that follow from features and target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<DataCheck>,
     /// What a model must reach on the test part.
     pub success: Goal,
     /// What a model must keep besides.

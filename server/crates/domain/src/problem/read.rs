@@ -54,6 +54,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let target = table.table("target").and_then(|target| self::target(&target));
     let data = table.table("data").and_then(|data| self::data(&data));
     let features = features(table);
+    let checks = super::rule::checks(table);
     if table.has("aggregates") {
         table.mistake("aggregates", "windowed aggregates are not computed yet; leave them out");
     }
@@ -76,6 +77,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         target: target?,
         data: data?,
         features: features?,
+        checks,
         success: success?,
         guardrails,
         slices,

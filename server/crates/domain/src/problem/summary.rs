@@ -17,12 +17,15 @@ impl ProblemDocument {
                 self.data.entity.as_ref().map(|entity| format!(", one row about one {entity}")).unwrap_or_default()
             ),
             self.parts(),
-            format!(
-                "A model is good enough when its {} on data it has never seen is {}.",
-                self.success.metric.title(),
-                words(self.success.bound)
-            ),
         ];
+        if !self.checks.is_empty() {
+            lines.push(format!("Data must keep {} besides.", count(self.checks.len(), "declared rule")));
+        }
+        lines.push(format!(
+            "A model is good enough when its {} on data it has never seen is {}.",
+            self.success.metric.title(),
+            words(self.success.bound)
+        ));
         if let Some(difference) = self.success.smallest_difference {
             lines.push(format!("A difference of {difference} in it is the smallest that matters."));
         }

@@ -5,6 +5,7 @@ use polars_arrow::array::PrimitiveArray;
 use polars_arrow::types::NativeType;
 
 use super::{Summary, most_frequent};
+use crate::order::{key_of, number_of, quantile_by};
 
 /// Bins of a histogram.
 const BINS: usize = 20;
@@ -28,16 +29,6 @@ pub(super) fn times(array: &PrimitiveArray<i64>) -> Summary {
             .map_or_else(|| micros.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     };
     Order { number: |key| key as f64, text }.summary(present(array, |value| value))
-}
-
-/// An integer whose order is that of the numbers; −0 counts as 0.
-const fn key_of(number: f64) -> i64 {
-    let bits = (number + 0.0).to_bits() as i64;
-    if bits < 0 { bits ^ i64::MAX } else { bits }
-}
-
-const fn number_of(key: i64) -> f64 {
-    f64::from_bits((if key < 0 { key ^ i64::MAX } else { key }) as u64)
 }
 
 /// The keys of the cells that have a value.
@@ -95,17 +86,8 @@ impl<N: Fn(i64) -> f64, T: Fn(i64) -> String> Order<N, T> {
         }
     }
 
-    /// Linear between the two nearest values: definition 7 of Hyndman and Fan (1996), numpy's default.
     fn quantiles(&self, sorted: &[i64]) -> Option<[f64; 7]> {
-        let last = sorted.len().checked_sub(1)?;
-        Some(QUANTILES.map(|share| {
-            let position = share * last as f64;
-            let (below, above) =
-                ((self.number)(sorted[position.floor() as usize]), (self.number)(sorted[position.ceil() as usize]));
-            let part = position - position.floor();
-            // Not below + part × (above − below): the difference of two finite doubles may not be finite.
-            if part == 0.0 { below } else { below * (1.0 - part) + above * part }
-        }))
+        (!sorted.is_empty()).then(|| QUANTILES.map(|share| quantile_by(sorted, share, &self.number)))
     }
 
     /// Equal-width bins from the least to the greatest value; each holds its lower edge, the last one both.

@@ -32,6 +32,26 @@ pub(super) fn check_event_time(dataset: &Dataset, problem: &ProblemDocument) -> 
     vec![typed.passed(expected, "the column holds times"), complete(dataset, cells, known.of(name), "an event time")]
 }
 
+/// The newest event is not older than the document allows at the time the rows came in.
+pub(super) fn check_freshness(dataset: &Dataset, problem: &ProblemDocument, loaded_at: Option<i64>) -> Option<Finding> {
+    let (freshness, loaded_at) = (problem.monitoring.freshness?, loaded_at?);
+    let name = problem.data.event_time.as_ref()?;
+    let Cells::Time(times) = dataset.cells(dataset.slot(name)?) else { return None };
+    let check = Check::warning("freshness").of(name);
+    let expected = format!("an event within {} before the load", freshness.in_words());
+    let Some(newest) = times.non_null_values_iter().max() else {
+        return Some(check.skipped(expected, "there are no events"));
+    };
+    let age = loaded_at.saturating_sub(newest).div_euclid(1_000_000);
+    let shown = crate::wording::value(&millrace_domain::schema::Value::Time(newest));
+    let observed = match u64::try_from(age) {
+        Ok(age) => format!("the newest event is of {shown}, {} h before", count(age / 3_600)),
+        Err(_) => format!("the newest event is of {shown}, after the load"),
+    };
+    let holds = age <= i64::try_from(freshness.seconds()).unwrap_or(i64::MAX);
+    Some(check.decided(holds, Offenders::default(), expected, observed))
+}
+
 /// The entity is known in every row.
 pub(super) fn check_entity(dataset: &Dataset, problem: &ProblemDocument) -> Option<Finding> {
     let name = problem.data.entity.as_ref()?;

@@ -9,9 +9,10 @@ use millrace_domain::schema::{Finding, Value, ValueType};
 use rayon::prelude::*;
 
 use super::finding::{Check, Offenders};
-use super::labels::{Labels, order_key};
+use super::labels::Labels;
 use super::leak::{self, Leak};
 use crate::dataset::Dataset;
+use crate::order::key_of;
 use crate::wording::{self, count, counted, list, share};
 
 /// Further distinct values of a category are not told apart.
@@ -72,7 +73,7 @@ impl Scan {
                     continue;
                 }
             };
-            scan.keys.push(Some(order_key(number)));
+            scan.keys.push(Some(key_of(number)));
             if feature.min.is_some_and(|min| number < min) {
                 scan.below.add(row, || number.to_string());
             }
@@ -268,7 +269,7 @@ impl Levels<'_> {
         let room = next < MOST_LEVELS;
         let known = match value {
             Value::Null => return None,
-            Value::Number(number) => self.numbers.get(&order_key(*number)),
+            Value::Number(number) => self.numbers.get(&key_of(*number)),
             Value::Time(micros) => self.numbers.get(micros),
             Value::Boolean(truth) => self.truths[usize::from(*truth)].as_ref(),
             Value::Text(text) => self.texts.get(text.as_ref()),
@@ -287,7 +288,7 @@ impl Levels<'_> {
         match value {
             Value::Null => return None,
             Value::Number(number) => {
-                self.numbers.insert(order_key(*number), next);
+                self.numbers.insert(key_of(*number), next);
             }
             Value::Time(micros) => {
                 self.numbers.insert(*micros, next);

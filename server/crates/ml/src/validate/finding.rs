@@ -8,7 +8,7 @@ const MOST_EXAMPLES: usize = 20;
 /// A check that is about to be made: its name, what it is about, and what a failure means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Check<'a> {
-    pub(super) name: &'static str,
+    pub(super) name: &'a str,
     pub(super) column: Option<&'a str>,
     pub(super) severity: Severity,
 }
@@ -37,15 +37,15 @@ impl Offenders {
 }
 
 impl<'a> Check<'a> {
-    pub(super) const fn critical(name: &'static str) -> Self {
+    pub(super) const fn critical(name: &'a str) -> Self {
         Self { name, column: None, severity: Severity::Critical }
     }
 
-    pub(super) const fn warning(name: &'static str) -> Self {
+    pub(super) const fn warning(name: &'a str) -> Self {
         Self { name, column: None, severity: Severity::Warning }
     }
 
-    pub(super) const fn info(name: &'static str) -> Self {
+    pub(super) const fn info(name: &'a str) -> Self {
         Self { name, column: None, severity: Severity::Info }
     }
 
@@ -82,6 +82,11 @@ impl<'a> Check<'a> {
         observed: impl Into<String>,
     ) -> Finding {
         self.finding(if holds { CheckOutcome::Passed } else { CheckOutcome::Failed }, expected, observed, rows)
+    }
+
+    /// It could not be made.
+    pub(super) fn errored(self, expected: impl Into<String>, observed: impl Into<String>) -> Finding {
+        self.finding(CheckOutcome::Errored, expected, observed, Offenders::default())
     }
 
     /// There was nothing to make it on.

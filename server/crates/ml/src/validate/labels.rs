@@ -11,6 +11,7 @@ use millrace_domain::schema::{Finding, Value, ValueType};
 use super::finding::{Check, Offenders};
 use crate::dataset::Dataset;
 use crate::features::MOST_CLASSES;
+use crate::order::key_of;
 use crate::wording::{self, count, counted, list, share};
 
 /// The rarest class should not be rarer than one in so many rows.
@@ -61,7 +62,7 @@ fn regression(dataset: &Dataset, bound: &Bound, name: &str) -> (Labels, Vec<Find
         return (Labels { keys, ordered: true }, vec![typed.failed(expected, observed)]);
     }
     let keys = (0..dataset.rows()).map(|row| match bound.evaluate(&dataset.row(row)) {
-        Value::Number(number) => Some(order_key(number)),
+        Value::Number(number) => Some(key_of(number)),
         _ => None,
     });
     let labels = Labels { keys: keys.collect(), ordered: true };
@@ -150,7 +151,7 @@ impl Classes {
         let next = self.met.len();
         let position = match value {
             Value::Null => return None,
-            Value::Number(number) => *self.numbers.entry(order_key(*number)).or_insert(next),
+            Value::Number(number) => *self.numbers.entry(key_of(*number)).or_insert(next),
             Value::Time(micros) => *self.numbers.entry(*micros).or_insert(next),
             Value::Boolean(truth) => *self.truths[usize::from(*truth)].get_or_insert(next),
             Value::Text(text) => match self.texts.get(text.as_ref()) {
@@ -177,10 +178,4 @@ fn text_of(value: &Value<'_>) -> String {
         Value::Text(text) => text.as_ref().to_owned(),
         other => wording::value(other),
     }
-}
-
-/// An integer whose order is that of the numbers; −0 counts as 0.
-pub(super) const fn order_key(number: f64) -> i64 {
-    let bits = (number + 0.0).to_bits() as i64;
-    if bits < 0 { bits ^ i64::MAX } else { bits }
 }

@@ -6,11 +6,13 @@
 //! constant inputs, an input that gives the answer away. A dataset without rows is never valid.
 
 mod columns;
+mod drift;
 mod features;
 mod finding;
 mod labels;
 mod leak;
 mod rows;
+mod rules;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -19,30 +21,52 @@ use millrace_domain::problem::ProblemDocument;
 use millrace_domain::schema::{CheckOutcome, Finding, Profile, Severity, ValidationReport};
 
 use crate::dataset::Dataset;
+use crate::drift::compare;
+use finding::Offenders;
 
-/// Checks `dataset` for `problem`. `profile` is the dataset's own; `previous` that of the version before it, if there is one.
-pub fn validate(
-    dataset: &Dataset,
-    profile: &Profile,
-    problem: &ProblemDocument,
-    previous: Option<&Profile>,
-) -> ValidationReport {
-    let mut findings = rows::check_count(dataset, previous);
+/// What is known besides the rows themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The valid version before this one.
+    pub previous: Option<Previous<'a>>,
+    /// When the rows came in, in microseconds since 1970-01-01 UTC.
+    pub loaded_at: Option<i64>,
+}
+
+/// The version before.
+#[derive(Debug, Clone, Copy)]
+pub struct Previous<'a> {
+    /// Its number.
+    pub version: i32,
+    /// Its profile.
+    pub profile: &'a Profile,
+    /// Its rows.
+    pub dataset: &'a Dataset,
+}
+
+/// Checks `dataset`, of that profile, for `problem`.
+pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument, known: Known<'_>) -> ValidationReport {
+    let before = known.previous.map(|previous| previous.profile);
+    let mut findings = rows::check_count(dataset, before);
     findings.extend(schema::check_columns(dataset, problem));
-    if let Some(previous) = previous {
-        findings.extend(schema::check_change(dataset, problem, previous));
+    if let Some(before) = before {
+        findings.extend(schema::check_change(dataset, problem, before));
     }
+    let drift = known.previous.map(|previous| compare(previous.dataset, dataset, previous.version));
+    findings.extend(drift.iter().flat_map(|table| drift::check(table, problem)));
+    findings.extend(rules::check(dataset, profile, &problem.checks));
     let (labels, found) = labels::check(dataset, problem);
     findings.extend(found);
     findings.extend(features::check(dataset, problem, labels.as_ref()));
     findings.extend(columns::check_event_time(dataset, problem));
+    findings.extend(columns::check_freshness(dataset, problem, known.loaded_at));
     findings.extend(columns::check_entity(dataset, problem));
     findings.extend(columns::check_empty(profile));
     findings.extend(columns::repeat_notes(profile));
     findings.push(rows::check_duplicates(dataset));
     // Stable: within a rank, findings stay in the order of the checks and of the document.
     findings.sort_by_key(rank);
-    ValidationReport { findings }
+    ValidationReport { findings, drift }
 }
 
 /// Failures first, the gravest of them on top; then what could not be checked; then what holds.

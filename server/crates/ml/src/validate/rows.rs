@@ -39,15 +39,9 @@ pub(super) fn check_duplicates(dataset: &Dataset) -> Finding {
     if dataset.rows() == 0 {
         return check.skipped(expected, "there are no rows");
     }
-    let mut hashed = hashes(dataset);
-    hashed.par_sort_unstable();
-    let mut repeats: Vec<(u32, u32)> = hashed
-        .chunk_by(|a, b| a.0 == b.0)
-        .filter(|run| run.len() > 1)
-        .flat_map(|run| run[1..].iter().map(|(_, row)| (*row, run[0].1)))
-        .filter(|(row, first)| equal(dataset, *row as usize, *first as usize))
-        .collect();
-    repeats.sort_unstable();
+    let (slots, rows): (Vec<usize>, Vec<u32>) =
+        ((0..dataset.schema().len()).collect(), (0..dataset.rows() as u32).collect());
+    let repeats = repeats(dataset, &slots, &rows);
     let mut offenders = Offenders::default();
     for (row, first) in &repeats {
         offenders.add(*row as usize, || format!("repeats row {}", first + 1));
@@ -60,10 +54,24 @@ pub(super) fn check_duplicates(dataset: &Dataset) -> Finding {
     check.decided(repeated == 0, offenders, expected, observed)
 }
 
+/// Which of `rows` repeat an earlier one of them in the columns of `slots`, each with the first it repeats; in row order.
+pub(super) fn repeats(dataset: &Dataset, slots: &[usize], rows: &[u32]) -> Vec<(u32, u32)> {
+    let mut hashed = hashes(dataset, slots, rows);
+    hashed.par_sort_unstable();
+    let mut repeats: Vec<(u32, u32)> = hashed
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|run| run.len() > 1)
+        .flat_map(|run| run[1..].iter().map(|(_, row)| (*row, run[0].1)))
+        .filter(|(row, first)| equal(dataset, slots, *row as usize, *first as usize))
+        .collect();
+    repeats.sort_unstable();
+    repeats
+}
+
 /// A hash of each row with its number.
-fn hashes(dataset: &Dataset) -> Vec<(u64, u32)> {
-    let columns: Vec<&Cells> = (0..dataset.schema().len()).map(|slot| dataset.cells(slot)).collect();
-    let mut hashed: Vec<(u64, u32)> = (0..dataset.rows() as u32).map(|row| (0, row)).collect();
+fn hashes(dataset: &Dataset, slots: &[usize], rows: &[u32]) -> Vec<(u64, u32)> {
+    let columns: Vec<&Cells> = slots.iter().map(|slot| dataset.cells(*slot)).collect();
+    let mut hashed: Vec<(u64, u32)> = rows.iter().map(|row| (0, *row)).collect();
     hashed.par_chunks_mut(BLOCK).for_each(|block| {
         for cells in &columns {
             mix(cells, block);
@@ -93,9 +101,9 @@ fn mix(cells: &Cells, block: &mut [(u64, u32)]) {
     }
 }
 
-fn equal(dataset: &Dataset, left: usize, right: usize) -> bool {
-    (0..dataset.schema().len()).all(|slot| {
-        let cells = dataset.cells(slot);
+fn equal(dataset: &Dataset, slots: &[usize], left: usize, right: usize) -> bool {
+    slots.iter().all(|slot| {
+        let cells = dataset.cells(*slot);
         match cells {
             // As expressions see them, neighbouring integers beyond 2^53 would be equal.
             Cells::Integer(array) if !cells.is_missing(left) && !cells.is_missing(right) => {

@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::wording::{count, list};
 
 /// The names of columns that the problem reads.
-fn used(problem: &ProblemDocument) -> BTreeSet<String> {
+pub(super) fn used(problem: &ProblemDocument) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let target = problem.target.definition.expression();
     let expressions = std::iter::once(&target).chain(problem.features.iter().map(|feature| &feature.expression));

@@ -35,7 +35,7 @@ fn problem(text: &str) -> ProblemDocument {
 
 fn report_on(parts: Vec<(&'static str, ColumnData)>, document: &str) -> ValidationReport {
     let dataset = Dataset::from_parts(parts).unwrap();
-    validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(document), None)
+    validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(document), Known::default())
 }
 
 fn with(slot: usize, data: ColumnData) -> Vec<(&'static str, ColumnData)> {
@@ -74,7 +74,7 @@ fn a_dataset_without_rows_is_never_valid() {
 fn thirty_rows_are_the_least() {
     let first = |rows: u32| {
         let dataset = Dataset::from_parts(parts()).unwrap().take(&(0..rows).collect::<Vec<_>>());
-        validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(PROBLEM), None).allows_training()
+        validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(PROBLEM), Known::default()).allows_training()
     };
     assert_eq!((first(29), first(30)), (false, true));
 }
@@ -235,7 +235,7 @@ fn an_empty_column_is_named() {
 #[test]
 fn rows_that_come_twice_are_counted() {
     let dataset = Dataset::from_parts(parts()).unwrap().take(&(0..100).chain([3, 3]).collect::<Vec<_>>());
-    let report = validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(PROBLEM), None);
+    let report = validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(PROBLEM), Known::default());
     let finding = report.findings.iter().find(|finding| finding.check == "duplicate_rows").unwrap();
     assert_eq!(finding.examples, [(101, "repeats row 4".to_owned()), (102, "repeats row 4".to_owned())]);
 }
@@ -254,20 +254,127 @@ fn an_event_time_that_is_no_time_is_critical() {
 fn notes_of_the_reader_become_warnings() {
     let dataset = Dataset::from_parts(parts()).unwrap();
     let notes = BTreeMap::from([("fare".to_owned(), vec!["blank text in 11 rows".to_owned()])]);
-    let report = validate(&dataset, &profile(&dataset, &notes), &problem(PROBLEM), None);
+    let report = validate(&dataset, &profile(&dataset, &notes), &problem(PROBLEM), Known::default());
     assert_eq!(failure(&report, "reading", "fare").observed, "blank text in 11 rows");
+}
+
+/// Checks rows that come after others.
+fn since(before: &Dataset, now: &Dataset, document: &str) -> ValidationReport {
+    let seen = |dataset: &Dataset| profile(dataset, &BTreeMap::new());
+    let profile = seen(before);
+    let previous = Some(Previous { version: 1, profile: &profile, dataset: before });
+    validate(now, &seen(now), &problem(document), Known { previous, loaded_at: None })
+}
+
+#[test]
+fn drift_since_the_version_before_is_weighed_by_use() {
+    let wide = |shift: f64| -> Dataset {
+        let number = |row: i64, shift: f64| Some((row * 37 % 101) as f64 + shift);
+        Dataset::from_parts([
+            ("fare", ColumnData::Number((0..400).map(|row| number(row, shift)).collect())),
+            ("other", ColumnData::Number((0..400).map(|row| number(row, shift)).collect())),
+            ("tips", ColumnData::Integer((0..400).map(|row| Some(row * 5 % 7)).collect())),
+            ("at", ColumnData::Time((0..400).map(Some).collect())),
+        ])
+        .unwrap()
+    };
+    let report = since(&wide(0.0), &wide(60.0), PROBLEM);
+    assert_eq!(failure(&report, "drift", "fare").severity, Severity::Warning);
+    assert_eq!(failure(&report, "drift", "other").severity, Severity::Info);
+    let still = since(&wide(0.0), &wide(0.0), PROBLEM);
+    assert!(
+        still
+            .findings
+            .iter()
+            .filter(|finding| finding.check == "drift")
+            .all(|finding| finding.outcome == CheckOutcome::Passed)
+    );
+    assert_eq!(still.drift.unwrap().columns.len(), 3);
+}
+
+#[test]
+fn too_few_rows_tell_nothing_of_drift() {
+    let before = Dataset::from_parts(parts()).unwrap();
+    let report = since(&before, &before, PROBLEM);
+    let drift: Vec<&Finding> = report.findings.iter().filter(|finding| finding.check == "drift").collect();
+    assert_eq!((drift.len(), drift[0].outcome), (1, CheckOutcome::Skipped));
+}
+
+#[test]
+fn the_newest_event_is_held_against_the_time_of_the_load() {
+    let document = format!("{PROBLEM}[monitoring]\nfreshness = \"2d\"\n");
+    let dataset = Dataset::from_parts(parts()).unwrap();
+    let (day, newest) = (86_400_000_000, 99 * 86_400_000_000);
+    let outcome = |loaded_at: i64| {
+        let known = Known { previous: None, loaded_at: Some(loaded_at) };
+        let report = validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(&document), known);
+        report.findings.iter().find(|finding| finding.check == "freshness").unwrap().outcome
+    };
+    assert_eq!(outcome(newest + 2 * day), CheckOutcome::Passed);
+    assert_eq!(outcome(newest + 2 * day + 1_000_000), CheckOutcome::Failed);
+}
+
+/// The finding of one declared check on the hundred rows.
+fn declared(rule: &str) -> Finding {
+    let report = report_on(parts(), &format!("{PROBLEM}[[checks]]\nname = \"rule\"\n{rule}\n"));
+    report.findings.into_iter().find(|finding| finding.check == "rule").unwrap()
+}
+
+#[test]
+fn a_rule_on_rows_counts_and_names_those_that_break_it() {
+    let finding = declared("expression = \"tips <= fare\"");
+    assert_eq!((finding.outcome, finding.unexpected_rows), (CheckOutcome::Failed, 3));
+    assert_eq!(finding.examples[0], (2, "tips: 5, fare: 1".to_owned()));
+    assert_eq!(declared("expression = \"tips <= fare\"\nat_least = 0.97").outcome, CheckOutcome::Passed);
+    assert_eq!(declared("expression = \"tips <= fare\"\nat_least = 0.98").outcome, CheckOutcome::Failed);
+}
+
+#[test]
+fn a_rule_that_cannot_be_evaluated_is_neither_kept_nor_broken() {
+    for rule in
+        ["expression = \"tip <= fare\"", "expression = \"tips + 1\"", "unique = [\"id\"]", "increasing = \"kind\""]
+    {
+        assert_eq!(declared(rule).outcome, CheckOutcome::Errored, "{rule}");
+    }
+    assert_eq!(declared("statistic = \"mean\"\nof = \"kind\"\nmin = 0").outcome, CheckOutcome::Errored);
+}
+
+#[test]
+fn a_pattern_is_searched_for_in_texts() {
+    assert_eq!(declared("expression = \"kind ~ '^Ca(sh|rd)$'\"").outcome, CheckOutcome::Passed);
+    assert_eq!(declared("expression = \"kind !~ 'sh'\"").unexpected_rows, 34);
+}
+
+#[test]
+fn a_key_is_unique_and_repeats_are_named_with_their_first_row() {
+    assert_eq!(declared("unique = [\"fare\"]").outcome, CheckOutcome::Passed);
+    let finding = declared("unique = [\"kind\", \"tips\"]");
+    assert_eq!((finding.outcome, finding.unexpected_rows), (CheckOutcome::Failed, 86));
+    assert!(finding.examples[0].1.contains("as in row"), "{finding:?}");
+}
+
+#[test]
+fn a_column_that_falls_is_not_increasing() {
+    assert_eq!(declared("increasing = \"at\"").outcome, CheckOutcome::Passed);
+    assert_eq!(declared("increasing = \"tips\"").outcome, CheckOutcome::Failed);
+}
+
+#[test]
+fn a_statistic_is_held_within_its_bounds() {
+    let fare = |bounds: &str| declared(&format!("statistic = \"mean\"\nof = \"fare\"\n{bounds}"));
+    assert_eq!((fare("min = 49.5").outcome, fare("max = 49.4").outcome), (CheckOutcome::Passed, CheckOutcome::Failed));
+    assert_eq!(declared("statistic = \"rows\"\nmin = 100\nmax = 100").outcome, CheckOutcome::Passed);
 }
 
 #[test]
 fn changes_since_the_version_before_are_weighed_by_use() {
     let before = Dataset::from_parts(parts()).unwrap();
-    let previous = profile(&before, &BTreeMap::new());
     let mut changed = parts();
     changed.remove(2);
     changed[0].1 = ColumnData::Text(vec![Some("x".to_owned()); 100]);
     changed.push(("new", ColumnData::Boolean(vec![Some(true); 100])));
     let now = Dataset::from_parts(changed).unwrap();
-    let report = validate(&now, &profile(&now, &BTreeMap::new()), &problem(PROBLEM), Some(&previous));
+    let report = since(&before, &now, PROBLEM);
     assert_eq!(failure(&report, "column_removed", "kind").severity, Severity::Warning);
     assert_eq!(failure(&report, "column_type_changed", "fare").severity, Severity::Critical);
     assert_eq!(failure(&report, "column_new", "new").severity, Severity::Info);
@@ -279,8 +386,7 @@ fn reordered_columns_are_the_same_schema() {
     let mut reordered = parts();
     reordered.reverse();
     let now = Dataset::from_parts(reordered).unwrap();
-    let previous = profile(&before, &BTreeMap::new());
-    let report = validate(&now, &profile(&now, &BTreeMap::new()), &problem(PROBLEM), Some(&previous));
+    let report = since(&before, &now, PROBLEM);
     assert!(report.findings.iter().any(|finding| finding.check == "schema_unchanged"));
 }
 
@@ -288,8 +394,7 @@ fn reordered_columns_are_the_same_schema() {
 fn half_as_many_rows_is_a_warning() {
     let before = Dataset::from_parts(parts()).unwrap();
     let now = before.take(&(0..49).collect::<Vec<_>>());
-    let previous = profile(&before, &BTreeMap::new());
-    let report = validate(&now, &profile(&now, &BTreeMap::new()), &problem(PROBLEM), Some(&previous));
+    let report = since(&before, &now, PROBLEM);
     assert!(report.warnings().any(|finding| finding.check == "row_count_change"));
 }
 

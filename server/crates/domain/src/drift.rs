@@ -1,0 +1,301 @@
+//! How far two distributions over the same bins are apart.
+//!
+//! *p* is a bin's share of the current rows, *q* its share of the reference. Before logarithms are taken, shares are floored at
+//! [`FLOOR`], so that an empty bin gives a large distance and not an infinite one; for KL and JS, which are of distributions,
+//! they are then scaled to sum 1. All logarithms are natural.
+//!
+//! | distance | formula | range | source |
+//! |---|---|---|---|
+//! | KL | Σ p ln(p / q) | 0 to ln(1 / floor) | Kullback and Leibler, 1951 |
+//! | JS | ½ Σ p ln(p / m) + ½ Σ q ln(q / m), m = ½ (p + q) | 0 to ln 2 | Lin, 1991 |
+//! | PSI | Σ (p − q) ln(p / q) | 0 to 2 ln(1 / floor) | Siddiqi, Credit Risk Scorecards, 2006 |
+//! | L∞ | max \|p − q\|, of shares that are not floored | 0 to 1 | as in TensorFlow Data Validation |
+//! | KS | greatest difference of the two empirical distribution functions, over values and not bins | 0 to 1 | Smirnov, 1948 |
+//!
+//! What is missing has a bin of its own, and so have texts that the reference does not name. [`ColumnDrift`] holds bins and
+//! counts, so that every number but KS can be computed again from what is stored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::DriftMetric;
+
+/// Smallest share of a bin.
+pub const FLOOR: f64 = 1e-4;
+
+/// How values are put into bins. After the bins named here comes, for texts, one for any other text, and always one for missing
+/// values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Binning {
+    /// Numbers: rising edges, each the lower end of the bin above it.
+    Numbers {
+        /// The edges.
+        edges: Vec<f64>,
+    },
+    /// Texts and truth values: a bin each.
+    Texts {
+        /// The texts, sorted.
+        values: Vec<String>,
+    },
+}
+
+impl Binning {
+    /// How many bins there are.
+    pub const fn bins(&self) -> usize {
+        match self {
+            Self::Numbers { edges } => edges.len() + 2,
+            Self::Texts { values } => values.len() + 2,
+        }
+    }
+
+    /// The bin of what is missing.
+    pub const fn missing(&self) -> usize {
+        self.bins() - 1
+    }
+
+    /// The bin of a number.
+    ///
+    /// # Panics
+    /// When these are bins of texts.
+    pub fn of_number(&self, number: f64) -> usize {
+        let Self::Numbers { edges } = self else { panic!("a number has no bin among texts") };
+        edges.partition_point(|edge| *edge <= number)
+    }
+
+    /// The bin of a text.
+    ///
+    /// # Panics
+    /// When these are bins of numbers.
+    pub fn of_text(&self, text: &str) -> usize {
+        let Self::Texts { values } = self else { panic!("a text has no bin among numbers") };
+        values.binary_search_by(|value| value.as_str().cmp(text)).unwrap_or(values.len())
+    }
+
+    /// What people call each bin.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = match self {
+            Self::Numbers { edges } => match (edges.first(), edges.last()) {
+                (Some(first), Some(last)) => {
+                    let between = edges.windows(2).map(|pair| format!("{} to {}", pair[0], pair[1]));
+                    std::iter::once(format!("below {first}")).chain(between).chain([format!("from {last}")]).collect()
+                }
+                _ => vec!["any number".to_owned()],
+            },
+            Self::Texts { values } => values.iter().cloned().chain(["any other".to_owned()]).collect(),
+        };
+        names.push("missing".to_owned());
+        names
+    }
+}
+
+/// The distances between two distributions over bins.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Distances {
+    /// Kullback–Leibler divergence of the current rows from the reference, in nats.
+    pub kl: f64,
+    /// Jensen–Shannon divergence, in nats.
+    pub js: f64,
+    /// Population stability index.
+    pub psi: f64,
+    /// Greatest difference of a bin's share.
+    pub l_infinity: f64,
+}
+
+/// The two-sample test of Kolmogorov and Smirnov.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KolmogorovSmirnov {
+    /// Greatest difference of the two distribution functions, missing values left out.
+    pub statistic: f64,
+    /// Chance of such a difference or a greater one between two samples of one distribution, in the limit of many rows.
+    pub p_value: f64,
+}
+
+/// One column of the current rows against the same of a reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ColumnDrift {
+    /// The column.
+    pub column: String,
+    /// The bins, made of the reference.
+    pub binning: Binning,
+    /// Rows of the reference in each.
+    pub reference: Vec<u64>,
+    /// Current rows in each.
+    pub current: Vec<u64>,
+    /// The distances, computed from these counts.
+    pub distances: Distances,
+    /// The test on the values themselves; for numbers alone.
+    pub ks: Option<KolmogorovSmirnov>,
+}
+
+impl ColumnDrift {
+    /// The distance that a document asks for. Texts have no distribution function; in place of KS they have L∞, which lies on
+    /// the same scale.
+    pub fn distance(&self, metric: DriftMetric) -> f64 {
+        match metric {
+            DriftMetric::Kl => self.distances.kl,
+            DriftMetric::Js => self.distances.js,
+            DriftMetric::Psi => self.distances.psi,
+            DriftMetric::Ks => self.ks.map_or(self.distances.l_infinity, |ks| ks.statistic),
+        }
+    }
+
+    /// The bin that adds most to the PSI, with its shares of reference and current rows.
+    pub fn widest(&self) -> Option<(String, f64, f64)> {
+        let (q, p) = (floored(&self.reference)?, floored(&self.current)?);
+        let part = |bin: usize| (p[bin] - q[bin]) * (p[bin] / q[bin]).ln();
+        let widest = (0..p.len()).max_by(|a, b| part(*a).total_cmp(&part(*b)))?;
+        let share = |counts: &[u64]| counts[widest] as f64 / total(counts) as f64;
+        Some((self.binning.names().swap_remove(widest), share(&self.reference), share(&self.current)))
+    }
+}
+
+/// Every column that could be compared, and with what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DriftTable {
+    /// Number of the dataset version that is the reference.
+    pub reference_version: i32,
+    /// Rows of the reference.
+    pub reference_rows: u64,
+    /// Current rows.
+    pub current_rows: u64,
+    /// Smallest share of a bin where logarithms are taken.
+    pub floor: f64,
+    /// The columns, in the order of the current rows.
+    pub columns: Vec<ColumnDrift>,
+}
+
+fn total(counts: &[u64]) -> u64 {
+    counts.iter().sum()
+}
+
+/// Shares that are not zero; none without rows.
+fn floored(counts: &[u64]) -> Option<Vec<f64>> {
+    let total = total(counts);
+    (total > 0).then(|| counts.iter().map(|count| (*count as f64 / total as f64).max(FLOOR)).collect())
+}
+
+fn scaled(shares: &[f64]) -> Vec<f64> {
+    let sum: f64 = shares.iter().sum();
+    shares.iter().map(|share| share / sum).collect()
+}
+
+/// The distances between counts over the same bins; none when one side has no rows.
+///
+/// # Panics
+/// When there are not as many counts on both sides.
+pub fn distances(reference: &[u64], current: &[u64]) -> Option<Distances> {
+    assert_eq!(reference.len(), current.len(), "both sides are counted in the same bins");
+    let (q, p) = (floored(reference)?, floored(current)?);
+    let psi = p.iter().zip(&q).map(|(p, q)| (p - q) * (p / q).ln()).sum();
+    let (q, p) = (scaled(&q), scaled(&p));
+    let divergence = |p: &[f64], q: &[f64]| p.iter().zip(q).map(|(p, q)| p * (p / q).ln()).sum::<f64>();
+    let middle: Vec<f64> = p.iter().zip(&q).map(|(p, q)| f64::midpoint(*p, *q)).collect();
+    let (rows, before) = (total(current) as f64, total(reference) as f64);
+    let apart = reference.iter().zip(current).map(|(q, p)| (*p as f64 / rows - *q as f64 / before).abs());
+    Some(Distances {
+        kl: divergence(&p, &q).max(0.0),
+        js: f64::midpoint(divergence(&p, &middle), divergence(&q, &middle)).max(0.0),
+        psi,
+        l_infinity: apart.fold(0.0, f64::max),
+    })
+}
+
+/// The test on two sorted samples; none when one is empty. The order is that of `compare`; equal values count as one step.
+pub fn kolmogorov_smirnov<T: Ord>(reference: &[T], current: &[T]) -> Option<KolmogorovSmirnov> {
+    if reference.is_empty() || current.is_empty() {
+        return None;
+    }
+    let (n, m) = (reference.len() as f64, current.len() as f64);
+    let (mut i, mut j, mut statistic) = (0, 0, 0.0f64);
+    while i < reference.len() && j < current.len() {
+        let value = (&reference[i]).min(&current[j]);
+        let (before, now) = (i, j);
+        i += reference[before..].iter().take_while(|other| *other == value).count();
+        j += current[now..].iter().take_while(|other| *other == value).count();
+        statistic = statistic.max((i as f64 / n - j as f64 / m).abs());
+    }
+    Some(KolmogorovSmirnov { statistic, p_value: beyond((n * m / (n + m)).sqrt() * statistic) })
+}
+
+/// The chance that a Kolmogorov variable is at least `x`: 2 Σ (−1)ᵏ⁻¹ exp(−2 k² x²), k from 1 on.
+fn beyond(x: f64) -> f64 {
+    if x < 0.2 {
+        // The series converges slowly here; the chance is 1 to twelve digits.
+        return 1.0;
+    }
+    let term = |k: i32| {
+        let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
+        sign * (-2.0 * f64::from(k * k) * x * x).exp()
+    };
+    (1..=40).map(term).sum::<f64>().clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found} is not {expected}");
+    }
+
+    // scipy 1.17.1: entropy(p, q), jensenshannon(p, q)**2, and numpy's sums.
+    #[test]
+    fn distances_are_those_of_scipy() {
+        let found = distances(&[540, 320, 140], &[400, 250, 350]).unwrap();
+        close(found.kl, 0.138_944_899_692_937_52);
+        close(found.js, 0.030_631_778_308_431_31);
+        close(found.psi, 0.251_715_902_091_826_65);
+        close(found.l_infinity, 0.21);
+    }
+
+    #[test]
+    fn equal_shares_are_no_distance_apart() {
+        let found = distances(&[10, 20, 0], &[100, 200, 0]).unwrap();
+        assert!(found.kl < 1e-15 && found.js < 1e-15 && found.psi < 1e-15 && found.l_infinity == 0.0, "{found:?}");
+    }
+
+    #[test]
+    fn an_empty_bin_gives_a_large_distance_and_not_an_infinite_one() {
+        let found = distances(&[1_000, 0], &[500, 500]).unwrap();
+        assert!(found.kl.is_finite() && found.kl > 3.0, "{found:?}");
+    }
+
+    #[test]
+    fn nothing_is_told_without_rows() {
+        assert_eq!((distances(&[0, 0], &[1, 2]), distances(&[1, 2], &[0, 0])), (None, None));
+    }
+
+    #[test]
+    fn an_edge_belongs_to_the_bin_above_it() {
+        let bins = Binning::Numbers { edges: vec![1.0, 2.0] };
+        assert_eq!([0.5, 1.0, 1.5, 2.0].map(|number| bins.of_number(number)), [0, 1, 1, 2]);
+        assert_eq!(bins.names(), ["below 1", "1 to 2", "from 2", "missing"]);
+    }
+
+    #[test]
+    fn a_text_that_the_reference_does_not_name_has_a_bin_of_its_own() {
+        let bins = Binning::Texts { values: vec!["a".to_owned(), "c".to_owned()] };
+        assert_eq!(["a", "b", "c", "d"].map(|text| bins.of_text(text)), [0, 2, 1, 2]);
+        assert_eq!((bins.missing(), bins.bins()), (3, 4));
+    }
+
+    // scipy 1.17.1: ks_2samp(range(0, 20), range(5, 25)).statistic; the chance by kstwobign.sf(sqrt(10) * 0.25).
+    #[test]
+    fn samples_that_are_shifted_differ_by_the_shift() {
+        let (reference, current): (Vec<i32>, Vec<i32>) = ((0..20).collect(), (5..25).collect());
+        let found = kolmogorov_smirnov(&reference, &current).unwrap();
+        close(found.statistic, 0.25);
+        close(found.p_value, 0.559_559_710_195_263_6);
+    }
+
+    #[test]
+    fn ties_are_one_step() {
+        let found = kolmogorov_smirnov(&[1, 1, 1, 2], &[1, 2, 2, 2]).unwrap();
+        assert_eq!(found.statistic, 0.5);
+    }
+}

@@ -1,0 +1,287 @@
+//! Rules from a suite of Great Expectations.
+//!
+//! Each expectation that says something our rules can say becomes one; the others are listed with the reason. `mostly` is the
+//! share of rows that must keep the rule, missing values not judged, as there.
+
+use serde_json::Value;
+
+use super::{DataCheck, Rule, Statistic};
+use crate::expr::Expression;
+use crate::schema::Severity;
+
+/// What became of a suite.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Imported {
+    /// The rules.
+    pub checks: Vec<DataCheck>,
+    /// Expectations that have no counterpart: which, and why.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// Reads a suite, in the shape of version 0.13 or later.
+///
+/// # Errors
+/// When the text is not a suite at all.
+pub fn expectation_suite(text: &str) -> Result<Imported, String> {
+    let suite: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+    let expectations = suite["expectations"].as_array().ok_or("is not a suite: it has no list \"expectations\"")?;
+    let mut imported = Imported::default();
+    for expectation in expectations {
+        let kind =
+            expectation["type"].as_str().or_else(|| expectation["expectation_type"].as_str()).unwrap_or_default();
+        match rule(kind, &Arguments(&expectation["kwargs"])) {
+            Ok((about, rule)) => {
+                let name = free_name(&imported.checks, &format!("{about} {}", said(kind)));
+                let severity = match expectation["severity"].as_str() {
+                    Some("warning") => Severity::Warning,
+                    Some("info") => Severity::Info,
+                    _ => Severity::Critical,
+                };
+                imported.checks.push(DataCheck { name, rule, severity });
+            }
+            Err(reason) => imported.left_out.push((kind.to_owned(), reason)),
+        }
+    }
+    Ok(imported)
+}
+
+impl Imported {
+    /// The rules as they stand in a document.
+    pub fn to_toml(&self) -> String {
+        let table = serde_json::json!({ "checks": self.checks });
+        toml::to_string(&table).expect("checks hold only texts, finite numbers and lists")
+    }
+}
+
+/// `expect_column_values_to_be_in_set` as `values to be in set`.
+fn said(kind: &str) -> String {
+    let words = kind.trim_start_matches("expect_").trim_start_matches("column_").replace('_', " ");
+    words.trim_start_matches("pair ").to_owned()
+}
+
+fn free_name(checks: &[DataCheck], wanted: &str) -> String {
+    let wanted: String = wanted.trim().chars().take(180).collect();
+    let taken = |name: &str| checks.iter().any(|check| check.name == name);
+    let numbered = (2..).map(|number| format!("{wanted} ({number})"));
+    std::iter::once(wanted.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+}
+
+struct Arguments<'a>(&'a Value);
+
+impl Arguments<'_> {
+    fn text(&self, key: &str) -> Result<&str, String> {
+        self.0[key].as_str().ok_or_else(|| format!("it has no {key}"))
+    }
+
+    /// A column as it stands in an expression.
+    fn column(&self, key: &str) -> Result<String, String> {
+        self.text(key).map(|name| Expression::column(name).text().to_owned())
+    }
+
+    fn number(&self, key: &str) -> Result<Option<f64>, String> {
+        match &self.0[key] {
+            Value::Null => Ok(None),
+            Value::Number(number) => Ok(number.as_f64()),
+            _ => Err(format!("its {key} is not a number")),
+        }
+    }
+
+    fn is_set(&self, key: &str) -> bool {
+        self.0[key].as_bool().unwrap_or(false)
+    }
+
+    /// The values of a set, as SQL writes them.
+    fn values(&self, key: &str) -> Result<String, String> {
+        let values = self.0[key].as_array().filter(|values| !values.is_empty());
+        let values = values.ok_or_else(|| format!("its {key} is not a list with values"))?;
+        let written = values.iter().map(literal).collect::<Option<Vec<String>>>();
+        written.map(|written| written.join(", ")).ok_or_else(|| format!("its {key} holds more than texts and numbers"))
+    }
+
+    fn texts(&self, key: &str) -> Result<Vec<String>, String> {
+        let texts =
+            self.0[key].as_array().and_then(|list| list.iter().map(|text| text.as_str().map(str::to_owned)).collect());
+        texts.filter(|texts: &Vec<String>| !texts.is_empty()).ok_or_else(|| format!("its {key} is not a list of texts"))
+    }
+
+    /// `item >= low AND item <= high`, strict where the expectation says so.
+    fn between(&self, item: &str) -> Result<String, String> {
+        let (low, high) = (self.number("min_value")?, self.number("max_value")?);
+        let above = if self.is_set("strict_min") { ">" } else { ">=" };
+        let below = if self.is_set("strict_max") { "<" } else { "<=" };
+        let bounds: Vec<String> =
+            [low.map(|low| format!("{item} {above} {low}")), high.map(|high| format!("{item} {below} {high}"))]
+                .into_iter()
+                .flatten()
+                .collect();
+        if bounds.is_empty() { Err("it has no bound".to_owned()) } else { Ok(bounds.join(" AND ")) }
+    }
+
+    /// A rule on each row.
+    fn rows(&self, expression: &str) -> Result<Rule, String> {
+        if let Some(condition) = self.0["row_condition"].as_str() {
+            return Err(format!("it looks only at rows with {condition}; write that into an expression by hand"));
+        }
+        let expression = Expression::parse(expression).map_err(|error| error.to_string())?;
+        Ok(Rule::Rows { expression, at_least: self.number("mostly")?.unwrap_or(1.0) })
+    }
+
+    fn statistic(&self, statistic: Statistic, of: Option<&str>) -> Result<Rule, String> {
+        if self.is_set("strict_min") || self.is_set("strict_max") {
+            return Err("its bounds are strict; here bounds are held".to_owned());
+        }
+        let (min, max) = match self.number("value")? {
+            Some(value) => (Some(value), Some(value)),
+            None => (self.number("min_value")?, self.number("max_value")?),
+        };
+        if min.is_none() && max.is_none() {
+            return Err("it has no bound".to_owned());
+        }
+        Ok(Rule::Statistic { statistic, of: of.map(str::to_owned), min, max })
+    }
+}
+
+fn literal(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(format!("'{}'", text.replace('\'', "''"))),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+/// What the rule is about, and the rule.
+fn rule(kind: &str, given: &Arguments<'_>) -> Result<(String, Rule), String> {
+    let of_rows = |expression: String| Ok((given.text("column")?.to_owned(), given.rows(&expression)?));
+    let of_column = |statistic: Statistic| {
+        let column = given.text("column")?;
+        Ok((column.to_owned(), given.statistic(statistic, Some(column))?))
+    };
+    let pair = |operator: &str| {
+        let (a, b) = (given.column("column_A")?, given.column("column_B")?);
+        Ok((
+            format!("{} {}", given.text("column_A")?, given.text("column_B")?),
+            given.rows(&format!("{a} {operator} {b}"))?,
+        ))
+    };
+    let column = || given.column("column");
+    match kind {
+        "expect_column_to_exist" => {
+            let column = given.text("column")?.to_owned();
+            let there = Rule::Statistic {
+                statistic: Statistic::MissingShare,
+                of: Some(column.clone()),
+                min: None,
+                max: Some(1.0),
+            };
+            Ok((column, there))
+        }
+        "expect_column_values_to_not_be_null" => of_rows(format!("{} IS NOT NULL", column()?)),
+        "expect_column_values_to_be_null" => of_rows(format!("{} IS NULL", column()?)),
+        "expect_column_values_to_be_between" => of_rows(given.between(&column()?)?),
+        "expect_column_values_to_be_in_set" => of_rows(format!("{} IN ({})", column()?, given.values("value_set")?)),
+        "expect_column_values_to_not_be_in_set" => {
+            of_rows(format!("{} NOT IN ({})", column()?, given.values("value_set")?))
+        }
+        "expect_column_values_to_match_regex" => {
+            of_rows(format!("CAST({} AS text) ~ {}", column()?, regex(given.text("regex")?)))
+        }
+        "expect_column_values_to_not_match_regex" => {
+            of_rows(format!("CAST({} AS text) !~ {}", column()?, regex(given.text("regex")?)))
+        }
+        "expect_column_value_lengths_to_be_between" => {
+            of_rows(given.between(&format!("length(CAST({} AS text))", column()?))?)
+        }
+        "expect_column_value_lengths_to_equal" => {
+            let length = given.number("value")?.ok_or("it has no value")?;
+            of_rows(format!("length(CAST({} AS text)) = {length}", column()?))
+        }
+        "expect_column_values_to_be_unique" => {
+            if given.number("mostly")?.is_some_and(|share| share < 1.0) {
+                return Err("unique in most rows has no counterpart; here a key is unique or not".to_owned());
+            }
+            let column = given.text("column")?.to_owned();
+            Ok((column.clone(), Rule::Unique { unique: vec![column] }))
+        }
+        "expect_compound_columns_to_be_unique" => {
+            let unique = given.texts("column_list")?;
+            Ok((unique.join(" "), Rule::Unique { unique }))
+        }
+        "expect_column_values_to_be_increasing" => {
+            if given.is_set("strictly") {
+                return Err("strictly increasing has no counterpart; add a rule that the column is unique".to_owned());
+            }
+            let increasing = given.text("column")?.to_owned();
+            Ok((increasing.clone(), Rule::Increasing { increasing }))
+        }
+        "expect_column_pair_values_a_to_be_greater_than_b" | "expect_column_pair_values_A_to_be_greater_than_B" => {
+            pair(if given.is_set("or_equal") { ">=" } else { ">" })
+        }
+        "expect_column_pair_values_to_be_equal" => pair("="),
+        "expect_column_mean_to_be_between" => of_column(Statistic::Mean),
+        "expect_column_median_to_be_between" => of_column(Statistic::Median),
+        "expect_column_min_to_be_between" => of_column(Statistic::Minimum),
+        "expect_column_max_to_be_between" => of_column(Statistic::Maximum),
+        "expect_column_unique_value_count_to_be_between" => of_column(Statistic::Distinct),
+        "expect_table_row_count_to_be_between" | "expect_table_row_count_to_equal" => {
+            Ok(("the table".to_owned(), given.statistic(Statistic::Rows, None)?))
+        }
+        "" => Err("it has no type".to_owned()),
+        _ => Err("it has no counterpart".to_owned()),
+    }
+}
+
+fn regex(pattern: &str) -> String {
+    format!("'{}'", pattern.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn import(expectations: &str) -> Imported {
+        expectation_suite(&format!("{{\"expectations\": [{expectations}]}}")).unwrap()
+    }
+
+    #[test]
+    fn an_expectation_with_a_counterpart_becomes_a_rule() {
+        let found = import(
+            r#"{"type": "expect_column_values_to_be_in_set", "severity": "warning",
+                "kwargs": {"column": "P class", "value_set": ["1st", "o'clock", 3], "mostly": 0.9}}"#,
+        );
+        let check = &found.checks[0];
+        assert_eq!((check.name.as_str(), check.severity), ("P class values to be in set", Severity::Warning));
+        let Rule::Rows { expression, at_least } = &check.rule else { panic!("{check:?}") };
+        assert_eq!((expression.text(), *at_least), ("\"P class\" IN ('1st', 'o''clock', 3)", 0.9));
+    }
+
+    #[test]
+    fn one_without_a_counterpart_is_listed_with_the_reason() {
+        let found = import(
+            r#"{"type": "expect_column_kl_divergence_to_be_less_than", "kwargs": {"column": "a"}},
+               {"expectation_type": "expect_column_values_to_match_regex", "kwargs": {"column": "a", "regex": "(?=a)b"}}"#,
+        );
+        assert_eq!(found.checks, []);
+        assert_eq!(found.left_out[0].1, "it has no counterpart");
+        assert!(found.left_out[1].1.contains("regular expression"), "{:?}", found.left_out);
+    }
+
+    #[test]
+    fn what_is_written_is_read_by_the_document() {
+        let found = import(
+            r#"{"type": "expect_column_mean_to_be_between", "kwargs": {"column": "Age", "min_value": 20, "max_value": 40}},
+               {"type": "expect_column_values_to_be_between", "kwargs": {"column": "Age", "min_value": 0, "strict_min": true}},
+               {"type": "expect_column_values_to_be_between", "kwargs": {"column": "Age", "max_value": 80}},
+               {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["a", "b"]}},
+               {"type": "expect_column_to_exist", "kwargs": {"column": "Name"}}"#,
+        );
+        let document = format!(
+            "slug = \"trips\"\ntitle = \"T\"\ndecision = \"D\"\ntarget = {{ name = \"y\", kind = \"binary\", column = \"y\" }}\n\
+             data = {{ split = {{ kind = \"random\", validation = 0.2, test = 0.2, seed = 1 }} }}\n\
+             success = {{ metric = \"roc_auc\", at_least = 0.6 }}\nfeatures = [{{ name = \"x\" }}]\n{}",
+            found.to_toml()
+        );
+        let read = super::super::ProblemDocument::parse(&document).unwrap();
+        assert_eq!((read.checks, found.left_out), (found.checks, vec![]));
+    }
+}

@@ -1,0 +1,328 @@
+//! Numbers of other programs on the same bytes: TensorFlow Data Validation, Great Expectations, scipy, and population stability
+//! indices computed with numpy.
+//!
+//! The data is found through MILLRACE_TESTDATA, else beside the project; without it, these tests say so and pass.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is the failure of its test")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use millrace_domain::drift::{Binning, ColumnDrift, FLOOR, distances};
+use millrace_domain::problem::{ProblemDocument, Rule, expectation_suite};
+use millrace_domain::schema::{CheckOutcome, Profile, ValidationReport};
+use millrace_ml::Dataset;
+use millrace_ml::drift::compare;
+use millrace_ml::profile::profile;
+use millrace_ml::read::{ReadOptions, read};
+use millrace_ml::validate::{Known, validate};
+use serde_json::Value as Json;
+
+/// A data file; none when the data is not on this machine.
+#[expect(clippy::disallowed_methods, reason = "a test is where its settings enter")]
+fn file(path: &str) -> Option<Vec<u8>> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data");
+    let folder = std::env::var("MILLRACE_TESTDATA").map_or_else(|_| PathBuf::from(beside), PathBuf::from);
+    let bytes = std::fs::read(folder.join(path)).ok();
+    if bytes.is_none() {
+        println!("skipped: {path} is not in MILLRACE_TESTDATA");
+    }
+    bytes
+}
+
+fn load(path: &str) -> Option<Dataset> {
+    Some(read(&file(path)?, path, &ReadOptions::default()).unwrap().dataset)
+}
+
+fn rows(range: std::ops::Range<usize>) -> Vec<u32> {
+    range.map(|row| u32::try_from(row).unwrap()).collect()
+}
+
+fn of<'t>(columns: &'t [ColumnDrift], name: &str) -> &'t ColumnDrift {
+    columns.iter().find(|column| column.column == name).unwrap_or_else(|| panic!("{name} was not compared"))
+}
+
+#[track_caller]
+fn psi_is(columns: &[ColumnDrift], expected: &[(&str, f64)], within: f64) {
+    for (name, expected) in expected {
+        let found = of(columns, name).distances.psi;
+        assert!((found - expected).abs() <= within * expected.max(1.0), "PSI of {name} is {found}, not {expected}");
+    }
+}
+
+/// Equal to the digits that are written: two after the point.
+const DIGITS: f64 = 0.006;
+
+#[test]
+fn adult_drifts_as_evidently_shows_it() {
+    let Some(bytes) = file("evidently_adult/adults.parquet") else { return };
+    let adult = read(&bytes, "adults.parquet", &ReadOptions::default()).unwrap().dataset;
+    let education = adult.cells(adult.slot("education").unwrap());
+    let (current, reference): (Vec<u32>, Vec<u32>) = rows(0..adult.rows()).into_iter().partition(|row| {
+        let value = format!("{:?}", education.value(*row as usize));
+        ["\"Some-college\"", "\"HS-grad\"", "\"Bachelors\""].iter().any(|kind| value.contains(kind))
+    });
+    assert_eq!((reference.len(), current.len()), (14_155, 34_687));
+    let found = compare(&adult.take(&reference), &adult.take(&current), 1);
+    // Of columns with gaps the stated numbers leave those out; here they have a bin of their own.
+    psi_is(&found.columns, &[("education", 15.0), ("education-num", 6.05), ("age", 0.07)], DIGITS);
+    for (name, expected) in [("occupation", 0.19), ("native-country", 0.10)] {
+        let column = of(&found.columns, name);
+        let known = column.binning.missing();
+        let psi = distances(&column.reference[..known], &column.current[..known]).unwrap().psi;
+        assert!((psi - expected).abs() < DIGITS, "{name}: {psi}");
+    }
+    let named = ["education", "education-num", "occupation", "native-country", "age"];
+    for column in found.columns.iter().filter(|column| !named.contains(&column.column.as_str())) {
+        assert!(column.distances.psi < 0.02, "{}: {}", column.column, column.distances.psi);
+    }
+}
+
+#[test]
+fn bank_marketing_drifts_between_its_years() {
+    let Some(bank) = load("bank_marketing/bank-additional-full.csv.gz") else { return };
+    let cut = bank.rows() * 7 / 10;
+    let found = compare(&bank.take(&rows(0..cut)), &bank.take(&rows(cut..bank.rows())), 1);
+    let expected = [
+        ("emp.var.rate", 11.5),
+        ("nr.employed", 11.3),
+        ("euribor3m", 8.5),
+        ("cons.price.idx", 5.1),
+        ("cons.conf.idx", 4.5),
+        ("month", 1.4),
+        ("poutcome", 1.1),
+        ("contact", 0.79),
+        ("loan", 0.0),
+        ("education", 0.01),
+    ];
+    // Given to two digits: 4.477 is written 4.5, and 1.375 is written 1.4.
+    psi_is(&found.columns, &expected, 0.03);
+}
+
+#[test]
+fn the_price_of_electricity_drifts_and_its_constant_columns_are_seen_to_move() {
+    let Some(elec) = load("elec2/elec2.csv.gz") else { return };
+    let cut = elec.rows() * 3 / 10;
+    let found = compare(&elec.take(&rows(0..cut)), &elec.take(&rows(cut..elec.rows())), 1);
+    psi_is(&found.columns, &[("nswprice", 1.06), ("nswdemand", 0.04)], DIGITS);
+    for constant in ["vicprice", "vicdemand", "transfer"] {
+        assert!(of(&found.columns, constant).distances.psi > 1.0, "{constant}");
+    }
+}
+
+#[test]
+fn inputs_that_do_not_drift_raise_nothing() {
+    let Some(sea) = load("sea/sea.csv.gz") else { return };
+    let block = |number: usize| sea.take(&rows(number * 12_500..(number + 1) * 12_500));
+    for number in 1..4 {
+        for column in compare(&block(0), &block(number), 1).columns.iter().filter(|column| column.column != "class") {
+            assert!(column.distances.psi < 0.003, "{} in block {number}: {}", column.column, column.distances.psi);
+        }
+    }
+}
+
+#[test]
+fn taxi_rides_drift_in_the_pandemic_and_not_before() {
+    let month = |month: &str| load(&format!("gx_nyc_taxi/yellow_tripdata_sample_{month}.csv.gz"));
+    let Some(first) = month("2019-07") else { return };
+    // Places are numbers that name: they are compared as texts, as a feature of kind category has them.
+    let places = |dataset: &Dataset| {
+        let cells = dataset.cells(dataset.slot("pickup_location_id").unwrap());
+        (0..dataset.rows()).map(|row| Some(millrace_place(&cells.value(row)))).collect::<Vec<_>>()
+    };
+    let mut reference = places(&first);
+    for number in 8..13 {
+        reference.extend(places(&month(&format!("2019-{number:02}")).unwrap()));
+    }
+    let column =
+        |values: Vec<Option<String>>| Dataset::from_parts([("place", millrace_ml::ColumnData::Text(values))]).unwrap();
+    let reference = column(reference);
+    let psi = |name: &str| compare(&reference, &column(places(&month(name).unwrap())), 1).columns[0].distances.psi;
+    for (name, expected) in
+        [("2020-01", 0.014), ("2020-02", 0.018), ("2020-03", 0.029), ("2020-04", 0.787), ("2020-05", 0.826)]
+    {
+        let found = psi(name);
+        assert!((found - expected).abs() < 0.003, "{name}: {found}, not {expected}");
+        assert_eq!(found > 0.25, name >= "2020-04", "alarm in {name}");
+    }
+}
+
+fn millrace_place(value: &millrace_domain::schema::Value<'_>) -> String {
+    format!("{value:?}")
+}
+
+// scipy 1.17.1, ks_2samp: exact chances; ours is the limit of many rows, within 0.001 at 1,000 rows.
+#[test]
+fn samples_of_one_distribution_pass_the_test_of_kolmogorov_and_smirnov() {
+    let (Some(base), Some(test)) = (
+        load("gx_small/distributional_expectations_data_base.csv"),
+        load("gx_small/distributional_expectations_data_test.csv"),
+    ) else {
+        return;
+    };
+    let found = compare(&base, &test, 1);
+    for (name, statistic, p_value) in
+        [("bimodal", 0.028, 0.828), ("norm_0_1", 0.058, 0.069), ("norm_10_1", 0.04, 0.401), ("norm_1_1", 0.03, 0.759)]
+    {
+        let ks = of(&found.columns, name).ks.unwrap();
+        assert!((ks.statistic - statistic).abs() < 1e-12 && (ks.p_value - p_value).abs() < 1e-3, "{name}: {ks:?}");
+    }
+}
+
+#[test]
+fn distances_are_computed_again_from_the_stored_bins() {
+    let (Some(train), Some(eval)) =
+        (load("tfx_chicago_taxi/tfdv_demo_train.csv.gz"), load("tfx_chicago_taxi/tfdv_demo_eval.csv.gz"))
+    else {
+        return;
+    };
+    let found = compare(&train, &eval, 1);
+    // As TensorFlow Data Validation's tutorial has them.
+    for (name, expected) in [("payment_type", 0.0048), ("company", 0.0082)] {
+        let apart = of(&found.columns, name).distances.l_infinity;
+        assert!((apart - expected).abs() < 5e-5, "{name}: {apart}");
+    }
+    let stored: Json = serde_json::to_value(&found).unwrap();
+    for column in stored["columns"].as_array().unwrap() {
+        let counts = |side: &str| -> Vec<f64> {
+            let counts: Vec<f64> =
+                column[side].as_array().unwrap().iter().map(|count| count.as_f64().unwrap()).collect();
+            let all: f64 = counts.iter().sum();
+            counts.iter().map(|count| f64::max(count / all, FLOOR)).collect()
+        };
+        let (q, p) = (counts("reference"), counts("current"));
+        let (sum_q, sum_p): (f64, f64) = (q.iter().sum(), p.iter().sum());
+        let (mut kl, mut psi) = (0.0, 0.0);
+        for bin in 0..p.len() {
+            kl += p[bin] / sum_p * ((p[bin] / sum_p).ln() - (q[bin] / sum_q).ln());
+            psi += (p[bin] - q[bin]) * (p[bin].ln() - q[bin].ln());
+        }
+        for (name, found) in [("kl", kl), ("psi", psi)] {
+            let stated = column["distances"][name].as_f64().unwrap();
+            assert!((stated - found).abs() <= 1e-12, "{} of {}: {stated} is not {found}", name, column["column"]);
+        }
+    }
+    assert!(matches!(of(&found.columns, "company").binning, Binning::Texts { .. }));
+}
+
+fn profiled(dataset: &Dataset) -> Profile {
+    profile(dataset, &BTreeMap::new())
+}
+
+#[test]
+fn statistics_are_those_of_tensorflow_data_validation() {
+    for part in ["train", "eval"] {
+        let (Some(data), Some(stats)) = (
+            load(&format!("tfx_chicago_taxi/tfdv_golden/{part}.csv.gz")),
+            file(&format!("tfx_chicago_taxi/tfdv_golden/{part}_stats.json")),
+        ) else {
+            return;
+        };
+        let stats: Json = serde_json::from_slice(&stats).unwrap();
+        let features = stats["datasets"][0]["features"].as_array().unwrap();
+        let profile = profiled(&data);
+        assert_eq!(features.len(), profile.columns.len());
+        for feature in features {
+            let name = feature["name"].as_str().or_else(|| feature["path"]["step"][0].as_str()).unwrap();
+            let column = profile.columns.iter().find(|column| column.column.name == name).unwrap();
+            let number = |value: &Json| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+            let numeric = &feature["num_stats"];
+            let common =
+                if numeric.is_null() { &feature["string_stats"]["common_stats"] } else { &numeric["common_stats"] };
+            let same = |what: &str, found: f64, stated: &Json| {
+                let stated = number(stated).unwrap_or(0.0);
+                // It takes deviations from sums of squares, which loses digits where values are large and near each other: for
+                // longitudes numpy and we agree, and differ from it by 6e-6.
+                let within = if what == "standard deviation" { 1e-5 } else { 1e-6 };
+                assert!(
+                    (found - stated).abs() <= within * stated.abs().max(1e-9),
+                    "{part} {name} {what}: {found}, not {stated}"
+                );
+            };
+            same("present", column.present as f64, &common["num_non_missing"]);
+            same("missing", column.missing as f64, &common["num_missing"]);
+            if column.present == 0 {
+                continue;
+            }
+            if !numeric.is_null() {
+                let quantiles = column.quantiles.unwrap();
+                same("mean", column.mean.unwrap(), &numeric["mean"]);
+                same("standard deviation", column.standard_deviation.unwrap(), &numeric["std_dev"]);
+                same("least", quantiles[0], &numeric["min"]);
+                same("greatest", quantiles[6], &numeric["max"]);
+                let zeros = column.top.iter().find(|(value, _)| value == "0").map_or(0, |(_, rows)| *rows);
+                let stated = number(&numeric["num_zeros"]).unwrap_or(0.0);
+                assert!(zeros as f64 == stated || zeros == 0, "{part} {name} zeros: {zeros}, not {stated}");
+            } else {
+                let texts = &feature["string_stats"];
+                same("distinct", column.distinct as f64, &texts["unique"]);
+                for (rank, top) in texts["top_values"].as_array().unwrap().iter().take(2).enumerate() {
+                    same("top", column.top[rank].1 as f64, &top["frequency"]);
+                }
+            }
+        }
+    }
+}
+
+const TITANIC: &str = r#"
+slug = "titanic"
+title = "Survived"
+decision = "None"
+target = { name = "survived", kind = "binary", column = "Survived" }
+data = { split = { kind = "random", validation = 0.2, test = 0.2, seed = 1 } }
+success = { metric = "roc_auc", at_least = 0.7 }
+features = [{ name = "Sex", type = "category" }]
+"#;
+
+#[test]
+fn the_suite_of_great_expectations_gives_its_one_failure() {
+    let (Some(data), Some(suite), Some(results)) = (
+        load("gx_titanic/Titanic.csv"),
+        file("gx_titanic/titanic_expectations.json"),
+        file("gx_titanic/titanic_expected_data_asset_validate_results.json"),
+    ) else {
+        return;
+    };
+    let imported = expectation_suite(&String::from_utf8(suite).unwrap()).unwrap();
+    assert_eq!((imported.checks.len(), imported.left_out.len()), (10, 0));
+    let document = ProblemDocument::parse(&format!("{TITANIC}{}", imported.to_toml())).unwrap();
+    let report: ValidationReport = validate(&data, &profiled(&data), &document, Known::default());
+    let found = |name: &str| report.findings.iter().find(|finding| finding.check == name).unwrap();
+    let failed: Vec<&str> = imported
+        .checks
+        .iter()
+        .filter(|check| found(&check.name).outcome == CheckOutcome::Failed)
+        .map(|check| check.name.as_str())
+        .collect();
+    assert_eq!(failed, ["PClass values to be in set"]);
+    assert!(
+        imported
+            .checks
+            .iter()
+            .all(|check| matches!(found(&check.name).outcome, CheckOutcome::Failed | CheckOutcome::Passed))
+    );
+    let results: Json = serde_json::from_slice(&results).unwrap();
+    let failures = results["results"].as_array().unwrap().iter().filter(|result| result["success"] == false).count();
+    assert_eq!(failures, failed.len());
+    assert_eq!(found("PClass values to be in set").examples[0].1, "*");
+    let regex = found("Name values to match regex");
+    assert_eq!((regex.unexpected_rows, regex.outcome), (3, CheckOutcome::Passed));
+    assert_eq!(found("Age mean to be between").observed, "30.397989417989418");
+    assert!(matches!(imported.checks[8].rule, Rule::Rows { at_least: 0.95, .. }));
+}
+
+#[test]
+fn passenger_counts_of_zero_appear_in_february() {
+    let rule = "[[checks]]\nname = \"passengers\"\nexpression = \"passenger_count > 0\"\n";
+    let text = TITANIC
+        .replace("column = \"Survived\"", "expression = \"payment_type = 1\"")
+        .replace("{ name = \"Sex\", type = \"category\" }", "{ name = \"trip_distance\" }");
+    let document = ProblemDocument::parse(&format!("{text}{rule}")).unwrap();
+    for (month, rows) in [("2019-01", 0), ("2019-02", 1_579), ("2019-03", 199)] {
+        let Some(data) = load(&format!("gx_nyc_taxi/yellow_tripdata_sample_{month}.csv.gz")) else { return };
+        let report = validate(&data, &profiled(&data), &document, Known::default());
+        let finding = report.findings.iter().find(|finding| finding.check == "passengers").unwrap();
+        assert_eq!(finding.unexpected_rows, rows, "{month}: {}", finding.observed);
+        assert_eq!(report.allows_training(), rows == 0, "{month}");
+    }
+}
