@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::expr::Row;
-use millrace_domain::problem::{ProblemDocument, TimeFormat};
+use millrace_domain::problem::ProblemDocument;
 use millrace_domain::schema::Value as Cell;
 use millrace_ml::features::Input;
 use millrace_ml::read::{ReadOptions, read};
@@ -44,10 +44,7 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("the server's document cannot be read; is it newer than this program?"))?;
     let content =
         tokio::fs::read(&args.data).await.with_context(|| format!("{} cannot be read", args.data.display()))?;
-    let mut options = ReadOptions::default();
-    if let Some(name) = document.data.event_time.clone().filter(|_| document.data.time_format != TimeFormat::Iso) {
-        options.time_columns = vec![(name, document.data.time_format)];
-    }
+    let options = ReadOptions::of(&document.data);
     let name = args.data.display().to_string();
     let loaded = tokio::task::spawn_blocking(move || read(&content, &name, &options)).await??;
     let dataset = loaded.dataset;

@@ -86,8 +86,8 @@ fn UploadForm(problems: Vec<ProblemSummary>) -> impl IntoView {
             <div class="field">
                 <label class="label" for="file">"File"</label>
                 <p class="hint" id="file-hint">
-                    "CSV with a header line (UTF-8), CSV packed with gzip, or Parquet, told apart by content; at most 2 GiB. \
-                     Column types are inferred from every row and shown afterwards."
+                    "CSV or lines of JSON, packed with gzip or zstd or not, or Parquet, told apart by content; at most 2 GiB. \
+                     Column types are inferred from every row and shown afterwards; the problem may declare how CSV is written."
                 </p>
                 <input
                     class="input"
@@ -95,7 +95,7 @@ fn UploadForm(problems: Vec<ProblemSummary>) -> impl IntoView {
                     name="file"
                     type="file"
                     required
-                    accept=".csv,.gz,.parquet,text/csv,application/gzip,application/vnd.apache.parquet"
+                    accept=".csv,.ndjson,.jsonl,.gz,.zst,.parquet,text/csv,application/gzip,application/vnd.apache.parquet"
                     aria-describedby="file-hint"
                 />
             </div>

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_domain::Digest;
-use millrace_domain::problem::TimeFormat;
 use millrace_domain::run::StepKind;
 use millrace_domain::schema::Profile;
 use millrace_executor::{Commit, Context, StepError, commit};
@@ -44,6 +43,7 @@ impl Stage for Ingest {
             "file_name": input.version.file_name,
             "event_time": input.document.data.event_time,
             "time_format": input.document.data.time_format,
+            "csv": input.document.data.csv,
         }))
     }
 
@@ -54,9 +54,7 @@ impl Stage for Ingest {
         let (mut ingested, frame) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": format!("reading {} bytes", source.len()) }));
-                let mut options = ReadOptions::default();
-                let declared = data.event_time.filter(|_| data.time_format != TimeFormat::Iso);
-                options.time_columns = declared.map(|name| (name, data.time_format)).into_iter().collect();
+                let options = ReadOptions::of(&data);
                 let loaded = read(&source, &file_name, &options)
                     .map_err(|error| StepError::refused("unreadable_source", error.to_string()))?;
                 reporter.report(json!({ "text": format!("profiling {} rows", loaded.dataset.rows()) }));
@@ -68,7 +66,7 @@ impl Stage for Ingest {
                     digest: loaded.dataset.digest(),
                     frame: Digest::of(&frame),
                     frame_bytes: frame.len() as u64,
-                    format: loaded.format.as_str().to_owned(),
+                    format: loaded.format.to_string(),
                     rows: loaded.dataset.rows() as u64,
                     profile: profile(&loaded.dataset, &loaded.notes),
                 };

@@ -94,7 +94,7 @@ fn every_bad_file_is_refused_with_its_rule_and_place() {
                 bytes.truncate(60);
                 bytes
             },
-            "bad_gzip",
+            "bad_packing",
             "pack the file again",
         ),
         ("X19 duplicate names", b"a,b,a\n1,2,3\n".to_vec(), "duplicate_column", "\"a\""),
@@ -274,9 +274,9 @@ fn the_five_types_are_recognised() {
 #[test]
 fn content_decides_not_the_name() {
     let loaded = read(&parquet(), "data.csv", &ReadOptions::default()).unwrap();
-    assert_eq!(loaded.format.as_str(), "Parquet");
+    assert_eq!(loaded.format.to_string(), "Parquet");
     let loaded = read(&gzip(b"a,b\n1,2\n"), "data.parquet", &ReadOptions::default()).unwrap();
-    assert_eq!(loaded.format.as_str(), "gzip-compressed CSV");
+    assert_eq!(loaded.format.to_string(), "gzip-compressed CSV");
 }
 
 #[test]

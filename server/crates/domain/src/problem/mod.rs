@@ -133,11 +133,30 @@ pub struct Data {
     pub event_time: Option<String>,
     /// How that column is written.
     pub time_format: TimeFormat,
+    /// How CSV is written, where it differs from what is found out by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csv: Option<Csv>,
     /// How rows become training, validation and test parts.
     pub split: Split,
     /// Rows that are expected before there are any, for judging what the test part will be able to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_rows: Option<u64>,
+}
+
+/// How CSV is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Csv {
+    /// What stands between two fields; found out when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// Whether the first line names the columns; else they are `column_1` and so on.
+    pub header: bool,
+    /// Label of the encoding, for example `latin1` or `utf-16le`; UTF-8 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Unquoted texts that stand for a missing cell, besides nothing at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// How a time is written in the source.

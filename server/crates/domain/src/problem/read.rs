@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    Approvals, Business, Canary, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal, Mistake, Monitoring,
-    Notify, ProblemDocument, Promote, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target, TimeFormat,
+    Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal, Mistake,
+    Monitoring, Notify, ProblemDocument, Promote, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target,
+    TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Direction, Metric, TargetKind};
@@ -145,8 +146,18 @@ fn data(table: &Table<'_>) -> Option<Data> {
         None => Some(Split::Time { validation: 0.15, test: 0.15 }),
     };
     let expected_rows = table.optional_whole("expected_rows");
+    let csv = table.optional_table("csv").map(|csv| self::csv(&csv));
     table.close();
-    Some(Data { entity, event_time, time_format: time_format?, split: split?, expected_rows })
+    Some(Data { entity, event_time, time_format: time_format?, csv, split: split?, expected_rows })
+}
+
+fn csv(table: &Table<'_>) -> Csv {
+    let delimiter = if table.has("delimiter") { table.text_of_one("delimiter") } else { None };
+    let header = table.truth_or("header", true);
+    let encoding = table.optional_text("encoding").map(str::to_lowercase);
+    let missing = table.optional_texts("missing").unwrap_or_default();
+    table.close();
+    Csv { delimiter, header, encoding, missing }
 }
 
 fn split(table: &Table<'_>) -> Option<Split> {

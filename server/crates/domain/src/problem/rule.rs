@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn mistakes(checks: &str) -> Vec<String> {
-        read(checks).unwrap_err().into_iter().map(|mistake| mistake.pointer).collect()
+        read(checks).expect_err("the checks are mistaken").into_iter().map(|mistake| mistake.pointer).collect()
     }
 
     #[test]

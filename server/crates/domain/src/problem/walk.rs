@@ -110,6 +110,15 @@ impl<'a> Table<'a> {
         Some(text.trim().to_owned())
     }
 
+    /// A text of one character that can stand between fields.
+    pub(super) fn text_of_one(&self, key: &'static str) -> Option<char> {
+        let separates = |c: &char| c.is_ascii() && !c.is_ascii_alphanumeric() && !matches!(c, '"' | '\n' | '\r' | '\0');
+        self.read(key, "one character such as \";\" or \"\\t\"", |value| {
+            let mut characters = value.as_str()?.chars();
+            characters.next().filter(|_| characters.next().is_none()).filter(separates)
+        })
+    }
+
     pub(super) fn optional_number(&self, key: &'static str) -> Option<f64> {
         self.read(key, "a finite number", |value| value.as_f64().filter(|number| number.is_finite()))
     }

@@ -83,16 +83,30 @@ pub enum Rule {
     Infinite(String),
     #[error("{0} is no moment that {1} can stand for; correct it or the problem's time_format")]
     NotATime(String, &'static str),
-    #[error("the gzip data is damaged ({0}); pack the file again")]
-    BadGzip(String),
+    #[error("the {0} data is damaged ({1}); pack the file again")]
+    BadPacking(&'static str, String),
     #[error("the file unpacks to more than {limit} times its size; send it unpacked if it is what it should be")]
     Ratio { limit: u64 },
     #[error("the file holds more than {limit} bytes; split it or leave out columns")]
     TooLarge { limit: u64 },
-    #[error("the file is {0}; send CSV, gzip-compressed CSV or Parquet")]
+    #[error("the file is {0}; send CSV, lines of JSON (both may be packed with gzip or zstd) or Parquet")]
     Archive(&'static str),
-    #[error("an archive lies inside the gzip file ({0}); pack the CSV itself")]
+    #[error("an archive lies inside the packed file ({0}); pack the table itself")]
     Nested(&'static str),
+    #[error("the bytes are not {0}, which the problem declares; correct the file or data.csv.encoding")]
+    NotEncoded(String),
+    #[error("the line is not JSON ({0}); each line must be one object")]
+    BadJson(String),
+    #[error("the file is one list of JSON; write its objects one a line")]
+    JsonList,
+    #[error("the value is a list or an object; a cell holds a number, a text, true, false or null")]
+    NestedValue,
+    #[error("{got} in a column that began with {expected}; write one type, as text if it has to be both")]
+    MixedTypes { expected: &'static str, got: &'static str },
+    #[error(
+        "{0} is a whole number beyond 2^53 in a column with fractions, which cannot hold it exactly; write it as text"
+    )]
+    Inexact(i64),
     #[error("the Parquet data is damaged ({0}); write the file again")]
     BadParquet(String),
     #[error(
@@ -127,7 +141,13 @@ impl Rule {
             Self::OutOfRange(_) => "out_of_range",
             Self::Infinite(_) => "infinite",
             Self::NotATime(..) => "not_a_time",
-            Self::BadGzip(_) => "bad_gzip",
+            Self::BadPacking(..) => "bad_packing",
+            Self::NotEncoded(_) => "not_encoded",
+            Self::BadJson(_) => "bad_json",
+            Self::JsonList => "json_list",
+            Self::NestedValue => "nested_value",
+            Self::MixedTypes { .. } => "mixed_types",
+            Self::Inexact(_) => "inexact",
             Self::Ratio { .. } => "ratio",
             Self::TooLarge { .. } => "too_large",
             Self::Archive(_) => "archive",

@@ -1,8 +1,8 @@
 //! Reading: bytes in, a typed dataset out, or every reason why not.
 //!
-//! The content decides what a file is, not its name: gzip is unpacked, `PAR1` is Parquet, everything else is CSV. The whole
-//! file is read, never a sample, and nothing is repaired in silence: what is not certain is refused with row and rule, or
-//! kept as text with a note.
+//! The content decides what a file is, not its name: gzip and zstd are unpacked, `PAR1` is Parquet, a brace begins lines of
+//! JSON, everything else is CSV. The whole file is read, never a sample, and nothing is repaired in silence: what is not certain
+//! is refused with row and rule, or kept as text with a note.
 //!
 //! **Missing cells in CSV.** Nothing between two delimiters is missing. `""` is an empty text in a text column and missing in
 //! any other. Blanks alone and the marks `NA`, `N/A`, `NaN`, `NULL` and `None` are texts in a text column, and are missing,
@@ -15,18 +15,23 @@
 mod archive;
 mod arrow;
 pub(crate) mod csv;
+mod encoding;
 mod error;
-mod gzip;
 mod names;
+mod ndjson;
+mod packed;
 pub(crate) mod parquet;
 pub(crate) mod time;
 mod times;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use millrace_domain::problem::TimeFormat;
+use millrace_domain::problem::{Data, TimeFormat};
 
 pub use error::{Place, Problem, ReadError, Rule};
+pub use packed::Packing;
 
 use crate::dataset::{Cells, Dataset};
 
@@ -35,12 +40,33 @@ use crate::dataset::{Cells, Dataset};
 pub struct ReadOptions {
     /// The byte between two fields of CSV; none: the comma, semicolon, tab or bar that divides the first rows evenly.
     pub delimiter: Option<u8>,
+    /// CSV without a header: columns are called `column_1`, `column_2` and so on.
+    pub headless: bool,
+    /// Encoding of CSV by its label in the WHATWG standard, for example `latin1`; none: UTF-8.
+    pub encoding: Option<String>,
     /// Columns that hold times, and how they are written; others are times only if written as ISO 8601.
     pub time_columns: Vec<(String, TimeFormat)>,
     /// Unquoted texts that stand for a missing cell, besides nothing at all.
     pub missing: Vec<String>,
     /// Caps.
     pub limits: Limits,
+}
+
+impl ReadOptions {
+    /// As a problem declares its data. Times written as ISO 8601 are recognised by themselves.
+    pub fn of(data: &Data) -> Self {
+        let declared = data.event_time.clone().filter(|_| data.time_format != TimeFormat::Iso);
+        let time_columns = declared.map(|name| (name, data.time_format)).into_iter().collect();
+        let Some(csv) = &data.csv else { return Self { time_columns, ..Self::default() } };
+        Self {
+            delimiter: csv.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok()),
+            headless: !csv.header,
+            encoding: csv.encoding.clone(),
+            missing: csv.missing.clone(),
+            time_columns,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// Caps on what is read.
@@ -77,23 +103,34 @@ pub struct Loaded {
 
 /// Kinds of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub struct Format {
+    /// What it holds.
+    pub content: Content,
+    /// How that is packed.
+    pub packing: Option<Packing>,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
     /// Text with delimiters.
     Csv,
-    /// The same, packed.
-    CsvGzip,
+    /// A JSON object a line.
+    Ndjson,
     /// Apache Parquet.
     Parquet,
 }
 
-impl Format {
-    /// The word shown to people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Csv => "CSV",
-            Self::CsvGzip => "gzip-compressed CSV",
-            Self::Parquet => "Parquet",
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(packing) = self.packing {
+            write!(f, "{}-compressed ", packing.as_str())?;
         }
+        f.write_str(match self.content {
+            Content::Csv => "CSV",
+            Content::Ndjson => "NDJSON",
+            Content::Parquet => "Parquet",
+        })
     }
 }
 
@@ -107,34 +144,44 @@ pub fn read(source: &[u8], file_name: &str, options: &ReadOptions) -> Result<Loa
 }
 
 fn load(source: &[u8], options: &ReadOptions) -> Result<Loaded, csv::Problems> {
-    if !gzip::is_gzip(source) {
-        return content(source, options, Format::Csv);
-    }
-    let unpacked = gzip::unpack(source, &options.limits).map_err(|problem| (vec![problem], 0))?;
-    content(&unpacked, options, Format::CsvGzip)
+    let Some(packing) = Packing::of(source) else { return content(source, options, None) };
+    let unpacked = packed::unpack(packing, source, &options.limits).map_err(|problem| (vec![problem], 0))?;
+    content(&unpacked, options, Some(packing))
 }
 
-fn content(bytes: &[u8], options: &ReadOptions, csv_format: Format) -> Result<Loaded, csv::Problems> {
+fn content(bytes: &[u8], options: &ReadOptions, packing: Option<Packing>) -> Result<Loaded, csv::Problems> {
+    let format = |content: Content| Format { content, packing };
     let refused = |rule: Rule| Err((vec![rule.anywhere()], 0));
     if bytes.len() as u64 > options.limits.total_bytes {
         return refused(Rule::TooLarge { limit: options.limits.total_bytes });
     }
     if bytes.starts_with(parquet::MAGIC) {
         let table = parquet::read(bytes, options)?;
-        return finish(table.columns, table.notes, Format::Parquet, None, options);
+        return finish(table.columns, table.notes, format(Content::Parquet), None, options);
     }
     if let Some(kind) = archive::name(bytes) {
         return refused(Rule::Archive(kind));
     }
-    if let Some(encoding) = archive::encoding(bytes) {
+    let decoded = match &options.encoding {
+        Some(label) => encoding::decode(bytes, label).map_err(|rule| (vec![rule.anywhere()], 0))?,
+        None => Cow::Borrowed(bytes),
+    };
+    if let Some(encoding) = archive::encoding(&decoded) {
         return refused(Rule::OtherEncoding(encoding));
     }
-    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    if text.is_empty() {
-        return refused(Rule::NoRows);
+    let text = decoded.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&decoded);
+    match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => refused(Rule::NoRows),
+        Some(b'{') => {
+            let columns = ndjson::read(text, &options.limits)?;
+            finish(columns, BTreeMap::new(), format(Content::Ndjson), None, options)
+        }
+        Some(b'[') if serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(text).is_ok() => refused(Rule::JsonList),
+        Some(_) => {
+            let table = csv::read(text, options)?;
+            finish(table.columns, table.notes, format(Content::Csv), Some(char::from(table.delimiter)), options)
+        }
     }
-    let table = csv::read(text, options)?;
-    finish(table.columns, table.notes, csv_format, Some(char::from(table.delimiter)), options)
 }
 
 fn finish(

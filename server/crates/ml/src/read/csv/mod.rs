@@ -49,8 +49,13 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Table, Problem
         .delimiter
         .filter(|byte| is_delimiter(*byte))
         .unwrap_or_else(|| dialect::detect(text, limits.line_bytes));
-    let (written, body) =
+    let (mut written, mut body) =
         dialect::header(text, delimiter, limits.line_bytes, limits.columns).map_err(|problem| (vec![problem], 0))?;
+    if options.headless {
+        // The first record is a row as well.
+        written = (1..=written.len()).map(|number| format!("column_{number}")).collect();
+        body = 0;
+    }
     let named = names::check(&written, limits.name_chars).map_err(|problems| (problems, 0))?;
     let end = text.trim_end_matches(['\n', '\r']).len();
     if end <= body {

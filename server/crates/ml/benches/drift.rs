@@ -1,0 +1,52 @@
+//! How fast a version is compared with the one before: 20 columns, 1,000,000 rows against 1,000,000.
+//!
+//! The goal is a third of what numpy takes for the same distances. `MILLRACE_BENCH_ROWS` makes it smaller.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use millrace_ml::drift::compare;
+use millrace_ml::{ColumnData, Dataset};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Fourteen numbers, two of them whole and one with gaps, and six texts of 3 to 1,000 values.
+fn dataset(rows: usize, seed: u64, shift: f64) -> Dataset {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut parts: Vec<(String, ColumnData)> = Vec::with_capacity(20);
+    for column in 0..11 {
+        let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0 + shift;
+        parts.push((format!("number_{column}"), ColumnData::Number((0..rows).map(|_| Some(normal())).collect())));
+    }
+    for column in 0..2 {
+        let cells = (0..rows).map(|_| Some(rng.random_range(0..10_000))).collect();
+        parts.push((format!("whole_{column}"), ColumnData::Integer(cells)));
+    }
+    let gaps = (0..rows).map(|_| rng.random_bool(0.9).then(|| rng.random())).collect();
+    parts.push(("gaps".to_owned(), ColumnData::Number(gaps)));
+    for (column, values) in [3, 10, 30, 100, 300, 1_000].into_iter().enumerate() {
+        let cells = (0..rows).map(|_| Some(format!("value {}", rng.random_range(0..values)))).collect();
+        parts.push((format!("text_{column}"), ColumnData::Text(cells)));
+    }
+    Dataset::from_parts(parts).expect("columns of one length and different names")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench is where its settings enter")]
+fn rows() -> usize {
+    std::env::var("MILLRACE_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(1_000_000)
+}
+
+fn drift(criterion: &mut Criterion) {
+    let rows = rows();
+    let (reference, current) = (dataset(rows, 1, 0.0), dataset(rows, 2, 0.1));
+    let mut group = criterion.benchmark_group("drift");
+    group.sample_size(10).measurement_time(Duration::from_secs(10)).throughput(Throughput::Elements(rows as u64));
+    group.bench_function("20 columns against 20 columns", |bencher| {
+        bencher.iter(|| black_box(compare(&reference, &current, 1)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, drift);
+criterion_main!(benches);
