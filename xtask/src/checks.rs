@@ -16,7 +16,8 @@ pub fn run(workspace: &Workspace, wasm: WasmSource) -> Result<()> {
     stages.run("format", || execute(workspace.cargo("fmt").args(["--all", "--check"])))?;
     stages.run("licences and sources", || dependencies(workspace))?;
     stages.run("lints", || lints(workspace))?;
-    stages.run("build", || workspace.build(&[]))?;
+    // With the tests: what only they depend on turns on features of shared dependencies, which would all be compiled again.
+    stages.run("build", || workspace.build(&["--bins", "--tests"]))?;
     stages.run("browser bundle", || browser::build(workspace, wasm))?;
     stages.run("tests", || tests(workspace))?;
     stages.run("browser journeys", || journeys(workspace))?;

@@ -326,3 +326,41 @@ fn passenger_counts_of_zero_appear_in_february() {
         assert_eq!(report.allows_training(), rows == 0, "{month}");
     }
 }
+
+/// The columns that a report says give the target away.
+fn leaks(data: &Dataset, target: &str, features: &[&str], success: &str) -> Vec<String> {
+    let features: Vec<String> = features
+        .iter()
+        .map(|name| format!("{{ name = \"f {name}\", expression = '\"{name}\"', nullable = true }}"))
+        .collect();
+    let text = format!(
+        "slug = \"leaks\"\ntitle = \"T\"\ndecision = \"D\"\n{target}\n{success}\nfeatures = [{}]\n\
+         data = {{ split = {{ kind = \"random\", validation = 0.2, test = 0.2, seed = 1 }} }}\n",
+        features.join(", ")
+    );
+    let report = validate(data, &profiled(data), &ProblemDocument::parse(&text).unwrap(), Known::default());
+    let leaking = |finding: &&millrace_domain::schema::Finding| {
+        finding.check == "target_leak" && finding.outcome == CheckOutcome::Failed
+    };
+    report.findings.iter().filter(leaking).map(|finding| finding.observed.clone()).collect()
+}
+
+#[test]
+fn the_duration_of_a_call_gives_away_how_it_ended_and_nothing_else_does() {
+    let Some(bank) = load("bank_marketing/bank-additional-full.csv.gz") else { return };
+    let target = "target = { name = \"yes\", kind = \"binary\", column = \"y\" }";
+    let features = ["duration", "age", "nr.employed", "euribor3m", "emp.var.rate", "pdays", "previous", "campaign"];
+    let found = leaks(&bank, target, &features, "success = { metric = \"roc_auc\", at_least = 0.7 }");
+    // scikit-learn 1.9.1: roc_auc_score(y == "yes", duration) is 0.818.
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("0.818"), "{found:?}");
+}
+
+#[test]
+fn casual_and_registered_riders_are_all_riders() {
+    let Some(hours) = load("evidently_bike_sharing/hour.csv") else { return };
+    let target = "target = { name = \"riders\", kind = \"regression\", column = \"cnt\" }";
+    let features = ["temp", "atemp", "hum", "windspeed", "hr", "casual", "registered"];
+    let found = leaks(&hours, target, &features, "success = { metric = \"rmse\", at_most = 100 }");
+    assert_eq!(found, ["f casual plus f registered is the target; are both known before it is?"]);
+}

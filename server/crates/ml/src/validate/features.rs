@@ -12,26 +12,46 @@ use super::finding::{Check, Offenders};
 use super::labels::Labels;
 use super::leak::{self, Leak};
 use crate::dataset::Dataset;
-use crate::order::key_of;
+use crate::order::{key_of, number_of};
 use crate::wording::{self, count, counted, list, share};
 
 /// Further distinct values of a category are not told apart.
 const MOST_LEVELS: usize = 100_000;
 /// A value in more than this share of the rows leaves next to nothing to learn from.
 const NEARLY_CONSTANT: f64 = 0.999;
+/// Sums of two are looked for among so many features.
+const MOST_SUMMED: usize = 200;
 /// A category of so many rows or more, all different, is an identifier.
 const FEWEST_UNIQUE: u64 = 30;
 
 pub(super) fn check(dataset: &Dataset, problem: &ProblemDocument, labels: Option<&Labels>) -> Vec<Finding> {
-    problem
-        .features
-        .par_iter()
-        .flat_map_iter(|feature| check_feature(dataset, feature, labels).unwrap_or_default())
-        .collect()
+    let checked: Vec<(Vec<Finding>, Option<FirstValues<'_>>)> =
+        problem.features.par_iter().filter_map(|feature| check_feature(dataset, feature, labels)).collect();
+    let (mut findings, first): (Vec<Vec<Finding>>, Vec<Option<FirstValues<'_>>>) = checked.into_iter().unzip();
+    let numbers: Vec<FirstValues<'_>> = first.into_iter().flatten().take(MOST_SUMMED).collect();
+    if let Some(labels) = labels.filter(|labels| labels.ordered) {
+        findings.push(leak::sums(&numbers, labels).into_iter().map(summed).collect());
+    }
+    findings.into_iter().flatten().collect()
+}
+
+/// A feature that is a number, and its first values.
+type FirstValues<'p> = (&'p str, Vec<Option<f64>>);
+
+fn summed((first, way, second): (&str, &str, &str)) -> Finding {
+    let observed = match way {
+        "from" => format!("{second} minus {first} is the target; are both known before it is?"),
+        way => format!("{first} {way} {second} is the target; are both known before it is?"),
+    };
+    Check::warning("target_leak").of(first).failed("no two inputs give the target away together", observed)
 }
 
 /// None when the expression does not fit the columns, which the check of expressions reports.
-fn check_feature(dataset: &Dataset, feature: &Feature, labels: Option<&Labels>) -> Option<Vec<Finding>> {
+fn check_feature<'p>(
+    dataset: &Dataset,
+    feature: &'p Feature,
+    labels: Option<&Labels>,
+) -> Option<(Vec<Finding>, Option<FirstValues<'p>>)> {
     let bound = feature.expression.bind(dataset.schema()).ok()?;
     let scan = match (feature.feature_type, bound.value_type()) {
         (_, ValueType::Time) | (FeatureType::Number, ValueType::Text) => return None,
@@ -39,7 +59,11 @@ fn check_feature(dataset: &Dataset, feature: &Feature, labels: Option<&Labels>) 
         (FeatureType::Category, _) => Scan::categories(dataset, feature, &bound),
     };
     let leak = labels.map(|labels| leak::find(&scan.keys, scan.ordered, labels));
-    Some(scan.findings(feature, dataset.rows() as u64, leak))
+    let first = scan.ordered.then(|| {
+        let values = scan.keys.iter().take(leak::SUMMED).map(|key| key.map(number_of)).collect();
+        (feature.name.as_str(), values)
+    });
+    Some((scan.findings(feature, dataset.rows() as u64, leak), first))
 }
 
 /// What one pass over all rows gives.
@@ -175,11 +199,17 @@ fn explained(leak: Option<Leak>, name: &str) -> Finding {
     let question = "explains the target alone; is it known before the label is?";
     match leak {
         None => check.passed(expected, "it does not"),
-        Some(Leak::ByValue { values }) => check.failed(
+        Some(Leak::Value { values }) => check.failed(
             expected,
             format!("each of its {} stands for one label: it {question}", counted(values as u64, "value")),
         ),
-        Some(Leak::ByOrder) => check.failed(expected, format!("its order is that of the labels: it {question}")),
+        Some(Leak::Rank { auc }) => check.failed(
+            expected,
+            format!(
+                "alone it tells the two classes apart with a ROC AUC of {auc:.3}: is it known before the label is?"
+            ),
+        ),
+        Some(Leak::Order) => check.failed(expected, format!("its order is that of the labels: it {question}")),
     }
 }
 
