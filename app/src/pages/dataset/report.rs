@@ -6,6 +6,8 @@ use leptos_router::params::ParamsMap;
 use millrace_charts::count;
 use millrace_domain::schema::{CheckOutcome, Finding, Severity, ValidationReport};
 
+use crate::wording::sentence;
+
 /// Which findings are shown; empty means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FindingFilter {
@@ -145,8 +147,7 @@ pub fn FindingTable(
                         <th scope="col">"Check"</th>
                         <th scope="col">"Outcome"</th>
                         <th scope="col">"Column"</th>
-                        <th scope="col">"Expected"</th>
-                        <th scope="col">"Observed"</th>
+                        <th scope="col">"Seen, and what was asked"</th>
                         <th scope="col" class="num">"Rows"</th>
                     </tr>
                 </thead>
@@ -167,14 +168,16 @@ fn finding_row(finding: Finding) -> impl IntoView {
             <th scope="row" data-label="Check">{finding.check.replace('_', " ")}</th>
             <td data-label="Outcome"><span class="badge" data-state=state>{words}</span></td>
             <td data-label="Column">{column}</td>
-            <td data-label="Expected">{finding.expected}</td>
-            <td data-label="Observed">
+            <td data-label="Seen">
                 <div class="stack stack-tight">
-                    <span>{finding.observed}</span>
+                    <span>{sentence(&finding.observed)}</span>
+                    <span class="muted">"Asked: " {finding.expected}</span>
                     {examples(finding.examples, finding.unexpected_rows)}
                 </div>
             </td>
-            <td class="num" data-label="Rows">{count(finding.unexpected_rows)}</td>
+            <td class="num" data-label="Rows">
+                {(finding.unexpected_rows > 0).then(|| count(finding.unexpected_rows))}
+            </td>
         </tr>
     }
 }

@@ -63,7 +63,7 @@ impl Stage for Validate {
             "dataset": input.load.version.digest,
             "problem": input.load.document_digest,
             "previous": input.previous.as_ref().map(|before| (before.version, before.digest)),
-            "loaded_at": input.load.document.monitoring.freshness.map(|_| input.loaded_at),
+            "loaded_at": input.loaded_at,
         }))
     }
 

@@ -7,6 +7,9 @@ use super::finding::{Check, Offenders};
 use crate::dataset::{Cells, Dataset};
 use crate::wording::{count, counted, list, share};
 
+/// Microseconds.
+const DAY: i64 = 86_400_000_000;
+
 /// The event time is a time, and known in every row: without it a split by time cannot place a row.
 pub(super) fn check_event_time(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Finding> {
     let Some(name) = &problem.data.event_time else { return Vec::new() };
@@ -30,6 +33,21 @@ pub(super) fn check_event_time(dataset: &Dataset, problem: &ProblemDocument) -> 
         Split::Random { .. } => Check::warning("event_time_missing"),
     };
     vec![typed.passed(expected, "the column holds times"), complete(dataset, cells, known.of(name), "an event time")]
+}
+
+/// No event lies more than a day after the load: a clock or a time zone is wrong, and a split by time would test on it.
+pub(super) fn check_future(dataset: &Dataset, problem: &ProblemDocument, loaded_at: Option<i64>) -> Option<Finding> {
+    let name = problem.data.event_time.as_ref()?;
+    let latest = loaded_at?.saturating_add(DAY);
+    let Cells::Time(times) = dataset.cells(dataset.slot(name)?) else { return None };
+    let cells = dataset.cells(dataset.slot(name)?);
+    let mut ahead = Offenders::default();
+    for row in (0..times.len()).filter(|row| times.values()[*row] > latest && !cells.is_missing(*row)) {
+        ahead.add(row, || crate::wording::value(&cells.value(row)));
+    }
+    let observed = format!("{} of {} rows lie further ahead", count(ahead.rows()), count(dataset.rows() as u64));
+    let check = Check::critical("event_time_future").of(name);
+    Some(check.decided(ahead.rows() == 0, ahead, "no event later than a day after the load", observed))
 }
 
 /// The newest event is not older than the document allows at the time the rows came in.

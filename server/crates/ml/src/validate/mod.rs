@@ -59,6 +59,7 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
     findings.extend(found);
     findings.extend(features::check(dataset, problem, labels.as_ref()));
     findings.extend(columns::check_event_time(dataset, problem));
+    findings.extend(columns::check_future(dataset, problem, known.loaded_at));
     findings.extend(columns::check_freshness(dataset, problem, known.loaded_at));
     findings.extend(columns::check_entity(dataset, problem));
     findings.extend(columns::check_empty(profile));

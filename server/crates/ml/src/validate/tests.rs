@@ -314,6 +314,20 @@ fn the_newest_event_is_held_against_the_time_of_the_load() {
     assert_eq!(outcome(newest + 2 * day + 1_000_000), CheckOutcome::Failed);
 }
 
+#[test]
+fn events_of_the_future_stop_the_pipeline() {
+    let dataset = Dataset::from_parts(parts()).unwrap();
+    let (day, newest) = (86_400_000_000, 99 * 86_400_000_000);
+    let report = |loaded_at: i64| {
+        let known = Known { previous: None, loaded_at: Some(loaded_at) };
+        validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(PROBLEM), known)
+    };
+    assert!(report(newest - day).allows_training());
+    let early = report(newest - 3 * day);
+    assert_eq!(failure(&early, "event_time_future", "at").unexpected_rows, 2);
+    assert!(!early.allows_training());
+}
+
 /// The finding of one declared check on the hundred rows.
 fn declared(rule: &str) -> Finding {
     let report = report_on(parts(), &format!("{PROBLEM}[[checks]]\nname = \"rule\"\n{rule}\n"));
