@@ -54,15 +54,6 @@ impl Binning {
         self.bins() - 1
     }
 
-    /// The bin of a number.
-    ///
-    /// # Panics
-    /// When these are bins of texts.
-    pub fn of_number(&self, number: f64) -> usize {
-        let Self::Numbers { edges } = self else { panic!("a number has no bin among texts") };
-        edges.partition_point(|edge| *edge <= number)
-    }
-
     /// The bin of a text.
     ///
     /// # Panics
@@ -271,9 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_belongs_to_the_bin_above_it() {
+    fn bins_of_numbers_are_named_by_their_edges() {
         let bins = Binning::Numbers { edges: vec![1.0, 2.0] };
-        assert_eq!([0.5, 1.0, 1.5, 2.0].map(|number| bins.of_number(number)), [0, 1, 1, 2]);
         assert_eq!(bins.names(), ["below 1", "1 to 2", "from 2", "missing"]);
     }
 

@@ -181,6 +181,13 @@ mod tests {
     }
 
     #[test]
+    fn an_edge_belongs_to_the_bin_above_it() {
+        let binning = Binning::Numbers { edges: vec![1.0, 2.0] };
+        let keys = [0.5, 1.0, 1.5, 2.0].map(key_of);
+        assert_eq!(counted(&binning, &keys, 3), [1, 2, 1, 3]);
+    }
+
+    #[test]
     fn missing_cells_have_a_bin_of_their_own() {
         let gaps: Cells = ColumnData::Integer((0..10).map(|row| (row < 5).then_some(row)).collect()).into();
         let found = drift(&numbers((0..10).map(f64::from)), &gaps);

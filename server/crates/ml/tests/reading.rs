@@ -1,11 +1,9 @@
 //! Reading, profiling and validating real files; the counts are those of the data's own description, or were counted with
 //! Python's csv module and pyarrow.
-//!
-//! The data is found through MILLRACE_TESTDATA, else beside the project; without it, these tests say so and pass.
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is the failure of its test")]
 
-use std::path::PathBuf;
+mod support;
 
 use millrace_domain::problem::{ProblemDocument, TimeFormat};
 use millrace_domain::schema::{ColumnProfile, ColumnType, Finding, Profile, Severity, ValidationReport, Value};
@@ -13,16 +11,11 @@ use millrace_ml::Dataset;
 use millrace_ml::profile::profile;
 use millrace_ml::read::{Content, Loaded, ReadOptions, read};
 use millrace_ml::validate::{Known, validate};
+use support::file;
 
 /// A data file, read; none when the data is not on this machine.
-#[expect(clippy::disallowed_methods, reason = "a test is where its settings enter")]
 fn load(path: &str, times: &[(&str, TimeFormat)]) -> Option<Loaded> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data");
-    let folder = std::env::var("MILLRACE_TESTDATA").map_or_else(|_| PathBuf::from(beside), PathBuf::from);
-    let Ok(bytes) = std::fs::read(folder.join(path)) else {
-        println!("skipped: {path} is not in MILLRACE_TESTDATA");
-        return None;
-    };
+    let bytes = file(path)?;
     let time_columns = times.iter().map(|(name, format)| ((*name).to_owned(), *format)).collect();
     let options = ReadOptions { time_columns, ..ReadOptions::default() };
     Some(read(&bytes, path, &options).unwrap_or_else(|error| panic!("{error}")))
@@ -77,37 +70,6 @@ fn taxi_trips_have_the_missing_cells_that_are_described() {
     assert_eq!(type_of(&loaded.dataset, "trip_start_timestamp"), ColumnType::Time);
     assert_eq!(type_of(&loaded.dataset, "company"), ColumnType::Text);
     assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
-}
-
-#[test]
-fn taxi_statistics_agree_with_tensorflow_data_validation() {
-    // tfdv_golden/train_stats.json: TFDV's own numbers of these rows.
-    let Some(loaded) = load("tfx_chicago_taxi/tfdv_golden/train.csv.gz", &[]) else { return };
-    assert_eq!(loaded.format.to_string(), "gzip-compressed CSV");
-    let golden = load_json("tfx_chicago_taxi/tfdv_golden/train_stats.json").unwrap();
-    let profile = profile(&loaded.dataset, &loaded.notes);
-    let mut compared = 0;
-    for (name, mean, deviation) in numeric_statistics(&golden) {
-        let column = column(&profile, &name);
-        let (Some(found_mean), Some(found_deviation)) = (column.mean, column.standard_deviation) else { continue };
-        assert!((found_mean - mean).abs() <= 1e-6 * mean.abs(), "{name}: mean {found_mean}, TFDV {mean}");
-        // TFDV keeps features as 32-bit floats, so each value is off by up to half an epsilon of its size: Python's exact
-        // `statistics.pstdev` gives our number for the text's values and TFDV's for those values rounded to 32 bits.
-        let tolerance = 1e-6 * deviation.abs() + f64::from(f32::EPSILON) / 2.0 * mean.abs();
-        assert!(
-            (found_deviation - deviation).abs() <= tolerance,
-            "{name}: deviation {found_deviation}, TFDV {deviation}"
-        );
-        compared += 1;
-    }
-    assert!(compared >= 10, "only {compared} columns were compared");
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test is where its settings enter")]
-fn load_json(path: &str) -> Option<serde_json::Value> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data");
-    let folder = std::env::var("MILLRACE_TESTDATA").map_or_else(|_| PathBuf::from(beside), PathBuf::from);
-    serde_json::from_slice(&std::fs::read(folder.join(path)).ok()?).ok()
 }
 
 #[test]
@@ -255,16 +217,4 @@ fn marks_of_missing_values_are_missing_among_numbers_and_texts_among_texts() {
     let Some(loaded) = load("gx_small/missingness.csv", &[]) else { return };
     assert_eq!(type_of(&loaded.dataset, "type"), ColumnType::Text);
     assert_eq!(loaded.dataset.cells(loaded.dataset.slot("type").unwrap()).value(4), Value::Text("NULL".into()));
-}
-
-/// Name, mean and population deviation of each numeric feature in a dump of TFDV's statistics.
-fn numeric_statistics(statistics: &serde_json::Value) -> Vec<(String, f64, f64)> {
-    let features = statistics["datasets"][0]["features"].as_array().unwrap();
-    let numeric = features.iter().filter_map(|feature| {
-        let name = feature["path"]["step"][0].as_str().or_else(|| feature["name"].as_str())?;
-        let numbers = feature.get("num_stats").or_else(|| feature.get("numStats"))?;
-        let deviation = numbers.get("std_dev").or_else(|| numbers.get("stdDev"))?;
-        Some((name.to_owned(), numbers["mean"].as_f64()?, deviation.as_f64()?))
-    });
-    numeric.collect()
 }

@@ -1,10 +1,8 @@
 //! Training on real data to the quality that scikit-learn 1.9.1 reaches on it, and answering as in the batch.
-//!
-//! The data is found through MILLRACE_TESTDATA, else beside the project; without it, these tests say so and pass.
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is the failure of its test")]
 
-use std::path::PathBuf;
+mod support;
 
 use millrace_domain::Digest;
 use millrace_domain::metric::{Metric, TargetKind};
@@ -18,18 +16,7 @@ use millrace_ml::read::{ReadOptions, read};
 use millrace_ml::split::{Part, Split};
 use millrace_ml::train::{FitReport, Trainer, TrainerConfig, train};
 use serde_json::{Map, Value as Json, json};
-
-/// A data file; none when the data is not on this machine.
-#[expect(clippy::disallowed_methods, reason = "a test is where its settings enter")]
-fn file(path: &str) -> Option<Vec<u8>> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data");
-    let folder = std::env::var("MILLRACE_TESTDATA").map_or_else(|_| PathBuf::from(beside), PathBuf::from);
-    let bytes = std::fs::read(folder.join(path)).ok();
-    if bytes.is_none() {
-        println!("skipped: {path} is not in MILLRACE_TESTDATA");
-    }
-    bytes
-}
+use support::file;
 
 /// A document with these features, the first word of each naming its type.
 fn document(target: &str, data: &str, success: &str, features: &[(&str, &str, &str)]) -> ProblemDocument {

@@ -104,9 +104,11 @@ pub enum Rule {
     #[error("{got} in a column that began with {expected}; write one type, as text if it has to be both")]
     MixedTypes { expected: &'static str, got: &'static str },
     #[error(
-        "{0} is a whole number beyond 2^53 in a column with fractions, which cannot hold it exactly; write it as text"
+        "{0} is a whole number that its column cannot hold exactly (64 bits, or 2^53 beside fractions); write it as text"
     )]
-    Inexact(i64),
+    Inexact(String),
+    #[error("the key comes twice in one object; remove one")]
+    RepeatedKey,
     #[error("the Parquet data is damaged ({0}); write the file again")]
     BadParquet(String),
     #[error(
@@ -148,6 +150,7 @@ impl Rule {
             Self::NestedValue => "nested_value",
             Self::MixedTypes { .. } => "mixed_types",
             Self::Inexact(_) => "inexact",
+            Self::RepeatedKey => "repeated_key",
             Self::Ratio { .. } => "ratio",
             Self::TooLarge { .. } => "too_large",
             Self::Archive(_) => "archive",

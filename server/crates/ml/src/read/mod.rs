@@ -173,8 +173,8 @@ fn content(bytes: &[u8], options: &ReadOptions, packing: Option<Packing>) -> Res
     match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => refused(Rule::NoRows),
         Some(b'{') => {
-            let columns = ndjson::read(text, &options.limits)?;
-            finish(columns, BTreeMap::new(), format(Content::Ndjson), None, options)
+            let (columns, notes) = ndjson::read(text, &options.limits)?;
+            finish(columns, notes, format(Content::Ndjson), None, options)
         }
         Some(b'[') if serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(text).is_ok() => refused(Rule::JsonList),
         Some(_) => {

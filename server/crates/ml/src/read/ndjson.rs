@@ -4,7 +4,7 @@
 //! CSV. A key that an object does not have is missing. Whole numbers and fractions in one column are numbers; any other mix
 //! of types is refused with its row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use foldhash::quality::FixedState;
@@ -23,7 +23,7 @@ const EXACT: u64 = 1 << 53;
 ///
 /// # Errors
 /// The first problems of the file, each with its line.
-pub(super) fn read(text: &[u8], limits: &Limits) -> Result<Vec<(String, Cells)>, Problems> {
+pub(super) fn read(text: &[u8], limits: &Limits) -> Result<(Vec<(String, Cells)>, Notes), Problems> {
     let mut table = Table::default();
     let mut problems = Vec::new();
     let end = text.trim_ascii_end().len();
@@ -45,9 +45,20 @@ pub(super) fn read(text: &[u8], limits: &Limits) -> Result<Vec<(String, Cells)>,
         return Err((problems, 0));
     }
     let named = names::check(&table.names, limits.name_chars).map_err(|problems| (problems, 0))?;
-    let cells = table.columns.into_iter().map(|column| column.finish(table.rows));
-    Ok(named.into_iter().map(|(name, _)| name).zip(cells).collect())
+    let (mut columns, mut notes) = (Vec::with_capacity(named.len()), Notes::new());
+    for ((name, mut noted), column) in named.into_iter().zip(table.columns) {
+        let (cells, read_as) = column.finish(table.rows);
+        noted.extend(read_as);
+        if !noted.is_empty() {
+            notes.insert(name.clone(), noted);
+        }
+        columns.push((name, cells));
+    }
+    Ok((columns, notes))
 }
+
+/// What was noticed, by column.
+type Notes = BTreeMap<String, Vec<String>>;
 
 #[derive(Default)]
 struct Table {
@@ -95,10 +106,16 @@ impl Table {
 #[derive(Default)]
 struct Column {
     data: Option<ColumnData>,
+    /// Rows up to the last that has the key.
+    seen: usize,
 }
 
 impl Column {
     fn take(&mut self, row: usize, value: Cell) -> Result<(), Rule> {
+        if self.seen > row {
+            return Err(Rule::RepeatedKey);
+        }
+        self.seen = row + 1;
         if matches!(value, Cell::Null) {
             return Ok(());
         }
@@ -114,7 +131,7 @@ impl Column {
         let mixed = |data: &ColumnData, got| Err(Rule::MixedTypes { expected: kind(data), got });
         match (data, value) {
             (_, Cell::Nested) => Err(Rule::NestedValue),
-            (_, Cell::Beyond(number)) => Err(Rule::OutOfRange(number)),
+            (_, Cell::Beyond(number)) => Err(Rule::Inexact(number.to_string())),
             (ColumnData::Integer(cells), Cell::Integer(value)) => put(cells, row, value),
             (ColumnData::Number(cells), Cell::Integer(value)) => exact(value).and_then(|value| put(cells, row, value)),
             (ColumnData::Number(cells), Cell::Number(value)) => put(cells, row, value),
@@ -127,34 +144,46 @@ impl Column {
         }
     }
 
-    fn finish(self, rows: usize) -> Cells {
+    /// The cells, and what is to be said of how they were read.
+    fn finish(self, rows: usize) -> (Cells, Option<String>) {
         let data = self.data.unwrap_or_else(|| ColumnData::Text(Vec::new()));
+        let mut note = None;
         let data = match data {
             ColumnData::Integer(cells) => ColumnData::Integer(filled(cells, rows)),
             ColumnData::Number(cells) => ColumnData::Number(filled(cells, rows)),
             ColumnData::Boolean(cells) => ColumnData::Boolean(filled(cells, rows)),
             ColumnData::Time(cells) => ColumnData::Time(filled(cells, rows)),
             ColumnData::Text(cells) => match times(&cells) {
-                Some(times) => ColumnData::Time(filled(times, rows)),
+                Some((times, noted)) => {
+                    note = noted;
+                    ColumnData::Time(filled(times, rows))
+                }
                 None => ColumnData::Text(filled(cells, rows)),
             },
         };
-        data.into()
+        (data.into(), note)
     }
 }
 
-/// The texts as times, when there are some and all are.
-fn times(texts: &[Option<String>]) -> Option<Vec<Option<i64>>> {
-    let mut some = false;
-    let times = texts.iter().map(|text| match text {
-        None => Some(None),
-        Some(text) => {
-            some = true;
-            time::parse_iso(text).map(|moment| Some(moment.micros))
+/// The texts as times, when there are some and all are; with a note when only some of them name a zone.
+fn times(texts: &[Option<String>]) -> Option<(Vec<Option<i64>>, Option<String>)> {
+    let (mut zoned, mut local) = (0u64, 0u64);
+    let mut times = Vec::with_capacity(texts.len());
+    for text in texts {
+        let moment = match text {
+            Some(text) => Some(time::parse_iso(text)?),
+            None => None,
+        };
+        match &moment {
+            Some(moment) if moment.zoned => zoned += 1,
+            Some(_) => local += 1,
+            None => {}
         }
-    });
-    let times = times.collect::<Option<Vec<_>>>();
-    times.filter(|_| some)
+        times.push(moment.map(|moment| moment.micros));
+    }
+    let note = (zoned > 0 && local > 0)
+        .then(|| format!("{local} of {} times name no zone; those are read as UTC", zoned + local));
+    (zoned + local > 0).then_some((times, note))
 }
 
 fn filled<T>(mut cells: Vec<Option<T>>, rows: usize) -> Vec<Option<T>> {
@@ -169,7 +198,7 @@ fn put<T>(cells: &mut Vec<Option<T>>, row: usize, value: T) -> Result<(), Rule> 
 }
 
 fn exact(whole: i64) -> Result<f64, Rule> {
-    if whole.unsigned_abs() <= EXACT { Ok(whole as f64) } else { Err(Rule::Inexact(whole)) }
+    if whole.unsigned_abs() <= EXACT { Ok(whole as f64) } else { Err(Rule::Inexact(whole.to_string())) }
 }
 
 const fn kind(data: &ColumnData) -> &'static str {
@@ -194,7 +223,7 @@ enum Cell {
     /// A list or an object.
     Nested,
     /// A whole number that no 64 bits hold.
-    Beyond(String),
+    Beyond(u64),
 }
 
 impl<'de> Deserialize<'de> for Record {
@@ -210,9 +239,6 @@ impl<'de> Deserialize<'de> for Record {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
                 let mut fields: Vec<(String, Cell)> = Vec::with_capacity(map.size_hint().unwrap_or(16));
                 while let Some((name, cell)) = map.next_entry::<String, Cell>()? {
-                    if fields.iter().any(|(known, _)| *known == name) {
-                        return Err(serde::de::Error::custom(format!("the key {name:?} comes twice")));
-                    }
                     fields.push((name, cell));
                 }
                 Ok(Record(fields))
@@ -245,7 +271,7 @@ impl<'de> Deserialize<'de> for Cell {
             }
 
             fn visit_u64<E>(self, value: u64) -> Result<Cell, E> {
-                Ok(i64::try_from(value).map_or_else(|_| Cell::Beyond(value.to_string()), Cell::Integer))
+                Ok(i64::try_from(value).map_or_else(|_| Cell::Beyond(value), Cell::Integer))
             }
 
             fn visit_f64<E>(self, value: f64) -> Result<Cell, E> {
@@ -312,6 +338,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_changed_or_assumed_is_noted() {
+        let lines = "{\" a \":1,\"at\":\"2014-01-01T10:00\"}\n{\" a \":2,\"at\":\"2014-01-01T10:00Z\"}\n";
+        let loaded = read(lines.as_bytes(), "rows.ndjson", &ReadOptions::default()).unwrap();
+        assert!(loaded.notes["a"][0].contains("blanks around"), "{:?}", loaded.notes);
+        assert!(loaded.notes["at"][0].contains("1 of 2 times name no zone"), "{:?}", loaded.notes);
+    }
+
+    #[test]
     fn a_text_that_looks_like_a_number_stays_a_text() {
         assert_eq!(column(&dataset("{\"a\":\"007\"}\n{\"a\":\"8\"}\n"), "a"), ["Text(\"007\")", "Text(\"8\")"]);
     }
@@ -323,9 +357,9 @@ mod tests {
             ("{\"a\":1}\n[1]\n", "row 2, line 2: the line is not JSON"),
             ("{\"a\":1}\n\n{\"a\":2}\n", "line 2: the line is empty"),
             ("{\"a\":{\"b\":1}}\n", "column \"a\": the value is a list or an object"),
-            ("{\"a\":1,\"a\":2}\n", "the key \"a\" comes twice"),
-            ("{\"a\":9223372036854775808}\n", "9223372036854775808 is beyond the range"),
-            ("{\"a\":9007199254740993}\n{\"a\":0.5}\n", "beyond 2^53"),
+            ("{\"a\":1,\"a\":2}\n", "column \"a\": the key comes twice"),
+            ("{\"a\":9223372036854775808}\n", "9223372036854775808 is a whole number that"),
+            ("{\"a\":9007199254740993}\n{\"a\":0.5}\n", "9007199254740993 is a whole number that"),
             ("{\"a\":1e999}\n", "number out of range"),
             ("[{\"a\":1}]", "the file is one list of JSON"),
             ("{\"\":1,\"b\":2,\"B\u{301}\":1", "not JSON"),

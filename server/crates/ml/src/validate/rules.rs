@@ -21,15 +21,12 @@ fn check_one(dataset: &Dataset, profile: &Profile, declared: &DataCheck) -> Find
         Rule::Rows { expression, at_least } => rows(dataset, check, expression, *at_least),
         Rule::Unique { unique } => self::unique(dataset, check, unique),
         Rule::Increasing { increasing } => self::increasing(dataset, check.of(increasing)),
-        Rule::Statistic { statistic, of: None, min, max } => {
-            let rows = profile.rows as f64;
-            bounded(check, statistic.as_str(), Some(rows), *min, *max)
-        }
-        Rule::Statistic { statistic, of: Some(column), min, max } => {
-            let check = check.of(column);
-            match self::statistic(profile, *statistic, column) {
-                Ok(found) => bounded(check, &statistic.as_str().replace('_', " "), found, *min, *max),
-                Err(reason) => check.errored(format!("a {} to look at", statistic.as_str().replace('_', " ")), reason),
+        Rule::Statistic { statistic, of, min, max } => {
+            let check = Check { column: of.as_deref(), ..check };
+            let title = statistic.as_str().replace('_', " ");
+            match self::statistic(profile, *statistic, of.as_deref().unwrap_or_default()) {
+                Ok(found) => bounded(check, &title, found, *min, *max),
+                Err(reason) => check.errored(format!("a {title} to look at"), reason),
             }
         }
     }
@@ -143,17 +140,20 @@ fn increasing(dataset: &Dataset, check: Check<'_>) -> Finding {
 
 /// The statistic; none when there is nothing to take it of.
 fn statistic(profile: &Profile, statistic: Statistic, name: &str) -> Result<Option<f64>, String> {
+    if statistic == Statistic::Rows {
+        return Ok(Some(profile.rows as f64));
+    }
     let column = profile.columns.iter().find(|column| column.column.name == name);
     let column = column.ok_or_else(|| format!("there is no column {name:?}"))?;
     let numeric = matches!(column.column.column_type, ColumnType::Integer | ColumnType::Number);
     let cells = column.present + column.missing;
     Ok(match statistic {
-        Statistic::Rows => Some(profile.rows as f64),
         Statistic::Distinct => Some(column.distinct as f64),
         Statistic::MissingShare => (cells > 0).then(|| column.missing as f64 / cells as f64),
         _ if !numeric && column.present > 0 => {
             return Err(format!("the column is of type {} and not a number", column.column.column_type));
         }
+        Statistic::Rows => None,
         Statistic::Mean => column.mean,
         Statistic::StandardDeviation => column.standard_deviation,
         Statistic::Minimum => column.quantiles.map(|quantiles| quantiles[0]),
