@@ -15,6 +15,7 @@ mod m0007_models;
 mod m0008_predictions;
 mod m0009_people_in_depth;
 mod m0010_attempts_and_names;
+mod m0011_joins;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_predictions::Migration),
             Box::new(m0009_people_in_depth::Migration),
             Box::new(m0010_attempts_and_names::Migration),
+            Box::new(m0011_joins::Migration),
         ]
     }
 }

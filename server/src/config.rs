@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use millrace_domain::policy::Role;
 use millrace_services::{Elsewhere, RoleRule};
 use millrace_storage::artifact::ArtifactPlace;
+use millrace_storage::source::Places;
 
 use crate::outside;
 use crate::web::Provider;
@@ -26,6 +27,10 @@ pub struct Storage {
     /// Unset: `artifacts` under MILLRACE_HOME.
     #[arg(long, env = "MILLRACE_ARTIFACTS")]
     pub artifacts: Option<String>,
+    /// Places that problem documents may have datasets fed from, as name=address separated by commas: an absolute directory, or
+    /// an https, s3 or postgres address. Unset: none.
+    #[arg(long = "source", env = "MILLRACE_SOURCES", value_delimiter = ',', hide_env_values = true)]
+    pub sources: Vec<String>,
     /// Leave the schema of the database as it is.
     #[arg(long)]
     pub no_migrate: bool,
@@ -50,6 +55,14 @@ impl Storage {
             bail!("the password in DATABASE_URL is the name of its role: anybody would try it");
         }
         refuse_sample("the password in DATABASE_URL", password)
+    }
+
+    /// The places that documents may have datasets fed from.
+    ///
+    /// # Errors
+    /// With the setting that is not understood.
+    pub fn places(&self) -> anyhow::Result<Places> {
+        Places::read(&self.sources, &outside::bucket_settings()).context("MILLRACE_SOURCES")
     }
 
     /// Where artifacts are.
@@ -273,7 +286,13 @@ mod tests {
     use super::*;
 
     fn storage(url: &str) -> Storage {
-        Storage { database_url: Some(url.to_owned()), home: "var".into(), artifacts: None, no_migrate: false }
+        Storage {
+            database_url: Some(url.to_owned()),
+            home: "var".into(),
+            artifacts: None,
+            sources: Vec::new(),
+            no_migrate: false,
+        }
     }
 
     #[test]

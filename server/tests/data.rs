@@ -171,3 +171,144 @@ async fn a_suite_of_great_expectations_becomes_checks_and_says_what_does_not() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a suite"));
 }
+
+/// A problem fed from a directory every five seconds.
+async fn fed(read: &Value, place: &str) -> (TestApp, Person) {
+    let app = TestApp::start_with(BINARY, &[("MILLRACE_SOURCES", place)], &[]).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    let mut source = json!({ "dataset": "data", "connection": "landing", "every": "5s" });
+    for (key, value) in read.as_object().unwrap() {
+        source[key] = value.clone();
+    }
+    app.sign_off(&engineer, &stakeholder, &document("fed", &json!({ "sources": [source] }))).await;
+    (app, engineer)
+}
+
+async fn source(engineer: &Person, until: impl Fn(&Value) -> bool) -> Value {
+    let mut seen = Value::Null;
+    for _ in 0..150 {
+        seen = engineer.get("/api/v1/sources?problem=fed").await.done()["items"][0].clone();
+        if until(&seen) {
+            return seen;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("the source stands at {seen}");
+}
+
+/// A file as it was left a minute ago.
+fn left(path: &std::path::Path, content: &[u8]) {
+    std::fs::write(path, content).unwrap();
+    let minute_ago = std::fs::metadata(path).unwrap().modified().unwrap() - std::time::Duration::from_secs(60);
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(minute_ago).unwrap();
+}
+
+#[tokio::test]
+async fn a_watched_directory_gives_a_new_version_when_a_file_changes_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    left(&folder.path().join("day-01.csv"), &rows(0));
+    let place = format!("landing={}", folder.path().display());
+    let (app, engineer) = fed(&json!({ "path": "day-*.csv" }), &place).await;
+    let first = source(&engineer, |seen| !seen["loaded"].is_null()).await;
+    assert_eq!(first["loaded"][1], 1);
+    let looked = first["looked_at"].clone();
+    let again = source(&engineer, |seen| seen["looked_at"] != looked).await;
+    assert_eq!(again["loaded"][1], 1, "nothing has changed");
+    left(&folder.path().join("day-02.csv"), &rows(3));
+    let second = source(&engineer, |seen| seen["loaded"][1] == 2).await;
+    assert_eq!(second["error"], Value::Null);
+    assert_eq!(app.count("select count(*) from audit where action = 'dataset.load'").await, 2);
+    let (_, page) = engineer.page("/datasets?problem=fed").await;
+    assert!(page.contains("day-*.csv") && page.contains("version 2"), "{page}");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn an_empty_batch_is_an_error_of_its_source_and_no_version() {
+    let folder = tempfile::tempdir().unwrap();
+    left(&folder.path().join("day.csv"), b"");
+    let (app, engineer) = fed(&json!({ "path": "day.csv" }), &format!("landing={}", folder.path().display())).await;
+    let seen = source(&engineer, |seen| !seen["error"].is_null()).await;
+    assert_eq!(seen["error"], "it is empty: 0 bytes, no rows");
+    assert_eq!(app.count("select count(*) from dataset_version").await, 0);
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_does_not_name_is_not_reached() {
+    let (app, engineer) = fed(&json!({ "path": "passwd" }), "other=/etc").await;
+    let seen = source(&engineer, |seen| !seen["error"].is_null()).await;
+    assert!(seen["error"].as_str().unwrap().contains("no connection \"landing\""), "{seen}");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_query_is_read_from_postgres_and_cannot_write_there() {
+    let warehouse = millrace_test_support::TestDatabase::new().await.unwrap();
+    let (app, engineer) = fed(
+        &json!({ "query": "select x::integer as x, (x % 3 = 0) as big, null::text as gap, '' as nothing from generate_series(1, 90) as x" }),
+        &format!("landing={}", warehouse.url),
+    )
+    .await;
+    let seen = source(&engineer, |seen| !seen["loaded"].is_null()).await;
+    let dataset = seen["loaded"][0].as_str().unwrap().to_owned();
+    let version = format!("/api/v1/datasets/{dataset}/versions/1");
+    let mut read = Value::Null;
+    for _ in 0..100 {
+        read = engineer.get(&version).await.done();
+        if read["summary"]["state"] != "loading" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let columns = read["profile"]["columns"].as_array().unwrap();
+    assert_eq!(read["summary"]["rows"], 90);
+    assert_eq!(
+        (&columns[0]["type"], &columns[2]["missing"], &columns[3]["missing"]),
+        (&json!("integer"), &json!(90), &json!(0))
+    );
+    app.remove().await;
+    let (app, engineer) = fed(
+        &json!({ "query": "with gone as (delete from audit returning 1) select * from gone" }),
+        &format!("landing={}", warehouse.url),
+    )
+    .await;
+    let seen = source(&engineer, |seen| !seen["error"].is_null()).await;
+    assert!(seen["error"].as_str().unwrap().contains("read-only"), "{seen}");
+    app.remove().await;
+    warehouse.remove().await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_web_is_fetched_once_as_long_as_it_has_the_same_tag() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let served = Arc::new(AtomicUsize::new(0));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let count = Arc::clone(&served);
+    let answer = async move |headers: axum::http::HeaderMap| {
+        if headers.get("if-none-match").is_some_and(|tag| tag == "\"one\"") {
+            return (axum::http::StatusCode::NOT_MODIFIED, [("etag", "\"one\"")], Vec::new());
+        }
+        count.fetch_add(1, Ordering::SeqCst);
+        (axum::http::StatusCode::OK, [("etag", "\"one\"")], rows(0))
+    };
+    let router = axum::Router::new().route("/in/rows.csv", axum::routing::get(answer)).route(
+        "/in/away.csv",
+        axum::routing::get(async || axum::response::Redirect::temporary("http://169.254.169.254/")),
+    );
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let (app, engineer) = fed(&json!({ "path": "rows.csv" }), &format!("landing=http://{address}/in/")).await;
+    let first = source(&engineer, |seen| !seen["loaded"].is_null()).await;
+    let looked = first["looked_at"].clone();
+    source(&engineer, |seen| seen["looked_at"] != looked).await;
+    assert_eq!(served.load(Ordering::SeqCst), 1);
+    app.remove().await;
+    let (app, engineer) = fed(&json!({ "path": "away.csv" }), &format!("landing=http://{address}/in/")).await;
+    let seen = source(&engineer, |seen| !seen["error"].is_null()).await;
+    assert!(seen["error"].as_str().unwrap().contains("sends on to another address"), "{seen}");
+    app.remove().await;
+    server.abort();
+}

@@ -305,6 +305,8 @@ pub fn deployment() -> DeploymentView {
         rollback_to: Some(1),
         history: vec![change(3, "rollback", 2, Some(3)), change(2, "deploy", 3, Some(2)), change(1, "deploy", 2, None)],
         may_roll_back: Permission::granted(),
+        parity: ParityView { compared: 0, differing: 0, checked_at: None, examples: Vec::new() },
+        joined: Vec::new(),
     }
 }
 

@@ -54,6 +54,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(run::launch_run))
         .routes(routes!(dataset::show_dataset_version))
         .routes(routes!(dataset::show_dataset_report))
+        .routes(routes!(dataset::list_sources))
         .routes(routes!(run::list_runs))
         .routes(routes!(run::show_run))
         .routes(routes!(run::show_run_metric))

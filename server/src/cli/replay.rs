@@ -100,7 +100,7 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
 
 /// The columns that the document's features read: what the model is asked with.
 fn inputs(document: &ProblemDocument, columns: &[millrace_domain::schema::Column]) -> Vec<Input> {
-    millrace_ml::features::FeaturePlan::compile(document, columns)
+    millrace_ml::features::FeaturePlan::compile(document, columns, &millrace_ml::join::TableColumns::new())
         .map(|plan| plan.inputs().to_vec())
         .unwrap_or_default()
 }

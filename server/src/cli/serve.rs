@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leptos::config::LeptosOptions;
-use millrace_jobs::{Post, PostSettings};
+use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources};
 use millrace_services::Services;
 use millrace_serving::Serving;
 use tokio::net::TcpListener;
@@ -31,6 +31,8 @@ pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result
         tokio::spawn(worker.run(1, workers.clone()))
     });
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
+    tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
+    tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;
     workers.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), post).await;

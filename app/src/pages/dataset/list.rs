@@ -8,6 +8,7 @@ use crate::fault::PageFault;
 use crate::pages::address::{address, query_text};
 use crate::visit::visit;
 
+use super::sources::{SourceTable, list_sources};
 use super::table::DatasetTable;
 
 /// The newest version of every dataset, or of those of one problem.
@@ -24,6 +25,10 @@ pub fn DatasetsPage() -> impl IntoView {
     let datasets = Resource::new(
         move || problem.get(),
         |problem| list_datasets(Some(problem).filter(|problem| !problem.is_empty())),
+    );
+    let sources = Resource::new(
+        move || problem.get(),
+        |problem| list_sources(Some(problem).filter(|problem| !problem.is_empty())),
     );
     let upload = move || address("/datasets/new", [("problem", problem.get().as_str())]);
     view! {
@@ -53,6 +58,9 @@ pub fn DatasetsPage() -> impl IntoView {
             } else {
                 view! { <DatasetTable rows caption="Datasets with their newest versions"/> }.into_any()
             }}
+        </Load>
+        <Load resource=sources let:sources>
+            <SourceTable sources/>
         </Load>
     }
 }

@@ -6,6 +6,7 @@ mod list;
 mod new;
 mod profile;
 mod report;
+mod sources;
 mod table;
 mod version;
 

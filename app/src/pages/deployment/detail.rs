@@ -10,6 +10,7 @@ use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
 
 use super::history::{ChangeHistory, change_in_words};
+use super::parity::{JoinedLoads, ParityBroken, ParityStat};
 use super::roll_back::{RollBack, RollBackCard};
 
 /// What is live for a problem.
@@ -47,6 +48,8 @@ fn Deployment(deployment: DeploymentView, form: PageForm<RollBack>) -> impl Into
             <div class="split-main stack stack-loose">
                 {notice}
                 <Facts deployment=deployment.clone()/>
+                <ParityBroken parity=deployment.parity.clone()/>
+                <JoinedLoads loads=deployment.joined.clone()/>
                 <section class="section" aria-labelledby="history">
                     <div class="section-header"><h2 id="history">"History"</h2></div>
                     {if deployment.history.is_empty() {
@@ -133,6 +136,7 @@ fn Facts(deployment: DeploymentView) -> impl IntoView {
                 <span class="stat-value">{count(outcomes)}</span>
                 <span class="stat-note">"of those predictions"</span>
             </div>
+            <ParityStat parity=deployment.parity/>
         </div>
     }
 }

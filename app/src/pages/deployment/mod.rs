@@ -3,6 +3,7 @@
 mod detail;
 mod history;
 mod list;
+mod parity;
 mod roll_back;
 
 pub use detail::DeploymentPage;

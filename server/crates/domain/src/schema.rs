@@ -111,6 +111,28 @@ impl Value<'_> {
         if value.is_finite() { Self::Number(value) } else { Self::Null }
     }
 
+    /// The same value, holding its text itself.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Number(number) => Value::Number(number),
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Boolean(truth) => Value::Boolean(truth),
+            Self::Time(micros) => Value::Time(micros),
+        }
+    }
+
+    /// The value as JSON, a time in microseconds since 1970-01-01 UTC.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Number(number) => serde_json::json!(number),
+            Self::Text(text) => serde_json::json!(text),
+            Self::Boolean(truth) => serde_json::json!(truth),
+            Self::Time(micros) => serde_json::json!(micros),
+        }
+    }
+
     /// Whether the value is missing.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)

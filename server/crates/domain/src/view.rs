@@ -406,6 +406,66 @@ views! {
         history: Vec<DeploymentChange>,
         /// Whether the reader may roll back.
         may_roll_back: Permission,
+        /// Answers computed again as training computes.
+        parity: ParityView,
+        /// What the newest answer was joined to.
+        joined: Vec<JoinedLoad>,
+    }
+
+    /// What feeds a dataset by itself.
+    SourceView {
+        /// The problem.
+        problem: String,
+        /// The dataset or table.
+        dataset: String,
+        /// Name of the connection.
+        connection: String,
+        /// The path or the query.
+        reads: String,
+        /// How often it is looked at, as in documents.
+        every: String,
+        /// When it was looked at.
+        looked_at: Option<DateTime<Utc>>,
+        /// When it is looked at next.
+        next_at: Option<DateTime<Utc>>,
+        /// Why the last look came to nothing, if it did.
+        error: Option<String>,
+        /// The version that was loaded last: dataset and number.
+        loaded: Option<(String, i32)>,
+    }
+
+    /// Answers of the live version, computed again as training computes.
+    ParityView {
+        /// Answers that were compared.
+        compared: i64,
+        /// Answers of which any bit differed.
+        differing: i64,
+        /// When the last look was.
+        checked_at: Option<DateTime<Utc>>,
+        /// What differed in the first answers.
+        examples: Vec<ParityDifference>,
+    }
+
+    /// One thing that differed.
+    ParityDifference {
+        /// The prediction.
+        prediction: String,
+        /// A joined column, or `answer`.
+        what: String,
+        /// As it was served.
+        served: String,
+        /// As it is computed again.
+        recomputed: String,
+    }
+
+    /// A load that requests are joined to.
+    JoinedLoad {
+        /// Name of the table; none for the data's own rows.
+        table: Option<String>,
+        /// Number of the dataset version.
+        version: i32,
+        /// When it was loaded.
+        loaded_at: DateTime<Utc>,
     }
 
     /// What waits for the reader, what runs, and what is live.

@@ -18,7 +18,7 @@ use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::load::{Launched, Prepared, prepare};
+use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 use crate::train::Trained;
 
@@ -26,7 +26,7 @@ pub(crate) struct Evaluate;
 
 pub(crate) struct Input {
     launched: Launched,
-    frame: Bytes,
+    frames: Frames,
     model: Digest,
     content: Bytes,
 }
@@ -63,18 +63,18 @@ impl Stage for Evaluate {
 
     async fn load(&self, context: &Context) -> Result<Input, StepError> {
         let launched = Launched::of(context).await?;
-        let frame = launched.frame(context).await?;
+        let frames = launched.frames(context).await?;
         let trained: Trained =
             serde_json::from_value(context.output_of(StepKind::Train.as_str()).await?).map_err(|error| {
                 StepError::refused("internal", format!("the training's result cannot be read: {error}"))
             })?;
         let content = context.artifacts().get(&trained.model).await?;
-        Ok(Input { launched, frame, model: trained.model, content })
+        Ok(Input { launched, frames, model: trained.model, content })
     }
 
     fn digest(&self, input: &Input) -> Digest {
         Digest::of_canonical(&json!({
-            "dataset": input.launched.dataset.digest,
+            "dataset": input.launched.data_digest(),
             "problem": input.launched.problem.digest,
             "seed": input.launched.run.seed,
             "model": input.model,
@@ -109,7 +109,7 @@ impl Stage for Evaluate {
 fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
     let document = &input.launched.problem.document;
     let seed = input.launched.seed();
-    let prepared = prepare(&input.frame, document)?;
+    let prepared = prepare(&input.frames, document)?;
     let model = Model::from_bytes(&input.content)
         .map_err(|error| StepError::refused("corrupt_model", format!("the kept model cannot be read: {error}")))?;
     let validation = part(&prepared, &model, Part::Validation, seed)?;

@@ -10,10 +10,11 @@ use millrace_domain::gate::{Decision, Gate, Verdict as GateVerdict, decide};
 use millrace_domain::metric::{Bound, Direction, Metric};
 use millrace_domain::problem::{Goal, ProblemDocument};
 use millrace_domain::run::StepKind;
+use millrace_domain::schema::Value;
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::evaluate::compare;
 use millrace_ml::gate::{NonInferiority, latency_quantile, non_inferiority};
-use millrace_ml::model::{Model, outcomes};
+use millrace_ml::model::{AsOf, Model, Prediction, outcomes};
 use millrace_ml::split::Part;
 use millrace_storage::step::Failure;
 use millrace_storage::{deployment, model};
@@ -22,14 +23,14 @@ use serde_json::{Map, json};
 
 use crate::evaluate::{Evaluated, Measured};
 use crate::lifecycle::GATES_NOT_PASSED;
-use crate::load::{Launched, Prepared, prepare};
+use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 
 pub(crate) struct Gates;
 
 pub(crate) struct Input {
     launched: Launched,
-    frame: Bytes,
+    frames: Frames,
     evaluated: Evaluated,
     challenger: Bytes,
     champion: Option<(i32, Bytes)>,
@@ -59,7 +60,7 @@ impl Stage for Gates {
 
     async fn load(&self, context: &Context) -> Result<Input, StepError> {
         let launched = Launched::of(context).await?;
-        let frame = launched.frame(context).await?;
+        let frames = launched.frames(context).await?;
         let evaluated: Evaluated = serde_json::from_value(context.output_of(StepKind::Evaluate.as_str()).await?)
             .map_err(|error| StepError::refused("internal", format!("the evaluation cannot be read: {error}")))?;
         let challenger = context.artifacts().get(&evaluated.model).await?;
@@ -71,13 +72,13 @@ impl Stage for Gates {
                 Some(version) => Some((version.number, context.artifacts().get(&version.artifact).await?)),
             },
         };
-        Ok(Input { launched, frame, evaluated, challenger, champion })
+        Ok(Input { launched, frames, evaluated, challenger, champion })
     }
 
     fn digest(&self, input: &Input) -> Digest {
         let champion = input.champion.as_ref().map(|(number, content)| (number, Digest::of(content)));
         Digest::of_canonical(&json!({
-            "dataset": input.launched.dataset.digest,
+            "dataset": input.launched.data_digest(),
             "problem": input.launched.problem.digest,
             "model": input.evaluated.model,
             "champion": champion,
@@ -116,7 +117,7 @@ fn judge(input: &Input) -> Result<Judged, StepError> {
             .map_err(|error| StepError::refused("corrupt_model", format!("a kept model cannot be read: {error}")))
     };
     let challenger = read(&input.challenger)?;
-    let prepared = prepare(&input.frame, document)?;
+    let prepared = prepare(&input.frames, document)?;
     let mut gates = vec![metric_gate("success", &document.success, evaluated)];
     gates.extend(document.guardrails.iter().map(|goal| metric_gate("guardrail", goal, evaluated)));
     gates.push(baseline_gate(document.success.metric, evaluated));
@@ -126,6 +127,7 @@ fn judge(input: &Input) -> Result<Judged, StepError> {
         let metric = document.success.metric;
         gates.push(champion_gate(&prepared, metric, *number, &champion, &challenger, input.launched.seed()));
     }
+    gates.push(parity_gate(&prepared, &challenger));
     gates.push(latency_gate(document, &prepared, &challenger));
     Ok(Judged { model: evaluated.model, gates })
 }
@@ -264,17 +266,60 @@ fn champion_gate(
     gate
 }
 
+/// Test rows asked for one by one, as a caller would, against the same rows predicted as a whole: every bit is equal.
+fn parity_gate(prepared: &Prepared, model: &Model) -> Gate {
+    let rows: Vec<u32> = prepared.split.rows(Part::Test).iter().copied().take(TIMED).collect();
+    let batch = model.predict(&prepared.dataset.take(&rows));
+    let alone = |row: u32| {
+        let (request, time) = request(prepared, model, row as usize);
+        let instance = model.instance(&request, Some(AsOf { history: &prepared.history, time })).ok()?;
+        let joined: Vec<serde_json::Value> = instance.joined(model).iter().map(Value::to_json).collect();
+        Some((joined, model.predict_row(&instance).ok()?))
+    };
+    let joined = |row: u32| -> Vec<serde_json::Value> {
+        let slots = model.features().joined().iter().filter_map(|column| prepared.dataset.slot(&column.name));
+        slots.map(|slot| prepared.dataset.cells(slot).value(row as usize).to_json()).collect()
+    };
+    let differing = match &batch {
+        Ok(batch) => {
+            let same = |(row, whole): &(&u32, &Prediction)| {
+                alone(**row).is_some_and(|(cells, answer)| answer == **whole && cells == joined(**row))
+            };
+            Ok(rows.iter().zip(batch).filter(|pair| !same(pair)).count())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    Gate {
+        name: "parity".to_owned(),
+        rule: "rows asked for alone are answered as in training, to the bit".to_owned(),
+        verdict: match &differing {
+            Ok(_) if rows.is_empty() => GateVerdict::Insufficient,
+            Ok(differing) => held(*differing == 0),
+            Err(_) => GateVerdict::Insufficient,
+        },
+        observed: differing.as_ref().ok().map(|differing| *differing as f64),
+        threshold: Some(0.0),
+        n: rows.len() as u64,
+        interval: None,
+        note: Some(match differing {
+            Ok(_) => "test rows that differ in what was joined to them or in the answer".to_owned(),
+            Err(error) => format!("the rows cannot be predicted as a whole: {error}"),
+        }),
+    }
+}
+
 /// The 99th percentile of single predictions over the serving path (JSON in, answer out), by its upper 95 % bound.
 fn latency_gate(document: &ProblemDocument, prepared: &Prepared, model: &Model) -> Gate {
     let limit_ms = document.serving.p99_ms;
     let rows = prepared.split.rows(Part::Test);
-    let requests: Vec<Map<String, serde_json::Value>> =
+    let requests: Vec<(Map<String, serde_json::Value>, i64)> =
         rows.iter().take(TIMED).map(|row| request(prepared, model, *row as usize)).collect();
     let mut durations_us = Vec::with_capacity(TIMED);
-    for request in requests.iter().cycle().take(TIMED.min(requests.len() * 20)) {
+    for (request, time) in requests.iter().cycle().take(TIMED.min(requests.len() * 20)) {
         // A stopwatch, not a clock: only the difference counts, and it is what this gate measures.
         let begun = Instant::now();
-        let answered = model.instance(request).is_ok_and(|instance| model.predict_row(&instance).is_ok());
+        let as_of = Some(AsOf { history: &prepared.history, time: *time });
+        let answered = model.instance(request, as_of).is_ok_and(|instance| model.predict_row(&instance).is_ok());
         if answered {
             durations_us.push(begun.elapsed().as_secs_f64() * 1e6);
         }
@@ -294,13 +339,18 @@ fn latency_gate(document: &ProblemDocument, prepared: &Prepared, model: &Model) 
     }
 }
 
-/// A row as a caller would send it.
-fn request(prepared: &Prepared, model: &Model, row: usize) -> Map<String, serde_json::Value> {
+/// A row as a caller would send it, and its own time.
+fn request(prepared: &Prepared, model: &Model, row: usize) -> (Map<String, serde_json::Value>, i64) {
     let cells = prepared.dataset.row(row);
     let mut object = Map::new();
     for input in model.inputs() {
         let Some(slot) = prepared.dataset.slot(&input.column.name) else { continue };
         object.insert(input.column.name.clone(), input.to_json(&cells.cell(slot)));
     }
-    object
+    let time = model.joins().event_time().and_then(|(name, _)| prepared.dataset.slot(name));
+    let time = match time.map(|slot| cells.cell(slot)) {
+        Some(Value::Time(micros)) => micros,
+        _ => i64::MIN,
+    };
+    (object, time)
 }

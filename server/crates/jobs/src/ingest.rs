@@ -44,17 +44,20 @@ impl Stage for Ingest {
             "event_time": input.document.data.event_time,
             "time_format": input.document.data.time_format,
             "csv": input.document.data.csv,
+            "table": input.table(),
         }))
     }
 
     async fn compute(&self, context: &Context, input: Load) -> Result<Ingested, StepError> {
         let source = context.artifacts().get(&input.version.source).await?;
         let file_name = input.version.file_name.clone();
-        let data = input.document.data;
+        let options = match input.table() {
+            Some(table) => ReadOptions::of_table(table),
+            None => ReadOptions::of(&input.document.data),
+        };
         let (mut ingested, frame) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": format!("reading {} bytes", source.len()) }));
-                let options = ReadOptions::of(&data);
                 let loaded = read(&source, &file_name, &options)
                     .map_err(|error| StepError::refused("unreadable_source", error.to_string()))?;
                 reporter.report(json!({ "text": format!("profiling {} rows", loaded.dataset.rows()) }));

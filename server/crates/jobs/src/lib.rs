@@ -11,9 +11,11 @@ mod gate;
 mod ingest;
 mod lifecycle;
 mod load;
+mod parity;
 mod post;
 mod progress;
 mod register;
+mod sources;
 mod stage;
 mod train;
 mod tune;
@@ -24,7 +26,9 @@ use std::sync::Arc;
 use millrace_executor::Handler;
 
 pub use lifecycle::Subjects;
+pub use parity::ParityAuditor;
 pub use post::{Post, PostSettings, PostSettingsError};
+pub use sources::Sources;
 
 /// One handler for each kind of step.
 pub fn handlers() -> Vec<Arc<dyn Handler>> {

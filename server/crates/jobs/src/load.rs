@@ -1,17 +1,21 @@
 //! What steps read before they compute.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::ids::{DatasetVersionId, ProblemVersionId, RunId};
-use millrace_domain::problem::{Mistake, ProblemDocument};
+use millrace_domain::problem::{Mistake, ProblemDocument, SourceTable};
 use millrace_executor::{Context, StepError};
 use millrace_ml::Dataset;
 use millrace_ml::features::{FeaturePlan, FeatureTable, Labels};
+use millrace_ml::join::{History, JoinError, Sources};
 use millrace_ml::split::Split;
 use millrace_ml::train::{Trainer, TrainerConfig};
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::{self, ProblemVersion};
-use millrace_storage::run::{self, Run};
+use millrace_storage::run::{self, Run, RunTable};
 use millrace_storage::step::Subject;
 use serde_json::Value;
 
@@ -31,13 +35,28 @@ impl Load {
     }
 }
 
+impl Load {
+    /// The source table that the dataset is, if it is one.
+    pub(crate) fn table(&self) -> Option<&SourceTable> {
+        self.document.table(&self.version.name)
+    }
+}
+
 /// The run a step belongs to, with its data and document.
 #[derive(Clone)]
 pub(crate) struct Launched {
     pub run: Run,
     pub problem: ProblemVersion,
     pub dataset: DatasetVersion,
-    pub frame: Digest,
+    /// The tables that rows are joined to.
+    pub tables: Vec<RunTable>,
+    frame: Digest,
+}
+
+/// The stored frames of a run: its data and its tables.
+pub(crate) struct Frames {
+    data: Bytes,
+    tables: Vec<(String, Bytes)>,
 }
 
 impl Launched {
@@ -47,14 +66,15 @@ impl Launched {
         let problem = problem_version(context, run.problem_version).await?;
         let dataset = dataset_version(context, run.dataset_version).await?;
         let frame = dataset.frame.ok_or_else(misplaced)?;
-        Ok(Self { run, problem, dataset, frame })
+        let tables = run::tables(context.db().pool(), run.id).await?;
+        Ok(Self { run, problem, dataset, tables, frame })
     }
 
     /// Digest of what every step of a run depends on.
     pub(crate) fn digest(&self, kind: &str, more: &Value) -> Digest {
         Digest::of_canonical(&serde_json::json!({
             "kind": kind,
-            "dataset": self.dataset.digest,
+            "dataset": self.data_digest(),
             "problem": self.problem.digest,
             "seed": self.run.seed,
             "request": self.run.request,
@@ -62,13 +82,31 @@ impl Launched {
         }))
     }
 
+    /// Digests of the data and, where there are any, of the tables.
+    pub(crate) fn data_digest(&self) -> Value {
+        if self.tables.is_empty() {
+            return serde_json::json!(self.dataset.digest);
+        }
+        serde_json::json!([self.dataset.digest, self.table_digests()])
+    }
+
+    /// The digests of the tables by name.
+    pub(crate) fn table_digests(&self) -> BTreeMap<String, Digest> {
+        self.tables.iter().map(|table| (table.name.clone(), table.digest)).collect()
+    }
+
     pub(crate) fn seed(&self) -> u64 {
         self.run.seed.unsigned_abs()
     }
 
-    /// The frame of the dataset version.
-    pub(crate) async fn frame(&self, context: &Context) -> Result<Bytes, StepError> {
-        Ok(context.artifacts().get(&self.frame).await?)
+    /// The frames of the data and of the tables.
+    pub(crate) async fn frames(&self, context: &Context) -> Result<Frames, StepError> {
+        let data = context.artifacts().get(&self.frame).await?;
+        let mut tables = Vec::with_capacity(self.tables.len());
+        for table in &self.tables {
+            tables.push((table.name.clone(), context.artifacts().get(&table.frame).await?));
+        }
+        Ok(Frames { data, tables })
     }
 
     /// The trainer and the hyperparameters that were asked for.
@@ -89,7 +127,10 @@ impl Launched {
 
 /// Features, labels and parts of a dataset version.
 pub(crate) struct Prepared {
+    /// The rows with what was joined to them.
     pub dataset: Dataset,
+    /// What they were joined to.
+    pub history: History,
     pub plan: FeaturePlan,
     pub table: FeatureTable,
     pub labels: Labels,
@@ -97,16 +138,32 @@ pub(crate) struct Prepared {
 }
 
 /// Computes features, labels and parts: the same bytes give the same rows in every step that asks.
-pub(crate) fn prepare(frame: &[u8], document: &ProblemDocument) -> Result<Prepared, StepError> {
-    let dataset = Dataset::from_parquet(frame)
-        .map_err(|error| StepError::refused("corrupt_input", format!("the stored frame cannot be read: {error}")))?;
-    let plan = FeaturePlan::compile(document, dataset.schema())
+pub(crate) fn prepare(frames: &Frames, document: &ProblemDocument) -> Result<Prepared, StepError> {
+    let read = |frame: &[u8]| {
+        Dataset::from_parquet(frame)
+            .map(Arc::new)
+            .map_err(|error| StepError::refused("corrupt_input", format!("the stored frame cannot be read: {error}")))
+    };
+    let rows = read(&frames.data)?;
+    let tables = frames.tables.iter().map(|(name, frame)| Ok((name.clone(), read(frame)?)));
+    let sources = Sources { own: Some(Arc::clone(&rows)), tables: tables.collect::<Result<_, StepError>>()? };
+    let plan = FeaturePlan::compile(document, rows.schema(), &sources.table_columns())
         .map_err(|mistakes| mistaken("invalid_features", "features", &mistakes))?;
+    let unjoined = |error: JoinError| StepError::refused("invalid_joins", error.to_string());
+    let history = History::new(plan.joins(), &sources).map_err(unjoined)?;
+    let dataset = if plan.joins().is_empty() {
+        Arc::unwrap_or_clone({
+            drop(sources);
+            rows
+        })
+    } else {
+        history.join(&rows).map_err(unjoined)?
+    };
     let table = plan.table(&dataset).map_err(|error| StepError::refused("invalid_features", error.to_string()))?;
     let labels = plan.labels(&dataset).map_err(|error| StepError::refused("invalid_labels", error.to_string()))?;
     let split = Split::new(&document.data.split, &dataset, document.data.event_time.as_deref(), &labels)
         .map_err(|error| StepError::refused("invalid_split", error.to_string()))?;
-    Ok(Prepared { dataset, plan, table, labels, split })
+    Ok(Prepared { dataset, history, plan, table, labels, split })
 }
 
 async fn dataset_version(context: &Context, id: DatasetVersionId) -> Result<DatasetVersion, StepError> {

@@ -14,7 +14,7 @@ use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::load::{Launched, prepare};
+use crate::load::{Frames, Launched, prepare};
 use crate::progress::Units;
 use crate::stage::Stage;
 use crate::tune::{Tuned, trained};
@@ -23,7 +23,7 @@ pub(crate) struct Train;
 
 pub(crate) struct Input {
     launched: Launched,
-    frame: Bytes,
+    frames: Frames,
     config: TrainerConfig,
 }
 
@@ -44,16 +44,16 @@ impl Stage for Train {
 
     async fn load(&self, context: &Context) -> Result<Input, StepError> {
         let launched = Launched::of(context).await?;
-        let frame = launched.frame(context).await?;
+        let frames = launched.frames(context).await?;
         let tuned = context.output_of(StepKind::Tune.as_str()).await?;
         let tuned: Tuned = serde_json::from_value(tuned)
             .map_err(|error| StepError::refused("internal", format!("the search's result cannot be read: {error}")))?;
-        Ok(Input { launched, frame, config: tuned.config })
+        Ok(Input { launched, frames, config: tuned.config })
     }
 
     fn digest(&self, input: &Input) -> Digest {
         Digest::of_canonical(&json!({
-            "dataset": input.launched.dataset.digest,
+            "dataset": input.launched.data_digest(),
             "problem": input.launched.problem.digest,
             "seed": input.launched.run.seed,
             "config": input.config,
@@ -64,7 +64,7 @@ impl Stage for Train {
         let (content, rows, report) = context
             .compute(move |reporter| {
                 let launched = &input.launched;
-                let prepared = prepare(&input.frame, &launched.problem.document)?;
+                let prepared = prepare(&input.frames, &launched.problem.document)?;
                 let seed = launched.seed();
                 let fitted = train(
                     &prepared.table,
@@ -78,7 +78,8 @@ impl Stage for Train {
                 .map_err(trained)?;
                 let report = fitted.report.clone();
                 let lineage = Lineage {
-                    dataset: prepared.dataset.digest(),
+                    dataset: launched.dataset.digest.ok_or_else(unread)?,
+                    tables: launched.table_digests(),
                     problem: launched.problem.digest,
                     features: launched.problem.document.feature_digest(),
                     trainer: input.config,
@@ -104,6 +105,10 @@ impl Stage for Train {
             })
         })
     }
+}
+
+fn unread() -> StepError {
+    StepError::refused("internal", "the run's dataset version was never read; please report it")
 }
 
 /// The validation loss after each round.

@@ -2,7 +2,6 @@
 //! interrupted comes to the same trials again.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::ids::RunId;
 use millrace_domain::run::StepKind;
@@ -13,7 +12,7 @@ use millrace_storage::run;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::load::{Launched, mistaken, prepare};
+use crate::load::{Frames, Launched, mistaken, prepare};
 use crate::progress::Silent;
 use crate::stage::Stage;
 
@@ -28,26 +27,26 @@ pub(crate) struct Tuned {
 
 #[async_trait]
 impl Stage for Tune {
-    type Input = (Launched, Bytes);
+    type Input = (Launched, Frames);
     type Output = Tuned;
     const KIND: StepKind = StepKind::Tune;
 
     async fn load(&self, context: &Context) -> Result<Self::Input, StepError> {
         let launched = Launched::of(context).await?;
-        let frame = launched.frame(context).await?;
-        Ok((launched, frame))
+        let frames = launched.frames(context).await?;
+        Ok((launched, frames))
     }
 
     fn digest(&self, (launched, _): &Self::Input) -> Digest {
         launched.digest(Self::KIND.as_str(), &json!(null))
     }
 
-    async fn compute(&self, context: &Context, (launched, frame): Self::Input) -> Result<Tuned, StepError> {
+    async fn compute(&self, context: &Context, (launched, frames): Self::Input) -> Result<Tuned, StepError> {
         let base = launched.config()?;
         if launched.budget() == 0 {
             return Ok(Tuned { config: base, trials: Vec::new() });
         }
-        context.compute(move |reporter| search(&launched, &frame, base, reporter)).await
+        context.compute(move |reporter| search(&launched, &frames, base, reporter)).await
     }
 
     fn commit(&self, context: &Context, output: Tuned) -> Commit {
@@ -62,7 +61,7 @@ impl Stage for Tune {
     }
 }
 
-fn search(launched: &Launched, frame: &[u8], base: TrainerConfig, reporter: &Reporter) -> Result<Tuned, StepError> {
+fn search(launched: &Launched, frames: &Frames, base: TrainerConfig, reporter: &Reporter) -> Result<Tuned, StepError> {
     let document = &launched.problem.document;
     let metric = document.success.metric;
     let space = match launched.run.request.get("search").filter(|given| !given.is_null()) {
@@ -70,7 +69,7 @@ fn search(launched: &Launched, frame: &[u8], base: TrainerConfig, reporter: &Rep
         Some(given) => Space::read(base.trainer(), given)
             .map_err(|mistakes| mistaken("invalid_search", "search space", &mistakes))?,
     };
-    let prepared = prepare(frame, document)?;
+    let prepared = prepare(frames, document)?;
     let study = Study {
         table: &prepared.table,
         labels: &prepared.labels,

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::DatasetVersionId;
 use millrace_domain::run::{DatasetState, StepKind};
-use millrace_domain::schema::{Profile, ValidationReport};
+use millrace_domain::schema::{Finding, Profile, ValidationReport};
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::Dataset;
-use millrace_ml::validate::{Known, Previous, validate};
+use millrace_ml::validate::{Known, Previous, validate, validate_table};
 use millrace_storage::dataset;
 use millrace_storage::step::Failure;
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,12 @@ impl Stage for Validate {
                     dataset,
                 });
                 let known = Known { previous, loaded_at: Some(input.loaded_at.timestamp_micros()) };
-                Ok(Validated { report: validate(&dataset, &input.profile, &input.load.document, known) })
+                let document = &input.load.document;
+                let report = match input.load.table() {
+                    Some(table) => validate_table(&dataset, &input.profile, document, table, known),
+                    None => validate(&dataset, &input.profile, document, known),
+                };
+                Ok(Validated { report })
             })
             .await
     }
@@ -99,20 +104,7 @@ impl Stage for Validate {
         if output.report.allows_training() {
             return Verdict::GoOn;
         }
-        let broken: Vec<String> = output
-            .report
-            .blocking()
-            .take(5)
-            .map(|finding| match &finding.column {
-                Some(column) => format!("{column}: {} ({})", finding.observed, finding.check),
-                None => format!("{} ({})", finding.observed, finding.check),
-            })
-            .collect();
-        let count = output.report.blocking().count();
-        Verdict::Stop(Failure {
-            code: "invalid_data".to_owned(),
-            message: format!("{count} critical findings: {}", broken.join("; ")),
-        })
+        stopped(&output.report)
     }
 
     fn commit(&self, context: &Context, output: Validated) -> Commit {
@@ -125,4 +117,18 @@ impl Stage for Validate {
             })
         })
     }
+}
+
+/// The critical findings as the reason to stop.
+pub(crate) fn stopped(report: &ValidationReport) -> Verdict {
+    let told = |finding: &Finding| match &finding.column {
+        Some(column) => format!("{column}: {} ({})", finding.observed, finding.check),
+        None => format!("{} ({})", finding.observed, finding.check),
+    };
+    let broken: Vec<String> = report.blocking().take(5).map(told).collect();
+    let count = report.blocking().count();
+    Verdict::Stop(Failure {
+        code: "invalid_data".to_owned(),
+        message: format!("{count} critical findings: {}", broken.join("; ")),
+    })
 }

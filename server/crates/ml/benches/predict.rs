@@ -9,6 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millrace_domain::Digest;
 use millrace_domain::problem::{ProblemDocument, Split as Rule};
 use millrace_ml::features::FeaturePlan;
+use millrace_ml::join::TableColumns;
 use millrace_ml::model::{Lineage, Model};
 use millrace_ml::split::Split;
 use millrace_ml::train::{Trainer, TrainerConfig, train};
@@ -74,7 +75,7 @@ fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
          throughput_rps = 1\n"
     );
     let document = ProblemDocument::parse(&text).expect("the document is valid");
-    let plan = FeaturePlan::compile(&document, dataset.schema()).expect("every column exists");
+    let plan = FeaturePlan::compile(&document, dataset.schema(), &TableColumns::new()).expect("every column exists");
     let table = plan.table(dataset).expect("every column exists");
     let labels = plan.labels(dataset).expect("two classes");
     let rule = Rule::Random { validation: 0.0, test: 0.2, seed: 1 };
@@ -82,7 +83,18 @@ fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
     let config = TrainerConfig::read(trainer, settings).expect("the settings are in range");
     let fitted = train(&table, &labels, &split, plan.kind(), &config, 1, &()).expect("it can be fitted");
     let digest = Digest::of("bench");
-    Model::new(&plan, fitted, Lineage { dataset: digest, problem: digest, features: digest, trainer: config, seed: 1 })
+    Model::new(
+        &plan,
+        fitted,
+        Lineage {
+            dataset: digest,
+            tables: Default::default(),
+            problem: digest,
+            features: digest,
+            trainer: config,
+            seed: 1,
+        },
+    )
 }
 
 fn request(dataset: &Dataset) -> Map<String, Json> {
@@ -106,10 +118,12 @@ fn predict(criterion: &mut Criterion) {
         (Trainer::Logistic, json!({"alpha": 1})),
     ] {
         let model = model(&dataset, trainer, &settings);
-        let instance = model.instance(&object).expect("the object is complete");
+        let instance = model.instance(&object, None).expect("the object is complete");
         let mut group = criterion.benchmark_group(trainer.as_str());
         group.bench_function("request to prediction", |bench| {
-            bench.iter(|| model.predict_row(&model.instance(black_box(&object)).expect("complete")).expect("finite"));
+            bench.iter(|| {
+                model.predict_row(&model.instance(black_box(&object), None).expect("complete")).expect("finite")
+            });
         });
         group.bench_function("features and model", |bench| {
             bench.iter(|| model.predict_row(black_box(&instance)).expect("finite"));

@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::features::{FeaturePlan, FeatureTable, Labels};
+use crate::join::TableColumns;
 use crate::model::{Lineage, Model};
 use crate::split::Split;
 use crate::train::{Fitted, TrainError, TrainerConfig, train};
@@ -108,7 +109,7 @@ pub(crate) struct Prepared {
 /// [`sales`] of that kind, split at random with a fifth each for validation and test.
 pub(crate) fn prepared(kind: TargetKind, rows: usize) -> Prepared {
     let dataset = sales(rows);
-    let plan = FeaturePlan::compile(&document(kind), dataset.schema()).unwrap();
+    let plan = FeaturePlan::compile(&document(kind), dataset.schema(), &TableColumns::new()).unwrap();
     let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
     let split = Split::new(&Rule::Random { validation: 0.2, test: 0.2, seed: 3 }, &dataset, None, &labels).unwrap();
     Prepared { dataset, plan, table, labels, split, kind }
@@ -124,6 +125,7 @@ impl Prepared {
     pub fn model(&self, config: &TrainerConfig) -> Model {
         let lineage = Lineage {
             dataset: Digest::of("dataset"),
+            tables: Default::default(),
             problem: Digest::of("problem"),
             features: Digest::of("features"),
             trainer: config.clone(),

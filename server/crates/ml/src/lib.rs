@@ -11,8 +11,10 @@ pub mod features;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
+pub mod join;
 pub mod model;
 mod order;
+pub mod parity;
 pub mod profile;
 pub mod read;
 pub mod split;

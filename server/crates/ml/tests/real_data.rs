@@ -11,6 +11,7 @@ use millrace_domain::schema::Value;
 use millrace_ml::Dataset;
 use millrace_ml::evaluate::{Evaluation, evaluate};
 use millrace_ml::features::FeaturePlan;
+use millrace_ml::join::TableColumns;
 use millrace_ml::model::{Lineage, Model, outcomes};
 use millrace_ml::read::{ReadOptions, read};
 use millrace_ml::split::{Part, Split};
@@ -43,7 +44,7 @@ struct Trained {
 }
 
 fn run(dataset: Dataset, document: &ProblemDocument, rule: &Rule, trainer: Trainer, settings: Json) -> Trained {
-    let plan = FeaturePlan::compile(document, dataset.schema()).unwrap();
+    let plan = FeaturePlan::compile(document, dataset.schema(), &TableColumns::new()).unwrap();
     let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
     let split = Split::new(rule, &dataset, document.data.event_time.as_deref(), &labels).unwrap();
     let config = TrainerConfig::read(trainer, &settings).unwrap();
@@ -54,6 +55,7 @@ fn run(dataset: Dataset, document: &ProblemDocument, rule: &Rule, trainer: Train
     let test = evaluate(Part::Test, &outcomes(&labels, rows, &predictions).unwrap(), 1);
     let lineage = Lineage {
         dataset: dataset.digest(),
+        tables: Default::default(),
         problem: document.digest(),
         features: document.feature_digest(),
         trainer: config,
@@ -71,7 +73,7 @@ fn single_rows_are_the_batch(trained: &Trained) {
     for row in (0..trained.dataset.rows()).step_by(step).take(200) {
         let text = Json::Object(as_request(&model, &trained.dataset, row)).to_string();
         let Json::Object(object) = serde_json::from_str(&text).unwrap() else { unreachable!() };
-        let single = model.predict_row(&model.instance(&object).unwrap()).unwrap();
+        let single = model.predict_row(&model.instance(&object, None).unwrap()).unwrap();
         assert_eq!(single, batch[row], "row {row}");
     }
 }

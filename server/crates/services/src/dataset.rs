@@ -1,14 +1,20 @@
 //! Bringing data: the bytes are kept by digest, then two steps read and check them.
 
 use bytes::Bytes;
+use millrace_domain::Digest;
+use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::DatasetId;
-use millrace_domain::policy::{Action, Actor};
+use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId};
+use millrace_domain::policy::{Action, Actor, Origin};
+use millrace_domain::problem::Source;
 use millrace_domain::run::{DatasetState, StepKind};
-use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Permission};
+use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Permission, SourceView};
+use millrace_storage::Transaction;
+use millrace_storage::audit::{self, Act};
 use millrace_storage::dataset::{self, DatasetVersion, NewVersion};
+use millrace_storage::problem::ProblemVersion;
 use millrace_storage::step::{self, Subject};
-use millrace_storage::{artifact, problem};
+use millrace_storage::{artifact, problem, source};
 
 use crate::access::Note;
 use crate::people::checked_name;
@@ -49,24 +55,106 @@ impl Services {
                 .next()
                 .ok_or_else(|| Fault::not_found("problem version"))?,
         };
-        artifact::register(&tx, &source, content.len() as u64, "application/octet-stream", self.now())
-            .await
-            .map_err(fault)?;
-        let dataset = dataset::ensure(&tx, id, name, self.now()).await.map_err(fault)?;
-        let new =
-            NewVersion { dataset, problem_version: version.id, file_name: &file_name, source, author: actor.account };
-        if let Some(same) = dataset::find_same(&tx, &new).await.map_err(fault)? {
-            return Ok(present::dataset(&same));
+        let load = Load { version: &version, name, file_name: &file_name, source, bytes: content.len() };
+        let (stored, is_new) = self.take_in(&tx, &load, actor.account).await?;
+        if is_new {
+            let details = serde_json::json!({ "file": file_name, "bytes": content.len(), "problem": problem_slug });
+            let note = Note::new("dataset.upload", object(&stored)).digest(source).details(details);
+            self.note(&tx, actor, note).await?;
+            commit(tx).await?;
         }
-        let loaded = dataset::insert_version(&tx, &new, self.now()).await.map_err(fault)?;
-        let kinds = StepKind::OF_DATASET.map(StepKind::as_str);
-        step::insert_chain(&tx, Subject::Dataset(loaded.0), &kinds).await.map_err(fault)?;
-        let stored = dataset::find_version(&tx, loaded).await.map_err(fault)?.ok_or_else(missing)?;
-        let details = serde_json::json!({ "file": file_name, "bytes": content.len(), "problem": problem_slug });
-        let note = Note::new("dataset.upload", object(&stored)).digest(source).details(details);
-        self.note(&tx, actor, note).await?;
-        commit(tx).await?;
         Ok(present::dataset(&stored))
+    }
+
+    /// Takes in what a source of a signed-off version gave; the version that it is.
+    ///
+    /// # Errors
+    /// When the database or the artifacts fail.
+    pub async fn load_from_source(
+        &self,
+        version: &ProblemVersion,
+        from: &Source,
+        file_name: &str,
+        content: Bytes,
+        fingerprint: &str,
+    ) -> Result<DatasetVersion> {
+        let file_name = display_name(file_name);
+        let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
+        let tx = self.begin().await?;
+        problem::lock(&tx, version.problem).await.map_err(fault)?;
+        let load = Load { version, name: &from.dataset, file_name: &file_name, source, bytes: content.len() };
+        let (stored, is_new) = self.take_in(&tx, &load, version.author).await?;
+        if is_new {
+            let act = Act {
+                actor: "source",
+                via: "none",
+                action: "dataset.load",
+                object: object(&stored),
+                digest: Some(source),
+                outcome: Outcome::Done,
+                origin: &Origin::default(),
+                details: serde_json::json!({
+                    "problem": version.slug, "connection": from.connection, "file": file_name, "bytes": content.len(),
+                }),
+            };
+            audit::append(&tx, act, self.now()).await.map_err(fault)?;
+        }
+        let loaded = Ok(Some((fingerprint, stored.id)));
+        source::looked(&tx, version.problem, &from.dataset, self.now(), loaded).await.map_err(fault)?;
+        commit(tx).await?;
+        Ok(stored)
+    }
+
+    /// The version that holds these bytes, checked against that document, and whether it is new.
+    async fn take_in(&self, tx: &Transaction, load: &Load<'_>, author: AccountId) -> Result<(DatasetVersion, bool)> {
+        let kind = "application/octet-stream";
+        artifact::register(tx, &load.source, load.bytes as u64, kind, self.now()).await.map_err(fault)?;
+        let dataset = dataset::ensure(tx, load.version.problem, load.name, self.now()).await.map_err(fault)?;
+        let (problem_version, file_name, source) = (load.version.id, load.file_name, load.source);
+        let new = NewVersion { dataset, problem_version, file_name, source, author };
+        if let Some(same) = dataset::find_same(tx, &new).await.map_err(fault)? {
+            return Ok((same, false));
+        }
+        let loaded = dataset::insert_version(tx, &new, self.now()).await.map_err(fault)?;
+        let kinds = StepKind::OF_DATASET.map(StepKind::as_str);
+        step::insert_chain(tx, Subject::Dataset(loaded.0), &kinds).await.map_err(fault)?;
+        let stored = dataset::find_version(tx, loaded).await.map_err(fault)?.ok_or_else(missing)?;
+        Ok((stored, true))
+    }
+
+    /// What feeds datasets by itself, of one problem if given, with how the last look ended.
+    ///
+    /// # Errors
+    /// For callers without a role.
+    pub async fn list_sources(&self, actor: &Actor, problem: Option<&str>) -> Result<Vec<SourceView>> {
+        self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
+        let pool = self.db.pool();
+        let mut views = Vec::new();
+        for version in problem::with_sources(pool, self.now()).await.map_err(fault)? {
+            if !actor.sees(&version.slug) || problem.is_some_and(|problem| problem != version.slug) {
+                continue;
+            }
+            let looks = source::looks(pool, version.problem).await.map_err(fault)?;
+            for from in &version.document.sources {
+                let look = looks.iter().find(|look| look.dataset == from.dataset);
+                let loaded = match look.and_then(|look| look.loaded) {
+                    Some(id) => dataset::find_version(pool, DatasetVersionId(id)).await.map_err(fault)?,
+                    None => None,
+                };
+                views.push(SourceView {
+                    problem: version.slug.clone(),
+                    dataset: from.dataset.clone(),
+                    connection: from.connection.clone(),
+                    reads: from.read.text().to_owned(),
+                    every: from.every.to_string(),
+                    looked_at: look.and_then(|look| look.looked_at),
+                    next_at: look.map(|look| look.next_at),
+                    error: look.and_then(|look| look.error.clone()),
+                    loaded: loaded.map(|loaded| (loaded.dataset.to_string(), loaded.number)),
+                });
+            }
+        }
+        Ok(views)
     }
 
     /// The newest version of every dataset, of one problem if given.
@@ -139,6 +227,15 @@ impl Services {
         self.authorise_on(actor, Action::ReadWorkspace, &version.problem, &object(&version)).await?;
         Ok(version)
     }
+}
+
+/// Bytes that come in for a dataset.
+struct Load<'a> {
+    version: &'a ProblemVersion,
+    name: &'a str,
+    file_name: &'a str,
+    source: Digest,
+    bytes: usize,
 }
 
 /// A file name for showing: the last part of a path, without control characters, at most 200 characters. Nothing is ever

@@ -38,6 +38,7 @@ impl Services {
         let version = locked(&tx, slug, number).await?;
         may_go_live(&version)?;
         self.still_approved(&tx, &version).await?;
+        self.parity_holds(&tx, version.id).await?;
         self.artifacts.get(&version.artifact).await.map_err(fault)?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
         let previous = current.as_ref().and_then(|current| current.champion);
@@ -167,6 +168,7 @@ impl Services {
             }
             Ok(()) => Permission::granted(),
         };
+        let (parity, joined) = self.parity_of(current.champion).await?;
         Ok(DeploymentView {
             title: versions.first().map(|version| version.document.title.clone()).unwrap_or_default(),
             slug: current.slug,
@@ -192,6 +194,8 @@ impl Services {
                 })
                 .collect(),
             may_roll_back,
+            parity,
+            joined,
         })
     }
 }

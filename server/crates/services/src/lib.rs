@@ -11,6 +11,7 @@ mod home;
 mod kept;
 mod mail;
 mod model;
+mod parity;
 mod password;
 mod people;
 mod present;

@@ -3,7 +3,7 @@
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::ProblemState;
+use millrace_domain::problem::{ProblemDocument, ProblemState};
 use millrace_domain::run::{RunState, StepKind};
 use millrace_domain::trainer::TrainerName;
 use millrace_domain::view::{
@@ -68,13 +68,15 @@ impl Services {
                 ),
             ));
         }
-        let dataset = self.dataset_for(&tx, request).await?;
+        let dataset = self.dataset_for(&tx, request, &version.document).await?;
+        let tables = tables_for(&tx, &version).await?;
         let asked = checked(request, &version)?;
         let new = NewRun {
             problem_version: version.id,
             dataset_version: dataset.id,
+            tables: tables.iter().map(|table| (table.name.clone(), table.id)).collect(),
             author: actor.account,
-            provenance: self.provenance(&version, &dataset, request, asked.seed),
+            provenance: self.provenance(&version, &dataset, &tables, request, asked.seed),
             request: asked.request,
             seed: asked.seed,
         };
@@ -90,8 +92,14 @@ impl Services {
         Ok(run)
     }
 
-    async fn dataset_for(&self, tx: &millrace_storage::Transaction, request: &LaunchRequest) -> Result<DatasetVersion> {
-        let valid = dataset::list_valid(tx, &request.problem).await.map_err(fault)?;
+    async fn dataset_for(
+        &self,
+        tx: &millrace_storage::Transaction,
+        request: &LaunchRequest,
+        document: &ProblemDocument,
+    ) -> Result<DatasetVersion> {
+        let mut valid = dataset::list_valid(tx, &request.problem).await.map_err(fault)?;
+        valid.retain(|version| document.table(&version.name).is_none());
         let wanted: Option<DatasetId> = match &request.dataset {
             None => None,
             Some(id) => Some(id.parse().map_err(|error| Fault::field("/dataset", format!("{error}")))?),
@@ -115,12 +123,13 @@ impl Services {
         &self,
         version: &ProblemVersion,
         dataset: &DatasetVersion,
+        tables: &[DatasetVersion],
         request: &LaunchRequest,
         seed: i64,
     ) -> Value {
         let caller = request.provenance.as_ref();
         let told = |key: &str| caller.and_then(|caller| caller.get(key)).cloned().unwrap_or(Value::Null);
-        json!({
+        let mut provenance = json!({
             "git_sha": told("git_sha"),
             "dirty": told("dirty"),
             "problem_digest": version.digest,
@@ -129,7 +138,12 @@ impl Services {
             "lock_digest": self.settings.lock_digest,
             "program_version": self.settings.version,
             "seed": seed,
-        })
+        });
+        if !tables.is_empty() {
+            let digests = tables.iter().map(|table| (table.name.clone(), json!(table.digest)));
+            provenance["table_digests"] = Value::Object(digests.collect());
+        }
+        provenance
     }
 
     /// Runs, newest first.
@@ -273,7 +287,8 @@ impl Services {
             else {
                 continue;
             };
-            let datasets = dataset::list_valid(pool, &approved.slug).await.map_err(fault)?;
+            let mut datasets = dataset::list_valid(pool, &approved.slug).await.map_err(fault)?;
+            datasets.retain(|version| approved.document.table(&version.name).is_none());
             let kind = approved.document.target.kind;
             problems.push(LaunchProblem {
                 slug: approved.slug,
@@ -324,6 +339,28 @@ impl Services {
         event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;
         commit(tx).await
     }
+}
+
+/// The newest valid version of each table that the document's joins read.
+async fn tables_for(tx: &millrace_storage::Transaction, version: &ProblemVersion) -> Result<Vec<DatasetVersion>> {
+    let document = &version.document;
+    if document.tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let valid = dataset::list_valid(tx, &version.slug).await.map_err(fault)?;
+    let mut tables = Vec::new();
+    for name in document.joined_tables() {
+        let newest = valid.iter().find(|version| version.name == name).ok_or_else(|| {
+            Fault::conflict(
+                "no_valid_table",
+                format!(
+                    "rows are joined to the table {name:?}, of which no version is valid; upload a dataset of that name"
+                ),
+            )
+        })?;
+        tables.push(newest.clone());
+    }
+    Ok(tables)
 }
 
 /// The problems somebody reads whose roles are on single problems alone; none for who reads them all.

@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::problem::Mistake;
-use millrace_ml::model::{Instance, Prediction};
+use millrace_domain::problem::{Mistake, TimeFormat};
+use millrace_domain::schema::Value as Cell;
+use millrace_ml::model::{AsOf, Instance, micros};
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::Serving;
+use crate::online::State;
 use crate::routes::Live;
 
 /// Instances one request may carry.
@@ -51,15 +53,21 @@ impl Serving {
         if !(1..=MOST_INSTANCES).contains(&count) {
             return Err(Fault::field("/instances", format!("must hold 1 to {MOST_INSTANCES} instances, got {count}")));
         }
-        let asked = read_all(&live, &request.instances)?;
         let now = self.surroundings.now();
+        let online = live.online.as_ref().map(|online| (online, online.state()));
+        let state = online.as_ref().map(|(_, state)| &**state);
+        let asked = read_all(&live, &request.instances, now, state)?;
         let mut predictions = Vec::with_capacity(count);
         for (asked, sent) in asked.into_iter().zip(request.instances) {
             let answered = live.model.predict_row(&asked.instance).map_err(|error| {
                 Fault::new(422, "no_answer", "No answer", format!("the model has no answer for this instance: {error}"))
             })?;
             let id = Uuid::from_bytes(self.surroundings.bytes());
-            let output = written(&live, &answered);
+            let output = answered.to_json(live.model.classes());
+            let joined = online.as_ref().map(|(online, state)| {
+                let cells: Vec<Value> = asked.instance.joined(&live.model).iter().map(Cell::to_json).collect();
+                json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
+            });
             let mut shown = json!({ "id": id });
             if let (Value::Object(shown), Value::Object(output)) = (&mut shown, &output) {
                 shown.extend(output.clone());
@@ -74,6 +82,7 @@ impl Serving {
                 output,
                 event_time: asked.event_time,
                 predicted_at: now,
+                joined,
             });
         }
         Ok(Answer { predictions, model_version: live.number, stage: "champion" })
@@ -81,7 +90,12 @@ impl Serving {
 }
 
 /// Reads all instances, or names everything that is wrong with any of them.
-fn read_all(live: &Live, instances: &[Map<String, Value>]) -> Result<Vec<Asked>, Fault> {
+fn read_all(
+    live: &Live,
+    instances: &[Map<String, Value>],
+    now: DateTime<Utc>,
+    state: Option<&State>,
+) -> Result<Vec<Asked>, Fault> {
     let mut mistakes = Vec::new();
     let mut asked = Vec::with_capacity(instances.len());
     for (position, sent) in instances.iter().enumerate() {
@@ -96,21 +110,13 @@ fn read_all(live: &Live, instances: &[Map<String, Value>]) -> Result<Vec<Asked>,
             .filter(|(name, _)| is_input(name) || !extra.contains(&Some(name.as_str())))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let event_time = match sent.get("event_time").filter(|_| !is_input("event_time")) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => match DateTime::parse_from_rfc3339(text) {
-                Ok(time) => Some(time.to_utc()),
-                Err(_) => {
-                    note("event_time", "must be a time as in \"2026-05-01T12:30:00Z\"".to_owned());
-                    None
-                }
-            },
-            Some(_) => {
-                note("event_time", "must be a time as in \"2026-05-01T12:30:00Z\"".to_owned());
-                None
-            }
-        };
-        match live.model.instance(&inputs) {
+        let event_time = event_time(live, sent).unwrap_or_else(|(name, message)| {
+            note(name, message);
+            None
+        });
+        let time = event_time.unwrap_or(now).timestamp_micros();
+        let as_of = state.map(|state| AsOf { history: &state.history, time });
+        match live.model.instance(&inputs, as_of) {
             Ok(instance) => asked.push(Asked { instance, entity: entity(live, sent), event_time }),
             Err(problems) => {
                 for problem in problems {
@@ -126,6 +132,31 @@ fn read_all(live: &Live, instances: &[Map<String, Value>]) -> Result<Vec<Asked>,
     Err(Fault { code: "invalid_instances".to_owned(), ..Fault::invalid(listed.join("; "), mistakes) })
 }
 
+/// `event_time` if it was sent, else the value of the document's column of the event's time.
+fn event_time<'l>(live: &'l Live, sent: &Map<String, Value>) -> Result<Option<DateTime<Utc>>, (&'l str, String)> {
+    let is_input = |name: &str| live.model.inputs().iter().any(|input| input.column.name == name);
+    let column = live.data.event_time.as_deref().unwrap_or_default();
+    let (name, format, json) = match (sent.get("event_time").filter(|_| !is_input("event_time")), sent.get(column)) {
+        (Some(json), _) => ("event_time", TimeFormat::Iso, json),
+        (None, Some(json)) => (column, live.data.time_format, json),
+        (None, None) => return Ok(None),
+    };
+    if json.is_null() {
+        return Ok(None);
+    }
+    let wanted = match format {
+        TimeFormat::Iso => "a time as in \"2026-05-01T12:30:00Z\"",
+        TimeFormat::UnixS => "a time in seconds since 1970",
+        TimeFormat::UnixMs => "a time in milliseconds since 1970",
+    };
+    match micros(format, json).and_then(DateTime::from_timestamp_micros) {
+        Some(time) => Ok(Some(time)),
+        // What the model itself reads is judged with its inputs.
+        None if is_input(name) => Ok(None),
+        None => Err((name, format!("must be {wanted}"))),
+    }
+}
+
 /// `entity` if it was sent, else the value of the document's entity column.
 fn entity(live: &Live, sent: &Map<String, Value>) -> Option<String> {
     let named = sent.get("entity").or_else(|| sent.get(live.data.entity.as_ref()?))?;
@@ -133,18 +164,5 @@ fn entity(live: &Live, sent: &Map<String, Value>) -> Option<String> {
         Value::Null => None,
         Value::String(text) => Some(text.chars().take(200).collect()),
         other => Some(other.to_string().chars().take(200).collect()),
-    }
-}
-
-fn written(live: &Live, prediction: &Prediction) -> Value {
-    match prediction {
-        Prediction::Binary { score, label } => json!({ "score": score, "label": label }),
-        Prediction::Multiclass { label, probabilities } => {
-            let classes = live.model.classes().iter().map(ToString::to_string);
-            let by_class: Map<String, Value> =
-                classes.zip(probabilities).map(|(class, probability)| (class, json!(probability))).collect();
-            json!({ "label": label, "probabilities": by_class })
-        }
-        Prediction::Regression { value } => json!({ "value": value }),
     }
 }

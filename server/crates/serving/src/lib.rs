@@ -7,6 +7,7 @@
 
 mod answer;
 mod log;
+mod online;
 mod outcome;
 mod routes;
 
@@ -45,6 +46,7 @@ impl Serving {
         let log = Log::start(db.clone(), shutdown.clone());
         let serving = Self { db, artifacts, surroundings, routes: Arc::default(), log };
         serving.reload().await;
+        tokio::spawn(online::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(routes::follow(serving.clone(), shutdown));
         serving
     }

@@ -14,7 +14,7 @@ use crate::database::Connection;
 use crate::record::{self, values};
 use crate::{Result, StorageError};
 
-use bucket::Bucket;
+pub(crate) use bucket::Bucket;
 use directory::Directory;
 
 /// Where artifacts are kept.

@@ -21,11 +21,13 @@ pub mod kept;
 mod listen;
 pub mod mail;
 pub mod model;
+pub mod parity;
 pub mod prediction;
 pub mod problem;
 mod record;
 pub mod run;
 pub mod session;
+pub mod source;
 pub mod step;
 pub mod token;
 

@@ -6,7 +6,7 @@ use sea_orm::prelude::Uuid;
 
 use crate::Result;
 use crate::database::Connection;
-use crate::record::{self, values};
+use crate::record::{self, Record, Row, values};
 
 /// One answered prediction.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Prediction {
     pub event_time: Option<DateTime<Utc>>,
     /// When it was answered.
     pub predicted_at: DateTime<Utc>,
+    /// What it was joined to: the cells, and as of what.
+    pub joined: Option<serde_json::Value>,
 }
 
 /// Writes a batch in one statement.
@@ -35,9 +37,9 @@ pub struct Prediction {
 /// When the database fails; nothing of the batch is then written.
 pub async fn insert_all(db: &impl Connection, batch: &[Prediction]) -> Result<u64> {
     const SQL: &str = "insert into prediction
-            (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at)
+            (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at, joined)
         select * from jsonb_to_recordset($1) as p(id uuid, model_version_id bigint, generation bigint, entity text,
-            inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz)
+            inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz, joined jsonb)
         on conflict (id) do nothing";
     let rows: Vec<serde_json::Value> = batch
         .iter()
@@ -47,10 +49,83 @@ pub async fn insert_all(db: &impl Connection, batch: &[Prediction]) -> Result<u6
                 "generation": prediction.generation, "entity": prediction.entity,
                 "inputs": prediction.inputs, "output": prediction.output,
                 "event_time": prediction.event_time, "predicted_at": prediction.predicted_at,
+                "joined": prediction.joined,
             })
         })
         .collect();
     record::execute(db, SQL, values![serde_json::Value::Array(rows)]).await
+}
+
+/// A place in the log: transactions come in the order in which others could see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPlace {
+    /// The transaction.
+    pub tx: String,
+    /// The prediction.
+    pub id: Uuid,
+}
+
+/// A logged request.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// Where in the log.
+    pub place: LogPlace,
+    /// The instance as sent.
+    pub inputs: serde_json::Value,
+    /// Its own time: that of the event, else when it was answered.
+    pub time: DateTime<Utc>,
+}
+
+impl Record for Logged {
+    fn read(row: &Row) -> Result<Self> {
+        let place = LogPlace { tx: row.get("tx")?, id: row.get("id")? };
+        Ok(Self { place, inputs: row.get("inputs")?, time: row.get("at")? })
+    }
+}
+
+/// A transaction before which the log is complete: nothing can be added there any more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn complete_before(db: &impl Connection) -> Result<String> {
+    struct Text(String);
+    impl Record for Text {
+        fn read(row: &Row) -> Result<Self> {
+            row.get("xmin").map(Self)
+        }
+    }
+    let text: Text = record::one(db, "select pg_snapshot_xmin(pg_current_snapshot())::text as xmin", values![]).await?;
+    Ok(text.0)
+}
+
+/// Which part of the log to read.
+#[derive(Debug, Clone)]
+pub struct Stretch<'a> {
+    /// The problem.
+    pub problem: ProblemId,
+    /// After this place; from the beginning when none.
+    pub after: Option<&'a LogPlace>,
+    /// Before this transaction.
+    pub before: &'a str,
+    /// Only requests about a later time, if one is given.
+    pub later_than: Option<DateTime<Utc>>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Requests of a problem in the order of the log. Index: prediction_tx.
+///
+/// # Errors
+/// When the database fails.
+pub async fn stretch(db: &impl Connection, part: &Stretch<'_>) -> Result<Vec<Logged>> {
+    const SQL: &str = "select p.tx::text as tx, p.id, p.inputs, coalesce(p.event_time, p.predicted_at) as at
+        from prediction p join model_version m on m.id = p.model_version_id
+        where m.problem_id = $1 and p.tx < $2::text::xid8
+          and ($3::timestamptz is null or coalesce(p.event_time, p.predicted_at) > $3)
+          and (p.tx > $4::text::xid8 or (p.tx = $4::text::xid8 and p.id > $5))
+        order by p.tx, p.id limit $6";
+    let (tx, id) = part.after.map_or(("0", Uuid::nil()), |place| (place.tx.as_str(), place.id));
+    record::all(db, SQL, values![part.problem.0, part.before, part.later_than, tx, id, part.limit]).await
 }
 
 /// How storing an outcome ended.
@@ -97,4 +172,66 @@ pub async fn counts(db: &impl Connection, version: ModelVersionId) -> Result<(i6
         where p.model_version_id = $1";
     let answered = record::one(db, ANSWERED, values![version.0]).await?;
     Ok((answered, record::one(db, KNOWN, values![version.0]).await?))
+}
+
+/// An answer that can be computed again.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// Where in the log.
+    pub place: LogPlace,
+    /// The instance as sent.
+    pub inputs: serde_json::Value,
+    /// The answer as given.
+    pub output: serde_json::Value,
+    /// What it was joined to.
+    pub joined: Option<serde_json::Value>,
+    /// Its own time: that of the event, else when it was answered.
+    pub time: DateTime<Utc>,
+}
+
+impl Record for Answered {
+    fn read(row: &Row) -> Result<Self> {
+        let place = LogPlace { tx: row.get("tx")?, id: row.get("id")? };
+        Ok(Self {
+            place,
+            inputs: row.get("inputs")?,
+            output: row.get("output")?,
+            joined: row.get("joined")?,
+            time: row.get("at")?,
+        })
+    }
+}
+
+/// What the newest answer of a version was joined to.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_joined(db: &impl Connection, version: ModelVersionId) -> Result<Option<serde_json::Value>> {
+    struct Joined(serde_json::Value);
+    impl Record for Joined {
+        fn read(row: &Row) -> Result<Self> {
+            row.get("joined").map(Self)
+        }
+    }
+    const SQL: &str = "select joined from prediction where model_version_id = $1 and joined is not null
+        order by predicted_at desc limit 1";
+    Ok(record::optional::<Joined>(db, SQL, values![version.0]).await?.map(|found| found.0))
+}
+
+/// The newest answers of a version that were logged from one transaction on and before another. Index: prediction_tx.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_answers(
+    db: &impl Connection,
+    version: ModelVersionId,
+    from: &str,
+    before: &str,
+    limit: i64,
+) -> Result<Vec<Answered>> {
+    const SQL: &str = "select p.tx::text as tx, p.id, p.inputs, p.output, p.joined,
+            coalesce(p.event_time, p.predicted_at) as at
+        from prediction p where p.model_version_id = $1 and p.tx >= $2::text::xid8 and p.tx < $3::text::xid8
+        order by p.tx desc, p.id limit $4";
+    record::all(db, SQL, values![version.0, from, before, limit]).await
 }

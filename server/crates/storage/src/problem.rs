@@ -84,6 +84,18 @@ pub async fn find_id(db: &impl Connection, slug: &str) -> Result<Option<ProblemI
     Ok(id.map(ProblemId))
 }
 
+/// The signed-off versions whose sign-off has not run out and that name sources.
+///
+/// # Errors
+/// When the database fails.
+pub async fn with_sources(db: &impl Connection, now: DateTime<Utc>) -> Result<Vec<ProblemVersion>> {
+    const SQL: &str = select_version!(
+        "where v.state = 'approved' and v.document ? 'sources'
+           and (v.sign_off_ends_at is null or v.sign_off_ends_at > $1) order by p.slug"
+    );
+    record::all(db, SQL, values![now]).await
+}
+
 /// Locks a problem until the transaction ends: versions and decisions of one problem are made one after the other.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
-use millrace_domain::ids::{AccountId, DatasetVersionId, ProblemVersionId, RunId};
+use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId, ProblemVersionId, RunId};
 use millrace_domain::run::RunState;
 
 use crate::Result;
@@ -91,6 +91,8 @@ pub struct NewRun {
     pub problem_version: ProblemVersionId,
     /// The valid dataset version.
     pub dataset_version: DatasetVersionId,
+    /// The valid versions of the tables that its rows are joined to, by name.
+    pub tables: Vec<(String, DatasetVersionId)>,
     /// Who launches it.
     pub author: AccountId,
     /// What is asked.
@@ -117,7 +119,52 @@ pub async fn insert(db: &impl Connection, run: &NewRun, now: DateTime<Utc>) -> R
         run.provenance.clone(),
         now
     ];
-    record::one(db, SQL, stored).await.map(RunId)
+    let id = record::one(db, SQL, stored).await.map(RunId)?;
+    for (name, version) in &run.tables {
+        const TABLE: &str = "insert into run_table (run_id, name, dataset_version_id) values ($1, $2, $3)";
+        record::execute(db, TABLE, values![id.0, name.as_str(), version.0]).await?;
+    }
+    Ok(id)
+}
+
+/// A table version that a run's rows are joined to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunTable {
+    /// The table's name.
+    pub name: String,
+    /// Its dataset version.
+    pub version: DatasetVersionId,
+    /// The number of that.
+    pub number: i32,
+    /// Digest over every cell.
+    pub digest: Digest,
+    /// Artifact of the typed frame (Parquet).
+    pub frame: Digest,
+    /// Its dataset.
+    pub dataset: DatasetId,
+}
+
+impl Record for RunTable {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            name: row.get("name")?,
+            version: DatasetVersionId(row.get("id")?),
+            number: row.get("number")?,
+            digest: row.digest("digest")?,
+            frame: row.digest("frame")?,
+            dataset: DatasetId(row.get("dataset_id")?),
+        })
+    }
+}
+
+/// The table versions that a run's rows are joined to, by name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tables(db: &impl Connection, id: RunId) -> Result<Vec<RunTable>> {
+    const SQL: &str = "select t.name, v.id, v.number, v.digest, v.frame, v.dataset_id
+        from run_table t join dataset_version v on v.id = t.dataset_version_id where t.run_id = $1 order by t.name";
+    record::all(db, SQL, values![id.0]).await
 }
 
 /// A run by id.

@@ -267,7 +267,15 @@ impl TestApp {
     /// # Panics
     /// When the file is refused at the door or checking does not come to an end.
     pub async fn load(&self, by: &Person, problem: &str, file_name: &str, content: Vec<u8>) -> Value {
-        let taken = by.upload(problem, "data", file_name, content).await.done();
+        self.load_named(by, problem, "data", file_name, content).await
+    }
+
+    /// Brings a file in as a version of the dataset of that name, and waits until it is checked.
+    ///
+    /// # Panics
+    /// When the file is refused at the door or checking does not come to an end.
+    pub async fn load_named(&self, by: &Person, problem: &str, name: &str, file_name: &str, content: Vec<u8>) -> Value {
+        let taken = by.upload(problem, name, file_name, content).await.done();
         let dataset = taken["dataset"].as_str().expect("an upload names its dataset");
         let path = format!("/api/v1/datasets/{dataset}/versions/{}", taken["version"]);
         self.wait(by, &path, |seen| seen["summary"]["state"] != "loading").await
@@ -301,6 +309,11 @@ impl TestApp {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("{path} did not come to an end; the server said: {}", self.server.output());
+    }
+
+    /// What the server has logged.
+    pub fn said(&self) -> String {
+        self.server.output()
     }
 
     /// Removes the database.

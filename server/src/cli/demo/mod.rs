@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
+use millrace_jobs::ParityAuditor;
 use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use reqwest::multipart::{Form, Part};
@@ -61,7 +62,8 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let web = web(addr, args.site);
     let listener = listen(&web).await?;
     let web = Web { addr: listener.local_addr()?, ..web };
-    let storage = Storage { database_url: None, home: args.home, artifacts: None, no_migrate: false };
+    let storage =
+        Storage { database_url: None, home: args.home, artifacts: None, sources: Vec::new(), no_migrate: false };
     let parts = wiring::open_fresh(&storage, "millrace_demo", wiring::Told::by(&web)?).await?;
     let services = parts.services;
     let people = make_people(&services).await?;
@@ -69,6 +71,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let worker = wiring::worker(&services, "demo", outside::timing());
     let worker = tokio::spawn(worker.run(1, workers.clone()));
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
+    tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({
         let (services, web, stop) = (services.clone(), web.clone(), stop.clone());

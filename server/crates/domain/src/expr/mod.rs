@@ -112,6 +112,14 @@ impl Serialize for Expression {
     }
 }
 
+#[cfg(feature = "parse")]
+impl<'de> serde::Deserialize<'de> for Expression {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 /// A node of the tree; `C` is how a column is named: by text when read, by slot when bound.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Node<C> {

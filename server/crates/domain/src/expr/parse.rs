@@ -40,6 +40,9 @@ fn convert(expression: Expr, depth: usize) -> Result<Tree, ExpressionError> {
     let call = |function: Function, arguments: Vec<Expr>| call(function, arguments, depth);
     Ok(match expression {
         Expr::Identifier(name) => Node::Column(name.value),
+        Expr::CompoundIdentifier(names) if names.len() == 2 => {
+            Node::Column(names.into_iter().map(|name| name.value).collect::<Vec<_>>().join("."))
+        }
         Expr::Value(value) => literal(value.value)?,
         Expr::Nested(inner) => convert(*inner, depth + 1)?,
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Node::Negate(one(expr)?),

@@ -131,7 +131,7 @@ fn what_is_not_on_the_allow_list_is_refused_by_name() {
     refuses("(select 1)", "SELECT 1");
     refuses("sum(fare) over ()", "the function sum");
     refuses("random()", "the function random");
-    refuses("schema.fare + 1", "schema.fare");
+    refuses("database.schema.fare + 1", "database.schema.fare");
     refuses("abs(fare) filter (where true)", "abs as an aggregate");
 }
 

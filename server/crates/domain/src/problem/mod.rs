@@ -7,9 +7,11 @@
 mod diff;
 #[cfg(feature = "parse")]
 mod import;
+mod join;
 #[cfg(feature = "parse")]
 mod read;
 mod rule;
+mod source;
 mod span;
 mod state;
 mod summary;
@@ -29,7 +31,9 @@ use crate::review::Quorum;
 pub use diff::changes;
 #[cfg(feature = "parse")]
 pub use import::{Imported, expectation_suite};
+pub use join::{Aggregate, AggregateFunction, Lookup, SourceTable};
 pub use rule::{DataCheck, Rule, Statistic};
+pub use source::{Source, SourceRead};
 pub use span::Span;
 pub use state::{ProblemState, TransitionRefused};
 
@@ -56,6 +60,18 @@ pub struct ProblemDocument {
     pub target: Target,
     /// How rows are read and split.
     pub data: Data,
+    /// What feeds the datasets by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    /// Tables that rows are joined to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<SourceTable>,
+    /// Rows of tables, as of the time of a row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<Lookup>,
+    /// Numbers about what happened before a row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<Aggregate>,
     /// The inputs of the model, in order.
     pub features: Vec<Feature>,
     /// Rules for the data, besides those that follow from features and target.
@@ -131,7 +147,10 @@ pub struct Data {
     /// Column of the event's time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_time: Option<String>,
-    /// How that column is written.
+    /// Column of the time at which a row became known, where that is later than its event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_time: Option<String>,
+    /// How these times are written.
     pub time_format: TimeFormat,
     /// How CSV is written, where it differs from what is found out by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -434,10 +453,12 @@ impl ProblemDocument {
         Digest::of_canonical(&self.to_json())
     }
 
-    /// Digest of what features are computed from: target, data reading and feature definitions.
+    /// Digest of what features are computed from: target, data reading, joins and feature definitions.
     pub fn feature_digest(&self) -> Digest {
-        Digest::of_canonical(&serde_json::json!({
-            "target": self.target, "data": self.data, "features": self.features,
-        }))
+        let mut read = serde_json::json!({ "target": self.target, "data": self.data, "features": self.features });
+        if !(self.lookups.is_empty() && self.aggregates.is_empty()) {
+            read["joins"] = serde_json::json!([self.tables, self.lookups, self.aggregates]);
+        }
+        Digest::of_canonical(&read)
     }
 }

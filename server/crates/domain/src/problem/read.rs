@@ -54,11 +54,16 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let decision = table.line("decision", 500);
     let target = table.table("target").and_then(|target| self::target(&target));
     let data = table.table("data").and_then(|data| self::data(&data));
-    let features = features(table);
-    let checks = super::rule::checks(table);
-    if table.has("aggregates") {
-        table.mistake("aggregates", "windowed aggregates are not computed yet; leave them out");
+    let sources = super::source::sources(table);
+    let joins = super::join::joins(table, data.as_ref());
+    let features = features(table).map(|mut features| {
+        super::join::add_features(&joins, &mut features);
+        features
+    });
+    if let (Some(features), Some(target)) = (&features, &target) {
+        super::join::check(table, &joins, features, target);
     }
+    let checks = super::rule::checks(table);
     let kind = target.as_ref().map(|target| target.kind);
     let success = table.table("success").and_then(|success| self::success(&success, kind));
     let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, kind, true)).collect();
@@ -77,6 +82,10 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         decision: decision?,
         target: target?,
         data: data?,
+        sources,
+        tables: joins.tables,
+        lookups: joins.lookups,
+        aggregates: joins.aggregates,
         features: features?,
         checks,
         success: success?,
@@ -138,8 +147,11 @@ fn target(table: &Table<'_>) -> Option<Target> {
 fn data(table: &Table<'_>) -> Option<Data> {
     let entity = table.optional_text("entity").map(str::to_owned);
     let event_time = table.optional_text("event_time").map(str::to_owned);
-    let formats = [("iso", TimeFormat::Iso), ("unix_s", TimeFormat::UnixS), ("unix_ms", TimeFormat::UnixMs)];
-    let time_format = table.word_of("time_format", &formats, TimeFormat::Iso);
+    let known_time = table.optional_text("known_time").map(str::to_owned);
+    if known_time.is_some() && event_time.is_none() {
+        table.mistake("known_time", "needs an event_time");
+    }
+    let time_format = time_format(table);
     let split = match table.optional_table("split") {
         Some(split) => self::split(&split),
         None if table.has("split") => None,
@@ -148,10 +160,15 @@ fn data(table: &Table<'_>) -> Option<Data> {
     let expected_rows = table.optional_whole("expected_rows");
     let csv = table.optional_table("csv").map(|csv| self::csv(&csv));
     table.close();
-    Some(Data { entity, event_time, time_format: time_format?, csv, split: split?, expected_rows })
+    Some(Data { entity, event_time, known_time, time_format: time_format?, csv, split: split?, expected_rows })
 }
 
-fn csv(table: &Table<'_>) -> Csv {
+pub(super) fn time_format(table: &Table<'_>) -> Option<TimeFormat> {
+    let formats = [("iso", TimeFormat::Iso), ("unix_s", TimeFormat::UnixS), ("unix_ms", TimeFormat::UnixMs)];
+    table.word_of("time_format", &formats, TimeFormat::Iso)
+}
+
+pub(super) fn csv(table: &Table<'_>) -> Csv {
     let delimiter = if table.has("delimiter") { table.text_of_one("delimiter") } else { None };
     let header = table.truth_or("header", true);
     let encoding = table.optional_text("encoding").map(str::to_lowercase);
@@ -186,7 +203,7 @@ fn split(table: &Table<'_>) -> Option<Split> {
 
 fn features(table: &Table<'_>) -> Option<Vec<Feature>> {
     let tables = table.tables("features");
-    if tables.is_empty() {
+    if tables.is_empty() && !table.has("aggregates") {
         table.mistake("features", "is missing: a model needs at least one feature");
         return None;
     }

@@ -18,6 +18,31 @@ impl ProblemDocument {
             ),
             self.parts(),
         ];
+        for source in &self.sources {
+            lines.push(format!(
+                "New rows of {} are fetched from {} every {}, when there are any.",
+                source.dataset,
+                source.connection,
+                source.every.in_words().trim_start_matches("1 ")
+            ));
+        }
+        if !self.lookups.is_empty() {
+            lines.push(format!(
+                "Inputs are looked up in {} as of the time of the row.",
+                listed(self.lookups.iter().map(|lookup| lookup.table.as_str()))
+            ));
+        }
+        if !self.aggregates.is_empty() {
+            lines.push(format!(
+                "{} about what happened before the row, to the same {}.",
+                if self.aggregates.len() == 1 {
+                    "One input is a number".to_owned()
+                } else {
+                    format!("{} inputs are numbers", self.aggregates.len())
+                },
+                listed(self.aggregates.iter().flat_map(|aggregate| &aggregate.over).map(String::as_str))
+            ));
+        }
         if !self.checks.is_empty() {
             lines.push(format!("Data must keep {} besides.", count(self.checks.len(), "declared rule")));
         }
@@ -114,4 +139,18 @@ fn words(bound: Bound) -> String {
 
 fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// Each name once, in words.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut met: Vec<&str> = Vec::new();
+    for name in names {
+        if !met.contains(&name) {
+            met.push(name);
+        }
+    }
+    match met.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => met.concat(),
+    }
 }

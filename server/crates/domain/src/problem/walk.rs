@@ -56,6 +56,11 @@ impl<'a> Table<'a> {
         self.mistakes.add(&self.at(key), message);
     }
 
+    /// A mistake at a path below the table.
+    pub(super) fn mistake_at(&self, path: &str, message: impl Into<String>) {
+        self.mistakes.add(&format!("{}/{path}", self.pointer), message);
+    }
+
     pub(super) fn has(&self, key: &'static str) -> bool {
         self.known.borrow_mut().insert(key);
         self.map.contains_key(key)
@@ -182,6 +187,15 @@ impl<'a> Table<'a> {
         self.read(key, "a list of texts", |value| {
             value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
         })
+    }
+
+    /// One text, or a list of them; it must be there.
+    pub(super) fn text_or_texts(&self, key: &'static str) -> Option<Vec<String>> {
+        let found = self.read(key, "a text or a list of texts", |value| match value {
+            Value::String(text) => Some(vec![text.clone()]),
+            other => other.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        });
+        self.required(key, found)
     }
 
     pub(super) fn optional_table(&self, key: &'static str) -> Option<Self> {

@@ -114,6 +114,29 @@ impl Cells {
         }
     }
 
+    /// The cells of `rows`, in that order; `u32::MAX` gives a missing one.
+    pub fn take_or_missing(&self, rows: &[u32]) -> Self {
+        if self.is_empty() {
+            let nothing = vec![None; rows.len()];
+            return match self {
+                Self::Integer(_) => ColumnData::Integer(nothing).into(),
+                Self::Number(_) => ColumnData::Number(vec![None; rows.len()]).into(),
+                Self::Boolean(_) => ColumnData::Boolean(vec![None; rows.len()]).into(),
+                Self::Time(_) => ColumnData::Time(nothing).into(),
+                Self::Text(_) => ColumnData::Text(vec![None; rows.len()]).into(),
+            };
+        }
+        let present: Bitmap = rows.iter().map(|row| *row != u32::MAX && !self.is_missing(*row as usize)).collect();
+        let found: Vec<u32> = rows.iter().map(|row| if *row == u32::MAX { 0 } else { *row }).collect();
+        match self.take(&found) {
+            Self::Integer(cells) => Self::Integer(cells.with_validity(Some(present))),
+            Self::Number(cells) => Self::Number(cells.with_validity(Some(present))),
+            Self::Boolean(cells) => Self::Boolean(cells.with_validity(Some(present))),
+            Self::Time(cells) => Self::Time(cells.with_validity(Some(present))),
+            Self::Text(cells) => Self::Text(cells.with_validity(Some(present))),
+        }
+    }
+
     /// The column as an Arrow array.
     pub(crate) fn array(&self) -> &dyn Array {
         match self {

@@ -125,6 +125,15 @@ impl Dataset {
         DatasetRow { cells: &self.cells, index }
     }
 
+    /// The dataset with further columns after its own.
+    ///
+    /// # Errors
+    /// When lengths differ, a name comes twice, or a number is not finite.
+    pub fn with_columns(&self, columns: impl IntoIterator<Item = (String, Cells)>) -> Result<Self, DatasetError> {
+        let own = self.schema.iter().map(|column| column.name.clone()).zip(self.cells.iter().cloned());
+        Self::from_parts(own.chain(columns))
+    }
+
     /// A dataset of these rows (from 0), in that order; a row may come more than once.
     ///
     /// # Panics

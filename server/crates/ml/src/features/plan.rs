@@ -9,10 +9,12 @@ use super::labels::{LabelError, Labels};
 use super::set::{self, FeatureDefinition, FeatureSet, FeatureSetError, Input};
 use super::table::FeatureTable;
 use crate::Dataset;
+use crate::join::{Joins, TableColumns};
 
 /// The features and the label of a problem, bound to columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeaturePlan {
+    joins: Joins,
     features: FeatureSet,
     label: Bound,
     columns: Vec<Column>,
@@ -21,11 +23,19 @@ pub struct FeaturePlan {
 }
 
 impl FeaturePlan {
-    /// Binds every expression of the document to `columns`, and checks the columns that it names elsewhere.
+    /// Binds every expression of the document to the data's `columns` and to those of its tables, and checks the columns
+    /// that it names elsewhere.
     ///
     /// # Errors
     /// Every mistake at once, each with its pointer into the document.
-    pub fn compile(document: &ProblemDocument, columns: &[Column]) -> Result<Self, Vec<Mistake>> {
+    pub fn compile(
+        document: &ProblemDocument,
+        columns: &[Column],
+        tables: &TableColumns<'_>,
+    ) -> Result<Self, Vec<Mistake>> {
+        let joins = Joins::compile(document, columns, tables)?;
+        let inputs = inputs(document, columns, &joins);
+        let columns = &[columns, &joins.columns()].concat();
         let mut mistakes = Vec::new();
         let mut note = |pointer: String, message: String| mistakes.push(Mistake { pointer, message });
         let label = bind_label(document, columns).map_err(|message| note(label_pointer(document), message)).ok();
@@ -49,9 +59,10 @@ impl FeaturePlan {
                 note(format!("/slices/{position}/by"), format!("is no feature, and {error}"));
             }
         }
-        let features = FeatureSet::new(inputs(document, columns), definitions(document));
+        let features = FeatureSet::new(inputs, joins.columns(), definitions(document));
         match (features, label) {
             (Ok(features), Some(label)) if mistakes.is_empty() => Ok(Self {
+                joins,
                 features,
                 label,
                 columns: columns.to_vec(),
@@ -67,7 +78,12 @@ impl FeaturePlan {
         &self.features
     }
 
-    /// The raw columns that features read: what predictions are asked with.
+    /// What is joined to a row.
+    pub const fn joins(&self) -> &Joins {
+        &self.joins
+    }
+
+    /// The raw columns that features and joins read: what predictions are asked with.
     pub fn inputs(&self) -> &[Input] {
         self.features.inputs()
     }
@@ -82,7 +98,7 @@ impl FeaturePlan {
         &self.target_name
     }
 
-    /// The features of every row.
+    /// The features of every row of a dataset that was joined.
     ///
     /// # Errors
     /// When the dataset lacks a column that features read, or has it with another type.
@@ -148,15 +164,22 @@ fn gives_the_answer_away(document: &ProblemDocument, feature: &Expression) -> Op
     }
 }
 
-/// The columns that features read, in the order of the dataset.
-fn inputs(document: &ProblemDocument, columns: &[Column]) -> Vec<Input> {
-    let read = |column: &&Column| {
-        document.features.iter().any(|feature| feature.expression.columns().contains(&column.name.as_str()))
+/// The columns that features and joins read, in the order of the dataset.
+fn inputs(document: &ProblemDocument, columns: &[Column], joins: &Joins) -> Vec<Input> {
+    let is_read = |column: &Column| {
+        let name = column.name.as_str();
+        document.features.iter().any(|feature| feature.expression.columns().contains(&name))
+            || joins.keys().any(|key| key == name)
     };
+    let is_remembered = |column: &Column| joins.remembered().any(|name| name == column.name);
     columns
         .iter()
-        .filter(read)
-        .map(|column| Input { column: column.clone(), time_format: time_format(document, column) })
+        .filter(|column| is_read(column) || is_remembered(column))
+        .map(|column| Input {
+            column: column.clone(),
+            time_format: time_format(document, column),
+            optional: !is_read(column),
+        })
         .collect()
 }
 

@@ -17,6 +17,9 @@ pub struct Input {
     pub column: Column,
     /// How a time is written by callers; of no meaning for other types.
     pub time_format: TimeFormat,
+    /// Whether a caller may leave it out: no feature reads it, later rows of the entity do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }
 
 /// How one feature is computed.
@@ -74,17 +77,23 @@ pub enum FeatureValue<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureSet {
     inputs: Vec<Input>,
+    /// What is joined to a row; its cells come after the inputs.
+    joined: Vec<Column>,
     definitions: Vec<FeatureDefinition>,
     bound: Vec<Bound>,
 }
 
 impl FeatureSet {
-    /// Binds definitions to inputs.
+    /// Binds definitions to inputs and joined columns.
     ///
     /// # Errors
     /// The first definition that cannot be read, bound, or be of its type.
-    pub fn new(inputs: Vec<Input>, definitions: Vec<FeatureDefinition>) -> Result<Self, FeatureSetError> {
-        let columns: Vec<Column> = inputs.iter().map(|input| input.column.clone()).collect();
+    pub fn new(
+        inputs: Vec<Input>,
+        joined: Vec<Column>,
+        definitions: Vec<FeatureDefinition>,
+    ) -> Result<Self, FeatureSetError> {
+        let columns: Vec<Column> = inputs.iter().map(|input| input.column.clone()).chain(joined.clone()).collect();
         let bound = definitions
             .iter()
             .map(|definition| {
@@ -93,12 +102,17 @@ impl FeatureSet {
                 bind(&expression, definition.feature_type, &columns).map_err(wrong)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { inputs, definitions, bound })
+        Ok(Self { inputs, joined, definitions, bound })
     }
 
-    /// The raw columns that features read, each once.
+    /// The raw columns that features and joins read, each once: what a caller sends.
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
+    }
+
+    /// The columns that are joined to a row.
+    pub fn joined(&self) -> &[Column] {
+        &self.joined
     }
 
     /// The definitions, in order.
@@ -106,7 +120,7 @@ impl FeatureSet {
         &self.definitions
     }
 
-    /// The features of one row whose cell `i` is input `i`.
+    /// The features of one row whose cell `i` is input `i`, the joined cells after them.
     pub fn values_of<'r, R: Row + ?Sized>(&'r self, row: &'r R) -> Vec<FeatureValue<'r>> {
         (0..self.bound.len()).map(|feature| self.value_of(feature, row)).collect()
     }
@@ -124,14 +138,16 @@ impl FeatureSet {
         }
     }
 
-    /// The dataset's slot of each input.
+    /// The dataset's slot of each input and joined column.
     ///
     /// # Errors
     /// The first input that the dataset lacks or has with another type.
     pub(crate) fn slots_in(&self, dataset: &Dataset) -> Result<Vec<usize>, FeatureSetError> {
         self.inputs
             .iter()
-            .map(|Input { column, .. }| {
+            .map(|input| &input.column)
+            .chain(&self.joined)
+            .map(|column| {
                 let slot =
                     dataset.slot(&column.name).ok_or_else(|| FeatureSetError::MissingInput(column.name.clone()))?;
                 let (found, wanted) =

@@ -2,6 +2,7 @@ use millrace_domain::problem::{Mistake, ProblemDocument};
 use millrace_domain::schema::Value;
 
 use super::*;
+use crate::join::TableColumns;
 use crate::{ColumnData, Dataset};
 
 fn document(target: &str, features: &str) -> ProblemDocument {
@@ -56,11 +57,16 @@ const FEATURES: &str = r#"
 "#;
 
 fn plan() -> FeaturePlan {
-    FeaturePlan::compile(&document("kind = \"binary\"\nexpression = \"tip > 1\"", FEATURES), trips().schema()).unwrap()
+    FeaturePlan::compile(
+        &document("kind = \"binary\"\nexpression = \"tip > 1\"", FEATURES),
+        trips().schema(),
+        &TableColumns::new(),
+    )
+    .unwrap()
 }
 
 fn mistakes(target: &str, features: &str) -> Vec<Mistake> {
-    FeaturePlan::compile(&document(target, features), trips().schema()).unwrap_err()
+    FeaturePlan::compile(&document(target, features), trips().schema(), &TableColumns::new()).unwrap_err()
 }
 
 #[test]
@@ -97,7 +103,11 @@ fn numeric_classes_are_in_the_order_of_their_numbers() {
 
 #[test]
 fn a_target_of_one_class_is_refused() {
-    let plan = FeaturePlan::compile(&document("kind = \"binary\"\ncolumn = \"unused\"", FEATURES), trips().schema());
+    let plan = FeaturePlan::compile(
+        &document("kind = \"binary\"\ncolumn = \"unused\"", FEATURES),
+        trips().schema(),
+        &TableColumns::new(),
+    );
     let error = plan.unwrap().labels(&trips()).unwrap_err();
     assert_eq!(error.to_string(), "the target has 1 class; a binary target needs two");
 }
@@ -165,8 +175,12 @@ fn levels_beyond_two_hundred_are_folded() {
         Dataset::from_parts([("kind", ColumnData::Text(names)), ("tip", ColumnData::Integer(vec![Some(1); 500]))]);
     let dataset = dataset.unwrap();
     let features = "[[features]]\nname = \"kind\"\ntype = \"category\"\n";
-    let plan =
-        FeaturePlan::compile(&document("kind = \"binary\"\ncolumn = \"tip\"", features), dataset.schema()).unwrap();
+    let plan = FeaturePlan::compile(
+        &document("kind = \"binary\"\ncolumn = \"tip\"", features),
+        dataset.schema(),
+        &TableColumns::new(),
+    )
+    .unwrap();
     let rows: Vec<u32> = (0..500).collect();
     let encoders = Encoders::fit(&plan.table(&dataset).unwrap(), &rows);
     assert_eq!(encoders.terms(), 201);
@@ -189,8 +203,12 @@ fn a_bare_column_whose_name_is_no_sql_is_still_that_column() {
     );
     let dataset = dataset.unwrap();
     let features: String = names.iter().map(|name| format!("[[features]]\nname = '{name}'\n")).collect();
-    let plan =
-        FeaturePlan::compile(&document("kind = \"regression\"\ncolumn = \"a\"", &features), dataset.schema()).unwrap();
+    let plan = FeaturePlan::compile(
+        &document("kind = \"regression\"\ncolumn = \"a\"", &features),
+        dataset.schema(),
+        &TableColumns::new(),
+    )
+    .unwrap();
     assert_eq!(plan.table(&dataset).unwrap().values(0), vec![FeatureValue::Number(1.0); 5]);
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::estimator::{Estimator, Predictor};
 use super::{Lineage, Model};
 use crate::features::{Encoders, FeatureDefinition, FeatureSet, FeatureSetError, Input};
+use crate::join::Joins;
 
 /// The name and version of the format.
 pub const FORMAT: &str = "millrace-model/1";
@@ -44,6 +45,8 @@ struct Written<'a> {
     kind: TargetKind,
     classes: Vec<&'a str>,
     inputs: &'a [Input],
+    #[serde(skip_serializing_if = "Joins::is_empty")]
+    joins: &'a Joins,
     features: &'a [FeatureDefinition],
     encoders: &'a Encoders,
     estimator: &'a Estimator,
@@ -58,6 +61,8 @@ struct Read {
     kind: TargetKind,
     classes: Vec<String>,
     inputs: Vec<Input>,
+    #[serde(default)]
+    joins: Joins,
     features: Vec<FeatureDefinition>,
     encoders: Encoders,
     estimator: Estimator,
@@ -73,6 +78,7 @@ impl Model {
             kind: self.predictor.kind,
             classes: self.predictor.classes.iter().map(AsRef::as_ref).collect(),
             inputs: self.features.inputs(),
+            joins: &self.joins,
             features: self.features.definitions(),
             encoders: &self.predictor.encoders,
             estimator: &self.predictor.estimator,
@@ -93,12 +99,12 @@ impl Model {
         if read.format != FORMAT {
             return Err(ModelError::Version(read.format));
         }
-        let features = FeatureSet::new(read.inputs, read.features)?;
+        let features = FeatureSet::new(read.inputs, read.joins.columns(), read.features)?;
         if !read.encoders.fit_types(features.definitions()) {
             return Err(ModelError::Inconsistent("there is not one encoder of the right type for each feature"));
         }
         let predictor = Predictor::new(read.kind, &read.classes, read.encoders, read.estimator)
             .ok_or(ModelError::Inconsistent("encoders, estimator and target are of different shape"))?;
-        Ok(Self { target: read.target, features, predictor, lineage: read.lineage })
+        Ok(Self { target: read.target, joins: read.joins, features, predictor, lineage: read.lineage })
     }
 }

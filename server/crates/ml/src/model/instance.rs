@@ -5,17 +5,34 @@ use std::fmt;
 
 use millrace_domain::expr::{Expression, Row};
 use millrace_domain::problem::TimeFormat;
-use millrace_domain::schema::{ColumnType, Value};
+use millrace_domain::schema::{Column, ColumnType, Value};
 use serde_json::{Map, Value as Json};
 
 use super::Model;
 use crate::features::{FeatureValue, Input};
+use crate::join::{History, Part};
 use crate::read::time;
 
-/// One row as a caller sent it: a cell for each of the model's inputs.
+/// One row as a caller sent it: a cell for each of the model's inputs, and for each joined column after them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
     cells: Vec<Value<'static>>,
+}
+
+/// What a row is joined to, and the time it is about in microseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct AsOf<'h> {
+    /// The rows that joins draw from.
+    pub history: &'h History,
+    /// The row's own time.
+    pub time: i64,
+}
+
+impl Instance {
+    /// The cells that were joined.
+    pub fn joined<'i>(&'i self, model: &Model) -> &'i [Value<'static>] {
+        &self.cells[model.inputs().len()..]
+    }
 }
 
 impl Row for Instance {
@@ -77,11 +94,16 @@ impl fmt::Display for InstanceProblem {
 
 impl Model {
     /// Reads the object of a prediction request. Every input must be there; null stands for a missing value and is taken
-    /// where all features that then lack a value may lack one.
+    /// where all features that then lack a value may lack one. What is joined is looked up in `as_of`; without it, joined
+    /// cells are missing.
     ///
     /// # Errors
     /// Everything that is wrong, at once: unknown members first, then inputs in their order.
-    pub fn instance(&self, object: &Map<String, Json>) -> Result<Instance, Vec<InstanceProblem>> {
+    pub fn instance(
+        &self,
+        object: &Map<String, Json>,
+        as_of: Option<AsOf<'_>>,
+    ) -> Result<Instance, Vec<InstanceProblem>> {
         let mut problems: Vec<InstanceProblem> = object
             .keys()
             .filter(|name| !self.inputs().iter().any(|input| input.column.name == **name))
@@ -90,6 +112,7 @@ impl Model {
         let mut cells = Vec::with_capacity(self.inputs().len());
         for input in self.inputs() {
             let cell = match object.get(&input.column.name) {
+                None if input.optional => Ok(Value::Null),
                 None => Err(Problem::Missing),
                 Some(json) => cell(input, json),
             };
@@ -101,9 +124,35 @@ impl Model {
         if !problems.is_empty() {
             return Err(problems);
         }
+        match as_of {
+            Some(AsOf { history, time }) => {
+                let joined = history.row(|name| self.part(object, &cells, name), time);
+                cells.extend(joined);
+            }
+            None => cells.extend(self.features.joined().iter().map(|_| Value::Null)),
+        }
         let instance = Instance { cells };
         let needed = self.needed(&instance);
         if needed.is_empty() { Ok(instance) } else { Err(needed) }
+    }
+
+    /// Remembers the object of a request that was answered, so that later ones of its entity see it. What does not fit the
+    /// model's inputs, as another version's may not, counts as missing.
+    pub fn remember(&self, history: &mut History, object: &Map<String, Json>, time: i64) {
+        let schema: Vec<Column> = self.inputs().iter().map(|input| input.column.clone()).collect();
+        let read = |input: &Input| object.get(&input.column.name).and_then(|json| cell(input, json).ok());
+        let cells = self.inputs().iter().map(|input| read(input).unwrap_or(Value::Null)).collect();
+        let instance = Instance { cells };
+        history.remember(|name| self.part(object, &instance.cells, name), &schema, &instance, time);
+    }
+
+    /// The cell of a key, exact where a number is too large for a double.
+    fn part<'o>(&self, object: &'o Map<String, Json>, cells: &[Value<'_>], name: &str) -> Option<Part<'o>> {
+        let slot = self.inputs().iter().position(|input| input.column.name == name)?;
+        match cells.get(slot)? {
+            Value::Time(micros) => Some(Part::Whole(*micros)),
+            _ => Part::of_json(self.inputs()[slot].column.column_type, object.get(name)?),
+        }
     }
 
     /// The features that must have a value and have none, each at the input that is null.
@@ -162,7 +211,7 @@ fn cell(input: &Input, json: &Json) -> Result<Value<'static>, Problem> {
 }
 
 /// Microseconds since 1970-01-01 UTC, read as the same value is read from a file.
-fn micros(format: TimeFormat, json: &Json) -> Option<i64> {
+pub fn micros(format: TimeFormat, json: &Json) -> Option<i64> {
     let micros_per_unit = match format {
         TimeFormat::Iso => return time::parse_iso(json.as_str()?).map(|moment| moment.micros),
         TimeFormat::UnixS => 1_000_000,

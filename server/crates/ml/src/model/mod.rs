@@ -12,6 +12,7 @@ mod prediction;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_domain::Digest;
@@ -22,12 +23,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Dataset;
 use crate::features::{FeaturePlan, FeatureSet, FeatureSetError, Input, Reordered};
+use crate::join::Joins;
 use crate::train::{Fitted, TrainerConfig};
 
 pub use coefficients::Coefficients;
 pub use estimator::{Estimator, PredictError, Predictor};
 pub use format::{FORMAT, MOST_BYTES, ModelError};
-pub use instance::{Instance, InstanceProblem, Problem};
+pub use instance::{AsOf, Instance, InstanceProblem, Problem, micros};
 pub use linear::{LinearEstimator, LinearOutput, Link};
 pub(crate) use linear::{logistic, softmax};
 pub use prediction::{Prediction, outcomes};
@@ -38,6 +40,9 @@ pub use prediction::{Prediction, outcomes};
 pub struct Lineage {
     /// The dataset version.
     pub dataset: Digest,
+    /// The versions of the tables that its rows were joined to, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, Digest>,
     /// The signed problem document.
     pub problem: Digest,
     /// Its feature definitions.
@@ -52,6 +57,7 @@ pub struct Lineage {
 #[derive(Debug, Clone)]
 pub struct Model {
     target: String,
+    joins: Joins,
     features: FeatureSet,
     predictor: Predictor,
     lineage: Lineage,
@@ -78,6 +84,7 @@ impl Model {
     pub fn new(plan: &FeaturePlan, fitted: Fitted, lineage: Lineage) -> Self {
         Self {
             target: plan.target_name().to_owned(),
+            joins: plan.joins().clone(),
             features: plan.features().clone(),
             predictor: fitted.predictor,
             lineage,
@@ -99,7 +106,12 @@ impl Model {
         self.predictor.classes()
     }
 
-    /// The raw columns that features read: what a caller sends.
+    /// What is joined to a row before its features are computed.
+    pub const fn joins(&self) -> &Joins {
+        &self.joins
+    }
+
+    /// The raw columns that features and joins read: what a caller sends.
     pub fn inputs(&self) -> &[Input] {
         self.features.inputs()
     }
@@ -119,7 +131,7 @@ impl Model {
         &self.lineage
     }
 
-    /// The answer for one row whose cell `i` is input `i`; [`Instance`] makes one from JSON.
+    /// The answer for one row whose cell `i` is input `i`, the joined cells after them; [`Instance`] makes one from JSON.
     ///
     /// # Errors
     /// When the calculation leaves the range of numbers.
@@ -127,7 +139,7 @@ impl Model {
         self.predictor.predict(&self.features.values_of(row))
     }
 
-    /// The answers for every row of a dataset: those of [`Self::predict_row`], bit for bit.
+    /// The answers for every row of a dataset that was joined: those of [`Self::predict_row`], bit for bit.
     ///
     /// # Errors
     /// When the dataset lacks an input or has it with another type, or a row has no answer.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json, json};
+
 use crate::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
 use crate::features::Labels;
 
@@ -27,6 +29,22 @@ pub enum Prediction {
         /// The expected value.
         value: f64,
     },
+}
+
+impl Prediction {
+    /// The answer as callers get it; `classes` are the model's.
+    pub fn to_json(&self, classes: &[Arc<str>]) -> Json {
+        match self {
+            Self::Binary { score, label } => json!({ "score": score, "label": label }),
+            Self::Multiclass { label, probabilities } => {
+                let classes = classes.iter().map(ToString::to_string);
+                let by_class: Map<String, Json> =
+                    classes.zip(probabilities).map(|(class, probability)| (class, json!(probability))).collect();
+                json!({ "label": label, "probabilities": by_class })
+            }
+            Self::Regression { value } => json!({ "value": value }),
+        }
+    }
 }
 
 /// Sets predictions of `rows` beside the labels of those rows.

@@ -59,8 +59,8 @@ fn single_rows_give_the_bits_of_the_batch_also_after_a_round_trip() {
         let restored = Model::from_bytes(&model.to_bytes()).unwrap();
         for (row, expected) in batch.iter().enumerate() {
             let object = object(&model, &prepared.dataset, row);
-            let single = model.predict_row(&model.instance(&object).unwrap()).unwrap();
-            let again = restored.predict_row(&restored.instance(&object).unwrap()).unwrap();
+            let single = model.predict_row(&model.instance(&object, None).unwrap()).unwrap();
+            let again = restored.predict_row(&restored.instance(&object, None).unwrap()).unwrap();
             assert_eq!((&single, &again), (expected, expected), "{kind:?} {trainer:?} row {row}");
             assert_eq!(bits(&single), bits(expected));
         }
@@ -103,7 +103,8 @@ fn everything_wrong_with_an_instance_is_named_at_once() {
     object.insert("size".to_owned(), json!(1.5));
     object.insert("colour".to_owned(), json!(7));
     object.insert("shape".to_owned(), json!("round"));
-    let problems: Vec<String> = model.instance(&object).unwrap_err().iter().map(InstanceProblem::to_string).collect();
+    let problems: Vec<String> =
+        model.instance(&object, None).unwrap_err().iter().map(InstanceProblem::to_string).collect();
     assert_eq!(
         problems,
         [
@@ -120,10 +121,10 @@ fn null_is_taken_where_the_feature_may_be_missing_and_only_there() {
     let (prepared, model) = model(TargetKind::Binary, Trainer::Logistic);
     let mut object = object(&model, &prepared.dataset, 0);
     object.insert("weight".to_owned(), Json::Null);
-    assert!(model.instance(&object).is_ok());
+    assert!(model.instance(&object, None).is_ok());
     object.insert("open".to_owned(), Json::Null);
     object.insert("at".to_owned(), Json::Null);
-    let problems = model.instance(&object).unwrap_err();
+    let problems = model.instance(&object, None).unwrap_err();
     let needed = |input: &str, feature: &str| InstanceProblem {
         input: input.to_owned(),
         problem: Problem::Needed { feature: feature.to_owned() },
@@ -168,7 +169,7 @@ fn a_feature_too_large_for_a_linear_model_has_no_answer() {
     let mut object = object(&model, &prepared.dataset, 0);
     object.insert("weight".to_owned(), json!(1e308));
     object.insert("size".to_owned(), json!(9e18));
-    let answer = model.predict_row(&model.instance(&object).unwrap());
+    let answer = model.predict_row(&model.instance(&object, None).unwrap());
     assert!(matches!(answer, Ok(Prediction::Regression { value }) if value.is_finite()), "{answer:?}");
 }
 

@@ -28,7 +28,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use millrace_domain::problem::{Data, TimeFormat};
+use millrace_domain::problem::{Csv, Data, SourceTable, TimeFormat};
 
 pub use error::{Place, Problem, ReadError, Rule};
 pub use packed::Packing;
@@ -55,9 +55,18 @@ pub struct ReadOptions {
 impl ReadOptions {
     /// As a problem declares its data. Times written as ISO 8601 are recognised by themselves.
     pub fn of(data: &Data) -> Self {
-        let declared = data.event_time.clone().filter(|_| data.time_format != TimeFormat::Iso);
-        let time_columns = declared.map(|name| (name, data.time_format)).into_iter().collect();
-        let Some(csv) = &data.csv else { return Self { time_columns, ..Self::default() } };
+        Self::declared([&data.event_time, &data.known_time], data.time_format, data.csv.as_ref())
+    }
+
+    /// As a problem declares one of its tables.
+    pub fn of_table(table: &SourceTable) -> Self {
+        Self::declared([&table.event_time, &table.known_time], table.time_format, table.csv.as_ref())
+    }
+
+    fn declared(times: [&Option<String>; 2], time_format: TimeFormat, csv: Option<&Csv>) -> Self {
+        let declared = times.into_iter().flatten().filter(|_| time_format != TimeFormat::Iso);
+        let time_columns = declared.map(|name| (name.clone(), time_format)).collect();
+        let Some(csv) = csv else { return Self { time_columns, ..Self::default() } };
         Self {
             delimiter: csv.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok()),
             headless: !csv.header,

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::features::FeaturePlan;
 use crate::fixture::prepared;
+use crate::join::TableColumns;
 use crate::model::{Coefficients, Lineage, Model, Prediction, outcomes};
 use crate::{ColumnData, Dataset};
 
@@ -58,7 +59,8 @@ fn reference(kind: TargetKind) -> (FeaturePlan, Dataset) {
          throughput_rps = 9",
         kind.as_str()
     );
-    let plan = FeaturePlan::compile(&ProblemDocument::parse(&text).unwrap(), dataset.schema()).unwrap();
+    let plan =
+        FeaturePlan::compile(&ProblemDocument::parse(&text).unwrap(), dataset.schema(), &TableColumns::new()).unwrap();
     (plan, dataset)
 }
 
@@ -70,7 +72,14 @@ fn reference_model(kind: TargetKind, trainer: Trainer, settings: serde_json::Val
     let config = TrainerConfig::read(trainer, &settings).unwrap();
     let fitted = train(&plan.table(&dataset).unwrap(), &labels, &split, kind, &config, 0, &()).unwrap();
     let digest = Digest::of("");
-    let lineage = Lineage { dataset: digest, problem: digest, features: digest, trainer: config, seed: 0 };
+    let lineage = Lineage {
+        dataset: digest,
+        tables: Default::default(),
+        problem: digest,
+        features: digest,
+        trainer: config,
+        seed: 0,
+    };
     (Model::new(&plan, fitted, lineage), dataset)
 }
 

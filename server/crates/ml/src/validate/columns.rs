@@ -77,7 +77,7 @@ pub(super) fn check_entity(dataset: &Dataset, problem: &ProblemDocument) -> Opti
     Some(complete(dataset, cells, Check::warning("entity_missing").of(name), "an entity"))
 }
 
-fn complete(dataset: &Dataset, cells: &Cells, check: Check<'_>, what: &str) -> Finding {
+pub(super) fn complete(dataset: &Dataset, cells: &Cells, check: Check<'_>, what: &str) -> Finding {
     let mut missing = Offenders::default();
     if cells.missing() > 0 {
         for row in (0..cells.len()).filter(|row| cells.is_missing(*row)) {

@@ -1,14 +1,15 @@
 //! Drift against the version before, by the distance and the limit of the document.
 
+use std::collections::BTreeSet;
+
 use millrace_domain::drift::{ColumnDrift, DriftTable};
 use millrace_domain::problem::{DriftMetric, ProblemDocument};
 use millrace_domain::schema::{Finding, Severity};
 
 use super::finding::Check;
-use super::schema::used;
 use crate::wording::counted;
 
-pub(super) fn check(table: &DriftTable, problem: &ProblemDocument) -> Vec<Finding> {
+pub(super) fn check(table: &DriftTable, problem: &ProblemDocument, used: &BTreeSet<String>) -> Vec<Finding> {
     let rule = &problem.monitoring;
     let (limit, metric) = (rule.drift.threshold, rule.drift.metric);
     let rows = table.reference_rows.min(table.current_rows);
@@ -17,7 +18,6 @@ pub(super) fn check(table: &DriftTable, problem: &ProblemDocument) -> Vec<Findin
         let observed = format!("{} on one side; a verdict takes {}", counted(rows, "row"), rule.min_rows);
         return vec![Check::warning("drift").skipped(expected, observed)];
     }
-    let used = used(problem);
     let severity = |column: &str| if used.contains(column) { Severity::Warning } else { Severity::Info };
     table
         .columns

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::quality::FixedState;
 use millrace_domain::expr::Bound;
-use millrace_domain::problem::{Feature, FeatureType, ProblemDocument};
+use millrace_domain::problem::{Feature, FeatureType};
 use millrace_domain::schema::{Finding, Value, ValueType};
 use rayon::prelude::*;
 
@@ -24,9 +24,14 @@ const MOST_SUMMED: usize = 200;
 /// A category of so many rows or more, all different, is an identifier.
 const FEWEST_UNIQUE: u64 = 30;
 
-pub(super) fn check(dataset: &Dataset, problem: &ProblemDocument, labels: Option<&Labels>) -> Vec<Finding> {
+pub(super) fn check<'p>(
+    dataset: &Dataset,
+    features: impl Iterator<Item = &'p Feature>,
+    labels: Option<&Labels>,
+) -> Vec<Finding> {
+    let features: Vec<&Feature> = features.collect();
     let checked: Vec<(Vec<Finding>, Option<FirstValues<'_>>)> =
-        problem.features.par_iter().filter_map(|feature| check_feature(dataset, feature, labels)).collect();
+        features.par_iter().filter_map(|feature| check_feature(dataset, feature, labels)).collect();
     let (mut findings, first): (Vec<Vec<Finding>>, Vec<Option<FirstValues<'_>>>) = checked.into_iter().unzip();
     let numbers: Vec<FirstValues<'_>> = first.into_iter().flatten().take(MOST_SUMMED).collect();
     if let Some(labels) = labels.filter(|labels| labels.ordered) {

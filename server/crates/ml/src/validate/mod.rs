@@ -14,6 +14,7 @@ mod leak;
 mod rows;
 mod rules;
 mod schema;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use millrace_domain::schema::{CheckOutcome, Finding, Profile, Severity, Validati
 use crate::dataset::Dataset;
 use crate::drift::compare;
 use finding::Offenders;
+pub use table::validate_table;
 
 /// What is known besides the rows themselves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,15 +51,17 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
     let before = known.previous.map(|previous| previous.profile);
     let mut findings = rows::check_count(dataset, before);
     findings.extend(schema::check_columns(dataset, problem));
+    let used = schema::used(problem);
     if let Some(before) = before {
-        findings.extend(schema::check_change(dataset, problem, before));
+        findings.extend(schema::check_change(dataset, &used, before));
     }
     let drift = known.previous.map(|previous| compare(previous.dataset, dataset, previous.version));
-    findings.extend(drift.iter().flat_map(|table| drift::check(table, problem)));
+    findings.extend(drift.iter().flat_map(|table| drift::check(table, problem, &used)));
     findings.extend(rules::check(dataset, profile, &problem.checks));
     let (labels, found) = labels::check(dataset, problem);
     findings.extend(found);
-    findings.extend(features::check(dataset, problem, labels.as_ref()));
+    let own = problem.features.iter().filter(|feature| !problem.reads_joined(&feature.expression));
+    findings.extend(features::check(dataset, own, labels.as_ref()));
     findings.extend(columns::check_event_time(dataset, problem));
     findings.extend(columns::check_future(dataset, problem, known.loaded_at));
     findings.extend(columns::check_freshness(dataset, problem, known.loaded_at));
@@ -68,6 +72,16 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
     // Stable: within a rank, findings stay in the order of the checks and of the document.
     findings.sort_by_key(rank);
     ValidationReport { findings, drift }
+}
+
+/// Checks the features that read what was joined, on the rows with what was joined to them.
+pub fn validate_joined(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Finding> {
+    let joined = || problem.features.iter().filter(|feature| problem.reads_joined(&feature.expression));
+    let (labels, _) = labels::check(dataset, problem);
+    let mut findings: Vec<Finding> = joined().map(|feature| schema::fits(dataset, feature)).collect();
+    findings.extend(features::check(dataset, joined(), labels.as_ref()));
+    findings.sort_by_key(rank);
+    findings
 }
 
 /// Failures first, the gravest of them on top; then what could not be checked; then what holds.

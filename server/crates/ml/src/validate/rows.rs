@@ -15,10 +15,15 @@ const FEWEST_ROWS: u64 = 30;
 const BLOCK: usize = 16 * 1024;
 
 pub(super) fn check_count(dataset: &Dataset, previous: Option<&Profile>) -> Vec<Finding> {
+    check_change_of_count(dataset, previous, FEWEST_ROWS)
+}
+
+/// There are at least `fewest` rows, and about as many as before.
+pub(super) fn check_change_of_count(dataset: &Dataset, previous: Option<&Profile>, fewest: u64) -> Vec<Finding> {
     let rows = dataset.rows() as u64;
     let enough = Check::critical("row_count");
-    let expected = format!("at least {FEWEST_ROWS} rows");
-    let mut findings = vec![enough.decided(rows >= FEWEST_ROWS, Offenders::default(), expected, counted(rows, "row"))];
+    let expected = format!("at least {}", counted(fewest, "row"));
+    let mut findings = vec![enough.decided(rows >= fewest, Offenders::default(), expected, counted(rows, "row"))];
     if let Some(previous) = previous {
         let before = previous.rows;
         let similar = rows.saturating_mul(2) >= before && rows <= before.saturating_mul(2);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use millrace_domain::expr::{BindError, Expression};
-use millrace_domain::problem::{Definition, FeatureType, ProblemDocument};
+use millrace_domain::problem::{Definition, Feature, FeatureType, ProblemDocument};
 use millrace_domain::schema::{Column, Finding, Profile, Severity, ValueType};
 
 use super::finding::Check;
@@ -18,7 +18,10 @@ pub(super) fn used(problem: &ProblemDocument) -> BTreeSet<String> {
     names.extend(expressions.flat_map(|expression| expression.columns()).map(str::to_owned));
     names.extend(problem.data.entity.clone());
     names.extend(problem.data.event_time.clone());
+    names.extend(problem.data.known_time.clone());
+    names.extend(problem.join_columns().into_iter().map(str::to_owned));
     names.extend(problem.slices.iter().map(|slice| slice.by.clone()).filter(|by| !is_feature(problem, by)));
+    names.retain(|name| !problem.is_joined(name));
     names
 }
 
@@ -29,31 +32,51 @@ fn is_feature(problem: &ProblemDocument, name: &str) -> bool {
 /// Every column that the problem reads exists, and every expression fits the types of its columns.
 pub(super) fn check_columns(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let plain = [("the entity", problem.data.entity.as_ref()), ("the event time", problem.data.event_time.as_ref())];
+    let data = &problem.data;
+    let plain = [
+        ("the entity of the problem", data.entity.as_ref()),
+        ("the event time of the problem", data.event_time.as_ref()),
+        ("the known time of the problem", data.known_time.as_ref()),
+    ];
     for (role, name) in plain {
         findings.extend(name.map(|name| exists(dataset, name, role)));
     }
-    for slice in problem.slices.iter().filter(|slice| !is_feature(problem, &slice.by)) {
-        findings.push(exists(dataset, &slice.by, "a slice"));
+    for slice in problem.slices.iter().filter(|slice| !is_feature(problem, &slice.by) && !problem.is_joined(&slice.by))
+    {
+        findings.push(exists(dataset, &slice.by, "a slice of the problem"));
+    }
+    for name in problem.join_columns() {
+        findings.push(exists(dataset, name, "read by joins"));
     }
     findings.push(target(dataset, problem));
     for feature in &problem.features {
-        let wanted = match feature.feature_type {
-            FeatureType::Number => "a number or a truth value",
-            FeatureType::Category => "a text, a number or a truth value",
-        };
-        let fits = |found: ValueType| match feature.feature_type {
-            FeatureType::Number => matches!(found, ValueType::Number | ValueType::Boolean),
-            FeatureType::Category => found != ValueType::Time,
-        };
-        findings.push(computes(dataset, &feature.name, &feature.expression, wanted, fits));
+        if problem.reads_joined(&feature.expression) {
+            let expected = format!("{} can be computed", feature.expression.text());
+            let check = Check::critical("expression").of(&feature.name);
+            findings.push(check.skipped(expected, "it reads what a run joins, and is checked there"));
+        } else {
+            findings.push(fits(dataset, feature));
+        }
     }
     findings
 }
 
-fn exists(dataset: &Dataset, name: &str, role: &str) -> Finding {
+/// The feature's expression fits the columns and gives something of its type.
+pub(super) fn fits(dataset: &Dataset, feature: &Feature) -> Finding {
+    let wanted = match feature.feature_type {
+        FeatureType::Number => "a number or a truth value",
+        FeatureType::Category => "a text, a number or a truth value",
+    };
+    let fits = |found: ValueType| match feature.feature_type {
+        FeatureType::Number => matches!(found, ValueType::Number | ValueType::Boolean),
+        FeatureType::Category => found != ValueType::Time,
+    };
+    computes(dataset, &feature.name, &feature.expression, wanted, fits)
+}
+
+pub(super) fn exists(dataset: &Dataset, name: &str, role: &str) -> Finding {
     let check = Check::critical("column_present").of(name);
-    let expected = format!("a column {name:?}, which is {role} of the problem");
+    let expected = format!("a column {name:?}, which is {role}");
     match Expression::column(name).bind(dataset.schema()) {
         Ok(_) => check.passed(expected, "it is there"),
         Err(error) => check.failed(expected, unbound(&error, dataset)),
@@ -117,8 +140,7 @@ fn unbound(error: &BindError, dataset: &Dataset) -> String {
 }
 
 /// What is different from the version before: a removed or retyped column stops the pipeline if the problem reads it.
-pub(super) fn check_change(dataset: &Dataset, problem: &ProblemDocument, previous: &Profile) -> Vec<Finding> {
-    let used = used(problem);
+pub(super) fn check_change(dataset: &Dataset, used: &BTreeSet<String>, previous: &Profile) -> Vec<Finding> {
     let severity = |name: &str| if used.contains(name) { Severity::Critical } else { Severity::Warning };
     let mut findings = Vec::new();
     for before in previous.columns.iter().map(|column| &column.column) {
@@ -126,7 +148,7 @@ pub(super) fn check_change(dataset: &Dataset, problem: &ProblemDocument, previou
         let of = |name| Check { name, column: Some(&before.name), severity: severity(&before.name) };
         match now {
             None => findings
-                .push(of("column_removed").failed("every column of the previous version", removed(before, &used))),
+                .push(of("column_removed").failed("every column of the previous version", removed(before, used))),
             Some(now) if now.column_type != before.column_type => findings.push(of("column_type_changed").failed(
                 format!("type {}, as in the previous version", before.column_type),
                 format!("type {}", now.column_type),

@@ -12,7 +12,7 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 use object_store::path::Path;
-use object_store::{ClientOptions, Error, ObjectStoreExt};
+use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt};
 
 use crate::{Result, StorageError};
 
@@ -20,13 +20,13 @@ use crate::{Result, StorageError};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     store: AmazonS3,
     prefix: String,
 }
 
 impl Bucket {
-    pub(super) fn open(url: &str, settings: &[(String, String)]) -> Result<Self> {
+    pub(crate) fn open(url: &str, settings: &[(String, String)]) -> Result<Self> {
         let (bucket, prefix) = parts(url).ok_or_else(|| {
             refused(format!("{url:?} is not the address of a bucket; it reads s3://bucket or s3://bucket/prefix"))
         })?;
@@ -55,6 +55,39 @@ impl Bucket {
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed(error)),
         }
+    }
+}
+
+/// An object's bytes and tag.
+pub(crate) type Object = (Bytes, Option<String>);
+
+impl Bucket {
+    fn below(&self, path: &str) -> Path {
+        Path::from(format!("{}/{path}", self.prefix))
+    }
+
+    /// The names of the objects in a folder below the prefix.
+    pub(crate) async fn names(&self, folder: &str) -> Result<Vec<String>> {
+        let listed = self.store.list_with_delimiter(Some(&self.below(folder))).await.map_err(failed)?;
+        Ok(listed.objects.iter().filter_map(|object| object.location.filename().map(str::to_owned)).collect())
+    }
+
+    /// An object with its tag; none when there is none, and nothing inside when its tag is the known one.
+    pub(crate) async fn object(&self, path: &str, known: Option<&str>, most: u64) -> Result<Option<Option<Object>>> {
+        let about = match self.store.head(&self.below(path)).await {
+            Ok(about) => about,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let tag = about.e_tag.map(|tag| format!("etag {tag}"));
+        if tag.is_some() && tag.as_deref() == known {
+            return Ok(Some(None));
+        }
+        if about.size > most {
+            return Err(refused(format!("the object {path} is larger than 2 GiB")));
+        }
+        let content = self.store.get(&self.below(path)).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        Ok(Some(Some((content, tag))))
     }
 }
 

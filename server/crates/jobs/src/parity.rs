@@ -1,0 +1,222 @@
+//! The parity auditor: goes through the newest answers of every live version and computes them again as training does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_domain::ids::{DatasetVersionId, ModelVersionId, ProblemId};
+use millrace_ml::Dataset;
+use millrace_ml::join::Sources;
+use millrace_ml::model::Model;
+use millrace_ml::parity::{Recomputed, Request, recompute};
+use millrace_services::Services;
+use millrace_storage::deployment::{self, Deployment};
+use millrace_storage::parity::{self, ParityAudit};
+use millrace_storage::prediction::{self, Answered, Logged, Stretch};
+use millrace_storage::{dataset, model};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+/// How often every live version is looked at.
+const EVERY: Duration = Duration::from_secs(10);
+/// Answers that are computed again at one look.
+const SAMPLE: i64 = 100;
+/// Requests that are read at once.
+const PAGE: i64 = 5_000;
+/// Differences that are kept of one look.
+const MOST_EXAMPLES: usize = 5;
+
+/// Why a look came to nothing.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The auditor.
+pub struct ParityAuditor {
+    services: Services,
+    /// The frames that were read last, so that a table is not read again for every look.
+    frames: BTreeMap<DatasetVersionId, Arc<Dataset>>,
+}
+
+impl ParityAuditor {
+    /// An auditor over these services.
+    pub const fn new(services: Services) -> Self {
+        Self { services, frames: BTreeMap::new() }
+    }
+
+    /// Looks until told to stop.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = shutdown.cancelled() => return,
+            }
+            let live = match deployment::list(self.services.db().pool()).await {
+                Ok(live) => live,
+                Err(error) => {
+                    tracing::warn!(%error, "live versions could not be looked up for the parity audit");
+                    continue;
+                }
+            };
+            let mut read = Vec::new();
+            for deployment in live {
+                let Some(version) = deployment.champion else { continue };
+                if let Err(error) = self.look(&deployment, version, &mut read).await {
+                    tracing::warn!(slug = deployment.slug, %error, "answers could not be computed again");
+                }
+            }
+            self.frames.retain(|version, _| read.contains(version));
+        }
+    }
+
+    /// Computes the newest answers since the last look again.
+    async fn look(
+        &mut self,
+        deployment: &Deployment,
+        version: ModelVersionId,
+        read: &mut Vec<DatasetVersionId>,
+    ) -> Result<(), Failure> {
+        let pool = self.services.db().pool().clone();
+        let before = prediction::complete_before(&pool).await?;
+        let from = parity::last(&pool, version).await?.map_or_else(|| "0".to_owned(), |last| last.until_tx);
+        let answers = prediction::newest_answers(&pool, version, &from, &before, SAMPLE).await?;
+        let Some(newest) = answers.first() else { return Ok(()) };
+        // Answers that were joined to the same state are computed together; the others wait for their turn to be newest.
+        let state = as_of(newest);
+        let answers: Vec<Answered> = answers.into_iter().filter(|answer| as_of(answer) == state).collect();
+        let stored = model::find(&pool, version).await?;
+        let stored = stored.ok_or("the live version is not there")?;
+        let model = Model::from_bytes(&self.services.artifacts().get(&stored.artifact).await?)?;
+        let sources = self.sources(&state, read).await?;
+        let earlier = match (&sources.own, state.get("seen").and_then(Value::as_str)) {
+            (Some(_), Some(seen)) => self.earlier(deployment.problem, seen).await?,
+            _ => Vec::new(),
+        };
+        let differences = tokio::task::spawn_blocking(move || compare(&model, &sources, &earlier, &answers)).await??;
+        let found = ParityAudit {
+            checked_at: self.services.surroundings().now(),
+            compared: i32::try_from(differences.0).unwrap_or(i32::MAX),
+            differing: i32::try_from(differences.1.len()).unwrap_or(i32::MAX),
+            examples: json!(differences.1.iter().take(MOST_EXAMPLES).collect::<Vec<_>>()),
+            until_tx: before,
+        };
+        if found.differing > 0 {
+            tracing::error!(slug = deployment.slug, differing = found.differing, "answers differ from training's");
+        }
+        metrics::counter!("millrace_parity_compared_total").increment(differences.0 as u64);
+        metrics::counter!("millrace_parity_differing_total").increment(differences.1.len() as u64);
+        self.services.record_parity(&deployment.slug, version, &found).await?;
+        Ok(())
+    }
+
+    /// The loads that answers were joined to.
+    async fn sources(&mut self, state: &Value, read: &mut Vec<DatasetVersionId>) -> Result<Sources, Failure> {
+        let mut sources = Sources::default();
+        let loads = &state["loads"];
+        let id = |load: &Value| load["id"].as_i64().map(DatasetVersionId);
+        if let Some(own) = id(&loads["own"]) {
+            sources.own = Some(self.frame(own, read).await?);
+        }
+        for (name, load) in loads["tables"].as_object().into_iter().flatten() {
+            let Some(version) = id(load) else { continue };
+            sources.tables.insert(name.clone(), self.frame(version, read).await?);
+        }
+        Ok(sources)
+    }
+
+    async fn frame(&mut self, id: DatasetVersionId, read: &mut Vec<DatasetVersionId>) -> Result<Arc<Dataset>, Failure> {
+        read.push(id);
+        if let Some(frame) = self.frames.get(&id) {
+            return Ok(Arc::clone(frame));
+        }
+        let version = dataset::find_version(self.services.db().pool(), id).await?;
+        let frame = version.and_then(|version| version.frame);
+        let frame = frame.ok_or_else(|| format!("the load {id} is not there"))?;
+        let content = self.services.artifacts().get(&frame).await?;
+        let dataset = tokio::task::spawn_blocking(move || Dataset::from_parquet(&content)).await??;
+        let dataset = Arc::new(dataset);
+        self.frames.insert(id, Arc::clone(&dataset));
+        Ok(dataset)
+    }
+
+    /// The requests of the log that could be seen.
+    async fn earlier(&self, problem: ProblemId, seen: &str) -> Result<Vec<Logged>, Failure> {
+        let mut all: Vec<Logged> = Vec::new();
+        loop {
+            let after = all.last().map(|logged| logged.place.clone());
+            let stretch = Stretch { problem, after: after.as_ref(), before: seen, later_than: None, limit: PAGE };
+            let page = prediction::stretch(self.services.db().pool(), &stretch).await?;
+            let is_last = (page.len() as i64) < PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// As of what an answer was joined.
+fn as_of(answer: &Answered) -> Value {
+    let joined = answer.joined.as_ref();
+    joined.map_or(Value::Null, |joined| json!({ "loads": joined["loads"], "seen": joined["seen"] }))
+}
+
+/// How many answers were computed again, and what differed.
+fn compare(
+    model: &Model,
+    sources: &Sources,
+    earlier: &[Logged],
+    answers: &[Answered],
+) -> Result<(usize, Vec<Value>), Failure> {
+    let none = Map::new();
+    let before: Vec<Request<'_>> = earlier
+        .iter()
+        .map(|logged| Request {
+            object: logged.inputs.as_object().unwrap_or(&none),
+            time: logged.time.timestamp_micros(),
+        })
+        .collect();
+    let asked: Vec<Request<'_>> = answers
+        .iter()
+        .map(|answer| Request {
+            object: answer.inputs.as_object().unwrap_or(&none),
+            time: answer.time.timestamp_micros(),
+        })
+        .collect();
+    let again = recompute(model, sources, &before, &asked)?;
+    let differing = answers.iter().zip(&again).filter_map(|(answer, again)| difference(model, answer, again)).collect();
+    Ok((answers.len(), differing))
+}
+
+/// What differs between an answer as it was given and as it is computed again.
+fn difference(model: &Model, answer: &Answered, again: &Recomputed) -> Option<Value> {
+    let cells = answer.joined.as_ref().map_or(Value::Null, |joined| joined["cells"].clone());
+    let names = model.features().joined().iter().map(|column| column.name.as_str());
+    let served = cells.as_array().cloned().unwrap_or_default();
+    let recomputed = again.joined.iter().map(millrace_domain::schema::Value::to_json);
+    let joined: Vec<Value> = names
+        .zip(served.into_iter().chain(std::iter::repeat(Value::Null)))
+        .zip(recomputed)
+        .filter(|((_, served), recomputed)| !is_same(served, recomputed))
+        .map(|((name, served), recomputed)| json!({ "what": name, "served": served, "recomputed": recomputed }))
+        .collect();
+    let output = again.prediction.to_json(model.classes());
+    let mut all = joined;
+    if !is_same(&answer.output, &output) {
+        all.push(json!({ "what": "answer", "served": answer.output, "recomputed": output }));
+    }
+    (!all.is_empty()).then(|| json!({ "prediction": answer.place.id, "differences": all }))
+}
+
+/// Whether two JSON values are equal, numbers by their bits: a database may write a whole number without its point.
+fn is_same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(a), Value::Number(b)) => match (a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b)) => a.to_bits() == b.to_bits(),
+            _ => a == b,
+        },
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_same(a, b)))
+        }
+        _ => left == right,
+    }
+}

@@ -1,0 +1,88 @@
+//! Following what feeds datasets: looks at the sources of signed-off documents when they are due, and loads what has changed.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use millrace_domain::Digest;
+use millrace_domain::problem::Source;
+use millrace_services::Services;
+use millrace_storage::problem::{self, ProblemVersion};
+use millrace_storage::source::{self, Found, Places};
+use tokio_util::sync::CancellationToken;
+
+/// How often it is seen what is due.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Whoever follows sources.
+pub struct Sources {
+    services: Services,
+    places: Places,
+}
+
+impl Sources {
+    /// Follows the sources that read from `places`.
+    pub const fn new(services: Services, places: Places) -> Self {
+        Self { services, places }
+    }
+
+    /// Follows until told to stop.
+    pub async fn run(self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = shutdown.cancelled() => return,
+            }
+            let now = self.services.surroundings().now();
+            let versions = match problem::with_sources(self.services.db().pool(), now).await {
+                Ok(versions) => versions,
+                Err(error) => {
+                    tracing::warn!(%error, "sources could not be looked up");
+                    continue;
+                }
+            };
+            for version in &versions {
+                for from in &version.document.sources {
+                    if let Err(error) = self.look(version, from).await {
+                        tracing::warn!(problem = version.slug, dataset = from.dataset, %error, "a source could not be followed");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at a source if it is due, and loads what is new.
+    async fn look(
+        &self,
+        version: &ProblemVersion,
+        from: &Source,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let pool = self.services.db().pool();
+        let now = self.services.surroundings().now();
+        let every = TimeDelta::seconds(i64::try_from(from.every.seconds()).unwrap_or(i64::MAX / 2_000));
+        // A new document may check the same rows otherwise: they are taken in anew.
+        let terms = Digest::of_canonical(&serde_json::json!([from, version.digest]));
+        let claimed = source::claim(pool, version.problem, &from.dataset, &terms, now, now + every).await?;
+        let Some(due) = claimed else { return Ok(()) };
+        match self.places.look(&from.connection, &from.read, due.fingerprint.as_deref(), now).await {
+            Ok(Found::Nothing) => {
+                let now = self.services.surroundings().now();
+                source::looked(pool, version.problem, &from.dataset, now, Ok(None)).await?;
+            }
+            Ok(Found::Content { file_name, content, fingerprint }) => {
+                let loaded = self.services.load_from_source(version, from, &file_name, content, &fingerprint).await?;
+                tracing::info!(
+                    problem = version.slug,
+                    dataset = from.dataset,
+                    version = loaded.number,
+                    "loaded from a source"
+                );
+            }
+            Err(error) => {
+                tracing::warn!(problem = version.slug, dataset = from.dataset, %error, "a source could not be read");
+                let now = self.services.surroundings().now();
+                source::looked(pool, version.problem, &from.dataset, now, Err(&error.to_string())).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! Rows joined to tables and to their own past, from the document to the prediction.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
+use millrace_domain::policy::{Role, Scope};
+use millrace_test_support::{Person, TestApp};
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
+
+fn document() -> Value {
+    json!({
+        "slug": "orders", "title": "Will the order come back", "decision": "whom to call",
+        "target": { "name": "returned", "kind": "binary", "column": "returned" },
+        "data": { "event_time": "at", "split": { "kind": "time", "validation": 0.2, "test": 0.2 } },
+        "tables": [{ "name": "shops", "key": "shop", "event_time": "since", "known_time": "entered" }],
+        "lookups": [{ "table": "shops", "name": "shop_now" }],
+        "aggregates": [
+            { "name": "orders_1d", "over": "customer", "function": "count", "window": "1d" },
+            { "name": "spent_1d", "over": "customer", "function": "sum", "of": "amount", "window": "1d" },
+        ],
+        "features": [
+            { "name": "size", "expression": "shop_now.size", "nullable": true },
+            { "name": "spent", "expression": "ln(1 + spent_1d)" },
+        ],
+        "success": { "metric": "roc_auc", "at_least": 0.6 },
+    })
+}
+
+/// Orders a quarter of an hour apart; whoever ordered a lot on the day, at a large shop, sends back.
+fn orders() -> Vec<u8> {
+    let mut text = "customer,shop,amount,at,returned\n".to_owned();
+    for row in 0..800i64 {
+        let (customer, shop) = ((row * row) % 13, (row * 7) % 5);
+        let amount = (row * 31) % 97;
+        let returned = customer < 5 && shop > 1 || (row * 11) % 17 == 0;
+        let (day, hour, minute) = (1 + row / 96, (row / 4) % 24, (row % 4) * 15);
+        text += &format!("c{customer},{shop},{amount}.5,2026-03-{day:02}T{hour:02}:{minute:02}:00Z,{returned}\n");
+    }
+    text.into_bytes()
+}
+
+fn shops() -> Vec<u8> {
+    let rows = (0..5).map(|shop| format!("{shop},{},2026-01-01T00:00:00Z,2026-01-02T00:00:00Z\n", shop * 100));
+    format!("shop,size,since,entered\n{}", rows.collect::<String>()).into_bytes()
+}
+
+async fn people() -> (TestApp, Person, Person) {
+    let app = TestApp::start(BINARY).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    app.sign_off(&engineer, &stakeholder, &document()).await;
+    (app, engineer, stakeholder)
+}
+
+/// The service, who works on it, and a client that asks for predictions.
+async fn live() -> (TestApp, Person, Person) {
+    let (app, engineer, stakeholder) = people().await;
+    app.load_named(&engineer, "orders", "shops", "shops.csv", shops()).await;
+    app.load(&engineer, "orders", "orders.csv", orders()).await;
+    let run = app.run(&engineer, "orders", json!({ "seed": 1 })).await;
+    assert_eq!(run.body["state"], "succeeded", "{}", run.body);
+    let version = engineer.get("/api/v1/models/orders/versions/1").await.done();
+    let digest = version["digest"].as_str().unwrap();
+    stakeholder.decide("/api/v1/models/orders/versions/1", "approve", digest).await.done();
+    engineer.post("/api/v1/deployments/orders/rollouts", json!({ "version": 1 })).await.done();
+    let client = app.token(&engineer, &[Scope::Predict]).await.unwrap();
+    (app, engineer, client)
+}
+
+async fn ask(client: &Person, instance: Value) -> Value {
+    for _ in 0..100 {
+        let answer = client.post("/v1/models/orders:predict", json!({ "instances": [instance] })).await;
+        if answer.status != 404 {
+            return answer.done()["predictions"][0].clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("no model is live");
+}
+
+/// What the answer was joined to, from the log.
+async fn joined(app: &TestApp, prediction: &Value, cell: usize) -> i64 {
+    let id = prediction["id"].as_str().unwrap();
+    for _ in 0..50 {
+        let query = format!("select count(*) from prediction where id = '{id}'");
+        if app.count(&query).await == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    app.count(&format!("select (joined->'cells'->>{cell})::double precision::bigint from prediction where id = '{id}'"))
+        .await
+}
+
+#[tokio::test]
+async fn a_run_waits_for_the_tables_that_its_document_names() {
+    let (app, engineer, _) = people().await;
+    app.load(&engineer, "orders", "orders.csv", orders()).await;
+    let refused = engineer.post("/api/v1/problems/orders/runs", json!({})).await;
+    assert_eq!((refused.status, refused.code()), (409, "no_valid_table"));
+    assert!(refused.detail().contains("\"shops\""), "{}", refused.detail());
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_table_is_checked_by_its_own_rules() {
+    let (app, engineer, _) = people().await;
+    let without = b"shop,since,entered\n1,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z\n".to_vec();
+    let rejected = app.load_named(&engineer, "orders", "shops", "shops.csv", without).await;
+    assert_eq!(rejected["summary"]["state"], "rejected");
+    let findings = rejected["report"]["findings"].as_array().unwrap();
+    let missing = findings.iter().find(|finding| finding["column"] == "size").unwrap();
+    assert_eq!((&missing["check"], &missing["outcome"]), (&json!("column_present"), &json!("failed")));
+    assert!(!findings.iter().any(|finding| finding["check"] == "label_missing"), "a table has no labels");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_request_is_joined_as_the_training_rows_were_and_sees_the_requests_before_it() {
+    let (app, _, client) = live().await;
+    // The newest order of c1 in the data is of 2026-03-09; two days later nothing of it is in the window.
+    let at = |minute: u32| format!("2026-03-12T10:{minute:02}:00Z");
+    let order = |minute: u32| json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": at(minute) });
+    let first = ask(&client, order(0)).await;
+    assert_eq!(joined(&app, &first, 0).await, 0, "no order within a day");
+    assert_eq!(joined(&app, &first, 2).await, 300, "the shop's size");
+    // The log is followed twice a second.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let second = ask(&client, order(5)).await;
+    assert_eq!(joined(&app, &second, 0).await, 1, "the order before");
+    assert_eq!(joined(&app, &second, 1).await, 7, "what was spent, 7.25, rounded");
+    let other = ask(&client, json!({ "customer": "c2", "shop": 9, "at": at(6) })).await;
+    assert_eq!(joined(&app, &other, 0).await, 0, "somebody else's");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn what_was_remembered_is_remembered_after_a_restart() {
+    let (mut app, engineer, client) = live().await;
+    let order = |minute: u32| json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": format!("2026-03-12T10:{minute:02}:00Z") });
+    let first = ask(&client, order(0)).await;
+    assert_eq!(joined(&app, &first, 0).await, 0);
+    app.restart(&[]).await.unwrap();
+    let client = app.token(&engineer, &[Scope::Predict]).await.unwrap();
+    let second = ask(&client, order(5)).await;
+    assert_eq!(joined(&app, &second, 0).await, 1);
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_newer_table_is_joined_to_without_a_restart() {
+    let (app, engineer, client) = live().await;
+    let order = json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": "2026-03-12T10:00:00Z" });
+    let before = ask(&client, order.clone()).await;
+    assert_eq!(joined(&app, &before, 2).await, 300);
+    let newer = String::from_utf8(shops()).unwrap() + "3,777,2026-03-01T00:00:00Z,2026-03-02T00:00:00Z\n";
+    app.load_named(&engineer, "orders", "shops", "shops.csv", newer.into_bytes()).await;
+    let mut size = 0;
+    for _ in 0..40 {
+        let answer = ask(&client, order.clone()).await;
+        size = joined(&app, &answer, 2).await;
+        if size == 777 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+    assert_eq!(size, 777);
+    app.remove().await;
+}
+
+/// The deployment once answers were computed again.
+async fn audited(app: &TestApp, engineer: &Person, until: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..150 {
+        let seen = engineer.get("/api/v1/deployments/orders").await.done();
+        if until(&seen["parity"]) {
+            return seen;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("no answer was computed again; the server said: {}", app.said());
+}
+
+#[tokio::test]
+async fn answers_computed_again_come_to_the_same_bits() {
+    let (app, engineer, client) = live().await;
+    for minute in 0..20 {
+        let order = json!({ "customer": format!("c{}", minute % 3), "shop": minute % 6, "amount": f64::from(minute) * 0.1 + 0.1,
+            "at": format!("2026-03-12T10:{minute:02}:00Z") });
+        ask(&client, order).await;
+        if minute % 7 == 0 {
+            // So that later answers see earlier requests.
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        }
+    }
+    let seen = audited(&app, &engineer, |parity| parity["compared"].as_i64() > Some(0)).await;
+    assert_eq!(seen["parity"]["differing"], 0, "{seen}");
+    assert_eq!(seen["joined"][1]["table"], "shops");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_difference_of_one_ulp_is_told_and_the_version_is_not_put_live_again() {
+    let (app, engineer, client) = live().await;
+    let on_call = app.person("oncall", &[Role::OnCall]).await.unwrap();
+    // Every answer is logged with its score one unit in the last place off, as a path that rounds otherwise would.
+    app.sql(
+        "create function off() returns trigger language plpgsql as $$ begin
+             new.output = jsonb_set(new.output, '{score}', to_jsonb((new.output->>'score')::double precision * (1 + 2.3e-16)));
+             return new; end $$",
+    )
+    .await;
+    app.sql("create trigger off before insert on prediction for each row execute function off()").await;
+    ask(&client, json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": "2026-03-12T10:00:00Z" })).await;
+    let seen = audited(&app, &engineer, |parity| parity["differing"].as_i64() > Some(0)).await;
+    assert_eq!(seen["parity"]["examples"][0]["what"], "answer");
+    let letter = app.letter(&on_call.email, "parity_broken").await;
+    assert!(letter.text.contains("/deployments/orders"), "{}", letter.text);
+    let (_, page) = engineer.page("/deployments/orders").await;
+    assert!(page.contains("What differed"), "{page}");
+    on_call.post("/api/v1/deployments/orders/rollback", json!({ "reason": "answers differ" })).await.done();
+    let refused = engineer.post("/api/v1/deployments/orders/rollouts", json!({ "version": 1 })).await;
+    assert_eq!((refused.status, refused.code()), (409, "parity_broken"));
+    app.remove().await;
+}
