@@ -96,7 +96,7 @@ enum Command {
         #[command(flatten)]
         storage: Storage,
     },
-    /// Turns a Great Expectations suite into `[[checks]]` of a problem document; what has no counterpart is listed.
+    /// Turns a Great Expectations suite, or a schema of TensorFlow Data Validation, into `[[checks]]` of a problem document; what has no counterpart is listed.
     ImportChecks {
         /// The suite, JSON.
         #[arg(short, long)]

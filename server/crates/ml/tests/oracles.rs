@@ -8,7 +8,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use millrace_domain::drift::{Binning, ColumnDrift, FLOOR, distances};
-use millrace_domain::problem::{ProblemDocument, Rule, expectation_suite};
+use millrace_domain::partition::{Partition, Parts};
+use millrace_domain::problem::{ProblemDocument, Rule, data_validation_schema, expectation_suite};
 use millrace_domain::schema::{CheckOutcome, Profile, ValidationReport, Value};
 use millrace_ml::Dataset;
 use millrace_ml::drift::compare;
@@ -357,4 +358,170 @@ fn casual_and_registered_riders_are_all_riders() {
     let features = ["temp", "atemp", "hum", "windspeed", "hr", "casual", "registered"];
     let found = leaks(&hours, target, &features, "success = { metric = \"rmse\", at_most = 100 }");
     assert_eq!(found, ["f casual plus f registered is the target; are both known before it is?"]);
+}
+
+/// A number of the vectors, which write infinities as Python does.
+fn edges(partition: &Json) -> Option<(Vec<f64>, bool, bool)> {
+    let infinite = |edge: &Json| edge.as_str().is_some();
+    let all = partition["bins"].as_array()?;
+    let finite = all.iter().filter_map(Json::as_f64).collect();
+    Some((finite, all.first().is_some_and(infinite), all.last().is_some_and(infinite)))
+}
+
+/// The partition of a case; infinite edges and `tail_weights` are what `below` and `above` say here.
+fn partition_of(case: &Json) -> Option<Partition> {
+    let given = &case["partition_object"];
+    let numbers =
+        |key: &str| -> Vec<f64> { given[key].as_array().into_iter().flatten().filter_map(Json::as_f64).collect() };
+    let mut weights = numbers("weights");
+    let parts = match edges(given) {
+        None => {
+            let texts = given["values"].as_array()?.iter().map(|value| value.as_str().unwrap().to_owned());
+            Parts::Values { values: texts.collect() }
+        }
+        Some((bins, lower, upper)) => {
+            let tails = numbers("tail_weights");
+            let above = if upper { weights.pop() } else { tails.get(1).copied() };
+            let below = if lower { Some(weights.remove(0)) } else { tails.first().copied() };
+            Parts::Bins { bins, below, above }
+        }
+    };
+    let holdout = |key: &str| case[key].as_f64().unwrap_or(0.0);
+    let tail_weight_holdout = holdout("tail_weight_holdout");
+    let internal_weight_holdout = holdout("internal_weight_holdout");
+    Some(Partition { parts, weights, tail_weight_holdout, internal_weight_holdout })
+}
+
+fn close(found: &[f64], expected: &Json, what: &str) {
+    let expected: Vec<f64> = expected.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).collect();
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-9, "{what}: {found}, not {expected}");
+    }
+}
+
+#[test]
+fn the_45_divergences_of_great_expectations_come_out() {
+    let Some(bytes) = file("gx_small/kl_divergence_test_vectors.json") else { return };
+    // Python writes infinities bare, which is no JSON.
+    let text = String::from_utf8(bytes).unwrap().replace("-Infinity", "\"-inf\"").replace("Infinity", "\"inf\"");
+    let vectors: Json = serde_json::from_str(&text).unwrap();
+    let mut seen = 0;
+    for set in vectors["datasets"].as_array().unwrap() {
+        for test in set["tests"].as_array().unwrap() {
+            seen += 1;
+            let (case, out) = (&test["in"], &test["out"]);
+            let title = test["title"].as_str().unwrap();
+            if case["partition_object"].is_null() {
+                // Nothing is written down, so there is nothing to compare with: elsewhere a profiler may fill it in.
+                continue;
+            }
+            let refused = partition_of(case).map(|partition| partition.check());
+            if !out["traceback_substring"].is_null() {
+                assert!(!matches!(refused, Some(Ok(()))), "{title} is refused");
+                continue;
+            }
+            assert_eq!(refused, Some(Ok(())), "{title}");
+            let partition = partition_of(case).unwrap();
+            let column = set["data"][case["column"].as_str().unwrap()].as_array().unwrap();
+            let texts = column.iter().filter_map(Json::as_str);
+            let numbers = column.iter().filter_map(Json::as_f64);
+            let compared = match partition.parts {
+                Parts::Values { .. } => partition.compare_values(texts),
+                Parts::Bins { .. } => partition.compare_numbers(numbers),
+            };
+            let compared = compared.unwrap_or_else(|| panic!("{title} has values"));
+            if let Some(succeeds) = out["success"].as_bool() {
+                let holds = case["threshold"]
+                    .as_f64()
+                    .is_none_or(|most| compared.divergence.is_some_and(|found| found <= most));
+                assert_eq!(holds, succeeds, "{title}: {:?}", compared.divergence);
+            }
+            if let Some(observed) = out.get("observed_value") {
+                match (observed.as_f64(), compared.divergence) {
+                    (Some(expected), Some(found)) => assert!((found - expected).abs() < 1e-9, "{title}: {found}"),
+                    (None, None) => {}
+                    (expected, found) => panic!("{title}: {found:?}, not {expected:?}"),
+                }
+            }
+            for (key, found) in [("observed_partition", &compared.observed), ("expected_partition", &compared.expected)]
+            {
+                let told =
+                    out.get(key).or_else(|| out["details"].get(key)).filter(|told| told.get("tail_weights").is_some());
+                let Some(told) = told else { continue };
+                let inner = found.len() - 1;
+                close(&found[1..inner], &told["weights"], &format!("{title}, {key}"));
+                close(&[found[0], found[inner]], &told["tail_weights"], &format!("{title}, tails of {key}"));
+            }
+        }
+    }
+    assert_eq!(seen, 45);
+}
+
+/// The findings that a schema of TensorFlow Data Validation gives on data, by check.
+fn anomalies(schema: &str, data: &str) -> Option<BTreeMap<String, (u64, String)>> {
+    let schema = String::from_utf8(file(schema)?).unwrap();
+    let dataset = load(data)?;
+    let imported = data_validation_schema(&schema).unwrap();
+    let document = ProblemDocument { checks: imported.checks, ..checked() };
+    let report = validate(&dataset, &profile(&dataset, &Default::default()), &document, Known::default());
+    let declared = |name: &str| document.checks.iter().any(|check| check.name == name);
+    let broken = report.findings.into_iter().filter(|finding| {
+        declared(&finding.check) && matches!(finding.outcome, CheckOutcome::Failed | CheckOutcome::Errored)
+    });
+    Some(broken.map(|finding| (finding.check.clone(), (finding.unexpected_rows, format!("{finding:?}")))).collect())
+}
+
+/// A document of which only the checks matter.
+fn checked() -> ProblemDocument {
+    ProblemDocument::parse(
+        "slug = \"checked\"\ntitle = \"T\"\ndecision = \"D\"\ntarget = { name = \"y\", kind = \"regression\", column = \"fare\" }\n\
+         data = { split = { kind = \"random\", validation = 0.2, test = 0.2, seed = 1 } }\n\
+         success = { metric = \"rmse\", at_most = 1 }\nfeatures = [{ name = \"trip_miles\" }]",
+    )
+    .unwrap()
+}
+
+#[test]
+fn the_inferred_schema_of_tensorflow_data_validation_finds_its_own_anomalies() {
+    const GOLDEN: &str = "tfx_chicago_taxi/tfdv_golden";
+    let schema = format!("{GOLDEN}/inferred_schema.pbtxt");
+    let Some(train) = anomalies(&schema, &format!("{GOLDEN}/train.csv.gz")) else { return };
+    assert_eq!(train, BTreeMap::new());
+    let eval = anomalies(&schema, &format!("{GOLDEN}/eval.csv.gz")).unwrap();
+    let names: Vec<&str> = eval.keys().map(String::as_str).collect();
+    assert_eq!(names, ["company in its domain", "payment_type in its domain", "pickup_census_tract has values"]);
+    assert_eq!((eval["company in its domain"].0, eval["payment_type in its domain"].0), (8, 1));
+    assert!(eval["payment_type in its domain"].1.contains("Prcard"));
+}
+
+#[test]
+fn the_users_schema_of_the_taxi_example_finds_what_is_not_in_it() {
+    let Some(found) = anomalies("tfx_chicago_taxi/user_provided_schema.pbtxt", "tfx_chicago_taxi/data.csv") else {
+        return;
+    };
+    assert_eq!(found["company in its domain"].0, 14);
+    for name in ["pickup_community_area present", "pickup_latitude present", "pickup_longitude present"] {
+        assert!(found.contains_key(name), "{name}: {:?}", found.keys());
+    }
+    assert_eq!(found.len(), 4, "{:?}", found.keys());
+}
+
+#[test]
+fn the_skewed_penguins_differ_in_one_cell() {
+    let Some(skewed) = load("tfx_penguin/penguins_skewed.csv") else { return };
+    let labelled = load("tfx_penguin/penguins_labelled.csv").unwrap();
+    let document = ProblemDocument::parse(
+        "slug = \"penguins\"\ntitle = \"T\"\ndecision = \"D\"\ntarget = { name = \"y\", kind = \"multiclass\", column = \"species\" }\n\
+         data = { split = { kind = \"random\", validation = 0.2, test = 0.2, seed = 1 } }\n\
+         success = { metric = \"accuracy\", at_least = 0.9 }\n\
+         features = [{ name = \"culmen_length_mm\", min = 0, max = 1 }, { name = \"culmen_depth_mm\", min = 0, max = 1 }]",
+    )
+    .unwrap();
+    let blocking = |dataset: &Dataset| -> Vec<String> {
+        let report = validate(dataset, &profile(dataset, &Default::default()), &document, Known::default());
+        report.blocking().map(|finding| format!("{:?} {:?}", finding.column, finding.examples)).collect()
+    };
+    assert_eq!(blocking(&labelled), Vec::<String>::new());
+    assert_eq!(blocking(&skewed), ["Some(\"culmen_length_mm\") [(2, \"-1\")]"]);
 }

@@ -62,6 +62,19 @@ pub fn generate(seed: u64, rows: usize) -> String {
     csv
 }
 
+/// What the campaigns may spend a day, as CSV: set before the first ad is shown, and changed once for every other one.
+pub fn campaigns() -> String {
+    let mut csv = "campaign,since,entered,daily_budget_usd\n".to_owned();
+    for (place, (name, appeal)) in CAMPAIGNS.iter().enumerate() {
+        let budget = 200.0 + 100.0 * (appeal + 1.5).round();
+        csv += &format!("{name},2026-01-01T00:00:00Z,2025-12-20T09:00:00Z,{budget}\n");
+        if place % 2 == 0 {
+            csv += &format!("{name},2026-01-15T00:00:00Z,2026-01-14T16:30:00Z,{}\n", budget * 1.5);
+        }
+    }
+    csv
+}
+
 fn device(draw: f64) -> (&'static str, f64) {
     let mut left = draw;
     for (name, share, pull) in DEVICES {

@@ -176,17 +176,9 @@ async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> a
     signer.post(&format!("/api/v1/problems/{SLUG}/versions/1/decisions"), &decision).await?;
     stages.reached("signed off", &format!("by {}", stakeholder.name));
 
+    bring(&program, "campaigns", "campaigns.csv", ads::campaigns()).await?;
     let csv = tokio::task::spawn_blocking(|| ads::generate(20_260_105, ROWS)).await?;
-    let form = Form::new()
-        .text("problem", SLUG)
-        .text("name", "ad impressions")
-        .part("file", Part::text(csv.clone()).file_name("ads.csv"));
-    let taken = program.answer(program.request(reqwest::Method::POST, "/api/v1/datasets").multipart(form)).await?;
-    let path = format!("/api/v1/datasets/{}/versions/{}", text(&taken, "dataset"), taken["version"]);
-    let version = wait_for(&program, &path, |seen| seen["summary"]["state"] != "loading").await?;
-    if version["summary"]["state"] != "valid" {
-        bail!("the data was rejected: {}", version["failure"]);
-    }
+    let version = bring(&program, "ad impressions", "ads.csv", csv).await?;
     let checks = version["report"]["findings"].as_array().map_or(0, Vec::len);
     stages.reached("data", &format!("{ROWS} rows read and valid, {checks} checks"));
 
@@ -216,6 +208,18 @@ async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> a
     let (entries, artifacts) = (found.entries, found.artifacts);
     stages.reached("verified", &format!("{entries} audit entries, {artifacts} artifacts, all invariants hold"));
     Ok(())
+}
+
+/// Brings a file in as a dataset of the sample problem, and waits until it is valid.
+async fn bring(program: &Client, name: &'static str, file_name: &'static str, csv: String) -> anyhow::Result<Value> {
+    let form = Form::new().text("problem", SLUG).text("name", name).part("file", Part::text(csv).file_name(file_name));
+    let taken = program.answer(program.request(reqwest::Method::POST, "/api/v1/datasets").multipart(form)).await?;
+    let path = format!("/api/v1/datasets/{}/versions/{}", text(&taken, "dataset"), taken["version"]);
+    let version = wait_for(program, &path, |seen| seen["summary"]["state"] != "loading").await?;
+    if version["summary"]["state"] != "valid" {
+        bail!("{file_name} was rejected: {}", version["failure"]);
+    }
+    Ok(version)
 }
 
 /// Sends fresh rows as prediction requests, and their outcomes after them.

@@ -59,7 +59,7 @@ fn said(kind: &str) -> String {
     words.trim_start_matches("pair ").to_owned()
 }
 
-fn free_name(checks: &[DataCheck], wanted: &str) -> String {
+pub(super) fn free_name(checks: &[DataCheck], wanted: &str) -> String {
     let wanted: String = wanted.trim().chars().take(180).collect();
     let taken = |name: &str| checks.iter().any(|check| check.name == name);
     let numbered = (2..).map(|number| format!("{wanted} ({number})"));

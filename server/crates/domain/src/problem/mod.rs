@@ -7,6 +7,8 @@
 mod diff;
 #[cfg(feature = "parse")]
 mod import;
+#[cfg(feature = "parse")]
+mod import_schema;
 mod join;
 #[cfg(feature = "parse")]
 mod read;
@@ -31,6 +33,8 @@ use crate::review::Quorum;
 pub use diff::changes;
 #[cfg(feature = "parse")]
 pub use import::{Imported, expectation_suite};
+#[cfg(feature = "parse")]
+pub use import_schema::data_validation_schema;
 pub use join::{Aggregate, AggregateFunction, Lookup, SourceTable};
 pub use rule::{DataCheck, Rule, Statistic};
 pub use source::{Source, SourceRead};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::expr::Expression;
+use crate::partition::Partition;
 use crate::schema::Severity;
 
 /// A declared rule.
@@ -37,6 +38,16 @@ pub enum Rule {
     Increasing {
         /// The column.
         increasing: String,
+    },
+    /// The Kullback–Leibler divergence of a column from a distribution that was written down. Missing cells are not judged.
+    Distribution {
+        /// The column.
+        distribution: String,
+        /// The distribution.
+        #[serde(flatten)]
+        partition: Partition,
+        /// Largest divergence allowed, in nats.
+        at_most: f64,
     },
     /// A statistic lies between bounds, each held.
     Statistic {
@@ -99,6 +110,7 @@ impl Statistic {
 mod read {
     use super::{DataCheck, Rule, Statistic};
     use crate::expr::Expression;
+    use crate::partition::{Partition, Parts};
     use crate::problem::walk::Table;
     use crate::schema::Severity;
 
@@ -128,16 +140,21 @@ mod read {
     fn check(table: &Table<'_>) -> Option<DataCheck> {
         let name = table.line("name", 200);
         let severity = table.word_of("severity", &SEVERITIES, Severity::Critical);
-        let given: Vec<&'static str> =
-            ["expression", "unique", "increasing", "statistic"].into_iter().filter(|kind| table.has(kind)).collect();
+        let given: Vec<&'static str> = ["expression", "unique", "increasing", "statistic", "distribution"]
+            .into_iter()
+            .filter(|kind| table.has(kind))
+            .collect();
         let rule = match given.as_slice() {
             ["expression"] => rows(table),
             ["unique"] => unique(table),
             ["increasing"] => table.line("increasing", 300).map(|increasing| Rule::Increasing { increasing }),
             ["statistic"] => statistic(table),
+            ["distribution"] => distribution(table),
             _ => {
-                table
-                    .mistake("name", "needs one of expression, unique, increasing and statistic to say what must hold");
+                table.mistake(
+                    "name",
+                    "needs one of expression, unique, increasing, statistic and distribution to say what must hold",
+                );
                 None
             }
         };
@@ -159,6 +176,30 @@ mod read {
             return None;
         }
         Some(Rule::Unique { unique })
+    }
+
+    fn distribution(table: &Table<'_>) -> Option<Rule> {
+        let distribution = table.line("distribution", 300);
+        let weights = table.numbers("weights");
+        let parts = match (table.has("values"), table.has("bins")) {
+            (true, false) => table.optional_texts("values").map(|values| Parts::Values { values }),
+            (false, true) => {
+                let (below, above) = (table.optional_number("below"), table.optional_number("above"));
+                table.numbers("bins").map(|bins| Parts::Bins { bins, below, above })
+            }
+            _ => {
+                table.mistake("values", "say either values or bins");
+                None
+            }
+        };
+        let tail_weight_holdout = table.optional_number("tail_weight_holdout").unwrap_or(0.0);
+        let internal_weight_holdout = table.optional_number("internal_weight_holdout").unwrap_or(0.0);
+        let at_most = table.number_in("at_most", 0.0, 1e6, None);
+        let partition = Partition { parts: parts?, weights: weights?, tail_weight_holdout, internal_weight_holdout };
+        if let Err((key, message)) = partition.check() {
+            table.mistake(key, message);
+        }
+        Some(Rule::Distribution { distribution: distribution?, partition, at_most: at_most? })
     }
 
     fn statistic(table: &Table<'_>) -> Option<Rule> {
@@ -218,9 +259,16 @@ mod tests {
             of = "age"
             min = 20
             max = 40
+            [[checks]]
+            name = "age as ever"
+            distribution = "age"
+            bins = [0, 30, 60]
+            weights = [0.5, 0.4]
+            above = 0.1
+            at_most = 0.1
         "#;
         let document = read(text).unwrap();
-        assert_eq!(document.checks.len(), 4);
+        assert_eq!(document.checks.len(), 5);
         assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document));
     }
 

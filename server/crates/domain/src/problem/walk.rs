@@ -189,6 +189,14 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// A list of finite numbers; it must be there.
+    pub(super) fn numbers(&self, key: &'static str) -> Option<Vec<f64>> {
+        let found = self.read(key, "a list of finite numbers", |value| {
+            value.as_array()?.iter().map(|item| item.as_f64().filter(|number| number.is_finite())).collect()
+        });
+        self.required(key, found)
+    }
+
     /// One text, or a list of them; it must be there.
     pub(super) fn text_or_texts(&self, key: &'static str) -> Option<Vec<String>> {
         let found = self.read(key, "a text or a list of texts", |value| match value {

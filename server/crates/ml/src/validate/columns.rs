@@ -50,6 +50,32 @@ pub(super) fn check_future(dataset: &Dataset, problem: &ProblemDocument, loaded_
     Some(check.decided(ahead.rows() == 0, ahead, "no event later than a day after the load", observed))
 }
 
+/// A row that became known only after its label was is no use: whatever is in it could not have been asked with.
+pub(super) fn check_known(dataset: &Dataset, problem: &ProblemDocument) -> Option<Finding> {
+    let name = problem.data.known_time.as_ref()?;
+    let Cells::Time(known) = dataset.cells(dataset.slot(name)?) else {
+        let found = dataset.cells(dataset.slot(name)?).column_type();
+        return Some(Check::critical("known_time").of(name).failed("times", format!("the column is read as {found}")));
+    };
+    let Cells::Time(events) = dataset.cells(dataset.slot(problem.data.event_time.as_ref()?)?) else { return None };
+    let delay = i64::try_from(problem.target.delay.seconds()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let is_known = |row: usize| known.validity().is_none_or(|present| present.get_bit(row));
+    let happened = |row: usize| events.validity().is_none_or(|present| present.get_bit(row));
+    let mut late = Offenders::default();
+    for row in (0..known.len()).filter(|row| is_known(*row) && happened(*row)) {
+        if known.values()[row] > events.values()[row].saturating_add(delay) {
+            let at = millrace_domain::schema::Value::Time(known.values()[row]);
+            late.add(row, || crate::wording::value(&at));
+        }
+    }
+    let rows = dataset.rows() as u64;
+    let expected =
+        format!("every row is known before its label is, {} after the event", problem.target.delay.in_words());
+    let observed =
+        format!("{} of {} rows ({}) became known later", count(late.rows()), count(rows), share(late.rows(), rows));
+    Some(Check::warning("known_after_label").of(name).decided(late.rows() == 0, late, expected, observed))
+}
+
 /// The newest event is not older than the document allows at the time the rows came in.
 pub(super) fn check_freshness(dataset: &Dataset, problem: &ProblemDocument, loaded_at: Option<i64>) -> Option<Finding> {
     let (freshness, loaded_at) = (problem.monitoring.freshness?, loaded_at?);

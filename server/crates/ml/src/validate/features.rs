@@ -346,7 +346,7 @@ impl Levels<'_> {
 }
 
 /// The text that names a category's value, as features have it: a whole number without a fraction, −0 as 0.
-fn as_category(value: &Value<'_>) -> String {
+pub(super) fn as_category(value: &Value<'_>) -> String {
     match value {
         Value::Number(number) => (number + 0.0).to_string(),
         Value::Text(text) => text.as_ref().to_owned(),

@@ -64,6 +64,7 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
     findings.extend(features::check(dataset, own, labels.as_ref()));
     findings.extend(columns::check_event_time(dataset, problem));
     findings.extend(columns::check_future(dataset, problem, known.loaded_at));
+    findings.extend(columns::check_known(dataset, problem));
     findings.extend(columns::check_freshness(dataset, problem, known.loaded_at));
     findings.extend(columns::check_entity(dataset, problem));
     findings.extend(columns::check_empty(profile));

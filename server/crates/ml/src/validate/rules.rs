@@ -1,10 +1,12 @@
 //! The rules that a document declares for its data.
 
 use millrace_domain::expr::Expression;
+use millrace_domain::partition::{Partition, Parts};
 use millrace_domain::problem::{DataCheck, Rule, Statistic};
 use millrace_domain::schema::{ColumnType, Finding, Profile, Value, ValueType};
 use rayon::prelude::*;
 
+use super::features::as_category;
 use super::finding::{Check, Offenders};
 use super::rows::repeats;
 use crate::dataset::{Cells, Dataset};
@@ -21,6 +23,9 @@ fn check_one(dataset: &Dataset, profile: &Profile, declared: &DataCheck) -> Find
         Rule::Rows { expression, at_least } => rows(dataset, check, expression, *at_least),
         Rule::Unique { unique } => self::unique(dataset, check, unique),
         Rule::Increasing { increasing } => self::increasing(dataset, check.of(increasing)),
+        Rule::Distribution { distribution: name, partition, at_most } => {
+            distribution(dataset, check.of(name), partition, *at_most)
+        }
         Rule::Statistic { statistic, of, min, max } => {
             let check = Check { column: of.as_deref(), ..check };
             let title = statistic.as_str().replace('_', " ");
@@ -136,6 +141,34 @@ fn increasing(dataset: &Dataset, check: Check<'_>) -> Finding {
     }
     let observed = format!("it falls in {}", counted(broken.rows(), "row"));
     check.decided(broken.rows() == 0, broken, expected, observed)
+}
+
+/// How far a column is from a distribution that was written down.
+fn distribution(dataset: &Dataset, check: Check<'_>, partition: &Partition, at_most: f64) -> Finding {
+    let expected =
+        format!("a Kullback\u{2013}Leibler divergence of at most {at_most} from the distribution written down");
+    let name = check.column.unwrap_or_default();
+    let Some(slot) = dataset.slot(name) else { return check.errored(expected, absent(dataset, &[name.to_owned()])) };
+    let cells = dataset.cells(slot);
+    let values = (0..cells.len()).map(|row| cells.value(row));
+    let compared = match (&partition.parts, cells.column_type()) {
+        (Parts::Values { .. }, _) => {
+            let texts: Vec<String> = values.filter(|value| !value.is_null()).map(|value| as_category(&value)).collect();
+            partition.compare_values(texts.iter().map(String::as_str))
+        }
+        (Parts::Bins { .. }, ColumnType::Integer | ColumnType::Number) => {
+            let number = |value| if let Value::Number(number) = value { Some(number) } else { None };
+            partition.compare_numbers(values.filter_map(number))
+        }
+        (Parts::Bins { .. }, found) => {
+            return check.errored(expected, format!("bins are of numbers, and the column is of type {found}"));
+        }
+    };
+    match compared.map(|compared| compared.divergence) {
+        None => check.skipped(expected, "there are no values"),
+        Some(None) => check.failed(expected, "it is infinite: there are values where the distribution has none"),
+        Some(Some(found)) => check.decided(found <= at_most, Offenders::default(), expected, format!("{found:.4}")),
+    }
 }
 
 /// The statistic; none when there is nothing to take it of.
