@@ -106,6 +106,7 @@ pub fn profile() -> Profile {
 pub fn dataset_version() -> DatasetVersionView {
     DatasetVersionView {
         summary: dataset(),
+        is_table: false,
         digest: Some("3f".repeat(32)),
         source_digest: "9c".repeat(32),
         format: Some("csv".to_owned()),

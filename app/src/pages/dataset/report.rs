@@ -57,14 +57,17 @@ fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
 pub fn ReportBanner(
     /// The report.
     report: ValidationReport,
+    /// Whether the dataset is a table that rows are joined to.
+    is_table: bool,
 ) -> impl IntoView {
+    let may = if is_table { "Rows may be joined to it" } else { "Training may start on it" };
     let title = format!("{} of {} checks passed", report.passed(), report.findings.len());
     let (blocking, warnings) = (report.blocking().count(), report.warnings().count());
     let (kind, words) = match (report.allows_training(), blocking, warnings) {
         (false, 0, _) => ("error", "Training is blocked: nothing was checked.".to_owned()),
         (false, n, _) => ("error", format!("Training is blocked: {} must hold first.", checks(n, "critical check"))),
-        (true, _, 0) => ("success", "Training may start on it.".to_owned()),
-        (true, _, n) => ("warning", format!("Training may start on it; {} along with the model.", travelling(n))),
+        (true, _, 0) => ("success", format!("{may}.")),
+        (true, _, n) => ("warning", format!("{may}; {} along with the model.", travelling(n))),
     };
     view! {
         <div class="callout" data-kind=kind>

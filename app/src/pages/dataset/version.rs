@@ -61,7 +61,7 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
             <div class="split-main stack stack-loose">
                 {is_loading.then(|| view! { <LiveLine state=live/> })}
                 {version.failure.map(|failure| view! { <Unreadable failure summary=summary.clone()/> })}
-                {version.report.map(|report| view! { <Findings report page=page.clone()/> })}
+                {version.report.map(|report| view! { <Findings report page=page.clone() is_table=version.is_table/> })}
             </div>
             <aside class="split-side stack">
                 <Identity summary=summary.clone() digest=version.digest source=version.source_digest format=version.format/>
@@ -123,12 +123,12 @@ fn Unreadable(failure: FailureView, summary: DatasetSummary) -> impl IntoView {
 }
 
 #[component]
-fn Findings(report: ValidationReport, page: String) -> impl IntoView {
+fn Findings(report: ValidationReport, page: String, is_table: bool) -> impl IntoView {
     let query = use_query_map();
     let shown = StoredValue::new(report.clone());
     let action = page.clone();
     view! {
-        <ReportBanner report=report/>
+        <ReportBanner report=report is_table/>
         <section class="section stack" aria-labelledby="findings">
             <div class="section-header"><h2 id="findings">"Checks"</h2></div>
             {move || {

@@ -13,15 +13,14 @@ pub fn ParityStat(
     parity: ParityView,
 ) -> impl IntoView {
     let (value, note) = if parity.compared == 0 {
-        ("none yet".to_owned(), "answers are computed again as training does, every ten seconds".into_any())
+        ("none yet".to_owned(), "answers are computed again as training does, every ten seconds".to_owned())
     } else {
-        let note = view! { "computed again, last " {parity.checked_at.map(|at| view! { <Moment at/> })} };
-        let differing = parity.differing.unsigned_abs();
-        (format!("{} of {} differ", count(differing), count(parity.compared.unsigned_abs())), note.into_any())
+        let compared = count(parity.compared.unsigned_abs());
+        (count(parity.differing.unsigned_abs()), format!("of {compared} computed again as training does"))
     };
     view! {
         <div class="stat">
-            <span class="stat-label">"Parity with training"</span>
+            <span class="stat-label">"Answers that differ"</span>
             <span class="stat-value">{value}</span>
             <span class="stat-note">{note}</span>
         </div>

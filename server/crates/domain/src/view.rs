@@ -132,6 +132,8 @@ views! {
     DatasetVersionView {
         /// The line.
         summary: DatasetSummary,
+        /// Whether it is a table that rows are joined to, and not the data itself.
+        is_table: bool,
         /// Digest over every cell.
         digest: Option<String>,
         /// Digest of the source's bytes.

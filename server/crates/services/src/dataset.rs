@@ -189,8 +189,14 @@ impl Services {
         let steps = step::list(pool, Subject::Dataset(version.id.0)).await.map_err(fault)?;
         let versions = dataset::versions(pool, id).await.map_err(fault)?;
         let signed = problem::approved(pool, &version.problem).await.map_err(fault)?.is_some();
+        let document =
+            problem::find_version(pool, version.problem_version).await.map_err(fault)?.ok_or_else(missing)?;
+        let is_table = document.document.table(&version.name).is_some();
         let may_launch = match actor.may_on(Action::LaunchRun, &version.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
+            Ok(()) if is_table => {
+                Permission::refused("this is a table that rows are joined to; runs are launched on the data")
+            }
             Ok(()) if version.state != DatasetState::Valid => {
                 Permission::refused("runs need a valid version; this one is not")
             }
@@ -201,6 +207,7 @@ impl Services {
         };
         Ok(DatasetVersionView {
             summary: present::dataset(&version),
+            is_table,
             digest: version.digest.map(|digest| digest.to_string()),
             source_digest: version.source.to_string(),
             format: version.format,

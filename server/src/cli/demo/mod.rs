@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
-use millrace_jobs::ParityAuditor;
+use millrace_jobs::{ParityAuditor, Sources};
 use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use reqwest::multipart::{Form, Part};
@@ -71,6 +71,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let worker = wiring::worker(&services, "demo", outside::timing());
     let worker = tokio::spawn(worker.run(1, workers.clone()));
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
+    tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({

@@ -126,6 +126,9 @@ impl Cells {
                 Self::Text(_) => ColumnData::Text(vec![None; rows.len()]).into(),
             };
         }
+        if self.missing() == 0 && !rows.contains(&u32::MAX) {
+            return self.take(rows);
+        }
         let present: Bitmap = rows.iter().map(|row| *row != u32::MAX && !self.is_missing(*row as usize)).collect();
         let found: Vec<u32> = rows.iter().map(|row| if *row == u32::MAX { 0 } else { *row }).collect();
         match self.take(&found) {

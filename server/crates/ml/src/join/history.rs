@@ -176,7 +176,8 @@ impl History {
         let mut columns: Vec<Cells> = aggregates.into_iter().flatten().collect();
         for (bound, lookup) in self.joins.lookups.iter().zip(&self.lookups) {
             let rows = lookup.rows(dataset, &slots(&bound.lookup.on)?, time_of);
-            columns.extend(lookup.slots.iter().map(|slot| lookup.table.cells(*slot).take_or_missing(&rows)));
+            let taken = lookup.slots.par_iter().map(|slot| lookup.table.cells(*slot).take_or_missing(&rows));
+            columns.extend(taken.collect::<Vec<Cells>>());
         }
         let names = self.joins.columns().into_iter().map(|column| column.name);
         Ok(dataset.with_columns(names.zip(columns))?)

@@ -56,6 +56,9 @@ impl<'a> Part<'a> {
     }
 }
 
+/// Stands for a row without a key.
+pub(crate) const NO_KEY: u32 = u32::MAX;
+
 /// The keys that were met, numbered.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
@@ -101,6 +104,18 @@ impl Keys {
             });
         }
         key
+    }
+
+    /// The numbers of the keys of all rows; [`NO_KEY`] where a part is missing.
+    pub fn enter_all(&mut self, key: &[&Cells], rows: usize) -> Vec<u32> {
+        if let [Cells::Integer(cells)] = key
+            && cells.validity().is_none()
+        {
+            let (wholes, met) = (&mut self.wholes, &mut self.met);
+            return cells.values().iter().map(|whole| numbered(wholes, *whole, met)).collect();
+        }
+        let parts = |row: usize| key.iter().map(move |cells| Part::of_cell(cells, row));
+        (0..rows).map(|row| self.enter(parts(row)).unwrap_or(NO_KEY)).collect()
     }
 
     fn part(&mut self, part: Part<'_>) -> u32 {

@@ -1,6 +1,6 @@
 //! Rows by key, in order of time.
 
-use super::keys::{Keys, Part};
+use super::keys::{Keys, NO_KEY};
 use crate::dataset::{Cells, Dataset};
 
 /// A time before all others: that of rows that hold always.
@@ -34,35 +34,53 @@ impl Timeline {
         let times = event.map(|slot| dataset.cells(slot));
         let known = known.map(|slot| dataset.cells(slot));
         let key: Vec<&Cells> = key.iter().map(|slot| dataset.cells(*slot)).collect();
-        let mut entries: Vec<(u32, u32)> = Vec::with_capacity(dataset.rows());
-        for row in 0..dataset.rows() {
-            let timeless = times.is_some_and(|times| times.is_missing(row));
-            if let (false, Some(key)) = (timeless, keys.enter(key.iter().map(|cells| Part::of_cell(cells, row)))) {
-                entries.push((key, row as u32));
+        let mut numbers = keys.enter_all(&key, dataset.rows());
+        if let Some(times) = times.filter(|times| times.missing() > 0) {
+            for (_, number) in numbers.iter_mut().enumerate().filter(|(row, _)| times.is_missing(*row)) {
+                *number = NO_KEY;
             }
         }
-        let starts = starts_of(&entries, keys.len());
+        let starts = starts_of(&numbers, keys.len());
+        let placed = starts.last().map_or(0, |end| *end as usize);
+        let (mut events, mut rows) = (vec![ALWAYS; placed], vec![0; placed]);
+        let mut knowns = known.map(|_| vec![ALWAYS; placed]);
+        // One pass in the order of the rows, each thrown to its place: reading in order and writing here and there costs less than
+        // the other way round.
         let mut next = starts.clone();
-        let mut rows = vec![0; entries.len()];
-        for (key, row) in &entries {
-            let place = &mut next[*key as usize];
-            rows[*place as usize] = *row;
-            *place += 1;
-        }
-        let event_of = |row: u32| times.map_or(ALWAYS, |times| time_of(times, row));
-        // A row whose known time is missing is known from the time it holds.
-        let known_of = |row: u32| {
-            known.map(|known| if known.is_missing(row as usize) { event_of(row) } else { time_of(known, row) })
-        };
-        for key in 0..keys.len() {
-            let of_key = &mut rows[starts[key] as usize..starts[key + 1] as usize];
-            if !of_key.is_sorted_by_key(|row| (event_of(*row), known_of(*row))) {
-                of_key.sort_by_key(|row| (event_of(*row), known_of(*row)));
+        for (row, number) in numbers.iter().enumerate().filter(|(_, number)| **number != NO_KEY) {
+            let place = next[*number as usize] as usize;
+            next[*number as usize] += 1;
+            let event = times.map_or(ALWAYS, |times| time_of(times, row));
+            events[place] = event;
+            rows[place] = row as u32;
+            if let (Some(known), Some(knowns)) = (known, &mut knowns) {
+                // A row whose known time is missing is known from the time it holds.
+                knowns[place] = if known.is_missing(row) { event } else { time_of(known, row) };
             }
         }
-        let events = rows.iter().map(|row| event_of(*row)).collect();
-        let known = known.map(|_| rows.iter().map(|row| known_of(*row).unwrap_or(ALWAYS)).collect());
-        Self { keys, starts, events, known, rows }
+        let mut timeline = Self { keys, starts, events, known: knowns, rows };
+        for key in 0..timeline.keys.len() {
+            timeline.put_in_order(timeline.starts[key] as usize..timeline.starts[key + 1] as usize);
+        }
+        timeline
+    }
+
+    /// Puts the rows of one key in order of event time, known time and row, unless they are.
+    fn put_in_order(&mut self, range: std::ops::Range<usize>) {
+        let known = self.known.as_ref();
+        let of = |place: usize| (self.events[place], known.map(|known| known[place]), self.rows[place]);
+        if range.clone().is_sorted_by_key(of) {
+            return;
+        }
+        let mut ordered: Vec<(i64, Option<i64>, u32)> = range.clone().map(of).collect();
+        ordered.sort_unstable();
+        for (place, (event, at, row)) in range.zip(ordered) {
+            self.events[place] = event;
+            self.rows[place] = row;
+            if let (Some(known), Some(at)) = (&mut self.known, at) {
+                known[place] = at;
+            }
+        }
     }
 
     /// The rows of a key, by its number.
@@ -100,17 +118,18 @@ impl Moments<'_> {
     }
 }
 
-fn time_of(cells: &Cells, row: u32) -> i64 {
+#[inline]
+fn time_of(cells: &Cells, row: usize) -> i64 {
     match cells {
-        Cells::Time(times) => times.values()[row as usize],
+        Cells::Time(times) => times.values()[row],
         _ => ALWAYS,
     }
 }
 
-fn starts_of(entries: &[(u32, u32)], keys: usize) -> Vec<u32> {
+fn starts_of(numbers: &[u32], keys: usize) -> Vec<u32> {
     let mut starts = vec![0; keys + 1];
-    for (key, _) in entries {
-        starts[*key as usize + 1] += 1;
+    for number in numbers.iter().filter(|number| **number != NO_KEY) {
+        starts[*number as usize + 1] += 1;
     }
     for key in 0..keys {
         starts[key + 1] += starts[key];

@@ -35,12 +35,12 @@ impl Prediction {
     /// The answer as callers get it; `classes` are the model's.
     pub fn to_json(&self, classes: &[Arc<str>]) -> Json {
         match self {
-            Self::Binary { score, label } => json!({ "score": score, "label": label }),
+            Self::Binary { score, label } => json!({ "score": score, "label": label.as_ref() }),
             Self::Multiclass { label, probabilities } => {
                 let classes = classes.iter().map(ToString::to_string);
                 let by_class: Map<String, Json> =
                     classes.zip(probabilities).map(|(class, probability)| (class, json!(probability))).collect();
-                json!({ "label": label, "probabilities": by_class })
+                json!({ "label": label.as_ref(), "probabilities": by_class })
             }
             Self::Regression { value } => json!({ "value": value }),
         }
