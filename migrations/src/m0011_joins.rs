@@ -37,6 +37,8 @@ alter table prediction
     add column tx xid8 not null default pg_current_xact_id(),
     add column joined jsonb;
 create index prediction_tx on prediction (tx);
+-- Only what is about a later time than a load is read of the log.
+create index prediction_time on prediction ((coalesce(event_time, predicted_at)));
 
 -- Whether answers, computed again as training does, come to the same bits.
 create table parity_audit (
@@ -52,6 +54,7 @@ create index parity_audit_version on parity_audit (model_version_id, id);
 ",
     r"
 drop table parity_audit;
+drop index prediction_time;
 alter table prediction drop column joined, drop column tx;
 drop table source_look;
 drop table run_table;

@@ -78,6 +78,9 @@ pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
     println!("database   {database}");
     println!("home       {}", storage.home.display());
     println!("artifacts  {}", storage.artifacts());
+    let places = storage.places()?;
+    let names: Vec<&str> = places.names().collect();
+    println!("sources    {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
     println!("address    {}", web.addr);
     println!("base URL   {}", web.base_url());
     println!("site       {}", web.site.display());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::ids::{DatasetVersionId, ModelVersionId, ProblemId};
 use millrace_ml::Dataset;
 use millrace_ml::join::Sources;
@@ -34,12 +35,14 @@ pub struct ParityAuditor {
     services: Services,
     /// The frames that were read last, so that a table is not read again for every look.
     frames: BTreeMap<DatasetVersionId, Arc<Dataset>>,
+    /// The models that were read last.
+    models: BTreeMap<ModelVersionId, Arc<Model>>,
 }
 
 impl ParityAuditor {
     /// An auditor over these services.
     pub const fn new(services: Services) -> Self {
-        Self { services, frames: BTreeMap::new() }
+        Self { services, frames: BTreeMap::new(), models: BTreeMap::new() }
     }
 
     /// Looks until told to stop.
@@ -56,6 +59,7 @@ impl ParityAuditor {
                     continue;
                 }
             };
+            self.models.retain(|version, _| live.iter().any(|deployment| deployment.champion == Some(*version)));
             let mut read = Vec::new();
             for deployment in live {
                 let Some(version) = deployment.champion else { continue };
@@ -82,12 +86,13 @@ impl ParityAuditor {
         // Answers that were joined to the same state are computed together; the others wait for their turn to be newest.
         let state = as_of(newest);
         let answers: Vec<Answered> = answers.into_iter().filter(|answer| as_of(answer) == state).collect();
-        let stored = model::find(&pool, version).await?;
-        let stored = stored.ok_or("the live version is not there")?;
-        let model = Model::from_bytes(&self.services.artifacts().get(&stored.artifact).await?)?;
+        let model = self.model(version).await?;
         let sources = self.sources(&state, read).await?;
         let earlier = match (&sources.own, state.get("seen").and_then(Value::as_str)) {
-            (Some(_), Some(seen)) => self.earlier(deployment.problem, seen).await?,
+            (Some(_), Some(seen)) => {
+                let since = answers.iter().map(|answer| answer.time).min().map(|first| first - longest_window(&model));
+                self.earlier(deployment.problem, seen, since).await?
+            }
             _ => Vec::new(),
         };
         let differences = tokio::task::spawn_blocking(move || compare(&model, &sources, &earlier, &answers)).await??;
@@ -137,12 +142,28 @@ impl ParityAuditor {
         Ok(dataset)
     }
 
-    /// The requests of the log that could be seen.
-    async fn earlier(&self, problem: ProblemId, seen: &str) -> Result<Vec<Logged>, Failure> {
+    async fn model(&mut self, version: ModelVersionId) -> Result<Arc<Model>, Failure> {
+        if let Some(model) = self.models.get(&version) {
+            return Ok(Arc::clone(model));
+        }
+        let stored = model::find(self.services.db().pool(), version).await?;
+        let stored = stored.ok_or("the live version is not there")?;
+        let model = Arc::new(Model::from_bytes(&self.services.artifacts().get(&stored.artifact).await?)?);
+        self.models.insert(version, Arc::clone(&model));
+        Ok(model)
+    }
+
+    /// The requests of the log that could be seen, about a time that some window reaches.
+    async fn earlier(
+        &self,
+        problem: ProblemId,
+        seen: &str,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Logged>, Failure> {
         let mut all: Vec<Logged> = Vec::new();
         loop {
             let after = all.last().map(|logged| logged.place.clone());
-            let stretch = Stretch { problem, after: after.as_ref(), before: seen, later_than: None, limit: PAGE };
+            let stretch = Stretch { problem, after: after.as_ref(), before: seen, later_than: since, limit: PAGE };
             let page = prediction::stretch(self.services.db().pool(), &stretch).await?;
             let is_last = (page.len() as i64) < PAGE;
             all.extend(page);
@@ -151,6 +172,12 @@ impl ParityAuditor {
             }
         }
     }
+}
+
+/// How far back windows reach, and a second more: the log is read from after that time.
+fn longest_window(model: &Model) -> TimeDelta {
+    let seconds = model.joins().longest_window().unwrap_or(0).saturating_add(1);
+    TimeDelta::try_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)).unwrap_or(TimeDelta::MAX)
 }
 
 /// As of what an answer was joined.

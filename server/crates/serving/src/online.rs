@@ -185,6 +185,8 @@ impl Online {
             }
             state.place = place.clone();
             if is_last {
+                // What comes later comes there: nothing before is read again.
+                state.place = Some(LogPlace { tx: before.clone(), id: millrace_storage::Uuid::nil() });
                 state.seen = before;
                 state.looked_at = serving.surroundings.now();
                 return Ok(());

@@ -113,7 +113,7 @@ pub struct Stretch<'a> {
     pub limit: i64,
 }
 
-/// Requests of a problem in the order of the log. Index: prediction_tx.
+/// Requests of a problem in the order of the log. Indexes: prediction_tx, prediction_time.
 ///
 /// # Errors
 /// When the database fails.
@@ -122,7 +122,7 @@ pub async fn stretch(db: &impl Connection, part: &Stretch<'_>) -> Result<Vec<Log
         from prediction p join model_version m on m.id = p.model_version_id
         where m.problem_id = $1 and p.tx < $2::text::xid8
           and ($3::timestamptz is null or coalesce(p.event_time, p.predicted_at) > $3)
-          and (p.tx > $4::text::xid8 or (p.tx = $4::text::xid8 and p.id > $5))
+          and p.tx >= $4::text::xid8 and (p.tx > $4::text::xid8 or p.id > $5)
         order by p.tx, p.id limit $6";
     let (tx, id) = part.after.map_or(("0", Uuid::nil()), |place| (place.tx.as_str(), place.id));
     record::all(db, SQL, values![part.problem.0, part.before, part.later_than, tx, id, part.limit]).await

@@ -97,6 +97,11 @@ impl Places {
         Ok(Self(places))
     }
 
+    /// The names of the places.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Looks at a source; `known` is the fingerprint of what was found last.
     ///
     /// # Errors

@@ -118,6 +118,12 @@ impl Joins {
         self.aggregates.iter().any(|bound| bound.aggregate.table.is_none())
     }
 
+    /// How far back the data's own rows are aggregated, in seconds; none when they are not.
+    pub fn longest_window(&self) -> Option<u64> {
+        let own = self.aggregates.iter().filter(|bound| bound.aggregate.table.is_none());
+        own.map(|bound| bound.aggregate.window.seconds()).max()
+    }
+
     /// The column of a row's own time, and how callers write it.
     pub fn event_time(&self) -> Option<(&str, TimeFormat)> {
         Some((self.event_time.as_deref()?, self.time_format.unwrap_or(TimeFormat::Iso)))
