@@ -44,7 +44,7 @@ pub async fn apply(server: &Server, file: &Path, submit: bool, as_json: bool) ->
 /// Prints the checks that a suite becomes, and on stderr what was left out.
 pub fn import_checks(file: &Path, as_json: bool) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let read = if text.trim_start().starts_with('{') { expectation_suite } else { data_validation_schema };
+    let read = if text.trim_start().starts_with(['{', '[']) { expectation_suite } else { data_validation_schema };
     let imported = read(&text).map_err(|reason| anyhow::anyhow!("{} {reason}", file.display()))?;
     if as_json {
         println!("{}", json!({ "checks": imported.checks, "left_out": imported.left_out }));
