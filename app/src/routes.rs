@@ -12,6 +12,7 @@ use crate::pages::audit::AuditPage;
 use crate::pages::auth::{CodePage, ConfirmPage, ForgotPage, InvitePage, ResetPage, SetUpPage, SignInPage};
 use crate::pages::dataset::{DatasetPage, DatasetVersionPage, DatasetsPage, UploadDatasetPage};
 use crate::pages::deployment::{DeploymentPage, DeploymentsPage};
+use crate::pages::feature::{FeatureSetPage, FeatureSetsPage};
 use crate::pages::home::HomePage;
 use crate::pages::mail::{MailListPage, MailPage};
 use crate::pages::model::{ModelPage, ModelVersionPage, ModelsPage};
@@ -44,6 +45,8 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/datasets/new") view=UploadDatasetPage ssr=WHOLE/>
                 <Route path=path!("/datasets/:id") view=DatasetPage ssr=WHOLE/>
                 <Route path=path!("/datasets/:id/v/:number") view=DatasetVersionPage ssr=WHOLE/>
+                <Route path=path!("/features") view=FeatureSetsPage ssr=WHOLE/>
+                <Route path=path!("/features/:slug") view=FeatureSetPage ssr=WHOLE/>
                 <Route path=path!("/runs") view=RunsPage ssr=WHOLE/>
                 <Route path=path!("/runs/new") view=LaunchRunPage ssr=WHOLE/>
                 <Route path=path!("/runs/:id") view=RunPage ssr=WHOLE/>

@@ -16,6 +16,7 @@ mod m0008_predictions;
 mod m0009_people_in_depth;
 mod m0010_attempts_and_names;
 mod m0011_joins;
+mod m0012_quarantine;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_people_in_depth::Migration),
             Box::new(m0010_attempts_and_names::Migration),
             Box::new(m0011_joins::Migration),
+            Box::new(m0012_quarantine::Migration),
         ]
     }
 }

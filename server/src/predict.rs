@@ -19,7 +19,7 @@ pub fn router() -> Router<AppState> {
     Router::new().route("/v1/models/{call}", post(call))
 }
 
-/// `{slug}:predict` or `{slug}:outcome`.
+/// `{slug}:predict`, `{slug}:features` or `{slug}:outcome`.
 async fn call(
     State(serving): State<Serving>,
     Path(call): Path<String>,
@@ -36,8 +36,9 @@ async fn call(
             Err(Fault::invalid(format!("the body is not JSON: {}", rejection.body_text()), Vec::new()))
         }
         ("predict", Ok(Json(body))) => predict(&serving, slug, body),
+        ("features", Ok(Json(body))) => features(&serving, slug, body),
         ("outcome", Ok(Json(body))) => outcome(&serving, slug, body).await,
-        _ => Err(Fault::not_found("call; calls are :predict and :outcome")),
+        _ => Err(Fault::not_found("call; calls are :predict, :features and :outcome")),
     };
     metrics::histogram!("millrace_prediction_seconds").record(begun.elapsed().as_secs_f64());
     match answered {
@@ -47,10 +48,16 @@ async fn call(
 }
 
 fn predict(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
-    let request: PredictRequest = serde_json::from_value(body)
-        .map_err(|error| Fault::field("/instances", format!("must be a list of objects: {error}")))?;
-    let answer = serving.predict(slug, request)?;
-    Ok(serde_json::json!(answer))
+    Ok(serde_json::json!(serving.predict(slug, instances(body)?)?))
+}
+
+fn features(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
+    Ok(serde_json::json!(serving.features(slug, &instances(body)?)?))
+}
+
+fn instances(body: Value) -> Result<PredictRequest, Fault> {
+    serde_json::from_value(body)
+        .map_err(|error| Fault::field("/instances", format!("must be a list of objects: {error}")))
 }
 
 async fn outcome(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {

@@ -15,7 +15,7 @@ fn document(slug: &str) -> Value {
         "slug": slug, "title": "Is it big", "decision": "which shelf",
         "target": { "name": "big", "kind": "binary", "column": "big" },
         "data": { "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 } },
-        "features": [{ "name": "x" }],
+        "features": [{ "name": "x", "known_before_label": true }],
         "success": { "metric": "roc_auc", "at_least": 0.6 }
     })
 }

@@ -4,6 +4,8 @@
 
 use millrace_domain::policy::Role;
 use millrace_test_support::{Person, TestApp, testdata};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
@@ -153,7 +155,7 @@ async fn a_suite_of_great_expectations_becomes_checks_and_says_what_does_not() {
     let file = directory.path().join("suite.json");
     let suite = json!({ "expectations": [
         { "type": "expect_column_values_to_not_be_null", "kwargs": { "column": "x", "mostly": 0.9 } },
-        { "type": "expect_column_kl_divergence_to_be_less_than", "kwargs": { "column": "x" } },
+        { "type": "expect_column_values_to_be_dateutil_parseable", "kwargs": { "column": "x" } },
     ]});
     std::fs::write(&file, suite.to_string()).unwrap();
     let run = || std::process::Command::new(BINARY).args(["import-checks", "--file"]).arg(&file).output().unwrap();
@@ -165,7 +167,11 @@ async fn a_suite_of_great_expectations_becomes_checks_and_says_what_does_not() {
         "{checks}"
     );
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("not imported: expect_column_kl_divergence") && said.contains("1 imported, 1 not"), "{said}");
+    assert!(
+        said.contains("not imported: expect_column_values_to_be_dateutil_parseable")
+            && said.contains("1 imported, 1 not"),
+        "{said}"
+    );
     std::fs::write(&file, "[]").unwrap();
     let refused = run();
     assert_eq!(refused.status.code(), Some(1));
@@ -311,4 +317,150 @@ async fn a_file_of_the_web_is_fetched_once_as_long_as_it_has_the_same_tag() {
     assert!(seen["error"].as_str().unwrap().contains("sends on to another address"), "{seen}");
     app.remove().await;
     server.abort();
+}
+
+/// Sends a file to `path` as a form with these fields.
+async fn send(
+    by: &Person,
+    path: &str,
+    fields: &[(&'static str, &str)],
+    content: Vec<u8>,
+) -> millrace_test_support::Answer {
+    let mut form = Form::new().part("file", Part::bytes(content).file_name("rows.csv"));
+    for (name, value) in fields {
+        form = form.text(*name, (*value).to_owned());
+    }
+    by.send(by.request(Method::POST, path).multipart(form)).await
+}
+
+async fn append(by: &Person, problem: &str, content: Vec<u8>) -> millrace_test_support::Answer {
+    send(by, "/api/v1/datasets", &[("problem", problem), ("name", "data"), ("mode", "append")], content).await
+}
+
+/// The version once it is read and checked.
+async fn read(by: &Person, number: &Value) -> Value {
+    for _ in 0..100 {
+        let seen = by.get(&format!("/api/v1/datasets/1/versions/{number}")).await.done();
+        if seen["summary"]["state"] != "loading" {
+            return seen;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("version {number} is still loading");
+}
+
+#[tokio::test]
+async fn appended_rows_come_after_the_earlier_ones_and_only_once() {
+    let (app, engineer) = signed_off("growing", &json!({})).await;
+    let first = append(&engineer, "growing", rows(0)).await.done();
+    assert_eq!(read(&engineer, &first["version"]).await["summary"]["rows"], 400, "there is nothing before the first");
+    let more = append(&engineer, "growing", b"big,x\n1,7\n0,\n".to_vec()).await.done();
+    let grown = read(&engineer, &more["version"]).await;
+    assert_eq!((&grown["summary"]["rows"], &grown["appended_to"]), (&json!(402), &json!(1)), "{}", grown["failure"]);
+    let again = append(&engineer, "growing", b"big,x\n1,7\n0,\n".to_vec()).await.done();
+    assert_eq!(again["version"], 2, "bytes that are in already are not put in again");
+    let other = append(&engineer, "growing", b"x,big,extra\n1,1,1\n".to_vec()).await.done();
+    let refused = read(&engineer, &other["version"]).await;
+    assert_eq!(refused["summary"]["state"], "rejected");
+    assert!(refused["failure"]["message"].as_str().unwrap().contains("\"extra\" is new"), "{}", refused["failure"]);
+    let (_, page) = engineer.page("/datasets/1/v/2").await;
+    assert!(page.contains("those of") && page.contains("unchanged"), "{page}");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn rows_that_were_set_aside_are_downloaded_corrected_and_brought_back_once() {
+    let allowed = json!({
+        "data": {
+            "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 },
+            "quarantine": { "at_most": 0.01 },
+        },
+        "features": [{ "name": "x", "min": 0 }],
+    });
+    let (app, engineer) = signed_off("aside", &allowed).await;
+    let text = String::from_utf8(rows(0)).unwrap();
+    let broken = text.replacen("\n37,", "\n-37,", 1).replacen("\n74,", "\n,", 1);
+    let first = append(&engineer, "aside", broken.into_bytes()).await.done();
+    let version = read(&engineer, &first["version"]).await;
+    assert_eq!((&version["summary"]["state"], &version["summary"]["rows"]), (&json!("valid"), &json!(398)));
+    assert_eq!(version["quarantine"]["rows"], 2);
+    assert_eq!(finding(&version, "quarantine", "x")["severity"], "warning");
+    let (_, page) = engineer.page("/datasets/1/v/1").await;
+    assert!(page.contains("Set aside") && page.contains("Bring them back"), "{page}");
+
+    let file = engineer.request(Method::GET, "/api/v1/datasets/1/versions/1/quarantine.csv").send().await.unwrap();
+    assert!(file.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    let file = file.text().await.unwrap();
+    assert!(file.starts_with("\"_row\",\"_checks\",\"x\",\"big\"\n2,\"min_value of x\",-37,"), "{file}");
+    let back = "/api/v1/datasets/1/versions/1/corrections";
+    let stranger = send(&engineer, back, &[], file.replace("\n2,", "\n9,").into_bytes()).await.done();
+    let refused = read(&engineer, &stranger["version"]).await;
+    assert!(
+        refused["failure"]["message"].as_str().unwrap().contains("row 9 was not set aside"),
+        "{}",
+        refused["failure"]
+    );
+
+    let corrected = file.replace(",-37,", ",37,").replace("null_share of x\",,", "null_share of x\",74,");
+    let (one, two) = tokio::join!(
+        send(&engineer, back, &[], corrected.clone().into_bytes()),
+        send(&engineer, back, &[], format!("{corrected}\n").into_bytes())
+    );
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [202, 409], "no row comes back twice");
+    let whole = read(&engineer, &json!(3)).await;
+    assert_eq!((&whole["summary"]["rows"], &whole["corrects"]), (&json!(400), &json!(1)), "{}", whole["failure"]);
+    assert!(whole["quarantine"].is_null());
+    let seen = read(&engineer, &json!(1)).await;
+    assert_eq!((&seen["quarantine"]["corrected_by"], &seen["summary"]["rows"]), (&json!(3), &json!(398)));
+    assert_eq!(app.count("select count(*) from audit where action = 'dataset.correct'").await, 2);
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn more_than_may_be_set_aside_stops_the_pipeline_and_says_so() {
+    let strict = json!({
+        "data": {
+            "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 },
+            "quarantine": { "at_most": 0.001 },
+        },
+        "features": [{ "name": "x", "min": 3 }],
+    });
+    let (app, engineer) = signed_off("strict", &strict).await;
+    let version = app.load(&engineer, "strict", "rows.csv", rows(0)).await;
+    assert_eq!((&version["summary"]["state"], &version["summary"]["rows"]), (&json!("rejected"), &json!(400)));
+    let findings = version["report"]["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["check"] == "quarantine").unwrap();
+    assert!(found["observed"].as_str().unwrap().contains("break a critical check"), "{found}");
+    let none = engineer.get("/api/v1/datasets/1/versions/1/quarantine.csv").await;
+    assert_eq!(none.status, 404);
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn checks_that_hold_for_a_version_can_be_signed_and_hold_for_it() {
+    let (app, engineer) = signed_off("inferred", &json!({})).await;
+    app.load(&engineer, "inferred", "rows.csv", rows(0)).await;
+    let suggested = engineer.request(Method::GET, "/api/v1/datasets/1/versions/1/checks.toml").send().await.unwrap();
+    assert!(suggested.headers()["content-disposition"].to_str().unwrap().contains("checks.toml"));
+    let suggested = suggested.text().await.unwrap();
+    assert!(suggested.contains("[[checks]]") && suggested.contains("x IS NOT NULL"), "{suggested}");
+    let checks: Value = toml::from_str(&suggested).unwrap();
+    let stakeholder = app.person("another", &[Role::Stakeholder]).await.unwrap();
+    app.sign_off(&engineer, &stakeholder, &document("checked", &checks)).await;
+    let same = app.load(&engineer, "checked", "rows.csv", rows(0)).await;
+    for check in checks["checks"].as_array().unwrap() {
+        let findings = same["report"]["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["check"] == check["name"]).unwrap();
+        assert_eq!(found["outcome"], "passed", "{found}");
+    }
+    let moved = app.load(&engineer, "checked", "rows.csv", rows(-500)).await;
+    assert_eq!(moved["summary"]["state"], "valid", "what is suggested warns");
+    let findings = moved["report"]["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().any(|finding| finding["check"] == "x >= 0" && finding["outcome"] == "failed"),
+        "{findings:?}"
+    );
+    app.remove().await;
 }

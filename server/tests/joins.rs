@@ -136,6 +136,31 @@ async fn a_request_is_joined_as_the_training_rows_were_and_sees_the_requests_bef
 }
 
 #[tokio::test]
+async fn features_are_read_by_key_without_an_answer_or_a_row_of_the_log() {
+    let (app, _, client) = live().await;
+    let order = json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": "2026-03-12T10:00:00Z" });
+    ask(&client, order.clone()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let logged = app.count("select count(*) from prediction").await;
+    let keys = json!({ "customer": "c1", "shop": 3, "at": "2026-03-12T10:05:00Z" });
+    let read = client
+        .post("/v1/models/orders:features", json!({ "instances": [keys, { "customer": "nobody" }] }))
+        .await
+        .done();
+    let (known, unknown) = (&read["features"][0], &read["features"][1]);
+    assert_eq!(
+        (&known["shop_now.size"], &known["orders_1d"], &known["spent_1d"]),
+        (&json!(300.0), &json!(1.0), &json!(7.25))
+    );
+    assert_eq!((&unknown["shop_now.size"], &unknown["orders_1d"]), (&Value::Null, &json!(0.0)));
+    assert!(read["loads"].is_object(), "{read}");
+    let refused = client.post("/v1/models/orders:features", json!({ "instances": [{ "zip": 1 }] })).await;
+    assert_eq!((refused.status, refused.code()), (400, "invalid_instances"));
+    assert_eq!(app.count("select count(*) from prediction").await, logged);
+    app.remove().await;
+}
+
+#[tokio::test]
 async fn what_was_remembered_is_remembered_after_a_restart() {
     let (mut app, engineer, client) = live().await;
     let order = |minute: u32| json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": format!("2026-03-12T10:{minute:02}:00Z") });
@@ -221,5 +246,74 @@ async fn a_difference_of_one_ulp_is_told_and_the_version_is_not_put_live_again()
     on_call.post("/api/v1/deployments/orders/rollback", json!({ "reason": "answers differ" })).await.done();
     let refused = engineer.post("/api/v1/deployments/orders/rollouts", json!({ "version": 1 })).await;
     assert_eq!((refused.status, refused.code()), (409, "parity_broken"));
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_feature_set_says_what_it_is_computed_from_who_answers_for_it_and_who_uses_it() {
+    let (app, engineer, _) = live().await;
+    let listed = engineer.get("/api/v1/features").await.done()["items"][0].clone();
+    assert_eq!(
+        (&listed["version"], &listed["live_model"], &listed["owner"]),
+        (&json!(1), &json!(1), &json!("engineer"))
+    );
+    let set = engineer.get("/api/v1/features/orders").await.done();
+    let feature = |name: &str| set["features"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+    assert_eq!(feature("size")["reads"], json!(["size of shops"]));
+    assert_eq!(feature("spent")["reads"], json!(["sum over 1 day of earlier rows"]));
+    let size = &feature("size")["statistics"];
+    assert_eq!((&size["distinct"], &size["range"]), (&json!(5), &json!([0.0, 400.0])));
+    assert!(feature("size")["importance"].as_f64().unwrap() > 0.0);
+    let things = set["lineage"]["things"].as_array().unwrap();
+    assert!(things.iter().any(|thing| thing["kind"] == "deployment"), "{things:?}");
+    let (_, page) = engineer.page("/features/orders").await;
+    assert!(page.contains("size of shops") && page.contains("<svg"), "{page}");
+    let (_, page) = engineer.page("/models/orders/v/1").await;
+    assert!(page.contains("Where it comes from") && page.contains("shops.csv"), "{page}");
+    app.remove().await;
+}
+
+/// Writes and submits another version of the document; what submitting answered, and where the version is.
+async fn revise(engineer: &Person, change: impl FnOnce(&mut Value)) -> (millrace_test_support::Answer, Value, String) {
+    let mut document = document();
+    change(&mut document);
+    let saved = engineer.post("/api/v1/problems/orders/versions", document).await.done();
+    let version = format!("/api/v1/problems/orders/versions/{}", saved["version"]);
+    (engineer.post(&format!("{version}/submit"), json!({})).await, saved, version)
+}
+
+#[tokio::test]
+async fn a_change_that_would_break_the_live_model_is_refused_with_the_list() {
+    let (app, engineer, _) = live().await;
+    let (refused, ..) = revise(&engineer, |document| document["tables"][0]["event_time"] = json!("entered")).await;
+    assert_eq!((refused.status, refused.code()), (409, "breaks_live_model"));
+    assert!(
+        refused.detail().contains("shop_now of table shops, of which the event time changes"),
+        "{}",
+        refused.detail()
+    );
+    let (wording, ..) = revise(&engineer, |document| document["title"] = json!("Does the order come back")).await;
+    assert_eq!(wording.status, 200, "{}", wording.detail());
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_table_keeps_the_columns_that_the_live_model_reads() {
+    let (app, engineer, _) = live().await;
+    let reviewer = app.person("another", &[Role::Stakeholder]).await.unwrap();
+    let spent = json!([
+        { "name": "spent", "expression": "ln(1 + spent_1d)" },
+        { "name": "shop", "expression": "shop_now.shop", "nullable": true },
+    ]);
+    let (submitted, saved, version) = revise(&engineer, |document| document["features"] = spent).await;
+    assert_eq!(submitted.status, 200, "{}", submitted.detail());
+    let waived = json!({ "decision": "approve", "digest": saved["digest"], "comment": "", "waiver": "a test" });
+    reviewer.post(&format!("{version}/decisions"), waived).await.done();
+    let narrow = b"shop,since,entered\n1,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z\n".to_vec();
+    let load = app.load_named(&engineer, "orders", "shops", "shops.csv", narrow).await;
+    assert_eq!(load["summary"]["state"], "rejected");
+    let findings = load["report"]["findings"].as_array().unwrap();
+    let missing = findings.iter().find(|finding| finding["column"] == "size").unwrap();
+    assert!(missing["expected"].as_str().unwrap().contains("live model"), "{missing}");
     app.remove().await;
 }

@@ -27,6 +27,7 @@ const PLACES: [(&str, &[Place]); 5] = [
         &[
             place("/problems", "problem", "Problems"),
             place("/datasets", "dataset", "Datasets"),
+            place("/features", "feature", "Features"),
             place("/runs", "run", "Runs"),
             place("/models", "model", "Models"),
         ],

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod auth;
 pub mod dataset;
 pub mod deployment;
+pub mod feature;
 pub mod home;
 pub mod mail;
 pub mod model;

@@ -51,6 +51,7 @@ pub fn report() -> ValidationReport {
         observed: observed.to_owned(),
         unexpected_rows: 11,
         examples: vec![(12, "<blank>".to_owned()), (977, "n/a".to_owned())],
+        rows: Vec::new(),
     };
     ValidationReport {
         drift: None,
@@ -116,6 +117,21 @@ pub fn dataset_version() -> DatasetVersionView {
         steps: vec![step("ingest", "succeeded"), step("validate", "succeeded")],
         versions: vec![dataset(), DatasetSummary { version: 1, state: "rejected".to_owned(), ..dataset() }],
         may_launch: Permission::refused("only an ML engineer may launch runs"),
+        appended_to: None,
+        corrects: None,
+        quarantine: None,
+        history_of: vec![1, 2],
+        history: vec![CheckHistory {
+            check: "null_share".to_owned(),
+            column: Some("tips".to_owned()),
+            marks: "fw".to_owned(),
+        }],
+        schema_since: Some(1),
+        schema_changes: vec![SchemaChange {
+            column: "tolls".to_owned(),
+            before: None,
+            after: Some("number".to_owned()),
+        }],
     }
 }
 
@@ -258,6 +274,7 @@ pub fn model_version() -> ModelVersionView {
         parameters: Some(json!({"max_depth": 5})),
         provenance: json!({"problem_digest": "ab".repeat(32), "seed": 7}),
         dataset: dataset(),
+        lineage: lineage(),
         importance: vec![("fare".to_owned(), 0.61), ("company".to_owned(), 0.22)],
         inputs: vec![("fare".to_owned(), "number".to_owned()), ("company".to_owned(), "text".to_owned())],
         warnings: vec!["company: 34 % missing (null_share)".to_owned()],
@@ -313,4 +330,71 @@ pub fn deployment() -> DeploymentView {
 
 fn moment(text: &str) -> chrono::DateTime<chrono::Utc> {
     text.parse().expect("samples hold valid times")
+}
+
+/// A file that became a dataset version and a model.
+pub fn lineage() -> LineageView {
+    let mut graph = LineageView { things: Vec::new(), links: Vec::new(), here: None };
+    let file = graph.add(0, "file", "january.csv", None);
+    let data = graph.add(1, "dataset version", "january v2", Some("/datasets/5/v/2".to_owned()));
+    let model = graph.add(3, "model version", "taxi-tips v4", Some("/models/taxi-tips/v/4".to_owned()));
+    graph.link(file, data);
+    graph.link(data, model);
+    graph.here = Some(model);
+    graph
+}
+
+/// A feature set that two model versions use.
+pub fn feature_set() -> FeatureSetView {
+    let feature = |name: &str, expression: &str| FeatureView {
+        name: name.to_owned(),
+        description: None,
+        feature_type: "number".to_owned(),
+        expression: expression.to_owned(),
+        reads: vec!["trip_miles".to_owned(), "trip_seconds".to_owned()],
+        allowed: "at least 0; never missing".to_owned(),
+        statistics: Some(FeatureStatistics {
+            missing_share: 0.0,
+            distinct: 812,
+            mean: Some(0.004),
+            range: Some((0.0, 0.02)),
+            top: Vec::new(),
+            histogram: Vec::new(),
+        }),
+        importance: Some(0.61),
+        leak: None,
+    };
+    let leaking = FeatureView { leak: Some("its order is that of the labels".to_owned()), ..feature("tips", "tips") };
+    FeatureSetView {
+        summary: FeatureSetSummary {
+            slug: "taxi-tips".to_owned(),
+            title: "Will the tip be large?".to_owned(),
+            version: 2,
+            digest: "5e".repeat(32),
+            problem_version: 3,
+            state: "approved".to_owned(),
+            entity: None,
+            features: 2,
+            tables: Vec::new(),
+            owner: "rides@example.org".to_owned(),
+            description: Some("What is known when a ride ends.".to_owned()),
+            live_model: Some(3),
+            models: 2,
+            created_at: moment("2026-11-23T14:05:00Z"),
+        },
+        features: vec![feature("speed", "trip_miles / trip_seconds"), leaking],
+        computed_by: Some("7".to_owned()),
+        parity: Some("100 served answers, computed again as training does, came to the same bits".to_owned()),
+        parity_broken: false,
+        versions: vec![FeatureSetVersion {
+            version: 2,
+            digest: "5e".repeat(32),
+            problem_version: 3,
+            author: "Engineer".to_owned(),
+            created_at: moment("2026-11-23T14:05:00Z"),
+            changes: vec!["speed is new".to_owned()],
+        }],
+        models: vec![FeatureSetModel { model: model(4, "approved"), feature_set: Some(2) }],
+        lineage: lineage(),
+    }
 }

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::DatasetId;
 use millrace_domain::view::{DatasetVersionView, SourceView};
@@ -15,7 +16,8 @@ use utoipa::IntoParams;
 use crate::api::multipart;
 use crate::api::reply::{By, Path, Query, Reply};
 
-/// Brings a file in as a new version (multipart: problem, name, file). It is read and checked in the background.
+/// Brings a file in as a new version (multipart: problem, name, file, and mode: `replace`, or `append` for rows after those of the
+/// newest version). It is read and checked in the background.
 #[utoipa::path(post, path = "/api/v1/datasets", responses((status = 202), (status = 400), (status = 413)))]
 pub async fn upload_dataset(
     State(services): State<Services>,
@@ -24,8 +26,9 @@ pub async fn upload_dataset(
 ) -> Reply<(StatusCode, Json<Value>)> {
     let form = form.map_err(|_| Fault::invalid("send multipart/form-data with problem, name and file", Vec::new()))?;
     let upload = multipart::read(form).await?;
-    let version =
-        services.upload_dataset(&actor, &upload.problem, &upload.name, &upload.file_name, upload.content).await?;
+    let (problem, name, append) = (upload.field("problem")?, upload.field("name")?, upload.appends()?);
+    let content = upload.content.clone();
+    let version = services.upload_dataset(&actor, problem, name, &upload.file_name, content, append).await?;
     let body = json!({ "dataset": version.dataset, "version": version.version, "state": version.state });
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
@@ -54,6 +57,54 @@ pub async fn show_dataset_report(
 ) -> Reply<Json<Value>> {
     let version = services.dataset_version(&actor, dataset_id(&id)?, number).await?;
     Ok(Json(json!({ "state": version.summary.state, "failure": version.failure, "report": version.report })))
+}
+
+/// The rows of a version that were set aside, with their numbers and the checks they break.
+#[utoipa::path(get, path = "/api/v1/datasets/{id}/versions/{number}/quarantine.csv",
+    responses((status = 200), (status = 404)))]
+pub async fn download_quarantine(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((id, number)): Path<(String, i32)>,
+) -> Reply<impl IntoResponse> {
+    let content = services.quarantined(&actor, dataset_id(&id)?, number).await?;
+    let disposition = format!("attachment; filename=\"dataset-{id}-v{number}-quarantine.csv\"");
+    let headers =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, content))
+}
+
+/// Checks that hold for a version, as `[[checks]]` of a document: a first schema to be edited and signed.
+#[utoipa::path(get, path = "/api/v1/datasets/{id}/versions/{number}/checks.toml",
+    responses((status = 200), (status = 404)))]
+pub async fn suggest_checks(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((id, number)): Path<(String, i32)>,
+) -> Reply<impl IntoResponse> {
+    let text = services.suggested_checks(&actor, dataset_id(&id)?, number).await?;
+    let disposition = format!("attachment; filename=\"dataset-{id}-v{number}-checks.toml\"");
+    let headers = [
+        (header::CONTENT_TYPE, "application/toml; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
+    Ok((headers, text))
+}
+
+/// Brings rows that were set aside back, corrected (multipart: file), after the rows of the newest version.
+#[utoipa::path(post, path = "/api/v1/datasets/{id}/versions/{number}/corrections",
+    responses((status = 202), (status = 400), (status = 404), (status = 409), (status = 413)))]
+pub async fn correct_dataset(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((id, number)): Path<(String, i32)>,
+    form: Result<Multipart, MultipartRejection>,
+) -> Reply<(StatusCode, Json<Value>)> {
+    let form = form.map_err(|_| Fault::invalid("send multipart/form-data with file", Vec::new()))?;
+    let upload = multipart::read(form).await?;
+    let version = services.correct_dataset(&actor, dataset_id(&id)?, number, &upload.file_name, upload.content).await?;
+    let body = json!({ "dataset": version.dataset, "version": version.version, "state": version.state });
+    Ok((StatusCode::ACCEPTED, Json(body)))
 }
 
 /// Which sources to list.

@@ -6,6 +6,7 @@
 mod audit;
 mod dataset;
 mod deployment;
+mod feature;
 mod idempotent;
 mod model;
 pub mod multipart;
@@ -54,7 +55,11 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(run::launch_run))
         .routes(routes!(dataset::show_dataset_version))
         .routes(routes!(dataset::show_dataset_report))
+        .routes(routes!(dataset::download_quarantine))
+        .routes(routes!(dataset::suggest_checks))
         .routes(routes!(dataset::list_sources))
+        .routes(routes!(feature::list_feature_sets))
+        .routes(routes!(feature::show_feature_set))
         .routes(routes!(run::list_runs))
         .routes(routes!(run::show_run))
         .routes(routes!(run::show_run_metric))
@@ -72,7 +77,7 @@ fn routes() -> OpenApiRouter<AppState> {
 }
 
 fn uploads() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(dataset::upload_dataset))
+    OpenApiRouter::new().routes(routes!(dataset::upload_dataset)).routes(routes!(dataset::correct_dataset))
 }
 
 /// All routes but uploads.

@@ -1,20 +1,44 @@
-//! Reading an upload's form: `problem`, `name` and `file`, in any order.
+//! Reading a form with a file and a few fields, in any order.
+
+use std::collections::BTreeMap;
 
 use axum::extract::Multipart;
 use bytes::Bytes;
 use millrace_domain::fault::Fault;
 
-/// An upload.
+/// The fields that forms with files have.
+const FIELDS: [&str; 5] = ["problem", "name", "mode", "dataset", "version"];
+
+/// A form with a file.
 #[derive(Debug, Default)]
 pub struct Upload {
-    /// Slug of the problem.
-    pub problem: String,
-    /// Name of the dataset.
-    pub name: String,
     /// Name of the file as it was given.
     pub file_name: String,
     /// Its bytes.
     pub content: Bytes,
+    fields: BTreeMap<&'static str, String>,
+}
+
+impl Upload {
+    /// A field.
+    ///
+    /// # Errors
+    /// 400 naming the field when it is not there.
+    pub fn field(&self, name: &str) -> Result<&str, Fault> {
+        self.fields.get(name).map(String::as_str).ok_or_else(|| Fault::field(&format!("/{name}"), "is missing"))
+    }
+
+    /// Whether the rows come after those that are there (`mode=append`), or in their place (`mode=replace`, and when nothing is said).
+    ///
+    /// # Errors
+    /// 400 when something else is said.
+    pub fn appends(&self) -> Result<bool, Fault> {
+        match self.fields.get("mode").map(String::as_str) {
+            None | Some("replace") => Ok(false),
+            Some("append") => Ok(true),
+            Some(other) => Err(Fault::field("/mode", format!("is {other:?}; say append or replace"))),
+        }
+    }
 }
 
 /// Reads the form.
@@ -27,24 +51,16 @@ pub async fn read(mut form: Multipart) -> Result<Upload, Fault> {
         let detail = if status == 413 { "the file is larger than 2 GiB".to_owned() } else { error.body_text() };
         Fault { status, ..Fault::field("/file", detail) }
     };
-    let (mut problem, mut name, mut file) = (None, None, None);
+    let (mut fields, mut file) = (BTreeMap::new(), None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
-        match field.name() {
-            Some("problem") => problem = Some(field.text().await.map_err(broken)?),
-            Some("name") => name = Some(field.text().await.map_err(broken)?),
-            Some("file") => {
-                let file_name = field.file_name().unwrap_or("upload").to_owned();
-                file = Some((file_name, field.bytes().await.map_err(broken)?));
-            }
-            _ => {}
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            let file_name = field.file_name().unwrap_or("upload").to_owned();
+            file = Some((file_name, field.bytes().await.map_err(broken)?));
+        } else if let Some(known) = FIELDS.into_iter().find(|known| *known == name) {
+            fields.insert(known, field.text().await.map_err(broken)?);
         }
     }
-    let missing = |name: &str| Fault::field(&format!("/{name}"), "is missing");
-    let (file_name, content) = file.ok_or_else(|| missing("file"))?;
-    Ok(Upload {
-        problem: problem.ok_or_else(|| missing("problem"))?,
-        name: name.ok_or_else(|| missing("name"))?,
-        file_name,
-        content,
-    })
+    let (file_name, content) = file.ok_or_else(|| Fault::field("/file", "is missing"))?;
+    Ok(Upload { file_name, content, fields })
 }

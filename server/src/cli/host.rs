@@ -4,7 +4,7 @@ use std::io::Read;
 
 use anyhow::Context;
 use millrace_domain::clock::Entropy;
-use millrace_domain::policy::{Grant, Scope};
+use millrace_domain::policy::{Actor, Grant, Scope};
 use millrace_services::credentials::random_text;
 
 use crate::config::{People, Storage, Web};
@@ -40,6 +40,15 @@ pub async fn add_user(
     if made {
         println!("{password}");
     }
+    Ok(())
+}
+
+/// `user roles`.
+pub async fn set_roles(storage: Storage, people: &People, email: &str, grants: &[Grant]) -> anyhow::Result<()> {
+    let parts = wiring::open(&storage, people.into()).await?;
+    let person = parts.services.recognise_host(email).await?;
+    parts.services.set_grants(&Actor::host(), person.account, grants).await?;
+    eprintln!("account {} now has the roles given", person.account);
     Ok(())
 }
 

@@ -133,6 +133,15 @@ enum UserAct {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Gives a person other roles in place of those they have. What is given here nobody of the workspace answers for.
+    Roles {
+        /// Mail address.
+        #[arg(long)]
+        email: String,
+        /// As for `add`; may be repeated.
+        #[arg(long, required = true)]
+        role: Vec<Grant>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,6 +183,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Migrate { storage } => host::migrate(storage).await,
         Command::User { storage, people, act: UserAct::Add { email, name, role, password_stdin } } => {
             host::add_user(storage, &people, &email, name.as_deref(), &role, password_stdin).await
+        }
+        Command::User { storage, people, act: UserAct::Roles { email, role } } => {
+            host::set_roles(storage, &people, &email, &role).await
         }
         Command::Token { storage, people, act: TokenAct::Create { email, scopes, days, name } } => {
             host::create_token(storage, &people, &email, &name, &scopes, days).await

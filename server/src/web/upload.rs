@@ -1,52 +1,88 @@
-//! Uploading a dataset from a page: a plain multipart form, so it works without WASM and streams past no limit.
+//! Files that come from pages: plain multipart forms, so they work without WASM and stream past no limit.
 
 use axum::Extension;
 use axum::Router;
+use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use millrace_app::kept::{KEPT, Kept, Outcome};
 use millrace_domain::fault::Fault;
+use millrace_domain::policy::Actor;
+use millrace_domain::view::DatasetSummary;
 
-use crate::api::multipart;
+use crate::api::multipart::{self, Upload};
 use crate::web::guard::Recognised;
 use crate::web::refusal::{self, Door, form_urlencode};
 use crate::web::{AppState, caller};
 
 pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/fn/upload_dataset", post(upload_dataset))
+    Router::new().route("/fn/upload_dataset", post(upload_dataset)).route("/fn/correct_dataset", post(correct_dataset))
 }
 
 async fn upload_dataset(
     State(state): State<AppState>,
     Extension(recognised): Extension<Recognised>,
     request: Parts,
-    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+    form: Result<Multipart, MultipartRejection>,
 ) -> Response {
-    let mut typed = (String::new(), String::new());
+    let mut form_page = "/datasets/new?".to_owned();
     let outcome = async {
-        let actor = recognised.0.ok_or_else(Fault::unauthenticated)?;
-        let form = form.map_err(|_| Fault::field("/file", "is missing: choose a file"))?;
-        let upload = multipart::read(form).await?;
-        typed = (upload.problem.clone(), upload.name.clone());
-        let services = &state.services;
-        services.upload_dataset(&actor, &upload.problem, &upload.name, &upload.file_name, upload.content).await
+        let (actor, upload) = taken(recognised, form).await?;
+        let (problem, name) = (upload.field("problem")?, upload.field("name")?);
+        form_page = format!("/datasets/new?problem={}&name={}&", form_urlencode(problem), form_urlencode(name));
+        let (services, content, append) = (&state.services, upload.content.clone(), upload.appends()?);
+        services.upload_dataset(&actor, problem, name, &upload.file_name, content, append).await
     };
-    match outcome.await {
+    let outcome = outcome.await;
+    lead_on(&state, &request, outcome, &form_page).await
+}
+
+async fn correct_dataset(
+    State(state): State<AppState>,
+    Extension(recognised): Extension<Recognised>,
+    request: Parts,
+    form: Result<Multipart, MultipartRejection>,
+) -> Response {
+    let mut form_page = "/datasets?".to_owned();
+    let outcome = async {
+        let (actor, upload) = taken(recognised, form).await?;
+        let unknown = || Fault::not_found("dataset version");
+        let id = upload.field("dataset")?.parse().map_err(|_| unknown())?;
+        let number: i32 = upload.field("version")?.parse().map_err(|_| unknown())?;
+        form_page = format!("/datasets/{id}/v/{number}?");
+        state.services.correct_dataset(&actor, id, number, &upload.file_name, upload.content.clone()).await
+    };
+    let outcome = outcome.await;
+    lead_on(&state, &request, outcome, &form_page).await
+}
+
+async fn taken(recognised: Recognised, form: Result<Multipart, MultipartRejection>) -> Result<(Actor, Upload), Fault> {
+    let actor = recognised.0.ok_or_else(Fault::unauthenticated)?;
+    let form = form.map_err(|_| Fault::field("/file", "is missing: choose a file"))?;
+    Ok((actor, multipart::read(form).await?))
+}
+
+/// Leads to the new version, or back to the form, which shows why the file was not taken.
+async fn lead_on(
+    state: &AppState,
+    request: &Parts,
+    outcome: Result<DatasetSummary, Fault>,
+    form_page: &str,
+) -> Response {
+    match outcome {
         Ok(version) => Redirect::to(&format!("/datasets/{}/v/{}", version.dataset, version.version)).into_response(),
-        Err(fault) => back(&state, &request, fault, typed)
+        Err(fault) => back(state, request, fault, form_page)
             .await
             .unwrap_or_else(|fault| refusal::answer(&Door::Page, &fault, &request.uri, &request.headers)),
     }
 }
 
-/// Leads back to the form, which shows why the file was not taken.
-async fn back(state: &AppState, request: &Parts, fault: Fault, typed: (String, String)) -> Result<Response, Fault> {
+async fn back(state: &AppState, request: &Parts, fault: Fault, form_page: &str) -> Result<Response, Fault> {
     let (caller, jar) = caller::of(state, request).await?;
     let kept = Kept::new(request.uri.path().to_owned(), Outcome::Refused(fault), &[]);
-    let (problem, name) = (form_urlencode(&typed.0), form_urlencode(&typed.1));
-    let page = format!("/datasets/new?problem={problem}&name={name}&{KEPT}={}", kept.id);
+    let page = format!("{form_page}{KEPT}={}", kept.id);
     caller.sessions.keep(kept).await?;
     let mut response = Redirect::to(&page).into_response();
     caller::set_cookies(&jar, response.headers_mut());

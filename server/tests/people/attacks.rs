@@ -390,3 +390,71 @@ async fn the_address_of_the_upload_page_says_nothing_by_itself() {
     assert!(page.contains("The file was not taken") && page.contains("File is missing"), "{page}");
     team.app.remove().await;
 }
+
+#[tokio::test]
+async fn an_admin_does_not_make_the_approver_of_their_own_work() {
+    let team = team().await;
+    let author = team.app.person("both", &[Role::Admin, Role::MlEngineer]).await.unwrap();
+    let saved = author.post("/api/v1/problems", document("mine")).await.done();
+    author.post("/api/v1/problems/mine/versions/1/submit", json!({})).await.done();
+    let digest = saved["digest"].as_str().unwrap();
+    let roles = async |by: &Person, whose: &Person| {
+        let account = whose.id.to_string();
+        let fields = [("account", account.as_str()), ("roles[]", "stakeholder")];
+        assert_eq!(by.submit("/people", "/fn/set_roles", &fields).await.to, "/people");
+        team.app.sign_in(whose.clone()).await.unwrap()
+    };
+    let decide = async |by: &Person| {
+        let body = json!({ "decision": "approve", "digest": digest, "comment": "", "waiver": "a test" });
+        let answer = by.post("/api/v1/problems/mine/versions/1/decisions", body).await;
+        (answer.status, answer.code().to_owned())
+    };
+    let made = roles(&author, &team.stakeholder).await;
+    assert_eq!(decide(&made).await, (403, "made_by_author".to_owned()));
+    // Nor somebody whom an admin of their making made.
+    let second = team.app.person("second", &[Role::Stakeholder]).await.unwrap();
+    let fields = [("account", team.admin.id.to_string()), ("roles[]", "admin".to_owned())];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    author.submit("/people", "/fn/set_roles", &fields).await;
+    let admin = team.app.sign_in(team.admin.clone()).await.unwrap();
+    let second = roles(&admin, &second).await;
+    assert_eq!(decide(&second).await, (403, "made_by_author".to_owned()));
+    // Whoever runs the server answers for what is given on the host.
+    let done = std::process::Command::new(crate::BINARY)
+        .args(["user", "roles", "--email", &made.email, "--role", "stakeholder"])
+        .env("MILLRACE_HOME", team.app.home())
+        .env("DATABASE_URL", team.app.database_url())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let made = team.app.sign_in(made).await.unwrap();
+    assert_eq!(decide(&made).await.0, 201);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_as_not_there_is_written_down_with_the_account() {
+    let team = team().await;
+    team.engineer.post("/api/v1/problems", document("hidden")).await.done();
+    let grant = Grant { role: Role::Stakeholder, problem: Some("hidden".to_owned()) };
+    team.engineer.post("/api/v1/problems", document("other")).await.done();
+    let limited =
+        team.app.person_with("limited", &[Grant { problem: Some("other".to_owned()), ..grant }]).await.unwrap();
+    assert_eq!(limited.get("/api/v1/problems/hidden").await.status, 404);
+    let refused = format!(
+        "select count(*) from audit where outcome = 'refused' and object = 'problem/hidden/v/1' and (details->>'account')::bigint = {}",
+        limited.id
+    );
+    assert_eq!(team.app.count(&refused).await, 1);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_title_cannot_turn_the_direction_of_what_is_signed() {
+    let team = team().await;
+    let mut turned = document("turned");
+    turned["title"] = json!("\u{202e}evorppa");
+    let refused = team.engineer.post("/api/v1/problems", turned).await;
+    assert_eq!((refused.status, refused.code()), (400, "invalid_document"));
+    team.app.remove().await;
+}

@@ -1,5 +1,6 @@
 //! Datasets: the list, the upload, a dataset's versions, and what validation found in one version.
 
+mod aside;
 mod detail;
 mod drift;
 mod list;
@@ -7,6 +8,7 @@ mod new;
 mod profile;
 mod report;
 mod sources;
+mod strip;
 mod table;
 mod version;
 

@@ -83,6 +83,17 @@ fn UploadForm(problems: Vec<ProblemSummary>) -> impl IntoView {
                 hint="An existing name of the same problem gets a new version; versions are never changed."
                 value=name.get_untracked()
             />
+            <fieldset class="fieldset">
+                <legend>"These rows"</legend>
+                <label class="check">
+                    <input type="radio" name="mode" value="replace" checked/>
+                    <span>"are all there is: the new version holds them alone"</span>
+                </label>
+                <label class="check">
+                    <input type="radio" name="mode" value="append"/>
+                    <span>"come after those of the newest version, which stay as they are"</span>
+                </label>
+            </fieldset>
             <div class="field">
                 <label class="label" for="file">"File"</label>
                 <p class="hint" id="file-hint">

@@ -5,8 +5,11 @@ use leptos_router::components::Form;
 use leptos_router::params::ParamsMap;
 use millrace_charts::count;
 use millrace_domain::schema::{CheckOutcome, Finding, Severity, ValidationReport};
+use millrace_domain::view::CheckHistory;
 
 use crate::wording::sentence;
+
+use super::strip::HistoryStrip;
 
 /// Which findings are shown; empty means all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -134,13 +137,38 @@ pub fn FindingFilterForm(
     }
 }
 
+/// How checks ended in a version and in those before it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Histories {
+    /// The versions, oldest first.
+    pub versions: Vec<i32>,
+    /// The checks that ever did not hold.
+    pub checks: Vec<CheckHistory>,
+}
+
+impl Histories {
+    /// What is known of the check of a finding, once there is more than one version.
+    fn of(&self, finding: &Finding) -> Option<CheckHistory> {
+        let is_it = |history: &&CheckHistory| history.check == finding.check && history.column == finding.column;
+        self.checks.iter().find(is_it).filter(|_| self.versions.len() > 1).cloned()
+    }
+}
+
 /// Findings with what was expected, what was seen, and example rows.
 #[component]
 pub fn FindingTable(
     /// The findings, in the order they are shown.
     findings: Vec<Finding>,
+    /// How the checks ended in the versions before.
+    history: Histories,
 ) -> impl IntoView {
-    let rows: Vec<_> = findings.into_iter().map(finding_row).collect();
+    let rows: Vec<_> = findings
+        .into_iter()
+        .map(|finding| {
+            let before = history.of(&finding);
+            finding_row(finding, before, history.versions.clone())
+        })
+        .collect();
     view! {
         <div class="table-wrap" role="region" aria-label="Findings" tabindex="0">
             <table class="table" data-stack>
@@ -160,7 +188,7 @@ pub fn FindingTable(
     }
 }
 
-fn finding_row(finding: Finding) -> impl IntoView {
+fn finding_row(finding: Finding, history: Option<CheckHistory>, versions: Vec<i32>) -> impl IntoView {
     let (state, words, tone) = appearance(&finding);
     let column = finding.column.clone().map_or_else(
         || view! { <span class="muted">"whole dataset"</span> }.into_any(),
@@ -168,7 +196,12 @@ fn finding_row(finding: Finding) -> impl IntoView {
     );
     view! {
         <tr data-tone=tone>
-            <th scope="row" data-label="Check">{finding.check.replace('_', " ")}</th>
+            <th scope="row" data-label="Check">
+                <div class="stack stack-tight">
+                    <span>{finding.check.replace('_', " ")}</span>
+                    {history.map(|history| view! { <HistoryStrip history versions/> })}
+                </div>
+            </th>
             <td data-label="Outcome"><span class="badge" data-state=state>{words}</span></td>
             <td data-label="Column">{column}</td>
             <td data-label="Seen">
@@ -222,6 +255,7 @@ mod tests {
             observed: String::new(),
             unexpected_rows: 0,
             examples: Vec::new(),
+            rows: Vec::new(),
         }
     }
 

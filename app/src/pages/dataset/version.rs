@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use millrace_domain::schema::{CheckOutcome, Profile, ValidationReport};
-use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, StepView};
+use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, SchemaChange, StepView};
 
 use crate::components::{
     Empty, GatedLink, KeyValue, KeyValues, LiveLine, LiveState, Load, Moment, PageHeader, ShortDigest, StateBadge,
@@ -14,9 +14,10 @@ use crate::pages::address::{address, path_number, path_text, query_text};
 use crate::pages::quantity::bytes;
 use crate::wording::{counted, sentence};
 
+use super::aside::SetAside;
 use super::drift::DriftSection;
 use super::profile::{ColumnFigure, ProfileTable};
-use super::report::{FindingFilter, FindingFilterForm, FindingTable, ReportBanner};
+use super::report::{FindingFilter, FindingFilterForm, FindingTable, Histories, ReportBanner};
 use super::table::{columns_in_words, rows_in_words, version_address};
 
 /// One dataset version.
@@ -55,22 +56,32 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
         let report = format!("/api/v1/datasets/{}/versions/{}/report", summary.dataset, summary.version);
         view! { <DriftSection table page=page.clone() report chosen/> }
     });
+    let history = Histories { versions: version.history_of.clone(), checks: version.history.clone() };
+    let changes = (version.schema_since, version.schema_changes.clone());
     view! {
         <Head version=version.clone()/>
         <div class="split">
             <div class="split-main stack stack-loose">
                 {is_loading.then(|| view! { <LiveLine state=live/> })}
                 {version.failure.map(|failure| view! { <Unreadable failure summary=summary.clone()/> })}
-                {version.report.map(|report| view! { <Findings report page=page.clone() is_table=version.is_table/> })}
+                {version.report.map(|report| view! { <Findings report history page=page.clone() is_table=version.is_table/> })}
             </div>
             <aside class="split-side stack">
-                <Identity summary=summary.clone() digest=version.digest source=version.source_digest format=version.format/>
+                {version.quarantine.map(|quarantine| view! { <SetAside quarantine summary=summary.clone()/> })}
+                <Identity
+                    summary=summary.clone()
+                    digest=version.digest
+                    source=version.source_digest
+                    format=version.format
+                    appended_to=version.appended_to
+                    corrects=version.corrects
+                />
                 <Steps steps=version.steps/>
                 <OtherVersions versions=version.versions current=summary.version/>
             </aside>
         </div>
         {drift}
-        {version.profile.map(|profile| view! { <Columns profile page/> })}
+        {version.profile.map(|profile| view! { <Columns profile changes page/> })}
     }
 }
 
@@ -123,9 +134,10 @@ fn Unreadable(failure: FailureView, summary: DatasetSummary) -> impl IntoView {
 }
 
 #[component]
-fn Findings(report: ValidationReport, page: String, is_table: bool) -> impl IntoView {
+fn Findings(report: ValidationReport, history: Histories, page: String, is_table: bool) -> impl IntoView {
     let query = use_query_map();
     let shown = StoredValue::new(report.clone());
+    let history = StoredValue::new(history);
     let action = page.clone();
     view! {
         <ReportBanner report=report is_table/>
@@ -145,7 +157,7 @@ fn Findings(report: ValidationReport, page: String, is_table: bool) -> impl Into
                         view! {
                             <details>
                                 <summary>{summary}</summary>
-                                <FindingTable findings=passed/>
+                                <FindingTable findings=passed history=history.get_value()/>
                             </details>
                         }
                     });
@@ -162,7 +174,7 @@ fn Findings(report: ValidationReport, page: String, is_table: bool) -> impl Into
                         }
                             .into_any()
                     } else {
-                        view! { <FindingTable findings/> }.into_any()
+                        view! { <FindingTable findings history=history.get_value()/> }.into_any()
                     }}
                     {passed}
                 }
@@ -172,8 +184,9 @@ fn Findings(report: ValidationReport, page: String, is_table: bool) -> impl Into
 }
 
 #[component]
-fn Columns(profile: Profile, page: String) -> impl IntoView {
+fn Columns(profile: Profile, changes: (Option<i32>, Vec<SchemaChange>), page: String) -> impl IntoView {
     let chosen = query_text("profile");
+    let checks = page.replacen("/datasets/", "/api/v1/datasets/", 1).replace("/v/", "/versions/") + "/checks.toml";
     let columns = StoredValue::new(profile.columns.clone());
     let large = move || {
         let found = chosen.with(|chosen| {
@@ -183,15 +196,80 @@ fn Columns(profile: Profile, page: String) -> impl IntoView {
     };
     view! {
         <section class="section stack" aria-labelledby="columns">
-            <div class="section-header"><h2 id="columns">"Columns"</h2></div>
+            <div class="section-header">
+                <h2 id="columns">"Columns"</h2>
+                <div class="cluster">
+                    <a class="button button-small" href=checks data-icon="download" download="">
+                        "Checks that hold here (TOML)"
+                    </a>
+                </div>
+            </div>
+            <SchemaChanges changes/>
             <ProfileTable profile page/>
         </section>
         {large}
     }
 }
 
+/// What changed in names and types of columns since the version before.
 #[component]
-fn Identity(summary: DatasetSummary, digest: Option<String>, source: String, format: Option<String>) -> impl IntoView {
+fn SchemaChanges(changes: (Option<i32>, Vec<SchemaChange>)) -> impl IntoView {
+    let (Some(since), changes) = changes else { return ().into_any() };
+    if changes.is_empty() {
+        return view! { <p class="muted">{format!("The same columns and types as in version {since}.")}</p> }
+            .into_any();
+    }
+    let rows = changes
+        .into_iter()
+        .map(|change| {
+            let kind = match (&change.before, &change.after) {
+                (None, _) => "added",
+                (_, None) => "removed",
+                _ => "changed",
+            };
+            view! {
+                <tr data-change=kind>
+                    <th scope="row">{change.column}</th>
+                    <td class="diff-old">{change.before.unwrap_or_else(|| "not there".to_owned())}</td>
+                    <td class="diff-new">{change.after.unwrap_or_else(|| "gone".to_owned())}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="table-wrap" role="region" aria-label="Changed columns" tabindex="0">
+            <table class="table diff">
+                <caption class="visually-hidden">"Columns that came, went or changed their type"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Changed column"</th>
+                        <th scope="col">{format!("Version {since}")}</th>
+                        <th scope="col">"This version"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Identity(
+    summary: DatasetSummary,
+    digest: Option<String>,
+    source: String,
+    format: Option<String>,
+    appended_to: Option<i32>,
+    corrects: Option<i32>,
+) -> impl IntoView {
+    let link = |number: i32| (version_address(&summary.dataset, number), format!("version {number}"));
+    let before = appended_to.map(link).map(|(href, version)| {
+        view! { <KeyValue name="First rows">"those of " <a href=href>{version}</a> ", unchanged"</KeyValue> }
+    });
+    let corrected = corrects.map(link).map(|(href, version)| {
+        view! { <KeyValue name="Then">"corrected rows of " <a href=href>{version}</a></KeyValue> }
+    });
     let file = format!("{}, {}", summary.file_name, bytes(summary.source_bytes));
     view! {
         <section class="card">
@@ -199,6 +277,8 @@ fn Identity(summary: DatasetSummary, digest: Option<String>, source: String, for
             <div class="card-body">
                 <KeyValues stacked=true>
                     <KeyValue name="Source">{file}</KeyValue>
+                    {before}
+                    {corrected}
                     <KeyValue name="Format">{format.unwrap_or_else(|| "not known yet".to_owned())}</KeyValue>
                     <KeyValue name="Digest of the source"><ShortDigest digest=source/></KeyValue>
                     <KeyValue name="Digest of every cell">

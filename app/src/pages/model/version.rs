@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 use millrace_domain::view::ModelVersionView;
 
-use crate::components::{ChartFigure, GateTable, Load, Measured, Moment, PageHeader, ReviewBox, gates_in_words};
+use crate::components::{
+    ChartFigure, GateTable, LineageFigure, Load, Measured, Moment, PageHeader, ReviewBox, gates_in_words,
+};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_number, path_text};
@@ -58,6 +60,7 @@ pub fn ModelVersionPage() -> impl IntoView {
 fn Version(version: ModelVersionView, form: PageForm<Deploy>) -> impl IntoView {
     let summary = version.summary.clone();
     let importance = importance_figure(&version.importance);
+    let graph = version.lineage.clone();
     view! {
         <Head version=version.clone()/>
         <div class="split">
@@ -90,6 +93,10 @@ fn Version(version: ModelVersionView, form: PageForm<Deploy>) -> impl IntoView {
                 <Lineage version/>
             </aside>
         </div>
+        <section class="section stack" aria-labelledby="lineage">
+            <div class="section-header"><h2 id="lineage">"Where it comes from"</h2></div>
+            <LineageFigure lineage=graph/>
+        </section>
     }
 }
 

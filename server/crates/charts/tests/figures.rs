@@ -49,6 +49,7 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         started_at: (i % 3 != 2).then(|| at(i + 1)),
         finished_at: i.is_multiple_of(2).then(|| at(i + 2)),
     };
+    let thing = |i: usize| LineageNode { kind: label.clone(), label: label.clone(), href: None, layer: (i % 9) as u8 };
     let category = |i: usize| CategoryBar {
         label: label.clone(),
         count: if i == 0 { u64::MAX } else { i as u64 },
@@ -127,6 +128,14 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         ),
         line_chart(&line(XAxis::Time), "l"),
         line_chart(&line(XAxis::Number(label.clone())), "m"),
+        lineage(
+            &Lineage {
+                nodes: (0..length).map(thing).collect(),
+                links: (1..length).map(|i| (i - 1, i)).collect(),
+                here: Some(1),
+            },
+            "o",
+        ),
         run_timeline(&RunTimeline { spans: (0..length).map(span).collect(), now: at(1) }, "n"),
     ]
 }
@@ -159,7 +168,11 @@ fn assert_well_formed(svg: &str) {
 fn assert_sound(figure: &Figure) {
     let svg = &figure.svg;
     assert_well_formed(svg);
-    assert!(svg.contains("class=\"chart ") && svg.contains("role=\"img\"") && svg.contains("viewBox="));
+    assert!(
+        svg.contains("class=\"chart ")
+            && (svg.contains("role=\"img\"") || svg.contains("role=\"group\""))
+            && svg.contains("viewBox=")
+    );
     assert!(svg.contains("<title id=") && svg.contains("<desc id="));
     for forbidden in [" style=", "<style", "<script", "NaN", "inf\"", "href", " on"] {
         let markup: String = svg.split('>').map(|part| part.split('<').nth(1).unwrap_or("")).collect();

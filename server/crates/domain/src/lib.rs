@@ -20,6 +20,7 @@ pub mod problem;
 pub mod review;
 pub mod run;
 pub mod schema;
+pub mod text;
 pub mod trainer;
 pub mod view;
 

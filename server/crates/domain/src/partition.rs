@@ -6,6 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// More parts than this are refused.
+const MOST_PARTS: usize = 10_000;
+
 /// A distribution that was written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Partition {
@@ -79,6 +82,9 @@ impl Partition {
         }
         if self.weights.is_empty() || !self.weights.iter().copied().all(share) {
             return Err(("weights", "must be shares between 0 and 1, one a part".to_owned()));
+        }
+        if self.weights.len() > MOST_PARTS {
+            return Err(("weights", format!("are {}; at most {MOST_PARTS} are allowed", self.weights.len())));
         }
         let mut sum: f64 = self.weights.iter().sum();
         match &self.parts {

@@ -58,6 +58,8 @@ pub struct Subject {
     pub digest: Digest,
     /// Who wrote the document (or an open version before it), or launched the run behind the model.
     pub authors: Vec<AccountId>,
+    /// Whose account an author made, or whom one gave their roles: a second pair of eyes, but of the same head.
+    pub made_by_authors: Vec<AccountId>,
     /// What was approved so far.
     pub approvals: Vec<Approval>,
     /// What completes the review.
@@ -100,6 +102,12 @@ pub enum ReviewRefused {
     /// Who defines or launches does not approve.
     #[error("who wrote or launched it may comment but not decide; ask somebody else to review")]
     OwnWork,
+    /// Who defines or launches does not make their own approvers.
+    #[error(
+        "an author of it made your account or gave you your roles, so you may comment but not approve; another admin, or whoever runs \
+         the server, can give you your roles anew"
+    )]
+    MadeByAuthor,
     /// The decision was made on another digest than the current one.
     #[error(
         "it has changed since you looked: you decided on {seen}, current is {current}; read it again and decide on that"
@@ -154,6 +162,9 @@ impl Subject {
         if self.authors.contains(&by) {
             return Err(ReviewRefused::OwnWork);
         }
+        if self.made_by_authors.contains(&by) {
+            return Err(ReviewRefused::MadeByAuthor);
+        }
         if self.standing().any(|approval| approval.by == by) {
             return Err(ReviewRefused::AlreadyApproved);
         }
@@ -207,6 +218,7 @@ mod tests {
         Subject {
             digest: Digest::of("v1"),
             authors: vec![AccountId(1)],
+            made_by_authors: vec![AccountId(7)],
             approvals: vec![approval(2, &[Role::MlEngineer], 0)],
             quorum: Quorum { needed: 2, roles: Vec::new(), valid_for: None },
             unproven: None,
@@ -217,6 +229,12 @@ mod tests {
     fn decide(subject: &Subject, by: i64, decision: ReviewDecision, comment: &str) -> Result<Tally, ReviewRefused> {
         let incoming = Incoming { decision, seen: Digest::of("v1"), comment, waiver: None };
         subject.judge(AccountId(by), &[Role::Stakeholder], &incoming)
+    }
+
+    #[test]
+    fn nobody_approves_what_the_maker_of_their_account_wrote() {
+        assert_eq!(subject().may_approve(AccountId(7)), Err(ReviewRefused::MadeByAuthor));
+        assert_eq!(subject().may_approve(AccountId(8)), Ok(()));
     }
 
     #[test]

@@ -17,9 +17,11 @@ macro_rules! views {
     )+ };
 }
 
+mod feature;
 mod people;
 mod review;
 
+pub use feature::*;
 pub use people::*;
 pub use review::*;
 
@@ -152,6 +154,50 @@ views! {
         versions: Vec<DatasetSummary>,
         /// Whether the reader may launch a run on it.
         may_launch: Permission,
+        /// Number of the version whose rows come before those of its source.
+        appended_to: Option<i32>,
+        /// Number of the version whose rows that were set aside it brings back.
+        corrects: Option<i32>,
+        /// What was set aside.
+        quarantine: Option<QuarantineView>,
+        /// The versions that the histories are of, oldest first, at most thirty.
+        history_of: Vec<i32>,
+        /// How checks ended in those, for checks that ever did not hold.
+        history: Vec<CheckHistory>,
+        /// Number of the valid version before.
+        schema_since: Option<i32>,
+        /// What changed in its columns.
+        schema_changes: Vec<SchemaChange>,
+    }
+
+    /// How a check ended in several versions.
+    CheckHistory {
+        /// The check.
+        check: String,
+        /// The column or feature it is about.
+        column: Option<String>,
+        /// A letter a version: passed, failed, warning, info, errored, skipped, and - where it was not made.
+        marks: String,
+    }
+
+    /// A column that came, went, or changed its type.
+    SchemaChange {
+        /// Its name.
+        column: String,
+        /// Its type before; none when it is new.
+        before: Option<String>,
+        /// Its type now; none when it is gone.
+        after: Option<String>,
+    }
+
+    /// Rows that were set aside because they break a critical check.
+    QuarantineView {
+        /// How many they are.
+        rows: i64,
+        /// Number of the version that brought them back, corrected.
+        corrected_by: Option<i32>,
+        /// Whether the reader may bring them back.
+        may_correct: Permission,
     }
 
     /// Why something ended without success.
@@ -348,6 +394,8 @@ views! {
         provenance: Value,
         /// Dataset it was trained on.
         dataset: DatasetSummary,
+        /// Where it comes from, as a graph.
+        lineage: LineageView,
         /// Importance of its inputs, most important first.
         importance: Vec<(String, f64)>,
         /// What a prediction must be sent: name and type.

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use millrace_domain::Digest;
 use millrace_domain::run::StepKind;
-use millrace_domain::schema::ValidationReport;
+use millrace_domain::schema::{Profile, ValidationReport};
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::split::Part;
-use millrace_ml::validate::validate_joined;
+use millrace_ml::validate::{check_overlap, validate_joined};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -25,8 +25,10 @@ pub(crate) struct Computed {
     validation_rows: usize,
     test_rows: usize,
     unlabelled_rows: usize,
-    /// What was found about the features that read what was joined.
-    joined: ValidationReport,
+    /// What is known of each feature's values.
+    statistics: Profile,
+    /// What was found about what only a run knows: what was joined, and which rows test.
+    report: ValidationReport,
 }
 
 #[async_trait]
@@ -51,25 +53,27 @@ impl Stage for Features {
                 reporter.report(json!({ "text": "computing features" }));
                 let document = &launched.problem.document;
                 let prepared = prepare(&frames, document)?;
-                let joined = validate_joined(&prepared.dataset, document);
+                let mut findings = validate_joined(&prepared.dataset, document);
+                findings.push(check_overlap(&prepared.dataset, &prepared.split));
                 let rows = |part: Part| prepared.split.rows(part);
                 let parts = json!([rows(Part::Train), rows(Part::Validation), rows(Part::Test)]);
                 Ok(Computed {
                     feature_digest: document.feature_digest(),
                     split_digest: Digest::of_canonical(&parts),
                     features: document.features.len(),
+                    statistics: prepared.table.profile(document.features.iter().map(|feature| feature.name.as_str())),
                     train_rows: rows(Part::Train).len(),
                     validation_rows: rows(Part::Validation).len(),
                     test_rows: rows(Part::Test).len(),
                     unlabelled_rows: prepared.labels.missing(),
-                    joined: ValidationReport { findings: joined, drift: None },
+                    report: ValidationReport { findings, drift: None },
                 })
             })
             .await
     }
 
     fn verdict(&self, output: &Computed) -> Verdict {
-        if output.joined.blocking().next().is_some() { stopped(&output.joined) } else { Verdict::GoOn }
+        if output.report.blocking().next().is_some() { stopped(&output.report) } else { Verdict::GoOn }
     }
 
     fn commit(&self, _context: &Context, _output: Computed) -> Commit {

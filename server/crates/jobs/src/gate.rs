@@ -10,12 +10,13 @@ use millrace_domain::gate::{Decision, Gate, Verdict as GateVerdict, decide};
 use millrace_domain::metric::{Bound, Direction, Metric};
 use millrace_domain::problem::{Goal, ProblemDocument};
 use millrace_domain::run::StepKind;
-use millrace_domain::schema::Value;
+use millrace_domain::schema::{Finding, Value};
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::evaluate::compare;
 use millrace_ml::gate::{NonInferiority, latency_quantile, non_inferiority};
 use millrace_ml::model::{AsOf, Model, Prediction, outcomes};
 use millrace_ml::split::Part;
+use millrace_ml::validate::copies_of_target;
 use millrace_storage::step::Failure;
 use millrace_storage::{deployment, model};
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,7 @@ fn judge(input: &Input) -> Result<Judged, StepError> {
         let metric = document.success.metric;
         gates.push(champion_gate(&prepared, metric, *number, &champion, &challenger, input.launched.seed()));
     }
+    gates.push(leakage_gate(document, &prepared));
     gates.push(parity_gate(&prepared, &challenger));
     gates.push(latency_gate(document, &prepared, &challenger));
     Ok(Judged { model: evaluated.model, gates })
@@ -264,6 +266,28 @@ fn champion_gate(
         Err(reason) => gate.note = Some(format!("the champion cannot be measured on this data: {reason}")),
     }
     gate
+}
+
+/// A model that is told the answer proves nothing: its inputs are not the target in other words.
+fn leakage_gate(document: &ProblemDocument, prepared: &Prepared) -> Gate {
+    let copies = copies_of_target(&prepared.dataset, document);
+    let named = |finding: &Finding| format!("{}: {}", finding.column.as_deref().unwrap_or_default(), finding.observed);
+    let told: Vec<String> = copies.iter().take(3).map(named).collect();
+    Gate {
+        name: "leakage".to_owned(),
+        rule: "no input is the target in other words".to_owned(),
+        verdict: held(copies.is_empty()),
+        observed: Some(copies.len() as f64),
+        threshold: Some(0.0),
+        n: prepared.dataset.rows() as u64,
+        interval: None,
+        note: (!told.is_empty()).then(|| {
+            format!(
+                "{}; leave it out, or sign known_before_label for it if it is known before the label",
+                told.join("; ")
+            )
+        }),
+    }
 }
 
 /// Test rows asked for one by one, as a caller would, against the same rows predicted as a whole: every bit is equal.

@@ -1,13 +1,17 @@
 //! Ingest: the source's bytes become typed columns with an identity over every cell.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::run::StepKind;
-use millrace_domain::schema::Profile;
+use millrace_domain::schema::{ColumnType, Profile};
 use millrace_executor::{Commit, Context, StepError, commit};
+use millrace_ml::Dataset;
 use millrace_ml::profile::profile;
-use millrace_ml::read::{ReadOptions, read};
+use millrace_ml::quarantine::corrections;
+use millrace_ml::read::{Loaded, ReadOptions, read};
 use millrace_storage::{artifact, dataset};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +20,27 @@ use crate::load::Load;
 use crate::stage::Stage;
 
 pub(crate) struct Ingest;
+
+pub(crate) struct Input {
+    load: Load,
+    base: Option<Base>,
+}
+
+/// The version whose rows come before.
+struct Base {
+    digest: Digest,
+    frame: Digest,
+    profile: Profile,
+    /// What was set aside, where the load brings it back.
+    aside: Option<Digest>,
+}
+
+/// What is put after: nothing, further rows, or rows that were set aside.
+struct Before {
+    rows: Dataset,
+    profile: Profile,
+    aside: Option<Bytes>,
+}
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Ingested {
@@ -29,37 +54,78 @@ pub(crate) struct Ingested {
 
 #[async_trait]
 impl Stage for Ingest {
-    type Input = Load;
+    type Input = Input;
     type Output = Ingested;
     const KIND: StepKind = StepKind::Ingest;
 
-    async fn load(&self, context: &Context) -> Result<Load, StepError> {
-        Load::of(context).await
+    async fn load(&self, context: &Context) -> Result<Input, StepError> {
+        let load = Load::of(context).await?;
+        let pool = context.db().pool();
+        let missing = || StepError::refused("internal", "the version that is added to is missing");
+        let base = match load.version.base {
+            None => None,
+            Some(base) => {
+                let base = dataset::find_version(pool, base).await?.ok_or_else(missing)?;
+                let aside = match load.version.corrects {
+                    None => None,
+                    Some(corrects) => {
+                        let corrected = dataset::find_version(pool, corrects).await?.ok_or_else(missing)?;
+                        Some(corrected.aside.ok_or_else(missing)?)
+                    }
+                };
+                Some(Base {
+                    digest: base.digest.ok_or_else(missing)?,
+                    frame: base.frame.ok_or_else(missing)?,
+                    profile: base.profile.ok_or_else(missing)?,
+                    aside,
+                })
+            }
+        };
+        Ok(Input { load, base })
     }
 
-    fn digest(&self, input: &Load) -> Digest {
-        Digest::of_canonical(&json!({
-            "source": input.version.source,
-            "file_name": input.version.file_name,
-            "event_time": input.document.data.event_time,
-            "time_format": input.document.data.time_format,
-            "csv": input.document.data.csv,
-            "table": input.table(),
-        }))
+    fn digest(&self, input: &Input) -> Digest {
+        let load = &input.load;
+        let mut inputs = json!({
+            "source": load.version.source,
+            "file_name": load.version.file_name,
+            "event_time": load.document.data.event_time,
+            "time_format": load.document.data.time_format,
+            "csv": load.document.data.csv,
+            "table": load.table(),
+        });
+        if let Some(base) = &input.base {
+            inputs["base"] = json!([base.digest, base.aside]);
+        }
+        Digest::of_canonical(&inputs)
     }
 
-    async fn compute(&self, context: &Context, input: Load) -> Result<Ingested, StepError> {
-        let source = context.artifacts().get(&input.version.source).await?;
-        let file_name = input.version.file_name.clone();
-        let options = match input.table() {
+    async fn compute(&self, context: &Context, input: Input) -> Result<Ingested, StepError> {
+        let Input { load, base } = input;
+        let source = context.artifacts().get(&load.version.source).await?;
+        let file_name = load.version.file_name.clone();
+        let options = match load.table() {
             Some(table) => ReadOptions::of_table(table),
-            None => ReadOptions::of(&input.document.data),
+            None => ReadOptions::of(&load.document.data),
+        };
+        let before = match base {
+            None => None,
+            Some(base) => {
+                let frame = context.artifacts().get(&base.frame).await?;
+                let rows = Dataset::from_parquet(&frame)
+                    .map_err(|error| StepError::refused("corrupt_input", format!("earlier rows: {error}")))?;
+                let aside = match &base.aside {
+                    Some(aside) => Some(context.artifacts().get(aside).await?),
+                    None => None,
+                };
+                Some(Before { rows, profile: base.profile, aside })
+            }
         };
         let (mut ingested, frame) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": format!("reading {} bytes", source.len()) }));
-                let loaded = read(&source, &file_name, &options)
-                    .map_err(|error| StepError::refused("unreadable_source", error.to_string()))?;
+                let loaded = load_after(before, &source, &file_name, options)
+                    .map_err(|message| StepError::refused("unreadable_source", message))?;
                 reporter.report(json!({ "text": format!("profiling {} rows", loaded.dataset.rows()) }));
                 let frame = loaded
                     .dataset
@@ -69,7 +135,7 @@ impl Stage for Ingest {
                     digest: loaded.dataset.digest(),
                     frame: Digest::of(&frame),
                     frame_bytes: frame.len() as u64,
-                    format: loaded.format.to_string(),
+                    format: loaded.format,
                     rows: loaded.dataset.rows() as u64,
                     profile: profile(&loaded.dataset, &loaded.notes),
                 };
@@ -93,4 +159,33 @@ impl Stage for Ingest {
             })
         })
     }
+}
+
+/// All rows of a version.
+struct Whole {
+    dataset: Dataset,
+    format: String,
+    notes: BTreeMap<String, Vec<String>>,
+}
+
+/// Reads a file after the rows that come before, if there are any.
+fn load_after(before: Option<Before>, source: &[u8], name: &str, mut options: ReadOptions) -> Result<Whole, String> {
+    let Some(Before { rows, profile, aside }) = before else {
+        let Loaded { dataset, format, notes, .. } = read(source, name, &options).map_err(|error| error.to_string())?;
+        return Ok(Whole { dataset, format: format.to_string(), notes });
+    };
+    let mut notes: BTreeMap<String, Vec<String>> =
+        profile.columns.into_iter().map(|column| (column.column.name, column.notes)).collect();
+    if let Some(aside) = aside {
+        let dataset = corrections(&aside, source, name, &rows).map_err(|error| error.to_string())?;
+        return Ok(Whole { dataset, format: "CSV, corrected rows".to_owned(), notes });
+    }
+    let texts = rows.schema().iter().filter(|column| column.column_type == ColumnType::Text);
+    options.text_columns = texts.map(|column| column.name.clone()).collect();
+    let loaded = read(source, name, &options).map_err(|error| error.to_string())?;
+    let dataset = rows.append(&loaded.dataset).map_err(|error| format!("{name} was refused: {error}"))?;
+    for (column, more) in loaded.notes {
+        notes.entry(column).or_default().extend(more);
+    }
+    Ok(Whole { dataset, format: format!("{}, appended", loaded.format), notes })
 }

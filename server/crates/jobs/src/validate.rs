@@ -1,6 +1,7 @@
 //! Validate: the rows against the document and the version before. A critical finding stops the pipeline here.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::DatasetVersionId;
@@ -8,9 +9,12 @@ use millrace_domain::run::{DatasetState, StepKind};
 use millrace_domain::schema::{Finding, Profile, ValidationReport};
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::Dataset;
-use millrace_ml::validate::{Known, Previous, validate, validate_table};
-use millrace_storage::dataset;
+use millrace_ml::quarantine::{self, Checked};
+use millrace_ml::validate::{Known, Previous, validate_table};
+use millrace_storage::dataset::SetAside;
+use millrace_storage::problem::{self, ProblemVersion};
 use millrace_storage::step::Failure;
+use millrace_storage::{artifact, dataset};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,6 +27,8 @@ pub(crate) struct Input {
     load: Load,
     profile: Profile,
     previous: Option<Before>,
+    /// The document of the live model, which is joined to what this is a load of.
+    live: Option<ProblemVersion>,
     loaded_at: DateTime<Utc>,
 }
 
@@ -37,6 +43,27 @@ struct Before {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Validated {
     report: ValidationReport,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aside: Option<Aside>,
+}
+
+/// What was set aside, and what the version is without it.
+#[derive(Serialize, Deserialize)]
+struct Aside {
+    digest: Digest,
+    frame: Digest,
+    frame_bytes: u64,
+    rows: i64,
+    profile: Profile,
+    file: Digest,
+    file_bytes: u64,
+    file_rows: i64,
+}
+
+/// The kept rows and those set aside, as they are stored.
+struct Parts {
+    frame: Vec<u8>,
+    file: Vec<u8>,
 }
 
 #[async_trait]
@@ -54,8 +81,9 @@ impl Stage for Validate {
             let (version, digest) = (before.number, before.digest?);
             Some(Before { version, digest, frame: before.frame?, profile: before.profile? })
         });
+        let live = problem::of_live_model(context.db().pool(), &load.version.problem).await?;
         let loaded_at = load.version.created_at;
-        Ok(Input { load, profile, previous, loaded_at })
+        Ok(Input { load, profile, previous, live, loaded_at })
     }
 
     fn digest(&self, input: &Input) -> Digest {
@@ -63,6 +91,7 @@ impl Stage for Validate {
             "dataset": input.load.version.digest,
             "problem": input.load.document_digest,
             "previous": input.previous.as_ref().map(|before| (before.version, before.digest)),
+            "live": input.live.as_ref().map(|live| live.digest),
             "loaded_at": input.loaded_at,
         }))
     }
@@ -74,7 +103,7 @@ impl Stage for Validate {
             Some(before) => Some(context.artifacts().get(&before.frame).await?),
             None => None,
         };
-        context
+        let (validated, parts) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "checking every row" }));
                 let read = |frame: &[u8]| {
@@ -89,15 +118,39 @@ impl Stage for Validate {
                     profile: &before.profile,
                     dataset,
                 });
-                let known = Known { previous, loaded_at: Some(input.loaded_at.timestamp_micros()) };
+                let live = input.live.as_ref().map(|live| &live.document);
+                let known = Known { previous, live, loaded_at: Some(input.loaded_at.timestamp_micros()) };
                 let document = &input.load.document;
-                let report = match input.load.table() {
-                    Some(table) => validate_table(&dataset, &input.profile, document, table, known),
-                    None => validate(&dataset, &input.profile, document, known),
+                let Checked { report, aside } = match input.load.table() {
+                    Some(table) => Checked {
+                        report: validate_table(&dataset, &input.profile, document, table, known),
+                        aside: None,
+                    },
+                    None => quarantine::check(&dataset, &input.profile, document, known),
                 };
-                Ok(Validated { report })
+                let Some(aside) = aside else { return Ok((Validated { report, aside: None }, None)) };
+                let frame = aside
+                    .kept
+                    .to_parquet()
+                    .map_err(|error| StepError::refused("internal", format!("the frame cannot be written: {error}")))?;
+                let stored = Aside {
+                    digest: aside.kept.digest(),
+                    frame: Digest::of(&frame),
+                    frame_bytes: frame.len() as u64,
+                    rows: i64::try_from(aside.kept.rows()).unwrap_or(i64::MAX),
+                    profile: aside.profile,
+                    file: Digest::of(&aside.file),
+                    file_bytes: aside.file.len() as u64,
+                    file_rows: i64::try_from(aside.rows).unwrap_or(i64::MAX),
+                };
+                Ok((Validated { report, aside: Some(stored) }, Some(Parts { frame, file: aside.file })))
             })
-            .await
+            .await?;
+        if let Some(parts) = parts {
+            context.artifacts().put(Bytes::from(parts.frame)).await?;
+            context.artifacts().put(Bytes::from(parts.file)).await?;
+        }
+        Ok(validated)
     }
 
     fn verdict(&self, output: &Validated) -> Verdict {
@@ -113,6 +166,20 @@ impl Stage for Validate {
             Box::pin(async move {
                 let state = if output.report.allows_training() { DatasetState::Valid } else { DatasetState::Rejected };
                 let now = millrace_storage::now(tx).await?;
+                if let Some(aside) = &output.aside {
+                    let parquet = "application/vnd.apache.parquet";
+                    artifact::register(tx, &aside.frame, aside.frame_bytes, parquet, now).await?;
+                    artifact::register(tx, &aside.file, aside.file_bytes, "text/csv", now).await?;
+                    let set_aside = SetAside {
+                        digest: &aside.digest,
+                        frame: &aside.frame,
+                        rows: aside.rows,
+                        profile: &aside.profile,
+                        aside: &aside.file,
+                        aside_rows: aside.file_rows,
+                    };
+                    dataset::set_aside(tx, id, &set_aside).await?;
+                }
                 dataset::set_validated(tx, id, state, &output.report, now).await
             })
         })

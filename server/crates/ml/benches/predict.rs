@@ -78,7 +78,7 @@ fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
     let plan = FeaturePlan::compile(&document, dataset.schema(), &TableColumns::new()).expect("every column exists");
     let table = plan.table(dataset).expect("every column exists");
     let labels = plan.labels(dataset).expect("two classes");
-    let rule = Rule::Random { validation: 0.0, test: 0.2, seed: 1 };
+    let rule = Rule::Random { validation: 0.0, test: 0.2, seed: 1, entity: None };
     let split = Split::new(&rule, dataset, None, &labels).expect("there are rows enough");
     let config = TrainerConfig::read(trainer, settings).expect("the settings are in range");
     let fitted = train(&table, &labels, &split, plan.kind(), &config, 1, &()).expect("it can be fitted");

@@ -111,7 +111,9 @@ pub(crate) fn prepared(kind: TargetKind, rows: usize) -> Prepared {
     let dataset = sales(rows);
     let plan = FeaturePlan::compile(&document(kind), dataset.schema(), &TableColumns::new()).unwrap();
     let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
-    let split = Split::new(&Rule::Random { validation: 0.2, test: 0.2, seed: 3 }, &dataset, None, &labels).unwrap();
+    let split =
+        Split::new(&Rule::Random { validation: 0.2, test: 0.2, seed: 3, entity: None }, &dataset, None, &labels)
+            .unwrap();
     Prepared { dataset, plan, table, labels, split, kind }
 }
 

@@ -16,6 +16,7 @@ pub mod model;
 mod order;
 pub mod parity;
 pub mod profile;
+pub mod quarantine;
 pub mod read;
 pub mod split;
 pub mod train;

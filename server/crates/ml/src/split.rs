@@ -4,6 +4,7 @@
 //! on the validation part, and its quality is measured on the test part. A row without a label is in no part, and neither
 //! is, in a split by time, a row without an event time.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use millrace_domain::expr::Row;
@@ -57,6 +58,9 @@ pub enum SplitError {
         /// The part that would be empty.
         part: Part,
     },
+    /// The entity is no column.
+    #[error("the entity {0:?} of the split is not a column of the dataset")]
+    UnknownEntity(String),
     /// The event time is no column.
     #[error("the event time {0:?} is not a column of the dataset")]
     UnknownEventTime(String),
@@ -78,7 +82,8 @@ impl Split {
     ///
     /// By time, rows are ordered by `event_time` (equal times keep the source's order; without an event time the source's
     /// order is the order); the earliest train and the latest test. At random, each class is shuffled by the rule's seed
-    /// and dealt out so that every part has its share of every class to within one row.
+    /// and dealt out so that every part has its share of every class to within one row; where the rule names an entity, it is
+    /// entities that are shuffled, and all rows of one are in one part.
     ///
     /// # Errors
     /// When the training or the test part would be empty, or `event_time` is no column of times or numbers.
@@ -89,6 +94,10 @@ impl Split {
         labels: &Labels,
     ) -> Result<Self, SplitError> {
         let labelled = (0..labels.len() as u32).filter(|row| labels.is_known(*row as usize));
+        if let problem::Split::Random { seed, entity: Some(entity), .. } = rule {
+            let groups = shuffled_entities(labelled, dataset, entity, *seed)?;
+            return deal_whole(groups, rule.validation(), rule.test());
+        }
         let (strata, shuffled) = match rule {
             problem::Split::Time { .. } => (vec![in_time_order(labelled, dataset, event_time)?], false),
             problem::Split::Random { seed, .. } => (shuffled_classes(labelled, labels, *seed), true),
@@ -152,6 +161,54 @@ fn shuffled_classes(rows: impl Iterator<Item = u32>, labels: &Labels, seed: u64)
     strata
 }
 
+/// The rows of each entity, the entities shuffled; a row without one stands for itself.
+fn shuffled_entities(
+    rows: impl Iterator<Item = u32>,
+    dataset: &Dataset,
+    entity: &str,
+    seed: u64,
+) -> Result<Vec<Vec<u32>>, SplitError> {
+    let slot = dataset.slot(entity).ok_or_else(|| SplitError::UnknownEntity(entity.to_owned()))?;
+    let mut positions: HashMap<String, usize> = HashMap::new();
+    let mut groups: Vec<Vec<u32>> = Vec::new();
+    for row in rows {
+        let position = match dataset.cells(slot).value(row as usize) {
+            Value::Null => groups.len(),
+            value => *positions.entry(format!("{value:?}")).or_insert(groups.len()),
+        };
+        match groups.get_mut(position) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    Ok(groups)
+}
+
+/// Deals whole groups out, each to the first of test and validation part that has room for half of it, else to the training part.
+fn deal_whole(groups: Vec<Vec<u32>>, validation: f64, test: f64) -> Result<Split, SplitError> {
+    let rows: usize = groups.iter().map(Vec::len).sum();
+    let room = |share: f64| (rows as f64 * share).round() as usize;
+    let mut split = Split { train: Vec::new(), validation: Vec::new(), test: Vec::new() };
+    for group in groups {
+        let fits = |part: &Vec<u32>, share: f64| part.len() + group.len().div_ceil(2) <= room(share);
+        if fits(&split.test, test) {
+            split.test.extend(group);
+        } else if fits(&split.validation, validation) {
+            split.validation.extend(group);
+        } else {
+            split.train.extend(group);
+        }
+    }
+    for part in [&mut split.train, &mut split.validation, &mut split.test] {
+        part.sort_unstable();
+    }
+    match [Part::Train, Part::Test].into_iter().find(|part| split.rows(*part).is_empty()) {
+        Some(part) => Err(SplitError::TooFewRows { rows, part }),
+        None => Ok(split),
+    }
+}
+
 /// Deals each stratum out in order: its first rows train, its last ones test. Fractions of rows are carried from stratum to
 /// stratum, so that the totals are the rounded shares of all rows.
 fn deal(strata: &[Vec<u32>], validation: f64, test: f64) -> Split {
@@ -177,7 +234,7 @@ mod tests {
     use crate::ColumnData;
 
     fn random(validation: f64, test: f64, seed: u64) -> problem::Split {
-        problem::Split::Random { validation, test, seed }
+        problem::Split::Random { validation, test, seed, entity: None }
     }
 
     fn labelled(classes: &[Option<u32>]) -> (Dataset, Labels) {
@@ -233,6 +290,23 @@ mod tests {
         let split = |seed| Split::new(&random(0.2, 0.2, seed), &dataset, None, &labels).unwrap();
         assert_eq!(split(5), split(5));
         assert_ne!(split(5), split(6));
+    }
+
+    #[test]
+    fn all_rows_of_an_entity_are_in_one_part() {
+        let customers = (0..1_000).map(|row| (row % 7 != 0).then(|| format!("c{}", (row * row) % 97))).collect();
+        let dataset = Dataset::from_parts([("customer", ColumnData::Text(customers))]).unwrap();
+        let labels = Labels::of_classes(vec!["a".to_owned()], vec![Some(0); 1_000]);
+        let rule = problem::Split::Random { validation: 0.2, test: 0.2, seed: 4, entity: Some("customer".to_owned()) };
+        let split = Split::new(&rule, &dataset, None, &labels).unwrap();
+        assert_eq!(all(&split), (0..1_000).collect::<Vec<_>>());
+        let of = |part: Part| -> std::collections::BTreeSet<String> {
+            let value = |row: &u32| format!("{:?}", dataset.cells(0).value(*row as usize));
+            split.rows(part).iter().map(value).filter(|value| value != "Null").collect()
+        };
+        let (train, validation, test) = (of(Part::Train), of(Part::Validation), of(Part::Test));
+        assert!(train.is_disjoint(&test) && train.is_disjoint(&validation) && validation.is_disjoint(&test));
+        assert!((170..=230).contains(&split.rows(Part::Test).len()), "{}", split.rows(Part::Test).len());
     }
 
     #[test]

@@ -335,7 +335,7 @@ fn leaks(data: &Dataset, target: &str, features: &[&str], success: &str) -> Vec<
     );
     let report = validate(data, &profiled(data), &ProblemDocument::parse(&text).unwrap(), Known::default());
     let leaking = |finding: &&millrace_domain::schema::Finding| {
-        finding.check == "target_leak" && finding.outcome == CheckOutcome::Failed
+        matches!(finding.check.as_str(), "target_leak" | "target_copy") && finding.outcome == CheckOutcome::Failed
     };
     report.findings.iter().filter(leaking).map(|finding| finding.observed.clone()).collect()
 }

@@ -168,7 +168,7 @@ fn boosting_grades_white_wine() {
             .collect();
         let document =
             document("kind = \"regression\"\ncolumn = \"quality\"", "", "metric = \"rmse\"\nat_most = 0.7", &features);
-        let rule = Rule::Random { validation: 0.1, test: 0.25, seed: 40 };
+        let rule = Rule::Random { validation: 0.1, test: 0.25, seed: 40, entity: None };
         let trained = run(dataset, &document, &rule, trainer, json!({}));
         assert!(trained.test.metrics[&Metric::Rmse] <= limit, "{:?}", trained.test.metrics);
         single_rows_are_the_batch(&trained);
@@ -194,7 +194,7 @@ fn penguins_are_told_apart() {
                 ("number", "mass", "body_mass_g"),
             ],
         );
-        let rule = Rule::Random { validation: 0.1, test: 1.0 / 3.0, seed: 0 };
+        let rule = Rule::Random { validation: 0.1, test: 1.0 / 3.0, seed: 0, entity: None };
         let trained = run(dataset, &document, &rule, trainer, json!({}));
         assert_eq!(trained.model.kind(), TargetKind::Multiclass);
         assert!(trained.test.metrics[&Metric::Accuracy] >= 0.93, "{:?}", trained.test.metrics);

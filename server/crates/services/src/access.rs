@@ -55,6 +55,8 @@ impl Services {
         if !actor.sees(problem) && actor.may_on(action, problem).is_err() {
             // First what the caller could learn anyway: that their roles or scopes do not cover it on any problem.
             self.authorise(actor, action, object).await?;
+            let note = Note::new("refused", object).details(json!({ "action": action.title(), "answered": 404 }));
+            self.note_refusal(actor, note).await?;
             return Err(Fault::not_found(thing(object)));
         }
         self.decided(actor, actor.may_on(action, problem), action, object).await
@@ -133,7 +135,11 @@ impl Services {
         commit(tx).await
     }
 
-    async fn append(&self, tx: &Transaction, actor: &Actor, note: Note<'_>, outcome: Outcome) -> Result<()> {
+    async fn append(&self, tx: &Transaction, actor: &Actor, mut note: Note<'_>, outcome: Outcome) -> Result<()> {
+        // An address can pass to somebody else; the account's number does not.
+        if let (Some(details), false) = (note.details.as_object_mut(), actor.via == Via::Host) {
+            details.insert("account".to_owned(), json!(actor.account));
+        }
         let act = Act {
             actor: &actor.email,
             via: actor.via.as_str(),

@@ -6,7 +6,7 @@ use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId};
 use millrace_domain::policy::{Action, Actor, Origin};
-use millrace_domain::problem::Source;
+use millrace_domain::problem::{Source, checks_that_hold};
 use millrace_domain::run::{DatasetState, StepKind};
 use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Permission, SourceView};
 use millrace_storage::Transaction;
@@ -18,14 +18,14 @@ use millrace_storage::{artifact, problem, source};
 
 use crate::access::Note;
 use crate::people::checked_name;
-use crate::{Result, Services, commit, fault, present};
+use crate::{Result, Services, commit, fault, history, present};
 
 impl Services {
-    /// Takes a file in as a new version of a dataset, and readies its steps. The same bytes checked against the same
-    /// document are the same version.
+    /// Takes a file in as a new version of a dataset, and readies its steps: its rows alone, or (`append`) after those of the
+    /// newest version. The same bytes checked against the same document are the same version.
     ///
     /// # Errors
-    /// 404 without such a problem, 409 while it has no version, 400 for an empty file.
+    /// 404 without such a problem, 409 while it has no version or the one to append to is still loading, 400 for an empty file.
     pub async fn upload_dataset(
         &self,
         actor: &Actor,
@@ -33,6 +33,7 @@ impl Services {
         name: &str,
         file_name: &str,
         content: Bytes,
+        append: bool,
     ) -> Result<DatasetSummary> {
         let object_name = format!("problem/{problem_slug}");
         self.authorise_on(actor, Action::UploadData, problem_slug, &object_name).await?;
@@ -46,19 +47,14 @@ impl Services {
         let id =
             problem::find_id(&tx, problem_slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("problem"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
-        let version = match problem::approved(&tx, problem_slug).await.map_err(fault)? {
-            Some(approved) => approved,
-            None => problem::versions(&tx, problem_slug)
-                .await
-                .map_err(fault)?
-                .into_iter()
-                .next()
-                .ok_or_else(|| Fault::not_found("problem version"))?,
-        };
-        let load = Load { version: &version, name, file_name: &file_name, source, bytes: content.len() };
+        let version = checking_version(&tx, problem_slug).await?;
+        let mode = if append { Mode::Append } else { Mode::Replace };
+        let load = Load { version: &version, name, file_name: &file_name, source, bytes: content.len(), mode };
         let (stored, is_new) = self.take_in(&tx, &load, actor.account).await?;
         if is_new {
-            let details = serde_json::json!({ "file": file_name, "bytes": content.len(), "problem": problem_slug });
+            let details = serde_json::json!({
+                "file": file_name, "bytes": content.len(), "problem": problem_slug, "after": stored.base_number,
+            });
             let note = Note::new("dataset.upload", object(&stored)).digest(source).details(details);
             self.note(&tx, actor, note).await?;
             commit(tx).await?;
@@ -82,7 +78,14 @@ impl Services {
         let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
         let tx = self.begin().await?;
         problem::lock(&tx, version.problem).await.map_err(fault)?;
-        let load = Load { version, name: &from.dataset, file_name: &file_name, source, bytes: content.len() };
+        let load = Load {
+            version,
+            name: &from.dataset,
+            file_name: &file_name,
+            source,
+            bytes: content.len(),
+            mode: Mode::Replace,
+        };
         let (stored, is_new) = self.take_in(&tx, &load, version.author).await?;
         if is_new {
             let act = Act {
@@ -106,12 +109,27 @@ impl Services {
     }
 
     /// The version that holds these bytes, checked against that document, and whether it is new.
-    async fn take_in(&self, tx: &Transaction, load: &Load<'_>, author: AccountId) -> Result<(DatasetVersion, bool)> {
+    pub(crate) async fn take_in(
+        &self,
+        tx: &Transaction,
+        load: &Load<'_>,
+        author: AccountId,
+    ) -> Result<(DatasetVersion, bool)> {
         let kind = "application/octet-stream";
         artifact::register(tx, &load.source, load.bytes as u64, kind, self.now()).await.map_err(fault)?;
         let dataset = dataset::ensure(tx, load.version.problem, load.name, self.now()).await.map_err(fault)?;
         let (problem_version, file_name, source) = (load.version.id, load.file_name, load.source);
-        let new = NewVersion { dataset, problem_version, file_name, source, author };
+        let earlier = earlier(tx, dataset, load.mode).await?;
+        // What is in already is not put in once more.
+        if load.mode == Mode::Append
+            && let Some(newest) = earlier.first()
+            && earlier.iter().any(|version| version.source == source)
+        {
+            return Ok((newest.clone(), false));
+        }
+        let corrects = if let Mode::Correct(corrected) = load.mode { Some(corrected) } else { None };
+        let base = earlier.first().map(|newest| newest.id);
+        let new = NewVersion { dataset, problem_version, file_name, source, author, base, corrects };
         if let Some(same) = dataset::find_same(tx, &new).await.map_err(fault)? {
             return Ok((same, false));
         }
@@ -205,6 +223,12 @@ impl Services {
             }
             Ok(()) => Permission::granted(),
         };
+        let quarantine = crate::quarantine::view(actor, &version);
+        let found = dataset::findings_until(pool, &version, history::VERSIONS).await.map_err(fault)?;
+        let found: Vec<_> = found.into_iter().rev().map(|found| (found.number, found.findings)).collect();
+        let before = dataset::find_previous_valid(pool, &version).await.map_err(fault)?;
+        let profiles = before.as_ref().and_then(|before| before.profile.as_ref()).zip(version.profile.as_ref());
+        let schema_changes = profiles.map(|(before, after)| history::of_columns(before, after)).unwrap_or_default();
         Ok(DatasetVersionView {
             summary: present::dataset(&version),
             is_table,
@@ -217,7 +241,24 @@ impl Services {
             steps: steps.iter().map(present::step).collect(),
             versions: versions.iter().map(present::dataset).collect(),
             may_launch,
+            appended_to: version.base_number,
+            corrects: version.corrects_number,
+            quarantine,
+            history: history::of_checks(&found),
+            history_of: found.into_iter().map(|(number, _)| number).collect(),
+            schema_since: before.map(|before| before.number),
+            schema_changes,
         })
+    }
+
+    /// Checks that hold for a version, as they stand in a document: a first schema to be edited and signed.
+    ///
+    /// # Errors
+    /// 404 when there is no such version, or it was not read.
+    pub async fn suggested_checks(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<String> {
+        let version = self.seen_version(actor, id, number).await?;
+        let profile = version.profile.ok_or_else(|| Fault::not_found("profile of this version"))?;
+        Ok(checks_that_hold(&profile).to_toml())
     }
 
     /// Id of a dataset version, for following its events.
@@ -228,7 +269,7 @@ impl Services {
         Ok(self.seen_version(actor, id, number).await?.id.0)
     }
 
-    async fn seen_version(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<DatasetVersion> {
+    pub(crate) async fn seen_version(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<DatasetVersion> {
         self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
         let version = dataset::find_numbered(self.db.pool(), id, number).await.map_err(fault)?.ok_or_else(missing)?;
         self.authorise_on(actor, Action::ReadWorkspace, &version.problem, &object(&version)).await?;
@@ -236,27 +277,71 @@ impl Services {
     }
 }
 
+/// The versions whose rows come before those of a load, the newest first.
+async fn earlier(tx: &Transaction, dataset: DatasetId, mode: Mode) -> Result<Vec<DatasetVersion>> {
+    if mode == Mode::Replace {
+        return Ok(Vec::new());
+    }
+    let Some(newest) = dataset::find_newest(tx, dataset).await.map_err(fault)? else { return Ok(Vec::new()) };
+    if newest.state != DatasetState::Valid {
+        let detail = format!("version {} is still loading; put rows after it once it is read", newest.number);
+        return Err(Fault::conflict("version_loading", detail));
+    }
+    let earlier = dataset::lineage(tx, newest.id).await.map_err(fault)?;
+    if let Mode::Correct(corrected) = mode
+        && !earlier.iter().any(|version| version.id == corrected)
+    {
+        let detail = format!(
+            "version {} was loaded anew since and does not hold the rows that were kept; append the corrected rows to it instead",
+            newest.number
+        );
+        return Err(Fault::conflict("loaded_anew", detail));
+    }
+    Ok(earlier)
+}
+
+/// The problem version that new data is checked against: the signed-off one, else the newest.
+pub(crate) async fn checking_version(tx: &Transaction, slug: &str) -> Result<ProblemVersion> {
+    if let Some(approved) = problem::approved(tx, slug).await.map_err(fault)? {
+        return Ok(approved);
+    }
+    let newest = problem::versions(tx, slug).await.map_err(fault)?.into_iter().next();
+    newest.ok_or_else(|| Fault::not_found("problem version"))
+}
+
 /// Bytes that come in for a dataset.
-struct Load<'a> {
-    version: &'a ProblemVersion,
-    name: &'a str,
-    file_name: &'a str,
-    source: Digest,
-    bytes: usize,
+pub(crate) struct Load<'a> {
+    pub(crate) version: &'a ProblemVersion,
+    pub(crate) name: &'a str,
+    pub(crate) file_name: &'a str,
+    pub(crate) source: Digest,
+    pub(crate) bytes: usize,
+    pub(crate) mode: Mode,
+}
+
+/// What the rows of a load come after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Nothing: they are all there is.
+    Replace,
+    /// The rows of the newest version, if there is one.
+    Append,
+    /// Likewise; they are rows of that version that were set aside.
+    Correct(DatasetVersionId),
 }
 
 /// A file name for showing: the last part of a path, without control characters, at most 200 characters. Nothing is ever
 /// opened by it.
-fn display_name(given: &str) -> String {
+pub(crate) fn display_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last.chars().filter(|c| !c.is_control()).take(200).collect();
     if clean.trim().is_empty() { "upload".to_owned() } else { clean }
 }
 
-fn object(version: &DatasetVersion) -> String {
+pub(crate) fn object(version: &DatasetVersion) -> String {
     format!("dataset/{}/v/{}", version.dataset, version.number)
 }
 
-fn missing() -> Fault {
+pub(crate) fn missing() -> Fault {
     Fault::not_found("dataset version")
 }

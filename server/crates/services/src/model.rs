@@ -78,6 +78,8 @@ impl Services {
         let data =
             dataset::find_version(pool, lineage.run.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
         let evaluation = self.evaluation(&lineage.run).await?;
+        let graph = self.lineage_of_model(&lineage).await?;
+        let computed = run::features_report(pool, lineage.run.id).await.map_err(fault)?;
         let reviewed = reviewed(&lineage);
         let review = self.review(pool, &reviewed).await?;
         let complete = review.rules.tally().complete;
@@ -105,6 +107,7 @@ impl Services {
             warnings: data
                 .report
                 .iter()
+                .chain(&computed)
                 .flat_map(|report| report.warnings())
                 .map(|finding| {
                     let place = finding.column.as_deref().unwrap_or("the whole dataset");
@@ -112,11 +115,17 @@ impl Services {
                 })
                 .collect(),
             dataset: present::dataset(&data),
+            lineage: graph,
             review,
             generation: live.map_or(0, |live| live.generation),
             may_deploy: Permission::from_result(deployable),
             gates: lineage.version.gates,
         })
+    }
+
+    /// How much a run's model relies on each feature, the most important first.
+    pub(crate) async fn importance_of(&self, run: &Run) -> Result<Vec<(String, f64)>> {
+        Ok(pairs(&self.evaluation(run).await?, "importance"))
     }
 
     async fn evaluation(&self, run: &Run) -> Result<Value> {

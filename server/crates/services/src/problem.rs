@@ -291,6 +291,7 @@ impl Services {
         let tx = self.begin_as(actor, Action::WriteProblem, Some(slug), &object_name).await?;
         let version = self.locked_version(&tx, slug, number).await?;
         let next = version.state.submit().map_err(|refused| Fault::conflict("not_a_draft", refused.to_string()))?;
+        self.keeps_live_model(&tx, &version).await?;
         problem::set_state(&tx, version.id, version.state, next, self.now()).await.map_err(fault)?;
         self.ask_for_review(&tx, &version).await?;
         self.note(&tx, actor, Note::new("problem.submit", object(&version)).digest(version.digest)).await?;
@@ -385,6 +386,9 @@ impl Services {
                 return Err(Fault::conflict("not_in_review", detail));
             }
         };
+        if next == ProblemState::Approved {
+            self.keeps_live_model(&tx, &version).await?;
+        }
         if next != version.state {
             problem::set_state(&tx, version.id, version.state, next, self.now()).await.map_err(fault)?;
         }

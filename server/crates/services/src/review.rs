@@ -36,8 +36,13 @@ impl Services {
     /// The rules of what is reviewed, and the decisions on it so far.
     pub(crate) async fn review(&self, db: &impl Connection, reviewed: &Reviewed<'_>) -> Result<Review> {
         let decisions = decision::list(db, reviewed.subject).await.map_err(fault)?;
+        let mut made_by_authors = Vec::new();
+        for author in &reviewed.authors {
+            made_by_authors.extend(account::vouched_by(db, *author).await.map_err(fault)?);
+        }
         let rules = Rules {
             digest: reviewed.digest,
+            made_by_authors,
             authors: reviewed.authors.clone(),
             approvals: standing(&decisions, reviewed),
             quorum: reviewed.quorum.clone(),
@@ -193,6 +198,7 @@ fn present_decision(decision: Decision, rules: &Rules) -> DecisionView {
 fn refusal(refused: &ReviewRefused) -> Fault {
     match refused {
         ReviewRefused::OwnWork => Fault::forbidden("own_work", refused.to_string()),
+        ReviewRefused::MadeByAuthor => Fault::forbidden("made_by_author", refused.to_string()),
         ReviewRefused::StaleDigest { .. } => Fault::conflict("stale_digest", refused.to_string()),
         ReviewRefused::AlreadyApproved => Fault::conflict("already_approved", refused.to_string()),
         ReviewRefused::CommentMissing => sentence_about("/comment", refused),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::problem::{Mistake, TimeFormat};
 use millrace_domain::schema::Value as Cell;
-use millrace_ml::model::{AsOf, Instance, micros};
+use millrace_ml::model::{AsOf, Instance, InstanceProblem, micros};
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -33,6 +33,17 @@ pub struct Answer {
     pub model_version: i32,
     /// `champion` or `candidate`.
     pub stage: &'static str,
+}
+
+/// What instances are joined to.
+#[derive(Debug, Clone, Serialize)]
+pub struct FeatureAnswer {
+    /// One object an instance, in order: joined columns by name, and the features where all inputs were sent.
+    pub features: Vec<Map<String, Value>>,
+    /// The version whose features they are.
+    pub model_version: i32,
+    /// The loads of the tables that were read, by dataset version.
+    pub loads: Value,
 }
 
 /// An instance that was understood.
@@ -89,6 +100,28 @@ impl Serving {
     }
 }
 
+impl Serving {
+    /// What the live model of a problem would be given, by key, as of the instance's time: no answer, and no row of the log.
+    ///
+    /// # Errors
+    /// 404 `no_live_model`; 400 naming every unknown or wrongly typed input.
+    pub fn features(&self, slug: &str, request: &PredictRequest) -> Result<FeatureAnswer, Fault> {
+        let live = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
+        let count = request.instances.len();
+        if !(1..=MOST_INSTANCES).contains(&count) {
+            return Err(Fault::field("/instances", format!("must hold 1 to {MOST_INSTANCES} instances, got {count}")));
+        }
+        let now = self.surroundings.now();
+        let online = live.online.as_ref().map(|online| (online, online.state()));
+        let state = online.as_ref().map(|(_, state)| &**state);
+        let features = read_each(&live, &request.instances, now, state, |inputs, as_of, _, _| {
+            live.model.features_of(inputs, as_of)
+        })?;
+        let loads = online.as_ref().map_or(Value::Null, |(online, _)| json!(online.loads));
+        Ok(FeatureAnswer { features, model_version: live.number, loads })
+    }
+}
+
 /// Reads all instances, or names everything that is wrong with any of them.
 fn read_all(
     live: &Live,
@@ -96,6 +129,25 @@ fn read_all(
     now: DateTime<Utc>,
     state: Option<&State>,
 ) -> Result<Vec<Asked>, Fault> {
+    read_each(live, instances, now, state, |inputs, as_of, sent, event_time| {
+        let instance = live.model.instance(inputs, as_of)?;
+        Ok(Asked { instance, entity: entity(live, sent), event_time })
+    })
+}
+
+/// Reads each instance by `read`, which is given the model's inputs, the time they are about, and all that was sent.
+fn read_each<T>(
+    live: &Live,
+    instances: &[Map<String, Value>],
+    now: DateTime<Utc>,
+    state: Option<&State>,
+    read: impl Fn(
+        &Map<String, Value>,
+        Option<AsOf<'_>>,
+        &Map<String, Value>,
+        Option<DateTime<Utc>>,
+    ) -> Result<T, Vec<InstanceProblem>>,
+) -> Result<Vec<T>, Fault> {
     let mut mistakes = Vec::new();
     let mut asked = Vec::with_capacity(instances.len());
     for (position, sent) in instances.iter().enumerate() {
@@ -116,8 +168,8 @@ fn read_all(
         });
         let time = event_time.unwrap_or(now).timestamp_micros();
         let as_of = state.map(|state| AsOf { history: &state.history, time });
-        match live.model.instance(&inputs, as_of) {
-            Ok(instance) => asked.push(Asked { instance, entity: entity(live, sent), event_time }),
+        match read(&inputs, as_of, sent, event_time) {
+            Ok(one) => asked.push(one),
             Err(problems) => {
                 for problem in problems {
                     note(&problem.input, problem.to_string());

@@ -123,6 +123,28 @@ pub async fn set_grants(db: &impl Connection, id: AccountId, grants: &[Grant]) -
     Ok(())
 }
 
+/// Notes which admin made the account or gave it its roles; none when that was done on the host.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_vouched_by(db: &impl Connection, id: AccountId, by: Option<AccountId>) -> Result<()> {
+    const SQL: &str = "update account set vouched_by = $2 where id = $1";
+    record::execute(db, SQL, values![id.0, by.map(|by| by.0)]).await.map(|_| ())
+}
+
+/// The accounts that `by` made or gave their roles, and those that such accounts made in turn.
+///
+/// # Errors
+/// When the database fails.
+pub async fn vouched_by(db: &impl Connection, by: AccountId) -> Result<Vec<AccountId>> {
+    const SQL: &str = "with recursive made as (
+            select id from account where vouched_by = $1 and id <> $1
+            union select a.id from account a join made on a.vouched_by = made.id where a.id <> $1)
+        select id from made";
+    let found: Vec<i64> = record::all(db, SQL, values![by.0]).await?;
+    Ok(found.into_iter().map(AccountId).collect())
+}
+
 /// The account with its row held until the transaction ends: rights that were read then hold for what the transaction does,
 /// and a change of them waits or comes first.
 ///

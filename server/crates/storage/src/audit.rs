@@ -59,6 +59,11 @@ impl Record for Link {
     }
 }
 
+/// Details of more bytes than this are left out, but for their size and digest.
+const MOST_DETAILS: usize = 16 * 1024;
+/// An object's name is kept up to so many characters.
+const MOST_OBJECT: usize = 300;
+
 /// Key of the advisory lock that serialises appends: "audit" in ASCII.
 const LOCK: i64 = 0x61_75_64_69_74;
 
@@ -78,12 +83,12 @@ pub async fn append(tx: &Transaction, act: Act<'_>, now: DateTime<Utc>) -> Resul
         actor: act.actor.to_owned(),
         via: act.via.to_owned(),
         action: act.action.to_owned(),
-        object: act.object,
+        object: act.object.chars().take(MOST_OBJECT).collect(),
         digest: act.digest,
         outcome: act.outcome,
         address: act.origin.address.clone(),
         request: act.origin.request.clone(),
-        details: act.details,
+        details: bounded(act.details),
     };
     const SQL: &str =
         "insert into audit (sequence, at, actor, via, action, object, digest, outcome, details, hash, address, request)
@@ -105,6 +110,15 @@ pub async fn append(tx: &Transaction, act: Act<'_>, now: DateTime<Utc>) -> Resul
     ];
     record::execute(tx, SQL, stored).await?;
     Ok(entry)
+}
+
+/// Nobody fills the trail with what they send.
+fn bounded(details: serde_json::Value) -> serde_json::Value {
+    let text = details.to_string();
+    if text.len() <= MOST_DETAILS {
+        return details;
+    }
+    serde_json::json!({ "left_out_bytes": text.len(), "left_out_digest": Digest::of(text), "account": details["account"] })
 }
 
 /// A slice of the trail, newest first.
@@ -183,5 +197,21 @@ pub async fn head(db: &impl Connection) -> Result<Option<(i64, Digest)>> {
 impl From<BrokenChain> for StorageError {
     fn from(broken: BrokenChain) -> Self {
         Self::Corrupt { what: "audit trail".to_owned(), reason: broken.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn details_that_are_too_large_leave_their_size_and_digest() {
+        let small = json!({ "account": 7, "reason": "because" });
+        assert_eq!(bounded(small.clone()), small);
+        let kept = bounded(json!({ "account": 7, "reason": "x".repeat(200_000) }));
+        assert_eq!((&kept["account"], kept.to_string().len() < 200), (&json!(7), true));
+        assert_eq!(kept["left_out_bytes"], 200_000 + json!({ "account": 7, "reason": "" }).to_string().len());
     }
 }

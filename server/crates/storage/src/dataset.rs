@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId, ProblemId, ProblemVersionId};
 use millrace_domain::run::DatasetState;
-use millrace_domain::schema::{Profile, ValidationReport};
+use millrace_domain::schema::{Finding, Profile, ValidationReport};
 
 use crate::Result;
 use crate::database::Connection;
@@ -55,6 +55,20 @@ pub struct DatasetVersion {
     pub created_at: DateTime<Utc>,
     /// When it was read and checked.
     pub finished_at: Option<DateTime<Utc>>,
+    /// The version whose rows come before those of this load.
+    pub base: Option<DatasetVersionId>,
+    /// Its number.
+    pub base_number: Option<i32>,
+    /// The version whose rows that were set aside this load brings back.
+    pub corrects: Option<DatasetVersionId>,
+    /// Its number.
+    pub corrects_number: Option<i32>,
+    /// Artifact of the rows that were set aside (CSV).
+    pub aside: Option<Digest>,
+    /// How many they are.
+    pub aside_rows: i64,
+    /// Number of the version that brought them back, or is about to.
+    pub corrected_by: Option<i32>,
 }
 
 impl Record for DatasetVersion {
@@ -81,6 +95,13 @@ impl Record for DatasetVersion {
             author_name: row.get("author_name")?,
             created_at: row.get("created_at")?,
             finished_at: row.get("finished_at")?,
+            base: row.get::<Option<i64>>("base_id")?.map(DatasetVersionId),
+            base_number: row.get("base_number")?,
+            corrects: row.get::<Option<i64>>("corrects_id")?.map(DatasetVersionId),
+            corrects_number: row.get("corrects_number")?,
+            aside: row.optional_digest("aside")?,
+            aside_rows: row.get("aside_rows")?,
+            corrected_by: row.get("corrected_by")?,
         })
     }
 }
@@ -88,7 +109,12 @@ impl Record for DatasetVersion {
 macro_rules! select_version {
     ($rest:literal) => {
         concat!(
-            "select v.*, d.name, p.slug, a.name as author_name, s.bytes as source_bytes from dataset_version v
+            "select v.*, d.name, p.slug, a.name as author_name, s.bytes as source_bytes,
+                (select b.number from dataset_version b where b.id = v.base_id) as base_number,
+                (select c.number from dataset_version c where c.id = v.corrects_id) as corrects_number,
+                (select c.number from dataset_version c where c.corrects_id = v.id and c.state in ('loading', 'valid'))
+                    as corrected_by
+             from dataset_version v
                 join dataset d on d.id = v.dataset_id join problem p on p.id = d.problem_id
                 join account a on a.id = v.author_id join artifact s on s.digest = v.source ",
             $rest
@@ -119,6 +145,10 @@ pub struct NewVersion<'a> {
     pub source: Digest,
     /// Who brings it.
     pub author: AccountId,
+    /// The version whose rows come before.
+    pub base: Option<DatasetVersionId>,
+    /// The version whose rows that were set aside are brought back.
+    pub corrects: Option<DatasetVersionId>,
 }
 
 /// Adds a version that is loading.
@@ -131,30 +161,58 @@ pub async fn insert_version(
     now: DateTime<Utc>,
 ) -> Result<DatasetVersionId> {
     const SQL: &str = "insert into dataset_version
-            (dataset_id, number, problem_version_id, state, file_name, source, author_id, created_at)
+            (dataset_id, number, problem_version_id, state, file_name, source, author_id, created_at, base_id, corrects_id)
         values ($1, (select coalesce(max(number), 0) + 1 from dataset_version where dataset_id = $1),
-                $2, 'loading', $3, $4, $5, $6) returning id";
+                $2, 'loading', $3, $4, $5, $6, $7, $8) returning id";
     let stored = values![
         version.dataset.0,
         version.problem_version.0,
         version.file_name,
         record::bytes(&version.source),
         version.author.0,
-        now
+        now,
+        version.base.map(|base| base.0),
+        version.corrects.map(|corrects| corrects.0)
     ];
     record::one(db, SQL, stored).await.map(DatasetVersionId)
 }
 
-/// The version that holds the same bytes, checked against the same document, if one is loading or valid.
+/// The version that holds the same bytes after the same rows, checked against the same document, if one is loading or valid.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_same(db: &impl Connection, version: &NewVersion<'_>) -> Result<Option<DatasetVersion>> {
     const SQL: &str = select_version!(
-        "where v.dataset_id = $1 and v.source = $2 and v.problem_version_id = $3 and v.state in ('loading', 'valid')"
+        "where v.dataset_id = $1 and v.source = $2 and v.problem_version_id = $3 and v.base_id is not distinct from $4
+           and v.state in ('loading', 'valid')"
     );
-    let wanted = values![version.dataset.0, record::bytes(&version.source), version.problem_version.0];
+    let base = version.base.map(|base| base.0);
+    let wanted = values![version.dataset.0, record::bytes(&version.source), version.problem_version.0, base];
     record::optional(db, SQL, wanted).await
+}
+
+/// A version and those whose rows come before its own, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lineage(db: &impl Connection, version: DatasetVersionId) -> Result<Vec<DatasetVersion>> {
+    const SQL: &str = select_version!(
+        "where v.id in (with recursive before as (
+                select id, base_id from dataset_version where id = $1
+                union all select b.id, b.base_id from dataset_version b join before on b.id = before.base_id)
+            select id from before) order by v.number desc"
+    );
+    record::all(db, SQL, values![version.0]).await
+}
+
+/// The newest version of a dataset that is loading or valid.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_newest(db: &impl Connection, dataset: DatasetId) -> Result<Option<DatasetVersion>> {
+    const SQL: &str =
+        select_version!("where v.dataset_id = $1 and v.state in ('loading', 'valid') order by v.number desc limit 1");
+    record::optional(db, SQL, values![dataset.0]).await
 }
 
 /// A version by id.
@@ -179,6 +237,31 @@ pub async fn find_numbered(db: &impl Connection, dataset: DatasetId, number: i32
 /// When the database fails.
 pub async fn versions(db: &impl Connection, dataset: DatasetId) -> Result<Vec<DatasetVersion>> {
     record::all(db, select_version!("where d.id = $1 order by v.number desc limit 200"), values![dataset.0]).await
+}
+
+/// What was found in a version.
+#[derive(Debug)]
+pub struct Found {
+    /// The version's number.
+    pub number: i32,
+    /// The findings.
+    pub findings: Vec<Finding>,
+}
+
+impl Record for Found {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self { number: row.get("number")?, findings: row.json("findings")? })
+    }
+}
+
+/// What was found in a version and in those before it, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn findings_until(db: &impl Connection, version: &DatasetVersion, limit: u32) -> Result<Vec<Found>> {
+    const SQL: &str = "select number, report -> 'findings' as findings from dataset_version
+        where dataset_id = $1 and number <= $2 and report is not null order by number desc limit $3";
+    record::all(db, SQL, values![version.dataset.0, version.number, i64::from(limit)]).await
 }
 
 /// The newest version of every dataset, newest first; of one problem if a slug is given.
@@ -230,6 +313,43 @@ pub async fn set_ingested(
     const SQL: &str = "update dataset_version set digest = $2, frame = $3, format = $4, rows = $5, profile = $6
         where id = $1 and state = 'loading'";
     let stored = values![id.0, record::bytes(digest), record::bytes(frame), format, rows, serde_json::json!(profile)];
+    record::guarded(db, "the dataset version", SQL, stored).await
+}
+
+/// Rows that were set aside while a version was checked, and what it is without them.
+#[derive(Debug)]
+pub struct SetAside<'a> {
+    /// Digest over every cell that was kept.
+    pub digest: &'a Digest,
+    /// Artifact of the kept rows.
+    pub frame: &'a Digest,
+    /// How many they are.
+    pub rows: i64,
+    /// What is known of their columns.
+    pub profile: &'a Profile,
+    /// Artifact of the rows that were set aside.
+    pub aside: &'a Digest,
+    /// How many they are.
+    pub aside_rows: i64,
+}
+
+/// Records what was set aside.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the version is no longer loading.
+pub async fn set_aside(db: &impl Connection, id: DatasetVersionId, aside: &SetAside<'_>) -> Result<()> {
+    const SQL: &str = "update dataset_version
+        set digest = $2, frame = $3, rows = $4, profile = $5, aside = $6, aside_rows = $7
+        where id = $1 and state = 'loading'";
+    let stored = values![
+        id.0,
+        record::bytes(aside.digest),
+        record::bytes(aside.frame),
+        aside.rows,
+        serde_json::json!(aside.profile),
+        record::bytes(aside.aside),
+        aside.aside_rows
+    ];
     record::guarded(db, "the dataset version", SQL, stored).await
 }
 

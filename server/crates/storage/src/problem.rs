@@ -167,6 +167,18 @@ pub async fn approved(db: &impl Connection, slug: &str) -> Result<Option<Problem
     record::optional(db, select_version!("where p.slug = $1 and v.state = 'approved'"), values![slug]).await
 }
 
+/// The version that the live model of a problem was trained for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_live_model(db: &impl Connection, slug: &str) -> Result<Option<ProblemVersion>> {
+    const SQL: &str = select_version!(
+        "join run r on r.problem_version_id = v.id join model_version m on m.run_id = r.id
+         join deployment d on d.champion_id = m.id where p.slug = $1"
+    );
+    record::optional(db, SQL, values![slug]).await
+}
+
 /// The newest version of every problem, by slug.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId, ProblemVersionId, RunId};
 use millrace_domain::run::RunState;
+use millrace_domain::schema::{Profile, ValidationReport};
 
 use crate::Result;
 use crate::database::Connection;
@@ -404,4 +405,56 @@ pub async fn artifacts(db: &impl Connection, id: RunId) -> Result<Vec<RunArtifac
     const SQL: &str = "select r.name, r.digest, a.bytes, a.media_type from run_artifact r
         join artifact a on a.digest = r.digest where r.run_id = $1 order by r.name";
     record::all(db, SQL, values![id.0]).await
+}
+
+/// Features that a run computed.
+#[derive(Debug, Clone)]
+pub struct ComputedFeatures {
+    /// The run.
+    pub run: RunId,
+    /// The problem version whose features they are.
+    pub problem_version: ProblemVersionId,
+    /// What is known of their values.
+    pub statistics: Profile,
+}
+
+impl Record for ComputedFeatures {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            run: RunId(row.get("id")?),
+            problem_version: ProblemVersionId(row.get("problem_version_id")?),
+            statistics: row.json("statistics")?,
+        })
+    }
+}
+
+/// The features that the newest runs of a problem computed, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn computed_features(db: &impl Connection, slug: &str) -> Result<Vec<ComputedFeatures>> {
+    const SQL: &str = "select r.id, r.problem_version_id, s.output -> 'statistics' as statistics
+        from run r join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
+        join step s on s.subject_kind = 'run' and s.subject_id = r.id and s.kind = 'features'
+        where p.slug = $1 and s.state = 'succeeded' and s.output ? 'statistics' order by r.id desc limit 10";
+    record::all(db, SQL, values![slug]).await
+}
+
+struct FeaturesReport(ValidationReport);
+
+impl Record for FeaturesReport {
+    fn read(row: &Row) -> Result<Self> {
+        row.json("report").map(Self)
+    }
+}
+
+/// What a run found about what only it knows: what was joined, and which rows test; none before it has computed its features.
+///
+/// # Errors
+/// When the database fails.
+pub async fn features_report(db: &impl Connection, id: RunId) -> Result<Option<ValidationReport>> {
+    const SQL: &str = "select output -> 'report' as report from step
+        where subject_kind = 'run' and subject_id = $1 and kind = 'features' and state = 'succeeded' and output ? 'report'";
+    let found: Option<FeaturesReport> = record::optional(db, SQL, values![id.0]).await?;
+    Ok(found.map(|found| found.0))
 }

@@ -10,6 +10,7 @@ pub fn figures() -> Vec<Figure> {
     figures.extend(tuning());
     figures.extend(columns());
     figures.extend(over_time());
+    figures.push(origins());
     figures.push(roc(&Roc::default(), "nothing"));
     figures
 }
@@ -281,4 +282,25 @@ fn over_time() -> Vec<Figure> {
             "timeline",
         ),
     ]
+}
+
+fn origins() -> Figure {
+    let node = |kind: &str, label: &str, layer: u8| LineageNode {
+        kind: kind.to_owned(),
+        label: label.to_owned(),
+        href: Some(format!("/{layer}")),
+        layer,
+    };
+    let nodes = vec![
+        node("file", "rides-2026-11.parquet", 0),
+        node("file", "a file with a name that is too long for its box.csv", 0),
+        node("dataset version", "rides v4", 1),
+        node("table version", "zones v2", 1),
+        node("problem version", "taxi-tips v3", 1),
+        node("run", "run #41", 2),
+        node("model version", "taxi-tips v12", 3),
+        node("deployment", "taxi-tips", 4),
+    ];
+    let links = vec![(0, 2), (1, 3), (2, 5), (3, 5), (4, 5), (5, 6), (6, 7)];
+    lineage(&Lineage { nodes, links, here: Some(6) }, "lineage")
 }

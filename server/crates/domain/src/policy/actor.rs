@@ -174,6 +174,11 @@ impl Actor {
         }
     }
 
+    /// Whether it is the command line on the host itself, and no account.
+    pub fn is_host(&self) -> bool {
+        self.via == Via::Host && self.account == AccountId(0)
+    }
+
     /// The roles held everywhere.
     pub fn roles(&self) -> impl Iterator<Item = Role> {
         self.grants.iter().filter(|grant| grant.problem.is_none()).map(|grant| grant.role)

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{DataCheck, Rule, Statistic};
 use crate::expr::Expression;
+use crate::partition::{Partition, Parts};
 use crate::schema::Severity;
 
 /// What became of a suite.
@@ -141,6 +142,52 @@ impl Arguments<'_> {
     }
 }
 
+/// A distribution as the suite writes it down: `values`, or `bins` whose outermost edges may be infinite, with `tail_weights`.
+fn distribution(given: &Arguments<'_>) -> Result<Rule, String> {
+    let partition = &given.0["partition_object"];
+    let numbers = |key: &str| -> Option<Vec<f64>> { partition[key].as_array()?.iter().map(number).collect() };
+    let mut weights = numbers("weights").ok_or("its partition_object has no weights")?;
+    let parts = if let Some(values) = partition["values"].as_array() {
+        let named = values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        Parts::Values { values: named.collect() }
+    } else {
+        let mut bins = numbers("bins").ok_or("its partition_object has neither values nor bins")?;
+        let tails = numbers("tail_weights").unwrap_or_default();
+        let (mut below, mut above) = (tails.first().copied(), tails.get(1).copied());
+        if bins.last().is_some_and(|edge| edge.is_infinite()) {
+            bins.pop();
+            above = weights.pop();
+        }
+        if bins.first().is_some_and(|edge| edge.is_infinite()) && !weights.is_empty() {
+            bins.remove(0);
+            below = Some(weights.remove(0));
+        }
+        Parts::Bins { bins, below, above }
+    };
+    let holdout = |key: &str| given.number(key).map(|share| share.unwrap_or(0.0));
+    let partition = Partition {
+        parts,
+        weights,
+        tail_weight_holdout: holdout("tail_weight_holdout")?,
+        internal_weight_holdout: holdout("internal_weight_holdout")?,
+    };
+    partition.check().map_err(|(key, message)| format!("its {key} {message}"))?;
+    Ok(Rule::Distribution {
+        distribution: given.text("column")?.to_owned(),
+        partition,
+        at_most: given.number("threshold")?.ok_or("it has no threshold")?,
+    })
+}
+
+/// A number, or an infinity as some writers of JSON spell it.
+fn number(value: &Value) -> Option<f64> {
+    match value.as_str() {
+        Some("inf" | "Infinity") => Some(f64::INFINITY),
+        Some("-inf" | "-Infinity") => Some(f64::NEG_INFINITY),
+        _ => value.as_f64(),
+    }
+}
+
 fn literal(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(format!("'{}'", text.replace('\'', "''"))),
@@ -218,6 +265,7 @@ fn rule(kind: &str, given: &Arguments<'_>) -> Result<(String, Rule), String> {
             pair(if given.is_set("or_equal") { ">=" } else { ">" })
         }
         "expect_column_pair_values_to_be_equal" => pair("="),
+        "expect_column_kl_divergence_to_be_less_than" => Ok((given.text("column")?.to_owned(), distribution(given)?)),
         "expect_column_mean_to_be_between" => of_column(Statistic::Mean),
         "expect_column_median_to_be_between" => of_column(Statistic::Median),
         "expect_column_min_to_be_between" => of_column(Statistic::Minimum),
@@ -256,9 +304,27 @@ mod tests {
     }
 
     #[test]
+    fn a_distribution_is_taken_over_with_its_tails_and_holdouts() {
+        let found = import(
+            r#"{"type": "expect_column_kl_divergence_to_be_less_than", "kwargs": {"column": "age", "threshold": 0.1,
+                "partition_object": {"bins": ["-Infinity", 0, 30, 60], "weights": [0.1, 0.5, 0.4], "tail_weights": [0, 0]},
+                "internal_weight_holdout": 0.01}},
+               {"type": "expect_column_kl_divergence_to_be_less_than", "kwargs": {"column": "kind", "threshold": 0.2,
+                "partition_object": {"values": ["a", 2], "weights": [0.7, 0.7]}}}"#,
+        );
+        let Rule::Distribution { distribution, partition, at_most } = &found.checks[0].rule else {
+            panic!("{found:?}")
+        };
+        let bins = Parts::Bins { bins: vec![0.0, 30.0, 60.0], below: Some(0.1), above: Some(0.0) };
+        assert_eq!((distribution.as_str(), *at_most, &partition.parts), ("age", 0.1, &bins));
+        assert_eq!((&partition.weights, partition.internal_weight_holdout), (&vec![0.5, 0.4], 0.01));
+        assert!(found.left_out[0].1.contains("weights"), "{:?}", found.left_out);
+    }
+
+    #[test]
     fn one_without_a_counterpart_is_listed_with_the_reason() {
         let found = import(
-            r#"{"type": "expect_column_kl_divergence_to_be_less_than", "kwargs": {"column": "a"}},
+            r#"{"type": "expect_column_parameterized_distribution_ks_test_p_value_to_be_greater_than", "kwargs": {"column": "a"}},
                {"expectation_type": "expect_column_values_to_match_regex", "kwargs": {"column": "a", "regex": "(?=a)b"}}"#,
         );
         assert_eq!(found.checks, []);

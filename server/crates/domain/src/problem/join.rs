@@ -210,6 +210,7 @@ mod read {
             if !features.iter().any(|feature| feature.expression.columns().contains(&name.as_str())) {
                 features.push(Feature {
                     name: name.clone(),
+                    description: None,
                     expression: Expression::column(name),
                     feature_type: FeatureType::Number,
                     min: None,
@@ -217,6 +218,7 @@ mod read {
                     values: None,
                     nullable: true,
                     max_null_share: None,
+                    known_before_label: false,
                 });
             }
         }

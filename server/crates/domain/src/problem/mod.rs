@@ -5,6 +5,7 @@
 //! derived from the signed document, so changing a limit needs a new signature.
 
 mod diff;
+mod feature_set;
 #[cfg(feature = "parse")]
 mod import;
 #[cfg(feature = "parse")]
@@ -16,6 +17,8 @@ mod rule;
 mod source;
 mod span;
 mod state;
+#[cfg(feature = "parse")]
+mod suggest;
 mod summary;
 #[cfg(all(test, feature = "parse"))]
 mod tests;
@@ -31,6 +34,7 @@ use crate::policy::Role;
 use crate::review::Quorum;
 
 pub use diff::changes;
+pub use feature_set::AboutFeatures;
 #[cfg(feature = "parse")]
 pub use import::{Imported, expectation_suite};
 #[cfg(feature = "parse")]
@@ -40,6 +44,8 @@ pub use rule::{DataCheck, Rule, Statistic};
 pub use source::{Source, SourceRead};
 pub use span::Span;
 pub use state::{ProblemState, TransitionRefused};
+#[cfg(feature = "parse")]
+pub use suggest::checks_that_hold;
 
 /// One mistake in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +82,9 @@ pub struct ProblemDocument {
     /// Numbers about what happened before a row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aggregates: Vec<Aggregate>,
+    /// What people should know of the features.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_set: Option<AboutFeatures>,
     /// The inputs of the model, in order.
     pub features: Vec<Feature>,
     /// Rules for the data, besides those that follow from features and target.
@@ -164,6 +173,16 @@ pub struct Data {
     /// Rows that are expected before there are any, for judging what the test part will be able to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_rows: Option<u64>,
+    /// Whether rows that break a critical check are set aside instead of stopping the pipeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
+}
+
+/// Rows that break a critical check are set aside, with the checks they break, and the others go on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Largest share of the rows that may be set aside; beyond it the pipeline stops.
+    pub at_most: f64,
 }
 
 /// How CSV is written.
@@ -180,6 +199,9 @@ pub struct Csv {
     /// Unquoted texts that stand for a missing cell, besides nothing at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// Whether `1,5` is one and a half. Points then are no part of a number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decimal_comma: bool,
 }
 
 /// How a time is written in the source.
@@ -213,6 +235,9 @@ pub enum Split {
         test: f64,
         /// Seed of the shuffle.
         seed: u64,
+        /// Column whose equal values stay in one part, at the price of the strata.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entity: Option<String>,
     },
 }
 
@@ -247,6 +272,9 @@ pub enum FeatureType {
 pub struct Feature {
     /// Its name, unique in the document.
     pub name: String,
+    /// What it means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// How it is computed from the columns of one row.
     pub expression: Expression,
     /// Its type.
@@ -266,6 +294,9 @@ pub struct Feature {
     /// Largest share of rows in which it may be missing, if it is nullable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_null_share: Option<f64>,
+    /// Signed as known before the label is: it is then not held for a leak.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub known_before_label: bool,
 }
 
 /// A metric and its bound.

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal, Mistake,
-    Monitoring, Notify, ProblemDocument, Promote, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target,
-    TimeFormat,
+    AboutFeatures, Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal,
+    Mistake, Monitoring, Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span,
+    Split, Stage, Target, TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Direction, Metric, TargetKind};
@@ -56,6 +56,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let data = table.table("data").and_then(|data| self::data(&data));
     let sources = super::source::sources(table);
     let joins = super::join::joins(table, data.as_ref());
+    let feature_set = table.optional_table("feature_set").map(|about| about_features(&about));
     let features = features(table).map(|mut features| {
         super::join::add_features(&joins, &mut features);
         features
@@ -86,6 +87,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         tables: joins.tables,
         lookups: joins.lookups,
         aggregates: joins.aggregates,
+        feature_set,
         features: features?,
         checks,
         success: success?,
@@ -159,8 +161,14 @@ fn data(table: &Table<'_>) -> Option<Data> {
     };
     let expected_rows = table.optional_whole("expected_rows");
     let csv = table.optional_table("csv").map(|csv| self::csv(&csv));
+    let quarantine = table.optional_table("quarantine").and_then(|quarantine| {
+        let at_most = quarantine.number_in("at_most", 0.0, 0.5, None);
+        quarantine.close();
+        Some(Quarantine { at_most: at_most? })
+    });
     table.close();
-    Some(Data { entity, event_time, known_time, time_format: time_format?, csv, split: split?, expected_rows })
+    let time_format = time_format?;
+    Some(Data { entity, event_time, known_time, time_format, csv, split: split?, expected_rows, quarantine })
 }
 
 pub(super) fn time_format(table: &Table<'_>) -> Option<TimeFormat> {
@@ -173,8 +181,12 @@ pub(super) fn csv(table: &Table<'_>) -> Csv {
     let header = table.truth_or("header", true);
     let encoding = table.optional_text("encoding").map(str::to_lowercase);
     let missing = table.optional_texts("missing").unwrap_or_default();
+    let decimal_comma = table.truth_or("decimal_comma", false);
+    if decimal_comma && delimiter.is_none_or(|delimiter| delimiter == ',') {
+        table.mistake("delimiter", "must be said, and not be the comma, where commas stand inside numbers");
+    }
     table.close();
-    Csv { delimiter, header, encoding, missing }
+    Csv { delimiter, header, encoding, missing, decimal_comma }
 }
 
 fn split(table: &Table<'_>) -> Option<Split> {
@@ -182,6 +194,10 @@ fn split(table: &Table<'_>) -> Option<Split> {
     let validation = table.number_in("validation", 0.0, 0.5, Some(0.15));
     let test = table.number_in("test", 0.01, 0.5, Some(0.15));
     let seed = table.optional_whole("seed");
+    let entity = table.optional_text("entity").map(str::to_owned);
+    if by_time == Some(true) && entity.is_some() {
+        table.mistake("entity", "belongs to a random split; a time split keeps the order of time");
+    }
     if by_time == Some(true) && seed.is_some() {
         table.mistake("seed", "belongs to a random split; a time split has none");
     }
@@ -197,8 +213,15 @@ fn split(table: &Table<'_>) -> Option<Split> {
     Some(if by_time? {
         Split::Time { validation, test }
     } else {
-        Split::Random { validation, test, seed: seed.unwrap_or(0) }
+        Split::Random { validation, test, seed: seed.unwrap_or(0), entity }
     })
+}
+
+fn about_features(table: &Table<'_>) -> AboutFeatures {
+    let owner = if table.has("owner") { table.line("owner", 200) } else { None };
+    let description = if table.has("description") { table.line("description", 1_000) } else { None };
+    table.close();
+    AboutFeatures { owner, description }
 }
 
 fn features(table: &Table<'_>) -> Option<Vec<Feature>> {
@@ -227,6 +250,7 @@ fn features(table: &Table<'_>) -> Option<Vec<Feature>> {
 
 fn feature(table: &Table<'_>) -> Option<Feature> {
     let name = table.line("name", 100);
+    let description = if table.has("description") { table.line("description", 500) } else { None };
     let definition = match table.optional_text("expression") {
         Some(text) => expression(table, "expression", text),
         None if table.has("expression") => None,
@@ -237,6 +261,7 @@ fn feature(table: &Table<'_>) -> Option<Feature> {
     let (min, max) = (table.optional_number("min"), table.optional_number("max"));
     let values = table.optional_texts("values");
     let nullable = table.truth_or("nullable", false);
+    let known_before_label = table.truth_or("known_before_label", false);
     let max_null_share =
         if table.has("max_null_share") { table.number_in("max_null_share", 0.0, 1.0, None) } else { None };
     if let (Some(min), Some(max)) = (min, max)
@@ -259,6 +284,7 @@ fn feature(table: &Table<'_>) -> Option<Feature> {
     table.close();
     Some(Feature {
         name: name?,
+        description,
         expression: definition?,
         feature_type: feature_type?,
         min,
@@ -266,6 +292,7 @@ fn feature(table: &Table<'_>) -> Option<Feature> {
         values,
         nullable,
         max_null_share,
+        known_before_label,
     })
 }
 

@@ -46,6 +46,12 @@ impl ProblemDocument {
         if !self.checks.is_empty() {
             lines.push(format!("Data must keep {} besides.", count(self.checks.len(), "declared rule")));
         }
+        if let Some(quarantine) = self.data.quarantine {
+            lines.push(format!(
+                "Rows that break a critical rule are set aside, up to {} % of them; with more, nothing is trained on.",
+                quarantine.at_most * 100.0
+            ));
+        }
         lines.push(format!(
             "A model is good enough when its {} on data it has never seen is {}.",
             self.success.metric.title(),

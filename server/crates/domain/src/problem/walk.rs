@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use super::{Mistake, Span};
+use crate::text::misleads;
 
 /// Collects mistakes.
 #[derive(Default)]
@@ -112,7 +113,12 @@ impl<'a> Table<'a> {
             self.mistake(key, format!("must be one line of at most {longest} characters"));
             return None;
         }
-        Some(text.trim().to_owned())
+        let text = text.trim();
+        if text.contains(misleads) {
+            self.mistake(key, "must not hold characters that cannot be seen or turn the direction of text");
+            return None;
+        }
+        Some(text.to_owned())
     }
 
     /// A text of one character that can stand between fields.

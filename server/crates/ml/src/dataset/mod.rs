@@ -4,6 +4,7 @@
 //! ([`Dataset::to_parquet`]), which gives the same digest when read back. One row is a [`DatasetRow`], on which expressions
 //! are evaluated without copying a cell.
 
+mod append;
 mod cells;
 mod digest;
 mod parquet;
@@ -11,10 +12,12 @@ mod parquet;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use millrace_domain::expr::Row;
 use millrace_domain::schema::{Column, Value};
 
+pub use append::AppendError;
 pub use cells::{Cells, ColumnData};
 
 /// Why columns make no dataset, or a dataset cannot be stored or restored.
@@ -59,6 +62,8 @@ pub struct Dataset {
     cells: Vec<Cells>,
     slots: HashMap<String, usize>,
     rows: usize,
+    /// The rows of the source (from 0), where not all of them are here.
+    numbers: Option<Arc<[u32]>>,
 }
 
 impl Dataset {
@@ -89,7 +94,7 @@ impl Dataset {
         }
         let schema =
             names.into_iter().zip(&cells).map(|(name, cells)| Column { name, column_type: cells.column_type() });
-        Ok(Self { schema: schema.collect(), cells, slots, rows })
+        Ok(Self { schema: schema.collect(), cells, slots, rows, numbers: None })
     }
 
     /// Name and type of each column; expressions are bound to this.
@@ -144,7 +149,21 @@ impl Dataset {
             cells: self.cells.iter().map(|cells| cells.take(rows)).collect(),
             slots: self.slots.clone(),
             rows: rows.len(),
+            numbers: None,
         }
+    }
+
+    /// As [`Self::take`], but the rows are still called by the numbers they have here.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn keep(&self, rows: &[u32]) -> Self {
+        Self { numbers: Some(rows.into()), ..self.take(rows) }
+    }
+
+    /// What people call the row at `index`: its number in the source, from 1.
+    pub(crate) fn number(&self, index: usize) -> u64 {
+        self.numbers.as_ref().map_or(index as u64, |numbers| u64::from(numbers[index])) + 1
     }
 }
 

@@ -73,6 +73,17 @@ pub enum FeatureValue<'a> {
     Category(Cow<'a, str>),
 }
 
+impl FeatureValue<'_> {
+    /// The value as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Missing => serde_json::Value::Null,
+            Self::Number(number) => serde_json::json!(number),
+            Self::Category(value) => serde_json::json!(value),
+        }
+    }
+}
+
 /// Features bound to their inputs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureSet {

@@ -1,13 +1,15 @@
 //! Features of many rows, by column.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use millrace_domain::problem::FeatureType;
+use millrace_domain::schema::Profile;
 use rayon::prelude::*;
 
 use super::set::{FeatureSet, FeatureSetError, FeatureValue, Reordered};
-use crate::Dataset;
+use crate::profile::profile;
+use crate::{ColumnData, Dataset};
 
 /// The code of a missing category.
 const MISSING: u32 = u32::MAX;
@@ -53,6 +55,20 @@ impl FeatureTable {
     /// The features, in the order of their definitions.
     pub fn columns(&self) -> &[FeatureColumn] {
         &self.columns
+    }
+
+    /// What is known of each feature's values; `names` are those of the columns.
+    pub fn profile<'n>(&self, names: impl Iterator<Item = &'n str>) -> Profile {
+        let cells = self.columns.iter().map(|column| match column {
+            FeatureColumn::Number(numbers) => {
+                ColumnData::Number(numbers.iter().map(|number| (!number.is_nan()).then_some(*number)).collect())
+            }
+            FeatureColumn::Category { levels, codes } => {
+                ColumnData::Text(codes.iter().map(|code| levels.get(*code as usize).cloned()).collect())
+            }
+        });
+        let dataset = Dataset::from_parts(names.zip(cells)).expect("features have distinct names and finite numbers");
+        profile(&dataset, &BTreeMap::new())
     }
 
     /// One feature of one row.

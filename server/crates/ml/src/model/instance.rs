@@ -104,6 +104,35 @@ impl Model {
         object: &Map<String, Json>,
         as_of: Option<AsOf<'_>>,
     ) -> Result<Instance, Vec<InstanceProblem>> {
+        let cells = self.read(object, false)?;
+        let instance = self.joined_to(object, cells, as_of);
+        let needed = self.needed(&instance);
+        if needed.is_empty() { Ok(instance) } else { Err(needed) }
+    }
+
+    /// What an object of keys is joined to, by name, without an answer: inputs that are not in it count as missing. Where all are,
+    /// the features follow.
+    ///
+    /// # Errors
+    /// Unknown members and values of the wrong type, at once.
+    pub fn features_of(
+        &self,
+        object: &Map<String, Json>,
+        as_of: Option<AsOf<'_>>,
+    ) -> Result<Map<String, Json>, Vec<InstanceProblem>> {
+        let cells = self.read(object, true)?;
+        let instance = self.joined_to(object, cells, as_of);
+        let joined = self.features.joined().iter().zip(instance.joined(self));
+        let mut found: Map<String, Json> = joined.map(|(column, cell)| (column.name.clone(), cell.to_json())).collect();
+        if self.inputs().iter().all(|input| input.optional || object.contains_key(&input.column.name)) {
+            let values = self.features.definitions().iter().zip(self.features.values_of(&instance));
+            found.extend(values.map(|(definition, value)| (definition.name.clone(), value.to_json())));
+        }
+        Ok(found)
+    }
+
+    /// A cell for each input; of a lenient reading, missing where the object does not name it.
+    fn read(&self, object: &Map<String, Json>, lenient: bool) -> Result<Vec<Value<'static>>, Vec<InstanceProblem>> {
         let mut problems: Vec<InstanceProblem> = object
             .keys()
             .filter(|name| !self.inputs().iter().any(|input| input.column.name == **name))
@@ -112,7 +141,7 @@ impl Model {
         let mut cells = Vec::with_capacity(self.inputs().len());
         for input in self.inputs() {
             let cell = match object.get(&input.column.name) {
-                None if input.optional => Ok(Value::Null),
+                None if input.optional || lenient => Ok(Value::Null),
                 None => Err(Problem::Missing),
                 Some(json) => cell(input, json),
             };
@@ -121,9 +150,15 @@ impl Model {
                 Err(problem) => problems.push(InstanceProblem { input: input.column.name.clone(), problem }),
             }
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        if problems.is_empty() { Ok(cells) } else { Err(problems) }
+    }
+
+    fn joined_to(
+        &self,
+        object: &Map<String, Json>,
+        mut cells: Vec<Value<'static>>,
+        as_of: Option<AsOf<'_>>,
+    ) -> Instance {
         match as_of {
             Some(AsOf { history, time }) => {
                 let joined = history.row(|name| self.part(object, &cells, name), time);
@@ -131,9 +166,7 @@ impl Model {
             }
             None => cells.extend(self.features.joined().iter().map(|_| Value::Null)),
         }
-        let instance = Instance { cells };
-        let needed = self.needed(&instance);
-        if needed.is_empty() { Ok(instance) } else { Err(needed) }
+        Instance { cells }
     }
 
     /// Remembers the object of a request that was answered, so that later ones of its entity see it. What does not fit the

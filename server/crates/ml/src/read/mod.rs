@@ -10,7 +10,7 @@
 //!
 //! **Types in CSV.** `integer` if all cells are whole numbers of 64 bits, `number` if all are finite numbers, `boolean` if all
 //! are `true` or `false`, `time` if all are ISO 8601 (without a zone: UTC), else `text`. `007`, `+7`, `1,234` and `01/02/03`
-//! are texts. Counts of seconds or milliseconds are times only in columns that the options name.
+//! are texts (`1,5` is a number where the problem declares `decimal_comma`). Counts of seconds or milliseconds are times only in columns that the options name.
 
 mod archive;
 mod arrow;
@@ -48,6 +48,10 @@ pub struct ReadOptions {
     pub time_columns: Vec<(String, TimeFormat)>,
     /// Unquoted texts that stand for a missing cell, besides nothing at all.
     pub missing: Vec<String>,
+    /// Whether `1,5` in CSV is one and a half.
+    pub decimal_comma: bool,
+    /// Columns of CSV that are texts whatever their cells look like.
+    pub text_columns: Vec<String>,
     /// Caps.
     pub limits: Limits,
 }
@@ -72,7 +76,9 @@ impl ReadOptions {
             headless: !csv.header,
             encoding: csv.encoding.clone(),
             missing: csv.missing.clone(),
+            decimal_comma: csv.decimal_comma,
             time_columns,
+            text_columns: Vec::new(),
             limits: Limits::default(),
         }
     }

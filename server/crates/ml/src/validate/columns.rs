@@ -103,6 +103,26 @@ pub(super) fn check_entity(dataset: &Dataset, problem: &ProblemDocument) -> Opti
     Some(complete(dataset, cells, Check::warning("entity_missing").of(name), "an entity"))
 }
 
+/// Rows of one entity do not stand in the training and in the test part alike, where it is known.
+pub(super) fn check_entity_split(profile: &Profile, problem: &ProblemDocument) -> Option<Finding> {
+    let name = problem.data.entity.as_ref()?;
+    let Split::Random { entity, .. } = &problem.data.split else { return None };
+    let column = profile.columns.iter().find(|column| column.column.name == *name)?;
+    let check = Check::warning("entity_split").of(name);
+    let expected = "all rows of an entity are in one part";
+    let observed = format!("{} entities have {} rows", count(column.distinct), count(column.present));
+    if column.distinct >= column.present {
+        return Some(check.passed(expected, observed));
+    }
+    match entity {
+        Some(entity) => Some(check.passed(expected, format!("{observed}; the split deals out whole {entity}s"))),
+        None => Some(check.failed(
+            expected,
+            format!("{observed}, and a random split puts them into several parts: split by time, or name the entity in the split"),
+        )),
+    }
+}
+
 pub(super) fn complete(dataset: &Dataset, cells: &Cells, check: Check<'_>, what: &str) -> Finding {
     let mut missing = Offenders::default();
     if cells.missing() > 0 {

@@ -15,6 +15,8 @@ use crate::dataset::Dataset;
 use crate::order::{key_of, number_of};
 use crate::wording::{self, count, counted, list, share};
 
+/// The check of inputs that are the target itself, told in other words: no model with one passes its gates.
+pub(super) const COPY: &str = "target_copy";
 /// Further distinct values of a category are not told apart.
 const MOST_LEVELS: usize = 100_000;
 /// A value in more than this share of the rows leaves next to nothing to learn from.
@@ -33,7 +35,9 @@ pub(super) fn check<'p>(
     let checked: Vec<(Vec<Finding>, Option<FirstValues<'_>>)> =
         features.par_iter().filter_map(|feature| check_feature(dataset, feature, labels)).collect();
     let (mut findings, first): (Vec<Vec<Finding>>, Vec<Option<FirstValues<'_>>>) = checked.into_iter().unzip();
-    let numbers: Vec<FirstValues<'_>> = first.into_iter().flatten().take(MOST_SUMMED).collect();
+    let asserted = |name: &str| features.iter().any(|feature| feature.known_before_label && feature.name == name);
+    let numbers: Vec<FirstValues<'_>> =
+        first.into_iter().flatten().filter(|(name, _)| !asserted(name)).take(MOST_SUMMED).collect();
     if let Some(labels) = labels.filter(|labels| labels.ordered) {
         findings.push(leak::sums(&numbers, labels).into_iter().map(summed).collect());
     }
@@ -48,7 +52,7 @@ fn summed((first, way, second): (&str, &str, &str)) -> Finding {
         "from" => format!("{second} minus {first} is the target; are both known before it is?"),
         way => format!("{first} {way} {second} is the target; are both known before it is?"),
     };
-    Check::warning("target_leak").of(first).failed("no two inputs give the target away together", observed)
+    Check::warning(COPY).of(first).failed("no two inputs give the target away together", observed)
 }
 
 /// None when the expression does not fit the columns, which the check of expressions reports.
@@ -63,7 +67,8 @@ fn check_feature<'p>(
         (FeatureType::Number, _) => Scan::numbers(dataset, feature, &bound),
         (FeatureType::Category, _) => Scan::categories(dataset, feature, &bound),
     };
-    let leak = labels.map(|labels| leak::find(&scan.keys, scan.ordered, labels));
+    let leak =
+        labels.filter(|_| !feature.known_before_label).map(|labels| leak::find(&scan.keys, scan.ordered, labels));
     let first = scan.ordered.then(|| {
         let values = scan.keys.iter().take(leak::SUMMED).map(|key| key.map(number_of)).collect();
         (feature.name.as_str(), values)
@@ -200,11 +205,12 @@ fn unique(name: &str, present: u64) -> Finding {
 
 fn explained(leak: Option<Leak>, name: &str) -> Finding {
     let check = Check::warning("target_leak").of(name);
+    let copied = Check::warning(COPY).of(name);
     let expected = "does not give the target away by itself";
     let question = "explains the target alone; is it known before the label is?";
     match leak {
         None => check.passed(expected, "it does not"),
-        Some(Leak::Value { values }) => check.failed(
+        Some(Leak::Value { values }) => copied.failed(
             expected,
             format!("each of its {} stands for one label: it {question}", counted(values as u64, "value")),
         ),
@@ -214,7 +220,7 @@ fn explained(leak: Option<Leak>, name: &str) -> Finding {
                 "alone it tells the two classes apart with a ROC AUC of {auc:.3}: is it known before the label is?"
             ),
         ),
-        Some(Leak::Order) => check.failed(expected, format!("its order is that of the labels: it {question}")),
+        Some(Leak::Order) => copied.failed(expected, format!("its order is that of the labels: it {question}")),
     }
 }
 

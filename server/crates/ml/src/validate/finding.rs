@@ -4,6 +4,8 @@ use millrace_domain::schema::{CheckOutcome, Finding, Severity};
 
 /// So many rows are named for each finding.
 const MOST_EXAMPLES: usize = 20;
+/// So many rows of a finding can be set aside.
+const MOST_ROWS: usize = 100_000;
 
 /// A check that is about to be made: its name, what it is about, and what a failure means.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +20,7 @@ pub(super) struct Check<'a> {
 pub(super) struct Offenders {
     rows: u64,
     examples: Vec<(u64, String)>,
+    indices: Vec<u32>,
 }
 
 impl Offenders {
@@ -25,6 +28,9 @@ impl Offenders {
     #[inline]
     pub(super) fn add(&mut self, index: usize, shown: impl FnOnce() -> String) {
         self.rows += 1;
+        if self.indices.len() < MOST_ROWS {
+            self.indices.push(index as u32);
+        }
         if self.examples.len() < MOST_EXAMPLES {
             self.examples.push((index as u64 + 1, shown()));
         }
@@ -110,6 +116,7 @@ impl<'a> Check<'a> {
             observed: observed.into(),
             unexpected_rows: rows.rows,
             examples: rows.examples,
+            rows: rows.indices,
         }
     }
 }

@@ -11,6 +11,7 @@ mod features;
 mod finding;
 mod labels;
 mod leak;
+mod overlap;
 mod rows;
 mod rules;
 mod schema;
@@ -24,13 +25,19 @@ use millrace_domain::schema::{CheckOutcome, Finding, Profile, Severity, Validati
 use crate::dataset::Dataset;
 use crate::drift::compare;
 use finding::Offenders;
+pub use overlap::check_overlap;
 pub use table::validate_table;
+
+/// Who reads a column that the problem itself does not.
+const LIVE: &str = "read by the live model";
 
 /// What is known besides the rows themselves.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
     /// The valid version before this one.
     pub previous: Option<Previous<'a>>,
+    /// What the live model was trained for: columns that it is joined to must stay.
+    pub live: Option<&'a ProblemDocument>,
     /// When the rows came in, in microseconds since 1970-01-01 UTC.
     pub loaded_at: Option<i64>,
 }
@@ -49,9 +56,13 @@ pub struct Previous<'a> {
 /// Checks `dataset`, of that profile, for `problem`.
 pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument, known: Known<'_>) -> ValidationReport {
     let before = known.previous.map(|previous| previous.profile);
+    let used = schema::used(problem);
     let mut findings = rows::check_count(dataset, before);
     findings.extend(schema::check_columns(dataset, problem));
-    let used = schema::used(problem);
+    if let Some(live) = known.live {
+        let read = live.columns_of_past().into_iter().filter(|name| !used.contains(name));
+        findings.extend(read.map(|name| schema::exists(dataset, &name, LIVE)));
+    }
     if let Some(before) = before {
         findings.extend(schema::check_change(dataset, &used, before));
     }
@@ -67,11 +78,11 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
     findings.extend(columns::check_known(dataset, problem));
     findings.extend(columns::check_freshness(dataset, problem, known.loaded_at));
     findings.extend(columns::check_entity(dataset, problem));
+    findings.extend(columns::check_entity_split(profile, problem));
     findings.extend(columns::check_empty(profile));
     findings.extend(columns::repeat_notes(profile));
     findings.push(rows::check_duplicates(dataset));
-    // Stable: within a rank, findings stay in the order of the checks and of the document.
-    findings.sort_by_key(rank);
+    sort(&mut findings);
     ValidationReport { findings, drift }
 }
 
@@ -81,8 +92,21 @@ pub fn validate_joined(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Find
     let (labels, _) = labels::check(dataset, problem);
     let mut findings: Vec<Finding> = joined().map(|feature| schema::fits(dataset, feature)).collect();
     findings.extend(features::check(dataset, joined(), labels.as_ref()));
-    findings.sort_by_key(rank);
+    sort(&mut findings);
     findings
+}
+
+/// The features, alone or two together, that are the target told in other words, and that nobody has signed as known before it.
+pub fn copies_of_target(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Finding> {
+    let (labels, _) = labels::check(dataset, problem);
+    let mut found = features::check(dataset, problem.features.iter(), labels.as_ref());
+    found.retain(|finding| finding.check == features::COPY && finding.outcome == CheckOutcome::Failed);
+    found
+}
+
+/// Failures first. Within a rank, findings stay in the order of the checks and of the document.
+pub(crate) fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(rank);
 }
 
 /// Failures first, the gravest of them on top; then what could not be checked; then what holds.

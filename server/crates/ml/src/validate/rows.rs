@@ -49,7 +49,7 @@ pub(super) fn check_duplicates(dataset: &Dataset) -> Finding {
     let repeats = repeats(dataset, &slots, &rows);
     let mut offenders = Offenders::default();
     for (row, first) in &repeats {
-        offenders.add(*row as usize, || format!("repeats row {}", first + 1));
+        offenders.add(*row as usize, || format!("repeats row {}", dataset.number(*first as usize)));
     }
     let (repeated, rows) = (offenders.rows(), dataset.rows() as u64);
     let observed = match repeated {
@@ -74,7 +74,7 @@ pub(super) fn repeats(dataset: &Dataset, slots: &[usize], rows: &[u32]) -> Vec<(
 }
 
 /// A hash of each row with its number.
-fn hashes(dataset: &Dataset, slots: &[usize], rows: &[u32]) -> Vec<(u64, u32)> {
+pub(super) fn hashes(dataset: &Dataset, slots: &[usize], rows: &[u32]) -> Vec<(u64, u32)> {
     let columns: Vec<&Cells> = slots.iter().map(|slot| dataset.cells(*slot)).collect();
     let mut hashed: Vec<(u64, u32)> = rows.iter().map(|row| (0, *row)).collect();
     hashed.par_chunks_mut(BLOCK).for_each(|block| {
@@ -106,7 +106,7 @@ fn mix(cells: &Cells, block: &mut [(u64, u32)]) {
     }
 }
 
-fn equal(dataset: &Dataset, slots: &[usize], left: usize, right: usize) -> bool {
+pub(super) fn equal(dataset: &Dataset, slots: &[usize], left: usize, right: usize) -> bool {
     slots.iter().all(|slot| {
         let cells = dataset.cells(*slot);
         match cells {

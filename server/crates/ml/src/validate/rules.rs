@@ -101,7 +101,9 @@ fn unique(dataset: &Dataset, check: Check<'_>, names: &[String]) -> Finding {
     let columns: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut broken = Offenders::default();
     for (row, first) in repeats(dataset, &slots, &judged) {
-        broken.add(row as usize, || format!("{} as in row {}", shown(dataset, row as usize, &columns), first + 1));
+        broken.add(row as usize, || {
+            format!("{} as in row {}", shown(dataset, row as usize, &columns), dataset.number(first as usize))
+        });
     }
     let rows = judged.len() as u64;
     let observed = match broken.rows() {

@@ -1,13 +1,10 @@
 //! Tables that rows are joined to: whether their rows can be found, and which one counts.
 
-use std::collections::BTreeSet;
-
-use millrace_domain::expr::Expression;
 use millrace_domain::problem::{ProblemDocument, SourceTable};
 use millrace_domain::schema::{CheckOutcome, ColumnType, Finding, Profile, ValidationReport};
 
 use super::finding::{Check, Offenders};
-use super::{Known, columns, rank, rows, schema};
+use super::{Known, LIVE, columns, rows, schema, sort};
 use crate::dataset::Dataset;
 use crate::drift::compare;
 use crate::wording::{count, list, share};
@@ -21,9 +18,13 @@ pub fn validate_table(
     known: Known<'_>,
 ) -> ValidationReport {
     let before = known.previous.map(|previous| previous.profile);
-    let used = used(problem, table);
+    let used = problem.columns_of_table(table);
     let mut findings = rows::check_change_of_count(dataset, before, 1);
     findings.extend(used.iter().map(|name| schema::exists(dataset, name, "read by joins")));
+    if let Some((live, read)) = known.live.and_then(|live| Some((live, live.table(&table.name)?))) {
+        let more = live.columns_of_table(read).into_iter().filter(|name| !used.contains(name));
+        findings.extend(more.map(|name| schema::exists(dataset, &name, LIVE)));
+    }
     if let Some(before) = before {
         findings.extend(schema::check_change(dataset, &used, before));
     }
@@ -44,24 +45,8 @@ pub fn validate_table(
     }
     findings.extend(columns::check_empty(profile));
     findings.extend(columns::repeat_notes(profile));
-    findings.sort_by_key(rank);
+    sort(&mut findings);
     ValidationReport { findings, drift }
-}
-
-/// The table's columns that joins read.
-fn used(problem: &ProblemDocument, table: &SourceTable) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = table.key.iter().cloned().collect();
-    names.extend(table.event_time.clone());
-    names.extend(table.known_time.clone());
-    let read = problem.features.iter().flat_map(|feature| feature.expression.columns());
-    let read: Vec<&str> = read.chain(problem.slices.iter().map(|slice| slice.by.as_str())).collect();
-    for lookup in problem.lookups.iter().filter(|lookup| lookup.table == table.name) {
-        names.extend(read.iter().filter_map(|name| lookup.column(name)).map(str::to_owned));
-    }
-    let aggregates = problem.aggregates.iter().filter(|aggregate| aggregate.table.as_ref() == Some(&table.name));
-    let values = aggregates.filter_map(|aggregate| aggregate.of.as_ref()).flat_map(Expression::columns);
-    names.extend(values.map(str::to_owned));
-    names
 }
 
 fn complete_key(dataset: &Dataset, name: &str) -> Option<Finding> {

@@ -209,8 +209,17 @@ fn a_regression_needs_labels_that_differ_and_are_numbers() {
 fn a_copy_of_the_target_is_a_leak() {
     let document = PROBLEM.replace(r#""fare""#, "\"paid\"\nexpression = \"tips * 2 + 1\"");
     let report = report_on(parts(), &document);
-    assert!(failure(&report, "target_leak", "paid").observed.contains("explains the target alone"));
+    assert!(failure(&report, "target_copy", "paid").observed.contains("explains the target alone"));
     assert!(report.allows_training());
+}
+
+#[test]
+fn what_is_signed_as_known_before_the_label_is_no_leak() {
+    let document = PROBLEM.replace(r#""fare""#, "\"paid\"\nexpression = \"tips * 2 + 1\"\nknown_before_label = true");
+    let dataset = Dataset::from_parts(parts()).unwrap();
+    assert_eq!(copies_of_target(&dataset, &problem(&document)), []);
+    let unsigned = document.replace("known_before_label = true", "");
+    assert_eq!(copies_of_target(&dataset, &problem(&unsigned)).len(), 1);
 }
 
 #[test]
@@ -263,7 +272,7 @@ fn since(before: &Dataset, now: &Dataset, document: &str) -> ValidationReport {
     let seen = |dataset: &Dataset| profile(dataset, &BTreeMap::new());
     let profile = seen(before);
     let previous = Some(Previous { version: 1, profile: &profile, dataset: before });
-    validate(now, &seen(now), &problem(document), Known { previous, loaded_at: None })
+    validate(now, &seen(now), &problem(document), Known { previous, ..Known::default() })
 }
 
 #[test]
@@ -306,7 +315,7 @@ fn the_newest_event_is_held_against_the_time_of_the_load() {
     let dataset = Dataset::from_parts(parts()).unwrap();
     let (day, newest) = (86_400_000_000, 99 * 86_400_000_000);
     let outcome = |loaded_at: i64| {
-        let known = Known { previous: None, loaded_at: Some(loaded_at) };
+        let known = Known { loaded_at: Some(loaded_at), ..Known::default() };
         let report = validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(&document), known);
         report.findings.iter().find(|finding| finding.check == "freshness").unwrap().outcome
     };
@@ -319,7 +328,7 @@ fn events_of_the_future_stop_the_pipeline() {
     let dataset = Dataset::from_parts(parts()).unwrap();
     let (day, newest) = (86_400_000_000, 99 * 86_400_000_000);
     let report = |loaded_at: i64| {
-        let known = Known { previous: None, loaded_at: Some(loaded_at) };
+        let known = Known { loaded_at: Some(loaded_at), ..Known::default() };
         validate(&dataset, &profile(&dataset, &BTreeMap::new()), &problem(PROBLEM), known)
     };
     assert!(report(newest - day).allows_training());

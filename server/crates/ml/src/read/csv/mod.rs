@@ -64,9 +64,11 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Table, Problem
     let body_text = if named.len() > 1 { &text[body..end] } else { &text[body..] };
     let shape = Shape { delimiter, width: named.len(), line_bytes: limits.line_bytes };
     let header = Header { bytes: body, lines: scan::breaks(&bytes[..body]) };
-    let file = File { text: body_text, shape, missing: &options.missing };
+    let style = Style { missing: &options.missing, decimal_comma: options.decimal_comma };
+    let file = File { text: body_text, shape, style };
     let (names, mut notes): (Vec<String>, Vec<Vec<String>>) = named.into_iter().unzip();
-    let columns = file.columns(&names, &mut notes, &header)?;
+    let texts: Vec<bool> = names.iter().map(|name| options.text_columns.contains(name)).collect();
+    let columns = file.columns(&names, &texts, &mut notes, &header)?;
     let notes = names.iter().cloned().zip(notes).filter(|(_, notes)| !notes.is_empty()).collect();
     Ok(Table { columns: names.into_iter().zip(columns).collect(), notes, delimiter })
 }
@@ -96,7 +98,14 @@ struct Header {
 struct File<'a> {
     text: &'a str,
     shape: Shape,
+    style: Style<'a>,
+}
+
+/// How cells are written.
+#[derive(Clone, Copy)]
+struct Style<'a> {
     missing: &'a [String],
+    decimal_comma: bool,
 }
 
 /// What one piece of the text gave.
@@ -108,15 +117,25 @@ struct Piece {
 }
 
 impl File<'_> {
-    fn columns(&self, names: &[String], notes: &mut [Vec<String>], header: &Header) -> Result<Vec<Cells>, Problems> {
+    /// The columns; those marked in `texts` are texts whatever their cells look like.
+    fn columns(
+        &self,
+        names: &[String],
+        texts: &[bool],
+        notes: &mut [Vec<String>],
+        header: &Header,
+    ) -> Result<Vec<Cells>, Problems> {
         let pieces = split::pieces(self.text);
-        let (expected, row_bytes) = self.expect();
+        let (mut expected, row_bytes) = self.expect();
+        for (expected, _) in expected.iter_mut().zip(texts).filter(|(_, is_text)| **is_text) {
+            *expected = Some(ColumnType::Text);
+        }
         let scan = |piece: &&str| self.scan(piece, &expected, piece.len() / row_bytes.max(1) + 16);
         let scanned: Vec<Piece> = pieces.par_iter().map(scan).collect();
         check_structure(&scanned, header)?;
 
         let (parts, evidence) = gather(scanned, names.len());
-        let types = decide(&evidence, names)?;
+        let types = decide(&evidence, names, texts)?;
         let mut cells: Vec<Option<Cells>> = parts
             .into_par_iter()
             .zip(&types)
@@ -150,7 +169,7 @@ impl File<'_> {
             builder: expected.map_or(Builder::Abandoned, |expected| Builder::new(expected, rows)),
             evidence: Evidence::default(),
         });
-        let mut sink = Typing { columns: columns.collect(), missing: self.missing };
+        let mut sink = Typing { columns: columns.collect(), style: self.style };
         let tally = scan::scan(piece, self.shape, &mut sink);
         Piece { columns: sink.columns, tally, bytes: piece.len(), lines: scan::breaks(piece.as_bytes()) }
     }
@@ -164,7 +183,7 @@ impl File<'_> {
         let read = |piece: &&str| {
             let builders =
                 (0..cells.len()).map(|slot| cells[slot].is_none().then(|| Builder::new(types[slot], 0))).collect();
-            let mut sink = Building { builders, missing: self.missing };
+            let mut sink = Building { builders, style: self.style };
             scan::scan(piece, self.shape, &mut sink);
             sink.builders
         };
@@ -202,10 +221,14 @@ fn gather(pieces: Vec<Piece>, width: usize) -> (Vec<Vec<Builder>>, Vec<Evidence>
     (parts, evidence)
 }
 
-fn decide(evidence: &[Evidence], names: &[String]) -> Result<Vec<ColumnType>, Problems> {
+fn decide(evidence: &[Evidence], names: &[String], texts: &[bool]) -> Result<Vec<ColumnType>, Problems> {
     let mut types = Vec::with_capacity(names.len());
     let mut problems = Vec::new();
-    for (evidence, name) in evidence.iter().zip(names) {
+    for ((evidence, name), is_text) in evidence.iter().zip(names).zip(texts) {
+        if *is_text {
+            types.push(ColumnType::Text);
+            continue;
+        }
         match evidence.column_type(name) {
             Ok(decided) => types.push(decided),
             Err(found) => problems.extend(found),
@@ -256,13 +279,13 @@ struct Column {
 /// Types and builds at once.
 struct Typing<'a> {
     columns: Vec<Column>,
-    missing: &'a [String],
+    style: Style<'a>,
 }
 
 impl Sink for Typing<'_> {
     #[inline]
     fn field(&mut self, column: usize, row: u64, text: &str, quoted: bool) {
-        let reading = read_cell(text, quoted, self.missing);
+        let reading = self.style.read(text, quoted);
         let column = &mut self.columns[column];
         column.evidence.see(reading, text, row);
         column.builder.push(reading, text);
@@ -272,22 +295,39 @@ impl Sink for Typing<'_> {
 /// Builds columns of known type; others are passed over.
 struct Building<'a> {
     builders: Vec<Option<Builder>>,
-    missing: &'a [String],
+    style: Style<'a>,
 }
 
 impl Sink for Building<'_> {
     fn field(&mut self, column: usize, _row: u64, text: &str, quoted: bool) {
         if let Some(builder) = &mut self.builders[column] {
-            builder.push(read_cell(text, quoted, self.missing), text);
+            builder.push(self.style.read(text, quoted), text);
         }
     }
 }
 
-/// A cell that is written as one of the declared marks, without quotes, is missing in every type of column.
-#[inline]
-fn read_cell(text: &str, quoted: bool, missing: &[String]) -> Reading {
-    if !quoted && !missing.is_empty() && missing.iter().any(|mark| mark == text) {
-        return Reading::Missing;
+impl Style<'_> {
+    /// A cell that is written as one of the declared marks, without quotes, is missing in every type of column.
+    #[inline]
+    fn read(self, text: &str, quoted: bool) -> Reading {
+        if !quoted && !self.missing.is_empty() && self.missing.iter().any(|mark| mark == text) {
+            return Reading::Missing;
+        }
+        if self.decimal_comma { with_decimal_comma(text, quoted) } else { classify(text, quoted) }
     }
-    classify(text, quoted)
+}
+
+/// Where a comma divides a number from its fraction, a point does not: `1.234` could be either.
+fn with_decimal_comma(text: &str, quoted: bool) -> Reading {
+    let reading = if text.bytes().filter(|byte| *byte == b',').count() == 1 {
+        classify(&text.replacen(',', ".", 1), quoted)
+    } else {
+        classify(text, quoted)
+    };
+    match reading {
+        Reading::Decimal(_) if text.contains('.') => Reading::Grouped,
+        // Nothing but a number reads a comma otherwise.
+        Reading::Decimal(_) | Reading::OutOfRange | Reading::LeadingZero | Reading::PlusSign => reading,
+        _ => classify(text, quoted),
+    }
 }
