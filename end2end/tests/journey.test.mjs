@@ -179,6 +179,8 @@ const PAGES = [
   "/datasets/new",
   "/datasets/1",
   "/datasets/1/v/1",
+  "/features",
+  "/features/parcels",
   "/runs",
   "/runs/new",
   "/runs/1",

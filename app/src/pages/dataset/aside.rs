@@ -43,6 +43,7 @@ pub fn SetAside(
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -80,4 +81,5 @@ fn CorrectionForm(summary: DatasetSummary) -> impl IntoView {
             <button class="button" type="submit" data-icon="upload">"Bring them back"</button>
         </form>
     }
+    .into_any()
 }

@@ -54,7 +54,7 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
     let chosen = Signal::from(query_text("drift"));
     let drift = version.report.as_ref().and_then(|report| report.drift.clone()).map(|table| {
         let report = format!("/api/v1/datasets/{}/versions/{}/report", summary.dataset, summary.version);
-        view! { <DriftSection table page=page.clone() report chosen/> }
+        view! { <DriftSection table page=page.clone() report chosen/> }.into_any()
     });
     let history = Histories { versions: version.history_of.clone(), checks: version.history.clone() };
     let changes = (version.schema_since, version.schema_changes.clone());
@@ -116,6 +116,7 @@ fn Head(version: DatasetVersionView) -> impl IntoView {
             }
         />
     }
+    .into_any()
 }
 
 #[component]
@@ -131,6 +132,7 @@ fn Unreadable(failure: FailureView, summary: DatasetSummary) -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -181,6 +183,7 @@ fn Findings(report: ValidationReport, history: Histories, page: String, is_table
             }}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -209,6 +212,7 @@ fn Columns(profile: Profile, changes: (Option<i32>, Vec<SchemaChange>), page: St
         </section>
         {large}
     }
+    .into_any()
 }
 
 /// What changed in names and types of columns since the version before.
@@ -291,6 +295,7 @@ fn Identity(
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -301,6 +306,7 @@ fn Steps(steps: Vec<StepView>) -> impl IntoView {
             <div class="card-body"><StepTimeline steps/></div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -327,6 +333,7 @@ fn OtherVersions(versions: Vec<DatasetSummary>, current: i32) -> impl IntoView {
             <ul class="card-list">{rows}</ul>
         </section>
     }
+    .into_any()
 }
 
 #[cfg(all(test, feature = "ssr"))]

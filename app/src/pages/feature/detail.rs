@@ -80,6 +80,7 @@ fn Head(summary: FeatureSetSummary) -> impl IntoView {
             }
         />
     }
+    .into_any()
 }
 
 fn state_words(state: &str) -> String {
@@ -107,6 +108,7 @@ fn FeatureTable(features: Vec<FeatureView>) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }
 
 fn feature_row(feature: FeatureView) -> impl IntoView {
@@ -206,6 +208,7 @@ fn Users(models: Vec<FeatureSetModel>) -> impl IntoView {
             }}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -252,6 +255,7 @@ fn Versions(versions: Vec<FeatureSetVersion>, current: u32, slug: String) -> imp
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -284,6 +288,7 @@ fn Identity(summary: FeatureSetSummary, parity: Option<String>, broken: bool) ->
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[cfg(all(test, feature = "ssr"))]
