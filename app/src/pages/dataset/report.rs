@@ -197,7 +197,7 @@ fn finding_row(finding: Finding, history: Option<CheckHistory>, versions: Vec<i3
     view! {
         <tr data-tone=tone>
             <th scope="row" data-label="Check">
-                <div class="stack stack-tight">
+                <div class="check-title stack stack-tight">
                     <span>{finding.check.replace('_', " ")}</span>
                     {history.map(|history| view! { <HistoryStrip history versions/> })}
                 </div>

@@ -9,8 +9,8 @@ use crate::number::counted;
 use crate::sheet::LAYOUT_TEXT_SIZE;
 use crate::text;
 
-const BOX: (f64, f64) = (152.0, 44.0);
-const GAP: (f64, f64) = (44.0, 12.0);
+const BOX: (f64, f64) = (176.0, 44.0);
+const GAP: (f64, f64) = (40.0, 12.0);
 const MARGIN: f64 = 4.0;
 /// Nodes drawn in one column; the rest are counted in a last box.
 const DRAWN: usize = 12;
@@ -85,12 +85,16 @@ fn place(nodes: &[LineageNode]) -> (Vec<Placed<'_>>, usize) {
         let layer = usize::from(node.layer);
         match filled.get_mut(layer) {
             Some(rows) if *rows < DRAWN => {
-                let x = MARGIN + layer as f64 * (BOX.0 + GAP.0);
-                placed.push(Placed { of, node, x, y: MARGIN + *rows as f64 * (BOX.1 + GAP.1) });
+                placed.push(Placed { of, node, x: MARGIN, y: MARGIN + *rows as f64 * (BOX.1 + GAP.1) });
                 *rows += 1;
             }
             _ => more += 1,
         }
+    }
+    // Columns without a node take no room.
+    let column = |layer: u8| filled[..usize::from(layer)].iter().filter(|rows| **rows > 0).count();
+    for node in &mut placed {
+        node.x = MARGIN + column(node.node.layer) as f64 * (BOX.0 + GAP.0);
     }
     // Short columns stand in the middle of the highest.
     let highest = filled.iter().copied().max().unwrap_or(0);
@@ -153,9 +157,9 @@ fn boxed(node: &Placed<'_>, pen: Pen, is_here: bool) -> String {
     let Placed { node, x, y, .. } = node;
     let (w, h) = BOX;
     let room = w - 22.0;
-    let label = text::fitted(&node.label, LAYOUT_TEXT_SIZE - 2.0, room);
-    let kind = if is_here { format!("{}, shown here", node.kind) } else { node.kind.clone() };
-    let kind = text::fitted(&kind, LAYOUT_TEXT_SIZE - 2.0, room);
+    let label = text::fitted(&node.label, LAYOUT_TEXT_SIZE - 1.0, room);
+    let kind = if is_here { format!("{}, here", node.kind) } else { node.kind.clone() };
+    let kind = text::fitted(&kind, LAYOUT_TEXT_SIZE - 1.0, room);
     let (surface, edge, words) = (Ink::Surface.paint(), if is_here { pen.ink } else { Ink::Axis }, Ink::Text.paint());
     let drawn = format!(
         "<g><title>{} ({})</title>\
