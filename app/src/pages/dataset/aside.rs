@@ -26,7 +26,7 @@ pub fn SetAside(
         }
         None if quarantine.may_correct.allowed => view! { <CorrectionForm summary=summary.clone()/> }.into_any(),
         None => {
-            view! { <GatedLink permission=quarantine.may_correct href=String::new() label="Bring back corrected rows" kind="plain" icon="upload"/> }
+            view! { <GatedLink permission=quarantine.may_correct href=String::new() label="Bring back corrected rows" icon="upload"/> }
                 .into_any()
         }
     };

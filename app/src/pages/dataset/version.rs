@@ -58,6 +58,7 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
     });
     let history = Histories { versions: version.history_of.clone(), checks: version.history.clone() };
     let changes = (version.schema_since, version.schema_changes.clone());
+    let whole = version.quarantine.is_none();
     view! {
         <Head version=version.clone()/>
         <div class="split">
@@ -74,6 +75,7 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
                     source=version.source_digest
                     format=version.format
                     appended_to=version.appended_to
+                    whole=whole
                     corrects=version.corrects
                 />
                 <Steps steps=version.steps/>
@@ -265,11 +267,13 @@ fn Identity(
     source: String,
     format: Option<String>,
     appended_to: Option<i32>,
+    /// Whether no row was set aside, of the earlier ones either.
+    whole: bool,
     corrects: Option<i32>,
 ) -> impl IntoView {
     let link = |number: i32| (version_address(&summary.dataset, number), format!("version {number}"));
     let before = appended_to.map(link).map(|(href, version)| {
-        view! { <KeyValue name="First rows">"those of " <a href=href>{version}</a> ", unchanged"</KeyValue> }
+        view! { <KeyValue name="First rows">"those of " <a href=href>{version}</a> {if whole { ", unchanged" } else { ", but for what is set aside" }}</KeyValue> }
     });
     let corrected = corrects.map(link).map(|(href, version)| {
         view! { <KeyValue name="Then">"corrected rows of " <a href=href>{version}</a></KeyValue> }

@@ -210,7 +210,8 @@ pub struct Finding {
     pub unexpected_rows: u64,
     /// Up to twenty of them: row number in the source (the first data row is 1) and the value as text.
     pub examples: Vec<(u64, String)>,
-    /// Those rows (from 0), up to 100,000 of them, while a version is validated; reports do not keep them.
+    /// Those rows (from 0) of a failed critical check, up to 100,000 of them, while a version is validated; reports do not keep
+    /// them.
     #[serde(skip)]
     pub rows: Vec<u32>,
 }

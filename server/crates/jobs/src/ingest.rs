@@ -35,9 +35,9 @@ struct Base {
     aside: Option<Digest>,
 }
 
-/// What is put after: nothing, further rows, or rows that were set aside.
+/// The stored rows that come before, and what was set aside of them where the load brings that back.
 struct Before {
-    rows: Dataset,
+    frame: Bytes,
     profile: Profile,
     aside: Option<Bytes>,
 }
@@ -112,20 +112,17 @@ impl Stage for Ingest {
             None => None,
             Some(base) => {
                 let frame = context.artifacts().get(&base.frame).await?;
-                let rows = Dataset::from_parquet(&frame)
-                    .map_err(|error| StepError::refused("corrupt_input", format!("earlier rows: {error}")))?;
                 let aside = match &base.aside {
                     Some(aside) => Some(context.artifacts().get(aside).await?),
                     None => None,
                 };
-                Some(Before { rows, profile: base.profile, aside })
+                Some(Before { frame, profile: base.profile, aside })
             }
         };
         let (mut ingested, frame) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": format!("reading {} bytes", source.len()) }));
-                let loaded = load_after(before, &source, &file_name, options)
-                    .map_err(|message| StepError::refused("unreadable_source", message))?;
+                let loaded = load_after(before, &source, &file_name, options)?;
                 reporter.report(json!({ "text": format!("profiling {} rows", loaded.dataset.rows()) }));
                 let frame = loaded
                     .dataset
@@ -169,21 +166,24 @@ struct Whole {
 }
 
 /// Reads a file after the rows that come before, if there are any.
-fn load_after(before: Option<Before>, source: &[u8], name: &str, mut options: ReadOptions) -> Result<Whole, String> {
-    let Some(Before { rows, profile, aside }) = before else {
-        let Loaded { dataset, format, notes, .. } = read(source, name, &options).map_err(|error| error.to_string())?;
+fn load_after(before: Option<Before>, source: &[u8], name: &str, mut options: ReadOptions) -> Result<Whole, StepError> {
+    let unreadable = |error: &dyn std::fmt::Display| StepError::refused("unreadable_source", error.to_string());
+    let Some(Before { frame, profile, aside }) = before else {
+        let Loaded { dataset, format, notes, .. } = read(source, name, &options).map_err(|error| unreadable(&error))?;
         return Ok(Whole { dataset, format: format.to_string(), notes });
     };
+    let rows = Dataset::from_parquet(&frame)
+        .map_err(|error| StepError::refused("corrupt_input", format!("the earlier rows cannot be read: {error}")))?;
     let mut notes: BTreeMap<String, Vec<String>> =
         profile.columns.into_iter().map(|column| (column.column.name, column.notes)).collect();
     if let Some(aside) = aside {
-        let dataset = corrections(&aside, source, name, &rows).map_err(|error| error.to_string())?;
+        let dataset = corrections(&aside, source, name, &rows).map_err(|error| unreadable(&error))?;
         return Ok(Whole { dataset, format: "CSV, corrected rows".to_owned(), notes });
     }
     let texts = rows.schema().iter().filter(|column| column.column_type == ColumnType::Text);
     options.text_columns = texts.map(|column| column.name.clone()).collect();
-    let loaded = read(source, name, &options).map_err(|error| error.to_string())?;
-    let dataset = rows.append(&loaded.dataset).map_err(|error| format!("{name} was refused: {error}"))?;
+    let loaded = read(source, name, &options).map_err(|error| unreadable(&error))?;
+    let dataset = rows.append(&loaded.dataset).map_err(|error| unreadable(&format!("{name} was refused: {error}")))?;
     for (column, more) in loaded.notes {
         notes.entry(column).or_default().extend(more);
     }

@@ -165,12 +165,12 @@ impl Services {
         account::lock_all(tx).await.map_err(fault)?;
         account::take(tx, account.id).await.map_err(fault)?;
         account::set_grants(tx, account.id, &grants).await.map_err(fault)?;
-        account::set_vouched_by(tx, account.id, None).await.map_err(fault)?;
         let was_admin = before.contains(&Grant::everywhere(Role::Admin));
         if was_admin && account::count_admins(tx).await.map_err(fault)? == 0 {
             account::set_grants(tx, account.id, &account.grants).await.map_err(fault)?;
             return Ok(account);
         }
+        account::set_vouched_by(tx, account.id, None).await.map_err(fault)?;
         Ok(Account { grants, ..account })
     }
 

@@ -44,18 +44,19 @@ const fn mark(finding: &Finding) -> char {
     }
 }
 
-/// What changed in names, types and order of columns.
+/// What changed in names and types of columns: those of now in their order, then those that are gone.
 pub(crate) fn of_columns(before: &Profile, after: &Profile) -> Vec<SchemaChange> {
-    let type_in = |profile: &Profile, name: &str| {
-        let found = profile.columns.iter().find(|column| column.column.name == name);
-        found.map(|column| column.column.column_type.as_str().to_owned())
-    };
-    let names = |profile: &Profile| profile.columns.iter().map(|column| column.column.name.clone()).collect::<Vec<_>>();
-    let (old, new) = (names(before), names(after));
-    let gone = old.iter().filter(|name| !new.contains(name));
-    new.iter()
+    fn types(profile: &Profile) -> BTreeMap<&str, &'static str> {
+        profile.columns.iter().map(|of| (of.column.name.as_str(), of.column.column_type.as_str())).collect()
+    }
+    let (old, new) = (types(before), types(after));
+    let names = |profile: &'_ Profile| profile.columns.iter().map(|of| of.column.name.clone()).collect::<Vec<_>>();
+    let gone = names(before).into_iter().filter(|name| !new.contains_key(name.as_str()));
+    let type_in = |types: &BTreeMap<&str, &'static str>, name: &str| types.get(name).map(|found| (*found).to_owned());
+    names(after)
+        .into_iter()
         .chain(gone)
-        .map(|name| SchemaChange { column: name.clone(), before: type_in(before, name), after: type_in(after, name) })
+        .map(|name| SchemaChange { before: type_in(&old, &name), after: type_in(&new, &name), column: name })
         .filter(|change| change.before != change.after)
         .collect()
 }

@@ -1,10 +1,10 @@
 //! Lineage: what came of what, from sources to what is live.
 
-use millrace_domain::problem::ProblemDocument;
 use millrace_domain::view::LineageView;
 use millrace_storage::dataset::{self, DatasetVersion};
+use millrace_storage::deployment;
+use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, Run};
-use millrace_storage::{deployment, problem};
 
 use crate::model::{Lineage, missing};
 use crate::{Result, Services, fault};
@@ -27,7 +27,7 @@ impl Services {
         let pool = self.db.pool();
         let (version, slug) = (&lineage.version, &lineage.version.slug);
         let mut graph = LineageView { things: Vec::new(), links: Vec::new(), here: None };
-        let run = self.draw_run(&mut graph, &lineage.run, &lineage.problem.document).await?;
+        let run = self.draw_run(&mut graph, &lineage.run, &lineage.problem).await?;
         let page = format!("/models/{slug}/v/{}", version.number);
         let model = graph.add(layer::MODEL, "model version", format!("{slug} v{}", version.number), Some(page));
         graph.link(run, model);
@@ -41,9 +41,8 @@ impl Services {
     }
 
     /// A run with its problem version, its data and its tables; gives the run's position.
-    async fn draw_run(&self, graph: &mut LineageView, of: &Run, document: &ProblemDocument) -> Result<u32> {
+    async fn draw_run(&self, graph: &mut LineageView, of: &Run, problem: &ProblemVersion) -> Result<u32> {
         let pool = self.db.pool();
-        let problem = problem::find_version(pool, of.problem_version).await.map_err(fault)?.ok_or_else(missing)?;
         let page = format!("/problems/{}/v/{}", problem.slug, problem.number);
         let signed =
             graph.add(layer::DATA, "problem version", format!("{} v{}", problem.slug, problem.number), Some(page));
@@ -53,7 +52,7 @@ impl Services {
         loads.extend(run::tables(pool, of.id).await.map_err(fault)?.into_iter().map(|table| table.version));
         for load in loads {
             let data = dataset::find_version(pool, load).await.map_err(fault)?.ok_or_else(missing)?;
-            let kind = if document.table(&data.name).is_some() { "table version" } else { "dataset version" };
+            let kind = if problem.document.table(&data.name).is_some() { "table version" } else { "dataset version" };
             let position =
                 graph.add(layer::DATA, kind, format!("{} v{}", data.name, data.number), Some(page_of(&data)));
             graph.link(position, run);

@@ -190,7 +190,7 @@ fn number(value: &Value) -> Option<f64> {
 
 fn literal(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(format!("'{}'", text.replace('\'', "''"))),
+        Value::String(text) => Some(quoted(text)),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         _ => None,
@@ -231,10 +231,10 @@ fn rule(kind: &str, given: &Arguments<'_>) -> Result<(String, Rule), String> {
             of_rows(format!("{} NOT IN ({})", column()?, given.values("value_set")?))
         }
         "expect_column_values_to_match_regex" => {
-            of_rows(format!("CAST({} AS text) ~ {}", column()?, regex(given.text("regex")?)))
+            of_rows(format!("CAST({} AS text) ~ {}", column()?, quoted(given.text("regex")?)))
         }
         "expect_column_values_to_not_match_regex" => {
-            of_rows(format!("CAST({} AS text) !~ {}", column()?, regex(given.text("regex")?)))
+            of_rows(format!("CAST({} AS text) !~ {}", column()?, quoted(given.text("regex")?)))
         }
         "expect_column_value_lengths_to_be_between" => {
             of_rows(given.between(&format!("length(CAST({} AS text))", column()?))?)
@@ -279,8 +279,9 @@ fn rule(kind: &str, given: &Arguments<'_>) -> Result<(String, Rule), String> {
     }
 }
 
-fn regex(pattern: &str) -> String {
-    format!("'{}'", pattern.replace('\'', "''"))
+/// A text as SQL writes it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]

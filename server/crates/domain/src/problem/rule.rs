@@ -6,6 +6,10 @@ use crate::expr::Expression;
 use crate::partition::Partition;
 use crate::schema::Severity;
 
+/// More checks than this are refused.
+#[cfg(feature = "parse")]
+pub(super) const MOST_CHECKS: usize = 1_000;
+
 /// A declared rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DataCheck {
@@ -108,14 +112,12 @@ impl Statistic {
 
 #[cfg(feature = "parse")]
 mod read {
-    use super::{DataCheck, Rule, Statistic};
+    use super::{DataCheck, MOST_CHECKS, Rule, Statistic};
     use crate::expr::Expression;
     use crate::partition::{Partition, Parts};
     use crate::problem::walk::Table;
     use crate::schema::Severity;
 
-    /// More than this are refused.
-    const MOST_CHECKS: usize = 1_000;
     const SEVERITIES: [(&str, Severity); 3] =
         [("critical", Severity::Critical), ("warning", Severity::Warning), ("info", Severity::Info)];
 

@@ -3,6 +3,8 @@
 //! Everything suggested is a warning, so that a person decides what is critical. As TensorFlow Data Validation infers a schema: presence
 //! and share of missing cells, the values of small sets, keys; and beside these signs and magnitudes of numbers.
 
+use super::import::{free_name, quoted};
+use super::rule::MOST_CHECKS;
 use super::{DataCheck, Imported, Rule, Statistic};
 use crate::expr::Expression;
 use crate::schema::{ColumnProfile, ColumnType, Profile, Severity};
@@ -25,8 +27,9 @@ pub fn checks_that_hold(profile: &Profile) -> Imported {
             max: Some((profile.rows * 2) as f64),
         },
     )];
-    for column in &profile.columns {
-        checks.extend(of_column(column, profile.rows));
+    for suggested in profile.columns.iter().flat_map(|column| of_column(column, profile.rows)).take(MOST_CHECKS - 1) {
+        let name = free_name(&checks, &suggested.name);
+        checks.push(DataCheck { name, ..suggested });
     }
     Imported { checks, left_out: Vec::new() }
 }
@@ -37,8 +40,8 @@ fn check(name: impl Into<String>, rule: Rule) -> DataCheck {
 
 fn of_column(column: &ColumnProfile, rows: u64) -> Vec<DataCheck> {
     let name = &column.column.name;
-    let quoted = Expression::column(name).text().to_owned();
-    let mut checks = vec![presence(column, rows, &quoted)];
+    let cell = Expression::column(name).text().to_owned();
+    let mut checks = vec![presence(column, rows, &cell)];
     let is_key = column.missing == 0 && column.distinct == rows && rows > 1;
     let in_rows =
         |text: String| Expression::parse(&text).ok().map(|expression| Rule::Rows { expression, at_least: 1.0 });
@@ -50,7 +53,7 @@ fn of_column(column: &ColumnProfile, rows: u64) -> Vec<DataCheck> {
             let least = column.quantiles.map(|quantiles| quantiles[0]);
             if least.is_some_and(|least| least >= 0.0) {
                 let sign = if least.is_some_and(|least| least > 0.0) { ">" } else { ">=" };
-                let rule = in_rows(format!("{quoted} {sign} 0"));
+                let rule = in_rows(format!("{cell} {sign} 0"));
                 checks.extend(rule.map(|rule| check(format!("{name} {sign} 0"), rule)));
             }
             if let (Some(mean), Some(spread)) = (column.mean, column.standard_deviation) {
@@ -66,9 +69,8 @@ fn of_column(column: &ColumnProfile, rows: u64) -> Vec<DataCheck> {
         ColumnType::Text => {
             let is_set = column.distinct as usize == column.top.len() && column.present >= column.distinct * REPEATED;
             if is_set && column.distinct > 0 {
-                let values: Vec<String> =
-                    column.top.iter().map(|(value, _)| format!("'{}'", value.replace('\'', "''"))).collect();
-                let rule = in_rows(format!("{quoted} IN ({})", values.join(", ")));
+                let values: Vec<String> = column.top.iter().map(|(value, _)| quoted(value)).collect();
+                let rule = in_rows(format!("{cell} IN ({})", values.join(", ")));
                 checks.extend(rule.map(|rule| check(format!("values of {name}"), rule)));
             }
         }
@@ -78,10 +80,10 @@ fn of_column(column: &ColumnProfile, rows: u64) -> Vec<DataCheck> {
 }
 
 /// How many cells may be missing; none where none are.
-fn presence(column: &ColumnProfile, rows: u64, quoted: &str) -> DataCheck {
+fn presence(column: &ColumnProfile, rows: u64, cell: &str) -> DataCheck {
     let name = &column.column.name;
     let never = (column.missing == 0)
-        .then(|| Expression::parse(&format!("{quoted} IS NOT NULL")).ok())
+        .then(|| Expression::parse(&format!("{cell} IS NOT NULL")).ok())
         .flatten()
         .map(|expression| Rule::Rows { expression, at_least: 1.0 });
     let share = if rows == 0 { 0.0 } else { column.missing as f64 / rows as f64 };

@@ -107,6 +107,8 @@ impl<'a> Check<'a> {
         observed: impl Into<String>,
         rows: Offenders,
     ) -> Finding {
+        // Only what could stop the pipeline can be set aside.
+        let stops = outcome == CheckOutcome::Failed && self.severity == Severity::Critical;
         Finding {
             check: self.name.to_owned(),
             column: self.column.map(str::to_owned),
@@ -116,7 +118,7 @@ impl<'a> Check<'a> {
             observed: observed.into(),
             unexpected_rows: rows.rows,
             examples: rows.examples,
-            rows: rows.indices,
+            rows: if stops { rows.indices } else { Vec::new() },
         }
     }
 }
