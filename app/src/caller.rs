@@ -10,11 +10,10 @@ use axum::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, REFERER};
 use axum::http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::AccountId;
 use millrace_domain::policy::{Actor, Origin};
 use millrace_domain::run::ReviewDecision;
 use millrace_domain::view::DecisionRequest;
-use millrace_services::{Services, SignedIn};
+use millrace_services::{Presented, Services, SignedIn};
 
 use crate::fault::PageFault;
 use crate::kept::{KEPT, Kept, Outcome};
@@ -32,7 +31,7 @@ pub trait SessionDoor: Send + Sync {
     fn open(&self, signed_in: SignedIn) -> BoxFuture<'_, Result<(), Fault>>;
 
     /// Who showed the right password in this session and still owes the second factor.
-    fn owes_second_factor(&self) -> BoxFuture<'_, Result<Option<AccountId>, Fault>>;
+    fn owes_second_factor(&self) -> BoxFuture<'_, Result<Option<Presented>, Fault>>;
 
     /// Signs out.
     fn close(&self) -> BoxFuture<'_, Result<(), Fault>>;

@@ -17,6 +17,7 @@ mod m0009_people_in_depth;
 mod m0010_attempts_and_names;
 mod m0011_joins;
 mod m0012_quarantine;
+mod m0013_passes;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_attempts_and_names::Migration),
             Box::new(m0011_joins::Migration),
             Box::new(m0012_quarantine::Migration),
+            Box::new(m0013_passes::Migration),
         ]
     }
 }

@@ -69,9 +69,11 @@ impl Storage {
     pub fn artifacts(&self) -> ArtifactPlace {
         match &self.artifacts {
             None => ArtifactPlace::Directory(self.home.join("artifacts")),
-            Some(url) if url.contains("://") => {
-                ArtifactPlace::Bucket { url: url.clone(), settings: outside::bucket_settings() }
-            }
+            Some(url) if url.contains("://") => ArtifactPlace::Bucket {
+                url: url.clone(),
+                settings: outside::bucket_settings(),
+                drafts: self.home.join("drafts"),
+            },
             Some(path) => ArtifactPlace::Directory(path.into()),
         }
     }
@@ -89,6 +91,10 @@ pub struct People {
     /// Roles that take a second factor, separated by commas: who has one of them may do nothing before it is set up.
     #[arg(long, env = "MILLRACE_SECOND_FACTOR", value_delimiter = ',')]
     pub second_factor: Vec<Role>,
+    /// Keeps approvers apart from whoever made an author's account or gave it its roles, and from everybody else whom the same
+    /// people made. Accounts are then best made on the host or by the other sign-in.
+    #[arg(long, env = "MILLRACE_APPROVERS_APART")]
+    pub approvers_apart: bool,
 }
 
 /// Where mail goes.

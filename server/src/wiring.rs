@@ -45,6 +45,8 @@ pub struct Told {
     pub key_file: Option<PathBuf>,
     /// Roles that take a second factor.
     pub second_factor_for: Vec<Role>,
+    /// Whether approvers are kept apart from who made an author.
+    pub approvers_apart: bool,
     /// Where else people may sign in.
     pub elsewhere: Option<Elsewhere>,
 }
@@ -56,6 +58,7 @@ impl From<&People> for Told {
             base_url: base_url.trim_end_matches('/').to_owned(),
             key_file: people.key_file.clone(),
             second_factor_for: people.second_factor.clone(),
+            approvers_apart: people.approvers_apart,
             elsewhere: None,
         }
     }
@@ -145,7 +148,7 @@ async fn services(db: Database, storage: &Storage, told: Told) -> anyhow::Result
     let artifacts = ArtifactStore::open(storage.artifacts())
         .await
         .with_context(|| format!("MILLRACE_ARTIFACTS {} cannot be used", storage.artifacts()))?;
-    let Told { base_url, key_file, second_factor_for, elsewhere } = told;
+    let Told { base_url, key_file, second_factor_for, approvers_apart, elsewhere } = told;
     let key = key(&key_file.unwrap_or_else(|| storage.home.join("key")))?;
     let settings = Settings {
         version: VERSION.to_owned(),
@@ -153,6 +156,7 @@ async fn services(db: Database, storage: &Storage, told: Told) -> anyhow::Result
         base_url,
         key,
         second_factor_for,
+        approvers_apart,
         elsewhere,
     };
     Ok(Services::new(db, artifacts, outside::surroundings(), settings))

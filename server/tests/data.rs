@@ -231,7 +231,32 @@ async fn a_watched_directory_gives_a_new_version_when_a_file_changes_and_only_th
 }
 
 #[tokio::test]
-async fn an_empty_batch_is_an_error_of_its_source_and_no_version() {
+async fn files_that_come_one_after_the_other_are_each_taken_in_once_whoever_looks_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let bring = |day: usize, content: &[u8]| left(&folder.path().join(format!("day-{day:02}.csv")), content);
+    // Three files between two looks: none is lost.
+    bring(1, &rows(0));
+    bring(2, b"x,big\n1000,1\n");
+    bring(3, b"x,big\n1001,1\n1002,0\n");
+    let place = format!("landing={}", folder.path().display());
+    let (app, engineer) = fed(&json!({ "path": "day-*.csv", "append": true }), &place).await;
+    let third = source(&engineer, |seen| seen["loaded"][1] == 3).await;
+    assert!(third["reads"].as_str().unwrap().contains("each file after the others"), "{third}");
+    let whole = read(&engineer, &json!(3)).await;
+    assert_eq!((&whole["summary"]["rows"], &whole["appended_to"]), (&json!(403), &json!(2)), "{}", whole["failure"]);
+    // A file of an earlier name is not looked for any more, a later one is, and nothing is taken in twice.
+    bring(2, b"x,big\n1,1\n");
+    bring(4, b"x,big\n1003,1\n");
+    source(&engineer, |seen| seen["loaded"][1] == 4).await;
+    let looked = source(&engineer, |_| true).await["looked_at"].clone();
+    source(&engineer, |seen| seen["looked_at"] != looked).await;
+    assert_eq!(read(&engineer, &json!(4)).await["summary"]["rows"], 404);
+    assert_eq!(app.count("select count(*) from dataset_version").await, 4);
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn x03_an_empty_batch_is_an_error_of_its_source_and_no_version() {
     let folder = tempfile::tempdir().unwrap();
     left(&folder.path().join("day.csv"), b"");
     let (app, engineer) = fed(&json!({ "path": "day.csv" }), &format!("landing={}", folder.path().display())).await;

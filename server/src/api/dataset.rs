@@ -25,10 +25,10 @@ pub async fn upload_dataset(
     form: Result<Multipart, MultipartRejection>,
 ) -> Reply<(StatusCode, Json<Value>)> {
     let form = form.map_err(|_| Fault::invalid("send multipart/form-data with problem, name and file", Vec::new()))?;
-    let upload = multipart::read(form).await?;
+    let upload = multipart::read(form, &services).await?;
     let (problem, name, append) = (upload.field("problem")?, upload.field("name")?, upload.appends()?);
-    let content = upload.content.clone();
-    let version = services.upload_dataset(&actor, problem, name, &upload.file_name, content, append).await?;
+    let (problem, name) = (problem.to_owned(), name.to_owned());
+    let version = services.upload_dataset(&actor, &problem, &name, &upload.file_name, upload.content, append).await?;
     let body = json!({ "dataset": version.dataset, "version": version.version, "state": version.state });
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
@@ -101,7 +101,7 @@ pub async fn correct_dataset(
     form: Result<Multipart, MultipartRejection>,
 ) -> Reply<(StatusCode, Json<Value>)> {
     let form = form.map_err(|_| Fault::invalid("send multipart/form-data with file", Vec::new()))?;
-    let upload = multipart::read(form).await?;
+    let upload = multipart::read(form, &services).await?;
     let version = services.correct_dataset(&actor, dataset_id(&id)?, number, &upload.file_name, upload.content).await?;
     let body = json!({ "dataset": version.dataset, "version": version.version, "state": version.state });
     Ok((StatusCode::ACCEPTED, Json(body)))

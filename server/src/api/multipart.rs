@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 
 use axum::extract::Multipart;
-use bytes::Bytes;
 use millrace_domain::fault::Fault;
+use millrace_services::Services;
+use millrace_storage::artifact::Draft;
 
 /// The fields that forms with files have.
 const FIELDS: [&str; 5] = ["problem", "name", "mode", "dataset", "version"];
 
 /// A form with a file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Upload {
     /// Name of the file as it was given.
     pub file_name: String,
-    /// Its bytes.
-    pub content: Bytes,
+    /// What it holds, on disk.
+    pub content: Draft,
     fields: BTreeMap<&'static str, String>,
 }
 
@@ -45,18 +46,22 @@ impl Upload {
 ///
 /// # Errors
 /// 400 naming the field that is missing or broken, 413 when the file is too large.
-pub async fn read(mut form: Multipart) -> Result<Upload, Fault> {
+pub async fn read(mut form: Multipart, services: &Services) -> Result<Upload, Fault> {
     let broken = |error: axum::extract::multipart::MultipartError| {
         let status = error.status().as_u16();
         let detail = if status == 413 { "the file is larger than 2 GiB".to_owned() } else { error.body_text() };
         Fault { status, ..Fault::field("/file", detail) }
     };
     let (mut fields, mut file) = (BTreeMap::new(), None);
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    while let Some(mut field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" {
             let file_name = field.file_name().unwrap_or("upload").to_owned();
-            file = Some((file_name, field.bytes().await.map_err(broken)?));
+            let mut content = services.draft()?;
+            while let Some(piece) = field.chunk().await.map_err(broken)? {
+                content = services.add_to_draft(content, piece).await?;
+            }
+            file = Some((file_name, content));
         } else if let Some(known) = FIELDS.into_iter().find(|known| *known == name) {
             fields.insert(known, field.text().await.map_err(broken)?);
         }

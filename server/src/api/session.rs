@@ -49,18 +49,11 @@ pub async fn open_session(
         }
         services.show_second_factor(signed_in.account, &credentials.code, &origin).await?;
     }
-    let account = signed_in.account;
     let address = origin.address.as_deref().unwrap_or_default();
-    let signed_in = SignedIn { account, owes_second_factor: false };
-    session::open(&session, signed_in, address, session::agent(&headers)).await.map_err(|_| {
-        Fault::new(
-            503,
-            "database_unavailable",
-            "Try again",
-            "the session could not be written; try again in a few seconds",
-        )
-    })?;
-    let presented = Presented { account, confirmed_at: None };
+    let signed_in = SignedIn { owes_second_factor: false, ..signed_in };
+    session::open(&services, &session, signed_in, address, session::agent(&headers)).await?;
+    // Only to say who it is; what they do with it comes with the cookie.
+    let presented = Presented { session: 0, account: signed_in.account, confirmed_at: None };
     let actor = services.recognise_session(presented, origin).await?.ok_or_else(Fault::unauthenticated)?;
     Ok(Json(Services::me(&actor)))
 }

@@ -33,6 +33,7 @@ pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
+    tokio::spawn(millrace_jobs::tidy(services.clone(), workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;
     workers.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), post).await;

@@ -24,7 +24,7 @@ pub async fn check(services: &Services) -> anyhow::Result<Verified> {
     let chain = services.verify_audit().await?.map_err(|broken| anyhow::anyhow!("audit trail: {broken}"))?;
     let artifacts = artifact::all(services.db().pool()).await?;
     for digest in &artifacts {
-        services.artifacts().get(digest).await?;
+        services.artifacts().open_file(digest).await?;
     }
     if let Some(violation) = invariant::first_violation(services.db().pool()).await? {
         bail!("{violation}");

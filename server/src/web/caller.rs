@@ -13,7 +13,8 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
 use millrace_domain::policy::Origin;
 use millrace_services::credentials::random_text;
-use millrace_services::{Services, SignedIn};
+use millrace_services::{Presented, Services, SignedIn};
+use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
 use crate::web::AppState;
@@ -29,10 +30,19 @@ const KEPT_SECONDS: u32 = 600;
 /// Cookies to be set on the answer.
 pub type Jar = Arc<Mutex<Vec<HeaderValue>>>;
 
+/// What waits for the next page, and of whom.
+#[derive(Serialize, Deserialize)]
+struct Left {
+    of: Option<AccountId>,
+    kept: Kept,
+}
+
 /// The browser's session.
 struct Browser {
     services: Services,
     session: Session,
+    /// Whose, when somebody is signed in.
+    account: Option<AccountId>,
     origin: Origin,
     agent: String,
     kept: Option<String>,
@@ -47,16 +57,17 @@ struct Browser {
 pub async fn of(state: &AppState, request: &Parts) -> Result<(Caller, Jar), Fault> {
     let jar = Jar::default();
     let extensions = &request.extensions;
+    let actor = extensions.get::<Recognised>().and_then(|recognised| recognised.0.clone());
     let browser = Browser {
         services: state.services.clone(),
         session: extensions.get::<Session>().cloned().ok_or_else(Fault::unauthenticated)?,
+        account: actor.as_ref().map(|actor| actor.account),
         origin: guard::origin(request),
         agent: session::agent(&request.headers).to_owned(),
         kept: kept_key(&request.headers),
         cookies: state.cookies,
         jar: Arc::clone(&jar),
     };
-    let actor = extensions.get::<Recognised>().and_then(|recognised| recognised.0.clone());
     let caller = Caller::new(state.services.clone(), actor, Arc::new(browser), request.uri.query()).await?;
     Ok((caller, jar))
 }
@@ -72,35 +83,29 @@ pub fn set_cookies(jar: &Jar, headers: &mut HeaderMap) {
     }
 }
 
-fn unreadable(error: impl std::fmt::Display) -> Fault {
-    tracing::warn!(%error, "a session could not be written");
-    Fault::new(
-        503,
-        "database_unavailable",
-        "Try again",
-        "the database does not answer just now; try again in a few seconds",
-    )
-}
-
 impl SessionDoor for Browser {
     fn open(&self, signed_in: SignedIn) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async move {
             let address = self.origin.address.as_deref().unwrap_or_default();
-            session::open(&self.session, signed_in, address, &self.agent).await.map_err(unreadable)
+            session::open(&self.services, &self.session, signed_in, address, &self.agent).await
         })
     }
 
-    fn owes_second_factor(&self) -> BoxFuture<'_, Result<Option<AccountId>, Fault>> {
+    fn owes_second_factor(&self) -> BoxFuture<'_, Result<Option<Presented>, Fault>> {
         Box::pin(async move {
-            Ok(match session::shown(&self.session).await.map_err(unreadable)? {
-                Some(Shown::Owes(account)) => Some(account),
+            Ok(match session::shown(&self.session).await.map_err(session::unwritten)? {
+                Some(Shown::Owes(presented)) => Some(presented),
                 _ => None,
             })
         })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move { self.session.flush().await.map_err(unreadable) })
+        Box::pin(async move {
+            // What waits for the next page of this person is for nobody else.
+            self.take_kept().await?;
+            self.session.flush().await.map_err(session::unwritten)
+        })
     }
 
     fn origin(&self) -> Origin {
@@ -111,7 +116,8 @@ impl SessionDoor for Browser {
         Box::pin(async move {
             let surroundings = self.services.surroundings();
             let key = random_text(surroundings.entropy.as_ref() as &dyn Entropy, 26);
-            let content = serde_json::to_value(&kept).map_err(unreadable)?;
+            let left = Left { of: self.account, kept };
+            let content = serde_json::to_value(&left).map_err(session::unwritten)?;
             let until = surroundings.now() + Duration::seconds(i64::from(KEPT_SECONDS));
             self.services.keep_note(&Digest::of(&key), &content, until).await?;
             if let Some(cookie) = self.cookies.set(KEPT, &key, KEPT_SECONDS) {
@@ -125,7 +131,8 @@ impl SessionDoor for Browser {
         Box::pin(async move {
             let Some(key) = &self.kept else { return Ok(None) };
             let content = self.services.take_note(&Digest::of(key)).await?;
-            Ok(content.and_then(|content| serde_json::from_value(content).ok()))
+            let left = content.and_then(|content| serde_json::from_value::<Left>(content).ok());
+            Ok(left.filter(|left| left.of.is_none() || left.of == self.account).map(|left| left.kept))
         })
     }
 }

@@ -190,9 +190,7 @@ async fn admit(state: &AppState, back: Back, request: &Parts) -> Result<String, 
     let signed_in = state.services.sign_in_vouched(&vouched, &origin).await?;
     let session = request.extensions.get::<Session>().ok_or_else(Fault::unauthenticated)?;
     let address = origin.address.as_deref().unwrap_or_default();
-    session::open(session, signed_in, address, session::agent(&request.headers)).await.map_err(|_| {
-        Fault::new(503, "database_unavailable", "Try again", "the session could not be written; sign in again")
-    })?;
+    session::open(&state.services, session, signed_in, address, session::agent(&request.headers)).await?;
     let next = millrace_app::return_path::local(&attempt.next).unwrap_or("/").to_owned();
     Ok(if signed_in.owes_second_factor {
         format!("/sign-in/code?next={}", refusal::form_urlencode(&next))

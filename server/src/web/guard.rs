@@ -15,6 +15,7 @@ use tower_sessions::Session;
 use crate::web::AppState;
 use crate::web::refusal::{self, Door};
 use crate::web::session::{self, Shown};
+use crate::web::upload;
 
 /// Who was recognised; handlers find it among the request's extensions.
 #[derive(Debug, Clone)]
@@ -45,6 +46,7 @@ async fn admit(state: &AppState, request: &Parts) -> Result<Option<Actor>, Fault
             state.services.authorise(actor, action, matched.as_deref().unwrap_or_default()).await?;
         }
     }
+    check_form(request)?;
     Ok(actor)
 }
 
@@ -116,25 +118,47 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
 fn check_origin(state: &AppState, request: &Parts) -> Result<(), Fault> {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
     let changes = !matches!(request.method, Method::GET | Method::HEAD);
+    let foreign = || Err(Fault::forbidden("cross_site", "another site's page may not use your session here"));
+    let own = state.services.settings().base_url.as_str();
+    let here = header("host").map(|host| format!("http://{host}")).filter(|_| !state.cookies.secure);
+    let origin = header("origin");
+    let is_own = |origin: &str| origin == own || Some(origin) == here.as_deref();
+    // Pages that send no referrer say `null` of themselves; any other name counts, whatever else is said.
+    if changes && origin.is_some_and(|origin| origin != "null" && !is_own(origin)) {
+        return foreign();
+    }
     match header("sec-fetch-site") {
         Some("same-origin" | "none") => return Ok(()),
         Some(_) if !changes && header("sec-fetch-mode") == Some("navigate") => return Ok(()),
-        Some(_) => {
-            return Err(Fault::forbidden("cross_site", "another site's page may not use your session here"));
-        }
+        Some(_) => return foreign(),
         None if !changes => return Ok(()),
         None => {}
     }
-    let origin = header("origin").ok_or_else(|| {
+    let origin = origin.ok_or_else(|| {
         Fault::forbidden(
             "origin_missing",
             "a change by session must carry Origin or Sec-Fetch-Site; scripts use a token",
         )
     })?;
-    let own = state.services.settings().base_url.as_str();
-    let here = header("host").map(|host| format!("http://{host}")).filter(|_| !state.cookies.secure);
-    if origin == own || Some(origin) == here.as_deref() {
-        return Ok(());
+    if is_own(origin) { Ok(()) } else { foreign() }
+}
+
+/// Forms of pages come as forms do: what else a page of another kind could send is not read at all.
+fn check_form(request: &Parts) -> Result<(), Fault> {
+    let path = request.uri.path();
+    let wanted =
+        if upload::TAKES_FILES.contains(&path) { "multipart/form-data" } else { "application/x-www-form-urlencoded" };
+    let text = |name| request.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let kind = text(header::CONTENT_TYPE).and_then(|kind| kind.split(';').next()).map(str::trim);
+    let is_wanted = match kind {
+        Some(kind) => kind.eq_ignore_ascii_case(wanted),
+        // A form without fields.
+        None => {
+            text(header::CONTENT_LENGTH).is_none_or(|length| length == "0") && text(header::TRANSFER_ENCODING).is_none()
+        }
+    };
+    if request.method == Method::POST && path.starts_with("/fn/") && !is_wanted {
+        return Err(Fault::new(415, "unsupported_media_type", "Not a form", format!("send the fields as {wanted}")));
     }
-    Err(Fault::forbidden("cross_site", "another site's page may not use your session here"))
+    Ok(())
 }

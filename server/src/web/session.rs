@@ -8,12 +8,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
+use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
 use millrace_services::sessions::{IDLE, LONGEST};
 use millrace_services::{Presented, Services, SignedIn};
-use millrace_storage::session::{self, NewSession};
+use millrace_storage::session;
 use serde_json::json;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::session::{Id, Record};
@@ -23,14 +24,13 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 use crate::config::Web;
 use crate::web::cookie::Cookies;
 
-/// Keys in a session's data. A session carries them to its row when it is opened; nothing in them changes afterwards.
+/// Keys in a session's data. They come from its row and are never written back.
+const NUMBER: &str = "number";
 const ACCOUNT: &str = "account";
 const OWES: &str = "owes_second_factor";
 const CONFIRMED: &str = "confirmed_at";
-const ADDRESS: &str = "address";
-const AGENT: &str = "agent";
-/// How long showing the second factor may take.
-const SECOND_FACTOR: Duration = Duration::minutes(10);
+/// The id of a session that has just been opened.
+const OPENED: &str = "opened";
 
 /// What a request's session says.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ pub enum Shown {
     /// Somebody is signed in.
     Open(Presented),
     /// Somebody showed the right password and still owes the second factor: nobody is signed in.
-    Owes(AccountId),
+    Owes(Presented),
 }
 
 /// What the session of a request says; none without one.
@@ -47,11 +47,11 @@ pub enum Shown {
 /// When the database fails.
 pub async fn shown(session: &Session) -> std::result::Result<Option<Shown>, tower_sessions::session::Error> {
     let Some(account) = session.get::<i64>(ACCOUNT).await?.map(AccountId) else { return Ok(None) };
-    if session.get(OWES).await?.unwrap_or(false) {
-        return Ok(Some(Shown::Owes(account)));
-    }
-    let confirmed_at = session.get::<DateTime<Utc>>(CONFIRMED).await?;
-    Ok(Some(Shown::Open(Presented { account, confirmed_at })))
+    let number = session.get::<i64>(NUMBER).await?.unwrap_or_default();
+    let confirmed_at = session.get::<Option<DateTime<Utc>>>(CONFIRMED).await?.flatten();
+    let presented = Presented { session: number, account, confirmed_at };
+    let owes = session.get(OWES).await?.unwrap_or(false);
+    Ok(Some(if owes { Shown::Owes(presented) } else { Shown::Open(presented) }))
 }
 
 /// What a browser calls itself.
@@ -62,19 +62,33 @@ pub fn agent(headers: &HeaderMap) -> &str {
 /// Opens a session under a new id. What was signed in before ends, and the id that came with the request is never taken over.
 ///
 /// # Errors
-/// When the database fails.
+/// 401 when what it was judged by has ended meanwhile, 503 when the database fails.
 pub async fn open(
+    services: &Services,
     session: &Session,
     signed_in: SignedIn,
     address: &str,
     agent: &str,
-) -> std::result::Result<(), tower_sessions::session::Error> {
-    session.flush().await?;
-    session.insert(ACCOUNT, signed_in.account.0).await?;
-    session.insert(OWES, signed_in.owes_second_factor).await?;
-    session.insert(ADDRESS, address).await?;
-    session.insert(AGENT, agent).await?;
-    session.save().await
+) -> std::result::Result<(), Fault> {
+    let id = Id(i128::from_be_bytes(services.surroundings().bytes()));
+    services.open_session(&hash(&id), signed_in, address, agent).await?;
+    let carried = async {
+        session.flush().await?;
+        session.insert(OPENED, id.to_string()).await?;
+        session.save().await
+    };
+    carried.await.map_err(unwritten)
+}
+
+/// What a caller is told when a session cannot be written.
+pub fn unwritten(error: impl std::fmt::Display) -> Fault {
+    tracing::warn!(%error, "a session could not be written");
+    Fault::new(
+        503,
+        "database_unavailable",
+        "Try again",
+        "the database does not answer just now; try again in a few seconds",
+    )
 }
 
 /// The store.
@@ -119,21 +133,10 @@ impl Store {
 #[async_trait]
 impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let account = record.data.get(ACCOUNT).and_then(serde_json::Value::as_i64);
-        let account = account.ok_or_else(|| backend("a session belongs to an account"))?;
-        let owes_second_factor = record.data.get(OWES).and_then(serde_json::Value::as_bool).unwrap_or(false);
-        // Always a new id: the record may come with the one of a session that has just ended, or that a request brought along.
-        record.id = Id(i128::from_be_bytes(self.services.surroundings().bytes()));
-        let text = |key: &str| record.data.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let now = self.now();
-        let new = NewSession {
-            account: AccountId(account),
-            owes_second_factor,
-            address: text(ADDRESS),
-            agent: text(AGENT),
-            expires_at: now + if owes_second_factor { SECOND_FACTOR } else { LONGEST },
-        };
-        session::insert(self.services.db().pool(), &hash(&record.id), &new, now).await.map_err(backend)
+        // The row is there; the record takes its id, whatever id came with the request.
+        let opened = record.data.get(OPENED).and_then(serde_json::Value::as_str).and_then(|id| id.parse().ok());
+        record.id = opened.ok_or_else(|| backend("a session belongs to somebody who was signed in"))?;
+        Ok(())
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
@@ -153,6 +156,7 @@ impl SessionStore for Store {
             tower_sessions::cookie::time::OffsetDateTime::from_unix_timestamp(found.expires_at.timestamp())
                 .map_err(backend)?;
         let data = HashMap::from([
+            (NUMBER.to_owned(), json!(found.id)),
             (ACCOUNT.to_owned(), json!(found.account.0)),
             (OWES.to_owned(), json!(found.owes_second_factor)),
             (CONFIRMED.to_owned(), json!(found.confirmed_at)),

@@ -17,8 +17,12 @@ use crate::web::guard::Recognised;
 use crate::web::refusal::{self, Door, form_urlencode};
 use crate::web::{AppState, caller};
 
+/// The forms that hold files.
+pub(super) const TAKES_FILES: [&str; 2] = ["/fn/upload_dataset", "/fn/correct_dataset"];
+
 pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/fn/upload_dataset", post(upload_dataset)).route("/fn/correct_dataset", post(correct_dataset))
+    let [upload, correct] = TAKES_FILES;
+    Router::new().route(upload, post(upload_dataset)).route(correct, post(correct_dataset))
 }
 
 async fn upload_dataset(
@@ -29,11 +33,11 @@ async fn upload_dataset(
 ) -> Response {
     let mut form_page = "/datasets/new?".to_owned();
     let outcome = async {
-        let (actor, upload) = taken(recognised, form).await?;
-        let (problem, name) = (upload.field("problem")?, upload.field("name")?);
-        form_page = format!("/datasets/new?problem={}&name={}&", form_urlencode(problem), form_urlencode(name));
-        let (services, content, append) = (&state.services, upload.content.clone(), upload.appends()?);
-        services.upload_dataset(&actor, problem, name, &upload.file_name, content, append).await
+        let (actor, upload) = taken(&state, recognised, form).await?;
+        let (problem, name) = (upload.field("problem")?.to_owned(), upload.field("name")?.to_owned());
+        form_page = format!("/datasets/new?problem={}&name={}&", form_urlencode(&problem), form_urlencode(&name));
+        let (file_name, append) = (&upload.file_name, upload.appends()?);
+        state.services.upload_dataset(&actor, &problem, &name, file_name, upload.content, append).await
     };
     let outcome = outcome.await;
     lead_on(&state, &request, outcome, &form_page).await
@@ -47,21 +51,25 @@ async fn correct_dataset(
 ) -> Response {
     let mut form_page = "/datasets?".to_owned();
     let outcome = async {
-        let (actor, upload) = taken(recognised, form).await?;
+        let (actor, upload) = taken(&state, recognised, form).await?;
         let unknown = || Fault::not_found("dataset version");
         let id = upload.field("dataset")?.parse().map_err(|_| unknown())?;
         let number: i32 = upload.field("version")?.parse().map_err(|_| unknown())?;
         form_page = format!("/datasets/{id}/v/{number}?");
-        state.services.correct_dataset(&actor, id, number, &upload.file_name, upload.content.clone()).await
+        state.services.correct_dataset(&actor, id, number, &upload.file_name, upload.content).await
     };
     let outcome = outcome.await;
     lead_on(&state, &request, outcome, &form_page).await
 }
 
-async fn taken(recognised: Recognised, form: Result<Multipart, MultipartRejection>) -> Result<(Actor, Upload), Fault> {
+async fn taken(
+    state: &AppState,
+    recognised: Recognised,
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<(Actor, Upload), Fault> {
     let actor = recognised.0.ok_or_else(Fault::unauthenticated)?;
     let form = form.map_err(|_| Fault::field("/file", "is missing: choose a file"))?;
-    Ok((actor, multipart::read(form).await?))
+    Ok((actor, multipart::read(form, &state.services).await?))
 }
 
 /// Leads to the new version, or back to the form, which shows why the file was not taken.

@@ -82,6 +82,21 @@ async fn a_crowd_of_codes_gets_no_more_tries_than_one_after_another() {
     team.app.remove().await;
 }
 
+#[tokio::test]
+async fn failed_sign_ins_are_forgotten_after_an_hour() {
+    let team = team().await;
+    let body = json!({ "email": "engineer@example.org", "password": "not this one" });
+    assert_eq!(team.app.anybody().post("/api/v1/session", body).await.status, 401);
+    let kept = "select count(*) from sign_in_failure";
+    assert!(team.app.count(kept).await > 0);
+    team.app.services.tidy().await.unwrap();
+    assert!(team.app.count(kept).await > 0, "they still count");
+    team.app.sql("update sign_in_failure set failed_at = failed_at - interval '2 hours'").await;
+    team.app.services.tidy().await.unwrap();
+    assert_eq!(team.app.count(kept).await, 0);
+    team.app.remove().await;
+}
+
 async fn reset_code(app: &millrace_test_support::TestApp) -> String {
     app.anybody().submit("/forgot", "/fn/forgot_password", &[("email", "engineer@example.org")]).await;
     let link = app.letter("engineer@example.org", "password_reset").await.link("/reset?code=");

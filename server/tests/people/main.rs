@@ -16,6 +16,8 @@ mod letters;
 mod matrix;
 mod races;
 mod review;
+mod under_way;
+mod vouchers;
 
 use millrace_domain::policy::Role;
 use millrace_test_support::{Person, TestApp};

@@ -66,7 +66,6 @@ pub fn PasswordForm(
 #[server(prefix = "/fn", endpoint = "change_password")]
 pub async fn change_password(old: String, #[server(default)] code: String, password: String) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    crate::caller::submitted(&[], services.change_password(&actor, &old, &code, &password)).await?;
-    let signed_in = millrace_services::SignedIn { account: actor.account, owes_second_factor: false };
+    let signed_in = crate::caller::submitted(&[], services.change_password(&actor, &old, &code, &password)).await?;
     crate::caller::signed_in(signed_in, "/account?tab=security").await
 }

@@ -34,12 +34,13 @@ pub async fn show_second_factor(code: String, #[server(default)] next: String) -
     use crate::caller::{Caller, caller, submitted};
 
     let Caller { services, sessions, .. } = caller();
-    let account = submitted(&[], async {
-        let account = sessions.owes_second_factor().await?.ok_or_else(|| {
+    let signed_in = submitted(&[], async {
+        let half = sessions.owes_second_factor().await?.ok_or_else(|| {
             Fault::new(401, "sign_in_first", "Sign in again", "the password was shown too long ago; begin again")
         })?;
-        services.show_second_factor(account, &code, &sessions.origin()).await
+        let signed_in = services.show_second_factor(half.account, &code, &sessions.origin()).await?;
+        Ok(SignedIn { in_place_of: Some(half.session), ..signed_in })
     })
     .await?;
-    crate::caller::signed_in(SignedIn { account, owes_second_factor: false }, &next).await
+    crate::caller::signed_in(signed_in, &next).await
 }

@@ -52,7 +52,6 @@ pub async fn confirm(
     #[server(default)] next: String,
 ) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    crate::caller::submitted(&[], services.confirm(&actor, &password, &code)).await?;
-    let signed_in = millrace_services::SignedIn { account: actor.account, owes_second_factor: false };
+    let signed_in = crate::caller::submitted(&[], services.confirm(&actor, &password, &code)).await?;
     crate::caller::signed_in(signed_in, local(&next).unwrap_or("/account")).await
 }

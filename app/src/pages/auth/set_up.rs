@@ -48,6 +48,6 @@ pub async fn set_up(code: String, email: String, name: String, password: String)
 
     let Caller { services, .. } = caller();
     let typed = [("email", email.as_str()), ("name", &name)];
-    let account = submitted(&typed, services.set_up(&code, &email, &name, &password)).await?;
-    crate::caller::signed_in(millrace_services::SignedIn { account, owes_second_factor: false }, "/").await
+    let signed_in = submitted(&typed, services.set_up(&code, &email, &name, &password)).await?;
+    crate::caller::signed_in(signed_in, "/").await
 }

@@ -21,6 +21,16 @@ impl Digest {
         Self(Sha256::digest(bytes.as_ref()).into())
     }
 
+    /// Digest of all that a reader gives.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_reader(mut reader: impl std::io::Read) -> std::io::Result<Self> {
+        let mut digesting = Digesting::default();
+        std::io::copy(&mut reader, &mut digesting)?;
+        Ok(digesting.finish())
+    }
+
     /// Digest of a value's canonical JSON: keys sorted, no white space, numbers as serde_json writes them.
     ///
     /// Two values that serialise to the same JSON tree have the same digest whatever the order of their fields.
@@ -43,6 +53,33 @@ impl Digest {
     /// The first twelve characters, for people; never used to look anything up.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
+    }
+}
+
+/// A digest of bytes that come one after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Digesting(Sha256);
+
+impl Digesting {
+    /// Takes the next bytes.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was taken.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
+impl std::io::Write for Digesting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.take(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

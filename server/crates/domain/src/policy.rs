@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use actor::{Actor, Grant, Origin, Refused, Via};
+pub use actor::{Actor, Grant, Origin, Pass, Refused, Via};
 pub use print::as_markdown;
 pub use routes::{Access, ROUTES, Route, access_of};
 

@@ -1,6 +1,8 @@
 //! Ingest: the source's bytes become typed columns with an identity over every cell.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +13,9 @@ use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::Dataset;
 use millrace_ml::profile::profile;
 use millrace_ml::quarantine::corrections;
-use millrace_ml::read::{Loaded, ReadOptions, read};
+use millrace_ml::read::{Loaded, ReadError, ReadOptions, Scratch, read_file};
+use millrace_storage::artifact::Draft;
+use millrace_storage::step::Failure;
 use millrace_storage::{artifact, dataset};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,7 +41,7 @@ struct Base {
 
 /// The stored rows that come before, and what was set aside of them where the load brings that back.
 struct Before {
-    frame: Bytes,
+    frame: File,
     profile: Profile,
     aside: Option<Bytes>,
 }
@@ -102,7 +106,7 @@ impl Stage for Ingest {
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Ingested, StepError> {
         let Input { load, base } = input;
-        let source = context.artifacts().get(&load.version.source).await?;
+        let source = context.artifacts().open_file(&load.version.source).await?;
         let file_name = load.version.file_name.clone();
         let options = match load.table() {
             Some(table) => ReadOptions::of_table(table),
@@ -111,7 +115,7 @@ impl Stage for Ingest {
         let before = match base {
             None => None,
             Some(base) => {
-                let frame = context.artifacts().get(&base.frame).await?;
+                let frame = context.artifacts().open_file(&base.frame).await?;
                 let aside = match &base.aside {
                     Some(aside) => Some(context.artifacts().get(aside).await?),
                     None => None,
@@ -119,19 +123,19 @@ impl Stage for Ingest {
                 Some(Before { frame, profile: base.profile, aside })
             }
         };
-        let (mut ingested, frame) = context
+        let artifacts = context.artifacts().clone();
+        let (ingested, frame) = context
             .compute(move |reporter| {
-                reporter.report(json!({ "text": format!("reading {} bytes", source.len()) }));
-                let loaded = load_after(before, &source, &file_name, options)?;
+                let bytes = source.metadata().map_or(0, |about| about.len());
+                reporter.report(json!({ "text": format!("reading {bytes} bytes") }));
+                let scratch = || artifacts.scratch();
+                let loaded = load_after(before, &source, &file_name, options, &scratch)?;
                 reporter.report(json!({ "text": format!("profiling {} rows", loaded.dataset.rows()) }));
-                let frame = loaded
-                    .dataset
-                    .to_parquet()
-                    .map_err(|error| StepError::refused("internal", format!("the frame cannot be written: {error}")))?;
+                let frame = written(&loaded.dataset, artifacts.draft()?)?;
                 let ingested = Ingested {
                     digest: loaded.dataset.digest(),
-                    frame: Digest::of(&frame),
-                    frame_bytes: frame.len() as u64,
+                    frame: frame.digest(),
+                    frame_bytes: frame.bytes(),
                     format: loaded.format,
                     rows: loaded.dataset.rows() as u64,
                     profile: profile(&loaded.dataset, &loaded.notes),
@@ -139,7 +143,7 @@ impl Stage for Ingest {
                 Ok((ingested, frame))
             })
             .await?;
-        ingested.frame = context.artifacts().put(Bytes::from(frame)).await?;
+        context.artifacts().keep(frame).await?;
         Ok(ingested)
     }
 
@@ -166,26 +170,50 @@ struct Whole {
 }
 
 /// Reads a file after the rows that come before, if there are any.
-fn load_after(before: Option<Before>, source: &[u8], name: &str, mut options: ReadOptions) -> Result<Whole, StepError> {
+fn load_after(
+    before: Option<Before>,
+    source: &File,
+    name: &str,
+    mut options: ReadOptions,
+    scratch: Scratch<'_>,
+) -> Result<Whole, StepError> {
     let unreadable = |error: &dyn std::fmt::Display| StepError::refused("unreadable_source", error.to_string());
+    let unread = |error: ReadError| if error.is_of_the_disk() { passing(&error) } else { unreadable(&error) };
     let Some(Before { frame, profile, aside }) = before else {
-        let Loaded { dataset, format, notes, .. } = read(source, name, &options).map_err(|error| unreadable(&error))?;
+        let Loaded { dataset, format, notes, .. } = read_file(source, name, &options, scratch).map_err(unread)?;
         return Ok(Whole { dataset, format: format.to_string(), notes });
     };
-    let rows = Dataset::from_parquet(&frame)
+    let rows = Dataset::open(frame)
         .map_err(|error| StepError::refused("corrupt_input", format!("the earlier rows cannot be read: {error}")))?;
     let mut notes: BTreeMap<String, Vec<String>> =
         profile.columns.into_iter().map(|column| (column.column.name, column.notes)).collect();
     if let Some(aside) = aside {
-        let dataset = corrections(&aside, source, name, &rows).map_err(|error| unreadable(&error))?;
+        let mut corrected = Vec::new();
+        std::io::Read::read_to_end(&mut &*source, &mut corrected).map_err(|error| passing(&error))?;
+        let dataset = corrections(&aside, &corrected, name, &rows).map_err(|error| unreadable(&error))?;
         return Ok(Whole { dataset, format: "CSV, corrected rows".to_owned(), notes });
     }
     let texts = rows.schema().iter().filter(|column| column.column_type == ColumnType::Text);
     options.text_columns = texts.map(|column| column.name.clone()).collect();
-    let loaded = read(source, name, &options).map_err(|error| unreadable(&error))?;
+    let loaded = read_file(source, name, &options, scratch).map_err(unread)?;
     let dataset = rows.append(&loaded.dataset).map_err(|error| unreadable(&format!("{name} was refused: {error}")))?;
     for (column, more) in loaded.notes {
         notes.entry(column).or_default().extend(more);
     }
     Ok(Whole { dataset, format: format!("{}, appended", loaded.format), notes })
+}
+
+/// Writes a frame into a draft.
+pub(crate) fn written(dataset: &Dataset, draft: Draft) -> Result<Draft, StepError> {
+    const PIECE: usize = 1 << 20;
+    let mut writer = BufWriter::with_capacity(PIECE, draft);
+    dataset.write_parquet(&mut writer).map_err(|error| passing(&error))?;
+    writer.flush().map_err(|error| passing(&error))?;
+    writer.into_inner().map_err(|error| passing(error.error()))
+}
+
+/// What may pass when it is tried again.
+fn passing(error: &dyn std::fmt::Display) -> StepError {
+    let message = format!("{error}; free space or move MILLRACE_ARTIFACTS");
+    StepError::Passing(Failure { code: "storage".to_owned(), message })
 }

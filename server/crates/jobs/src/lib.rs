@@ -17,6 +17,7 @@ mod progress;
 mod register;
 mod sources;
 mod stage;
+mod tidy;
 mod train;
 mod tune;
 mod validate;
@@ -29,6 +30,7 @@ pub use lifecycle::Subjects;
 pub use parity::ParityAuditor;
 pub use post::{Post, PostSettings, PostSettingsError};
 pub use sources::Sources;
+pub use tidy::tidy;
 
 /// One handler for each kind of step.
 pub fn handlers() -> Vec<Arc<dyn Handler>> {

@@ -1,9 +1,9 @@
 //! What steps read before they compute.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::ids::{DatasetVersionId, ProblemVersionId, RunId};
 use millrace_domain::problem::{Mistake, ProblemDocument, SourceTable};
@@ -55,8 +55,8 @@ pub(crate) struct Launched {
 
 /// The stored frames of a run: its data and its tables.
 pub(crate) struct Frames {
-    data: Bytes,
-    tables: Vec<(String, Bytes)>,
+    data: File,
+    tables: Vec<(String, File)>,
 }
 
 impl Launched {
@@ -101,10 +101,10 @@ impl Launched {
 
     /// The frames of the data and of the tables.
     pub(crate) async fn frames(&self, context: &Context) -> Result<Frames, StepError> {
-        let data = context.artifacts().get(&self.frame).await?;
+        let data = context.artifacts().open_file(&self.frame).await?;
         let mut tables = Vec::with_capacity(self.tables.len());
         for table in &self.tables {
-            tables.push((table.name.clone(), context.artifacts().get(&table.frame).await?));
+            tables.push((table.name.clone(), context.artifacts().open_file(&table.frame).await?));
         }
         Ok(Frames { data, tables })
     }
@@ -139,10 +139,12 @@ pub(crate) struct Prepared {
 
 /// Computes features, labels and parts: the same bytes give the same rows in every step that asks.
 pub(crate) fn prepare(frames: &Frames, document: &ProblemDocument) -> Result<Prepared, StepError> {
-    let read = |frame: &[u8]| {
-        Dataset::from_parquet(frame)
-            .map(Arc::new)
-            .map_err(|error| StepError::refused("corrupt_input", format!("the stored frame cannot be read: {error}")))
+    let unread = |error: &dyn std::fmt::Display| {
+        StepError::refused("corrupt_input", format!("the stored frame cannot be read: {error}"))
+    };
+    let read = |frame: &File| {
+        let frame = frame.try_clone().map_err(|error| unread(&error))?;
+        Dataset::open(frame).map(Arc::new).map_err(|error| unread(&error))
     };
     let rows = read(&frames.data)?;
     let tables = frames.tables.iter().map(|(name, frame)| Ok((name.clone(), read(frame)?)));

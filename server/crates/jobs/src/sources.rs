@@ -59,17 +59,28 @@ impl Sources {
         let pool = self.services.db().pool();
         let now = self.services.surroundings().now();
         let every = TimeDelta::seconds(i64::try_from(from.every.seconds()).unwrap_or(i64::MAX / 2_000));
-        // A new document may check the same rows otherwise: they are taken in anew.
-        let terms = Digest::of_canonical(&serde_json::json!([from, version.digest]));
+        // A new document may check the same rows otherwise: they are taken in anew. Appended ones are there already.
+        let checked_by = (!from.append).then_some(version.digest);
+        let terms = Digest::of_canonical(&serde_json::json!([from, checked_by]));
         let claimed = source::claim(pool, version.problem, &from.dataset, &terms, now, now + every).await?;
         let Some(due) = claimed else { return Ok(()) };
-        match self.places.look(&from.connection, &from.read, due.fingerprint.as_deref(), now).await {
+        let known = due.fingerprint.as_deref();
+        match self.places.look(from, known, now, self.services.artifacts()).await {
             Ok(Found::Nothing) => {
                 let now = self.services.surroundings().now();
                 source::looked(pool, version.problem, &from.dataset, now, Ok(None)).await?;
             }
             Ok(Found::Content { file_name, content, fingerprint }) => {
-                let loaded = self.services.load_from_source(version, from, &file_name, content, &fingerprint).await?;
+                let loaded = self.services.load_from_source(version, from, &file_name, content, &fingerprint).await;
+                if from.append {
+                    // The next file may be there, and waits for the rows of this one to be read.
+                    let soon = self.services.surroundings().now() + TimeDelta::seconds(2);
+                    source::look_again(pool, version.problem, &from.dataset, soon).await?;
+                }
+                let loaded = match loaded {
+                    Err(fault) if from.append && fault.code == "version_loading" => return Ok(()),
+                    loaded => loaded?,
+                };
                 tracing::info!(
                     problem = version.slug,
                     dataset = from.dataset,

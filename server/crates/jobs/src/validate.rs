@@ -1,5 +1,7 @@
 //! Validate: the rows against the document and the version before. A critical finding stops the pipeline here.
 
+use std::fs::File;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -11,6 +13,7 @@ use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::Dataset;
 use millrace_ml::quarantine::{self, Checked};
 use millrace_ml::validate::{Known, Previous, validate_table};
+use millrace_storage::artifact::Draft;
 use millrace_storage::dataset::SetAside;
 use millrace_storage::problem::{self, ProblemVersion};
 use millrace_storage::step::Failure;
@@ -18,6 +21,7 @@ use millrace_storage::{artifact, dataset};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::ingest::written;
 use crate::load::Load;
 use crate::stage::Stage;
 
@@ -62,7 +66,7 @@ struct Aside {
 
 /// The kept rows and those set aside, as they are stored.
 struct Parts {
-    frame: Vec<u8>,
+    frame: Draft,
     file: Vec<u8>,
 }
 
@@ -98,21 +102,22 @@ impl Stage for Validate {
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Validated, StepError> {
         let frame = input.load.version.frame.ok_or_else(|| StepError::refused("internal", "the frame is missing"))?;
-        let frame = context.artifacts().get(&frame).await?;
+        let frame = context.artifacts().open_file(&frame).await?;
         let before = match &input.previous {
-            Some(before) => Some(context.artifacts().get(&before.frame).await?),
+            Some(before) => Some(context.artifacts().open_file(&before.frame).await?),
             None => None,
         };
+        let artifacts = context.artifacts().clone();
         let (validated, parts) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "checking every row" }));
-                let read = |frame: &[u8]| {
-                    Dataset::from_parquet(frame).map_err(|error| {
+                let read = |frame: File| {
+                    Dataset::open(frame).map_err(|error| {
                         StepError::refused("corrupt_input", format!("the frame cannot be read: {error}"))
                     })
                 };
-                let dataset = read(&frame)?;
-                let before = before.as_deref().map(read).transpose()?;
+                let dataset = read(frame)?;
+                let before = before.map(read).transpose()?;
                 let previous = input.previous.as_ref().zip(before.as_ref()).map(|(before, dataset)| Previous {
                     version: before.version,
                     profile: &before.profile,
@@ -129,14 +134,11 @@ impl Stage for Validate {
                     None => quarantine::check(&dataset, &input.profile, document, known),
                 };
                 let Some(aside) = aside else { return Ok((Validated { report, aside: None }, None)) };
-                let frame = aside
-                    .kept
-                    .to_parquet()
-                    .map_err(|error| StepError::refused("internal", format!("the frame cannot be written: {error}")))?;
+                let frame = written(&aside.kept, artifacts.draft()?)?;
                 let stored = Aside {
                     digest: aside.kept.digest(),
-                    frame: Digest::of(&frame),
-                    frame_bytes: frame.len() as u64,
+                    frame: frame.digest(),
+                    frame_bytes: frame.bytes(),
                     rows: i64::try_from(aside.kept.rows()).unwrap_or(i64::MAX),
                     profile: aside.profile,
                     file: Digest::of(&aside.file),
@@ -147,7 +149,7 @@ impl Stage for Validate {
             })
             .await?;
         if let Some(parts) = parts {
-            context.artifacts().put(Bytes::from(parts.frame)).await?;
+            context.artifacts().keep(parts.frame).await?;
             context.artifacts().put(Bytes::from(parts.file)).await?;
         }
         Ok(validated)

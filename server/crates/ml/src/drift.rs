@@ -10,7 +10,6 @@ use std::collections::HashMap;
 
 use foldhash::quality::FixedState;
 use millrace_domain::drift::{Binning, ColumnDrift, DriftTable, FLOOR, distances, kolmogorov_smirnov};
-use rayon::prelude::*;
 
 use crate::dataset::{Cells, Dataset};
 use crate::order::{key_of, number_of, quantile};
@@ -22,15 +21,11 @@ const FEW_NUMBERS: usize = 10;
 
 /// Compares the columns that both have, of the same kind of values; `version` is the number of the reference.
 pub fn compare(reference: &Dataset, current: &Dataset, version: i32) -> DriftTable {
-    let columns = current
-        .schema()
-        .par_iter()
-        .enumerate()
-        .filter_map(|(slot, column)| {
-            let before = reference.cells(reference.slot(&column.name)?);
-            compare_column(&column.name, before, current.cells(slot))
-        })
-        .collect();
+    let compared = current.each_column(|slot, cells| {
+        let name = &current.schema()[slot].name;
+        compare_column(name, &reference.lend(reference.slot(name)?), cells)
+    });
+    let columns = compared.into_iter().flatten().collect();
     DriftTable {
         reference_version: version,
         reference_rows: reference.rows() as u64,

@@ -1,7 +1,7 @@
 //! Frames in, results out: reading, profiling, validating, features, training, tuning and evaluating.
 //!
-//! Nothing here does IO (bytes are handed in and handed back), waits, or reads a clock, an environment or a global random
-//! generator: the same input gives the same bits. The key word is the *dataset* ([`Dataset`]): typed columns of equal
+//! Nothing here names a file or waits on a network (bytes and open files are handed in and handed back), or reads a clock, an
+//! environment or a global random generator: the same input gives the same bits. The key word is the *dataset* ([`Dataset`]): typed columns of equal
 //! length, in source order, with an identity over every cell.
 
 pub mod dataset;

@@ -5,12 +5,12 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_domain::drift::{Binning, ColumnDrift, FLOOR, distances};
 use millrace_domain::partition::{Partition, Parts};
 use millrace_domain::problem::{ProblemDocument, Rule, data_validation_schema, expectation_suite};
-use millrace_domain::schema::{CheckOutcome, Profile, ValidationReport, Value};
+use millrace_domain::schema::{CheckOutcome, Finding, Profile, ValidationReport, Value};
 use millrace_ml::Dataset;
 use millrace_ml::drift::compare;
 use millrace_ml::profile::profile;
@@ -459,7 +459,7 @@ fn the_45_divergences_of_great_expectations_come_out() {
 }
 
 /// The findings that a schema of TensorFlow Data Validation gives on data, by check.
-fn anomalies(schema: &str, data: &str) -> Option<BTreeMap<String, (u64, String)>> {
+fn anomalies(schema: &str, data: &str) -> Option<BTreeMap<String, Finding>> {
     let schema = String::from_utf8(file(schema)?).unwrap();
     let dataset = load(data)?;
     let imported = data_validation_schema(&schema).unwrap();
@@ -469,7 +469,7 @@ fn anomalies(schema: &str, data: &str) -> Option<BTreeMap<String, (u64, String)>
     let broken = report.findings.into_iter().filter(|finding| {
         declared(&finding.check) && matches!(finding.outcome, CheckOutcome::Failed | CheckOutcome::Errored)
     });
-    Some(broken.map(|finding| (finding.check.clone(), (finding.unexpected_rows, format!("{finding:?}")))).collect())
+    Some(broken.map(|finding| (finding.check.clone(), finding)).collect())
 }
 
 /// A document of which only the checks matter.
@@ -491,8 +491,9 @@ fn the_inferred_schema_of_tensorflow_data_validation_finds_its_own_anomalies() {
     let eval = anomalies(&schema, &format!("{GOLDEN}/eval.csv.gz")).unwrap();
     let names: Vec<&str> = eval.keys().map(String::as_str).collect();
     assert_eq!(names, ["company in its domain", "payment_type in its domain", "pickup_census_tract has values"]);
-    assert_eq!((eval["company in its domain"].0, eval["payment_type in its domain"].0), (8, 1));
-    assert!(eval["payment_type in its domain"].1.contains("Prcard"));
+    let rows = |check: &str| eval[check].unexpected_rows;
+    assert_eq!((rows("company in its domain"), rows("payment_type in its domain")), (8, 1));
+    assert!(eval["payment_type in its domain"].examples[0].1.contains("Prcard"));
 }
 
 #[test]
@@ -500,7 +501,9 @@ fn the_users_schema_of_the_taxi_example_finds_what_is_not_in_it() {
     let Some(found) = anomalies("tfx_chicago_taxi/user_provided_schema.pbtxt", "tfx_chicago_taxi/data.csv") else {
         return;
     };
-    assert_eq!(found["company in its domain"].0, 14);
+    let company = &found["company in its domain"];
+    let values: BTreeSet<&String> = company.examples.iter().map(|(_, value)| value).collect();
+    assert_eq!((values.len(), company.unexpected_rows), (11, 14));
     for name in ["pickup_community_area present", "pickup_latitude present", "pickup_longitude present"] {
         assert!(found.contains_key(name), "{name}: {:?}", found.keys());
     }

@@ -3,10 +3,10 @@
 use millrace_domain::Digest;
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
-use millrace_domain::policy::{Action, Actor, Origin, Refused, Via};
-use millrace_storage::Transaction;
-use millrace_storage::account;
+use millrace_domain::policy::{Action, Actor, Origin, Pass, Refused, Via};
+use millrace_storage::account::{self, Account};
 use millrace_storage::audit::{self, Act};
+use millrace_storage::{Transaction, session, token};
 use serde_json::{Value, json};
 
 use crate::{Result, Services, commit, fault};
@@ -75,8 +75,9 @@ impl Services {
         Err(Fault::forbidden(code_of(&refused), refused.to_string()))
     }
 
-    /// Opens the transaction of an act: the actor's rights as they are now, held until it ends. Rights taken away before this
-    /// moment do not count, and taking them away waits for the act. The problem is the one it is done to, if it is.
+    /// Opens the transaction of an act: the actor's rights as they are now, and the session or token they showed, held until it
+    /// ends. What was taken away before this moment does not count, however long ago the request began, and taking it away waits
+    /// for the act. The problem is the one it is done to, if it is.
     pub(crate) async fn begin_as(
         &self,
         actor: &Actor,
@@ -94,6 +95,7 @@ impl Services {
         }
         let held = account::hold(&tx, actor.account).await.map_err(fault)?;
         let held = held.filter(|held| held.disabled_at.is_none()).ok_or_else(Fault::unauthenticated)?;
+        self.hold_pass(&tx, actor).await?;
         let now = Actor { grants: held.grants, ..actor.clone() };
         let still = problem.map_or_else(|| now.may(action), |problem| now.may_on(action, problem));
         if still.is_err() {
@@ -101,6 +103,31 @@ impl Services {
             return self.decided(actor, still, action, object).await.and_then(|()| Err(Fault::unauthenticated()));
         }
         Ok(tx)
+    }
+
+    /// Opens the transaction of a change to the own account, whose row it takes: the session that was shown is still open, and two
+    /// such changes come one after the other.
+    ///
+    /// # Errors
+    /// 401 when the session has ended or the account may not sign in any more, 403 for a token.
+    pub(crate) async fn begin_own(&self, actor: &Actor) -> Result<(Transaction, Account)> {
+        self.people_only(actor)?;
+        let tx = self.begin().await?;
+        let account = account::take(&tx, actor.account).await.map_err(fault)?;
+        let account = account.filter(|account| account.disabled_at.is_none()).ok_or_else(Fault::unauthenticated)?;
+        if actor.via != Via::Host {
+            self.hold_pass(&tx, actor).await?;
+        }
+        Ok((tx, account))
+    }
+
+    async fn hold_pass(&self, tx: &Transaction, actor: &Actor) -> Result<()> {
+        let holds = match actor.pass {
+            Some(Pass::Session(id)) => session::hold(tx, id, actor.account, self.now()).await.map_err(fault)?,
+            Some(Pass::Token(id)) => token::hold(tx, id, actor.account, self.now()).await.map_err(fault)?,
+            None => false,
+        };
+        if holds { Ok(()) } else { Err(Fault::unauthenticated()) }
     }
 
     /// Lets through who has shown the password within the last ten minutes: for changes that whoever sits at a screen left

@@ -1,6 +1,5 @@
 //! Bringing data: the bytes are kept by digest, then two steps read and check them.
 
-use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
@@ -10,6 +9,7 @@ use millrace_domain::problem::{Source, checks_that_hold};
 use millrace_domain::run::{DatasetState, StepKind};
 use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Permission, SourceView};
 use millrace_storage::Transaction;
+use millrace_storage::artifact::Draft;
 use millrace_storage::audit::{self, Act};
 use millrace_storage::dataset::{self, DatasetVersion, NewVersion};
 use millrace_storage::problem::ProblemVersion;
@@ -32,28 +32,28 @@ impl Services {
         problem_slug: &str,
         name: &str,
         file_name: &str,
-        content: Bytes,
+        content: Draft,
         append: bool,
     ) -> Result<DatasetSummary> {
         let object_name = format!("problem/{problem_slug}");
         self.authorise_on(actor, Action::UploadData, problem_slug, &object_name).await?;
         let name = &checked_name(name)?;
-        if content.is_empty() {
+        if content.bytes() == 0 {
             return Err(Fault::field("/file", "is empty: 0 bytes, no rows"));
         }
         let file_name = display_name(file_name);
-        let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
+        let (source, bytes) = self.artifacts.keep(content).await.map_err(fault)?;
         let tx = self.begin_as(actor, Action::UploadData, Some(problem_slug), &object_name).await?;
         let id =
             problem::find_id(&tx, problem_slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("problem"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
         let version = checking_version(&tx, problem_slug).await?;
         let mode = if append { Mode::Append } else { Mode::Replace };
-        let load = Load { version: &version, name, file_name: &file_name, source, bytes: content.len(), mode };
+        let load = Load { version: &version, name, file_name: &file_name, source, bytes, mode };
         let (stored, is_new) = self.take_in(&tx, &load, actor.account).await?;
         if is_new {
             let details = serde_json::json!({
-                "file": file_name, "bytes": content.len(), "problem": problem_slug, "after": stored.base_number,
+                "file": file_name, "bytes": bytes, "problem": problem_slug, "after": stored.base_number,
             });
             let note = Note::new("dataset.upload", object(&stored)).digest(source).details(details);
             self.note(&tx, actor, note).await?;
@@ -71,11 +71,11 @@ impl Services {
         version: &ProblemVersion,
         from: &Source,
         file_name: &str,
-        content: Bytes,
+        content: Draft,
         fingerprint: &str,
     ) -> Result<DatasetVersion> {
         let file_name = display_name(file_name);
-        let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
+        let (source, bytes) = self.artifacts.keep(content).await.map_err(fault)?;
         let tx = self.begin().await?;
         problem::lock(&tx, version.problem).await.map_err(fault)?;
         let load = Load {
@@ -83,8 +83,8 @@ impl Services {
             name: &from.dataset,
             file_name: &file_name,
             source,
-            bytes: content.len(),
-            mode: Mode::Replace,
+            bytes,
+            mode: if from.append { Mode::Append } else { Mode::Replace },
         };
         let (stored, is_new) = self.take_in(&tx, &load, version.author).await?;
         if is_new {
@@ -97,7 +97,7 @@ impl Services {
                 outcome: Outcome::Done,
                 origin: &Origin::default(),
                 details: serde_json::json!({
-                    "problem": version.slug, "connection": from.connection, "file": file_name, "bytes": content.len(),
+                    "problem": version.slug, "connection": from.connection, "file": file_name, "bytes": bytes,
                 }),
             };
             audit::append(&tx, act, self.now()).await.map_err(fault)?;
@@ -116,7 +116,7 @@ impl Services {
         author: AccountId,
     ) -> Result<(DatasetVersion, bool)> {
         let kind = "application/octet-stream";
-        artifact::register(tx, &load.source, load.bytes as u64, kind, self.now()).await.map_err(fault)?;
+        artifact::register(tx, &load.source, load.bytes, kind, self.now()).await.map_err(fault)?;
         let dataset = dataset::ensure(tx, load.version.problem, load.name, self.now()).await.map_err(fault)?;
         let (problem_version, file_name, source) = (load.version.id, load.file_name, load.source);
         let earlier = earlier(tx, dataset, load.mode).await?;
@@ -163,7 +163,11 @@ impl Services {
                     problem: version.slug.clone(),
                     dataset: from.dataset.clone(),
                     connection: from.connection.clone(),
-                    reads: from.read.text().to_owned(),
+                    reads: if from.append {
+                        format!("{}, each file after the others", from.read.text())
+                    } else {
+                        from.read.text().to_owned()
+                    },
                     every: from.every.to_string(),
                     looked_at: look.and_then(|look| look.looked_at),
                     next_at: look.map(|look| look.next_at),
@@ -315,7 +319,7 @@ pub(crate) struct Load<'a> {
     pub(crate) name: &'a str,
     pub(crate) file_name: &'a str,
     pub(crate) source: Digest,
-    pub(crate) bytes: usize,
+    pub(crate) bytes: u64,
     pub(crate) mode: Mode,
 }
 

@@ -100,7 +100,7 @@ impl Services {
         if !owes_second_factor {
             self.note_sign_in(&account, origin, &vouched.issuer).await?;
         }
-        Ok(SignedIn { account: account.id, owes_second_factor })
+        Ok(SignedIn { owes_second_factor, ..SignedIn::now(&account) })
     }
 
     async fn vouched_account(&self, vouched: &Vouched, origin: &Origin) -> Result<Account> {
@@ -170,7 +170,7 @@ impl Services {
             account::set_grants(tx, account.id, &account.grants).await.map_err(fault)?;
             return Ok(account);
         }
-        account::set_vouched_by(tx, account.id, None).await.map_err(fault)?;
+        account::unbind(tx, account.id).await.map_err(fault)?;
         Ok(Account { grants, ..account })
     }
 

@@ -226,7 +226,8 @@ fn described(document: &ProblemDocument, feature: &Feature) -> FeatureView {
     }
     let kind = match feature.feature_type {
         FeatureType::Number => "number",
-        FeatureType::Category => "category",
+        FeatureType::Category if feature.encoding.is_trainers() => "category",
+        FeatureType::Category => "category, told by the label",
     };
     FeatureView {
         name: feature.name.clone(),

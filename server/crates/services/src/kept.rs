@@ -14,12 +14,13 @@ const UNDER_WAY: Duration = Duration::minutes(2);
 
 impl Services {
     /// Takes the caller's `Idempotency-Key` for a request, before it is acted on, so that of many at once one acts. Gives the
-    /// answer of an earlier one.
+    /// answer of an earlier one, as long as the caller's rights are the same: what they may not see any more is not told again.
     ///
     /// # Errors
     /// 409 when the key was used for another request, or the first one with it is still under way.
     pub async fn take_key(&self, actor: &Actor, key: &str, request: &Digest) -> Result<Option<Kept>> {
         let (pool, now) = (self.db.pool(), self.now());
+        let request = &with_rights(actor, request);
         if kept::take_key(pool, actor.account, key, request, now, now - UNDER_WAY).await.map_err(fault)? {
             return Ok(None);
         }
@@ -27,7 +28,8 @@ impl Services {
         // Freed between the two looks: the first request came to nothing.
         let kept = kept.ok_or_else(in_use)?;
         if kept.request != *request {
-            let detail = "this Idempotency-Key was used for another request; take a new one";
+            let detail =
+                "this Idempotency-Key was used for another request, or when you had other roles; take a new one";
             return Err(Fault::conflict("idempotency_key_reused", detail));
         }
         if kept.status == 0 { Err(in_use()) } else { Ok(Some(kept)) }
@@ -38,7 +40,8 @@ impl Services {
     /// # Errors
     /// When the database fails.
     pub async fn keep_answer(&self, actor: &Actor, key: &str, answer: &Kept) -> Result<()> {
-        kept::answer(self.db.pool(), actor.account, key, answer).await.map_err(fault)
+        let answer = Kept { request: with_rights(actor, &answer.request), ..answer.clone() };
+        kept::answer(self.db.pool(), actor.account, key, &answer).await.map_err(fault)
     }
 
     /// Frees the key of a request that came to nothing, so that it can be tried again.
@@ -64,6 +67,10 @@ impl Services {
     pub async fn take_note(&self, key: &Digest) -> Result<Option<Value>> {
         kept::take_note(self.db.pool(), key, self.now()).await.map_err(fault)
     }
+}
+
+fn with_rights(actor: &Actor, request: &Digest) -> Digest {
+    Digest::of_canonical(&serde_json::json!({ "request": request, "grants": actor.grants, "via": actor.via }))
 }
 
 fn in_use() -> Fault {

@@ -30,12 +30,13 @@ mod token;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::clock::Surroundings;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Role;
-use millrace_storage::artifact::ArtifactStore;
+use millrace_storage::artifact::{ArtifactStore, Draft};
 use millrace_storage::{Database, StorageError, Transaction};
 
 use crate::credentials::Hasher;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub key: seal::Key,
     /// Roles that take a second factor.
     pub second_factor_for: Vec<Role>,
+    /// Whether whoever made an author's account, and everybody else whom the same people made, does not approve either.
+    pub approvers_apart: bool,
     /// Where else people may sign in.
     pub elsewhere: Option<Elsewhere>,
 }
@@ -100,6 +103,35 @@ impl Services {
     /// The clock and the randomness in use.
     pub const fn surroundings(&self) -> &Surroundings {
         &self.surroundings
+    }
+
+    /// An empty file for what somebody sends.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn draft(&self) -> Result<Draft> {
+        self.artifacts.draft().map_err(fault)
+    }
+
+    /// Adds a piece to a file that somebody sends.
+    ///
+    /// # Errors
+    /// 507 when there is no space.
+    pub async fn add_to_draft(&self, draft: Draft, piece: Bytes) -> Result<Draft> {
+        draft.take(piece).await.map_err(fault)
+    }
+
+    /// Clears away what is over: failed sign-ins that count no more, and drafts that nobody will end.
+    ///
+    /// # Errors
+    /// When the database or the disk fails.
+    pub async fn tidy(&self) -> Result<()> {
+        self.forget_failures().await?;
+        let swept = self.artifacts.sweep(self.now() - chrono::Duration::days(1)).await.map_err(fault)?;
+        if swept > 0 {
+            tracing::info!(swept, "drafts of a program that was killed are removed");
+        }
+        Ok(())
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -247,7 +247,7 @@ fn reviewed(lineage: &Lineage) -> Reviewed<'_> {
         problem: &lineage.version.slug,
         action: Action::ReviewModel,
         digest: lineage.version.digest,
-        authors: vec![lineage.run.author],
+        authors: std::iter::once(lineage.run.author).chain(lineage.run.retried_by.iter().copied()).collect(),
         quorum: lineage.problem.document.approvals.of_promotion(),
         unproven: None,
     }

@@ -30,7 +30,7 @@ impl Services {
     ///
     /// # Errors
     /// 400 when the old one is wrong or the new one is too easy, 401 when the code is wrong.
-    pub async fn change_password(&self, actor: &Actor, old: &str, code: &str, new: &str) -> Result<()> {
+    pub async fn change_password(&self, actor: &Actor, old: &str, code: &str, new: &str) -> Result<SignedIn> {
         self.people_only(actor)?;
         let account = self.own_account(actor).await?;
         let new = Password::new(new, &[&account.name, &account.email])?;
@@ -40,13 +40,14 @@ impl Services {
         };
         self.show_again(&account, old, code, &actor.origin, wrong).await?;
         let hash = self.hasher.hash(new).await?;
-        let tx = self.begin().await?;
+        let (tx, account) = self.begin_own(actor).await?;
         account::set_password(&tx, account.id, &hash).await.map_err(fault)?;
         credential::end_links(&tx, account.id, self.now()).await.map_err(fault)?;
         session::revoke_all(&tx, account.id, self.now()).await.map_err(fault)?;
         self.tell_of_change(&tx, &account, "The password of your account was changed.", &account.name).await?;
         self.note(&tx, actor, Note::new("account.password", format!("account/{}", account.id))).await?;
-        commit(tx).await
+        commit(tx).await?;
+        Ok(SignedIn::after_all_ended(&account))
     }
 
     /// Changes the own name and mail address. Approvals and authorship stay with the account: a new name is nobody new.
@@ -54,13 +55,11 @@ impl Services {
     /// # Errors
     /// 403 for who has not confirmed, 409 when the address has an account.
     pub async fn change_identity(&self, actor: &Actor, email: &str, name: &str) -> Result<()> {
-        self.people_only(actor)?;
         let (email, name) = (checked_email(email)?, checked_name(name)?);
-        let account = self.own_account(actor).await?;
+        let (tx, account) = self.begin_own(actor).await?;
         if email != account.email {
             self.confirmed(actor)?;
         }
-        let tx = self.begin().await?;
         account::set_identity(&tx, account.id, &email, &name).await.map_err(taken(&email))?;
         if email != account.email {
             // A link in the old mailbox would open the account from there.
@@ -212,7 +211,7 @@ impl Services {
         if !owes_second_factor {
             self.note_sign_in(&account, origin, "a link by mail").await?;
         }
-        Ok(SignedIn { account: id, owes_second_factor })
+        Ok(SignedIn { owes_second_factor, ..SignedIn::after_all_ended(&account) })
     }
 }
 

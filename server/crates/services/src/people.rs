@@ -11,11 +11,12 @@ use millrace_domain::text::misleads;
 use millrace_domain::view::{PeopleView, Permission, PersonView};
 use millrace_storage::account::{self, Account};
 use millrace_storage::credential::{self, LinkPurpose};
-use millrace_storage::{Transaction, problem, session};
+use millrace_storage::{Transaction, problem, session, token};
 
 use crate::access::Note;
 use crate::credentials::{Password, random_text};
 use crate::mail::Letter;
+use crate::sign_in::SignedIn;
 use crate::{Result, Services, commit, fault};
 
 /// The code that makes the first admin; printed once at start.
@@ -45,11 +46,11 @@ impl Services {
         Ok(Some(SetUpCode(code)))
     }
 
-    /// Uses the set-up code up to make the first admin. Two at once make one.
+    /// Uses the set-up code up to make the first admin, who is then signed in. Two at once make one.
     ///
     /// # Errors
     /// 403 when the code is wrong, used or expired, or somebody has an account already.
-    pub async fn set_up(&self, code: &str, email: &str, name: &str, password: &str) -> Result<AccountId> {
+    pub async fn set_up(&self, code: &str, email: &str, name: &str, password: &str) -> Result<SignedIn> {
         let refused = || {
             Fault::forbidden(
                 "set_up_closed",
@@ -74,7 +75,7 @@ impl Services {
         let actor = Actor { account: id, name, email, grants, via: Via::Session, ..Actor::host() };
         self.note(&tx, &actor, Note::new("account.set_up", format!("account/{id}")).details(details)).await?;
         commit(tx).await?;
-        Ok(id)
+        Ok(SignedIn { account: id, owes_second_factor: false, generation: 0, in_place_of: None })
     }
 
     /// Invites a person: an account without a password, and a letter with a link to set one.
@@ -86,7 +87,7 @@ impl Services {
         let tx = self.begin_managing(actor, "account").await?;
         self.check_problems(&tx, grants).await?;
         let id = account::insert(&tx, &email, &name, None, grants, self.now()).await.map_err(taken(&email))?;
-        account::set_vouched_by(&tx, id, voucher(actor)).await.map_err(fault)?;
+        answered_for(&tx, id, actor).await?;
         let invited = account::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
         self.send_invitation(&tx, &invited, &actor.name).await?;
         let note = Note::new("account.invite", format!("account/{id}")).details(account_details(&email, grants));
@@ -172,7 +173,7 @@ impl Services {
         self.change_person(actor, id, &Change::Grants(grants)).await
     }
 
-    /// Bars a person from signing in and ends their sessions and tokens' use; their history stays.
+    /// Bars a person from signing in and ends their sessions and tokens for good; their history stays.
     ///
     /// # Errors
     /// For anybody but an admin who has confirmed; 409 for the last admin.
@@ -197,7 +198,7 @@ impl Services {
             Change::Grants(grants) => {
                 self.check_problems(&tx, grants).await?;
                 account::set_grants(&tx, id, grants).await.map_err(fault)?;
-                account::set_vouched_by(&tx, id, voucher(actor)).await.map_err(fault)?;
+                answered_for(&tx, id, actor).await?;
                 let details = serde_json::json!({ "email": person.email, "before": person.grants, "after": grants });
                 (
                     "account.roles",
@@ -207,6 +208,7 @@ impl Services {
             }
             Change::Disable => {
                 account::disable(&tx, id, self.now()).await.map_err(fault)?;
+                token::revoke_all(&tx, id, self.now()).await.map_err(fault)?;
                 let details = account_details(&person.email, &person.grants);
                 ("account.disable", "Your account was disabled: you can no longer sign in.".to_owned(), details)
             }
@@ -328,9 +330,12 @@ fn shows(actor: &Actor, grant: &Grant) -> bool {
     grant.problem.as_deref().is_none_or(|problem| actor.sees(problem))
 }
 
-/// Who answers for an account that the actor makes what it is; nobody does where that is done on the host.
-fn voucher(actor: &Actor) -> Option<AccountId> {
-    (actor.via != Via::Host).then_some(actor.account)
+/// Notes who answers for an account: the admin who made it or gave it its roles, or the host alone.
+async fn answered_for(tx: &Transaction, id: AccountId, actor: &Actor) -> Result<()> {
+    if actor.via == Via::Host {
+        return account::unbind(tx, id).await.map_err(fault);
+    }
+    account::vouch(tx, id, actor.account).await.map_err(fault)
 }
 
 fn missing() -> Fault {

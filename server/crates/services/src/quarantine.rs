@@ -6,6 +6,7 @@ use millrace_domain::ids::DatasetId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::DatasetState;
 use millrace_domain::view::{DatasetSummary, Permission, QuarantineView};
+use millrace_storage::artifact::Draft;
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem;
 
@@ -35,16 +36,16 @@ impl Services {
         id: DatasetId,
         number: i32,
         file_name: &str,
-        content: Bytes,
+        content: Draft,
     ) -> Result<DatasetSummary> {
         let version = self.seen_version(actor, id, number).await?;
         let slug = &version.problem;
         self.authorise_on(actor, Action::UploadData, slug, &object(&version)).await?;
-        if content.is_empty() {
+        if content.bytes() == 0 {
             return Err(Fault::field("/file", "is empty: 0 bytes, no rows"));
         }
         let file_name = display_name(file_name);
-        let source = self.artifacts.put(content.clone()).await.map_err(fault)?;
+        let (source, bytes) = self.artifacts.keep(content).await.map_err(fault)?;
         let tx = self.begin_as(actor, Action::UploadData, Some(slug), &object(&version)).await?;
         let problem = problem::find_id(&tx, slug).await.map_err(fault)?.ok_or_else(missing)?;
         problem::lock(&tx, problem).await.map_err(fault)?;
@@ -56,12 +57,12 @@ impl Services {
             name: &version.name,
             file_name: &file_name,
             source,
-            bytes: content.len(),
+            bytes,
             mode: Mode::Correct(version.id),
         };
         let (stored, _) = self.take_in(&tx, &load, actor.account).await?;
         let details = serde_json::json!({
-            "file": file_name, "bytes": content.len(), "problem": slug, "corrects": version.number,
+            "file": file_name, "bytes": bytes, "problem": slug, "corrects": version.number,
         });
         let note = Note::new("dataset.correct", object(&stored)).digest(source).details(details);
         self.note(&tx, actor, note).await?;

@@ -38,7 +38,7 @@ impl Services {
         let decisions = decision::list(db, reviewed.subject).await.map_err(fault)?;
         let mut made_by_authors = Vec::new();
         for author in &reviewed.authors {
-            made_by_authors.extend(account::vouched_by(db, *author).await.map_err(fault)?);
+            made_by_authors.extend(account::bound_to(db, *author, self.settings.approvers_apart).await.map_err(fault)?);
         }
         let rules = Rules {
             digest: reviewed.digest,

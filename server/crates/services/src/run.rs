@@ -331,7 +331,7 @@ impl Services {
         let run = self.run_for(actor, Action::LaunchRun, id).await?;
         let tx = self.begin_as(actor, Action::LaunchRun, Some(&run.problem), &format!("run/{id}")).await?;
         run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
-        run::reopen(&tx, id)
+        run::reopen(&tx, id, actor.account)
             .await
             .map_err(|_| Fault::conflict("not_failed", "only a run that failed or was cancelled is tried again"))?;
         step::retry(&tx, Subject::Run(id.0)).await.map_err(fault)?;

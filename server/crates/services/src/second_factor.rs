@@ -13,7 +13,7 @@ use totp_rs::{Builder, Secret, Totp};
 
 use crate::access::Note;
 use crate::credentials::random_text;
-use crate::sign_in::Subjects;
+use crate::sign_in::{SignedIn, Subjects};
 use crate::{Result, Services, commit, fault};
 
 const RECOVERY_CODES: usize = 10;
@@ -26,9 +26,8 @@ impl Services {
     /// # Errors
     /// 403 for who has not confirmed; 409 when there is one already.
     pub async fn begin_second_factor(&self, actor: &Actor) -> Result<()> {
-        self.people_only(actor)?;
         self.confirmed(actor)?;
-        let account = self.own_account(actor).await?;
+        let (tx, account) = self.begin_own(actor).await?;
         if account.totp_since.is_some() {
             return Err(Fault::conflict(
                 "second_factor_on",
@@ -37,7 +36,8 @@ impl Services {
         }
         let secret: [u8; 20] = self.surroundings.bytes();
         let sealed = self.settings.key.seal(&secret, &purpose(account.id), &self.surroundings);
-        credential::set_totp(self.db.pool(), account.id, Some(sealed)).await.map_err(fault)
+        credential::set_totp(&tx, account.id, Some(sealed)).await.map_err(fault)?;
+        commit(tx).await
     }
 
     /// The secret that is being set up, for a telephone to read. It is not shown any more once the second factor is on.
@@ -67,9 +67,8 @@ impl Services {
     /// # Errors
     /// 400 when the code is wrong.
     pub async fn finish_second_factor(&self, actor: &Actor, code: &str) -> Result<Vec<String>> {
-        self.people_only(actor)?;
         self.confirmed(actor)?;
-        let account = self.own_account(actor).await?;
+        let (tx, account) = self.begin_own(actor).await?;
         if account.totp_since.is_some() {
             return Err(Fault::conflict("second_factor_on", "you have a second factor already"));
         }
@@ -78,7 +77,6 @@ impl Services {
         })?;
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| self.recovery_code()).collect();
         let hashes: Vec<Digest> = codes.iter().map(Digest::of).collect();
-        let tx = self.begin().await?;
         credential::take_totp_step(&tx, account.id, step, self.now()).await.map_err(fault)?;
         credential::set_recovery_codes(&tx, account.id, &hashes).await.map_err(fault)?;
         self.tell_of_change(&tx, &account, "A second factor was set up for your account.", &actor.name).await?;
@@ -92,10 +90,8 @@ impl Services {
     /// # Errors
     /// 403 for who has not confirmed.
     pub async fn remove_second_factor(&self, actor: &Actor) -> Result<()> {
-        self.people_only(actor)?;
         self.confirmed(actor)?;
-        let account = self.own_account(actor).await?;
-        let tx = self.begin().await?;
+        let (tx, account) = self.begin_own(actor).await?;
         credential::set_totp(&tx, account.id, None).await.map_err(fault)?;
         credential::set_recovery_codes(&tx, account.id, &[]).await.map_err(fault)?;
         self.tell_of_change(&tx, &account, "The second factor of your account was taken away.", &actor.name).await?;
@@ -107,12 +103,12 @@ impl Services {
     ///
     /// # Errors
     /// 401 when it is wrong or was used, 429 after too many wrong ones.
-    pub async fn show_second_factor(&self, account: AccountId, code: &str, origin: &Origin) -> Result<AccountId> {
+    pub async fn show_second_factor(&self, account: AccountId, code: &str, origin: &Origin) -> Result<SignedIn> {
         let found = account::find(self.db.pool(), account).await.map_err(fault)?;
         let account = found.filter(|account| account.disabled_at.is_none()).ok_or_else(Fault::unauthenticated)?;
         self.take_code(&account, code, origin).await?;
         self.note_sign_in(&account, origin, "password and second factor").await?;
-        Ok(account.id)
+        Ok(SignedIn::now(&account))
     }
 
     pub(crate) async fn take_code(&self, account: &Account, code: &str, origin: &Origin) -> Result<()> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
-use millrace_domain::policy::{Actor, Origin, Via};
+use millrace_domain::policy::{Actor, Origin, Pass, Via};
 use millrace_storage::account::{self, Account};
 use millrace_storage::{credential, token};
 use serde_json::json;
@@ -28,11 +28,29 @@ pub struct SignedIn {
     pub account: AccountId,
     /// Whether the second factor is still owed: the session is then good for showing that alone.
     pub owes_second_factor: bool,
+    /// The account's generation when that was judged: if all its sessions end meanwhile, none is opened.
+    pub generation: i64,
+    /// The session that the new one takes the place of, which must still be open.
+    pub in_place_of: Option<i64>,
+}
+
+impl SignedIn {
+    /// Whoever was judged by what the account is now.
+    pub(crate) const fn now(account: &Account) -> Self {
+        Self { account: account.id, owes_second_factor: false, generation: account.generation, in_place_of: None }
+    }
+
+    /// Whoever goes on after all sessions of the account, read before, were ended.
+    pub(crate) const fn after_all_ended(account: &Account) -> Self {
+        Self { generation: account.generation + 1, ..Self::now(account) }
+    }
 }
 
 /// A session that was presented.
 #[derive(Debug, Clone, Copy)]
 pub struct Presented {
+    /// Its number.
+    pub session: i64,
     /// Whose.
     pub account: AccountId,
     /// When the password was last shown in it.
@@ -63,7 +81,7 @@ impl Services {
         if !owes_second_factor {
             self.note_sign_in(&account, origin, "password").await?;
         }
-        Ok(SignedIn { account: account.id, owes_second_factor })
+        Ok(SignedIn { owes_second_factor, ..SignedIn::now(&account) })
     }
 
     /// Writes down that a session is opened.
@@ -80,14 +98,19 @@ impl Services {
     ///
     /// # Errors
     /// 401 when one is wrong, 429 after too many failures.
-    pub async fn confirm(&self, actor: &Actor, password: &str, code: &str) -> Result<()> {
+    pub async fn confirm(&self, actor: &Actor, password: &str, code: &str) -> Result<SignedIn> {
         self.people_only(actor)?;
         let account = self.own_account(actor).await?;
         let wrong = Fault::new(401, "wrong_credentials", "Not confirmed", "the password is wrong");
         self.show_again(&account, password, code, &actor.origin, wrong).await?;
-        let tx = self.begin().await?;
+        let (tx, _) = self.begin_own(actor).await?;
         self.note(&tx, actor, Note::new("session.confirm", format!("account/{}", account.id))).await?;
-        commit(tx).await
+        commit(tx).await?;
+        let in_place_of = match actor.pass {
+            Some(Pass::Session(session)) => Some(session),
+            _ => None,
+        };
+        Ok(SignedIn { in_place_of, ..SignedIn::now(&account) })
     }
 
     /// Checks password and second factor of an account; `wrong` is the answer to a wrong password.
@@ -175,6 +198,7 @@ impl Services {
         Ok(found.filter(|account| account.disabled_at.is_none()).map(|account| Actor {
             origin,
             confirmed_at: session.confirmed_at,
+            pass: Some(Pass::Session(session.session)),
             owes_second_factor: self.owes_set_up(&account),
             ..actor_of(&account, Via::Session)
         }))
@@ -196,7 +220,8 @@ impl Services {
         let owner = account::find(pool, token.account).await.map_err(fault)?;
         let owner = owner.ok_or_else(|| refused("the owner is gone"))?;
         let owes_second_factor = self.owes_set_up(&owner);
-        Ok(Actor { origin, owes_second_factor, ..actor_of(&owner, Via::Token(token.scopes)) })
+        let pass = Some(Pass::Token(token.id));
+        Ok(Actor { origin, owes_second_factor, pass, ..actor_of(&owner, Via::Token(token.scopes)) })
     }
 
     /// Whether a role of the account demands a second factor that it does not have.

@@ -110,7 +110,10 @@ impl Services {
     pub async fn revoke_token(&self, actor: &Actor, id: &str) -> Result<()> {
         self.authorise(actor, Action::ManageOwnTokens, "token").await?;
         let id: i64 = id.parse().map_err(|_| Fault::not_found("token"))?;
-        let tx = self.begin().await?;
+        let tx = match actor.via {
+            Via::Host => self.begin().await?,
+            _ => self.begin_as(actor, Action::ManageOwnTokens, None, "token").await?,
+        };
         token::revoke(&tx, actor.account, id, self.now()).await.map_err(|_| Fault::not_found("open token"))?;
         self.note(&tx, actor, Note::new("token.revoke", format!("token/{id}"))).await?;
         commit(tx).await

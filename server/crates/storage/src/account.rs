@@ -27,6 +27,8 @@ pub struct Account {
     pub totp_since: Option<DateTime<Utc>>,
     /// The last time step whose code was taken.
     pub totp_step: i64,
+    /// Goes up whenever all its sessions end.
+    pub generation: i64,
     /// Since when it may not sign in.
     pub disabled_at: Option<DateTime<Utc>>,
     /// Since when it exists.
@@ -45,6 +47,7 @@ impl Record for Account {
             totp_sealed: row.get("totp_sealed")?,
             totp_since: row.get("totp_since")?,
             totp_step: row.get("totp_step")?,
+            generation: row.get("generation")?,
             disabled_at: row.get("disabled_at")?,
             created_at: row.get("created_at")?,
         })
@@ -123,25 +126,36 @@ pub async fn set_grants(db: &impl Connection, id: AccountId, grants: &[Grant]) -
     Ok(())
 }
 
-/// Notes which admin made the account or gave it its roles; none when that was done on the host.
+/// Notes that an admin made the account or gave it its roles. What is bound stays bound, whoever gives the roles next.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_vouched_by(db: &impl Connection, id: AccountId, by: Option<AccountId>) -> Result<()> {
-    const SQL: &str = "update account set vouched_by = $2 where id = $1";
-    record::execute(db, SQL, values![id.0, by.map(|by| by.0)]).await.map(|_| ())
+pub async fn vouch(db: &impl Connection, id: AccountId, by: AccountId) -> Result<()> {
+    const SQL: &str = "insert into voucher (account_id, by_id) select $1, $2 where $1 <> $2 on conflict do nothing";
+    record::execute(db, SQL, values![id.0, by.0]).await.map(|_| ())
 }
 
-/// The accounts that `by` made or gave their roles, and those that such accounts made in turn.
+/// Notes that nobody of the workspace answers for the account any more: its roles come from the host or from elsewhere.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn vouched_by(db: &impl Connection, by: AccountId) -> Result<Vec<AccountId>> {
-    const SQL: &str = "with recursive made as (
-            select id from account where vouched_by = $1 and id <> $1
-            union select a.id from account a join made on a.vouched_by = made.id where a.id <> $1)
-        select id from made";
-    let found: Vec<i64> = record::all(db, SQL, values![by.0]).await?;
+pub async fn unbind(db: &impl Connection, id: AccountId) -> Result<()> {
+    record::execute(db, "delete from voucher where account_id = $1", values![id.0]).await.map(|_| ())
+}
+
+/// The accounts that `author` made or gave their roles, and those that such accounts made in turn. `apart` adds who made the author,
+/// and everybody else whom the same people made.
+///
+/// # Errors
+/// When the database fails.
+pub async fn bound_to(db: &impl Connection, author: AccountId, apart: bool) -> Result<Vec<AccountId>> {
+    const SQL: &str = "with recursive bound as (
+            select $1::bigint as id
+            union
+            select case when v.by_id = bound.id then v.account_id else v.by_id end from voucher v
+                join bound on v.by_id = bound.id or ($2 and v.account_id = bound.id))
+        select id from bound where id <> $1";
+    let found: Vec<i64> = record::all(db, SQL, values![author.0, apart]).await?;
     Ok(found.into_iter().map(AccountId).collect())
 }
 

@@ -28,6 +28,8 @@ pub struct Run {
     pub author: AccountId,
     /// Their name.
     pub author_name: String,
+    /// Who started it anew.
+    pub retried_by: Vec<AccountId>,
     /// Where it stands.
     pub state: RunState,
     /// What was asked: trainer, parameters, search, budget.
@@ -59,6 +61,7 @@ impl Record for Run {
             problem_version: ProblemVersionId(row.get("problem_version_id")?),
             dataset_version: DatasetVersionId(row.get("dataset_version_id")?),
             author: AccountId(row.get("author_id")?),
+            retried_by: row.json::<Vec<i64>>("retried_by")?.into_iter().map(AccountId).collect(),
             author_name: row.get("author_name")?,
             state: row.word("state")?,
             request: row.get("request")?,
@@ -235,10 +238,11 @@ pub async fn finish(db: &impl Connection, id: RunId, state: RunState, failure: O
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] unless it failed or was cancelled.
-pub async fn reopen(db: &impl Connection, id: RunId) -> Result<()> {
-    const SQL: &str = "update run set state = 'running', failure = null, finished_at = null
+pub async fn reopen(db: &impl Connection, id: RunId, by: AccountId) -> Result<()> {
+    const SQL: &str = "update run set state = 'running', failure = null, finished_at = null,
+            retried_by = case when retried_by @> to_jsonb($2::bigint) then retried_by else retried_by || to_jsonb($2::bigint) end
         where id = $1 and state in ('failed', 'cancelled')";
-    record::guarded(db, "the run", SQL, values![id.0]).await
+    record::guarded(db, "the run", SQL, values![id.0, by.0]).await
 }
 
 /// Records the parameters the model is fitted with.

@@ -61,16 +61,27 @@ pub struct NewSession<'a> {
     pub agent: &'a str,
     /// When it ends at the latest.
     pub expires_at: DateTime<Utc>,
+    /// The account's generation when the sign-in was judged.
+    pub generation: i64,
+    /// The session that it takes the place of.
+    pub in_place_of: Option<i64>,
 }
 
-/// Opens a session.
+/// Opens a session and ends the one that it takes the place of; says whether it did. It does not when that one has ended
+/// meanwhile, when all sessions of the account have, or when the account may not sign in any more.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(db: &impl Connection, id_hash: &Digest, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "insert into login_session
+pub async fn insert(db: &impl Connection, id_hash: &Digest, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "with held as (
+            select id from account where id = $2 and generation = $8 and disabled_at is null for share),
+        ended as (
+            update login_session set revoked_at = $3
+            where id = $9 and account_id = $2 and revoked_at is null and expires_at > $3 returning id)
+        insert into login_session
             (id_hash, account_id, created_at, last_seen_at, expires_at, stage, address, agent, confirmed_at)
-        values ($1, $2, $3, $3, $4, $5, $6, $7, case when $5 = 'open' then $3 end)";
+        select $1, held.id, $3, $3, $4, $5, $6, $7, case when $5 = 'open' then $3 end
+        from held where $9::bigint is null or exists (select 1 from ended)";
     let stage = if new.owes_second_factor { "second_factor" } else { "open" };
     let stored = values![
         record::bytes(id_hash),
@@ -79,9 +90,21 @@ pub async fn insert(db: &impl Connection, id_hash: &Digest, new: &NewSession<'_>
         new.expires_at,
         stage,
         new.address,
-        new.agent.chars().take(300).collect::<String>()
+        new.agent.chars().take(300).collect::<String>(),
+        new.generation,
+        new.in_place_of
     ];
-    record::execute(db, SQL, stored).await.map(|_| ())
+    Ok(record::execute(db, SQL, stored).await? == 1)
+}
+
+/// Holds the session of that number until the transaction ends: whoever ends it waits, or came first. Says whether it is open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(db: &impl Connection, id: i64, account: AccountId, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "select id from login_session
+        where id = $1 and account_id = $2 and stage = 'open' and revoked_at is null and expires_at > $3 for share";
+    Ok(!record::all::<i64>(db, SQL, values![id, account.0, now]).await?.is_empty())
 }
 
 /// The open sessions of an account, newest first.
@@ -144,11 +167,12 @@ pub async fn revoke(db: &impl Connection, id_hash: &Digest, now: DateTime<Utc>) 
     record::execute(db, SQL, values![record::bytes(id_hash), now]).await.map(|_| ())
 }
 
-/// Ends all sessions of an account.
+/// Ends all sessions of an account; sign-ins that are under way open none.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn revoke_all(db: &impl Connection, account: AccountId, now: DateTime<Utc>) -> Result<u64> {
+    record::execute(db, "update account set generation = generation + 1 where id = $1", values![account.0]).await?;
     const SQL: &str = "update login_session set revoked_at = $2 where account_id = $1 and revoked_at is null";
     record::execute(db, SQL, values![account.0, now]).await
 }

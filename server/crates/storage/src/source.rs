@@ -5,18 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use millrace_domain::Digest;
 use millrace_domain::ids::{DatasetVersionId, ProblemId};
-use millrace_domain::problem::SourceRead;
+use millrace_domain::problem::{Source, SourceRead};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{ConnectOptions, Connection as _};
 
-use crate::artifact::Bucket;
+use crate::artifact::{ArtifactStore, Bucket, Draft};
 use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
 
@@ -58,8 +57,8 @@ pub enum Found {
     Content {
         /// Name of the file.
         file_name: String,
-        /// Its bytes.
-        content: Bytes,
+        /// What it holds.
+        content: Draft,
         /// By which the same content is known again.
         fingerprint: String,
     },
@@ -108,26 +107,31 @@ impl Places {
     /// When the connection is not set, or cannot be read.
     pub async fn look(
         &self,
-        connection: &str,
-        read: &SourceRead,
+        source: &Source,
         known: Option<&str>,
         now: DateTime<Utc>,
+        artifacts: &ArtifactStore,
     ) -> Result<Found, SourceError> {
+        let Source { connection, read, append, .. } = source;
         let place = self.0.get(connection).ok_or_else(|| {
             wrong(format!(
                 "the server has no connection {connection:?}; whoever runs it names them in MILLRACE_SOURCES"
             ))
         })?;
         let found = match (place, read) {
-            (Place::Directory(root), SourceRead::Path(path)) => directory(root, path, known, now).await,
-            (Place::Web(base), SourceRead::Path(path)) => web(base, path, known).await,
-            (Place::Bucket { url, settings }, SourceRead::Path(path)) => bucket(url, settings, path, known).await,
-            (Place::Postgres(url), SourceRead::Query(query)) => postgres(url, query, known).await,
+            (Place::Directory(root), SourceRead::Path(path)) => {
+                directory(root, path, Wanted { known, append: *append }, now, artifacts).await
+            }
+            (Place::Web(base), SourceRead::Path(path)) => web(base, path, known, artifacts).await,
+            (Place::Bucket { url, settings }, SourceRead::Path(path)) => {
+                bucket(url, settings, path, Wanted { known, append: *append }, artifacts).await
+            }
+            (Place::Postgres(url), SourceRead::Query(query)) => postgres(url, query, known, artifacts).await,
             (Place::Postgres(_), SourceRead::Path(_)) => Err(wrong("a database is read by a query, not by a path")),
             (_, SourceRead::Query(_)) => Err(wrong("only a database is read by a query; say a path")),
         }?;
         match found {
-            Found::Content { content, .. } if content.is_empty() => Err(wrong("it is empty: 0 bytes, no rows")),
+            Found::Content { content, .. } if content.bytes() == 0 => Err(wrong("it is empty: 0 bytes, no rows")),
             found => Ok(found),
         }
     }
@@ -163,6 +167,31 @@ fn literal(url: &Url) -> Option<IpAddr> {
     url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
+/// What is wanted of several files.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// The fingerprint of what was found last.
+    known: Option<&'a str>,
+    /// Whether each is wanted, one after the other.
+    append: bool,
+}
+
+impl Wanted<'_> {
+    /// The name that is wanted among `names`: the last, or the next after the one that was found last.
+    fn among(self, names: Vec<String>) -> Option<String> {
+        match (self.append, self.known.and_then(|known| known.strip_prefix("file "))) {
+            (false, _) => names.into_iter().max(),
+            (true, None) => names.into_iter().min(),
+            (true, Some(last)) => names.into_iter().filter(|name| name.as_str() > last).min(),
+        }
+    }
+
+    /// The fingerprint of a file of that name, of which `else` tells the content where it may change.
+    fn fingerprint(self, name: &str, otherwise: impl FnOnce() -> String) -> String {
+        if self.append { format!("file {name}") } else { otherwise() }
+    }
+}
+
 /// The part of a name before and after its `*`; none when it has none.
 fn pattern(path: &str) -> (&str, Option<(&str, &str)>) {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -173,7 +202,13 @@ fn fits(name: &str, (begin, end): (&str, &str)) -> bool {
     name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end)
 }
 
-async fn directory(root: &Path, path: &str, known: Option<&str>, now: DateTime<Utc>) -> Result<Found, SourceError> {
+async fn directory(
+    root: &Path,
+    path: &str,
+    wanted: Wanted<'_>,
+    now: DateTime<Utc>,
+    artifacts: &ArtifactStore,
+) -> Result<Found, SourceError> {
     let unread = |error: std::io::Error| wrong(format!("{path} cannot be read: {}", error.kind()));
     let root = tokio::fs::canonicalize(root)
         .await
@@ -186,8 +221,11 @@ async fn directory(root: &Path, path: &str, known: Option<&str>, now: DateTime<U
             while let Some(entry) = entries.next_entry().await.map_err(unread)? {
                 names.extend(entry.file_name().into_string().ok().filter(|name| fits(name, parts)));
             }
-            let last = names.into_iter().max().ok_or_else(|| wrong(format!("no file fits {path}")))?;
-            root.join(folder).join(last)
+            if names.is_empty() {
+                return Err(wrong(format!("no file fits {path}")));
+            }
+            let Some(name) = wanted.among(names) else { return Ok(Found::Nothing) };
+            root.join(folder).join(name)
         }
     };
     let file = tokio::fs::canonicalize(&chosen).await.map_err(unread)?;
@@ -201,18 +239,23 @@ async fn directory(root: &Path, path: &str, known: Option<&str>, now: DateTime<U
     too_large(about.len())?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let modified: DateTime<Utc> = about.modified().map_err(unread)?.into();
-    let fingerprint = format!("{name} {} {}", about.len(), modified.timestamp_nanos_opt().unwrap_or(0));
+    let fingerprint =
+        wanted.fingerprint(&name, || format!("{name} {} {}", about.len(), modified.timestamp_nanos_opt().unwrap_or(0)));
     let age = now - modified;
     // A time in the future is that of another clock, and says nothing.
     let still_written = age < SETTLED && age > -SETTLED;
-    if known == Some(fingerprint.as_str()) || still_written {
+    if wanted.known == Some(fingerprint.as_str()) || still_written {
         return Ok(Found::Nothing);
     }
-    let content = tokio::fs::read(&file).await.map_err(unread)?;
-    Ok(Found::Content { file_name: name, content: content.into(), fingerprint })
+    let mut content = artifacts.draft().map_err(unkept)?;
+    let copied = tokio::task::spawn_blocking(move || {
+        std::io::copy(&mut std::fs::File::open(&file)?, &mut content).map(|_| content)
+    });
+    let content = copied.await.map_err(|_| wrong("it could not be copied"))?.map_err(unread)?;
+    Ok(Found::Content { file_name: name, content, fingerprint })
 }
 
-async fn web(base: &Url, path: &str, known: Option<&str>) -> Result<Found, SourceError> {
+async fn web(base: &Url, path: &str, known: Option<&str>, artifacts: &ArtifactStore) -> Result<Found, SourceError> {
     if path.contains('*') {
         return Err(wrong("a file of the web is named whole; * works in directories and buckets"));
     }
@@ -258,19 +301,19 @@ async fn web(base: &Url, path: &str, known: Option<&str>) -> Result<Found, Sourc
     }
     let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(|tag| format!("etag {tag}"));
     too_large(answer.content_length().unwrap_or(0))?;
-    let mut content = BytesMut::new();
+    let mut content = artifacts.draft().map_err(unkept)?;
     let mut stream = answer.bytes_stream();
     while let Some(piece) = stream.try_next().await.map_err(unanswered)? {
-        too_large((content.len() + piece.len()) as u64)?;
-        content.extend_from_slice(&piece);
+        too_large(content.bytes() + piece.len() as u64)?;
+        content = content.take(piece).await.map_err(unkept)?;
     }
     let file_name = path.rsplit('/').next().unwrap_or(path).to_owned();
-    Ok(by_digest(file_name, content.freeze(), tag, known))
+    Ok(by_digest(file_name, content, tag, known))
 }
 
 /// Content known by its tag, or by what it holds.
-fn by_digest(file_name: String, content: Bytes, tag: Option<String>, known: Option<&str>) -> Found {
-    let fingerprint = tag.unwrap_or_else(|| Digest::of(&content).to_string());
+fn by_digest(file_name: String, content: Draft, tag: Option<String>, known: Option<&str>) -> Found {
+    let fingerprint = tag.unwrap_or_else(|| content.digest().to_string());
     if known == Some(fingerprint.as_str()) {
         return Found::Nothing;
     }
@@ -312,7 +355,8 @@ async fn bucket(
     url: &str,
     settings: &[(String, String)],
     path: &str,
-    known: Option<&str>,
+    wanted: Wanted<'_>,
+    artifacts: &ArtifactStore,
 ) -> Result<Found, SourceError> {
     let failed = |error: crate::StorageError| {
         tracing::warn!(%error, "a source's bucket failed");
@@ -322,23 +366,32 @@ async fn bucket(
     let name = match pattern(path) {
         (_, None) => path.to_owned(),
         (folder, Some(parts)) => {
-            let names = bucket.names(folder).await.map_err(failed)?;
-            let last = names.into_iter().filter(|name| fits(name, parts)).max();
-            let last = last.ok_or_else(|| wrong(format!("no object fits {path}")))?;
-            if folder.is_empty() { last } else { format!("{folder}/{last}") }
+            let mut names = bucket.names(folder).await.map_err(failed)?;
+            names.retain(|name| fits(name, parts));
+            if names.is_empty() {
+                return Err(wrong(format!("no object fits {path}")));
+            }
+            let Some(name) = wanted.among(names) else { return Ok(Found::Nothing) };
+            if folder.is_empty() { name } else { format!("{folder}/{name}") }
         }
     };
-    let object = bucket.object(&name, known, MOST_BYTES).await.map_err(failed)?;
+    let object = bucket.object(&name, wanted.known, MOST_BYTES, || artifacts.draft()).await.map_err(failed)?;
     let (content, tag) = match object {
         None => return Err(wrong(format!("there is no object {name}"))),
         Some(None) => return Ok(Found::Nothing),
         Some(Some(found)) => found,
     };
     let file_name = name.rsplit('/').next().unwrap_or(&name).to_owned();
-    Ok(by_digest(file_name, content, tag, known))
+    let tag = if wanted.append { Some(wanted.fingerprint(&file_name, String::new)) } else { tag };
+    Ok(by_digest(file_name, content, tag, wanted.known))
 }
 
-async fn postgres(url: &str, query: &str, known: Option<&str>) -> Result<Found, SourceError> {
+async fn postgres(
+    url: &str,
+    query: &str,
+    known: Option<&str>,
+    artifacts: &ArtifactStore,
+) -> Result<Found, SourceError> {
     let failed = |error: sea_orm::sqlx::Error| match error {
         sea_orm::sqlx::Error::Database(error) => wrong(format!("the database says: {}", error.message())),
         _ => wrong("the database cannot be reached"),
@@ -349,17 +402,22 @@ async fn postgres(url: &str, query: &str, known: Option<&str>) -> Result<Found, 
         .disable_statement_logging();
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
     let statement = format!("copy ({query}) to stdout with (format csv, header)");
-    let mut content = BytesMut::new();
+    let mut content = artifacts.draft().map_err(unkept)?;
     {
         let mut rows = connection.copy_out_raw(&statement).await.map_err(failed)?;
         while let Some(piece) = rows.try_next().await.map_err(failed)? {
-            too_large((content.len() + piece.len()) as u64)?;
-            content.extend_from_slice(&piece);
+            too_large(content.bytes() + piece.len() as u64)?;
+            content = content.take(piece).await.map_err(unkept)?;
         }
     }
     // The rows are here; how the connection ends no longer matters.
     let _ = connection.close().await;
-    Ok(by_digest("query.csv".to_owned(), content.freeze(), None, known))
+    Ok(by_digest("query.csv".to_owned(), content, None, known))
+}
+
+fn unkept(error: crate::StorageError) -> SourceError {
+    tracing::warn!(%error, "what a source gave cannot be kept");
+    wrong("the server cannot keep it: its disk is full or does not answer")
 }
 
 fn too_large(bytes: u64) -> Result<(), SourceError> {
@@ -446,6 +504,20 @@ pub async fn looked(
     Ok(())
 }
 
+/// Has a source looked at again at that time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look_again(
+    db: &impl Connection,
+    problem: ProblemId,
+    dataset: &str,
+    at: DateTime<Utc>,
+) -> crate::Result<()> {
+    const SQL: &str = "update source_look set next_at = least(next_at, $3) where problem_id = $1 and dataset_name = $2";
+    record::execute(db, SQL, values![problem.0, dataset, at]).await.map(|_| ())
+}
+
 /// How the sources of a problem stand.
 ///
 /// # Errors
@@ -457,6 +529,17 @@ pub async fn looks(db: &impl Connection, problem: ProblemId) -> crate::Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn artifacts() -> (tempfile::TempDir, ArtifactStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = crate::artifact::ArtifactPlace::Directory(folder.path().to_owned());
+        let store = ArtifactStore::open(place).await.unwrap();
+        (folder, store)
+    }
+
+    fn newest(known: Option<&str>) -> Wanted<'_> {
+        Wanted { known, append: false }
+    }
 
     /// Long after anything was written.
     fn later() -> DateTime<Utc> {
@@ -498,8 +581,9 @@ mod tests {
 
     #[tokio::test]
     async fn h2_a_name_that_leads_inside_is_refused() {
+        let (_folder, artifacts) = artifacts().await;
         let base = Url::parse("https://localhost/data/").unwrap();
-        let error = web(&base, "a.csv", None).await.unwrap_err();
+        let error = web(&base, "a.csv", None, &artifacts).await.unwrap_err();
         assert!(error.to_string().contains("not a public address"), "{error}");
     }
 
@@ -508,26 +592,46 @@ mod tests {
         let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(outside.path().join("secret.csv"), "a\n1\n").unwrap();
         std::os::unix::fs::symlink(outside.path().join("secret.csv"), inside.path().join("x.csv")).unwrap();
-        let error = directory(inside.path(), "x.csv", None, later()).await.unwrap_err();
+        let (_folder, artifacts) = artifacts().await;
+        let error = directory(inside.path(), "x.csv", newest(None), later(), &artifacts).await.unwrap_err();
         assert!(error.to_string().contains("leads out"), "{error}");
     }
 
     #[tokio::test]
     async fn of_several_files_the_last_by_name_is_read_and_an_unchanged_one_is_nothing() {
         let folder = tempfile::tempdir().unwrap();
+        let (_kept, artifacts) = artifacts().await;
         for (name, content) in [("day-01.csv", "a\n1\n"), ("day-02.csv", "a\n2\n"), ("note.txt", "x")] {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
         let Found::Content { file_name, content, fingerprint } =
-            directory(folder.path(), "day-*.csv", None, later()).await.unwrap()
+            directory(folder.path(), "day-*.csv", newest(None), later(), &artifacts).await.unwrap()
         else {
             panic!("there is content")
         };
-        assert_eq!((file_name.as_str(), &content[..]), ("day-02.csv", &b"a\n2\n"[..]));
+        assert_eq!((file_name.as_str(), content.digest()), ("day-02.csv", Digest::of("a\n2\n")));
         assert!(matches!(
-            directory(folder.path(), "day-*.csv", Some(&fingerprint), later()).await.unwrap(),
+            directory(folder.path(), "day-*.csv", newest(Some(&fingerprint)), later(), &artifacts).await.unwrap(),
             Found::Nothing
         ));
+    }
+
+    #[tokio::test]
+    async fn files_that_are_appended_come_one_after_the_other_and_each_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_kept, artifacts) = artifacts().await;
+        for name in ["day-02.csv", "day-10.csv", "day-01.csv"] {
+            std::fs::write(folder.path().join(name), "a\n1\n").unwrap();
+        }
+        let (mut known, mut names) = (None::<String>, Vec::new());
+        while let Found::Content { file_name, fingerprint, .. } = {
+            let wanted = Wanted { known: known.as_deref(), append: true };
+            directory(folder.path(), "day-*.csv", wanted, later(), &artifacts).await.unwrap()
+        } {
+            names.push(file_name);
+            known = Some(fingerprint);
+        }
+        assert_eq!(names, ["day-01.csv", "day-02.csv", "day-10.csv"]);
     }
 
     #[test]

@@ -101,6 +101,25 @@ pub async fn find_usable(db: &impl Connection, hash: &Digest, now: DateTime<Utc>
     Ok(found)
 }
 
+/// Holds the token of that number until the transaction ends: whoever revokes it waits, or came first. Says whether it is good.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(db: &impl Connection, id: i64, account: AccountId, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "select id from api_token
+        where id = $1 and account_id = $2 and revoked_at is null and expires_at > $3 for share";
+    Ok(!record::all::<i64>(db, SQL, values![id, account.0, now]).await?.is_empty())
+}
+
+/// Ends all tokens of an account.
+///
+/// # Errors
+/// When the database fails.
+pub async fn revoke_all(db: &impl Connection, account: AccountId, now: DateTime<Utc>) -> Result<u64> {
+    const SQL: &str = "update api_token set revoked_at = $2 where account_id = $1 and revoked_at is null";
+    record::execute(db, SQL, values![account.0, now]).await
+}
+
 /// The tokens of an account, newest first.
 ///
 /// # Errors

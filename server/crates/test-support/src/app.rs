@@ -91,6 +91,7 @@ impl TestApp {
             base_url: server.url.clone(),
             key: server_key(home.path())?,
             second_factor_for: Vec::new(),
+            approvers_apart: false,
             elsewhere: None,
         };
         let services = Services::new(db, artifacts, surroundings(), settings);

@@ -111,7 +111,7 @@ fn web(addr: SocketAddr, site: PathBuf) -> Web {
         addr,
         site,
         token_rate: 1_000.0,
-        people: People { base_url: None, key_file: None, second_factor: Vec::new() },
+        people: People { base_url: None, key_file: None, second_factor: Vec::new(), approvers_apart: false },
         mail: Mail { smtp_url: None, mail_from: "Millrace <millrace@localhost.localdomain>".to_owned() },
         elsewhere: SignInElsewhere {
             oidc_issuer: None,

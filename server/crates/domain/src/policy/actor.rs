@@ -103,6 +103,15 @@ impl Via {
     }
 }
 
+/// What somebody showed, by its number: it must still be good when what they ask for is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// A session.
+    Session(i64),
+    /// A token.
+    Token(i64),
+}
+
 /// Where a request came from, for the audit trail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -125,6 +134,9 @@ pub struct Actor {
     pub grants: Vec<Grant>,
     /// How they showed it.
     pub via: Via,
+    /// What they showed; nothing on the host itself.
+    #[serde(skip)]
+    pub pass: Option<Pass>,
     /// Where from.
     pub origin: Origin,
     /// When they last showed the password in this session.
@@ -168,6 +180,7 @@ impl Actor {
             email: "host".to_owned(),
             grants: Vec::new(),
             via: Via::Host,
+            pass: None,
             origin: Origin::default(),
             confirmed_at: None,
             owes_second_factor: false,

@@ -180,7 +180,7 @@ mod read {
     use crate::expr::Expression;
     use crate::problem::read::{csv, time_format};
     use crate::problem::walk::Table;
-    use crate::problem::{Data, Definition, Feature, FeatureType, Target};
+    use crate::problem::{Data, Definition, Encoding, Feature, FeatureType, Target};
 
     /// More of each than this are refused.
     const MOST: usize = 200;
@@ -216,6 +216,7 @@ mod read {
                     min: None,
                     max: None,
                     values: None,
+                    encoding: Encoding::Trainer,
                     nullable: true,
                     max_null_share: None,
                     known_before_label: false,

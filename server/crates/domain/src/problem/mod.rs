@@ -289,6 +289,9 @@ pub struct Feature {
     /// The only values allowed (categories).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<String>>,
+    /// How a category is told to an estimator.
+    #[serde(skip_serializing_if = "Encoding::is_trainers")]
+    pub encoding: Encoding,
     /// Whether it may be missing.
     pub nullable: bool,
     /// Largest share of rows in which it may be missing, if it is nullable.
@@ -297,6 +300,25 @@ pub struct Feature {
     /// Signed as known before the label is: it is then not held for a leak.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub known_before_label: bool,
+}
+
+/// How a category is told to an estimator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// As suits the trainer: a term a level for linear models, a code for trees.
+    #[default]
+    Trainer,
+    /// As the mean label of its level in the training part, drawn towards the mean of all where rows are few. Training rows are told
+    /// the mean of other rows than themselves.
+    Target,
+}
+
+impl Encoding {
+    /// Whether it is the trainer's own.
+    pub fn is_trainers(&self) -> bool {
+        *self == Self::Trainer
+    }
 }
 
 /// A metric and its bound.

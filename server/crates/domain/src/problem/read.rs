@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    AboutFeatures, Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Feature, FeatureType, Goal,
-    Mistake, Monitoring, Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span,
-    Split, Stage, Target, TimeFormat,
+    AboutFeatures, Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Encoding, Feature,
+    FeatureType, Goal, Mistake, Monitoring, Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving,
+    Slice, Span, Split, Stage, Target, TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Direction, Metric, TargetKind};
@@ -63,6 +63,16 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     });
     if let (Some(features), Some(target)) = (&features, &target) {
         super::join::check(table, &joins, features, target);
+        if target.kind == TargetKind::Multiclass {
+            for (entry, _) in
+                table.tables("features").iter().zip(features).filter(|(_, one)| !one.encoding.is_trainers())
+            {
+                entry.mistake(
+                    "encoding",
+                    "several classes have no one mean; target encoding is for two classes or a number",
+                );
+            }
+        }
     }
     let checks = super::rule::checks(table);
     let kind = target.as_ref().map(|target| target.kind);
@@ -260,6 +270,8 @@ fn feature(table: &Table<'_>) -> Option<Feature> {
     let feature_type = table.word_of("type", &types, FeatureType::Number);
     let (min, max) = (table.optional_number("min"), table.optional_number("max"));
     let values = table.optional_texts("values");
+    let encodings = [("trainer", Encoding::Trainer), ("target", Encoding::Target)];
+    let encoding = table.word_of("encoding", &encodings, Encoding::Trainer);
     let nullable = table.truth_or("nullable", false);
     let known_before_label = table.truth_or("known_before_label", false);
     let max_null_share =
@@ -272,6 +284,9 @@ fn feature(table: &Table<'_>) -> Option<Feature> {
     match feature_type {
         Some(FeatureType::Number) if values.is_some() => {
             table.mistake("values", "belongs to a category; a number has min and max");
+        }
+        Some(FeatureType::Number) if encoding == Some(Encoding::Target) => {
+            table.mistake("encoding", "belongs to a category; a number is told as it is");
         }
         Some(FeatureType::Category) if min.or(max).is_some() => {
             table.mistake("min", "min and max belong to a number; a category has values");
@@ -290,6 +305,7 @@ fn feature(table: &Table<'_>) -> Option<Feature> {
         min,
         max,
         values,
+        encoding: encoding?,
         nullable,
         max_null_share,
         known_before_label,

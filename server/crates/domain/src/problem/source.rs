@@ -19,6 +19,9 @@ pub struct Source {
     pub read: SourceRead,
     /// How often it is looked at; a new version is loaded when it has changed.
     pub every: Span,
+    /// Whether every file is taken in once, in the order of their names, its rows after those of the files before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub append: bool,
 }
 
 /// What is read at a connection.
@@ -26,7 +29,7 @@ pub struct Source {
 #[serde(rename_all = "snake_case")]
 pub enum SourceRead {
     /// A file below the connection's place. A `*` in its last part stands for any text; of several files the last by name is
-    /// read.
+    /// read, or, where files are appended, one after the other.
     Path(String),
     /// The rows of a query.
     Query(String),
@@ -89,8 +92,15 @@ mod read {
         if every.is_some_and(|every| every < SHORTEST) {
             table.mistake("every", format!("must be at least {SHORTEST}"));
         }
+        let append = table.truth_or("append", false);
+        if append && !matches!(&read, Some(SourceRead::Path(path)) if path.contains('*')) {
+            table.mistake(
+                "append",
+                "needs a path with a *: files that come one after the other, in the order of their names",
+            );
+        }
         table.close();
-        Some(Source { dataset: dataset?, connection: connection?, read: read?, every: every? })
+        Some(Source { dataset: dataset?, connection: connection?, read: read?, every: every?, append })
     }
 
     /// A path that cannot leave the connection's place.
@@ -161,7 +171,11 @@ mod tests {
 
     #[test]
     fn a_source_is_written_back_as_it_was_read() {
-        for source in ["path = \"orders/*.csv\"\nevery = \"6h\"", "query = \"select a, b from t where c > 1\""] {
+        for source in [
+            "path = \"orders/*.csv\"\nevery = \"6h\"",
+            "path = \"a-*.csv\"\nappend = true",
+            "query = \"select a, b from t where c > 1\"",
+        ] {
             let document = read(source).unwrap();
             assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document));
         }
@@ -195,5 +209,7 @@ mod tests {
         assert_eq!(pointer(""), "/sources/0/path");
         assert_eq!(pointer("path = \"a\"\nquery = \"select 1\""), "/sources/0/path");
         assert_eq!(pointer("path = \"a\"\nevery = \"1s\""), "/sources/0/every");
+        assert_eq!(pointer("path = \"a\"\nappend = true"), "/sources/0/append");
+        assert_eq!(pointer("query = \"select 1\"\nappend = true"), "/sources/0/append");
     }
 }

@@ -1,11 +1,9 @@
 //! Rows after rows: an append load keeps the earlier rows as they are, in their order.
 
 use millrace_domain::schema::ColumnType;
-use polars_arrow::array::{BooleanArray, MutableBinaryViewArray, PrimitiveArray, Utf8ViewArray};
-use polars_arrow::bitmap::Bitmap;
-use polars_arrow::types::NativeType;
 
-use super::{Cells, Dataset, DatasetError};
+use super::kept::{Stock, missing};
+use super::{Cells, ColumnData, Dataset, DatasetError};
 
 /// Doubles hold every whole number up to here.
 const EXACT: u64 = 1 << 53;
@@ -47,76 +45,38 @@ impl Dataset {
             return Err(AppendError::Unknown(new.name.clone()));
         }
         let mut parts = Vec::with_capacity(self.schema.len());
-        for (column, before) in self.schema.iter().zip(&self.cells) {
+        for (column, before) in self.schema.iter().zip(&self.stocks) {
             let slot = more.slot(&column.name).ok_or_else(|| AppendError::Absent(column.name.clone()))?;
-            let after = more.cells(slot);
-            let together = together(before, after).ok_or_else(|| AppendError::Type {
+            let after = fitted(&more.stocks[slot], column.column_type).ok_or_else(|| AppendError::Type {
                 column: column.name.clone(),
                 before: column.column_type,
-                got: after.column_type(),
+                got: more.schema[slot].column_type,
             })?;
-            parts.push((column.name.clone(), together));
+            parts.push((column.name.clone(), before.then(&after)));
         }
-        Ok(Self::from_parts(parts)?)
+        Ok(Self::of_stocks(self.rows + more.rows, parts)?)
     }
 }
 
-/// Cells after cells; none when the types do not fit.
-fn together(before: &Cells, after: &Cells) -> Option<Cells> {
-    let present = presence(before, after);
-    let nothing = after.missing() == after.len();
-    Some(match (before, after) {
-        (Cells::Integer(a), Cells::Integer(b)) => Cells::Integer(numbers(a, b.values().iter().copied(), present)),
-        (Cells::Time(a), Cells::Time(b)) => Cells::Time(numbers(a, b.values().iter().copied(), present)),
-        (Cells::Number(a), Cells::Number(b)) => Cells::Number(numbers(a, b.values().iter().copied(), present)),
-        (Cells::Number(a), Cells::Integer(b)) if b.iter().flatten().all(|whole| whole.unsigned_abs() <= EXACT) => {
-            Cells::Number(numbers(a, b.values().iter().map(|whole| *whole as f64), present))
-        }
-        (Cells::Boolean(a), Cells::Boolean(b)) => {
-            let values = a.values().iter().chain(b.values().iter()).collect();
-            Cells::Boolean(BooleanArray::new(a.dtype().clone(), values, present))
-        }
-        (Cells::Text(a), Cells::Text(b)) => Cells::Text(texts(a, (0..b.len()).map(|row| b.value(row)), present)),
-        (Cells::Integer(a), _) if nothing => Cells::Integer(numbers(a, (0..after.len()).map(|_| 0), present)),
-        (Cells::Time(a), _) if nothing => Cells::Time(numbers(a, (0..after.len()).map(|_| 0), present)),
-        (Cells::Number(a), _) if nothing => Cells::Number(numbers(a, (0..after.len()).map(|_| 0.0), present)),
-        (Cells::Text(a), _) if nothing => Cells::Text(texts(a, (0..after.len()).map(|_| ""), present)),
-        (Cells::Boolean(a), _) if nothing => {
-            let values = a.values().iter().chain((0..after.len()).map(|_| false)).collect();
-            Cells::Boolean(BooleanArray::new(a.dtype().clone(), values, present))
-        }
-        _ => return None,
-    })
-}
-
-fn presence(before: &Cells, after: &Cells) -> Option<Bitmap> {
-    let all = [before, after];
-    (all.iter().any(|cells| cells.missing() > 0))
-        .then(|| all.iter().flat_map(|cells| (0..cells.len()).map(|row| !cells.is_missing(row))).collect())
-}
-
-fn numbers<T: NativeType>(
-    before: &PrimitiveArray<T>,
-    after: impl Iterator<Item = T>,
-    present: Option<Bitmap>,
-) -> PrimitiveArray<T> {
-    let values: Vec<T> = before.values().iter().copied().chain(after).collect();
-    PrimitiveArray::new(before.dtype().clone(), values.into(), present)
-}
-
-fn texts<'a>(
-    before: &'a Utf8ViewArray,
-    after: impl ExactSizeIterator<Item = &'a str>,
-    present: Option<Bitmap>,
-) -> Utf8ViewArray {
-    let mut cells = MutableBinaryViewArray::<str>::with_capacity(before.len() + after.len());
-    for row in 0..before.len() {
-        cells.push_value(before.value(row));
+/// The cells as those of that type; none when they do not fit.
+fn fitted(after: &Stock, column_type: ColumnType) -> Option<Stock> {
+    if after.column_type == column_type {
+        return Some(after.clone());
     }
-    for text in after {
-        cells.push_value(text);
+    let cells = after.lend();
+    let rows = cells.len();
+    if cells.missing() == rows {
+        return Some(missing(column_type, rows).into());
     }
-    Utf8ViewArray::from(cells).with_validity(present)
+    match (&cells, column_type) {
+        (Cells::Integer(whole), ColumnType::Number)
+            if whole.iter().flatten().all(|whole| whole.unsigned_abs() <= EXACT) =>
+        {
+            let numbers: Vec<Option<f64>> = whole.iter().map(|whole| whole.map(|whole| *whole as f64)).collect();
+            Some(Cells::from(ColumnData::Number(numbers)).into())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

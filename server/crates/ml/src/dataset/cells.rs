@@ -117,14 +117,7 @@ impl Cells {
     /// The cells of `rows`, in that order; `u32::MAX` gives a missing one.
     pub fn take_or_missing(&self, rows: &[u32]) -> Self {
         if self.is_empty() {
-            let nothing = vec![None; rows.len()];
-            return match self {
-                Self::Integer(_) => ColumnData::Integer(nothing).into(),
-                Self::Number(_) => ColumnData::Number(vec![None; rows.len()]).into(),
-                Self::Boolean(_) => ColumnData::Boolean(vec![None; rows.len()]).into(),
-                Self::Time(_) => ColumnData::Time(nothing).into(),
-                Self::Text(_) => ColumnData::Text(vec![None; rows.len()]).into(),
-            };
+            return super::missing(self.column_type(), rows.len());
         }
         if self.missing() == 0 && !rows.contains(&u32::MAX) {
             return self.take(rows);
@@ -138,6 +131,12 @@ impl Cells {
             Self::Time(cells) => Self::Time(cells.with_validity(Some(present))),
             Self::Text(cells) => Self::Text(cells.with_validity(Some(present))),
         }
+    }
+
+    /// `rows` of them from `start` on, without copying.
+    pub(crate) fn slice(&self, start: usize, rows: usize) -> Self {
+        let column_type = self.column_type();
+        Self::of_array(self.array().sliced(start, rows).as_ref(), column_type).expect("a slice has its array's type")
     }
 
     /// The column as an Arrow array.

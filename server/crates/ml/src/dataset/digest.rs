@@ -11,7 +11,6 @@ use millrace_domain::Digest;
 use millrace_domain::schema::{Column, ColumnType};
 use polars_arrow::array::PrimitiveArray;
 use polars_arrow::types::NativeType;
-use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::{Cells, Dataset};
@@ -23,8 +22,7 @@ const BLOCK: usize = 64 * 1024;
 impl Dataset {
     /// SHA-256 over name, type and every cell: equal digests mean equal data.
     pub fn digest(&self) -> Digest {
-        let columns: Vec<[u8; 32]> =
-            self.schema.par_iter().zip(&self.cells).map(|(column, cells)| digest_column(column, cells)).collect();
+        let columns = self.each_column(|slot, cells| digest_column(&self.schema[slot], cells));
         let mut hasher = Sha256::new();
         hasher.update(TAG);
         hasher.update((self.rows as u64).to_le_bytes());

@@ -3,10 +3,15 @@
 //! A dataset never changes once made. Its identity is [`Dataset::digest`]; its stored form is Parquet
 //! ([`Dataset::to_parquet`]), which gives the same digest when read back. One row is a [`DatasetRow`], on which expressions
 //! are evaluated without copying a cell.
+//!
+//! The columns of a large stored dataset ([`Dataset::open`]) are read when they are wanted: [`Dataset::cells`] keeps what it
+//! read, and a [`Dataset::fresh`] one has read nothing yet, so that whoever works on one takes only the columns it needs and
+//! gives them back when it is done.
 
 mod append;
 mod cells;
 mod digest;
+mod kept;
 mod parquet;
 #[cfg(test)]
 mod tests;
@@ -14,11 +19,15 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use millrace_domain::expr::Row;
 use millrace_domain::schema::{Column, Value};
 
 pub use append::AppendError;
 pub use cells::{Cells, ColumnData};
+pub(crate) use kept::{Kept, Missing, Stock, missing};
+pub(crate) use parquet::{FrameWriter, HELD_BYTES};
 
 /// Why columns make no dataset, or a dataset cannot be stored or restored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +68,7 @@ pub enum DatasetError {
 #[derive(Debug, Clone)]
 pub struct Dataset {
     schema: Vec<Column>,
-    cells: Vec<Cells>,
+    stocks: Vec<Stock>,
     slots: HashMap<String, usize>,
     rows: usize,
     /// The rows of the source (from 0), where not all of them are here.
@@ -74,27 +83,37 @@ impl Dataset {
     pub fn from_parts<N: Into<String>, C: Into<Cells>>(
         parts: impl IntoIterator<Item = (N, C)>,
     ) -> Result<Self, DatasetError> {
-        let (names, cells): (Vec<String>, Vec<Cells>) =
-            parts.into_iter().map(|(name, cells)| (name.into(), cells.into())).unzip();
-        let rows = cells.first().map_or(0, Cells::len);
-        if rows > u32::MAX as usize {
-            return Err(DatasetError::TooManyRows(rows));
-        }
-        let mut slots = HashMap::with_capacity(names.len());
-        for (slot, (name, cells)) in names.iter().zip(&cells).enumerate() {
+        let parts: Vec<(String, Cells)> = parts.into_iter().map(|(name, cells)| (name.into(), cells.into())).collect();
+        let rows = parts.first().map_or(0, |(_, cells)| cells.len());
+        for (name, cells) in &parts {
             if cells.len() != rows {
                 return Err(DatasetError::Length { column: name.clone(), expected: rows, got: cells.len() });
-            }
-            if slots.insert(name.clone(), slot).is_some() {
-                return Err(DatasetError::DuplicateName(name.clone()));
             }
             if let Some(row) = first_not_finite(cells) {
                 return Err(DatasetError::NotFinite { column: name.clone(), row: row + 1 });
             }
         }
+        Self::of_stocks(rows, parts.into_iter().map(|(name, cells)| (name, cells.into())))
+    }
+
+    /// A dataset of named columns of `rows` finite cells each, which may be kept elsewhere.
+    pub(crate) fn of_stocks(
+        rows: usize,
+        parts: impl IntoIterator<Item = (String, Stock)>,
+    ) -> Result<Self, DatasetError> {
+        if rows > u32::MAX as usize {
+            return Err(DatasetError::TooManyRows(rows));
+        }
+        let (names, stocks): (Vec<String>, Vec<Stock>) = parts.into_iter().unzip();
+        let mut slots = HashMap::with_capacity(names.len());
+        for (slot, name) in names.iter().enumerate() {
+            if slots.insert(name.clone(), slot).is_some() {
+                return Err(DatasetError::DuplicateName(name.clone()));
+            }
+        }
         let schema =
-            names.into_iter().zip(&cells).map(|(name, cells)| Column { name, column_type: cells.column_type() });
-        Ok(Self { schema: schema.collect(), cells, slots, rows, numbers: None })
+            names.into_iter().zip(&stocks).map(|(name, stock)| Column { name, column_type: stock.column_type });
+        Ok(Self { schema: schema.collect(), stocks, slots, rows, numbers: None })
     }
 
     /// Name and type of each column; expressions are bound to this.
@@ -112,12 +131,37 @@ impl Dataset {
         self.slots.get(name).copied()
     }
 
-    /// The cells of the column in `slot`.
+    /// The cells of the column in `slot`. They stay in memory as long as this dataset does.
     ///
     /// # Panics
     /// When there is no such slot.
     pub fn cells(&self, slot: usize) -> &Cells {
-        &self.cells[slot]
+        self.stocks[slot].cells()
+    }
+
+    /// The cells of the column in `slot`, for whoever asks alone.
+    pub(crate) fn lend(&self, slot: usize) -> Cells {
+        self.stocks[slot].lend()
+    }
+
+    /// The same dataset without the columns in memory that can be read again.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self { stocks: self.stocks.iter().map(Stock::fresh).collect(), ..self.clone() }
+    }
+
+    /// Whether some columns are read when they are wanted.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.stocks.iter().any(Stock::is_kept)
+    }
+
+    /// Works on every column, in parallel; on a few at a time where they are read for it.
+    pub(crate) fn each_column<T: Send>(&self, work: impl Fn(usize, &Cells) -> T + Sync) -> Vec<T> {
+        const AT_A_TIME: usize = 4;
+        let slots: Vec<usize> = (0..self.stocks.len()).collect();
+        let at_a_time = if self.is_kept() { AT_A_TIME } else { slots.len().max(1) };
+        let worked = |slot: &usize| work(*slot, &self.lend(*slot));
+        slots.chunks(at_a_time).flat_map(|few| few.par_iter().map(worked).collect::<Vec<T>>()).collect()
     }
 
     /// The row at `index` (from 0), for evaluating expressions bound to [`Self::schema`].
@@ -127,7 +171,7 @@ impl Dataset {
     #[inline]
     pub fn row(&self, index: usize) -> DatasetRow<'_> {
         assert!(index < self.rows, "row {index} of a dataset of {} rows", self.rows);
-        DatasetRow { cells: &self.cells, index }
+        DatasetRow { stocks: &self.stocks, index }
     }
 
     /// The dataset with further columns after its own.
@@ -135,8 +179,13 @@ impl Dataset {
     /// # Errors
     /// When lengths differ, a name comes twice, or a number is not finite.
     pub fn with_columns(&self, columns: impl IntoIterator<Item = (String, Cells)>) -> Result<Self, DatasetError> {
-        let own = self.schema.iter().map(|column| column.name.clone()).zip(self.cells.iter().cloned());
-        Self::from_parts(own.chain(columns))
+        let own = self.schema.iter().map(|column| column.name.clone()).zip(self.stocks.iter().cloned());
+        let more = Self::from_parts(columns)?;
+        if let (Some(column), false) = (more.schema.first(), more.rows == self.rows) {
+            return Err(DatasetError::Length { column: column.name.clone(), expected: self.rows, got: more.rows });
+        }
+        let new = more.schema.iter().map(|column| column.name.clone()).zip(more.stocks.iter().cloned());
+        Self::of_stocks(self.rows, own.chain(new))
     }
 
     /// A dataset of these rows (from 0), in that order; a row may come more than once.
@@ -146,19 +195,26 @@ impl Dataset {
     pub fn take(&self, rows: &[u32]) -> Self {
         Self {
             schema: self.schema.clone(),
-            cells: self.cells.iter().map(|cells| cells.take(rows)).collect(),
+            stocks: self.stocks.iter().map(|stock| stock.lend().take(rows).into()).collect(),
             slots: self.slots.clone(),
             rows: rows.len(),
             numbers: None,
         }
     }
 
-    /// As [`Self::take`], but the rows are still called by the numbers they have here.
+    /// A dataset of these rows (from 0), which rise and are still called by the numbers they have here.
     ///
     /// # Panics
     /// When there is no such row.
     pub fn keep(&self, rows: &[u32]) -> Self {
-        Self { numbers: Some(rows.into()), ..self.take(rows) }
+        let numbers: Arc<[u32]> = rows.into();
+        Self {
+            schema: self.schema.clone(),
+            stocks: self.stocks.iter().map(|stock| stock.select(&numbers)).collect(),
+            slots: self.slots.clone(),
+            rows: rows.len(),
+            numbers: Some(numbers),
+        }
     }
 
     /// What people call the row at `index`: its number in the source, from 1.
@@ -179,13 +235,13 @@ fn first_not_finite(cells: &Cells) -> Option<usize> {
 /// One row of a dataset. Cheap to make and to copy; reading a cell allocates nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct DatasetRow<'a> {
-    cells: &'a [Cells],
+    stocks: &'a [Stock],
     index: usize,
 }
 
 impl Row for DatasetRow<'_> {
     #[inline]
     fn cell(&self, slot: usize) -> Value<'_> {
-        self.cells[slot].value(self.index)
+        self.stocks[slot].cells().value(self.index)
     }
 }

@@ -3,7 +3,8 @@
 //! For trees a number is itself, a category its code, and what is missing is NaN, which trees branch on. For linear models a
 //! number is standardised, with the median in place of a missing one and an indicator where training saw any missing; a
 //! category is one term a level. A category that training did not see has a code of its own for trees and, where training
-//! folded rare levels together, the term of those; else it has no term, as if it were the average of nothing known.
+//! folded rare levels together, the term of those; else it has no term, as if it were the average of nothing known. A category that
+//! the document has told by the label is one number for both ([`TargetEncoder`]).
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::set::{FeatureDefinition, FeatureValue};
 use super::table::{FeatureColumn, FeatureTable};
+use super::target::TargetEncoder;
 
 /// Levels beyond this many are folded into "other".
 const MOST_LEVELS: usize = 200;
@@ -71,6 +73,23 @@ pub enum FeatureEncoder {
     Number(NumberEncoder),
     /// A category.
     Category(CategoryEncoder),
+    /// A category that is told by the label.
+    Target(TargetEncoder),
+}
+
+/// What training rows are told instead of their categories: of each feature that is told by the label, a number a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told(Vec<Option<Vec<f64>>>);
+
+impl Told {
+    /// Puts what the training row at `position` is told in place of its values.
+    pub(crate) fn apply(&self, position: usize, values: &mut [FeatureValue<'_>]) {
+        for (value, told) in values.iter_mut().zip(&self.0) {
+            if let Some(told) = told {
+                *value = FeatureValue::Number(told[position]);
+            }
+        }
+    }
 }
 
 /// How every feature is encoded, in the order of their definitions.
@@ -81,15 +100,21 @@ pub struct Encoders {
 }
 
 impl Encoders {
-    /// Fits encoders on `rows` of `table`: those of the training part.
-    pub fn fit(table: &FeatureTable, rows: &[u32]) -> Self {
-        let fit = |column: &FeatureColumn| match column {
-            FeatureColumn::Number(numbers) => FeatureEncoder::Number(NumberEncoder::fit(numbers, rows)),
+    /// Fits encoders on `rows` of `table`, those of the training part, whose labels are `targets`: the number, or 1 for the second
+    /// class and 0 for the first. Gives what these rows are told, too.
+    pub fn fit(table: &FeatureTable, rows: &[u32], targets: &[f64], seed: u64) -> (Self, Told) {
+        let fit = |(column, by_target): (&FeatureColumn, &bool)| match column {
+            FeatureColumn::Number(numbers) => (FeatureEncoder::Number(NumberEncoder::fit(numbers, rows)), None),
+            FeatureColumn::Category { levels, codes } if *by_target => {
+                let (encoder, told) = TargetEncoder::fit(levels, codes, rows, targets, seed);
+                (FeatureEncoder::Target(encoder), Some(told))
+            }
             FeatureColumn::Category { levels, codes } => {
-                FeatureEncoder::Category(CategoryEncoder::fit(levels, codes, rows))
+                (FeatureEncoder::Category(CategoryEncoder::fit(levels, codes, rows)), None)
             }
         };
-        Self { features: table.columns().iter().map(fit).collect() }
+        let (features, told) = table.columns().iter().zip(table.target_encoded()).map(fit).unzip();
+        (Self { features }, Told(told))
     }
 
     /// One encoder a feature.
@@ -99,11 +124,12 @@ impl Encoders {
 
     /// Whether there is one encoder of the right type for each definition.
     pub(crate) fn fit_types(&self, definitions: &[FeatureDefinition]) -> bool {
-        let fits = |(encoder, definition): (&FeatureEncoder, &FeatureDefinition)| {
-            matches!(
-                (encoder, definition.feature_type),
-                (FeatureEncoder::Number(_), FeatureType::Number) | (FeatureEncoder::Category(_), FeatureType::Category)
-            )
+        let fits = |(encoder, definition): (&FeatureEncoder, &FeatureDefinition)| match encoder {
+            FeatureEncoder::Number(_) => definition.feature_type == FeatureType::Number,
+            FeatureEncoder::Category(_) => {
+                definition.feature_type == FeatureType::Category && !definition.target_encoded
+            }
+            FeatureEncoder::Target(_) => definition.feature_type == FeatureType::Category && definition.target_encoded,
         };
         self.features.len() == definitions.len() && self.features.iter().zip(definitions).all(fits)
     }
@@ -133,6 +159,7 @@ impl FeatureEncoder {
     pub(crate) fn terms(&self) -> usize {
         match self {
             Self::Number(encoder) => 1 + usize::from(encoder.missing_seen),
+            Self::Target(_) => 1,
             Self::Category(encoder) => {
                 encoder.levels.len() + usize::from(encoder.other_seen) + usize::from(encoder.missing_seen)
             }
@@ -146,6 +173,7 @@ impl FeatureEncoder {
                 number.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
             }
             (Self::Category(encoder), FeatureValue::Category(value)) => encoder.code(value) as f32,
+            (Self::Target(encoder), value) => encoder.number(value) as f32,
             _ => f32::NAN,
         }
     }
@@ -161,6 +189,7 @@ impl FeatureEncoder {
                     }
                 }
             },
+            Self::Target(encoder) => term(0, encoder.standardised(value)),
             Self::Category(encoder) => {
                 if let Some(position) = encoder.term(value) {
                     term(position, 1.0);

@@ -13,12 +13,14 @@ mod labels;
 mod plan;
 mod set;
 mod table;
+mod target;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{CategoryEncoder, Encoders, FeatureEncoder, NumberEncoder};
+pub use encode::{CategoryEncoder, Encoders, FeatureEncoder, NumberEncoder, Told};
 pub use labels::{LabelError, Labels, MOST_CLASSES};
 pub use plan::FeaturePlan;
 pub(crate) use set::Reordered;
 pub use set::{FeatureDefinition, FeatureSet, FeatureSetError, FeatureValue, Input};
 pub use table::{FeatureColumn, FeatureTable};
+pub use target::TargetEncoder;

@@ -2,7 +2,7 @@
 
 use millrace_domain::expr::{Bound, Expression};
 use millrace_domain::metric::TargetKind;
-use millrace_domain::problem::{Definition, Mistake, ProblemDocument, TimeFormat};
+use millrace_domain::problem::{Definition, Encoding, Mistake, ProblemDocument, TimeFormat};
 use millrace_domain::schema::{Column, ColumnType, ValueType};
 
 use super::labels::{LabelError, Labels};
@@ -207,6 +207,7 @@ fn definitions(document: &ProblemDocument) -> Vec<FeatureDefinition> {
             name: feature.name.clone(),
             expression: readable(&feature.expression),
             feature_type: feature.feature_type,
+            target_encoded: feature.encoding == Encoding::Target,
             nullable: feature.nullable,
         })
         .collect()

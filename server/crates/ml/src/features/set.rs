@@ -32,6 +32,9 @@ pub struct FeatureDefinition {
     /// Its type.
     #[serde(rename = "type")]
     pub feature_type: FeatureType,
+    /// Whether it is a category that is told by the label.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub target_encoded: bool,
     /// Whether it may be missing.
     pub nullable: bool,
 }

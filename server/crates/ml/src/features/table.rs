@@ -33,6 +33,8 @@ pub enum FeatureColumn {
 pub struct FeatureTable {
     rows: usize,
     columns: Vec<FeatureColumn>,
+    /// Which features are told by the label.
+    target_encoded: Vec<bool>,
 }
 
 impl FeatureTable {
@@ -44,7 +46,8 @@ impl FeatureTable {
             FeatureType::Category => categories(features, feature, dataset, &slots),
         };
         let columns = (0..features.definitions().len()).into_par_iter().map(column).collect();
-        Ok(Self { rows: dataset.rows(), columns })
+        let target_encoded = features.definitions().iter().map(|one| one.target_encoded).collect();
+        Ok(Self { rows: dataset.rows(), columns, target_encoded })
     }
 
     /// How many rows there are.
@@ -55,6 +58,11 @@ impl FeatureTable {
     /// The features, in the order of their definitions.
     pub fn columns(&self) -> &[FeatureColumn] {
         &self.columns
+    }
+
+    /// Which features are told by the label.
+    pub(super) fn target_encoded(&self) -> &[bool] {
+        &self.target_encoded
     }
 
     /// What is known of each feature's values; `names` are those of the columns.

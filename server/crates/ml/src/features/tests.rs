@@ -141,7 +141,7 @@ fn a_regression_on_text_is_a_mistake_at_the_target() {
 #[test]
 fn encoders_see_the_training_rows_alone() {
     let table = plan().table(&trips()).unwrap();
-    let encoders = Encoders::fit(&table, &[0, 2]);
+    let encoders = Encoders::fit(&table, &[0, 2], &[], 0).0;
     let [FeatureEncoder::Number(miles), FeatureEncoder::Category(kind)] = encoders.features() else { panic!() };
     assert_eq!((miles.mean, miles.standard_deviation, miles.median, miles.missing_seen), (4.0, 2.0, 4.0, false));
     assert_eq!((kind.levels(), kind.missing_seen()), (&["cash".to_owned()][..], true));
@@ -150,7 +150,7 @@ fn encoders_see_the_training_rows_alone() {
 #[test]
 fn levels_are_ordered_by_frequency_and_then_by_name() {
     let table = plan().table(&trips()).unwrap();
-    let encoders = Encoders::fit(&table, &[0, 1, 2, 3]);
+    let encoders = Encoders::fit(&table, &[0, 1, 2, 3], &[], 0).0;
     let FeatureEncoder::Category(kind) = &encoders.features()[1] else { panic!() };
     assert_eq!(kind.levels(), ["cash", "card"]);
 }
@@ -158,7 +158,7 @@ fn levels_are_ordered_by_frequency_and_then_by_name() {
 #[test]
 fn an_unseen_level_has_a_code_for_trees_and_no_term_for_linear_models() {
     let table = plan().table(&trips()).unwrap();
-    let encoders = Encoders::fit(&table, &[0, 3]);
+    let encoders = Encoders::fit(&table, &[0, 3], &[], 0).0;
     let values = [FeatureValue::Missing, FeatureValue::Category("cheque".into())];
     let for_trees = encoders.for_trees(&values);
     assert!(for_trees[0].is_nan());
@@ -182,7 +182,7 @@ fn levels_beyond_two_hundred_are_folded() {
     )
     .unwrap();
     let rows: Vec<u32> = (0..500).collect();
-    let encoders = Encoders::fit(&plan.table(&dataset).unwrap(), &rows);
+    let encoders = Encoders::fit(&plan.table(&dataset).unwrap(), &rows, &[], 0).0;
     assert_eq!(encoders.terms(), 201);
 }
 

@@ -62,6 +62,7 @@ pub(crate) const NO_KEY: u32 = u32::MAX;
 /// The keys that were met, numbered.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
+    near: Near,
     wholes: HashMap<i64, u32, FixedState>,
     texts: HashMap<Box<str>, u32, FixedState>,
     others: HashMap<Part<'static>, u32, FixedState>,
@@ -80,7 +81,7 @@ impl Keys {
         let mut key = None;
         for part in parts {
             let part = match part? {
-                Part::Whole(whole) => self.wholes.get(&whole),
+                Part::Whole(whole) => self.near.find(whole).or_else(|| self.wholes.get(&whole)),
                 Part::Text(text) => self.texts.get(text.as_ref()),
                 other => self.others.get(&other.owned()),
             };
@@ -111,6 +112,11 @@ impl Keys {
         if let [Cells::Integer(cells)] = key
             && cells.validity().is_none()
         {
+            if let Some(near) = Near::over(cells.values()).filter(|_| self.met == 0) {
+                self.near = near;
+                let (near, met) = (&mut self.near, &mut self.met);
+                return cells.values().iter().map(|whole| near.enter(*whole, met)).collect();
+            }
             let (wholes, met) = (&mut self.wholes, &mut self.met);
             return cells.values().iter().map(|whole| numbered(wholes, *whole, met)).collect();
         }
@@ -120,13 +126,48 @@ impl Keys {
 
     fn part(&mut self, part: Part<'_>) -> u32 {
         match part {
-            Part::Whole(whole) => numbered(&mut self.wholes, whole, &mut self.met),
+            Part::Whole(whole) => match self.near.find(whole) {
+                Some(number) => *number,
+                None => numbered(&mut self.wholes, whole, &mut self.met),
+            },
             Part::Text(text) => match self.texts.get(text.as_ref()) {
                 Some(number) => *number,
                 None => numbered(&mut self.texts, text.into(), &mut self.met),
             },
             other => numbered(&mut self.others, other.owned(), &mut self.met),
         }
+    }
+}
+
+/// Whole numbers that lie close together, as identifiers do: the number of each by its distance from the least, which costs less
+/// than hashing.
+#[derive(Debug, Default)]
+struct Near {
+    least: i64,
+    numbers: Vec<u32>,
+}
+
+impl Near {
+    /// Room for all of `values`; none where they lie far apart.
+    fn over(values: &[i64]) -> Option<Self> {
+        const SLACK: u64 = 4;
+        let (least, greatest) = (*values.iter().min()?, *values.iter().max()?);
+        let distance = greatest.abs_diff(least);
+        (distance < SLACK * values.len() as u64).then(|| Self { least, numbers: vec![NO_KEY; distance as usize + 1] })
+    }
+
+    fn enter(&mut self, whole: i64, met: &mut u32) -> u32 {
+        let number = &mut self.numbers[whole.abs_diff(self.least) as usize];
+        if *number == NO_KEY {
+            *number = *met;
+            *met += 1;
+        }
+        *number
+    }
+
+    fn find(&self, whole: i64) -> Option<&u32> {
+        let distance = usize::try_from(whole.checked_sub(self.least)?).ok()?;
+        self.numbers.get(distance).filter(|number| **number != NO_KEY)
     }
 }
 

@@ -51,6 +51,12 @@ impl Coefficients {
                 self.terms.push((name.to_owned(), slope));
                 (Vec::new(), number.missing_seen)
             }
+            FeatureEncoder::Target(target) => {
+                let slope = weights.next().unwrap_or(0.0) / target.standard_deviation;
+                self.intercept -= slope * target.mean;
+                self.terms.push((format!("mean label of {name}"), slope));
+                (Vec::new(), false)
+            }
             FeatureEncoder::Category(category) => {
                 let other = category.other_seen().then(|| format!("{name} is another"));
                 let levels = category.levels().iter().map(|level| format!("{name} = {level}"));

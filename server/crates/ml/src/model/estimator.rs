@@ -69,6 +69,7 @@ impl Predictor {
         };
         let sound = encoders.features().iter().all(|encoder| match encoder {
             FeatureEncoder::Number(number) => number.is_sound(),
+            FeatureEncoder::Target(target) => target.is_sound(),
             FeatureEncoder::Category(_) => true,
         });
         let classes = classes.iter().map(|name| Arc::from(name.as_str())).collect();

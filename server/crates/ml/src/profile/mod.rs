@@ -9,7 +9,6 @@ mod texts;
 use std::collections::BTreeMap;
 
 use millrace_domain::schema::{Column, ColumnProfile, Profile};
-use rayon::prelude::*;
 
 use crate::dataset::{Cells, Dataset};
 
@@ -18,15 +17,11 @@ const MOST_TOP: usize = 10;
 
 /// Profiles every column; `notes` are what was noticed while reading, by column.
 pub fn profile(dataset: &Dataset, notes: &BTreeMap<String, Vec<String>>) -> Profile {
-    let columns = dataset
-        .schema()
-        .par_iter()
-        .enumerate()
-        .map(|(slot, column)| {
-            let notes = notes.get(&column.name).cloned().unwrap_or_default();
-            profile_column(column, dataset.cells(slot), notes)
-        })
-        .collect();
+    let columns = dataset.each_column(|slot, cells| {
+        let column = &dataset.schema()[slot];
+        let notes = notes.get(&column.name).cloned().unwrap_or_default();
+        profile_column(column, cells, notes)
+    });
     Profile { rows: dataset.rows() as u64, columns }
 }
 

@@ -1,5 +1,6 @@
 //! From Arrow's many types to the five of a dataset.
 
+use millrace_domain::schema::ColumnType;
 use polars_arrow::array::{Array, BinaryViewArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::{ArrowDataType, Field, TimeUnit};
@@ -49,7 +50,7 @@ pub(crate) fn cells(array: &dyn Array, name: &str) -> Result<(Cells, Vec<String>
         A::Int8 => quiet(integers(typed::<PrimitiveArray<i8>>(array, name)?, |x| i64::from(*x))),
         A::Int16 => quiet(integers(typed::<PrimitiveArray<i16>>(array, name)?, |x| i64::from(*x))),
         A::Int32 => quiet(integers(typed::<PrimitiveArray<i32>>(array, name)?, |x| i64::from(*x))),
-        A::Int64 => quiet(integers(typed::<PrimitiveArray<i64>>(array, name)?, |x| *x)),
+        A::Int64 => quiet(Cells::Integer(typed::<PrimitiveArray<i64>>(array, name)?.clone())),
         A::UInt8 => quiet(integers(typed::<PrimitiveArray<u8>>(array, name)?, |x| i64::from(*x))),
         A::UInt16 => quiet(integers(typed::<PrimitiveArray<u16>>(array, name)?, |x| i64::from(*x))),
         A::UInt32 => quiet(integers(typed::<PrimitiveArray<u32>>(array, name)?, |x| i64::from(*x))),
@@ -117,6 +118,21 @@ fn numbers<T: NativeType>(
     let note =
         rows.first().map(|first| format!("NaN in {} rows (first: row {}) read as missing", rows.len(), first + 1));
     Ok((number_cells(finite, Some(validity)), note.into_iter().collect()))
+}
+
+/// Cells of a part of a column as the type that the whole column has.
+pub(crate) fn widened(cells: Cells, column_type: ColumnType) -> Cells {
+    match (&cells, column_type) {
+        (Cells::Integer(array), ColumnType::Text) => {
+            let texts: Vec<Option<String>> = array.iter().map(|value| value.map(i64::to_string)).collect();
+            Cells::Text(Utf8ViewArray::from_slice(texts))
+        }
+        (Cells::Integer(array), ColumnType::Number) => {
+            let values = array.values_iter().map(|value| *value as f64).collect();
+            number_cells(values, array.validity().cloned())
+        }
+        _ => cells,
+    }
 }
 
 fn number_cells(values: Vec<f64>, validity: Option<Bitmap>) -> Cells {

@@ -17,6 +17,13 @@ pub struct ReadError {
     pub more: u64,
 }
 
+impl ReadError {
+    /// Whether nothing is wrong with the file, but with the disk it is read from or kept on.
+    pub fn is_of_the_disk(&self) -> bool {
+        self.problems.iter().any(|problem| matches!(problem.rule, Rule::Unreadable(_)))
+    }
+}
+
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -115,6 +122,8 @@ pub enum Rule {
         "the column is of type {0}, which datasets do not hold; store numbers, booleans, dates, timestamps or text"
     )]
     Type(String),
+    #[error("the server could not read or keep it ({0}); nothing is wrong with the file itself, load it again")]
+    Unreadable(String),
     #[error(
         "rows and lines do not add up: {rows} rows and {inside} line breaks inside fields make {expected} lines, the file has {lines}; check its quotes"
     )]
@@ -157,6 +166,7 @@ impl Rule {
             Self::Nested(_) => "nested_archive",
             Self::BadParquet(_) => "bad_parquet",
             Self::Type(_) => "column_type",
+            Self::Unreadable(_) => "unreadable",
             Self::Unreconciled { .. } => "unreconciled",
         }
     }
@@ -188,9 +198,27 @@ impl Place {
         self
     }
 
-    pub(crate) fn at_byte(mut self, byte: usize) -> Self {
-        self.byte = Some(byte as u64);
+    pub(crate) fn at_byte(mut self, byte: u64) -> Self {
+        self.byte = Some(byte);
         self
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<Problem> for std::io::Error {
+    fn from(problem: Problem) -> Self {
+        Self::other(problem)
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    /// What a reader along the way found, or else what the system says.
+    fn from(error: std::io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(problem) => problem,
+            Err(error) => Rule::Unreadable(error.to_string()).anywhere(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod arrow;
 pub(crate) mod csv;
 mod encoding;
 mod error;
+mod input;
 mod names;
 mod ndjson;
 mod packed;
@@ -24,16 +25,24 @@ pub(crate) mod parquet;
 pub(crate) mod time;
 mod times;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 
 use millrace_domain::problem::{Csv, Data, SourceTable, TimeFormat};
 
 pub use error::{Place, Problem, ReadError, Rule};
+pub use input::Input;
 pub use packed::Packing;
 
-use crate::dataset::{Cells, Dataset};
+use crate::dataset::{Dataset, HELD_BYTES};
+
+/// So much of a file is looked at to know what it is.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Opens an empty file that goes away by itself.
+pub type Scratch<'a> = &'a (dyn Fn() -> io::Result<File> + Sync);
 
 /// What the reader is told about a file.
 #[derive(Debug, Clone, Default)]
@@ -95,11 +104,13 @@ pub struct Limits {
     pub total_bytes: u64,
     /// Characters of a column's name.
     pub name_chars: usize,
+    /// Bytes of cells that are held in memory. More are put away in a scratch file, or read again from the file they came in.
+    pub held_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { line_bytes: 1 << 20, columns: 2_000, total_bytes: 4 << 30, name_chars: 300 }
+        Self { line_bytes: 1 << 20, columns: 2_000, total_bytes: 4 << 30, name_chars: 300, held_bytes: HELD_BYTES }
     }
 }
 
@@ -149,65 +160,113 @@ impl fmt::Display for Format {
     }
 }
 
-/// Reads a file; `file_name` only appears in errors.
+/// Reads bytes; `file_name` only appears in errors.
 ///
 /// # Errors
 /// Everything that is wrong with the file as far as it can be seen at once: first with the container, then the header, then
 /// the structure, then the values.
 pub fn read(source: &[u8], file_name: &str, options: &ReadOptions) -> Result<Loaded, ReadError> {
-    load(source, options).map_err(|(problems, more)| error::refuse(file_name, problems, more))
+    load(Input::Bytes(source), options, None).map_err(|(problems, more)| error::refuse(file_name, problems, more))
 }
 
-fn load(source: &[u8], options: &ReadOptions) -> Result<Loaded, csv::Problems> {
-    let Some(packing) = Packing::of(source) else { return content(source, options, None) };
-    let unpacked = packed::unpack(packing, source, &options.limits).map_err(|problem| (vec![problem], 0))?;
-    content(&unpacked, options, Some(packing))
+/// Reads an open file, as [`read`] does. What does not fit into memory is kept in `scratch` files or, of Parquet, read again from
+/// the file itself when it is wanted: neither file may change as long as the dataset is in use.
+///
+/// # Errors
+/// As [`read`], and when the disk fails.
+pub fn read_file(
+    file: &File,
+    file_name: &str,
+    options: &ReadOptions,
+    scratch: Scratch<'_>,
+) -> Result<Loaded, ReadError> {
+    load(Input::File(file), options, Some(scratch)).map_err(|(problems, more)| error::refuse(file_name, problems, more))
 }
 
-fn content(bytes: &[u8], options: &ReadOptions, packing: Option<Packing>) -> Result<Loaded, csv::Problems> {
+fn load(input: Input<'_>, options: &ReadOptions, scratch: Option<Scratch<'_>>) -> Result<Loaded, csv::Problems> {
+    let alone = |problem: Problem| (vec![problem], 0);
+    let failed = |error: io::Error| alone(error.into());
+    let size = input.size().map_err(failed)?;
+    let packing = Packing::of(&head(&mut input.reader().map_err(failed)?).map_err(failed)?);
     let format = |content: Content| Format { content, packing };
-    let refused = |rule: Rule| Err((vec![rule.anywhere()], 0));
-    if bytes.len() as u64 > options.limits.total_bytes {
+    let refused = |rule: Rule| Err(alone(rule.anywhere()));
+    if packing.is_none() && size > options.limits.total_bytes {
         return refused(Rule::TooLarge { limit: options.limits.total_bytes });
     }
-    if bytes.starts_with(parquet::MAGIC) {
-        let table = parquet::read(bytes, options)?;
-        return finish(table.columns, table.notes, format(Content::Parquet), None, options);
-    }
-    if let Some(kind) = archive::name(bytes) {
-        return refused(Rule::Archive(kind));
-    }
-    let decoded = match &options.encoding {
-        Some(label) => encoding::decode(bytes, label).map_err(|rule| (vec![rule.anywhere()], 0))?,
-        None => Cow::Borrowed(bytes),
+    let unpacked = || -> Result<Box<dyn Read + Send + '_>, Problem> {
+        let reader = input.reader()?;
+        match packing {
+            Some(packing) => packed::unpacking(packing, reader, size, &options.limits),
+            None => Ok(Box::new(reader)),
+        }
     };
-    if let Some(encoding) = archive::encoding(&decoded) {
+    let first = head(&mut unpacked().map_err(alone)?).map_err(failed)?;
+    if first.starts_with(parquet::MAGIC) {
+        let table = match packing {
+            None => parquet::read(input, options)?,
+            Some(_) => parquet::read(Input::Bytes(&all(unpacked().map_err(alone)?).map_err(failed)?), options)?,
+        };
+        return finish(table, format(Content::Parquet), options);
+    }
+    if let Some(kind) = archive::name(&first) {
+        return refused(if packing.is_some() { Rule::Nested(kind) } else { Rule::Archive(kind) });
+    }
+    let decoded = || -> Result<Box<dyn Read + Send + '_>, Problem> {
+        let reader = unpacked()?;
+        match &options.encoding {
+            Some(label) => encoding::decoding(reader, label).map_err(Rule::anywhere),
+            None => Ok(reader),
+        }
+    };
+    let first = head(&mut decoded().map_err(alone)?).map_err(failed)?;
+    if let Some(encoding) = archive::encoding(&first) {
         return refused(Rule::OtherEncoding(encoding));
     }
-    let text = decoded.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&decoded);
-    match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => refused(Rule::NoRows),
+    let mark = first.starts_with(BYTE_ORDER_MARK);
+    let text = || -> Result<Box<dyn Read + Send + '_>, Problem> {
+        let mut reader = decoded()?;
+        if mark {
+            reader.read_exact(&mut [0; BYTE_ORDER_MARK.len()])?;
+        }
+        Ok(reader)
+    };
+    let begins = &first[if mark { BYTE_ORDER_MARK.len() } else { 0 }..];
+    match begins.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None if first.len() < HEAD_BYTES => refused(Rule::NoRows),
         Some(b'{') => {
-            let (columns, notes) = ndjson::read(text, &options.limits)?;
-            finish(columns, notes, format(Content::Ndjson), None, options)
+            let text = all(text().map_err(alone)?).map_err(failed)?;
+            finish(ndjson::read(&text, &options.limits)?, format(Content::Ndjson), options)
         }
-        Some(b'[') if serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(text).is_ok() => refused(Rule::JsonList),
-        Some(_) => {
-            let table = csv::read(text, options)?;
-            finish(table.columns, table.notes, format(Content::Csv), Some(char::from(table.delimiter)), options)
-        }
+        Some(b'[') if is_json_list(text().map_err(alone)?) => refused(Rule::JsonList),
+        _ => finish(csv::read(&text, options, scratch)?, format(Content::Csv), options),
     }
 }
 
-fn finish(
-    mut columns: Vec<(String, Cells)>,
-    mut notes: BTreeMap<String, Vec<String>>,
-    format: Format,
-    delimiter: Option<char>,
-    options: &ReadOptions,
-) -> Result<Loaded, csv::Problems> {
+/// What stands before a text of UTF-8 that some programs write.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The beginning of what a reader gives.
+fn head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(HEAD_BYTES as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn all(mut reader: Box<dyn Read + Send + '_>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn is_json_list(reader: impl Read) -> bool {
+    serde_json::from_reader::<_, Vec<serde::de::IgnoredAny>>(io::BufReader::new(reader)).is_ok()
+}
+
+fn finish(table: csv::Table, format: Format, options: &ReadOptions) -> Result<Loaded, csv::Problems> {
+    let csv::Table { mut columns, mut notes, delimiter, rows } = table;
     times::apply(&mut columns, &options.time_columns, &mut notes).map_err(|problems| (problems, 0))?;
     let dataset =
-        Dataset::from_parts(columns).expect("readers give columns of one length, distinct names and finite numbers");
+        Dataset::of_stocks(rows, columns).map_err(|error| (vec![Rule::Unreadable(error.to_string()).anywhere()], 0))?;
+    let delimiter = (format.content == Content::Csv).then(|| char::from(delimiter));
     Ok(Loaded { dataset, format, delimiter, notes })
 }

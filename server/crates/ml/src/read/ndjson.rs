@@ -11,7 +11,7 @@ use foldhash::quality::FixedState;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::csv::Problems;
+use super::csv::{Problems, Table};
 use super::error::{MOST_PROBLEMS, Place, Problem, Rule};
 use super::{Limits, names, time};
 use crate::dataset::{Cells, ColumnData};
@@ -23,8 +23,8 @@ const EXACT: u64 = 1 << 53;
 ///
 /// # Errors
 /// The first problems of the file, each with its line.
-pub(super) fn read(text: &[u8], limits: &Limits) -> Result<(Vec<(String, Cells)>, Notes), Problems> {
-    let mut table = Table::default();
+pub(super) fn read(text: &[u8], limits: &Limits) -> Result<Table, Problems> {
+    let mut table = Objects::default();
     let mut problems = Vec::new();
     let end = text.trim_ascii_end().len();
     for (number, line) in text[..end].split(|byte| *byte == b'\n').enumerate() {
@@ -52,23 +52,23 @@ pub(super) fn read(text: &[u8], limits: &Limits) -> Result<(Vec<(String, Cells)>
         if !noted.is_empty() {
             notes.insert(name.clone(), noted);
         }
-        columns.push((name, cells));
+        columns.push((name, cells.into()));
     }
-    Ok((columns, notes))
+    Ok(Table { columns, notes, delimiter: b',', rows: table.rows })
 }
 
 /// What was noticed, by column.
 type Notes = BTreeMap<String, Vec<String>>;
 
 #[derive(Default)]
-struct Table {
+struct Objects {
     names: Vec<String>,
     slots: HashMap<String, usize, FixedState>,
     columns: Vec<Column>,
     rows: usize,
 }
 
-impl Table {
+impl Objects {
     fn take(&mut self, line: &[u8], limits: &Limits, place: &impl Fn() -> Place, problems: &mut Vec<Problem>) {
         let record: Record = match serde_json::from_slice(line) {
             Ok(record) => record,

@@ -1,11 +1,11 @@
 //! Unpacking gzip and zstd, with an eye on bombs.
 
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::error::{Place, Problem, Rule};
-use super::{Limits, archive};
+use super::Limits;
+use super::error::{Problem, Rule};
 
 /// A packed file may unpack to so many times its size; real tables stay below thirty.
 const RATIO: u64 = 100;
@@ -43,11 +43,12 @@ impl Packing {
         }
     }
 
-    fn open(self, source: &[u8]) -> std::io::Result<Box<dyn Read + '_>> {
+    fn open<'s>(self, packed: impl Read + Send + 's) -> io::Result<Box<dyn Read + Send + 's>> {
+        let packed = BufReader::with_capacity(BLOCK, packed);
         Ok(match self {
-            Self::Gzip => Box::new(MultiGzDecoder::new(source)),
+            Self::Gzip => Box::new(MultiGzDecoder::new(packed)),
             Self::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
                 decoder.window_log_max(LARGEST_WINDOW)?;
                 Box::new(decoder)
             }
@@ -55,45 +56,42 @@ impl Packing {
     }
 }
 
-/// Unpacks, and stops as soon as a cap is passed: total size, ratio, or a line that is too long to be a row.
+/// Unpacks while it is read. The reader fails with a [`Problem`] as soon as the data is damaged or a cap is passed.
 ///
 /// # Errors
-/// When the data is damaged, a cap is passed, or an archive lies inside.
-pub(crate) fn unpack(packing: Packing, source: &[u8], limits: &Limits) -> Result<Vec<u8>, Problem> {
-    let damaged = |error: std::io::Error| Rule::BadPacking(packing.as_str(), error.to_string()).anywhere();
-    let mut decoder = packing.open(source).map_err(damaged)?;
-    let mut unpacked = Vec::new();
-    let mut block = vec![0; BLOCK];
-    let mut line_start = 0;
-    loop {
-        let count = decoder.read(&mut block).map_err(damaged)?;
-        if count == 0 {
-            return Ok(unpacked);
+/// When the data does not begin as it should.
+pub(crate) fn unpacking<'s>(
+    packing: Packing,
+    packed: impl Read + Send + 's,
+    packed_bytes: u64,
+    limits: &Limits,
+) -> Result<Box<dyn Read + Send + 's>, Problem> {
+    let decoder = packing.open(packed).map_err(|error| damaged(packing, &error))?;
+    Ok(Box::new(Unpacking { packing, decoder, packed: packed_bytes, unpacked: 0, limit: limits.total_bytes }))
+}
+
+struct Unpacking<'s> {
+    packing: Packing,
+    decoder: Box<dyn Read + Send + 's>,
+    packed: u64,
+    unpacked: u64,
+    limit: u64,
+}
+
+impl Read for Unpacking<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.decoder.read(to).map_err(|error| damaged(self.packing, &error))?;
+        self.unpacked += count as u64;
+        if self.unpacked > self.limit {
+            return Err(Rule::TooLarge { limit: self.limit }.anywhere().into());
         }
-        let first = unpacked.is_empty();
-        unpacked.extend_from_slice(&block[..count]);
-        if first && let Some(kind) = archive::name(&unpacked) {
-            return Err(Rule::Nested(kind).anywhere());
+        if self.unpacked > HARMLESS && self.unpacked > self.packed.saturating_mul(RATIO) {
+            return Err(Rule::Ratio { limit: RATIO }.anywhere().into());
         }
-        check_size(unpacked.len() as u64, source.len() as u64, limits)?;
-        if !unpacked.starts_with(super::parquet::MAGIC) {
-            if let Some(last) = memchr::memrchr2(b'\n', b'\r', &block[..count]) {
-                line_start = unpacked.len() - count + last + 1;
-            }
-            if unpacked.len() - line_start > limits.line_bytes + BLOCK {
-                let place = Place::default().at_byte(line_start);
-                return Err(Rule::LineTooLong { limit: limits.line_bytes }.at(place));
-            }
-        }
+        Ok(count)
     }
 }
 
-fn check_size(unpacked: u64, packed: u64, limits: &Limits) -> Result<(), Problem> {
-    if unpacked > limits.total_bytes {
-        return Err(Rule::TooLarge { limit: limits.total_bytes }.anywhere());
-    }
-    if unpacked > HARMLESS && unpacked > packed.saturating_mul(RATIO) {
-        return Err(Rule::Ratio { limit: RATIO }.anywhere());
-    }
-    Ok(())
+fn damaged(packing: Packing, error: &io::Error) -> Problem {
+    Rule::BadPacking(packing.as_str(), error.to_string()).anywhere()
 }

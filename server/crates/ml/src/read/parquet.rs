@@ -4,22 +4,26 @@
 //! decimals are numbers. Lists, structs, maps, times of day, durations and raw bytes are refused by name.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use millrace_domain::schema::ColumnType;
 use polars_arrow::array::Array;
 use polars_arrow::compute::concatenate::concatenate_unchecked;
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, PageReader, column_iter_to_arrays, infer_schema,
-    read_metadata,
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, PageReader, RowGroupMetadata, column_iter_to_arrays,
+    infer_schema, read_metadata,
 };
 use rayon::prelude::*;
 
 use super::csv::{Problems, Table};
-use super::error::{Place, Problem, Rule};
-use super::{ReadOptions, arrow, names};
-use crate::dataset::Cells;
+pub(crate) use super::error::Problem;
+use super::error::{Place, Rule};
+use super::{Input, ReadOptions, arrow, names};
+use crate::dataset::{Cells, Kept, Stock};
 
 /// The first and last bytes of a Parquet file.
 pub(crate) const MAGIC: &[u8] = b"PAR1";
@@ -27,56 +31,59 @@ pub(crate) const MAGIC: &[u8] = b"PAR1";
 /// A column and what was noticed about it.
 type Converted = (Cells, Vec<String>);
 
-/// Reads Parquet.
+/// Reads Parquet. A large file stays where it is, and its columns are read when they are wanted.
 ///
 /// # Errors
 /// When the data is damaged, a cap is passed, a column's name or type is not accepted, or a number is infinite.
-pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Table, Problems> {
+pub(crate) fn read(input: Input<'_>, options: &ReadOptions) -> Result<Table, Problems> {
     let alone = |problem: Problem| (vec![problem], 0);
-    let (metadata, fields) = guarded(|| open(bytes)).map_err(alone)?;
+    let columns = Columns::open(input).map_err(alone)?;
     let limits = &options.limits;
-    if fields.len() > limits.columns {
+    if columns.len() > limits.columns {
         return Err(alone(Rule::TooManyColumns { limit: limits.columns }.anywhere()));
     }
-    check_sizes(&metadata, bytes.len(), limits.total_bytes).map_err(alone)?;
-    let written: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
+    columns.check_sizes(limits.total_bytes).map_err(alone)?;
+    let written: Vec<String> = columns.fields.iter().map(|field| field.name.to_string()).collect();
     let named = names::check(&written, limits.name_chars).map_err(|problems| (problems, 0))?;
-    if metadata.num_rows == 0 || fields.is_empty() {
+    let rows = columns.rows();
+    if rows == 0 || columns.len() == 0 {
         return Err(alone(Rule::NoRows.anywhere()));
     }
 
-    let converted: Vec<Result<Converted, Problem>> = fields
-        .par_iter()
-        .map(|field| {
-            let array = guarded(|| decode(bytes, &metadata, field))?;
-            arrow::cells(array.as_ref(), &field.name)
-        })
-        .collect();
-    let mut table = Table { columns: Vec::with_capacity(fields.len()), notes: BTreeMap::new(), delimiter: b',' };
+    let kept = match input {
+        Input::File(file) if rows.saturating_mul(columns.len()).saturating_mul(8) > limits.held_bytes => {
+            Some(Arc::new(file.try_clone().map_err(|error| alone(Rule::Unreadable(error.to_string()).anywhere()))?))
+        }
+        _ => None,
+    };
+    let convert = |column: Column<'_, '_>| {
+        let (cells, notes) = column.whole()?;
+        let found = cells.len();
+        let stock = match &kept {
+            Some(file) => Stock::kept(cells.column_type(), Arc::new(column.kept(file, cells.column_type()))),
+            None => cells.into(),
+        };
+        Ok((stock, notes, found))
+    };
+    let mut table = Table { columns: Vec::with_capacity(columns.len()), notes: BTreeMap::new(), delimiter: b',', rows };
     let mut problems = Vec::new();
-    for ((name, mut notes), converted) in named.into_iter().zip(converted) {
+    for ((name, mut notes), converted) in named.into_iter().zip(columns.each_alone(convert)) {
         match converted {
-            Ok((cells, found)) => {
+            Ok((_, _, found)) if found != rows => {
+                let said = format!("{rows} rows promised, {found} found");
+                return Err(alone(Rule::BadParquet(said).at(Place::default().in_column(&name))));
+            }
+            Ok((stock, found, _)) => {
                 notes.extend(found);
                 if !notes.is_empty() {
                     table.notes.insert(name.clone(), notes);
                 }
-                table.columns.push((name, cells));
+                table.columns.push((name, stock));
             }
             Err(problem) => problems.push(problem),
         }
     }
-    if !problems.is_empty() {
-        return Err((problems, 0));
-    }
-    let rows = metadata.num_rows;
-    match table.columns.iter().find(|(_, cells)| cells.len() != rows) {
-        Some((name, cells)) => {
-            let said = format!("{rows} rows promised, {} found", cells.len());
-            Err(alone(Rule::BadParquet(said).at(Place::default().in_column(name))))
-        }
-        None => Ok(table),
-    }
+    if problems.is_empty() { Ok(table) } else { Err((problems, 0)) }
 }
 
 /// The decoder panics on some damaged files; here that is damage like any other.
@@ -89,56 +96,168 @@ fn damaged(error: impl ToString) -> Problem {
     Rule::BadParquet(error.to_string()).anywhere()
 }
 
-/// Metadata and columns, with dictionaries opened up to what they hold.
-fn open(bytes: &[u8]) -> Result<(FileMetadata, Vec<Field>), Problem> {
-    let metadata = read_metadata(&mut Cursor::new(bytes)).map_err(damaged)?;
-    let schema = infer_schema(&metadata).map_err(damaged)?;
-    let fields = schema.iter_values().map(|field| match &field.dtype {
-        ArrowDataType::Dictionary(_, held, _) => Field::new(field.name.clone(), held.as_ref().clone(), true),
-        held => Field::new(field.name.clone(), held.clone(), true),
-    });
-    Ok((metadata, fields.collect()))
+/// The columns of a Parquet file.
+pub(crate) struct Columns<'a> {
+    input: Input<'a>,
+    metadata: Arc<FileMetadata>,
+    fields: Vec<Field>,
 }
 
-/// Refuses promises that would exhaust memory before the data is touched.
-fn check_sizes(metadata: &FileMetadata, file_bytes: usize, total_bytes: u64) -> Result<(), Problem> {
-    let cells_bytes = metadata.num_rows as u64 * 8;
-    let chunks = || metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
-    let unpacked: u64 = chunks().map(|chunk| chunk.uncompressed_size().max(0) as u64).sum();
-    let promised: u64 = chunks().map(|chunk| chunk.num_values().max(0) as u64 * 8).sum();
-    if unpacked.max(promised).max(cells_bytes) > total_bytes {
-        return Err(Rule::TooLarge { limit: total_bytes }.anywhere());
+impl<'a> Columns<'a> {
+    /// Reads what the file says of itself, with dictionaries opened up to what they hold.
+    pub(crate) fn open(input: Input<'a>) -> Result<Self, Problem> {
+        guarded(|| {
+            let metadata = read_metadata(&mut input.reader().map_err(damaged)?).map_err(damaged)?;
+            let schema = infer_schema(&metadata).map_err(damaged)?;
+            let fields = schema.iter_values().map(|field| match &field.dtype {
+                ArrowDataType::Dictionary(_, held, _) => Field::new(field.name.clone(), held.as_ref().clone(), true),
+                held => Field::new(field.name.clone(), held.clone(), true),
+            });
+            Ok(Self { input, fields: fields.collect(), metadata: Arc::new(metadata) })
+        })
     }
-    let grouped: usize = metadata.row_groups.iter().map(|group| group.num_rows()).sum();
-    let inside = |chunk: &ColumnChunkMetadata| {
+
+    pub(crate) const fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.metadata.num_rows
+    }
+
+    /// Works on every column in parallel.
+    fn each_alone<T: Send>(
+        &self,
+        work: impl Fn(Column<'_, 'a>) -> Result<T, Problem> + Sync,
+    ) -> Vec<Result<T, Problem>> {
+        (0..self.fields.len()).into_par_iter().map(|slot| guarded(|| work(Column { of: self, slot }))).collect()
+    }
+
+    /// Works on every column in parallel.
+    pub(crate) fn each<T: Send>(
+        &self,
+        work: impl Fn(Column<'_, 'a>) -> Result<T, Problem> + Sync,
+    ) -> Result<Vec<T>, Problem> {
+        self.each_alone(work).into_iter().collect()
+    }
+
+    /// The columns of a stored dataset, to be read from `file` when they are wanted.
+    pub(crate) fn stocks(&self, file: &Arc<File>) -> Result<Vec<(String, Stock)>, Problem> {
+        let stock = |slot: usize| {
+            let column = Column { of: self, slot };
+            let column_type = stored_type(&self.fields[slot])?;
+            Ok((column.name().to_owned(), Stock::kept(column_type, Arc::new(column.kept(file, column_type)))))
+        };
+        (0..self.fields.len()).map(stock).collect()
+    }
+
+    /// Refuses promises that would exhaust memory before the data is touched.
+    fn check_sizes(&self, total_bytes: u64) -> Result<(), Problem> {
+        let metadata = &self.metadata;
+        let file_bytes = self.input.size().map_err(damaged)?;
+        let cells_bytes = metadata.num_rows as u64 * 8;
+        let chunks = || metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
+        let unpacked: u64 = chunks().map(|chunk| chunk.uncompressed_size().max(0) as u64).sum();
+        let promised: u64 = chunks().map(|chunk| chunk.num_values().max(0) as u64 * 8).sum();
+        if unpacked.max(promised).max(cells_bytes) > total_bytes {
+            return Err(Rule::TooLarge { limit: total_bytes }.anywhere());
+        }
+        let grouped: usize = metadata.row_groups.iter().map(|group| group.num_rows()).sum();
+        let inside = |chunk: &ColumnChunkMetadata| {
+            let range = chunk.byte_range();
+            range.start <= range.end && range.end <= file_bytes
+        };
+        if grouped != metadata.num_rows || !chunks().all(inside) {
+            return Err(damaged("its parts contradict each other"));
+        }
+        Ok(())
+    }
+}
+
+/// The type of a column that was written as the stored form of a dataset.
+fn stored_type(field: &Field) -> Result<ColumnType, Problem> {
+    match field.dtype {
+        ArrowDataType::Int64 => Ok(ColumnType::Integer),
+        ArrowDataType::Float64 => Ok(ColumnType::Number),
+        ArrowDataType::Boolean => Ok(ColumnType::Boolean),
+        ArrowDataType::Timestamp(..) => Ok(ColumnType::Time),
+        ArrowDataType::Utf8View => Ok(ColumnType::Text),
+        ref other => Err(Rule::Type(format!("{other:?}")).at(Place::default().in_column(&field.name))),
+    }
+}
+
+/// A column of a Parquet file.
+#[derive(Clone, Copy)]
+pub(crate) struct Column<'c, 'a> {
+    of: &'c Columns<'a>,
+    slot: usize,
+}
+
+impl<'c> Column<'c, '_> {
+    pub(crate) fn name(&self) -> &'c str {
+        &self.of.fields[self.slot].name
+    }
+
+    /// All of its cells, and what was noticed about them.
+    pub(crate) fn whole(&self) -> Result<Converted, Problem> {
+        let field = &self.of.fields[self.slot];
+        arrow::check_type(field)?;
+        let mut arrays: Vec<Box<dyn Array>> = Vec::with_capacity(self.of.metadata.row_groups.len());
+        for group in &self.of.metadata.row_groups {
+            arrays.extend(decode(self.of.input, group, field)?);
+        }
+        let array = match arrays.len() {
+            0 => polars_arrow::array::new_empty_array(field.dtype.clone()),
+            1 => arrays.remove(0),
+            _ => concatenate_unchecked(&arrays).map_err(damaged)?,
+        };
+        drop(arrays);
+        arrow::cells(array.as_ref(), &field.name)
+    }
+
+    fn kept(&self, file: &Arc<File>, column_type: ColumnType) -> Lying {
+        let field = self.of.fields[self.slot].clone();
+        Lying { file: Arc::clone(file), metadata: Arc::clone(&self.of.metadata), field, column_type }
+    }
+}
+
+/// The cells of a column in one group of rows.
+fn decode(input: Input<'_>, group: &RowGroupMetadata, field: &Field) -> Result<Vec<Box<dyn Array>>, Problem> {
+    let chunks = group.columns_under_root_iter(&field.name).ok_or_else(|| damaged("a column is not there"))?;
+    let mut parts = (Vec::new(), Vec::new());
+    for chunk in chunks {
         let range = chunk.byte_range();
-        range.start <= range.end && range.end <= file_bytes as u64
-    };
-    if grouped != metadata.num_rows || !chunks().all(inside) {
-        return Err(damaged("its parts contradict each other"));
+        let size = usize::try_from(range.end.saturating_sub(range.start)).map_err(damaged)?;
+        let data = input.range(range.start, size).map_err(damaged)?;
+        let pages = PageReader::new(Cursor::new(data.into()), chunk, Vec::new(), usize::MAX);
+        parts.0.push(BasicDecompressor::new(pages, Vec::new()));
+        parts.1.push(&chunk.descriptor().descriptor.primitive_type);
     }
-    Ok(())
+    column_iter_to_arrays(parts.0, parts.1, field.clone(), None)
+        .map(|(decoded, _)| decoded)
+        .map_err(|error| Rule::BadParquet(error.to_string()).at(Place::default().in_column(&field.name)))
 }
 
-fn decode(bytes: &[u8], metadata: &FileMetadata, field: &Field) -> Result<Box<dyn Array>, Problem> {
-    arrow::check_type(field)?;
-    let mut arrays: Vec<Box<dyn Array>> = Vec::with_capacity(metadata.row_groups.len());
-    for group in &metadata.row_groups {
-        let chunks = group.columns_under_root_iter(&field.name).ok_or_else(|| damaged("a column is not there"))?;
-        let (pages, types) = chunks
-            .map(|chunk| {
-                let range = chunk.byte_range();
-                let data = bytes[range.start as usize..range.end as usize].to_vec();
-                let pages = PageReader::new(Cursor::new(data.into()), chunk, Vec::new(), usize::MAX);
-                (BasicDecompressor::new(pages, Vec::new()), &chunk.descriptor().descriptor.primitive_type)
-            })
-            .unzip();
-        let (decoded, _) = column_iter_to_arrays(pages, types, field.clone(), None)
-            .map_err(|error| Rule::BadParquet(error.to_string()).at(Place::default().in_column(&field.name)))?;
-        arrays.extend(decoded);
-    }
-    match arrays.len() {
-        1 => Ok(arrays.remove(0)),
-        _ => concatenate_unchecked(&arrays).map_err(damaged),
+/// A column that lies in a Parquet file which was read through once.
+#[derive(Debug)]
+struct Lying {
+    file: Arc<File>,
+    metadata: Arc<FileMetadata>,
+    field: Field,
+    /// The type that all its cells together have.
+    column_type: ColumnType,
+}
+
+impl Kept for Lying {
+    fn runs(&self) -> Box<dyn Iterator<Item = Cells> + Send + '_> {
+        let decode = |group| decode(Input::File(&self.file), group, &self.field);
+        let arrays = self.metadata.row_groups.iter().flat_map(move |group| {
+            decode(group).unwrap_or_else(|problem| panic!("a file that was read before: {problem}"))
+        });
+        Box::new(arrays.map(|array| {
+            let (cells, _) = arrow::cells(array.as_ref(), &self.field.name)
+                .unwrap_or_else(|problem| panic!("a file that was read before: {problem}"));
+            arrow::widened(cells, self.column_type)
+        }))
     }
 }

@@ -8,7 +8,7 @@ use polars_arrow::datatypes::ArrowDataType;
 
 use super::error::{MOST_PROBLEMS, Place, Problem, Rule};
 use super::time;
-use crate::dataset::Cells;
+use crate::dataset::{Cells, Stock};
 
 /// Turns counts of seconds or milliseconds, and ISO texts of a Parquet file, into times. A declared column that is text
 /// stays text, with a note: validation then says what that means for the problem.
@@ -16,15 +16,15 @@ use crate::dataset::Cells;
 /// # Errors
 /// Counts outside the years 1 to 9999.
 pub(crate) fn apply(
-    columns: &mut [(String, Cells)],
+    columns: &mut [(String, Stock)],
     declared: &[(String, TimeFormat)],
     notes: &mut BTreeMap<String, Vec<String>>,
 ) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     for (name, format) in declared {
-        let Some((_, cells)) = columns.iter_mut().find(|(column, _)| column == name) else { continue };
-        match converted(cells, *format) {
-            Ok(Outcome::Times(times)) => *cells = times,
+        let Some((_, stock)) = columns.iter_mut().find(|(column, _)| column == name) else { continue };
+        match converted(&stock.lend(), *format) {
+            Ok(Outcome::Times(times)) => *stock = times.into(),
             Ok(Outcome::AsIs(None)) => {}
             Ok(Outcome::AsIs(Some(note))) => notes.entry(name.clone()).or_default().push(note),
             Err(found) => {

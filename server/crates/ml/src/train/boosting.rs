@@ -91,8 +91,8 @@ fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
     let rows = task.split.rows(part);
     let width = task.encoders.features().len();
     let mut values = Vec::with_capacity(rows.len() * width);
-    for row in rows {
-        values.extend(task.encoders.for_trees(&task.table.values(*row as usize)));
+    for row in task.values(part) {
+        values.extend(task.encoders.for_trees(&row));
     }
     let labels: Vec<f32> = match task.kind {
         TargetKind::Regression => task.numbers(part).into_iter().map(|number| number as f32).collect(),
@@ -105,7 +105,7 @@ fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
         .features()
         .iter()
         .map(|encoder| match encoder {
-            FeatureEncoder::Number(_) => FeatureType::Numerical,
+            FeatureEncoder::Number(_) | FeatureEncoder::Target(_) => FeatureType::Numerical,
             FeatureEncoder::Category(_) => FeatureType::Categorical,
         })
         .collect();

@@ -17,7 +17,7 @@ use millrace_domain::metric::TargetKind;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
-use crate::features::{Encoders, FeatureTable, Labels};
+use crate::features::{Encoders, FeatureTable, FeatureValue, Labels, Told};
 use crate::model::{Estimator, Predictor};
 use crate::split::{Part, Split};
 
@@ -132,8 +132,14 @@ pub fn train(
         return Err(TrainError::Lengths { rows: table.rows(), labels: labels.len() });
     }
     check_classes(labels, split)?;
-    let encoders = Encoders::fit(table, split.rows(Part::Train));
-    let task = Task { table, labels, split, kind, encoders: &encoders, config, seed, progress };
+    let rows = split.rows(Part::Train);
+    let target = |row: &u32| match labels.class(*row as usize) {
+        Some(class) => f64::from(class),
+        None => labels.number(*row as usize).unwrap_or_default(),
+    };
+    let targets: Vec<f64> = rows.iter().map(target).collect();
+    let (encoders, told) = Encoders::fit(table, rows, &targets, seed);
+    let task = Task { table, labels, split, kind, encoders: &encoders, told: &told, config, seed, progress };
     let (estimator, report) = match trainer {
         Trainer::Logistic => logistic::fit(&task)?,
         Trainer::ElasticNet => elastic_net::fit(&task)?,
@@ -186,6 +192,7 @@ struct Task<'a> {
     split: &'a Split,
     kind: TargetKind,
     encoders: &'a Encoders,
+    told: &'a Told,
     config: &'a TrainerConfig,
     seed: u64,
     progress: &'a dyn Progress,
@@ -202,10 +209,21 @@ impl Task<'_> {
     fn design(&self) -> ndarray::Array2<f64> {
         let rows = self.split.rows(Part::Train);
         let mut design = ndarray::Array2::zeros((rows.len(), self.encoders.terms()));
-        for (row, mut terms) in rows.iter().zip(design.rows_mut()) {
-            self.encoders.for_linear(&self.table.values(*row as usize), |position, size| terms[position] = size);
+        for (values, mut terms) in self.values(Part::Train).zip(design.rows_mut()) {
+            self.encoders.for_linear(&values, |position, size| terms[position] = size);
         }
         design
+    }
+
+    /// The feature values of a part, row by row, as an estimator learns from them.
+    fn values(&self, part: Part) -> impl Iterator<Item = Vec<FeatureValue<'_>>> {
+        self.split.rows(part).iter().enumerate().map(move |(position, row)| {
+            let mut values = self.table.values(*row as usize);
+            if part == Part::Train {
+                self.told.apply(position, &mut values);
+            }
+            values
+        })
     }
 
     /// The classes of the training part, row by row; empty for a regression.

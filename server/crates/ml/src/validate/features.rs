@@ -61,6 +61,7 @@ fn check_feature<'p>(
     feature: &'p Feature,
     labels: Option<&Labels>,
 ) -> Option<(Vec<Finding>, Option<FirstValues<'p>>)> {
+    let dataset = &dataset.fresh();
     let bound = feature.expression.bind(dataset.schema()).ok()?;
     let scan = match (feature.feature_type, bound.value_type()) {
         (_, ValueType::Time) | (FeatureType::Number, ValueType::Text) => return None,

@@ -57,8 +57,10 @@ pub struct Previous<'a> {
 pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument, known: Known<'_>) -> ValidationReport {
     let before = known.previous.map(|previous| previous.profile);
     let used = schema::used(problem);
+    // Each check reads the columns it needs and gives them back.
+    let rows = || dataset.fresh();
     let mut findings = rows::check_count(dataset, before);
-    findings.extend(schema::check_columns(dataset, problem));
+    findings.extend(schema::check_columns(&rows(), problem));
     if let Some(live) = known.live {
         let read = live.columns_of_past().into_iter().filter(|name| !used.contains(name));
         findings.extend(read.map(|name| schema::exists(dataset, &name, LIVE)));
@@ -69,15 +71,16 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
     let drift = known.previous.map(|previous| compare(previous.dataset, dataset, previous.version));
     findings.extend(drift.iter().flat_map(|table| drift::check(table, problem, &used)));
     findings.extend(rules::check(dataset, profile, &problem.checks));
-    let (labels, found) = labels::check(dataset, problem);
+    let (labels, found) = labels::check(&rows(), problem);
     findings.extend(found);
     let own = problem.features.iter().filter(|feature| !problem.reads_joined(&feature.expression));
     findings.extend(features::check(dataset, own, labels.as_ref()));
-    findings.extend(columns::check_event_time(dataset, problem));
-    findings.extend(columns::check_future(dataset, problem, known.loaded_at));
-    findings.extend(columns::check_known(dataset, problem));
-    findings.extend(columns::check_freshness(dataset, problem, known.loaded_at));
-    findings.extend(columns::check_entity(dataset, problem));
+    drop(labels);
+    findings.extend(columns::check_event_time(&rows(), problem));
+    findings.extend(columns::check_future(&rows(), problem, known.loaded_at));
+    findings.extend(columns::check_known(&rows(), problem));
+    findings.extend(columns::check_freshness(&rows(), problem, known.loaded_at));
+    findings.extend(columns::check_entity(&rows(), problem));
     findings.extend(columns::check_entity_split(profile, problem));
     findings.extend(columns::check_empty(profile));
     findings.extend(columns::repeat_notes(profile));

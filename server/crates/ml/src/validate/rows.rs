@@ -67,21 +67,31 @@ pub(super) fn repeats(dataset: &Dataset, slots: &[usize], rows: &[u32]) -> Vec<(
         .chunk_by(|a, b| a.0 == b.0)
         .filter(|run| run.len() > 1)
         .flat_map(|run| run[1..].iter().map(|(_, row)| (*row, run[0].1)))
-        .filter(|(row, first)| equal(dataset, slots, *row as usize, *first as usize))
         .collect();
+    drop(hashed);
+    for slot in slots {
+        if repeats.is_empty() {
+            break;
+        }
+        let cells = dataset.lend(*slot);
+        repeats.retain(|(row, first)| equal_cells(&cells, *row as usize, *first as usize));
+    }
     repeats.sort_unstable();
     repeats
 }
 
 /// A hash of each row with its number.
 pub(super) fn hashes(dataset: &Dataset, slots: &[usize], rows: &[u32]) -> Vec<(u64, u32)> {
-    let columns: Vec<&Cells> = slots.iter().map(|slot| dataset.cells(*slot)).collect();
     let mut hashed: Vec<(u64, u32)> = rows.iter().map(|row| (0, *row)).collect();
-    hashed.par_chunks_mut(BLOCK).for_each(|block| {
-        for cells in &columns {
-            mix(cells, block);
-        }
-    });
+    // One after the other where they are read for it.
+    for some in slots.chunks(if dataset.is_kept() { 1 } else { slots.len().max(1) }) {
+        let columns: Vec<Cells> = some.iter().map(|slot| dataset.lend(*slot)).collect();
+        hashed.par_chunks_mut(BLOCK).for_each(|block| {
+            for cells in &columns {
+                mix(cells, block);
+            }
+        });
+    }
     hashed
 }
 
@@ -107,14 +117,15 @@ fn mix(cells: &Cells, block: &mut [(u64, u32)]) {
 }
 
 pub(super) fn equal(dataset: &Dataset, slots: &[usize], left: usize, right: usize) -> bool {
-    slots.iter().all(|slot| {
-        let cells = dataset.cells(*slot);
-        match cells {
-            // As expressions see them, neighbouring integers beyond 2^53 would be equal.
-            Cells::Integer(array) if !cells.is_missing(left) && !cells.is_missing(right) => {
-                array.values()[left] == array.values()[right]
-            }
-            _ => cells.value(left) == cells.value(right),
+    slots.iter().all(|slot| equal_cells(dataset.cells(*slot), left, right))
+}
+
+fn equal_cells(cells: &Cells, left: usize, right: usize) -> bool {
+    match cells {
+        // As expressions see them, neighbouring integers beyond 2^53 would be equal.
+        Cells::Integer(array) if !cells.is_missing(left) && !cells.is_missing(right) => {
+            array.values()[left] == array.values()[right]
         }
-    })
+        _ => cells.value(left) == cells.value(right),
+    }
 }

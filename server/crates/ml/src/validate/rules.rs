@@ -14,7 +14,7 @@ use crate::order::key_of;
 use crate::wording::{self, count, counted, list, share};
 
 pub(super) fn check(dataset: &Dataset, profile: &Profile, checks: &[DataCheck]) -> Vec<Finding> {
-    checks.par_iter().map(|check| check_one(dataset, profile, check)).collect()
+    checks.par_iter().map(|check| check_one(&dataset.fresh(), profile, check)).collect()
 }
 
 fn check_one(dataset: &Dataset, profile: &Profile, declared: &DataCheck) -> Finding {

@@ -31,12 +31,12 @@ pub fn validate_table(
     let drift = known.previous.map(|previous| compare(previous.dataset, dataset, previous.version));
     findings.extend(drift.iter().flat_map(|table| super::drift::check(table, problem, &used)));
     for name in &table.key {
-        findings.extend(complete_key(dataset, name));
+        findings.extend(complete_key(&dataset.fresh(), name));
     }
     for (role, name) in [("event_time", &table.event_time), ("known_time", &table.known_time)] {
-        findings.extend(name.as_deref().and_then(|name| is_time(dataset, role, name)));
+        findings.extend(name.as_deref().and_then(|name| is_time(&dataset.fresh(), role, name)));
     }
-    findings.extend(unique(dataset, table));
+    findings.extend(unique(&dataset.fresh(), table));
     if table.event_time.is_some() && table.known_time.is_none() {
         findings.push(Check::info("looser_join").failed(
             "a column known_time says when a row became known",

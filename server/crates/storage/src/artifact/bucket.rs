@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::TryStreamExt;
 use http_body_util::BodyExt;
 use millrace_domain::Digest;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -12,8 +13,10 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 use object_store::path::Path;
-use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt};
+use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt, WriteMultipart};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
+use super::Draft;
 use crate::{Result, StorageError};
 
 /// A whole request may take so long; an artifact is at most a few hundred megabytes.
@@ -58,8 +61,61 @@ impl Bucket {
     }
 }
 
-/// An object's bytes and tag.
-pub(crate) type Object = (Bytes, Option<String>);
+/// Larger files are sent in parts.
+const PART: usize = 16 << 20;
+/// Parts that are under way at the same time.
+const AT_ONCE: usize = 2;
+
+impl Bucket {
+    /// Sends a file, a few parts at a time; it becomes visible whole.
+    pub(super) async fn write_file(&self, digest: &Digest, file: std::fs::File) -> Result<()> {
+        let mut file = tokio::fs::File::from_std(file);
+        let first = part(&mut file).await?;
+        if first.len() < PART {
+            return self.write(digest, first).await;
+        }
+        let upload = self.store.put_multipart(&self.path(digest)).await.map_err(failed)?;
+        let mut sending = WriteMultipart::new_with_chunk_size(upload, PART);
+        let mut next = first;
+        while !next.is_empty() {
+            sending.wait_for_capacity(AT_ONCE).await.map_err(failed)?;
+            sending.put(next);
+            next = part(&mut file).await?;
+        }
+        sending.finish().await.map(|_| ()).map_err(failed)
+    }
+
+    /// Fetches an artifact into a file of this host.
+    pub(super) async fn fetch(
+        &self,
+        digest: &Digest,
+        scratch: impl FnOnce() -> io::Result<std::fs::File>,
+    ) -> Result<Option<std::fs::File>> {
+        let found = match self.store.get(&self.path(digest)).await {
+            Ok(found) => found,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut file = tokio::fs::File::from_std(scratch()?);
+        let mut pieces = found.into_stream();
+        while let Some(piece) = pieces.try_next().await.map_err(failed)? {
+            file.write_all(&piece).await?;
+        }
+        file.flush().await?;
+        file.rewind().await?;
+        Ok(Some(file.into_std().await))
+    }
+}
+
+/// The next part of a file; empty at its end.
+async fn part(file: &mut tokio::fs::File) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    file.take(PART as u64).read_to_end(&mut bytes).await?;
+    Ok(bytes.into())
+}
+
+/// An object as a draft, with its tag.
+pub(crate) type Object = (Draft, Option<String>);
 
 impl Bucket {
     fn below(&self, path: &str) -> Path {
@@ -73,7 +129,13 @@ impl Bucket {
     }
 
     /// An object with its tag; none when there is none, and nothing inside when its tag is the known one.
-    pub(crate) async fn object(&self, path: &str, known: Option<&str>, most: u64) -> Result<Option<Option<Object>>> {
+    pub(crate) async fn object(
+        &self,
+        path: &str,
+        known: Option<&str>,
+        most: u64,
+        draft: impl FnOnce() -> Result<Draft>,
+    ) -> Result<Option<Option<Object>>> {
         let about = match self.store.head(&self.below(path)).await {
             Ok(about) => about,
             Err(Error::NotFound { .. }) => return Ok(None),
@@ -86,7 +148,11 @@ impl Bucket {
         if about.size > most {
             return Err(refused(format!("the object {path} is larger than 2 GiB")));
         }
-        let content = self.store.get(&self.below(path)).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        let mut content = draft()?;
+        let mut pieces = self.store.get(&self.below(path)).await.map_err(failed)?.into_stream();
+        while let Some(piece) = pieces.try_next().await.map_err(failed)? {
+            content = content.take(piece).await?;
+        }
         Ok(Some(Some((content, tag))))
     }
 }

@@ -1,10 +1,11 @@
 //! Artifacts in a directory: a file is written beside its place, synced, and renamed into it.
 
-use std::io::{ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use millrace_domain::Digest;
+use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
 #[derive(Debug, Clone)]
@@ -35,6 +36,23 @@ impl Directory {
         }
         tokio::fs::rename(&draft, &path).await?;
         tokio::fs::File::open(&directory).await?.sync_all().await
+    }
+
+    /// Renames a file, which is on disk, into its place.
+    pub(super) async fn adopt(&self, digest: &Digest, file: NamedTempFile) -> Result<()> {
+        let path = self.path(digest);
+        let directory = path.parent().unwrap_or(&self.root).to_owned();
+        tokio::fs::create_dir_all(&directory).await?;
+        tokio::task::spawn_blocking(move || file.persist(&path)).await.map_err(Error::other)??;
+        tokio::fs::File::open(&directory).await?.sync_all().await
+    }
+
+    pub(super) async fn find(&self, digest: &Digest) -> Result<Option<std::fs::File>> {
+        match tokio::fs::File::open(self.path(digest)).await {
+            Ok(file) => Ok(Some(file.into_std().await)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn read(&self, digest: &Digest) -> Result<Option<Bytes>> {
@@ -88,6 +106,46 @@ mod tests {
         std::fs::write(files.path(&digest), b"").unwrap();
         store.put(Bytes::from_static(b"weights")).await.unwrap();
         assert!(store.get(&digest).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_draft_becomes_an_artifact_or_goes_away() {
+        let (directory, store, _) = store().await;
+        let draft = store.draft().unwrap().take(Bytes::from_static(b"wei")).await.unwrap();
+        let draft = draft.take(Bytes::from_static(b"ghts")).await.unwrap();
+        let (digest, bytes) = store.keep(draft).await.unwrap();
+        assert_eq!((digest, bytes), (Digest::of("weights"), 7));
+        assert_eq!(store.get(&digest).await.unwrap(), Bytes::from_static(b"weights"));
+        let mut read = String::new();
+        std::io::Read::read_to_string(&mut store.open_file(&digest).await.unwrap(), &mut read).unwrap();
+        assert_eq!(read, "weights");
+        drop(store.draft().unwrap());
+        let left = std::fs::read_dir(directory.path().join("artifacts/drafts")).unwrap().count();
+        assert_eq!(left, 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_program_left_is_swept_and_what_is_written_is_not() {
+        let (directory, store, _) = store().await;
+        let written = store.draft().unwrap();
+        let left = directory.path().join("artifacts/drafts/draft-of-somebody-gone");
+        std::fs::write(&left, b"half").unwrap();
+        let written_at = std::fs::metadata(&left).unwrap().modified().unwrap();
+        let second = std::time::Duration::from_secs(1);
+        std::fs::File::options().write(true).open(&left).unwrap().set_modified(written_at - 100 * second).unwrap();
+        assert_eq!(store.sweep((written_at - 60 * second).into()).await.unwrap(), 1);
+        assert!(!left.exists() && store.keep(written).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_not_opened_and_a_draft_mends_it() {
+        let (_directory, store, files) = store().await;
+        let digest = store.put(Bytes::from_static(b"weights")).await.unwrap();
+        std::fs::write(files.path(&digest), b"weightz").unwrap();
+        assert!(matches!(store.open_file(&digest).await, Err(StorageError::Corrupt { .. })));
+        let draft = store.draft().unwrap().take(Bytes::from_static(b"weights")).await.unwrap();
+        store.keep(draft).await.unwrap();
+        assert!(store.open_file(&digest).await.is_ok());
     }
 
     #[tokio::test]

@@ -1,9 +1,8 @@
 //! Growing typed columns cell by cell.
 
 use millrace_domain::schema::ColumnType;
-use polars_arrow::array::{Array, BooleanArray, MutableBinaryViewArray, PrimitiveArray, Utf8ViewArray};
+use polars_arrow::array::{BooleanArray, MutableBinaryViewArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::bitmap::{Bitmap, MutableBitmap};
-use polars_arrow::compute::concatenate::concatenate_unchecked;
 use polars_arrow::datatypes::ArrowDataType;
 
 use super::cell::Reading;
@@ -108,59 +107,34 @@ impl Builder {
         }
     }
 
-    /// The type of its cells; none when it gave up.
-    pub(crate) fn column_type(&self) -> Option<ColumnType> {
+    /// About how many bytes its cells take.
+    pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Integer(..) => Some(ColumnType::Integer),
-            Self::Number(..) => Some(ColumnType::Number),
-            Self::Boolean(..) => Some(ColumnType::Boolean),
-            Self::Time(..) => Some(ColumnType::Time),
-            Self::Text(..) => Some(ColumnType::Text),
-            Self::Abandoned => None,
+            Self::Integer(cells, _) | Self::Time(cells, _) => cells.len() * 8,
+            Self::Number(cells, _) => cells.len() * 8,
+            Self::Boolean(cells, _) => cells.len() / 8,
+            Self::Text(cells, _) => cells.len() * 16 + cells.total_buffer_len(),
+            Self::Abandoned => 0,
         }
     }
 
-    /// The cells as an Arrow array; none when it gave up.
-    fn freeze(self) -> Option<Box<dyn Array>> {
+    /// The cells; none when it gave up.
+    pub(crate) fn freeze(self) -> Option<Cells> {
         Some(match self {
-            Self::Integer(cells, presence) | Self::Time(cells, presence) => {
-                PrimitiveArray::new(ArrowDataType::Int64, cells.into(), presence.freeze()).boxed()
+            Self::Integer(cells, presence) => {
+                Cells::Integer(PrimitiveArray::new(ArrowDataType::Int64, cells.into(), presence.freeze()))
+            }
+            Self::Time(cells, presence) => {
+                Cells::Time(PrimitiveArray::new(ArrowDataType::Int64, cells.into(), presence.freeze()))
             }
             Self::Number(cells, presence) => {
-                PrimitiveArray::new(ArrowDataType::Float64, cells.into(), presence.freeze()).boxed()
+                Cells::Number(PrimitiveArray::new(ArrowDataType::Float64, cells.into(), presence.freeze()))
             }
             Self::Boolean(cells, presence) => {
-                BooleanArray::new(ArrowDataType::Boolean, cells.freeze(), presence.freeze()).boxed()
+                Cells::Boolean(BooleanArray::new(ArrowDataType::Boolean, cells.freeze(), presence.freeze()))
             }
-            Self::Text(cells, presence) => Utf8ViewArray::from(cells).with_validity(presence.freeze()).boxed(),
+            Self::Text(cells, presence) => Cells::Text(Utf8ViewArray::from(cells).with_validity(presence.freeze())),
             Self::Abandoned => return None,
         })
-    }
-}
-
-/// The parts of one column, in order, as one run of cells; none unless all parts are of `column_type`.
-pub(crate) fn join(parts: Vec<Builder>, column_type: ColumnType) -> Option<Cells> {
-    if parts.iter().any(|part| part.column_type() != Some(column_type)) {
-        return None;
-    }
-    let mut arrays: Vec<Box<dyn Array>> = parts.into_iter().filter_map(Builder::freeze).collect();
-    let array = if arrays.len() == 1 { arrays.pop()? } else { concatenate_unchecked(&arrays).ok()? };
-    downcast(array.as_ref(), column_type)
-}
-
-/// A column without a value.
-pub(crate) fn missing(cells: u64) -> Cells {
-    Cells::Text(Utf8ViewArray::new_null(ArrowDataType::Utf8View, cells as usize))
-}
-
-/// An Arrow array as cells of that type; none when it is of another.
-pub(crate) fn downcast(array: &dyn Array, column_type: ColumnType) -> Option<Cells> {
-    let any = array.as_any();
-    match column_type {
-        ColumnType::Integer => any.downcast_ref().cloned().map(Cells::Integer),
-        ColumnType::Number => any.downcast_ref().cloned().map(Cells::Number),
-        ColumnType::Boolean => any.downcast_ref().cloned().map(Cells::Boolean),
-        ColumnType::Time => any.downcast_ref().cloned().map(Cells::Time),
-        ColumnType::Text => any.downcast_ref().cloned().map(Cells::Text),
     }
 }

@@ -65,8 +65,8 @@ fn fields(text: &str, start: usize, shape: Shape, most: usize) -> Result<(Vec<St
     let mut fields = Vec::new();
     let mut at = start;
     loop {
-        let (field, end, next) =
-            field(text, at, limit, shape).map_err(|(rule, byte)| rule.at(Place::default().on_line(1).at_byte(byte)))?;
+        let (field, end, next) = field(text, at, limit, shape)
+            .map_err(|(rule, byte)| rule.at(Place::default().on_line(1).at_byte(byte as u64)))?;
         fields.push(field.text().into_owned());
         at = next;
         if end != End::Delimiter || fields.len() > most {

@@ -1,76 +1,97 @@
-//! CSV: one pass over all bytes that checks the structure, types every cell and builds the columns.
+//! CSV: one pass over all bytes that checks the structure, types every cell and builds the columns, a block of text at a time.
 //!
 //! Types are *expected* from the first records and *decided* from all cells. A column that turns out otherwise is read again
-//! with the type it has, so the expectation only saves time. Pieces of the text are worked on in parallel; a problem's row,
-//! line and byte are those of the whole file.
+//! with the type it has, so the expectation only saves time. Pieces of a block are worked on in parallel; a problem's row,
+//! line and byte are those of the whole file. Columns that become too much for memory are gathered in a scratch file.
 
+mod blocks;
 mod builder;
 pub(crate) mod cell;
 mod dialect;
 pub(crate) mod evidence;
+mod gather;
 mod scan;
 mod split;
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
 
 use millrace_domain::schema::ColumnType;
 use rayon::prelude::*;
 
+use self::blocks::Blocks;
 use self::builder::Builder;
 use self::cell::{Reading, classify};
 use self::evidence::Evidence;
+use self::gather::Gathered;
 use self::scan::{Shape, Sink, Tally};
-use super::error::{Place, Problem, Rule};
-use super::{ReadOptions, names};
-use crate::dataset::Cells;
+use super::error::{MOST_PROBLEMS, Problem, Rule};
+use super::{Limits, ReadOptions, Scratch, names};
+use crate::dataset::{Missing, Stock};
 
 /// Records from which types are expected.
 const SAMPLE_BYTES: usize = 256 * 1024;
 
-/// What a CSV text holds.
+/// What a file of rows holds.
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(crate) columns: Vec<(String, Cells)>,
+    pub(crate) columns: Vec<(String, Stock)>,
     pub(crate) notes: BTreeMap<String, Vec<String>>,
     pub(crate) delimiter: u8,
+    pub(crate) rows: usize,
 }
 
 /// Problems of a file, and how many more there are.
 pub(crate) type Problems = (Vec<Problem>, u64);
 
-/// Reads CSV.
+/// Opens the text at its beginning.
+pub(crate) type Open<'s> = &'s (dyn Fn() -> Result<Box<dyn Read + Send + 's>, Problem> + Sync);
+
+/// Reads CSV, a block at a time.
 ///
 /// # Errors
 /// Everything that is wrong with the header, else with the structure, else with the values, as far as it can be told.
-pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Table, Problems> {
-    let text = text_of(bytes).map_err(|problem| (vec![problem], 0))?;
+pub(crate) fn read<'s>(
+    open: Open<'s>,
+    options: &'s ReadOptions,
+    scratch: Option<Scratch<'s>>,
+) -> Result<Table, Problems> {
+    let alone = |problem: Problem| (vec![problem], 0);
     let limits = &options.limits;
+    let mut blocks = Blocks::new(open().map_err(alone)?, block_bytes(limits));
+    let (text, whole) = blocks.text().map_err(alone)?;
     let delimiter = options
         .delimiter
         .filter(|byte| is_delimiter(*byte))
         .unwrap_or_else(|| dialect::detect(text, limits.line_bytes));
-    let (mut written, mut body) =
-        dialect::header(text, delimiter, limits.line_bytes, limits.columns).map_err(|problem| (vec![problem], 0))?;
+    let (mut written, mut body) = dialect::header(text, delimiter, limits.line_bytes, limits.columns).map_err(alone)?;
     if options.headless {
         // The first record is a row as well.
         written = (1..=written.len()).map(|number| format!("column_{number}")).collect();
         body = 0;
     }
     let named = names::check(&written, limits.name_chars).map_err(|problems| (problems, 0))?;
-    let end = text.trim_end_matches(['\n', '\r']).len();
-    if end <= body {
-        return Err((vec![Rule::NoRows.anywhere()], 0));
+    if whole && text.trim_end_matches(['\n', '\r']).len() <= body {
+        return Err(alone(Rule::NoRows.anywhere()));
     }
-    let body_text = if named.len() > 1 { &text[body..end] } else { &text[body..] };
     let shape = Shape { delimiter, width: named.len(), line_bytes: limits.line_bytes };
-    let header = Header { bytes: body, lines: scan::breaks(&bytes[..body]) };
     let style = Style { missing: &options.missing, decimal_comma: options.decimal_comma };
-    let file = File { text: body_text, shape, style };
+    let header = Header { bytes: body, lines: scan::breaks(&text.as_bytes()[..body]) };
     let (names, mut notes): (Vec<String>, Vec<Vec<String>>) = named.into_iter().unzip();
     let texts: Vec<bool> = names.iter().map(|name| options.text_columns.contains(name)).collect();
-    let columns = file.columns(&names, &texts, &mut notes, &header)?;
+    let file =
+        File { open, shape, style, header, held_bytes: limits.held_bytes, block_bytes: block_bytes(limits), scratch };
+    let expected = file.expect(&text[body..], &texts);
+    blocks.consume(body);
+    let (columns, rows) = file.columns(blocks, expected, &names, &texts, &mut notes)?;
     let notes = names.iter().cloned().zip(notes).filter(|(_, notes)| !notes.is_empty()).collect();
-    Ok(Table { columns: names.into_iter().zip(columns).collect(), notes, delimiter })
+    Ok(Table { columns: names.into_iter().zip(columns).collect(), notes, delimiter, rows })
+}
+
+/// How much text is read at a time: a part of what may be held, and always more than a row.
+fn block_bytes(limits: &Limits) -> usize {
+    (limits.held_bytes / 4).max(2 * limits.line_bytes)
 }
 
 /// What may stand between fields without being taken for something else.
@@ -78,17 +99,8 @@ const fn is_delimiter(byte: u8) -> bool {
     byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | 0)
 }
 
-/// The bytes as text.
-fn text_of(bytes: &[u8]) -> Result<&str, Problem> {
-    let place = |byte: usize| Place::default().on_line(scan::breaks(&bytes[..byte]) + 1).at_byte(byte);
-    let text = std::str::from_utf8(bytes).map_err(|error| Rule::NotUtf8.at(place(error.valid_up_to())))?;
-    match memchr::memchr(0, bytes) {
-        Some(byte) => Err(Rule::Nul.at(place(byte))),
-        None => Ok(text),
-    }
-}
-
 /// What stands before the first data row.
+#[derive(Clone, Copy)]
 struct Header {
     bytes: usize,
     lines: u64,
@@ -96,9 +108,19 @@ struct Header {
 
 /// The data rows of a file.
 struct File<'a> {
-    text: &'a str,
+    open: Open<'a>,
     shape: Shape,
     style: Style<'a>,
+    header: Header,
+    held_bytes: usize,
+    block_bytes: usize,
+    scratch: Option<Scratch<'a>>,
+}
+
+/// What the first records tell of a file.
+struct Expected {
+    types: Vec<Option<ColumnType>>,
+    row_bytes: usize,
 }
 
 /// How cells are written.
@@ -110,62 +132,94 @@ struct Style<'a> {
 
 /// What one piece of the text gave.
 struct Piece {
-    columns: Vec<Column>,
+    columns: Vec<ColumnSeen>,
     tally: Tally,
     bytes: usize,
     lines: u64,
 }
 
 impl File<'_> {
-    /// The columns; those marked in `texts` are texts whatever their cells look like.
+    /// The columns, and how many rows they have; those marked in `texts` are texts whatever their cells look like.
     fn columns(
         &self,
+        blocks: Blocks<'_>,
+        expected: Expected,
         names: &[String],
         texts: &[bool],
         notes: &mut [Vec<String>],
-        header: &Header,
-    ) -> Result<Vec<Cells>, Problems> {
-        let pieces = split::pieces(self.text);
-        let (mut expected, row_bytes) = self.expect();
-        for (expected, _) in expected.iter_mut().zip(texts).filter(|(_, is_text)| **is_text) {
-            *expected = Some(ColumnType::Text);
-        }
-        let scan = |piece: &&str| self.scan(piece, &expected, piece.len() / row_bytes.max(1) + 16);
-        let scanned: Vec<Piece> = pieces.par_iter().map(scan).collect();
-        check_structure(&scanned, header)?;
-
-        let (parts, evidence) = gather(scanned, names.len());
+    ) -> Result<(Vec<Stock>, usize), Problems> {
+        let alone = |problem: Problem| (vec![problem], 0);
+        let mut structure = Structure::after(self.header);
+        let mut evidence = vec![Evidence::default(); names.len()];
+        let mut gathered = Gathered::new(expected.types, self.held_bytes, self.scratch);
+        self.each_block(blocks, |pieces| {
+            if structure.is_lost() {
+                return Ok(());
+            }
+            let types = gathered.types();
+            let scan = |piece: &&str| self.scan(piece, types, piece.len() / expected.row_bytes.max(1) + 16);
+            for piece in pieces.par_iter().map(scan).collect::<Vec<Piece>>() {
+                let (before, rows) = (structure.rows, piece.tally.rows);
+                structure.add(&piece);
+                let (builders, seen): (Vec<Builder>, Vec<Evidence>) =
+                    piece.columns.into_iter().map(|column| (column.builder, column.evidence)).unzip();
+                evidence.iter_mut().zip(seen).for_each(|(evidence, seen)| evidence.add(seen, before));
+                gathered.take(rows, builders.into_iter());
+            }
+            if structure.problems.is_empty() { gathered.settle() } else { Ok(()) }
+        })
+        .map_err(alone)?;
+        let rows = structure.check()? as usize;
         let types = decide(&evidence, names, texts)?;
-        let mut cells: Vec<Option<Cells>> = parts
-            .into_par_iter()
-            .zip(&types)
-            .zip(&evidence)
-            .map(|((parts, decided), evidence)| match evidence.is_empty() {
-                true => Some(builder::missing(evidence.cells())),
-                false => builder::join(parts, *decided),
-            })
-            .collect();
-        self.read_again(&pieces, &types, &mut cells);
+        let mut columns = gathered.finish(&types).map_err(alone)?;
+        for (column, _) in columns.iter_mut().zip(&evidence).filter(|(_, evidence)| evidence.is_empty()) {
+            *column = Some(Stock::kept(ColumnType::Text, Arc::new(Missing(rows))));
+        }
+        self.read_again(&types, &mut columns).map_err(alone)?;
         for ((notes, evidence), decided) in notes.iter_mut().zip(&evidence).zip(&types) {
             notes.extend(evidence.notes(*decided));
         }
-        Ok(cells.into_iter().map(|cells| cells.expect("each column was joined or read again with its type")).collect())
+        let columns = columns.into_iter().map(|column| column.expect("a column is gathered, or read with its type"));
+        Ok((columns.collect(), rows))
     }
 
-    /// The type of each column as far as the first records tell, and the mean length of a record.
-    fn expect(&self) -> (Vec<Option<ColumnType>>, usize) {
-        let sample = first_lines(self.text, SAMPLE_BYTES);
-        let nothing = vec![None; self.shape.width];
-        let piece = self.scan(sample, &nothing, 0);
-        let expected = piece.columns.iter().map(|column| match column.evidence.is_empty() {
+    /// Hands every data row over, in pieces that can be scanned at the same time, a block of them at once.
+    fn each_block(
+        &self,
+        mut blocks: Blocks<'_>,
+        mut work: impl FnMut(&[&str]) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        loop {
+            let (text, last) = blocks.text()?;
+            let end = match (last, self.shape.width) {
+                (true, 1) => text.len(),
+                (true, _) => text.trim_end_matches(['\n', '\r']).len(),
+                (false, _) => split::whole_records(text, self.shape.line_bytes),
+            };
+            if end > 0 {
+                work(&split::pieces(&text[..end]))?;
+            }
+            if last {
+                return Ok(());
+            }
+            blocks.consume(end);
+        }
+    }
+
+    /// What the first records tell: the type of each column, and the mean length of a record.
+    fn expect(&self, body: &str, texts: &[bool]) -> Expected {
+        let sample = first_lines(body, SAMPLE_BYTES);
+        let piece = self.scan(sample, &vec![None; self.shape.width], 0);
+        let types = piece.columns.iter().zip(texts).map(|(column, is_text)| match column.evidence.is_empty() {
+            _ if *is_text => Some(ColumnType::Text),
             true => None,
             false => column.evidence.column_type("").ok(),
         });
-        (expected.collect(), sample.len() / piece.tally.rows.max(1) as usize)
+        Expected { types: types.collect(), row_bytes: sample.len() / piece.tally.rows.max(1) as usize }
     }
 
     fn scan(&self, piece: &str, expected: &[Option<ColumnType>], rows: usize) -> Piece {
-        let columns = expected.iter().map(|expected| Column {
+        let columns = expected.iter().map(|expected| ColumnSeen {
             builder: expected.map_or(Builder::Abandoned, |expected| Builder::new(expected, rows)),
             evidence: Evidence::default(),
         });
@@ -175,23 +229,35 @@ impl File<'_> {
     }
 
     /// Reads the columns that have no cells yet, now that their types are known.
-    fn read_again(&self, pieces: &[&str], types: &[ColumnType], cells: &mut [Option<Cells>]) {
-        let open: Vec<usize> = (0..cells.len()).filter(|slot| cells[*slot].is_none()).collect();
-        if open.is_empty() {
-            return;
+    fn read_again(&self, types: &[ColumnType], columns: &mut [Option<Stock>]) -> Result<(), Problem> {
+        if columns.iter().all(Option::is_some) {
+            return Ok(());
         }
-        let read = |piece: &&str| {
-            let builders =
-                (0..cells.len()).map(|slot| cells[slot].is_none().then(|| Builder::new(types[slot], 0))).collect();
-            let mut sink = Building { builders, style: self.style };
-            scan::scan(piece, self.shape, &mut sink);
-            sink.builders
-        };
-        let mut read: Vec<Vec<Option<Builder>>> = pieces.par_iter().map(read).collect();
-        for slot in open {
-            let parts = read.iter_mut().filter_map(|builders| builders[slot].take()).collect();
-            cells[slot] = builder::join(parts, types[slot]);
+        let open: Vec<Option<ColumnType>> =
+            columns.iter().zip(types).map(|(column, decided)| column.is_none().then_some(*decided)).collect();
+        let mut gathered = Gathered::new(open, self.held_bytes, self.scratch);
+        let mut blocks = Blocks::new((self.open)()?, self.block_bytes);
+        blocks.text()?;
+        blocks.consume(self.header.bytes);
+        self.each_block(blocks, |pieces| {
+            let types = gathered.types();
+            let read = |piece: &&str| {
+                let builders = types.iter().map(|open| open.map_or(Builder::Abandoned, |open| Builder::new(open, 0)));
+                let mut sink = Building { builders: builders.collect(), style: self.style };
+                let tally = scan::scan(piece, self.shape, &mut sink);
+                (tally.rows, sink.builders)
+            };
+            for (rows, builders) in pieces.par_iter().map(read).collect::<Vec<_>>() {
+                gathered.take(rows, builders.into_iter());
+            }
+            gathered.settle()
+        })?;
+        for (column, again) in columns.iter_mut().zip(gathered.finish(types)?) {
+            if column.is_none() {
+                *column = again;
+            }
         }
+        Ok(())
     }
 }
 
@@ -204,21 +270,6 @@ fn first_lines(text: &str, bytes: usize) -> &str {
         Some(end) => &text[..=end],
         None => "",
     }
-}
-
-/// The builders of each column and everything seen in it, with rows counted from the beginning of the file.
-fn gather(pieces: Vec<Piece>, width: usize) -> (Vec<Vec<Builder>>, Vec<Evidence>) {
-    let mut parts: Vec<Vec<Builder>> = (0..width).map(|_| Vec::with_capacity(pieces.len())).collect();
-    let mut evidence = vec![Evidence::default(); width];
-    let mut rows = 0;
-    for piece in pieces {
-        for (slot, column) in piece.columns.into_iter().enumerate() {
-            parts[slot].push(column.builder);
-            evidence[slot].add(column.evidence, rows);
-        }
-        rows += piece.tally.rows;
-    }
-    (parts, evidence)
 }
 
 fn decide(evidence: &[Evidence], names: &[String], texts: &[bool]) -> Result<Vec<ColumnType>, Problems> {
@@ -237,48 +288,90 @@ fn decide(evidence: &[Evidence], names: &[String], texts: &[bool]) -> Result<Vec
     if problems.is_empty() { Ok(types) } else { Err((problems, 0)) }
 }
 
-/// Turns what the pieces found into problems of the file, up to the first one that makes the rest doubtful, and checks that
-/// rows and lines add up.
-fn check_structure(pieces: &[Piece], header: &Header) -> Result<(), Problems> {
-    let (mut rows, mut inside, mut breaks, mut lines, mut bytes) = (0, 0, 0, header.lines, header.bytes as u64);
-    let (mut problems, mut more) = (Vec::new(), 0);
-    for piece in pieces {
+/// What the pieces found, with rows, lines and bytes counted from the beginning of the file, up to the first mistake that makes
+/// the rest doubtful.
+struct Structure {
+    header: Header,
+    rows: u64,
+    inside: u64,
+    breaks: u64,
+    lines: u64,
+    bytes: u64,
+    problems: Vec<Problem>,
+    more: u64,
+    stopped: bool,
+}
+
+impl Structure {
+    const fn after(header: Header) -> Self {
+        let Header { bytes, lines } = header;
+        Self {
+            header,
+            rows: 0,
+            inside: 0,
+            breaks: 0,
+            lines,
+            bytes: bytes as u64,
+            problems: Vec::new(),
+            more: 0,
+            stopped: false,
+        }
+    }
+
+    /// Whether nobody knows any more what is a field.
+    const fn is_lost(&self) -> bool {
+        self.stopped
+    }
+
+    fn add(&mut self, piece: &Piece) {
+        if self.stopped {
+            return;
+        }
         for problem in &piece.tally.problems {
+            if self.problems.len() >= MOST_PROBLEMS {
+                self.more += 1;
+                continue;
+            }
             let mut problem = problem.clone();
-            problem.place.row = problem.place.row.map(|row| row + rows);
-            problem.place.line = problem.place.line.map(|line| line + lines);
-            problem.place.byte = problem.place.byte.map(|byte| byte + bytes);
-            problems.push(problem);
+            problem.place.row = problem.place.row.map(|row| row + self.rows);
+            problem.place.line = problem.place.line.map(|line| line + self.lines);
+            problem.place.byte = problem.place.byte.map(|byte| byte + self.bytes);
+            self.problems.push(problem);
         }
-        more += piece.tally.more;
-        rows += piece.tally.rows;
-        inside += piece.tally.inside;
-        breaks += piece.tally.breaks;
-        lines += piece.lines;
-        bytes += piece.bytes as u64;
-        if piece.tally.stopped {
-            break;
+        self.more += piece.tally.more;
+        self.rows += piece.tally.rows;
+        self.inside += piece.tally.inside;
+        self.breaks += piece.tally.breaks;
+        self.lines += piece.lines;
+        self.bytes += piece.bytes as u64;
+        self.stopped = piece.tally.stopped;
+    }
+
+    /// The number of rows, when nothing is wrong with them and rows and lines add up.
+    fn check(self) -> Result<u64, Problems> {
+        if !self.problems.is_empty() {
+            return Err((self.problems, self.more));
         }
-    }
-    if !problems.is_empty() {
-        return Err((problems, more));
-    }
-    let (expected, lines) = (breaks + inside, lines - header.lines);
-    if expected == lines {
-        Ok(())
-    } else {
-        Err((vec![Rule::Unreconciled { rows, inside, expected, lines }.anywhere()], 0))
+        let (rows, inside) = (self.rows, self.inside);
+        let (expected, lines) = (self.breaks + inside, self.lines - self.header.lines);
+        if rows == 0 {
+            Err((vec![Rule::NoRows.anywhere()], 0))
+        } else if expected == lines {
+            Ok(rows)
+        } else {
+            Err((vec![Rule::Unreconciled { rows, inside, expected, lines }.anywhere()], 0))
+        }
     }
 }
 
-struct Column {
+struct ColumnSeen {
     builder: Builder,
     evidence: Evidence,
 }
 
 /// Types and builds at once.
 struct Typing<'a> {
-    columns: Vec<Column>,
+    columns: Vec<ColumnSeen>,
     style: Style<'a>,
 }
 
@@ -294,13 +387,14 @@ impl Sink for Typing<'_> {
 
 /// Builds columns of known type; others are passed over.
 struct Building<'a> {
-    builders: Vec<Option<Builder>>,
+    builders: Vec<Builder>,
     style: Style<'a>,
 }
 
 impl Sink for Building<'_> {
     fn field(&mut self, column: usize, _row: u64, text: &str, quoted: bool) {
-        if let Some(builder) = &mut self.builders[column] {
+        let builder = &mut self.builders[column];
+        if !matches!(builder, Builder::Abandoned) {
             builder.push(self.style.read(text, quoted), text);
         }
     }

@@ -74,7 +74,7 @@ pub(crate) fn scan(text: &str, shape: Shape, sink: &mut impl Sink) -> Tally {
     let mut at = 0;
     while at < text.len() {
         if let Some(next) = empty_line(text.as_bytes(), at).filter(|_| shape.width > 1) {
-            let place = Place::row(tally.rows + 1).on_line(line(&tally)).at_byte(at);
+            let place = Place::row(tally.rows + 1).on_line(line(&tally)).at_byte(at as u64);
             report(&mut tally, Rule::EmptyLine.at(place));
             tally.breaks += 1;
             at = next;
@@ -85,7 +85,7 @@ pub(crate) fn scan(text: &str, shape: Shape, sink: &mut impl Sink) -> Tally {
                 if record.fields != shape.width {
                     let rule =
                         Rule::Ragged { expected: shape.width, got: record.fields, delimiter: name_of(shape.delimiter) };
-                    let place = Place::row(tally.rows + 1).on_line(line(&tally)).at_byte(at);
+                    let place = Place::row(tally.rows + 1).on_line(line(&tally)).at_byte(at as u64);
                     report(&mut tally, rule.at(place));
                 }
                 tally.rows += 1;
@@ -95,7 +95,7 @@ pub(crate) fn scan(text: &str, shape: Shape, sink: &mut impl Sink) -> Tally {
             }
             Err((rule, byte)) => {
                 let broken = line(&tally) + breaks(&text.as_bytes()[at..byte]);
-                let place = Place::row(tally.rows + 1).on_line(broken).at_byte(byte);
+                let place = Place::row(tally.rows + 1).on_line(broken).at_byte(byte as u64);
                 report(&mut tally, rule.at(place));
                 tally.stopped = true;
                 return tally;

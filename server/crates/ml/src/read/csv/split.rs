@@ -41,9 +41,48 @@ pub(crate) fn pieces(text: &str) -> Vec<&str> {
     cuts.windows(2).map(|ends| &text[ends[0]..ends[1]]).collect()
 }
 
+/// The length of the part of `text` that ends with a whole record, after which no empty line stands; all of it where no record
+/// ends within `line_bytes`, so that the scan says what is wrong.
+pub(crate) fn whole_records(text: &str, line_bytes: usize) -> usize {
+    let bytes = text.as_bytes();
+    let base = text.len() - pieces(text).last().map_or(0, |last| last.len());
+    let (mut outside, mut line, mut whole) = (true, base, base);
+    for offset in memchr3_iter(b'"', b'\n', b'\r', &bytes[base..]) {
+        let at = base + offset;
+        if bytes[at] == b'"' {
+            outside = !outside;
+        } else if outside && at >= line {
+            // What comes next may belong to a return at the very end.
+            if bytes[at] == b'\r' && at + 1 == bytes.len() {
+                break;
+            }
+            let next = after_break(bytes, at);
+            if at > line {
+                whole = next;
+            }
+            line = next;
+        }
+    }
+    if whole == 0 && text.len() > line_bytes { text.len() } else { whole }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_ends_with_a_record_and_keeps_what_may_belong_to_the_next() {
+        for (text, whole) in [
+            ("1,a\n2,b\n3,", "1,a\n2,b\n"),
+            ("1,a\n\"2\n", "1,a\n"),
+            ("1,a\n\n\n", "1,a\n"),
+            ("1,a\r\n2,b\r", "1,a\r\n"),
+            ("1,a", ""),
+        ] {
+            assert_eq!(&text[..whole_records(text, 100)], whole, "{text:?}");
+        }
+        assert_eq!(whole_records("a line without an end", 10), 21);
+    }
 
     #[test]
     fn pieces_make_the_text_again_and_begin_at_records() {

@@ -1,0 +1,124 @@
+//! Gathering the cells of columns, in memory or, where that becomes too much, in a scratch file.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use millrace_domain::schema::{Column, ColumnType};
+use polars::prelude::ParquetCompression;
+
+use super::builder::Builder;
+use crate::dataset::{Cells, DatasetError, FrameWriter, Stock, missing};
+use crate::read::error::{Problem, Rule};
+use crate::read::parquet::Columns;
+use crate::read::{Input, Scratch};
+
+/// What is gathered of each column whose cells are all of one type.
+pub(super) struct Gathered<'s> {
+    /// The type each column is gathered as; none of those that are not, or turned out otherwise.
+    types: Vec<Option<ColumnType>>,
+    parts: Vec<Vec<Cells>>,
+    rows: usize,
+    bytes: usize,
+    held_bytes: usize,
+    scratch: Option<Scratch<'s>>,
+    spilled: Option<Spilled>,
+}
+
+/// Cells that were put away.
+struct Spilled {
+    file: File,
+    writer: FrameWriter<File>,
+    /// The columns of the file, with their slots.
+    columns: Vec<(usize, ColumnType)>,
+}
+
+impl<'s> Gathered<'s> {
+    pub(super) fn new(types: Vec<Option<ColumnType>>, held_bytes: usize, scratch: Option<Scratch<'s>>) -> Self {
+        let parts = types.iter().map(|_| Vec::new()).collect();
+        Self { types, parts, rows: 0, bytes: 0, held_bytes, scratch, spilled: None }
+    }
+
+    /// The type each column is gathered as.
+    pub(super) fn types(&self) -> &[Option<ColumnType>] {
+        &self.types
+    }
+
+    /// Takes a piece of `rows` rows: the builders of all columns.
+    pub(super) fn take(&mut self, rows: u64, builders: impl Iterator<Item = Builder>) {
+        self.rows += rows as usize;
+        for (slot, builder) in builders.enumerate() {
+            let bytes = builder.bytes();
+            match builder.freeze() {
+                Some(cells) if self.types[slot] == Some(cells.column_type()) => {
+                    self.bytes += bytes;
+                    self.parts[slot].push(cells);
+                }
+                _ => {
+                    self.types[slot] = None;
+                    self.parts[slot].clear();
+                }
+            }
+        }
+    }
+
+    /// Puts what was gathered away when it is much.
+    pub(super) fn settle(&mut self) -> Result<(), Problem> {
+        if self.bytes > self.held_bytes && self.scratch.is_some() { self.put_away() } else { Ok(()) }
+    }
+
+    fn put_away(&mut self) -> Result<(), Problem> {
+        let spilled = match (&mut self.spilled, self.scratch) {
+            (Some(spilled), _) => spilled,
+            (empty @ None, Some(scratch)) => empty.insert(Spilled::new(&self.types, scratch()?)?),
+            (None, None) => return Ok(()),
+        };
+        let rows = std::mem::take(&mut self.rows);
+        self.bytes = 0;
+        let (parts, types) = (&mut self.parts, &self.types);
+        let cells = spilled.columns.iter().map(|(slot, column_type)| {
+            let parts = std::mem::take(&mut parts[*slot]);
+            types[*slot].and_then(|_| Cells::joined(&parts)).unwrap_or_else(|| missing(*column_type, rows))
+        });
+        spilled.writer.write(rows, cells).map_err(unwritten)
+    }
+
+    /// The columns that were gathered as what `decided` says; none of the others.
+    pub(super) fn finish(mut self, decided: &[ColumnType]) -> Result<Vec<Option<Stock>>, Problem> {
+        let wanted = |slot: usize, types: &[Option<ColumnType>]| types[slot] == Some(decided[slot]);
+        if self.spilled.is_none() {
+            let types = &self.types;
+            let join = |(slot, parts): (usize, Vec<Cells>)| {
+                wanted(slot, types).then(|| Cells::joined(&parts).map(Stock::from)).flatten()
+            };
+            return Ok(self.parts.into_iter().enumerate().map(join).collect());
+        }
+        self.put_away()?;
+        let mut found = vec![None; self.types.len()];
+        if let Some(Spilled { file, writer, columns }) = self.spilled {
+            writer.finish().map_err(unwritten)?;
+            let file = Arc::new(file);
+            let stocks = Columns::open(Input::File(&file))?.stocks(&file)?;
+            for ((slot, _), (_, stock)) in columns.into_iter().zip(stocks) {
+                found[slot] = wanted(slot, &self.types).then_some(stock);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Spilled {
+    fn new(types: &[Option<ColumnType>], file: File) -> Result<Self, Problem> {
+        let columns: Vec<(usize, ColumnType)> =
+            types.iter().enumerate().filter_map(|(slot, column_type)| Some((slot, (*column_type)?))).collect();
+        let named =
+            columns.iter().map(|(slot, column_type)| Column { name: slot.to_string(), column_type: *column_type });
+        let schema: Vec<Column> = named.collect();
+        let writer =
+            FrameWriter::new(file.try_clone()?, &schema, ParquetCompression::Uncompressed).map_err(unwritten)?;
+        Ok(Self { file, writer, columns })
+    }
+}
+
+fn unwritten(error: DatasetError) -> Problem {
+    Rule::Unreadable(error.to_string()).anywhere()
+}
