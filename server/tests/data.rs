@@ -252,6 +252,17 @@ async fn files_that_come_one_after_the_other_are_each_taken_in_once_whoever_look
     source(&engineer, |seen| seen["looked_at"] != looked).await;
     assert_eq!(read(&engineer, &json!(4)).await["summary"]["rows"], 404);
     assert_eq!(app.count("select count(*) from dataset_version").await, 4);
+    // No file goes past one that is refused.
+    bring(5, b"x,big,extra\n1,1,1\n");
+    bring(6, b"x,big\n1005,1\n");
+    let waits = source(&engineer, |seen| !seen["error"].is_null()).await;
+    assert_eq!(
+        waits["error"],
+        "day-05.csv was refused as version 5; put it right in its place, and the files after it go on"
+    );
+    bring(5, b"x,big\n1004,1\n");
+    source(&engineer, |seen| seen["loaded"][1] == 7).await;
+    assert_eq!(read(&engineer, &json!(7)).await["summary"]["rows"], 406);
     app.remove().await;
 }
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use millrace_domain::Digest;
+use millrace_domain::ids::DatasetVersionId;
 use millrace_domain::problem::Source;
+use millrace_domain::run::DatasetState;
 use millrace_services::Services;
+use millrace_storage::dataset;
 use millrace_storage::problem::{self, ProblemVersion};
 use millrace_storage::source::{self, Found, Places};
 use tokio_util::sync::CancellationToken;
@@ -64,18 +67,48 @@ impl Sources {
         let terms = Digest::of_canonical(&serde_json::json!([from, checked_by]));
         let claimed = source::claim(pool, version.problem, &from.dataset, &terms, now, now + every).await?;
         let Some(due) = claimed else { return Ok(()) };
-        let known = due.fingerprint.as_deref();
+        let mut refused = None;
+        let mut known = due.fingerprint;
+        if from.append
+            && let Some(last) = due.loaded
+            && let Some(last) = dataset::find_version(pool, DatasetVersionId(last)).await?
+        {
+            match last.state {
+                DatasetState::Valid => {}
+                // The next file waits for the rows of this one.
+                DatasetState::Loading => return self.look_again(version, from).await,
+                // It is looked for once more: put right, it is taken in, and no later file goes past it.
+                DatasetState::Rejected => {
+                    known = match last.base {
+                        Some(base) => dataset::find_version(pool, base).await?,
+                        None => None,
+                    }
+                    .map(|base| source::fingerprint_of(&base.file_name));
+                    refused = Some(last);
+                }
+            }
+        }
+        let known = known.as_deref();
         match self.places.look(from, known, now, self.services.artifacts()).await {
             Ok(Found::Nothing) => {
                 let now = self.services.surroundings().now();
                 source::looked(pool, version.problem, &from.dataset, now, Ok(None)).await?;
             }
+            Ok(Found::Content { file_name, content, .. })
+                if refused.as_ref().is_some_and(|refused| refused.source == content.digest()) =>
+            {
+                let number = refused.map_or(0, |refused| refused.number);
+                let error = format!(
+                    "{file_name} was refused as version {number}; put it right in its place, and the files after it go on"
+                );
+                let now = self.services.surroundings().now();
+                source::looked(pool, version.problem, &from.dataset, now, Err(&error)).await?;
+            }
             Ok(Found::Content { file_name, content, fingerprint }) => {
                 let loaded = self.services.load_from_source(version, from, &file_name, content, &fingerprint).await;
                 if from.append {
-                    // The next file may be there, and waits for the rows of this one to be read.
-                    let soon = self.services.surroundings().now() + TimeDelta::seconds(2);
-                    source::look_again(pool, version.problem, &from.dataset, soon).await?;
+                    // The next file may be there.
+                    self.look_again(version, from).await?;
                 }
                 let loaded = match loaded {
                     Err(fault) if from.append && fault.code == "version_loading" => return Ok(()),
@@ -94,6 +127,17 @@ impl Sources {
                 source::looked(pool, version.problem, &from.dataset, now, Err(&error.to_string())).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Has the source looked at again in a moment.
+    async fn look_again(
+        &self,
+        version: &ProblemVersion,
+        from: &Source,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let soon = self.services.surroundings().now() + TimeDelta::seconds(2);
+        source::look_again(self.services.db().pool(), version.problem, &from.dataset, soon).await?;
         Ok(())
     }
 }

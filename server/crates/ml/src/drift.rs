@@ -39,8 +39,8 @@ pub fn compare(reference: &Dataset, current: &Dataset, version: i32) -> DriftTab
 fn compare_column(name: &str, reference: &Cells, current: &Cells) -> Option<ColumnDrift> {
     let (binning, before, now, ks) = match (numbers(reference), numbers(current)) {
         (Some(mut before), Some(mut now)) => {
-            radsort::sort(&mut before);
-            radsort::sort(&mut now);
+            before.sort_unstable();
+            now.sort_unstable();
             let binning = Binning::Numbers { edges: edges(&before) };
             let ks = kolmogorov_smirnov(&before, &now);
             let count = |sorted: &[i64], cells: &Cells| counted(&binning, sorted, cells.missing());

@@ -74,8 +74,9 @@ impl Services {
             Ok(found.clone().filter(|account| right && account.disabled_at.is_none()))
         };
         let account = self.attempt(&Subjects::of(&email, origin), origin, found.as_ref(), wrong, check).await?;
-        if let Some(stronger) = self.hasher.rehash(&typed, hash.as_deref().unwrap_or_default()).await? {
-            account::set_password(self.db.pool(), account.id, &stronger).await.map_err(fault)?;
+        let hash = hash.unwrap_or_default();
+        if let Some(stronger) = self.hasher.rehash(&typed, &hash).await? {
+            account::renew_password_hash(self.db.pool(), account.id, &hash, &stronger).await.map_err(fault)?;
         }
         let owes_second_factor = account.totp_since.is_some();
         if !owes_second_factor {

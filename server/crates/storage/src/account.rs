@@ -202,6 +202,15 @@ pub async fn set_password(db: &impl Connection, id: AccountId, password_hash: &s
     record::guarded(db, "the account", SQL, values![id.0, password_hash]).await
 }
 
+/// Replaces the password hash by another one of the same password, if it is still `before`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn renew_password_hash(db: &impl Connection, id: AccountId, before: &str, after: &str) -> Result<()> {
+    const SQL: &str = "update account set password_hash = $3 where id = $1 and password_hash = $2";
+    record::execute(db, SQL, values![id.0, before, after]).await.map(|_| ())
+}
+
 /// Bars the account from signing in.
 ///
 /// # Errors

@@ -72,6 +72,8 @@ impl From<DbErr> for StorageError {
                 // A NUL in a text or in JSON; a moment or number out of range.
                 Some("22021" | "22P05" | "22008" | "22003") => Self::Unstorable(database.message().to_owned()),
                 Some("23001" | "23503" | "23514") => Self::Refused(database.message().to_owned()),
+                // Two transactions wait for each other, or read what the other wrote: one is ended, and may go through again.
+                Some("40P01" | "40001") => Self::Unavailable(error),
                 // Class 08: connection; 57P01–57P03: shutdown, crash, start-up; 53300: too many connections.
                 Some(code) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
                     Self::Unavailable(error)

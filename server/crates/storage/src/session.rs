@@ -76,8 +76,8 @@ pub async fn insert(db: &impl Connection, id_hash: &Digest, new: &NewSession<'_>
     const SQL: &str = "with held as (
             select id from account where id = $2 and generation = $8 and disabled_at is null for share),
         ended as (
-            update login_session set revoked_at = $3
-            where id = $9 and account_id = $2 and revoked_at is null and expires_at > $3 returning id)
+            update login_session s set revoked_at = $3 from held
+            where s.id = $9 and s.account_id = held.id and s.revoked_at is null and s.expires_at > $3 returning s.id)
         insert into login_session
             (id_hash, account_id, created_at, last_seen_at, expires_at, stage, address, agent, confirmed_at)
         select $1, held.id, $3, $3, $4, $5, $6, $7, case when $5 = 'open' then $3 end

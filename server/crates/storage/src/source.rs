@@ -167,6 +167,11 @@ fn literal(url: &Url) -> Option<IpAddr> {
     url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
+/// By which a file that is appended is known.
+pub fn fingerprint_of(name: &str) -> String {
+    format!("file {name}")
+}
+
 /// What is wanted of several files.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
@@ -188,7 +193,7 @@ impl Wanted<'_> {
 
     /// The fingerprint of a file of that name, of which `else` tells the content where it may change.
     fn fingerprint(self, name: &str, otherwise: impl FnOnce() -> String) -> String {
-        if self.append { format!("file {name}") } else { otherwise() }
+        if self.append { fingerprint_of(name) } else { otherwise() }
     }
 }
 
@@ -237,7 +242,8 @@ async fn directory(
         return Err(wrong(format!("{path} is no file")));
     }
     too_large(about.len())?;
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // Of a link, its own name: by that it was chosen.
+    let name = chosen.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let modified: DateTime<Utc> = about.modified().map_err(unread)?.into();
     let fingerprint =
         wanted.fingerprint(&name, || format!("{name} {} {}", about.len(), modified.timestamp_nanos_opt().unwrap_or(0)));
@@ -249,9 +255,15 @@ async fn directory(
     }
     let mut content = artifacts.draft().map_err(unkept)?;
     let copied = tokio::task::spawn_blocking(move || {
-        std::io::copy(&mut std::fs::File::open(&file)?, &mut content).map(|_| content)
+        let mut open = std::fs::File::open(&file)?;
+        std::io::copy(&mut open, &mut content)?;
+        open.metadata().map(|after| (content, after))
     });
-    let content = copied.await.map_err(|_| wrong("it could not be copied"))?.map_err(unread)?;
+    let (content, after) = copied.await.map_err(|_| wrong("it could not be copied"))?.map_err(unread)?;
+    // Somebody writes to it: it is looked at again.
+    if content.bytes() != about.len() || after.len() != about.len() || after.modified().ok() != about.modified().ok() {
+        return Ok(Found::Nothing);
+    }
     Ok(Found::Content { file_name: name, content, fingerprint })
 }
 

@@ -73,7 +73,7 @@ impl Dataset {
         let file = Arc::new(file);
         let columns = Columns::open(Input::File(&file)).map_err(read_error)?;
         let rows = columns.rows();
-        if rows.saturating_mul(columns.len()).saturating_mul(8) <= held_bytes {
+        if columns.bytes() <= held_bytes {
             let parts = columns.each(|column| Ok((column.name().to_owned(), column.whole()?.0))).map_err(read_error)?;
             return Self::from_parts(parts);
         }

@@ -73,7 +73,7 @@ struct Order<N: Fn(i64) -> f64, T: Fn(i64) -> String> {
 
 impl<N: Fn(i64) -> f64, T: Fn(i64) -> String> Order<N, T> {
     fn summary(&self, mut keys: Vec<i64>) -> Summary {
-        radsort::sort(&mut keys);
+        keys.sort_unstable();
         let mut distinct = 0;
         let runs = keys.chunk_by(|a, b| a == b).inspect(|_| distinct += 1).map(|run| (run[0], run.len() as u64));
         let top = most_frequent(runs);

@@ -36,18 +36,18 @@ pub enum CorrectionError {
     Columns(#[from] AppendError),
 }
 
-/// Those rows of `dataset` as CSV, each with its number and the checks it breaks.
-pub(super) fn write<'a>(dataset: &Dataset, rows: impl Iterator<Item = (u32, &'a BTreeSet<String>)>) -> Vec<u8> {
+/// The rows of `dataset` as CSV, each with its number and the checks it breaks.
+pub(super) fn write<'a>(dataset: &Dataset, checks: impl Iterator<Item = &'a BTreeSet<String>>) -> Vec<u8> {
     let names = dataset.schema().iter().map(|column| column.name.as_str());
     let header: Vec<String> = [ROW, CHECKS].into_iter().chain(names).map(quoted).collect();
     let mut file = header.join(",");
     file.push('\n');
-    for (row, checks) in rows {
+    for (row, checks) in checks.enumerate() {
         let checks = checks.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
-        file.push_str(&format!("{},{}", row + 1, text(&checks)));
+        file.push_str(&format!("{},{}", dataset.number(row), text(&checks)));
         for slot in 0..dataset.schema().len() {
             file.push(',');
-            file.push_str(&cell(dataset.cells(slot), row as usize));
+            file.push_str(&cell(dataset.cells(slot), row));
         }
         file.push('\n');
     }

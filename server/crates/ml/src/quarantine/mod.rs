@@ -98,9 +98,10 @@ fn set_aside(
     }
     after.findings.extend(report.blocking().map(told));
     sort(&mut after.findings);
+    let apart: Vec<u32> = broken.keys().copied().collect();
     let aside = after.allows_training().then(|| Aside {
         rows,
-        file: file::write(dataset, broken.iter().map(|(row, checks)| (*row, checks))),
+        file: file::write(&dataset.keep(&apart), broken.values()),
         kept,
         profile,
     });

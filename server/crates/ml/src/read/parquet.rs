@@ -51,7 +51,7 @@ pub(crate) fn read(input: Input<'_>, options: &ReadOptions) -> Result<Table, Pro
     }
 
     let kept = match input {
-        Input::File(file) if rows.saturating_mul(columns.len()).saturating_mul(8) > limits.held_bytes => {
+        Input::File(file) if columns.bytes() > limits.held_bytes => {
             Some(Arc::new(file.try_clone().map_err(|error| alone(Rule::Unreadable(error.to_string()).anywhere()))?))
         }
         _ => None,
@@ -123,6 +123,14 @@ impl<'a> Columns<'a> {
 
     pub(crate) fn rows(&self) -> usize {
         self.metadata.num_rows
+    }
+
+    /// About how many bytes all cells take in memory: a number or the place of a text each, and what the file says of its content.
+    pub(crate) fn bytes(&self) -> usize {
+        const CELL: usize = 8;
+        let chunks = self.metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
+        let content: usize = chunks.map(|chunk| usize::try_from(chunk.uncompressed_size()).unwrap_or(0)).sum();
+        self.rows().saturating_mul(self.len()).saturating_mul(CELL).max(content)
     }
 
     /// Works on every column in parallel.

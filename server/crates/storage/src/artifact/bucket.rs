@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use millrace_domain::Digest;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{
@@ -19,8 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use super::Draft;
 use crate::{Result, StorageError};
 
-/// A whole request may take so long; an artifact is at most a few hundred megabytes.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The other side may be silent for so long, at the beginning and between two pieces.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
@@ -78,9 +79,16 @@ impl Bucket {
         let mut sending = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut next = first;
         while !next.is_empty() {
-            sending.wait_for_capacity(AT_ONCE).await.map_err(failed)?;
+            let room = sending.wait_for_capacity(AT_ONCE).await.map_err(failed);
             sending.put(next);
-            next = part(&mut file).await?;
+            next = match (room, part(&mut file).await) {
+                (Ok(()), Ok(next)) => next,
+                (room, next) => {
+                    // Parts that are never put together would stay in the bucket, unseen; whoever cannot be told that stays silent.
+                    let _ = sending.abort().await;
+                    return room.and(next.map(|_| ()).map_err(StorageError::from));
+                }
+            };
         }
         sending.finish().await.map(|_| ()).map_err(failed)
     }
@@ -180,7 +188,8 @@ impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
+            .connect_timeout(PATIENCE)
+            .read_timeout(PATIENCE)
             .no_proxy()
             .build()
             .map_err(|error| Error::Generic { store: "S3", source: Box::new(error) })?;
@@ -199,8 +208,8 @@ impl HttpService for Requests {
         let sent = self.0.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body).send();
         let answer = sent.await.map_err(unanswered)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let content = answer.bytes().await.map_err(unanswered)?;
-        let mut response = HttpResponse::new(HttpResponseBody::from(content));
+        let pieces = answer.bytes_stream().map_ok(Frame::data).map_err(unanswered);
+        let mut response = HttpResponse::new(HttpResponseBody::new(StreamBody::new(pieces)));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)

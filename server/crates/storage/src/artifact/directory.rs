@@ -1,6 +1,8 @@
 //! Artifacts in a directory: a file is written beside its place, synced, and renamed into it.
 
+use std::fs::Permissions;
 use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -43,7 +45,13 @@ impl Directory {
         let path = self.path(digest);
         let directory = path.parent().unwrap_or(&self.root).to_owned();
         tokio::fs::create_dir_all(&directory).await?;
-        tokio::task::spawn_blocking(move || file.persist(&path)).await.map_err(Error::other)??;
+        let placed = move || -> Result<()> {
+            // Readable as every artifact is.
+            file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        tokio::task::spawn_blocking(placed).await.map_err(Error::other)??;
         tokio::fs::File::open(&directory).await?.sync_all().await
     }
 

@@ -94,9 +94,15 @@ pub(super) fn sweep(directory: &Path, before: SystemTime) -> io::Result<usize> {
     };
     for entry in entries {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.metadata()?.modified()? < before {
-            std::fs::remove_file(entry.path())?;
-            swept += 1;
+        let is_old = || Ok(entry.metadata()?.modified()? < before);
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        match is_old().and_then(|old| if old { std::fs::remove_file(entry.path()).map(|()| 1) } else { Ok(0) }) {
+            Ok(removed) => swept += removed,
+            // It has just been ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(swept)

@@ -61,6 +61,13 @@ impl<'s> Gathered<'s> {
         }
     }
 
+    /// Gathers nothing any more, and lets go of what was gathered.
+    pub(super) fn give_up(&mut self) {
+        self.types.fill(None);
+        self.parts.iter_mut().for_each(Vec::clear);
+        self.bytes = 0;
+    }
+
     /// Puts what was gathered away when it is much.
     pub(super) fn settle(&mut self) -> Result<(), Problem> {
         if self.bytes > self.held_bytes && self.scratch.is_some() { self.put_away() } else { Ok(()) }

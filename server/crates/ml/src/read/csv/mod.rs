@@ -166,7 +166,11 @@ impl File<'_> {
                 evidence.iter_mut().zip(seen).for_each(|(evidence, seen)| evidence.add(seen, before));
                 gathered.take(rows, builders.into_iter());
             }
-            if structure.problems.is_empty() { gathered.settle() } else { Ok(()) }
+            if !structure.problems.is_empty() {
+                // It is only looked for more mistakes from here on.
+                gathered.give_up();
+            }
+            gathered.settle()
         })
         .map_err(alone)?;
         let rows = structure.check()? as usize;
