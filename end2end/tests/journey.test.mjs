@@ -129,7 +129,10 @@ for (const javaScript of [true, false]) {
       await page.goto(`/models/${slug}/v/1`);
       const live = page.locator("form[action*=deploy]");
       await live.locator("textarea[name=reason]").fill("first version");
+      // Leaving the page before the answer would call the request off.
+      const answered = page.waitForResponse((response) => response.url().includes("/fn/deploy"));
       await live.getByRole("button", { name: "Put version 1 live" }).click();
+      await answered;
       await page.goto(`/deployments/${slug}`);
       await page.locator("[data-state=live], [data-state=full]").first().waitFor();
       const token = await makeToken(page, "predict");
