@@ -2,7 +2,9 @@
 //! is turned away before any handler runs.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
@@ -10,12 +12,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Access, Action, Actor, Origin, access_of};
+use tokio::time::Instant;
 use tower_sessions::Session;
 
-use crate::web::AppState;
 use crate::web::refusal::{self, Door};
 use crate::web::session::{self, Shown};
 use crate::web::upload;
+use crate::web::{AppState, BODY_BYTES};
 
 /// Who was recognised; handlers find it among the request's extensions.
 #[derive(Debug, Clone)]
@@ -24,13 +27,41 @@ pub struct Recognised(pub Option<Actor>);
 /// Recognises the caller and asks the policy table.
 pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match admit(&state, &parts).await {
-        Ok(actor) => {
+    match admit_whole(&state, &mut parts, body).await {
+        Ok((actor, body)) => {
             parts.extensions.insert(Recognised(actor));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(fault) => refusal::answer(&Door::of(&parts.uri), &fault, &parts.uri, &parts.headers),
     }
+}
+
+/// A body that is not there by then was held back, and the caller may not be what they were.
+const PROMPT: Duration = Duration::from_millis(250);
+
+/// Admits a request that is whole: whoever sends the body late is recognised anew when it is there. Files come as long as they
+/// take; the act that takes them in asks for itself.
+async fn admit_whole(state: &AppState, request: &mut Parts, body: Body) -> Result<(Option<Actor>, Body), Fault> {
+    let begun = Instant::now();
+    let actor = admit(state, request).await?;
+    let has_files =
+        request.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
+    if has_files || actor.is_none() || body.is_end_stream() {
+        return Ok((actor, body));
+    }
+    let whole = axum::body::to_bytes(body, BODY_BYTES).await.map_err(|_| {
+        Fault::new(413, "too_large", "Too large", format!("the body is cut or has more than {BODY_BYTES} bytes"))
+    })?;
+    if begun.elapsed() < PROMPT {
+        return Ok((actor, whole.into()));
+    }
+    let session = request.extensions.get::<Session>().cloned();
+    let again = admit_again(state, request).await;
+    // What the handler changes of the session goes into the answer's cookie.
+    if let Some(session) = session {
+        request.extensions.insert(session);
+    }
+    Ok((Some(again?), whole.into()))
 }
 
 async fn admit(state: &AppState, request: &Parts) -> Result<Option<Actor>, Fault> {

@@ -59,6 +59,8 @@ async fn acts(by: &Person, number: usize) -> Vec<HalfSent> {
         ("/fn/invite_person", format!("email=invited{number}%40example.org&name=Late&roles%5B%5D=admin")),
         ("/fn/confirm", format!("password={}", by.password.replace(' ', "+"))),
         ("/fn/begin_second_factor", "unused=unused".to_owned()),
+        ("/fn/account", "unused=unused".to_owned()),
+        ("/fn/audit", "unused=unused".to_owned()),
     ];
     let begun = forms.into_iter().map(|(path, body)| HalfSent::begin(by, path, FORM, body));
     let mut begun = join_all(begun).await;
@@ -120,6 +122,40 @@ async fn a_request_that_is_under_way_when_its_token_is_revoked_does_nothing() {
     assert_eq!(team.app.count("select count(*) from api_token where revoked_at is not null").await, 1);
     assert_eq!(begun.finish().await.0, 401);
     assert_eq!(team.app.count("select count(*) from problem").await, 0);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_is_under_way_when_its_token_is_revoked_is_not_taken() {
+    let team = team().await;
+    let token = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    let body = json!({ "outcomes": [{ "id": "0", "label": true }] }).to_string();
+    let begun = HalfSent::begin(&token, "/v1/models/none:outcome", "application/json", body).await;
+    team.app.sql("update api_token set revoked_at = now()").await;
+    // Predictions remember a token for a second.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(begun.finish().await.0, 401);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_while_a_step_computes_ends() {
+    let team = team().await;
+    team.app.sign_off(&team.engineer, &team.stakeholder, &document("called-off")).await;
+    team.app.load(&team.engineer, "called-off", "rows.csv", crate::rows(60_000)).await;
+    let asked = json!({ "trainer": "gradient_boosting", "budget": 3 });
+    let run = team.engineer.post("/api/v1/problems/called-off/runs", asked).await.done();
+    let run = run["run"].as_str().unwrap().to_owned();
+    let computing = "select count(*) from step where kind = 'features' and state = 'running'";
+    for _ in 0..500 {
+        if team.app.count(computing).await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    team.engineer.post(&format!("/api/v1/runs/{run}/cancel"), json!({})).await;
+    let ended = team.app.ended(&team.engineer, &run).await;
+    assert_eq!(ended["state"], "cancelled", "{}", ended["failure"]);
     team.app.remove().await;
 }
 

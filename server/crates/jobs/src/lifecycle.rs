@@ -5,7 +5,7 @@ use millrace_domain::clock::Surroundings;
 use millrace_domain::ids::{DatasetVersionId, RunId};
 use millrace_domain::run::{RunState, StepKind, StepState};
 use millrace_executor::Lifecycle;
-use millrace_storage::step::{Failure, Step, Subject};
+use millrace_storage::step::{self, Failure, Step, Subject};
 use millrace_storage::{StorageError, Transaction, dataset, event, run};
 use serde_json::{Value, json};
 
@@ -32,11 +32,16 @@ impl Subjects {
         state: StepState,
         failure: Option<&Failure>,
     ) -> Result<(), StorageError> {
-        let ended = match state {
-            StepState::Succeeded if step.kind == StepKind::Register.as_str() => RunState::Succeeded,
-            StepState::Failed if failure.is_some_and(|failure| failure.code == GATES_NOT_PASSED) => RunState::Rejected,
-            StepState::Failed | StepState::Quarantined => RunState::Failed,
-            StepState::Cancelled => RunState::Cancelled,
+        let called_off = Failure { code: "cancelled".to_owned(), message: "stopped on request".to_owned() };
+        let (ended, failure) = match state {
+            StepState::Succeeded if step.kind == StepKind::Register.as_str() => (RunState::Succeeded, failure),
+            // It did not look in time, and nothing comes after it.
+            StepState::Succeeded if step::is_called_off(tx, step).await? => (RunState::Cancelled, Some(&called_off)),
+            StepState::Failed if failure.is_some_and(|failure| failure.code == GATES_NOT_PASSED) => {
+                (RunState::Rejected, failure)
+            }
+            StepState::Failed | StepState::Quarantined => (RunState::Failed, failure),
+            StepState::Cancelled => (RunState::Cancelled, failure),
             _ => return Ok(()),
         };
         let failure = failure.map(|failure| Failure {

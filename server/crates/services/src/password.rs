@@ -107,6 +107,10 @@ impl Services {
         let found = account::find_by_email(self.db.pool(), email).await.map_err(fault)?;
         let Some(account) = found.filter(|account| account.disabled_at.is_none()) else { return Ok(()) };
         let tx = self.begin().await?;
+        // The account may be moving to another address, or be barred, just now.
+        let held = account::hold(&tx, account.id).await.map_err(fault)?;
+        let same = |held: &Account| held.email == account.email && held.disabled_at.is_none();
+        let Some(account) = held.filter(same) else { return Ok(()) };
         if account.password_hash.is_none() {
             // They never took their invitation up: that is what they need.
             self.send_invitation(&tx, &account, "Millrace").await?;

@@ -192,7 +192,6 @@ impl Services {
     async fn change_person(&self, actor: &Actor, id: AccountId, change: &Change<'_>) -> Result<()> {
         let object = format!("account/{id}");
         let tx = self.begin_managing(actor, &object).await?;
-        account::lock_all(&tx).await.map_err(fault)?;
         let person = account::take(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
         let (action, told, details) = match change {
             Change::Grants(grants) => {
@@ -209,6 +208,7 @@ impl Services {
             Change::Disable => {
                 account::disable(&tx, id, self.now()).await.map_err(fault)?;
                 token::revoke_all(&tx, id, self.now()).await.map_err(fault)?;
+                credential::end_links(&tx, id, self.now()).await.map_err(fault)?;
                 let details = account_details(&person.email, &person.grants);
                 ("account.disable", "Your account was disabled: you can no longer sign in.".to_owned(), details)
             }
@@ -244,14 +244,18 @@ impl Services {
         commit(tx).await
     }
 
-    /// Opens the transaction of a change to people.
+    /// Opens the transaction of a change to people: one after the other, so that two admins neither remove nor wait for each other.
     async fn begin_managing(&self, actor: &Actor, object: &str) -> Result<Transaction> {
-        if actor.is_host() {
-            return self.begin().await;
+        if !actor.is_host() {
+            self.authorise(actor, Action::ManagePeople, object).await?;
+            self.confirmed(actor)?;
         }
-        self.authorise(actor, Action::ManagePeople, object).await?;
-        self.confirmed(actor)?;
-        self.begin_as(actor, Action::ManagePeople, None, object).await
+        let tx = self.begin().await?;
+        account::lock_all(&tx).await.map_err(fault)?;
+        if !actor.is_host() {
+            self.hold_rights(&tx, actor, Action::ManagePeople, None, object).await?;
+        }
+        Ok(tx)
     }
 
     async fn check_problems(&self, tx: &Transaction, grants: &[Grant]) -> Result<()> {

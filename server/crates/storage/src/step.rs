@@ -325,6 +325,17 @@ pub async fn note_effect(db: &impl Connection, claim: &Claim, key: &str) -> Resu
     record::execute(db, SQL, values![claim.step.id.0, key, claim.step.attempt]).await.map(|_| ())
 }
 
+/// Whether the step after this one was cancelled while this one computed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_called_off(db: &impl Connection, step: &Step) -> Result<bool> {
+    const SQL: &str = "select count(*) from step
+        where subject_kind = $1 and subject_id = $2 and position = $3 and state = 'cancelled'";
+    let next = values![step.subject.kind(), step.subject.id(), step.position + 1];
+    Ok(record::one::<i64>(db, SQL, next).await? > 0)
+}
+
 /// Asks the steps of a subject to stop: waiting ones are cancelled at once, a running one when it next looks. Gives how
 /// many are still running.
 ///
