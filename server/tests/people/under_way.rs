@@ -139,6 +139,48 @@ async fn an_outcome_that_is_under_way_when_its_token_is_revoked_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_asked_for_while_the_address_changes_opens_nothing_from_the_old_one() {
+    let team = team().await;
+    for round in 0..8 {
+        let person = team.app.person(&format!("moving{round}"), &[Role::MlEngineer]).await.unwrap();
+        let (stranger, old) = (team.app.anybody(), person.email.clone());
+        let asked = [("email", old.as_str())];
+        let ask = stranger.submit("/forgot", "/fn/forgot_password", &asked);
+        let new = format!("moved{round}@example.org");
+        let fields = [("email", new.as_str()), ("name", "Moved")];
+        futures::future::join(ask, person.submit("/account", "/fn/change_identity", &fields)).await;
+        // The letter is written after the answer.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let open = format!("select count(*) from mail_link where account_id = {} and used_at is null", person.id);
+        assert_eq!(team.app.count(&open).await, 0, "round {round}");
+        assert_eq!(team.app.count(&format!("select count(*) from account where email = '{new}'")).await, 1);
+    }
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn two_admins_who_change_each_other_do_not_wait_for_each_other() {
+    let team = team().await;
+    let first = team.app.person("first", &[Role::Admin]).await.unwrap();
+    let second = team.app.person("second", &[Role::Admin]).await.unwrap();
+    let give = async |by: &Person, whose: &Person| {
+        let account = whose.id.to_string();
+        let fields = [("account", account.as_str()), ("roles[]", "admin"), ("roles[]", "stakeholder")];
+        let body: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={value}", name.replace("[]", "%5B%5D"))).collect();
+        let request = by.request(Method::POST, "/fn/set_roles").header("content-type", FORM);
+        request.body(body.join("&")).send().await.unwrap().status().as_u16()
+    };
+    let (one, other) = futures::future::join(give(&first, &second), give(&second, &first)).await;
+    // Who comes second may have lost the session to the first one's change.
+    for status in [one, other] {
+        assert!(matches!(status, 200 | 302 | 401), "{one} and {other}");
+    }
+    assert!(team.app.count("select count(*) from audit where action = 'account.roles'").await >= 1);
+    team.app.remove().await;
+}
+
+#[tokio::test]
 async fn a_run_that_is_cancelled_while_a_step_computes_ends() {
     let team = team().await;
     team.app.sign_off(&team.engineer, &team.stakeholder, &document("called-off")).await;
