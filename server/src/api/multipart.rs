@@ -57,9 +57,13 @@ pub async fn read(mut form: Multipart, services: &Services) -> Result<Upload, Fa
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" {
             let file_name = field.file_name().unwrap_or("upload").to_owned();
-            let mut content = services.draft()?;
+            let mut content = services.draft();
+            // Whoever sends hears a refusal only when all was sent.
             while let Some(piece) = field.chunk().await.map_err(broken)? {
-                content = services.add_to_draft(content, piece).await?;
+                content = match content {
+                    Ok(draft) => services.add_to_draft(draft, piece).await,
+                    refused => refused,
+                };
             }
             file = Some((file_name, content));
         } else if let Some(known) = FIELDS.into_iter().find(|known| *known == name) {
@@ -67,5 +71,5 @@ pub async fn read(mut form: Multipart, services: &Services) -> Result<Upload, Fa
         }
     }
     let (file_name, content) = file.ok_or_else(|| Fault::field("/file", "is missing"))?;
-    Ok(Upload { file_name, content, fields })
+    Ok(Upload { file_name, content: content?, fields })
 }
