@@ -70,6 +70,16 @@ async fn whoever_starts_a_run_anew_does_not_approve_its_model() {
     };
     team.app.sql(&format!("update run set retried_by = '[{}]'", both.id)).await;
     assert_eq!(approve().await.code(), "own_work");
+    // Nor past the program.
+    team.app
+        .sql(&format!(
+            "insert into decision (subject_kind, subject_id, digest, account_id, decision, comment, decided_at)
+             select 'model', id, digest, {}, 'approve', '', now() from model_version",
+            both.id
+        ))
+        .await;
+    let forced = team.app.try_sql("update model_version set stage = 'approved'").await;
+    assert!(forced.unwrap_err().contains("by as many others as its problem asks for"));
     team.app.sql("update run set retried_by = '[]', state = 'cancelled'").await;
     both.submit("/runs/1", "/fn/retry_run", &[("id", "1")]).await;
     let retried = format!("select count(*) from run where retried_by @> '[{}]'", both.id);

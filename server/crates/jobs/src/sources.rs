@@ -8,9 +8,10 @@ use millrace_domain::ids::DatasetVersionId;
 use millrace_domain::problem::Source;
 use millrace_domain::run::DatasetState;
 use millrace_services::Services;
+use millrace_storage::artifact::Draft;
 use millrace_storage::dataset;
 use millrace_storage::problem::{self, ProblemVersion};
-use millrace_storage::source::{self, Found, Places};
+use millrace_storage::source::{self, Found, Places, Wanted};
 use tokio_util::sync::CancellationToken;
 
 /// How often it is seen what is due.
@@ -67,66 +68,58 @@ impl Sources {
         let terms = Digest::of_canonical(&serde_json::json!([from, checked_by]));
         let claimed = source::claim(pool, version.problem, &from.dataset, &terms, now, now + every).await?;
         let Some(due) = claimed else { return Ok(()) };
-        let mut refused = None;
-        let mut known = due.fingerprint;
-        if from.append
-            && let Some(last) = due.loaded
-            && let Some(last) = dataset::find_version(pool, DatasetVersionId(last)).await?
-        {
-            match last.state {
-                DatasetState::Valid => {}
-                // The next file waits for the rows of this one.
-                DatasetState::Loading => return self.look_again(version, from).await,
-                // It is looked for once more: put right, it is taken in, and no later file goes past it.
-                DatasetState::Rejected => {
-                    known = match last.base {
-                        Some(base) => dataset::find_version(pool, base).await?,
-                        None => None,
-                    }
-                    .map(|base| source::fingerprint_of(&base.file_name));
-                    refused = Some(last);
-                }
-            }
-        }
-        let known = known.as_deref();
-        match self.places.look(from, known, now, self.services.artifacts()).await {
-            Ok(Found::Nothing) => {
-                let now = self.services.surroundings().now();
-                source::looked(pool, version.problem, &from.dataset, now, Ok(None)).await?;
-            }
-            Ok(Found::Content { file_name, content, .. })
-                if refused.as_ref().is_some_and(|refused| refused.source == content.digest()) =>
-            {
-                let number = refused.map_or(0, |refused| refused.number);
-                let error = format!(
-                    "{file_name} was refused as version {number}; put it right in its place, and the files after it go on"
-                );
-                let now = self.services.surroundings().now();
-                source::looked(pool, version.problem, &from.dataset, now, Err(&error)).await?;
-            }
-            Ok(Found::Content { file_name, content, fingerprint }) => {
-                let loaded = self.services.load_from_source(version, from, &file_name, content, &fingerprint).await;
-                if from.append {
-                    // The next file may be there.
-                    self.look_again(version, from).await?;
-                }
-                let loaded = match loaded {
-                    Err(fault) if from.append && fault.code == "version_loading" => return Ok(()),
-                    loaded => loaded?,
-                };
-                tracing::info!(
-                    problem = version.slug,
-                    dataset = from.dataset,
-                    version = loaded.number,
-                    "loaded from a source"
-                );
-            }
+        let last = match due.loaded.filter(|_| from.append) {
+            Some(last) => dataset::find_version(pool, DatasetVersionId(last)).await?,
+            None => None,
+        };
+        let wanted = match (last.as_ref().map(|last| last.state), due.fingerprint.as_deref()) {
+            _ if !from.append => Wanted::Newest { known: due.fingerprint.as_deref() },
+            // The next file waits for the rows of this one.
+            (Some(DatasetState::Loading), _) => return self.look_again(version, from).await,
+            // Put right, it is taken in, and no later file goes past it.
+            (Some(DatasetState::Rejected), Some(name)) => Wanted::From(name),
+            (_, last) => Wanted::After(last),
+        };
+        let refused = last.filter(|last| last.state == DatasetState::Rejected);
+        let ended = match self.places.look(from, wanted, now, self.services.artifacts()).await {
+            Ok(Found::Nothing) => Ok(None),
+            Ok(Found::Content { file_name, content, fingerprint }) => match refused {
+                Some(refused) if refused.source == content.digest() => Err(format!(
+                    "{file_name} was refused as version {}; put it right in its place, and the files after it go on",
+                    refused.number
+                )),
+                _ => return self.load(version, from, &file_name, content, &fingerprint).await,
+            },
             Err(error) => {
                 tracing::warn!(problem = version.slug, dataset = from.dataset, %error, "a source could not be read");
-                let now = self.services.surroundings().now();
-                source::looked(pool, version.problem, &from.dataset, now, Err(&error.to_string())).await?;
+                Err(error.to_string())
             }
+        };
+        let now = self.services.surroundings().now();
+        source::looked(pool, version.problem, &from.dataset, now, ended.as_ref().copied().map_err(String::as_str))
+            .await?;
+        Ok(())
+    }
+
+    /// Loads what a source gave.
+    async fn load(
+        &self,
+        version: &ProblemVersion,
+        from: &Source,
+        file_name: &str,
+        content: Draft,
+        fingerprint: &str,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let loaded = self.services.load_from_source(version, from, file_name, content, fingerprint).await;
+        if from.append {
+            // The next file may be there.
+            self.look_again(version, from).await?;
         }
+        let loaded = match loaded {
+            Err(fault) if from.append && fault.code == "version_loading" => return Ok(()),
+            loaded => loaded?,
+        };
+        tracing::info!(problem = version.slug, dataset = from.dataset, version = loaded.number, "loaded from a source");
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -66,6 +68,28 @@ fn x41_a_file_beyond_memory_is_the_same_dataset_with_the_same_profile() {
     assert_eq!(kept.dataset.digest(), held.dataset.digest());
     assert_eq!(kept.notes, held.notes);
     assert_eq!(profile(&kept.dataset, &kept.notes), profile(&held.dataset, &held.notes));
+}
+
+/// Real files, with what is real about them: quotes, blanks, marks for missing cells, times, many categories.
+const REAL: [&str; 6] = [
+    "tfx_chicago_taxi/data.csv",
+    "tfx_chicago_taxi/tfdv_golden/train.csv.gz",
+    "gx_nyc_taxi/yellow_tripdata_sample_2019-02.csv.gz",
+    "evidently_bike_sharing/hour.csv",
+    "mlflow_wine/wine-quality.csv",
+    "nannyml_california_housing/reference.csv",
+];
+
+#[test]
+fn real_files_in_small_blocks_are_the_same_datasets() {
+    for path in REAL {
+        let Some(bytes) = support::file(path) else { continue };
+        let limits = |held_bytes| Limits { line_bytes: 4_000, held_bytes, ..Limits::default() };
+        let options = |held_bytes| ReadOptions { limits: limits(held_bytes), ..ReadOptions::default() };
+        let held = read(&bytes, path, &options(Limits::default().held_bytes)).unwrap();
+        let kept = read_file(&file(&bytes), path, &options(20_000), &tempfile::tempfile).unwrap();
+        assert_eq!((kept.dataset.digest(), kept.notes), (held.dataset.digest(), held.notes), "{path}");
+    }
 }
 
 #[test]

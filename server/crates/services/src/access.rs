@@ -90,30 +90,31 @@ impl Services {
             None => self.authorise(actor, action, object).await?,
         }
         let tx = self.begin().await?;
-        if actor.via != Via::Host {
-            self.hold_rights(&tx, actor, action, problem, object).await?;
-        }
-        Ok(tx)
+        self.with_rights(tx, actor, action, problem, object).await
     }
 
-    /// Holds the actor's rights, and what they showed, until the transaction ends.
-    pub(crate) async fn hold_rights(
+    /// The transaction with the actor's rights held in it; without them it ends before that is written down.
+    pub(crate) async fn with_rights(
         &self,
-        tx: &Transaction,
+        tx: Transaction,
         actor: &Actor,
         action: Action,
         problem: Option<&str>,
         object: &str,
-    ) -> Result<()> {
-        let held = account::hold(tx, actor.account).await.map_err(fault)?;
+    ) -> Result<Transaction> {
+        if actor.via == Via::Host {
+            return Ok(tx);
+        }
+        let held = account::hold(&tx, actor.account).await.map_err(fault)?;
         let held = held.filter(|held| held.disabled_at.is_none()).ok_or_else(Fault::unauthenticated)?;
-        self.hold_pass(tx, actor).await?;
+        self.hold_pass(&tx, actor).await?;
         let now = Actor { grants: held.grants, ..actor.clone() };
         let still = problem.map_or_else(|| now.may(action), |problem| now.may_on(action, problem));
-        match still {
-            Ok(()) => Ok(()),
-            still => self.decided(actor, still, action, object).await.and_then(|()| Err(Fault::unauthenticated())),
+        if still.is_err() {
+            drop(tx);
+            return self.decided(actor, still, action, object).await.and_then(|()| Err(Fault::unauthenticated()));
         }
+        Ok(tx)
     }
 
     /// Opens the transaction of a change to the own account, whose row it takes: the session that was shown is still open, and two

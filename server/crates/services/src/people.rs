@@ -252,10 +252,7 @@ impl Services {
         }
         let tx = self.begin().await?;
         account::lock_all(&tx).await.map_err(fault)?;
-        if actor.via != Via::Host {
-            self.hold_rights(&tx, actor, Action::ManagePeople, None, object).await?;
-        }
-        Ok(tx)
+        self.with_rights(tx, actor, Action::ManagePeople, None, object).await
     }
 
     async fn check_problems(&self, tx: &Transaction, grants: &[Grant]) -> Result<()> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use millrace_domain::schema::ColumnType;
 use polars_arrow::array::Array;
 use polars_arrow::compute::concatenate::concatenate_unchecked;
+use rayon::prelude::*;
 
 use super::cells::{Cells, ColumnData};
 
@@ -81,6 +82,14 @@ impl Stock {
         }
         Self::kept(self.column_type, Arc::new(Joined { first: self.fresh(), second: more.fresh() }))
     }
+}
+
+/// Works on the columns of that many slots, in parallel; on a few at a time where they are `large`.
+pub(crate) fn each_column<T: Send>(columns: usize, large: bool, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    const FEW: usize = 4;
+    let slots: Vec<usize> = (0..columns).collect();
+    let at_a_time = if large { FEW } else { columns.max(1) };
+    slots.chunks(at_a_time).flat_map(|some| some.par_iter().map(|slot| work(*slot)).collect::<Vec<T>>()).collect()
 }
 
 /// Runs of cells as one.

@@ -19,14 +19,12 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use millrace_domain::expr::Row;
 use millrace_domain::schema::{Column, Value};
 
 pub use append::AppendError;
 pub use cells::{Cells, ColumnData};
-pub(crate) use kept::{Kept, Missing, Stock, missing};
+pub(crate) use kept::{Kept, Missing, Stock, each_column, missing};
 pub(crate) use parquet::{FrameWriter, HELD_BYTES};
 
 /// Why columns make no dataset, or a dataset cannot be stored or restored.
@@ -157,11 +155,7 @@ impl Dataset {
 
     /// Works on every column, in parallel; on a few at a time where they are read for it.
     pub(crate) fn each_column<T: Send>(&self, work: impl Fn(usize, &Cells) -> T + Sync) -> Vec<T> {
-        const AT_A_TIME: usize = 4;
-        let slots: Vec<usize> = (0..self.stocks.len()).collect();
-        let at_a_time = if self.is_kept() { AT_A_TIME } else { slots.len().max(1) };
-        let worked = |slot: &usize| work(*slot, &self.lend(*slot));
-        slots.chunks(at_a_time).flat_map(|few| few.par_iter().map(worked).collect::<Vec<T>>()).collect()
+        each_column(self.stocks.len(), self.is_kept(), |slot| work(slot, &self.lend(slot)))
     }
 
     /// The row at `index` (from 0), for evaluating expressions bound to [`Self::schema`].

@@ -54,10 +54,7 @@ impl Dataset {
     /// # Errors
     /// When the bytes are damaged or hold types that a dataset has not.
     pub fn from_parquet(bytes: &[u8]) -> Result<Self, DatasetError> {
-        let columns = Columns::open(Input::Bytes(bytes)).map_err(read_error)?;
-        let parts = columns.each(|column| Ok((column.name().to_owned(), column.whole()?.0))).map_err(read_error)?;
-        let dataset = Self::from_parts(parts)?;
-        if dataset.rows == columns.rows() { Ok(dataset) } else { Err(contradiction()) }
+        Self::held(&Columns::open(Input::Bytes(bytes)).map_err(read_error)?)
     }
 
     /// As [`Self::from_parquet`], of a file that was found to be what was written; columns of a large one are read as their
@@ -72,13 +69,18 @@ impl Dataset {
     pub(super) fn open_holding(file: File, held_bytes: usize) -> Result<Self, DatasetError> {
         let file = Arc::new(file);
         let columns = Columns::open(Input::File(&file)).map_err(read_error)?;
-        let rows = columns.rows();
         if columns.bytes() <= held_bytes {
-            let parts = columns.each(|column| Ok((column.name().to_owned(), column.whole()?.0))).map_err(read_error)?;
-            return Self::from_parts(parts);
+            return Self::held(&columns);
         }
-        let stocks = columns.stocks(&file).map_err(read_error)?;
-        Self::of_stocks(rows, stocks)
+        Self::of_stocks(columns.rows(), columns.stocks(&file).map_err(read_error)?)
+    }
+
+    /// All columns, in memory.
+    fn held(columns: &Columns<'_>) -> Result<Self, DatasetError> {
+        let parts = columns.each(|column| Ok((column.name().to_owned(), column.whole()?.0)));
+        let parts: Vec<(String, Cells)> = parts.into_iter().collect::<Result<_, _>>().map_err(read_error)?;
+        let dataset = Self::from_parts(parts)?;
+        if dataset.rows == columns.rows() { Ok(dataset) } else { Err(contradiction()) }
     }
 }
 

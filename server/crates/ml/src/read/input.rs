@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 /// Bytes in memory or an open file, which is read from its beginning whatever was read of it before.
 #[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// Bytes in memory.
     Bytes(&'a [u8]),
     /// An open file.

@@ -33,7 +33,7 @@ use std::io::{self, Read};
 use millrace_domain::problem::{Csv, Data, SourceTable, TimeFormat};
 
 pub use error::{Place, Problem, ReadError, Rule};
-pub use input::Input;
+pub(crate) use input::Input;
 pub use packed::Packing;
 
 use crate::dataset::{Dataset, HELD_BYTES};

@@ -17,13 +17,12 @@ use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, FileMetadata, PageReader, RowGroupMetadata, column_iter_to_arrays,
     infer_schema, read_metadata,
 };
-use rayon::prelude::*;
 
 use super::csv::{Problems, Table};
 pub(crate) use super::error::Problem;
 use super::error::{Place, Rule};
 use super::{Input, ReadOptions, arrow, names};
-use crate::dataset::{Cells, Kept, Stock};
+use crate::dataset::{Cells, HELD_BYTES, Kept, Stock, each_column};
 
 /// The first and last bytes of a Parquet file.
 pub(crate) const MAGIC: &[u8] = b"PAR1";
@@ -67,7 +66,7 @@ pub(crate) fn read(input: Input<'_>, options: &ReadOptions) -> Result<Table, Pro
     };
     let mut table = Table { columns: Vec::with_capacity(columns.len()), notes: BTreeMap::new(), delimiter: b',', rows };
     let mut problems = Vec::new();
-    for ((name, mut notes), converted) in named.into_iter().zip(columns.each_alone(convert)) {
+    for ((name, mut notes), converted) in named.into_iter().zip(columns.each(convert)) {
         match converted {
             Ok((_, _, found)) if found != rows => {
                 let said = format!("{rows} rows promised, {found} found");
@@ -133,20 +132,13 @@ impl<'a> Columns<'a> {
         self.rows().saturating_mul(self.len()).saturating_mul(CELL).max(content)
     }
 
-    /// Works on every column in parallel.
-    fn each_alone<T: Send>(
-        &self,
-        work: impl Fn(Column<'_, 'a>) -> Result<T, Problem> + Sync,
-    ) -> Vec<Result<T, Problem>> {
-        (0..self.fields.len()).into_par_iter().map(|slot| guarded(|| work(Column { of: self, slot }))).collect()
-    }
-
-    /// Works on every column in parallel.
+    /// Works on every column in parallel, on a few at a time where all would not fit into memory.
     pub(crate) fn each<T: Send>(
         &self,
         work: impl Fn(Column<'_, 'a>) -> Result<T, Problem> + Sync,
-    ) -> Result<Vec<T>, Problem> {
-        self.each_alone(work).into_iter().collect()
+    ) -> Vec<Result<T, Problem>> {
+        let is_large = self.bytes() > HELD_BYTES;
+        each_column(self.len(), is_large, |slot| guarded(|| work(Column { of: self, slot })))
     }
 
     /// The columns of a stored dataset, to be read from `file` when they are wanted.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -57,14 +57,6 @@ impl Draft {
         self.digesting.clone().finish()
     }
 
-    /// What it holds, to be read.
-    ///
-    /// # Errors
-    /// When the file cannot be opened again.
-    pub fn reopen(&self) -> io::Result<File> {
-        self.file.reopen()
-    }
-
     pub(super) fn whole(self) -> io::Result<Whole> {
         self.file.as_file().sync_all()?;
         Ok(Whole { digest: self.digesting.finish(), bytes: self.bytes, file: self.file })
@@ -109,7 +101,7 @@ pub(super) fn sweep(directory: &Path, before: SystemTime) -> io::Result<usize> {
 }
 
 /// A file without a name, which goes away with its handle.
-pub(super) fn scratch(directory: &PathBuf) -> io::Result<File> {
+pub(super) fn scratch(directory: &Path) -> io::Result<File> {
     std::fs::create_dir_all(directory)?;
     tempfile::tempfile_in(directory)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use millrace_domain::schema::{Column, ColumnType};
 use polars::prelude::ParquetCompression;
+use rayon::prelude::*;
 
 use super::builder::Builder;
 use crate::dataset::{Cells, DatasetError, FrameWriter, Stock, missing};
@@ -81,10 +82,11 @@ impl<'s> Gathered<'s> {
         };
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
-        let (parts, types) = (&mut self.parts, &self.types);
-        let cells = spilled.columns.iter().map(|(slot, column_type)| {
-            let parts = std::mem::take(&mut parts[*slot]);
-            types[*slot].and_then(|_| Cells::joined(&parts)).unwrap_or_else(|| missing(*column_type, rows))
+        let joined = joined(&mut self.parts);
+        let columns = spilled.columns.iter();
+        let cells = columns.map(|(slot, column_type)| match &joined[*slot] {
+            Some(cells) if self.types[*slot].is_some() => cells.clone(),
+            _ => missing(*column_type, rows),
         });
         spilled.writer.write(rows, cells).map_err(unwritten)
     }
@@ -93,11 +95,10 @@ impl<'s> Gathered<'s> {
     pub(super) fn finish(mut self, decided: &[ColumnType]) -> Result<Vec<Option<Stock>>, Problem> {
         let wanted = |slot: usize, types: &[Option<ColumnType>]| types[slot] == Some(decided[slot]);
         if self.spilled.is_none() {
-            let types = &self.types;
-            let join = |(slot, parts): (usize, Vec<Cells>)| {
-                wanted(slot, types).then(|| Cells::joined(&parts).map(Stock::from)).flatten()
-            };
-            return Ok(self.parts.into_iter().enumerate().map(join).collect());
+            let joined = joined(&mut self.parts).into_iter().enumerate();
+            return Ok(joined
+                .map(|(slot, cells)| cells.filter(|_| wanted(slot, &self.types)).map(Stock::from))
+                .collect());
         }
         self.put_away()?;
         let mut found = vec![None; self.types.len()];
@@ -111,6 +112,11 @@ impl<'s> Gathered<'s> {
         }
         Ok(found)
     }
+}
+
+/// The parts of each column as one; none of a column without parts.
+fn joined(parts: &mut [Vec<Cells>]) -> Vec<Option<Cells>> {
+    parts.par_iter_mut().map(|parts| Cells::joined(&std::mem::take(parts))).collect()
 }
 
 impl Spilled {

@@ -59,8 +59,8 @@ pub(crate) fn read<'s>(
 ) -> Result<Table, Problems> {
     let alone = |problem: Problem| (vec![problem], 0);
     let limits = &options.limits;
-    let mut blocks = Blocks::new(open().map_err(alone)?, block_bytes(limits));
-    let (text, whole) = blocks.text().map_err(alone)?;
+    let mut blocks = open().and_then(|text| Blocks::begin(text, block_bytes(limits))).map_err(alone)?;
+    let text = blocks.text();
     let delimiter = options
         .delimiter
         .filter(|byte| is_delimiter(*byte))
@@ -72,7 +72,7 @@ pub(crate) fn read<'s>(
         body = 0;
     }
     let named = names::check(&written, limits.name_chars).map_err(|problems| (problems, 0))?;
-    if whole && text.trim_end_matches(['\n', '\r']).len() <= body {
+    if blocks.is_last() && text.trim_end_matches(['\n', '\r']).len() <= body {
         return Err(alone(Rule::NoRows.anywhere()));
     }
     let shape = Shape { delimiter, width: named.len(), line_bytes: limits.line_bytes };
@@ -83,7 +83,7 @@ pub(crate) fn read<'s>(
     let file =
         File { open, shape, style, header, held_bytes: limits.held_bytes, block_bytes: block_bytes(limits), scratch };
     let expected = file.expect(&text[body..], &texts);
-    blocks.consume(body);
+    blocks.consume(body, header.lines);
     let (columns, rows) = file.columns(blocks, expected, &names, &texts, &mut notes)?;
     let notes = names.iter().cloned().zip(notes).filter(|(_, notes)| !notes.is_empty()).collect();
     Ok(Table { columns: names.into_iter().zip(columns).collect(), notes, delimiter, rows })
@@ -153,10 +153,11 @@ impl File<'_> {
         let mut evidence = vec![Evidence::default(); names.len()];
         let mut gathered = Gathered::new(expected.types, self.held_bytes, self.scratch);
         self.each_block(blocks, |pieces| {
-            if structure.is_lost() {
-                return Ok(());
+            if structure.stopped {
+                // Nobody knows any more what is a field; only the text is still looked at.
+                return Ok(pieces.par_iter().map(|piece| scan::breaks(piece.as_bytes())).sum());
             }
-            let types = gathered.types();
+            let (types, lines) = (gathered.types(), structure.lines);
             let scan = |piece: &&str| self.scan(piece, types, piece.len() / expected.row_bytes.max(1) + 16);
             for piece in pieces.par_iter().map(scan).collect::<Vec<Piece>>() {
                 let (before, rows) = (structure.rows, piece.tally.rows);
@@ -170,7 +171,8 @@ impl File<'_> {
                 // It is only looked for more mistakes from here on.
                 gathered.give_up();
             }
-            gathered.settle()
+            gathered.settle()?;
+            Ok(structure.lines - lines)
         })
         .map_err(alone)?;
         let rows = structure.check()? as usize;
@@ -187,26 +189,22 @@ impl File<'_> {
         Ok((columns.collect(), rows))
     }
 
-    /// Hands every data row over, in pieces that can be scanned at the same time, a block of them at once.
+    /// Hands every data row over, in pieces that can be scanned at the same time, a block of them at once; `work` says how many lines
+    /// they hold.
     fn each_block(
         &self,
         mut blocks: Blocks<'_>,
-        mut work: impl FnMut(&[&str]) -> Result<(), Problem>,
+        mut work: impl FnMut(&[&str]) -> Result<u64, Problem>,
     ) -> Result<(), Problem> {
         loop {
-            let (text, last) = blocks.text()?;
-            let end = match (last, self.shape.width) {
-                (true, 1) => text.len(),
-                (true, _) => text.trim_end_matches(['\n', '\r']).len(),
-                (false, _) => split::whole_records(text, self.shape.line_bytes),
-            };
-            if end > 0 {
-                work(&split::pieces(&text[..end]))?;
-            }
-            if last {
+            let pieces = split::records(blocks.text(), blocks.is_last(), self.shape);
+            let bytes = pieces.iter().map(|piece| piece.len()).sum();
+            let lines = if pieces.is_empty() { 0 } else { work(&pieces)? };
+            if blocks.is_last() {
                 return Ok(());
             }
-            blocks.consume(end);
+            blocks.consume(bytes, lines);
+            blocks.more()?;
         }
     }
 
@@ -240,9 +238,8 @@ impl File<'_> {
         let open: Vec<Option<ColumnType>> =
             columns.iter().zip(types).map(|(column, decided)| column.is_none().then_some(*decided)).collect();
         let mut gathered = Gathered::new(open, self.held_bytes, self.scratch);
-        let mut blocks = Blocks::new((self.open)()?, self.block_bytes);
-        blocks.text()?;
-        blocks.consume(self.header.bytes);
+        let mut blocks = Blocks::begin((self.open)()?, self.block_bytes)?;
+        blocks.consume(self.header.bytes, self.header.lines);
         self.each_block(blocks, |pieces| {
             let types = gathered.types();
             let read = |piece: &&str| {
@@ -254,7 +251,9 @@ impl File<'_> {
             for (rows, builders) in pieces.par_iter().map(read).collect::<Vec<_>>() {
                 gathered.take(rows, builders.into_iter());
             }
-            gathered.settle()
+            gathered.settle()?;
+            // Whatever is wrong with the text was found the first time.
+            Ok(0)
         })?;
         for (column, again) in columns.iter_mut().zip(gathered.finish(types)?) {
             if column.is_none() {
@@ -320,11 +319,6 @@ impl Structure {
             more: 0,
             stopped: false,
         }
-    }
-
-    /// Whether nobody knows any more what is a field.
-    const fn is_lost(&self) -> bool {
-        self.stopped
     }
 
     fn add(&mut self, piece: &Piece) {

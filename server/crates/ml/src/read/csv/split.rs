@@ -2,7 +2,7 @@
 
 use memchr::{memchr_iter, memchr3_iter};
 
-use super::scan::after_break;
+use super::scan::{Shape, after_break};
 
 /// Pieces are about this large: small enough to share work evenly, large enough to be cheap to join.
 const PIECE: usize = 4 << 20;
@@ -41,14 +41,30 @@ pub(crate) fn pieces(text: &str) -> Vec<&str> {
     cuts.windows(2).map(|ends| &text[ends[0]..ends[1]]).collect()
 }
 
-/// The length of the part of `text` that ends with a whole record, after which no empty line stands; all of it where no record
-/// ends within `line_bytes`, so that the scan says what is wrong.
-pub(crate) fn whole_records(text: &str, line_bytes: usize) -> usize {
+/// The pieces of the whole records that `text` holds. Unless it is the `last` of a file, what follows the last record, empty lines
+/// too, is left for later; after the last record of a file of several columns, line breaks say nothing.
+///
+/// Where no record ends within the bytes that one may have, all of the text is given, so that the scan says what is wrong.
+pub(crate) fn records(text: &str, last: bool, shape: Shape) -> Vec<&str> {
+    if last {
+        let end = if shape.width > 1 { text.trim_end_matches(['\n', '\r']).len() } else { text.len() };
+        return pieces(&text[..end]);
+    }
+    let mut pieces = pieces(text);
+    let Some(rest) = pieces.pop() else { return pieces };
+    match whole_records(rest) {
+        0 if pieces.is_empty() && rest.len() > shape.line_bytes => pieces.push(rest),
+        0 => {}
+        whole => pieces.push(&rest[..whole]),
+    }
+    pieces
+}
+
+/// The length of the part of `text` that ends with a whole record, after which no empty line stands.
+fn whole_records(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let base = text.len() - pieces(text).last().map_or(0, |last| last.len());
-    let (mut outside, mut line, mut whole) = (true, base, base);
-    for offset in memchr3_iter(b'"', b'\n', b'\r', &bytes[base..]) {
-        let at = base + offset;
+    let (mut outside, mut line, mut whole) = (true, 0, 0);
+    for at in memchr3_iter(b'"', b'\n', b'\r', bytes) {
         if bytes[at] == b'"' {
             outside = !outside;
         } else if outside && at >= line {
@@ -63,7 +79,7 @@ pub(crate) fn whole_records(text: &str, line_bytes: usize) -> usize {
             line = next;
         }
     }
-    if whole == 0 && text.len() > line_bytes { text.len() } else { whole }
+    whole
 }
 
 #[cfg(test)]
@@ -72,16 +88,18 @@ mod tests {
 
     #[test]
     fn a_block_ends_with_a_record_and_keeps_what_may_belong_to_the_next() {
-        for (text, whole) in [
-            ("1,a\n2,b\n3,", "1,a\n2,b\n"),
-            ("1,a\n\"2\n", "1,a\n"),
-            ("1,a\n\n\n", "1,a\n"),
-            ("1,a\r\n2,b\r", "1,a\r\n"),
-            ("1,a", ""),
+        let shape = |line_bytes| Shape { delimiter: b',', width: 2, line_bytes };
+        for (text, whole, at_the_end) in [
+            ("1,a\n2,b\n3,", "1,a\n2,b\n", "1,a\n2,b\n3,"),
+            ("1,a\n\"2\n", "1,a\n", "1,a\n\"2"),
+            ("1,a\n\n\n", "1,a\n", "1,a"),
+            ("1,a\r\n2,b\r", "1,a\r\n", "1,a\r\n2,b"),
+            ("1,a", "", "1,a"),
         ] {
-            assert_eq!(&text[..whole_records(text, 100)], whole, "{text:?}");
+            assert_eq!(records(text, false, shape(100)).concat(), whole, "{text:?}");
+            assert_eq!(records(text, true, shape(100)).concat(), at_the_end, "{text:?}");
         }
-        assert_eq!(whole_records("a line without an end", 10), 21);
+        assert_eq!(records("a line without an end", false, shape(10)), ["a line without an end"]);
     }
 
     #[test]
