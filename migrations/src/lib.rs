@@ -18,6 +18,8 @@ mod m0010_attempts_and_names;
 mod m0011_joins;
 mod m0012_quarantine;
 mod m0013_passes;
+mod m0014_roles_of_data;
+mod m0015_mutes;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_joins::Migration),
             Box::new(m0012_quarantine::Migration),
             Box::new(m0013_passes::Migration),
+            Box::new(m0014_roles_of_data::Migration),
+            Box::new(m0015_mutes::Migration),
         ]
     }
 }

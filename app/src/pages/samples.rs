@@ -35,6 +35,7 @@ pub fn dataset() -> DatasetSummary {
         source_bytes: 1_897_533,
         critical: 0,
         warnings: 1,
+        role: "examples".to_owned(),
         author: "Engineer".to_owned(),
         created_at: moment("2026-11-23T14:05:00Z"),
     }
@@ -107,7 +108,6 @@ pub fn profile() -> Profile {
 pub fn dataset_version() -> DatasetVersionView {
     DatasetVersionView {
         summary: dataset(),
-        is_table: false,
         digest: Some("3f".repeat(32)),
         source_digest: "9c".repeat(32),
         format: Some("csv".to_owned()),
@@ -132,6 +132,8 @@ pub fn dataset_version() -> DatasetVersionView {
             before: None,
             after: Some("number".to_owned()),
         }],
+        mutes: Vec::new(),
+        may_mute: Permission::granted(),
     }
 }
 

@@ -3,18 +3,20 @@
 use axum::Json;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::DatasetId;
+use millrace_domain::mute::MuteRequest;
 use millrace_domain::view::{DatasetVersionView, SourceView};
 use millrace_services::Services;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
+use crate::api::idempotent::once;
 use crate::api::multipart;
-use crate::api::reply::{By, Path, Query, Reply};
+use crate::api::reply::{Body, By, Path, Query, Reply};
 
 /// Brings a file in as a new version (multipart: problem, name, file, and mode: `replace`, or `append` for rows after those of the
 /// newest version). It is read and checked in the background.
@@ -105,6 +107,35 @@ pub async fn correct_dataset(
     let version = services.correct_dataset(&actor, dataset_id(&id)?, number, &upload.file_name, upload.content).await?;
     let body = json!({ "dataset": version.dataset, "version": version.version, "state": version.state });
     Ok((StatusCode::ACCEPTED, Json(body)))
+}
+
+/// Mutes a check that the version breaks, in all versions of its dataset, for some days. What stops the pipeline cannot be muted.
+#[utoipa::path(post, path = "/api/v1/datasets/{id}/versions/{number}/mutes", request_body = MuteRequest,
+    responses((status = 201), (status = 400), (status = 404), (status = 409)))]
+pub async fn mute_check(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((id, number)): Path<(String, i32)>,
+    headers: HeaderMap,
+    Body(request): Body<MuteRequest>,
+) -> Reply<Response> {
+    let dataset = dataset_id(&id)?;
+    let asked = json!([id, number, request]);
+    let act =
+        async { services.mute_check(&actor, dataset, number, &request).await.map(|mute| json!({ "mute": mute })) };
+    once(&services, &actor, &headers, &asked, StatusCode::CREATED, act).await
+}
+
+/// Ends a mute before its day.
+#[utoipa::path(delete, path = "/api/v1/datasets/{id}/versions/{number}/mutes/{mute}",
+    responses((status = 204), (status = 404)))]
+pub async fn lift_mute(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((id, number, mute)): Path<(String, i32, String)>,
+) -> Reply<StatusCode> {
+    services.lift_mute(&actor, dataset_id(&id)?, number, &mute).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Which sources to list.

@@ -57,6 +57,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(dataset::show_dataset_report))
         .routes(routes!(dataset::download_quarantine))
         .routes(routes!(dataset::suggest_checks))
+        .routes(routes!(dataset::mute_check))
+        .routes(routes!(dataset::lift_mute))
         .routes(routes!(dataset::list_sources))
         .routes(routes!(feature::list_feature_sets))
         .routes(routes!(feature::show_feature_set))

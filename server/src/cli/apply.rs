@@ -47,7 +47,10 @@ pub fn import_checks(file: &Path, as_json: bool) -> anyhow::Result<()> {
     let read = if text.trim_start().starts_with(['{', '[']) { expectation_suite } else { data_validation_schema };
     let imported = read(&text).map_err(|reason| anyhow::anyhow!("{} {reason}", file.display()))?;
     if as_json {
-        println!("{}", json!({ "checks": imported.checks, "left_out": imported.left_out }));
+        println!(
+            "{}",
+            json!({ "checks": imported.checks, "environments": imported.environments, "left_out": imported.left_out })
+        );
     } else {
         print!("{}", imported.to_toml());
     }

@@ -19,6 +19,7 @@ pub fn DriftSection(
     /// The column that is shown large.
     chosen: Signal<String>,
 ) -> impl IntoView {
+    let title = format!("Drift since {}", table.reference());
     let mut columns = table.columns.clone();
     columns.sort_by(|a, b| b.distances.psi.total_cmp(&a.distances.psi));
     let rows: Vec<_> = columns.iter().map(|column| drift_row(column, &page)).collect();
@@ -31,7 +32,7 @@ pub fn DriftSection(
     view! {
         <section class="section stack" aria-labelledby="drift">
             <div class="section-header">
-                <h2 id="drift">{format!("Drift since version {}", table.reference_version)}</h2>
+                <h2 id="drift">{title}</h2>
                 <a class="button button-small" data-icon="download" href=report rel="external">"Bins and counts"</a>
             </div>
             <p class="lede">
@@ -131,6 +132,7 @@ mod tests {
     #[test]
     fn the_column_that_moved_most_stands_first_and_is_drawn_when_asked_for() {
         let table = DriftTable {
+            reference_dataset: None,
             reference_version: 3,
             reference_rows: 100,
             current_rows: 100,

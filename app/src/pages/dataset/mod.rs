@@ -4,6 +4,7 @@ mod aside;
 mod detail;
 mod drift;
 mod list;
+mod mutes;
 mod new;
 mod profile;
 mod report;

@@ -9,6 +9,7 @@ use millrace_domain::view::CheckHistory;
 
 use crate::wording::sentence;
 
+use super::mutes::{MuteNote, Mutes};
 use super::strip::HistoryStrip;
 
 /// Which findings are shown; empty means all.
@@ -60,23 +61,40 @@ fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
 pub fn ReportBanner(
     /// The report.
     report: ValidationReport,
-    /// Whether the dataset is a table that rows are joined to.
-    is_table: bool,
+    /// What the rows are to the problem: `examples`, `table` or `environment`.
+    role: String,
+    /// What is muted.
+    mutes: Mutes,
 ) -> impl IntoView {
-    let may = if is_table { "Rows may be joined to it" } else { "Training may start on it" };
     let title = format!("{} of {} checks passed", report.passed(), report.findings.len());
-    let (blocking, warnings) = (report.blocking().count(), report.warnings().count());
-    let (kind, words) = match (report.allows_training(), blocking, warnings) {
-        (false, 0, _) => ("error", "Training is blocked: nothing was checked.".to_owned()),
-        (false, n, _) => ("error", format!("Training is blocked: {} must hold first.", checks(n, "critical check"))),
-        (true, _, 0) => ("success", format!("{may}.")),
-        (true, _, n) => ("warning", format!("{may}; {} along with the model.", travelling(n))),
-    };
+    let muted = report.warnings().filter(|finding| mutes.of(finding).is_some()).count();
+    let open = report.warnings().count() - muted;
+    let (kind, words) = verdict(&report, &role, open, muted);
     view! {
         <div class="callout" data-kind=kind>
             <p class="callout-title">{title}</p>
             <p>{words}</p>
         </div>
+    }
+}
+
+/// Callout kind and words.
+fn verdict(report: &ValidationReport, role: &str, open: usize, muted: usize) -> (&'static str, String) {
+    let (may, blocked, warned) = match role {
+        "table" => ("Rows may be joined to it", "No row is joined to it", "along with the model"),
+        "environment" => ("It is as it should be", "It is not as it should be", "with it"),
+        _ => ("Training may start on it", "Training is blocked", "along with the model"),
+    };
+    let muted = match muted {
+        0 => String::new(),
+        1 => " 1 warning is muted.".to_owned(),
+        n => format!(" {n} warnings are muted."),
+    };
+    match (report.allows_training(), report.blocking().count(), open) {
+        (false, 0, _) => ("error", format!("{blocked}: nothing was checked.")),
+        (false, n, _) => ("error", format!("{blocked}: {} must hold first.{muted}", checks(n, "critical check"))),
+        (true, _, 0) => ("success", format!("{may}.{muted}")),
+        (true, _, n) => ("warning", format!("{may}; {} {warned}.{muted}", travelling(n))),
     }
 }
 
@@ -161,12 +179,14 @@ pub fn FindingTable(
     findings: Vec<Finding>,
     /// How the checks ended in the versions before.
     history: Histories,
+    /// What is muted.
+    mutes: Mutes,
 ) -> impl IntoView {
     let rows: Vec<_> = findings
         .into_iter()
         .map(|finding| {
             let before = history.of(&finding);
-            finding_row(finding, before, history.versions.clone())
+            finding_row(finding, before, history.versions.clone(), mutes.clone())
         })
         .collect();
     view! {
@@ -188,7 +208,7 @@ pub fn FindingTable(
     }
 }
 
-fn finding_row(finding: Finding, history: Option<CheckHistory>, versions: Vec<i32>) -> impl IntoView {
+fn finding_row(finding: Finding, history: Option<CheckHistory>, versions: Vec<i32>, mutes: Mutes) -> impl IntoView {
     let (state, words, tone) = appearance(&finding);
     let column = finding.column.clone().map_or_else(
         || view! { <span class="muted">"whole dataset"</span> }.into_any(),
@@ -207,8 +227,9 @@ fn finding_row(finding: Finding, history: Option<CheckHistory>, versions: Vec<i3
             <td data-label="Seen">
                 <div class="stack stack-tight">
                     <span>{sentence(&finding.observed)}</span>
-                    <span class="muted">"Asked: " {finding.expected}</span>
-                    {examples(finding.examples, finding.unexpected_rows)}
+                    <span class="muted">"Asked: " {finding.expected.clone()}</span>
+                    {examples(finding.examples.clone(), finding.unexpected_rows)}
+                    <MuteNote mutes finding=finding.clone()/>
                 </div>
             </td>
             <td class="num" data-label="Rows">

@@ -46,6 +46,7 @@ fn dataset_row(row: DatasetSummary) -> impl IntoView {
                 <div>
                     <a href=version_address(&row.dataset, row.version)>{format!("{} v{}", row.name, row.version)}</a>
                     <div class="muted">{row.file_name}</div>
+                    {role_in_words(&row.role).map(|role| view! { <span class="badge">{role}</span> })}
                 </div>
             </th>
             <td data-label="Problem"><a href=problem>{row.problem}</a></td>
@@ -56,6 +57,15 @@ fn dataset_row(row: DatasetSummary) -> impl IntoView {
             <td data-label="Uploaded"><Moment at=row.created_at /></td>
             <td data-label="By">{row.author}</td>
         </tr>
+    }
+}
+
+/// What a version is that is not trained on.
+pub fn role_in_words(role: &str) -> Option<&'static str> {
+    match role {
+        "table" => Some("Table"),
+        "environment" => Some("Environment"),
+        _ => None,
     }
 }
 

@@ -16,9 +16,10 @@ use crate::wording::{counted, sentence};
 
 use super::aside::SetAside;
 use super::drift::DriftSection;
+use super::mutes::{MuteForms, MuteQuestion, Mutes};
 use super::profile::{ColumnFigure, ProfileTable};
 use super::report::{FindingFilter, FindingFilterForm, FindingTable, Histories, ReportBanner};
-use super::table::{columns_in_words, rows_in_words, version_address};
+use super::table::{columns_in_words, role_in_words, rows_in_words, version_address};
 
 /// One dataset version.
 #[server(name = FetchDatasetVersion, prefix = "/fn", endpoint = "dataset_version")]
@@ -31,7 +32,11 @@ pub async fn fetch_dataset_version(id: String, number: i32) -> Result<DatasetVer
 #[component]
 pub fn DatasetVersionPage() -> impl IntoView {
     let (id, number) = (path_text("id"), path_number("number"));
-    let version = Resource::new(move || (id.get(), number.get()), |(id, number)| fetch_dataset_version(id, number));
+    let forms = MuteForms::new();
+    let version = Resource::new(
+        move || (id.get(), number.get(), forms.done()),
+        |(id, number, _)| fetch_dataset_version(id, number),
+    );
     let live = follow(
         move || format!("dataset:{}/{}", id.get(), number.get()),
         move || matches!(version.get(), Some(Ok(view)) if view.summary.state == LOADING),
@@ -39,7 +44,7 @@ pub fn DatasetVersionPage() -> impl IntoView {
     );
     view! {
         <Load resource=version above=("Datasets", "/datasets") let:version>
-            <Version version live/>
+            <Version version live forms/>
         </Load>
     }
 }
@@ -47,7 +52,7 @@ pub fn DatasetVersionPage() -> impl IntoView {
 const LOADING: &str = "loading";
 
 #[component]
-fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoView {
+fn Version(version: DatasetVersionView, live: RwSignal<LiveState>, forms: MuteForms) -> impl IntoView {
     let summary = version.summary.clone();
     let page = version_address(&summary.dataset, summary.version);
     let is_loading = summary.state == LOADING;
@@ -59,13 +64,21 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>) -> impl IntoV
     let history = Histories { versions: version.history_of.clone(), checks: version.history.clone() };
     let changes = (version.schema_since, version.schema_changes.clone());
     let whole = version.quarantine.is_none();
+    let mutes = Mutes {
+        forms,
+        dataset: summary.dataset.clone(),
+        version: summary.version,
+        open: version.mutes.clone(),
+        permission: version.may_mute.clone(),
+    };
+    let role = summary.role.clone();
     view! {
         <Head version=version.clone()/>
         <div class="split">
             <div class="split-main stack stack-loose">
                 {is_loading.then(|| view! { <LiveLine state=live/> })}
                 {version.failure.map(|failure| view! { <Unreadable failure summary=summary.clone()/> })}
-                {version.report.map(|report| view! { <Findings report history page=page.clone() is_table=version.is_table/> })}
+                {version.report.map(|report| view! { <Findings report history page=page.clone() role mutes/> })}
             </div>
             <aside class="split-side stack">
                 {version.quarantine.map(|quarantine| view! { <SetAside quarantine summary=summary.clone()/> })}
@@ -107,6 +120,7 @@ fn Head(version: DatasetVersionView) -> impl IntoView {
                 let problem = format!("/problems/{}", summary.problem);
                 view! {
                     <span>"for " <a href=problem>{summary.problem}</a></span>
+                    {role_in_words(&summary.role).map(|role| view! { <span class="badge">{role}</span> })}
                     <span>{rows_in_words(summary.rows)} " rows"</span>
                     <span>{columns_in_words(summary.columns)} " columns"</span>
                     <span><Moment at=summary.created_at/></span>
@@ -138,37 +152,45 @@ fn Unreadable(failure: FailureView, summary: DatasetSummary) -> impl IntoView {
 }
 
 #[component]
-fn Findings(report: ValidationReport, history: Histories, page: String, is_table: bool) -> impl IntoView {
+fn Findings(report: ValidationReport, history: Histories, page: String, role: String, mutes: Mutes) -> impl IntoView {
     let query = use_query_map();
     let shown = StoredValue::new(report.clone());
     let history = StoredValue::new(history);
     let action = page.clone();
     view! {
-        <ReportBanner report=report is_table/>
+        <ReportBanner report=report.clone() role mutes=mutes.clone()/>
+        <MuteQuestion mutes=mutes.clone() report/>
         <section class="section stack" aria-labelledby="findings">
             <div class="section-header"><h2 id="findings">"Checks"</h2></div>
             {move || {
                 let filter = query.with(FindingFilter::from_query);
                 let report = shown.get_value();
                 // What passed is looked at by those who ask for it.
-                let (passed, findings): (Vec<_>, Vec<_>) = filter
-                    .apply(&report)
+                let (quiet, findings): (Vec<_>, Vec<_>) = filter.apply(&report).into_iter().partition(|finding| {
+                    filter.is_open() && (finding.outcome == CheckOutcome::Passed || mutes.of(finding).is_some())
+                });
+                let (passed, muted): (Vec<_>, Vec<_>) =
+                    quiet.into_iter().partition(|finding| finding.outcome == CheckOutcome::Passed);
+                let none_open = findings.is_empty() && !(passed.is_empty() && muted.is_empty());
+                let folded = [
+                    (counted(muted.len() as u64, "check muted", "checks muted"), muted),
+                    (counted(passed.len() as u64, "check passed", "checks passed"), passed),
+                ]
                     .into_iter()
-                    .partition(|finding| filter.is_open() && finding.outcome == CheckOutcome::Passed);
-                let passed = (!passed.is_empty())
-                    .then(|| {
-                        let summary = counted(passed.len() as u64, "check passed", "checks passed");
+                    .filter(|(_, findings)| !findings.is_empty())
+                    .map(|(summary, findings)| {
                         view! {
                             <details>
                                 <summary>{summary}</summary>
-                                <FindingTable findings=passed history=history.get_value()/>
+                                <FindingTable findings history=history.get_value() mutes=mutes.clone()/>
                             </details>
                         }
-                    });
+                    })
+                    .collect_view();
                 let clear = page.clone();
                 view! {
                     <FindingFilterForm action=action.clone() filter report/>
-                    {if findings.is_empty() && passed.is_some() {
+                    {if none_open {
                         ().into_any()
                     } else if findings.is_empty() {
                         view! {
@@ -178,9 +200,9 @@ fn Findings(report: ValidationReport, history: Histories, page: String, is_table
                         }
                             .into_any()
                     } else {
-                        view! { <FindingTable findings history=history.get_value()/> }.into_any()
+                        view! { <FindingTable findings history=history.get_value() mutes=mutes.clone()/> }.into_any()
                     }}
-                    {passed}
+                    {folded}
                 }
             }}
         </section>
@@ -344,11 +366,13 @@ fn OtherVersions(versions: Vec<DatasetSummary>, current: i32) -> impl IntoView {
 mod rendered_tests {
     use super::*;
     use crate::pages::samples::{dataset_version, rendered};
+    use millrace_domain::mute::Mute;
 
     fn page(address: &str, version: DatasetVersionView) -> String {
         rendered(address, move || {
             let live = RwSignal::new(LiveState::default());
-            view! { <Version version live/> }
+            let forms = MuteForms::new();
+            view! { <Version version live forms/> }
         })
     }
 
@@ -356,6 +380,32 @@ mod rendered_tests {
     fn the_banner_says_what_passed_and_whether_training_is_blocked() {
         let html = page("/datasets/5/v/2", dataset_version());
         assert!(html.contains("1 of 3 checks passed") && html.contains("Training may start on it"), "{html}");
+    }
+
+    #[test]
+    fn a_muted_check_is_folded_away_with_who_muted_it_and_why() {
+        let open = dataset_version();
+        let warned = |version: &DatasetVersionView| {
+            let report = version.report.clone().unwrap_or_default();
+            report.warnings().next().cloned()
+        };
+        let finding = warned(&open).expect("the sample has a warning");
+        let at = open.summary.created_at;
+        let mute = Mute {
+            id: "3".to_owned(),
+            check: finding.check.clone(),
+            column: finding.column,
+            reason: "a known holiday".to_owned(),
+            by: "Ada".to_owned(),
+            at,
+            until: at + chrono::Duration::days(7),
+        };
+        let asked = page(&format!("/datasets/5/v/2?mute={}&of=company", finding.check), open.clone());
+        assert!(asked.contains("Mute null share of company?") && asked.contains("What was looked into"), "{asked}");
+        let html = page("/datasets/5/v/2", DatasetVersionView { mutes: vec![mute], ..open });
+        for part in ["1 warning is muted", "1 check muted", "a known holiday", "Ada", "Lift"] {
+            assert!(html.to_lowercase().contains(&part.to_lowercase()), "{part}: {html}");
+        }
     }
 
     #[test]

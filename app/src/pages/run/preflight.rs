@@ -117,6 +117,7 @@ mod tests {
             source_bytes: 1000,
             critical: 0,
             warnings,
+            role: "examples".to_owned(),
             author: "Engineer".to_owned(),
             created_at: serde_json::from_str("\"2026-11-23T14:05:00Z\"").expect("a time"),
         };

@@ -148,6 +148,9 @@ impl ColumnDrift {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DriftTable {
+    /// The dataset that the reference is a version of, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_dataset: Option<String>,
     /// Number of the dataset version that is the reference.
     pub reference_version: i32,
     /// Rows of the reference.
@@ -158,6 +161,14 @@ pub struct DriftTable {
     pub floor: f64,
     /// The columns, in the order of the current rows.
     pub columns: Vec<ColumnDrift>,
+}
+
+impl DriftTable {
+    /// The reference in words: `version 3`, or `version 3 of trips`.
+    pub fn reference(&self) -> String {
+        let of = self.reference_dataset.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        format!("version {}{of}", self.reference_version)
+    }
 }
 
 fn total(counts: &[u64]) -> u64 {
@@ -210,7 +221,15 @@ pub fn kolmogorov_smirnov<T: Ord>(reference: &[T], current: &[T]) -> Option<Kolm
         j += current[now..].iter().take_while(|other| *other == value).count();
         statistic = statistic.max((i as f64 / n - j as f64 / m).abs());
     }
-    Some(KolmogorovSmirnov { statistic, p_value: beyond((n * m / (n + m)).sqrt() * statistic) })
+    Some(KolmogorovSmirnov::of(statistic, reference.len(), current.len()))
+}
+
+impl KolmogorovSmirnov {
+    /// The test of a statistic of samples of so many values.
+    pub fn of(statistic: f64, reference: usize, current: usize) -> Self {
+        let (n, m) = (reference as f64, current as f64);
+        Self { statistic, p_value: beyond((n * m / (n + m)).sqrt() * statistic) }
+    }
 }
 
 /// The chance that a Kolmogorov variable is at least `x`: 2 Σ (−1)ᵏ⁻¹ exp(−2 k² x²), k from 1 on.

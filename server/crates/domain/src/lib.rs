@@ -13,6 +13,7 @@ pub mod fault;
 pub mod gate;
 pub mod ids;
 pub mod metric;
+pub mod mute;
 pub mod partition;
 pub mod policy;
 pub mod power;

@@ -91,6 +91,7 @@ pub enum Action {
     WriteProblem,
     ReviewProblem,
     UploadData,
+    MuteCheck,
     LaunchRun,
     CancelRun,
     ReviewModel,
@@ -107,11 +108,12 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadWorkspace,
         Self::WriteProblem,
         Self::ReviewProblem,
         Self::UploadData,
+        Self::MuteCheck,
         Self::LaunchRun,
         Self::CancelRun,
         Self::ReviewModel,
@@ -133,6 +135,7 @@ impl Action {
             Self::WriteProblem => "write problem documents",
             Self::ReviewProblem => "review problem documents",
             Self::UploadData => "upload data",
+            Self::MuteCheck => "mute checks of data",
             Self::LaunchRun => "launch runs",
             Self::CancelRun => "cancel runs",
             Self::ReviewModel => "review model versions",
@@ -153,7 +156,9 @@ impl Action {
         use Role::{Admin, MlEngineer, OnCall, Stakeholder};
         match self {
             Self::ReadWorkspace | Self::ManageOwnTokens => &[Stakeholder, MlEngineer, OnCall, Admin],
-            Self::WriteProblem | Self::UploadData | Self::LaunchRun | Self::CancelRun => &[MlEngineer],
+            Self::WriteProblem | Self::UploadData | Self::MuteCheck | Self::LaunchRun | Self::CancelRun => {
+                &[MlEngineer]
+            }
             Self::ReviewProblem | Self::ReviewModel => &[Stakeholder, MlEngineer],
             Self::Deploy => &[MlEngineer],
             Self::RollBack => &[MlEngineer, OnCall],
@@ -170,7 +175,9 @@ impl Action {
             Self::ReadWorkspace => Some(Scope::Read),
             Self::ReadMetrics => Some(Scope::Metrics),
             Self::Predict | Self::ReportOutcome => Some(Scope::Predict),
-            Self::WriteProblem | Self::UploadData | Self::LaunchRun | Self::CancelRun => Some(Scope::Launch),
+            Self::WriteProblem | Self::UploadData | Self::MuteCheck | Self::LaunchRun | Self::CancelRun => {
+                Some(Scope::Launch)
+            }
             Self::Deploy | Self::RollBack => Some(Scope::Deploy),
             Self::ReviewProblem
             | Self::ReviewModel
@@ -189,6 +196,7 @@ impl Action {
             | Self::WriteProblem
             | Self::ReviewProblem
             | Self::UploadData
+            | Self::MuteCheck
             | Self::LaunchRun
             | Self::CancelRun
             | Self::ReviewModel
@@ -211,6 +219,7 @@ impl Action {
                 "the version is in review, or approved with its sign-off run out; never by who wrote it or an open version before it"
             }
             Self::UploadData => "the problem has a version",
+            Self::MuteCheck => "a version breaks the check, and the check does not stop the pipeline",
             Self::LaunchRun => "a version is signed off, its sign-off has not run out, and a dataset version is valid",
             Self::CancelRun => "the run has not ended",
             Self::ReviewModel => "the version is registered and every gate passed; never by who launched its run",

@@ -102,6 +102,18 @@ states! {
 }
 
 states! {
+    /// What the rows of a dataset version are to its problem.
+    DatasetRole {
+        /// What is trained on.
+        Examples = "examples",
+        /// Rows of a table that examples are joined to.
+        Table = "table",
+        /// Rows that are only looked at.
+        Environment = "environment",
+    }
+}
+
+states! {
     /// Where a model version stands.
     ModelStage {
         /// Passed its gates; waits for approval.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::gate::Gate;
+use crate::mute::Mute;
 use crate::problem::Mistake;
 use crate::schema::{Profile, ValidationReport};
 
@@ -122,8 +123,10 @@ views! {
         source_bytes: i64,
         /// Critical findings.
         critical: u32,
-        /// Warnings.
+        /// Warnings that nobody muted.
         warnings: u32,
+        /// What its rows are to the problem: `examples`, `table` or `environment`.
+        role: String,
         /// Who brought it.
         author: String,
         /// When.
@@ -134,8 +137,6 @@ views! {
     DatasetVersionView {
         /// The line.
         summary: DatasetSummary,
-        /// Whether it is a table that rows are joined to, and not the data itself.
-        is_table: bool,
         /// Digest over every cell.
         digest: Option<String>,
         /// Digest of the source's bytes.
@@ -168,6 +169,10 @@ views! {
         schema_since: Option<i32>,
         /// What changed in its columns.
         schema_changes: Vec<SchemaChange>,
+        /// The checks of the dataset that are muted now.
+        mutes: Vec<Mute>,
+        /// Whether the reader may mute one.
+        may_mute: Permission,
     }
 
     /// How a check ended in several versions.

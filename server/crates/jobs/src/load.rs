@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use millrace_domain::Digest;
 use millrace_domain::ids::{DatasetVersionId, ProblemVersionId, RunId};
-use millrace_domain::problem::{Mistake, ProblemDocument, SourceTable};
+use millrace_domain::problem::{Environment, Mistake, ProblemDocument, SourceTable};
 use millrace_executor::{Context, StepError};
 use millrace_ml::Dataset;
 use millrace_ml::features::{FeaturePlan, FeatureTable, Labels};
@@ -39,6 +39,11 @@ impl Load {
     /// The source table that the dataset is, if it is one.
     pub(crate) fn table(&self) -> Option<&SourceTable> {
         self.document.table(&self.version.name)
+    }
+
+    /// The environment that its rows are of, if they are.
+    pub(crate) fn environment(&self) -> Option<&Environment> {
+        self.document.environment(&self.version.name)
     }
 }
 

@@ -12,7 +12,7 @@ use millrace_domain::schema::{Finding, Profile, ValidationReport};
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::Dataset;
 use millrace_ml::quarantine::{self, Checked};
-use millrace_ml::validate::{Known, Previous, validate_table};
+use millrace_ml::validate::{Known, Previous, Reference, validate_table};
 use millrace_storage::artifact::Draft;
 use millrace_storage::dataset::SetAside;
 use millrace_storage::problem::{self, ProblemVersion};
@@ -31,6 +31,8 @@ pub(crate) struct Input {
     load: Load,
     profile: Profile,
     previous: Option<Before>,
+    /// The version of another dataset that the rows of an environment are compared with.
+    reference: Option<Compared>,
     /// The document of the live model, which is joined to what this is a load of.
     live: Option<ProblemVersion>,
     loaded_at: DateTime<Utc>,
@@ -42,6 +44,14 @@ struct Before {
     digest: Digest,
     frame: Digest,
     profile: Profile,
+}
+
+/// The version of another dataset that rows are compared with.
+struct Compared {
+    name: String,
+    version: i32,
+    digest: Digest,
+    frame: Digest,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,9 +95,17 @@ impl Stage for Validate {
             let (version, digest) = (before.number, before.digest?);
             Some(Before { version, digest, frame: before.frame?, profile: before.profile? })
         });
+        let reference = match load.environment().and_then(|environment| environment.compared_to.as_ref()) {
+            None => None,
+            Some(name) => dataset::find_newest_examples(context.db().pool(), &load.version.problem, name).await?,
+        };
+        let reference = reference.and_then(|other| {
+            let (name, version) = (other.name, other.number);
+            Some(Compared { name, version, digest: other.digest?, frame: other.frame? })
+        });
         let live = problem::of_live_model(context.db().pool(), &load.version.problem).await?;
         let loaded_at = load.version.created_at;
-        Ok(Input { load, profile, previous, live, loaded_at })
+        Ok(Input { load, profile, previous, reference, live, loaded_at })
     }
 
     fn digest(&self, input: &Input) -> Digest {
@@ -96,6 +114,7 @@ impl Stage for Validate {
             "problem": input.load.document_digest,
             "previous": input.previous.as_ref().map(|before| (before.version, before.digest)),
             "live": input.live.as_ref().map(|live| live.digest),
+            "reference": input.reference.as_ref().map(|other| (&other.name, other.version, other.digest)),
             "loaded_at": input.loaded_at,
         }))
     }
@@ -105,6 +124,10 @@ impl Stage for Validate {
         let frame = context.artifacts().open_file(&frame).await?;
         let before = match &input.previous {
             Some(before) => Some(context.artifacts().open_file(&before.frame).await?),
+            None => None,
+        };
+        let compared = match &input.reference {
+            Some(other) => Some(context.artifacts().open_file(&other.frame).await?),
             None => None,
         };
         let artifacts = context.artifacts().clone();
@@ -123,8 +146,16 @@ impl Stage for Validate {
                     profile: &before.profile,
                     dataset,
                 });
+                let compared = compared.map(read).transpose()?;
+                let reference = input.reference.as_ref().zip(compared.as_ref()).map(|(other, dataset)| Reference {
+                    name: &other.name,
+                    version: other.version,
+                    dataset,
+                });
                 let live = input.live.as_ref().map(|live| &live.document);
-                let known = Known { previous, live, loaded_at: Some(input.loaded_at.timestamp_micros()) };
+                let environment = input.load.environment();
+                let loaded_at = Some(input.loaded_at.timestamp_micros());
+                let known = Known { previous, environment, reference, live, loaded_at };
                 let document = &input.load.document;
                 let Checked { report, aside } = match input.load.table() {
                     Some(table) => Checked {

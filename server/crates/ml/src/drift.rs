@@ -6,10 +6,16 @@
 //! bin each, the most frequent [`MOST_VALUES`] of the reference and as many that are new. Times are not compared: they always
 //! move.
 
+mod ranks;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::quality::FixedState;
-use millrace_domain::drift::{Binning, ColumnDrift, DriftTable, FLOOR, distances, kolmogorov_smirnov};
+use millrace_domain::drift::{
+    Binning, ColumnDrift, DriftTable, FLOOR, KolmogorovSmirnov, distances, kolmogorov_smirnov,
+};
+use ranks::Ranked;
 
 use crate::dataset::{Cells, Dataset};
 use crate::order::{key_of, number_of, quantile};
@@ -27,6 +33,7 @@ pub fn compare(reference: &Dataset, current: &Dataset, version: i32) -> DriftTab
     });
     let columns = compared.into_iter().flatten().collect();
     DriftTable {
+        reference_dataset: None,
         reference_version: version,
         reference_rows: reference.rows() as u64,
         current_rows: current.rows() as u64,
@@ -38,14 +45,11 @@ pub fn compare(reference: &Dataset, current: &Dataset, version: i32) -> DriftTab
 /// One column; none for times, for values of different kinds, and where one side has no rows.
 fn compare_column(name: &str, reference: &Cells, current: &Cells) -> Option<ColumnDrift> {
     let (binning, before, now, ks) = match (numbers(reference), numbers(current)) {
-        (Some(mut before), Some(mut now)) => {
-            before.sort_unstable();
-            now.sort_unstable();
-            let binning = Binning::Numbers { edges: edges(&before) };
-            let ks = kolmogorov_smirnov(&before, &now);
-            let count = |sorted: &[i64], cells: &Cells| counted(&binning, sorted, cells.missing());
-            let counts = (count(&before, reference), count(&now, current));
-            (binning, counts.0, counts.1, ks)
+        (Some(before), Some(now)) => {
+            let Numbers { edges, below, ks } = compare_numbers(&before, &now);
+            let counts =
+                (counted(&below.0, before.len(), reference.missing()), counted(&below.1, now.len(), current.missing()));
+            (Binning::Numbers { edges }, counts.0, counts.1, ks)
         }
         (None, None) => {
             let (before, now) = (texts(reference)?, texts(current)?);
@@ -68,13 +72,38 @@ fn compare_column(name: &str, reference: &Cells, current: &Cells) -> Option<Colu
     Some(ColumnDrift { column: name.to_owned(), binning, reference: before, current: now, distances, ks })
 }
 
-/// The values of a column of numbers as keys whose order is theirs; none for other columns.
-fn numbers(cells: &Cells) -> Option<Vec<i64>> {
+/// The values of a column of numbers; none for other columns.
+fn numbers(cells: &Cells) -> Option<Cow<'_, [f64]>> {
     match cells {
-        Cells::Integer(array) => Some(array.non_null_values_iter().map(|value| key_of(value as f64)).collect()),
-        Cells::Number(array) => Some(array.non_null_values_iter().map(key_of).collect()),
+        Cells::Integer(array) => Some(array.non_null_values_iter().map(|value| value as f64).collect()),
+        Cells::Number(array) if cells.missing() == 0 => Some(Cow::Borrowed(array.values().as_slice())),
+        Cells::Number(array) => Some(array.non_null_values_iter().collect()),
         Cells::Boolean(_) | Cells::Time(_) | Cells::Text(_) => None,
     }
+}
+
+/// The bins of two samples.
+struct Numbers {
+    /// Their edges.
+    edges: Vec<f64>,
+    /// How many values of each sample are below each edge.
+    below: (Vec<usize>, Vec<usize>),
+    ks: Option<KolmogorovSmirnov>,
+}
+
+fn compare_numbers(before: &[f64], now: &[f64]) -> Numbers {
+    if let Some(Ranked { edges, before, now, ks }) = ranks::rank(before, now) {
+        return Numbers { edges, below: (before, now), ks: Some(ks) };
+    }
+    let sorted = |values: &[f64]| {
+        let mut keys: Vec<i64> = values.iter().map(|value| key_of(*value)).collect();
+        keys.sort_unstable();
+        keys
+    };
+    let (before, now) = (sorted(before), sorted(now));
+    let edges = edges(&before);
+    let below = |keys: &[i64]| edges.iter().map(|edge| keys.partition_point(|key| number_of(*key) < *edge)).collect();
+    Numbers { below: (below(&before), below(&now)), ks: kolmogorov_smirnov(&before, &now), edges }
 }
 
 /// The edges of bins, from sorted keys of the reference.
@@ -100,13 +129,11 @@ fn edges(sorted: &[i64]) -> Vec<f64> {
     if deciles[0] == quantile(sorted, 0.5) { vec![least.next_up()] } else { vec![greatest] }
 }
 
-/// Rows of each bin, from sorted keys.
-fn counted(binning: &Binning, sorted: &[i64], missing: usize) -> Vec<u64> {
-    let Binning::Numbers { edges } = binning else { unreachable!("numbers have bins of numbers") };
-    let below = edges.iter().map(|edge| sorted.partition_point(|key| number_of(*key) < *edge));
-    let mut counts = Vec::with_capacity(binning.bins());
+/// Rows of each bin, from the number of values below each edge and in all.
+fn counted(below: &[usize], values: usize, missing: usize) -> Vec<u64> {
+    let mut counts = Vec::with_capacity(below.len() + 2);
     let mut before = 0;
-    for end in below.chain([sorted.len()]) {
+    for end in below.iter().copied().chain([values]) {
         counts.push((end - before) as u64);
         before = end;
     }
@@ -177,9 +204,14 @@ mod tests {
 
     #[test]
     fn an_edge_belongs_to_the_bin_above_it() {
-        let binning = Binning::Numbers { edges: vec![1.0, 2.0] };
-        let keys = [0.5, 1.0, 1.5, 2.0].map(key_of);
-        assert_eq!(counted(&binning, &keys, 3), [1, 2, 1, 3]);
+        let found = drift(&numbers([0.5, 1.0, 1.5, 2.0]), &numbers([1.0, 2.0]));
+        let Binning::Numbers { edges } = &found.binning else { panic!("numbers") };
+        for edge in edges {
+            let below = |values: &[f64]| values.iter().filter(|value| **value < *edge).count() as u64;
+            let position = edges.iter().position(|other| other == edge).unwrap();
+            assert_eq!(found.reference[..=position].iter().sum::<u64>(), below(&[0.5, 1.0, 1.5, 2.0]));
+            assert_eq!(found.current[..=position].iter().sum::<u64>(), below(&[1.0, 2.0]));
+        }
     }
 
     #[test]

@@ -14,8 +14,13 @@ pub(crate) const fn number_of(key: i64) -> f64 {
 /// A quantile of values that are not empty, by their sorted keys: linear between the two nearest values, definition 7 of
 /// Hyndman and Fan (1996), numpy's default.
 pub(crate) fn quantile_by(sorted: &[i64], share: f64, number: impl Fn(i64) -> f64) -> f64 {
-    let position = share * (sorted.len() - 1) as f64;
-    let (below, above) = (number(sorted[position.floor() as usize]), number(sorted[position.ceil() as usize]));
+    quantile_at(sorted.len(), share, |rank| number(sorted[rank]))
+}
+
+/// The same of `count` values, by the value at each rank.
+pub(crate) fn quantile_at(count: usize, share: f64, at: impl Fn(usize) -> f64) -> f64 {
+    let position = share * (count - 1) as f64;
+    let (below, above) = (at(position.floor() as usize), at(position.ceil() as usize));
     let part = position - position.floor();
     // Not below + part × (above − below): the difference of two finite doubles may not be finite.
     if part == 0.0 { below } else { below * (1.0 - part) + above * part }

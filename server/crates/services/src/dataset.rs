@@ -6,7 +6,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId};
 use millrace_domain::policy::{Action, Actor, Origin};
 use millrace_domain::problem::{Source, checks_that_hold};
-use millrace_domain::run::{DatasetState, StepKind};
+use millrace_domain::run::{DatasetRole, DatasetState, StepKind};
 use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Permission, SourceView};
 use millrace_storage::Transaction;
 use millrace_storage::artifact::Draft;
@@ -59,7 +59,7 @@ impl Services {
             self.note(&tx, actor, note).await?;
             commit(tx).await?;
         }
-        Ok(present::dataset(&stored))
+        Ok(present::dataset(&stored, self.now()))
     }
 
     /// Takes in what a source of a signed-off version gave; the version that it is.
@@ -129,7 +129,8 @@ impl Services {
         }
         let corrects = if let Mode::Correct(corrected) = load.mode { Some(corrected) } else { None };
         let base = earlier.first().map(|newest| newest.id);
-        let new = NewVersion { dataset, problem_version, file_name, source, author, base, corrects };
+        let role = load.version.document.role_of(load.name);
+        let new = NewVersion { dataset, problem_version, role, file_name, source, author, base, corrects };
         if let Some(same) = dataset::find_same(tx, &new).await.map_err(fault)? {
             return Ok((same, false));
         }
@@ -186,7 +187,11 @@ impl Services {
     pub async fn list_datasets(&self, actor: &Actor, problem: Option<&str>) -> Result<Vec<DatasetSummary>> {
         self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
         let newest = dataset::list_newest(self.db.pool(), problem).await.map_err(fault)?;
-        Ok(newest.iter().filter(|version| actor.sees(&version.problem)).map(present::dataset).collect())
+        Ok(newest
+            .iter()
+            .filter(|version| actor.sees(&version.problem))
+            .map(|version| present::dataset(version, self.now()))
+            .collect())
     }
 
     /// The versions of a dataset, newest first.
@@ -198,7 +203,7 @@ impl Services {
         let versions = dataset::versions(self.db.pool(), id).await.map_err(fault)?;
         let Some(newest) = versions.first() else { return Err(Fault::not_found("dataset")) };
         self.authorise_on(actor, Action::ReadWorkspace, &newest.problem, &format!("dataset/{id}")).await?;
-        Ok(versions.iter().map(present::dataset).collect())
+        Ok(versions.iter().map(|version| present::dataset(version, self.now())).collect())
     }
 
     /// One version with its profile and report.
@@ -211,14 +216,14 @@ impl Services {
         let steps = step::list(pool, Subject::Dataset(version.id.0)).await.map_err(fault)?;
         let versions = dataset::versions(pool, id).await.map_err(fault)?;
         let signed = problem::approved(pool, &version.problem).await.map_err(fault)?.is_some();
-        let document =
-            problem::find_version(pool, version.problem_version).await.map_err(fault)?.ok_or_else(missing)?;
-        let is_table = document.document.table(&version.name).is_some();
         let may_launch = match actor.may_on(Action::LaunchRun, &version.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
-            Ok(()) if is_table => {
+            Ok(()) if version.role == DatasetRole::Table => {
                 Permission::refused("this is a table that rows are joined to; runs are launched on the data")
             }
+            Ok(()) if version.role == DatasetRole::Environment => Permission::refused(
+                "these rows are of an environment and not trained on; runs are launched on the data",
+            ),
             Ok(()) if version.state != DatasetState::Valid => {
                 Permission::refused("runs need a valid version; this one is not")
             }
@@ -234,8 +239,7 @@ impl Services {
         let profiles = before.as_ref().and_then(|before| before.profile.as_ref()).zip(version.profile.as_ref());
         let schema_changes = profiles.map(|(before, after)| history::of_columns(before, after)).unwrap_or_default();
         Ok(DatasetVersionView {
-            summary: present::dataset(&version),
-            is_table,
+            summary: present::dataset(&version, self.now()),
             digest: version.digest.map(|digest| digest.to_string()),
             source_digest: version.source.to_string(),
             format: version.format,
@@ -243,7 +247,7 @@ impl Services {
             report: version.report,
             failure: version.failure.and_then(|failure| serde_json::from_value::<FailureView>(failure).ok()),
             steps: steps.iter().map(present::step).collect(),
-            versions: versions.iter().map(present::dataset).collect(),
+            versions: versions.iter().map(|version| present::dataset(version, self.now())).collect(),
             may_launch,
             appended_to: version.base_number,
             corrects: version.corrects_number,
@@ -252,6 +256,8 @@ impl Services {
             history_of: found.into_iter().map(|(number, _)| number).collect(),
             schema_since: before.map(|before| before.number),
             schema_changes,
+            mutes: version.mutes.into_iter().filter(|mute| mute.until > self.now()).collect(),
+            may_mute: Permission::from_result(actor.may_on(Action::MuteCheck, &version.problem)),
         })
     }
 

@@ -5,6 +5,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::ProblemVersionId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Feature, FeatureType, ProblemDocument, ProblemState};
+use millrace_domain::run::DatasetRole;
 use millrace_domain::schema::{CheckOutcome, ColumnProfile, Profile, ValidationReport};
 use millrace_domain::view::{
     FeatureSetModel, FeatureSetSummary, FeatureSetVersion, FeatureSetView, FeatureStatistics, FeatureView, LineageView,
@@ -66,9 +67,8 @@ impl Services {
             None => Vec::new(),
         };
         let (parity, _) = self.parity_of(live).await?;
-        let data = dataset::list_valid(pool, slug).await.map_err(fault)?;
-        let report =
-            data.iter().find(|data| current.document.table(&data.name).is_none()).and_then(|data| data.report.as_ref());
+        let data = dataset::list_valid(pool, slug, DatasetRole::Examples).await.map_err(fault)?;
+        let report = data.first().and_then(|data| data.report.as_ref());
         let features = current.document.features.iter().map(|feature| FeatureView {
             statistics: computed.as_ref().and_then(|found| statistics_of(&found.statistics, &feature.name)),
             importance: importance.iter().find(|(name, _)| *name == feature.name).map(|(_, value)| *value),
@@ -226,13 +226,13 @@ fn described(document: &ProblemDocument, feature: &Feature) -> FeatureView {
     }
     let kind = match feature.feature_type {
         FeatureType::Number => "number",
-        FeatureType::Category if feature.encoding.is_trainers() => "category",
-        FeatureType::Category => "category, told by the label",
+        FeatureType::Category => "category",
     };
+    let told = if feature.encoding.is_trainers() { String::new() } else { format!(", {}", feature.encoding.title()) };
     FeatureView {
         name: feature.name.clone(),
         description: feature.description.clone(),
-        feature_type: kind.to_owned(),
+        feature_type: format!("{kind}{told}"),
         expression: feature.expression.text().to_owned(),
         reads,
         allowed: allowed(feature),

@@ -14,6 +14,7 @@ mod kept;
 mod lineage;
 mod mail;
 mod model;
+mod mute;
 mod parity;
 mod password;
 mod people;

@@ -1,5 +1,6 @@
 //! Lineage: what came of what, from sources to what is live.
 
+use millrace_domain::run::DatasetRole;
 use millrace_domain::view::LineageView;
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::deployment;
@@ -52,7 +53,7 @@ impl Services {
         loads.extend(run::tables(pool, of.id).await.map_err(fault)?.into_iter().map(|table| table.version));
         for load in loads {
             let data = dataset::find_version(pool, load).await.map_err(fault)?.ok_or_else(missing)?;
-            let kind = if problem.document.table(&data.name).is_some() { "table version" } else { "dataset version" };
+            let kind = if data.role == DatasetRole::Table { "table version" } else { "dataset version" };
             let position =
                 graph.add(layer::DATA, kind, format!("{} v{}", data.name, data.number), Some(page_of(&data)));
             graph.link(position, run);

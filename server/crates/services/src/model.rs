@@ -111,10 +111,12 @@ impl Services {
                 .flat_map(|report| report.warnings())
                 .map(|finding| {
                     let place = finding.column.as_deref().unwrap_or("the whole dataset");
-                    format!("{place}: {} ({})", finding.observed, finding.check)
+                    let mute = data.mutes.iter().find(|mute| mute.covers(finding, self.now()));
+                    let muted = mute.map(|mute| format!("; muted by {}: {}", mute.by, mute.reason)).unwrap_or_default();
+                    format!("{place}: {} ({}{muted})", finding.observed, finding.check)
                 })
                 .collect(),
-            dataset: present::dataset(&data),
+            dataset: present::dataset(&data, self.now()),
             lineage: graph,
             review,
             generation: live.map_or(0, |live| live.generation),

@@ -1,5 +1,6 @@
 //! From stored records to what doors show.
 
+use chrono::{DateTime, Utc};
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::{DatasetSummary, FailureView, MetricView, ModelSummary, RunSummary, StepView, TrialView};
@@ -8,7 +9,7 @@ use millrace_storage::model::ModelVersion;
 use millrace_storage::run::{MetricValue, Run, Trial};
 use millrace_storage::step::{Failure, Step};
 
-pub(crate) fn dataset(version: &DatasetVersion) -> DatasetSummary {
+pub(crate) fn dataset(version: &DatasetVersion, now: DateTime<Utc>) -> DatasetSummary {
     let report = version.report.as_ref();
     let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     DatasetSummary {
@@ -22,7 +23,8 @@ pub(crate) fn dataset(version: &DatasetVersion) -> DatasetSummary {
         file_name: version.file_name.clone(),
         source_bytes: version.source_bytes,
         critical: report.map_or(0, |report| size(report.blocking().count())),
-        warnings: report.map_or(0, |report| size(report.warnings().count())),
+        warnings: report.map_or(0, |report| size(report.open_warnings(&version.mutes, now).count())),
+        role: version.role.as_str().to_owned(),
         author: version.author_name.clone(),
         created_at: version.created_at,
     }

@@ -67,7 +67,7 @@ impl Services {
         let note = Note::new("dataset.correct", object(&stored)).digest(source).details(details);
         self.note(&tx, actor, note).await?;
         commit(tx).await?;
-        Ok(present::dataset(&stored))
+        Ok(present::dataset(&stored, self.now()))
     }
 }
 

@@ -3,8 +3,8 @@
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::{ProblemDocument, ProblemState};
-use millrace_domain::run::{RunState, StepKind};
+use millrace_domain::problem::ProblemState;
+use millrace_domain::run::{DatasetRole, RunState, StepKind};
 use millrace_domain::trainer::TrainerName;
 use millrace_domain::view::{
     ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunFilter, RunSummary, RunView, StepView,
@@ -68,7 +68,7 @@ impl Services {
                 ),
             ));
         }
-        let dataset = self.dataset_for(&tx, request, &version.document).await?;
+        let dataset = self.dataset_for(&tx, request).await?;
         let tables = tables_for(&tx, &version).await?;
         let asked = checked(request, &version)?;
         let new = NewRun {
@@ -92,14 +92,8 @@ impl Services {
         Ok(run)
     }
 
-    async fn dataset_for(
-        &self,
-        tx: &millrace_storage::Transaction,
-        request: &LaunchRequest,
-        document: &ProblemDocument,
-    ) -> Result<DatasetVersion> {
-        let mut valid = dataset::list_valid(tx, &request.problem).await.map_err(fault)?;
-        valid.retain(|version| document.table(&version.name).is_none());
+    async fn dataset_for(&self, tx: &millrace_storage::Transaction, request: &LaunchRequest) -> Result<DatasetVersion> {
+        let valid = dataset::list_valid(tx, &request.problem, DatasetRole::Examples).await.map_err(fault)?;
         let wanted: Option<DatasetId> = match &request.dataset {
             None => None,
             Some(id) => Some(id.parse().map_err(|error| Fault::field("/dataset", format!("{error}")))?),
@@ -242,7 +236,7 @@ impl Services {
         };
         Ok(RunView {
             summary: self.summary(&found).await?,
-            dataset: present::dataset(&dataset),
+            dataset: present::dataset(&dataset, self.now()),
             may_cancel: may(Action::CancelRun, !found.state.is_final(), "the run has ended"),
             may_retry: may(
                 Action::LaunchRun,
@@ -287,15 +281,14 @@ impl Services {
             else {
                 continue;
             };
-            let mut datasets = dataset::list_valid(pool, &approved.slug).await.map_err(fault)?;
-            datasets.retain(|version| approved.document.table(&version.name).is_none());
+            let datasets = dataset::list_valid(pool, &approved.slug, DatasetRole::Examples).await.map_err(fault)?;
             let kind = approved.document.target.kind;
             problems.push(LaunchProblem {
                 slug: approved.slug,
                 title: approved.document.title,
                 kind: kind.as_str().to_owned(),
                 trainers: TrainerName::of(kind).map(|trainer| trainer.as_str().to_owned()).collect(),
-                datasets: datasets.iter().map(present::dataset).collect(),
+                datasets: datasets.iter().map(|version| present::dataset(version, self.now())).collect(),
             });
         }
         Ok(LaunchOptions { problems, may_launch: Permission::from_result(actor.may(Action::LaunchRun)) })
@@ -347,7 +340,7 @@ async fn tables_for(tx: &millrace_storage::Transaction, version: &ProblemVersion
     if document.tables.is_empty() {
         return Ok(Vec::new());
     }
-    let valid = dataset::list_valid(tx, &version.slug).await.map_err(fault)?;
+    let valid = dataset::list_valid(tx, &version.slug, DatasetRole::Table).await.map_err(fault)?;
     let mut tables = Vec::new();
     for name in document.joined_tables() {
         let newest = valid.iter().find(|version| version.name == name).ok_or_else(|| {

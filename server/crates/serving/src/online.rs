@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::{DatasetId, ProblemId};
+use millrace_domain::run::DatasetRole;
 use millrace_ml::Dataset;
 use millrace_ml::join::{History, Sources};
 use millrace_ml::model::Model;
@@ -92,17 +93,18 @@ pub(crate) async fn wanted(
     if model.joins().is_empty() {
         return Ok((loads, versions));
     }
-    let valid = dataset::list_valid(db.pool(), slug).await?;
     let loaded =
         |version: &DatasetVersion| Loaded { id: version.id.0, number: version.number, created_at: version.created_at };
     if model.joins().reads_own_rows() {
+        let valid = dataset::list_valid(db.pool(), slug, DatasetRole::Examples).await?;
         let version = valid.iter().find(|version| version.dataset == own);
         let version = version.ok_or_else(|| OnlineError::NoVersion("the data".to_owned()))?;
         loads.own = Some(loaded(version));
         versions.push(version.clone());
     }
+    let tables = dataset::list_valid(db.pool(), slug, DatasetRole::Table).await?;
     for name in model.joins().tables() {
-        let version = valid.iter().find(|version| version.name == name);
+        let version = tables.iter().find(|version| version.name == name);
         let version = version.ok_or_else(|| OnlineError::NoVersion(format!("the table {name}")))?;
         loads.tables.insert(name.to_owned(), loaded(version));
         versions.push(version.clone());

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId, ProblemId, ProblemVersionId};
-use millrace_domain::run::DatasetState;
+use millrace_domain::mute::Mute;
+use millrace_domain::run::{DatasetRole, DatasetState};
 use millrace_domain::schema::{Finding, Profile, ValidationReport};
 
 use crate::Result;
@@ -27,6 +28,8 @@ pub struct DatasetVersion {
     pub problem_version: ProblemVersionId,
     /// Where it stands.
     pub state: DatasetState,
+    /// What its rows are to the problem.
+    pub role: DatasetRole,
     /// Name of the file as it was given.
     pub file_name: String,
     /// Artifact of the source's bytes.
@@ -69,6 +72,8 @@ pub struct DatasetVersion {
     pub aside_rows: i64,
     /// Number of the version that brought them back, or is about to.
     pub corrected_by: Option<i32>,
+    /// What is muted of its dataset, or was until its day came.
+    pub mutes: Vec<Mute>,
 }
 
 impl Record for DatasetVersion {
@@ -81,6 +86,7 @@ impl Record for DatasetVersion {
             number: row.get("number")?,
             problem_version: ProblemVersionId(row.get("problem_version_id")?),
             state: row.word("state")?,
+            role: row.word("role")?,
             file_name: row.get("file_name")?,
             source: row.digest("source")?,
             source_bytes: row.get("source_bytes")?,
@@ -102,6 +108,7 @@ impl Record for DatasetVersion {
             aside: row.optional_digest("aside")?,
             aside_rows: row.get("aside_rows")?,
             corrected_by: row.get("corrected_by")?,
+            mutes: row.json("mutes")?,
         })
     }
 }
@@ -113,7 +120,12 @@ macro_rules! select_version {
                 (select b.number from dataset_version b where b.id = v.base_id) as base_number,
                 (select c.number from dataset_version c where c.id = v.corrects_id) as corrects_number,
                 (select c.number from dataset_version c where c.corrects_id = v.id and c.state in ('loading', 'valid'))
-                    as corrected_by
+                    as corrected_by,
+                (select coalesce(jsonb_agg(jsonb_build_object('id', m.id::text, 'check', m.check_name,
+                            'column', m.column_name, 'reason', m.reason, 'by', b.name, 'at', m.muted_at,
+                            'until', m.until) order by m.id), '[]'::jsonb)
+                    from check_mute m join account b on b.id = m.muted_by
+                    where m.dataset_id = v.dataset_id and m.lifted_at is null) as mutes
              from dataset_version v
                 join dataset d on d.id = v.dataset_id join problem p on p.id = d.problem_id
                 join account a on a.id = v.author_id join artifact s on s.digest = v.source ",
@@ -139,6 +151,8 @@ pub struct NewVersion<'a> {
     pub dataset: DatasetId,
     /// The problem version it is checked against.
     pub problem_version: ProblemVersionId,
+    /// What its rows are to the problem.
+    pub role: DatasetRole,
     /// Name of the file as it was given.
     pub file_name: &'a str,
     /// Artifact of the source's bytes.
@@ -161,9 +175,9 @@ pub async fn insert_version(
     now: DateTime<Utc>,
 ) -> Result<DatasetVersionId> {
     const SQL: &str = "insert into dataset_version
-            (dataset_id, number, problem_version_id, state, file_name, source, author_id, created_at, base_id, corrects_id)
+            (dataset_id, number, problem_version_id, state, file_name, source, author_id, created_at, base_id, corrects_id, role)
         values ($1, (select coalesce(max(number), 0) + 1 from dataset_version where dataset_id = $1),
-                $2, 'loading', $3, $4, $5, $6, $7, $8) returning id";
+                $2, 'loading', $3, $4, $5, $6, $7, $8, $9) returning id";
     let stored = values![
         version.dataset.0,
         version.problem_version.0,
@@ -172,7 +186,8 @@ pub async fn insert_version(
         version.author.0,
         now,
         version.base.map(|base| base.0),
-        version.corrects.map(|corrects| corrects.0)
+        version.corrects.map(|corrects| corrects.0),
+        version.role.as_str()
     ];
     record::one(db, SQL, stored).await.map(DatasetVersionId)
 }
@@ -277,24 +292,37 @@ pub async fn list_newest(db: &impl Connection, problem: Option<&str>) -> Result<
     record::all(db, SQL, values![problem.map(str::to_owned)]).await
 }
 
-/// The valid versions of a problem's datasets, newest first.
+/// The valid versions of a problem's datasets whose rows are that, newest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_valid(db: &impl Connection, problem: &str) -> Result<Vec<DatasetVersion>> {
-    const SQL: &str = select_version!("where p.slug = $1 and v.state = 'valid' order by v.id desc limit 200");
-    record::all(db, SQL, values![problem]).await
+pub async fn list_valid(db: &impl Connection, problem: &str, role: DatasetRole) -> Result<Vec<DatasetVersion>> {
+    const SQL: &str =
+        select_version!("where p.slug = $1 and v.state = 'valid' and v.role = $2 order by v.id desc limit 200");
+    record::all(db, SQL, values![problem, role.as_str()]).await
 }
 
-/// The newest valid version of the same dataset before this one.
+/// The newest valid version of a problem's dataset of that name that is trained on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_newest_examples(db: &impl Connection, problem: &str, name: &str) -> Result<Option<DatasetVersion>> {
+    const SQL: &str = select_version!(
+        "where p.slug = $1 and d.name = $2 and v.state = 'valid' and v.role = 'examples'
+         order by v.number desc limit 1"
+    );
+    record::optional(db, SQL, values![problem, name]).await
+}
+
+/// The newest valid version of the same dataset before this one, whose rows are the same to the problem.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_previous_valid(db: &impl Connection, version: &DatasetVersion) -> Result<Option<DatasetVersion>> {
     const SQL: &str = select_version!(
-        "where v.dataset_id = $1 and v.number < $2 and v.state = 'valid' order by v.number desc limit 1"
+        "where v.dataset_id = $1 and v.number < $2 and v.state = 'valid' and v.role = $3 order by v.number desc limit 1"
     );
-    record::optional(db, SQL, values![version.dataset.0, version.number]).await
+    record::optional(db, SQL, values![version.dataset.0, version.number, version.role.as_str()]).await
 }
 
 /// Records what ingestion read.

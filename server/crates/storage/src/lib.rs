@@ -21,6 +21,7 @@ pub mod kept;
 mod listen;
 pub mod mail;
 pub mod model;
+pub mod mute;
 pub mod parity;
 pub mod prediction;
 pub mod problem;

@@ -17,6 +17,7 @@ mod function;
 #[cfg(feature = "parse")]
 mod parse;
 mod pattern;
+mod simple;
 
 use serde::{Serialize, Serializer};
 
@@ -25,6 +26,7 @@ pub(crate) use bind::nearest;
 pub use bind::{BindError, Bound};
 pub use eval::Row;
 pub use function::Function;
+pub use simple::{Limit, Simple};
 
 use crate::schema::ValueType;
 use pattern::Pattern;

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{DataCheck, Rule, Statistic};
+use super::{DataCheck, Environment, Rule, Statistic};
 use crate::expr::Expression;
 use crate::partition::{Partition, Parts};
 use crate::schema::Severity;
@@ -15,6 +15,8 @@ use crate::schema::Severity;
 pub struct Imported {
     /// The rules.
     pub checks: Vec<DataCheck>,
+    /// Environments that lack columns.
+    pub environments: Vec<Environment>,
     /// Expectations that have no counterpart: which, and why.
     pub left_out: Vec<(String, String)>,
 }
@@ -49,7 +51,10 @@ pub fn expectation_suite(text: &str) -> Result<Imported, String> {
 impl Imported {
     /// The rules as they stand in a document.
     pub fn to_toml(&self) -> String {
-        let table = serde_json::json!({ "checks": self.checks });
+        let mut table = serde_json::json!({ "checks": self.checks });
+        if !self.environments.is_empty() {
+            table["environments"] = serde_json::json!(self.environments);
+        }
         toml::to_string(&table).expect("checks hold only texts, finite numbers and lists")
     }
 }

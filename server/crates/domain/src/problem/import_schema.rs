@@ -1,9 +1,12 @@
 //! Rules from a schema of TensorFlow Data Validation, in protobuf's text form (`schema.pbtxt`).
 //!
-//! Presence, domains and ranges become rules. How many values a feature holds, and types, are what reading checks anyway.
+//! Presence, domains and ranges become rules, and environments without a feature those of a document. How many values a feature
+//! holds, and types, are what reading checks anyway.
+
+use std::collections::BTreeSet;
 
 use super::import::{Imported, free_name};
-use super::{DataCheck, Rule, Statistic};
+use super::{DataCheck, Environment, Rule, Statistic};
 use crate::expr::Expression;
 use crate::schema::Severity;
 
@@ -60,10 +63,31 @@ pub fn data_validation_schema(text: &str) -> Result<Imported, String> {
             }
         }
     }
+    imported.environments = environments(&message);
     if imported.checks.is_empty() && imported.left_out.is_empty() {
         return Err("is not a schema: it has no feature".to_owned());
     }
     Ok(imported)
+}
+
+/// The environments that lack a feature: all that the schema names, less those a feature is in.
+fn environments(schema: &Message) -> Vec<Environment> {
+    let features = || schema.all("feature").filter(|feature| feature.text("lifecycle_stage") != "DEPRECATED");
+    let said = features().flat_map(|feature| [feature.texts("in_environment"), feature.texts("not_in_environment")]);
+    let defaults = schema.texts("default_environment");
+    let named: BTreeSet<&str> = said.flatten().chain(defaults.iter().copied()).collect();
+    let lacks = |feature: &Message, name: &str| {
+        let listed = |key: &str| feature.texts(key).contains(&name);
+        listed("not_in_environment") || !(listed("in_environment") || defaults.contains(&name))
+    };
+    let without = |name: &str| -> Vec<String> {
+        features().filter(|feature| lacks(feature, name)).map(|feature| feature.text("name").to_owned()).collect()
+    };
+    named
+        .into_iter()
+        .map(|name| Environment { name: name.to_owned(), without: without(name), compared_to: None })
+        .filter(|environment| !environment.without.is_empty())
+        .collect()
 }
 
 /// That a column is there, holds something, and is missing in no more rows than it may.
@@ -202,6 +226,18 @@ mod tests {
         {
             assert!(toml.contains(part), "{toml}");
         }
+    }
+
+    #[test]
+    fn an_environment_without_a_feature_is_one_of_the_document() {
+        let schema = "default_environment: \"TRAINING\" default_environment: \"SERVING\"\n\
+            feature { name: \"tips\" not_in_environment: \"SERVING\" } feature { name: \"fare\" }\n\
+            feature { name: \"desk\" in_environment: \"BATCH\" }";
+        let found = data_validation_schema(&format!("{schema} {SCHEMA}")).unwrap();
+        let lacking: Vec<_> = found.environments.iter().map(|one| (one.name.as_str(), one.without.clone())).collect();
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(lacking, [("BATCH", texts(&["tips", "fare", "kind", "size"])), ("SERVING", texts(&["tips"]))]);
+        assert!(found.to_toml().contains("[[environments]]\nname = \"BATCH\""), "{}", found.to_toml());
     }
 
     #[test]

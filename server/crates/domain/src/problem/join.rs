@@ -143,15 +143,20 @@ impl ProblemDocument {
 
     /// The columns of the data that joins read: keys, and what is aggregated of the data's own rows.
     pub fn join_columns(&self) -> Vec<&str> {
-        let keys = self.lookups.iter().flat_map(|lookup| &lookup.on);
-        let entities = self.aggregates.iter().flat_map(|aggregate| &aggregate.over);
-        let own = self.aggregates.iter().filter(|aggregate| aggregate.table.is_none());
-        let values = own.filter_map(|aggregate| aggregate.of.as_ref()).flat_map(Expression::columns);
-        let mut columns: Vec<&str> = keys.chain(entities).map(String::as_str).chain(values).collect();
-        let mut met = std::collections::BTreeSet::new();
-        columns.retain(|column| met.insert(*column));
-        columns
+        read_columns(&self.lookups, &self.aggregates)
     }
+}
+
+/// The columns of the data that these read, each once.
+pub(super) fn read_columns<'d>(lookups: &'d [Lookup], aggregates: &'d [Aggregate]) -> Vec<&'d str> {
+    let keys = lookups.iter().flat_map(|lookup| &lookup.on);
+    let entities = aggregates.iter().flat_map(|aggregate| &aggregate.over);
+    let own = aggregates.iter().filter(|aggregate| aggregate.table.is_none());
+    let values = own.filter_map(|aggregate| aggregate.of.as_ref()).flat_map(Expression::columns);
+    let mut columns: Vec<&str> = keys.chain(entities).map(String::as_str).chain(values).collect();
+    let mut met = std::collections::BTreeSet::new();
+    columns.retain(|column| met.insert(*column));
+    columns
 }
 
 impl Lookup {

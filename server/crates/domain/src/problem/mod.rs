@@ -5,6 +5,8 @@
 //! derived from the signed document, so changing a limit needs a new signature.
 
 mod diff;
+mod environment;
+mod feature;
 mod feature_set;
 #[cfg(feature = "parse")]
 mod import;
@@ -34,6 +36,8 @@ use crate::policy::Role;
 use crate::review::Quorum;
 
 pub use diff::changes;
+pub use environment::Environment;
+pub use feature::{Encoding, Feature, FeatureType};
 pub use feature_set::AboutFeatures;
 #[cfg(feature = "parse")]
 pub use import::{Imported, expectation_suite};
@@ -82,6 +86,9 @@ pub struct ProblemDocument {
     /// Numbers about what happened before a row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aggregates: Vec<Aggregate>,
+    /// Rows that are not trained on, and what they lack.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<Environment>,
     /// What people should know of the features.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature_set: Option<AboutFeatures>,
@@ -254,70 +261,6 @@ impl Split {
         match self {
             Self::Time { test, .. } | Self::Random { test, .. } => *test,
         }
-    }
-}
-
-/// The type of a model input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeatureType {
-    /// A number; a boolean counts as 0 or 1.
-    Number,
-    /// One of a set of values.
-    Category,
-}
-
-/// One model input.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Feature {
-    /// Its name, unique in the document.
-    pub name: String,
-    /// What it means.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// How it is computed from the columns of one row.
-    pub expression: Expression,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub feature_type: FeatureType,
-    /// Smallest value allowed (numbers).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// Largest value allowed (numbers).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-    /// The only values allowed (categories).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub values: Option<Vec<String>>,
-    /// How a category is told to an estimator.
-    #[serde(skip_serializing_if = "Encoding::is_trainers")]
-    pub encoding: Encoding,
-    /// Whether it may be missing.
-    pub nullable: bool,
-    /// Largest share of rows in which it may be missing, if it is nullable.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_null_share: Option<f64>,
-    /// Signed as known before the label is: it is then not held for a leak.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub known_before_label: bool,
-}
-
-/// How a category is told to an estimator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// As suits the trainer: a term a level for linear models, a code for trees.
-    #[default]
-    Trainer,
-    /// As the mean label of its level in the training part, drawn towards the mean of all where rows are few. Training rows are told
-    /// the mean of other rows than themselves.
-    Target,
-}
-
-impl Encoding {
-    /// Whether it is the trainer's own.
-    pub fn is_trainers(&self) -> bool {
-        *self == Self::Trainer
     }
 }
 

@@ -1,21 +1,17 @@
 //! From a JSON or TOML tree to a [`ProblemDocument`], collecting every mistake.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    AboutFeatures, Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Encoding, Feature,
-    FeatureType, Goal, Mistake, Monitoring, Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving,
-    Slice, Span, Split, Stage, Target, TimeFormat,
+    AboutFeatures, Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Goal, Mistake, Monitoring,
+    Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target,
+    TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Direction, Metric, TargetKind};
 use crate::policy::{Action, Role};
 
-/// More features than this are refused.
-const MOST_FEATURES: usize = 1_000;
 const METRICS: &str =
     "roc_auc, pr_auc, log_loss, brier, accuracy, balanced_accuracy, f1, precision, recall, rmse, mae, r2";
 
@@ -57,23 +53,22 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let sources = super::source::sources(table);
     let joins = super::join::joins(table, data.as_ref());
     let feature_set = table.optional_table("feature_set").map(|about| about_features(&about));
-    let features = features(table).map(|mut features| {
+    let features = super::feature::features(table).map(|mut features| {
         super::join::add_features(&joins, &mut features);
         features
     });
     if let (Some(features), Some(target)) = (&features, &target) {
         super::join::check(table, &joins, features, target);
-        if target.kind == TargetKind::Multiclass {
-            for (entry, _) in
-                table.tables("features").iter().zip(features).filter(|(_, one)| !one.encoding.is_trainers())
-            {
-                entry.mistake(
-                    "encoding",
-                    "several classes have no one mean; target encoding is for two classes or a number",
-                );
-            }
-        }
+        super::feature::check(table, features, target);
     }
+    let said = super::environment::Read {
+        data: data.as_ref(),
+        target: target.as_ref(),
+        features: features.as_deref().unwrap_or_default(),
+        tables: &joins.tables,
+        joined: super::join::read_columns(&joins.lookups, &joins.aggregates),
+    };
+    let environments = super::environment::environments(table, &said);
     let checks = super::rule::checks(table);
     let kind = target.as_ref().map(|target| target.kind);
     let success = table.table("success").and_then(|success| self::success(&success, kind));
@@ -97,6 +92,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         tables: joins.tables,
         lookups: joins.lookups,
         aggregates: joins.aggregates,
+        environments,
         feature_set,
         features: features?,
         checks,
@@ -232,84 +228,6 @@ fn about_features(table: &Table<'_>) -> AboutFeatures {
     let description = if table.has("description") { table.line("description", 1_000) } else { None };
     table.close();
     AboutFeatures { owner, description }
-}
-
-fn features(table: &Table<'_>) -> Option<Vec<Feature>> {
-    let tables = table.tables("features");
-    if tables.is_empty() && !table.has("aggregates") {
-        table.mistake("features", "is missing: a model needs at least one feature");
-        return None;
-    }
-    if tables.len() > MOST_FEATURES {
-        table.mistake("features", format!("has {} entries; at most {MOST_FEATURES} are allowed", tables.len()));
-        return None;
-    }
-    let mut names = BTreeSet::new();
-    let mut features = Vec::with_capacity(tables.len());
-    for entry in &tables {
-        let feature = feature(entry);
-        if let Some(feature) = &feature
-            && !names.insert(feature.name.clone())
-        {
-            entry.mistake("name", format!("{:?} names two features; names must differ", feature.name));
-        }
-        features.push(feature);
-    }
-    features.into_iter().collect()
-}
-
-fn feature(table: &Table<'_>) -> Option<Feature> {
-    let name = table.line("name", 100);
-    let description = if table.has("description") { table.line("description", 500) } else { None };
-    let definition = match table.optional_text("expression") {
-        Some(text) => expression(table, "expression", text),
-        None if table.has("expression") => None,
-        None => name.as_deref().map(Expression::column),
-    };
-    let types = [("number", FeatureType::Number), ("category", FeatureType::Category)];
-    let feature_type = table.word_of("type", &types, FeatureType::Number);
-    let (min, max) = (table.optional_number("min"), table.optional_number("max"));
-    let values = table.optional_texts("values");
-    let encodings = [("trainer", Encoding::Trainer), ("target", Encoding::Target)];
-    let encoding = table.word_of("encoding", &encodings, Encoding::Trainer);
-    let nullable = table.truth_or("nullable", false);
-    let known_before_label = table.truth_or("known_before_label", false);
-    let max_null_share =
-        if table.has("max_null_share") { table.number_in("max_null_share", 0.0, 1.0, None) } else { None };
-    if let (Some(min), Some(max)) = (min, max)
-        && min > max
-    {
-        table.mistake("min", format!("{min} is greater than max {max}"));
-    }
-    match feature_type {
-        Some(FeatureType::Number) if values.is_some() => {
-            table.mistake("values", "belongs to a category; a number has min and max");
-        }
-        Some(FeatureType::Number) if encoding == Some(Encoding::Target) => {
-            table.mistake("encoding", "belongs to a category; a number is told as it is");
-        }
-        Some(FeatureType::Category) if min.or(max).is_some() => {
-            table.mistake("min", "min and max belong to a number; a category has values");
-        }
-        _ => {}
-    }
-    if max_null_share.is_some() && !nullable {
-        table.mistake("max_null_share", "needs nullable = true");
-    }
-    table.close();
-    Some(Feature {
-        name: name?,
-        description,
-        expression: definition?,
-        feature_type: feature_type?,
-        min,
-        max,
-        values,
-        encoding: encoding?,
-        nullable,
-        max_null_share,
-        known_before_label,
-    })
 }
 
 fn success(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Goal> {

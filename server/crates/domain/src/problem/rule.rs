@@ -69,6 +69,19 @@ pub enum Rule {
     },
 }
 
+impl Rule {
+    /// The columns that it reads.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Self::Rows { expression, .. } => expression.columns(),
+            Self::Unique { unique } => unique.iter().map(String::as_str).collect(),
+            Self::Increasing { increasing } => vec![increasing],
+            Self::Distribution { distribution, .. } => vec![distribution],
+            Self::Statistic { of, .. } => of.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
 /// A number about a column, or about the rows as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

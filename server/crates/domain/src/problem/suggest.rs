@@ -31,7 +31,7 @@ pub fn checks_that_hold(profile: &Profile) -> Imported {
         let name = free_name(&checks, &suggested.name);
         checks.push(DataCheck { name, ..suggested });
     }
-    Imported { checks, left_out: Vec::new() }
+    Imported { checks, ..Imported::default() }
 }
 
 fn check(name: impl Into<String>, rule: Rule) -> DataCheck {

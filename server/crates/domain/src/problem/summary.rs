@@ -43,6 +43,15 @@ impl ProblemDocument {
                 listed(self.aggregates.iter().flat_map(|aggregate| &aggregate.over).map(String::as_str))
             ));
         }
+        for environment in &self.environments {
+            let without = match environment.without.as_slice() {
+                [] => String::new(),
+                without => format!(", and may come without {}", listed(without.iter().map(String::as_str))),
+            };
+            let compared = environment.compared_to.as_ref();
+            let compared = compared.map(|other| format!("; it is compared with {other}")).unwrap_or_default();
+            lines.push(format!("{} is checked and never trained on{without}{compared}.", environment.name));
+        }
         if !self.checks.is_empty() {
             lines.push(format!("Data must keep {} besides.", count(self.checks.len(), "declared rule")));
         }

@@ -152,22 +152,3 @@ fn a_feature_named_like_no_sql_name_reads_back() {
     assert_eq!(document.features[1].expression.columns(), ["fixed acidity"]);
     assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document));
 }
-
-#[test]
-fn a_category_can_be_told_by_the_label_where_that_is_one_number() {
-    let told = TAXI.replace("type = \"category\"", "type = \"category\"\nencoding = \"target\"");
-    let document = ProblemDocument::parse(&told).unwrap();
-    assert_eq!(document.features[1].encoding, Encoding::Target);
-    assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document.clone()));
-    assert_ne!(document.feature_set_digest(), ProblemDocument::parse(TAXI).unwrap().feature_set_digest());
-    let number = TAXI.replace("type = \"number\"", "type = \"number\"\nencoding = \"target\"");
-    assert_eq!(mistakes(&number)[0].0, "/features/0/encoding");
-    let classes = told
-        .replace("kind = \"binary\"", "kind = \"multiclass\"")
-        .replace("metric = \"roc_auc\"", "metric = \"accuracy\"");
-    assert!(
-        mistakes(&classes).iter().any(|(pointer, _)| pointer == "/features/1/encoding"),
-        "{:?}",
-        mistakes(&classes)
-    );
-}

@@ -1,69 +1,20 @@
 //! Encoders: from feature values to the numbers an estimator calculates with.
 //!
 //! For trees a number is itself, a category its code, and what is missing is NaN, which trees branch on. For linear models a
-//! number is standardised, with the median in place of a missing one and an indicator where training saw any missing; a
+//! number is moved and scaled, with the median in place of a missing one and an indicator where training saw any missing; a
 //! category is one term a level. A category that training did not see has a code of its own for trees and, where training
 //! folded rare levels together, the term of those; else it has no term, as if it were the average of nothing known. A category that
-//! the document has told by the label is one number for both ([`TargetEncoder`]).
+//! the document has told in an order ([`OrdinalEncoder`]) or by the label ([`TargetEncoder`]) is one number for both, and one that
+//! it has told as a number a level has those terms for both.
 
-use std::collections::HashMap;
-
-use millrace_domain::problem::FeatureType;
+use millrace_domain::problem::{Encoding, FeatureType};
 use serde::{Deserialize, Serialize};
 
+use super::category::{CategoryEncoder, OrdinalEncoder};
+use super::number::NumberEncoder;
 use super::set::{FeatureDefinition, FeatureValue};
 use super::table::{FeatureColumn, FeatureTable};
 use super::target::TargetEncoder;
-
-/// Levels beyond this many are folded into "other".
-const MOST_LEVELS: usize = 200;
-
-/// How a number is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NumberEncoder {
-    /// Mean of the training part.
-    pub mean: f64,
-    /// Population standard deviation of the training part; 1 where it does not vary.
-    pub standard_deviation: f64,
-    /// Median of the training part: what stands for a missing value.
-    pub median: f64,
-    /// Whether the training part has rows without a value, which then have a term of their own.
-    pub missing_seen: bool,
-}
-
-/// How a category is encoded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "StoredCategory", into = "StoredCategory")]
-pub struct CategoryEncoder {
-    levels: Vec<String>,
-    other_seen: bool,
-    missing_seen: bool,
-    codes: HashMap<String, u32>,
-}
-
-/// A category encoder as it is stored; the lookup is rebuilt.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredCategory {
-    levels: Vec<String>,
-    other_seen: bool,
-    missing_seen: bool,
-}
-
-impl From<StoredCategory> for CategoryEncoder {
-    fn from(StoredCategory { levels, other_seen, missing_seen }: StoredCategory) -> Self {
-        let codes = levels.iter().zip(0..).map(|(level, code)| (level.clone(), code)).collect();
-        Self { levels, other_seen, missing_seen, codes }
-    }
-}
-
-impl From<CategoryEncoder> for StoredCategory {
-    fn from(encoder: CategoryEncoder) -> Self {
-        let CategoryEncoder { levels, other_seen, missing_seen, .. } = encoder;
-        Self { levels, other_seen, missing_seen }
-    }
-}
 
 /// How one feature is encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +24,10 @@ pub enum FeatureEncoder {
     Number(NumberEncoder),
     /// A category.
     Category(CategoryEncoder),
+    /// A category that is a number a level for every estimator.
+    OneHot(CategoryEncoder),
+    /// A category that has an order.
+    Ordinal(OrdinalEncoder),
     /// A category that is told by the label.
     Target(TargetEncoder),
 }
@@ -103,17 +58,26 @@ impl Encoders {
     /// Fits encoders on `rows` of `table`, those of the training part, whose labels are `targets`: the number, or 1 for the second
     /// class and 0 for the first. Gives what these rows are told, too.
     pub fn fit(table: &FeatureTable, rows: &[u32], targets: &[f64], seed: u64) -> (Self, Told) {
-        let fit = |(column, by_target): (&FeatureColumn, &bool)| match column {
-            FeatureColumn::Number(numbers) => (FeatureEncoder::Number(NumberEncoder::fit(numbers, rows)), None),
-            FeatureColumn::Category { levels, codes } if *by_target => {
+        let fit = |(column, definition): (&FeatureColumn, &FeatureDefinition)| match (column, definition.encoding) {
+            (FeatureColumn::Number(numbers), encoding) => {
+                let numbers = rows.iter().map(|row| numbers[*row as usize]);
+                (FeatureEncoder::Number(NumberEncoder::fit(numbers, encoding)), None)
+            }
+            (FeatureColumn::Category { levels, codes }, Encoding::Target) => {
                 let (encoder, told) = TargetEncoder::fit(levels, codes, rows, targets, seed);
                 (FeatureEncoder::Target(encoder), Some(told))
             }
-            FeatureColumn::Category { levels, codes } => {
-                (FeatureEncoder::Category(CategoryEncoder::fit(levels, codes, rows)), None)
+            (FeatureColumn::Category { levels, codes }, Encoding::Ordinal) => {
+                let encoder = OrdinalEncoder::fit(&definition.values, levels, codes, rows);
+                (FeatureEncoder::Ordinal(encoder), None)
+            }
+            (FeatureColumn::Category { levels, codes }, encoding) => {
+                let encoder = CategoryEncoder::fit(levels, codes, rows);
+                let one_hot = encoding == Encoding::OneHot;
+                (if one_hot { FeatureEncoder::OneHot(encoder) } else { FeatureEncoder::Category(encoder) }, None)
             }
         };
-        let (features, told) = table.columns().iter().zip(table.target_encoded()).map(fit).unzip();
+        let (features, told) = table.columns().iter().zip(table.definitions()).map(fit).unzip();
         (Self { features }, Told(told))
     }
 
@@ -124,19 +88,34 @@ impl Encoders {
 
     /// Whether there is one encoder of the right type for each definition.
     pub(crate) fn fit_types(&self, definitions: &[FeatureDefinition]) -> bool {
-        let fits = |(encoder, definition): (&FeatureEncoder, &FeatureDefinition)| match encoder {
-            FeatureEncoder::Number(_) => definition.feature_type == FeatureType::Number,
-            FeatureEncoder::Category(_) => {
-                definition.feature_type == FeatureType::Category && !definition.target_encoded
-            }
-            FeatureEncoder::Target(_) => definition.feature_type == FeatureType::Category && definition.target_encoded,
+        let fits = |(encoder, definition): (&FeatureEncoder, &FeatureDefinition)| {
+            let feature_type = definition.feature_type;
+            definition.encoding.fits(feature_type)
+                && match (encoder, definition.encoding) {
+                    (FeatureEncoder::Number(_), _) => feature_type == FeatureType::Number,
+                    (FeatureEncoder::Category(_), encoding) => {
+                        feature_type == FeatureType::Category && encoding.is_trainers()
+                    }
+                    (FeatureEncoder::OneHot(_), encoding) => encoding == Encoding::OneHot,
+                    (FeatureEncoder::Ordinal(_), encoding) => encoding == Encoding::Ordinal,
+                    (FeatureEncoder::Target(_), encoding) => encoding == Encoding::Target,
+                }
         };
         self.features.len() == definitions.len() && self.features.iter().zip(definitions).all(fits)
     }
 
-    /// The numbers that trees branch on, one a feature; NaN is missing.
+    /// The numbers that trees branch on, as many as [`columns`](Self::columns); NaN is missing.
     pub(crate) fn for_trees(&self, values: &[FeatureValue<'_>]) -> Vec<f32> {
-        self.features.iter().zip(values).map(|(encoder, value)| encoder.for_trees(value)).collect()
+        let mut row = Vec::with_capacity(self.columns());
+        for (encoder, value) in self.features.iter().zip(values) {
+            encoder.for_trees(value, &mut row);
+        }
+        row
+    }
+
+    /// How many numbers trees branch on.
+    pub(crate) fn columns(&self) -> usize {
+        self.features.iter().map(FeatureEncoder::columns).sum()
     }
 
     /// Calls `term` with the position and size of every term of a linear model that is not zero.
@@ -158,127 +137,65 @@ impl FeatureEncoder {
     /// How many terms of a linear model the feature has.
     pub(crate) fn terms(&self) -> usize {
         match self {
-            Self::Number(encoder) => 1 + usize::from(encoder.missing_seen),
+            Self::Number(encoder) => encoder.terms(),
+            Self::Ordinal(encoder) => encoder.number.terms(),
             Self::Target(_) => 1,
-            Self::Category(encoder) => {
-                encoder.levels.len() + usize::from(encoder.other_seen) + usize::from(encoder.missing_seen)
-            }
+            Self::Category(encoder) | Self::OneHot(encoder) => encoder.terms(),
         }
     }
 
-    fn for_trees(&self, value: &FeatureValue<'_>) -> f32 {
-        match (self, value) {
-            // A double beyond single precision keeps its place in the order at its largest number.
-            (Self::Number(_), FeatureValue::Number(number)) => {
-                number.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
-            }
-            (Self::Category(encoder), FeatureValue::Category(value)) => encoder.code(value) as f32,
-            (Self::Target(encoder), value) => encoder.number(value) as f32,
-            _ => f32::NAN,
+    /// How many numbers it is for trees.
+    pub(crate) fn columns(&self) -> usize {
+        match self {
+            Self::OneHot(encoder) => encoder.terms(),
+            Self::Number(_) | Self::Category(_) | Self::Ordinal(_) | Self::Target(_) => 1,
         }
+    }
+
+    fn for_trees(&self, value: &FeatureValue<'_>, row: &mut Vec<f32>) {
+        // A double beyond single precision keeps its place in the order at its largest number.
+        let single = |number: f64| number.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+        let missing = f32::NAN;
+        row.push(match (self, value) {
+            (Self::Number(_), FeatureValue::Number(number)) => single(*number),
+            (Self::Category(encoder), FeatureValue::Category(value)) => encoder.code(value) as f32,
+            (Self::Ordinal(encoder), value) => encoder.place(value).map_or(missing, |place| place as f32),
+            (Self::Target(encoder), value) => encoder.number(value) as f32,
+            (Self::OneHot(encoder), value) => {
+                let (first, own) = (row.len(), encoder.term(value));
+                row.resize(first + encoder.terms(), 0.0);
+                if let Some(own) = own {
+                    row[first + own] = 1.0;
+                }
+                return;
+            }
+            (Self::Number(_) | Self::Category(_), _) => missing,
+        });
     }
 
     fn for_linear(&self, value: &FeatureValue<'_>, mut term: impl FnMut(usize, f64)) {
         match self {
-            Self::Number(encoder) => match value {
-                FeatureValue::Number(number) => term(0, encoder.standardise(*number)),
-                FeatureValue::Missing | FeatureValue::Category(_) => {
-                    term(0, encoder.standardise(encoder.median));
-                    if encoder.missing_seen {
-                        term(1, 1.0);
-                    }
-                }
-            },
+            Self::Number(encoder) => {
+                let number = if let FeatureValue::Number(number) = value { Some(*number) } else { None };
+                encoder.for_linear(number, term);
+            }
+            Self::Ordinal(encoder) => encoder.number.for_linear(encoder.place(value), term),
             Self::Target(encoder) => term(0, encoder.standardised(value)),
-            Self::Category(encoder) => {
+            Self::Category(encoder) | Self::OneHot(encoder) => {
                 if let Some(position) = encoder.term(value) {
                     term(position, 1.0);
                 }
             }
         }
     }
-}
 
-impl NumberEncoder {
-    fn fit(numbers: &[f64], rows: &[u32]) -> Self {
-        let mut present: Vec<f64> =
-            rows.iter().map(|row| numbers[*row as usize]).filter(|number| !number.is_nan()).collect();
-        let missing_seen = present.len() < rows.len();
-        if present.is_empty() {
-            return Self { mean: 0.0, standard_deviation: 1.0, median: 0.0, missing_seen };
-        }
-        present.sort_by(f64::total_cmp);
-        let count = present.len() as f64;
-        // Divided before they are summed, so that large numbers do not overflow.
-        let mean = present.iter().map(|number| number / count).sum::<f64>();
-        let variance = present.iter().map(|number| (number - mean).powi(2) / count).sum::<f64>();
-        let standard_deviation = Some(variance.sqrt()).filter(|sd| *sd > 0.0 && sd.is_finite()).unwrap_or(1.0);
-        let middle = present.len() / 2;
-        let median =
-            if present.len() % 2 == 1 { present[middle] } else { present[middle - 1] / 2.0 + present[middle] / 2.0 };
-        Self { mean, standard_deviation, median, missing_seen }
-    }
-
-    fn standardise(&self, number: f64) -> f64 {
-        (number - self.mean) / self.standard_deviation
-    }
-
-    /// Whether every number is finite and the deviation positive, as fitting leaves them.
+    /// Whether its numbers are as fitting leaves them.
     pub(crate) fn is_sound(&self) -> bool {
-        self.mean.is_finite()
-            && self.median.is_finite()
-            && self.standard_deviation.is_finite()
-            && self.standard_deviation > 0.0
-    }
-}
-
-impl CategoryEncoder {
-    fn fit(levels: &[String], codes: &[u32], rows: &[u32]) -> Self {
-        let mut counts = vec![0_u64; levels.len()];
-        let mut missing_seen = false;
-        for row in rows {
-            match counts.get_mut(codes[*row as usize] as usize) {
-                Some(count) => *count += 1,
-                None => missing_seen = true,
-            }
-        }
-        let mut seen: Vec<(u64, &String)> = counts.into_iter().zip(levels).filter(|(count, _)| *count > 0).collect();
-        seen.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        let other_seen = seen.len() > MOST_LEVELS;
-        let levels = seen.into_iter().take(MOST_LEVELS).map(|(_, level)| level.clone()).collect();
-        StoredCategory { levels, other_seen, missing_seen }.into()
-    }
-
-    /// The levels with a code of their own: the most frequent first, equals by name.
-    pub fn levels(&self) -> &[String] {
-        &self.levels
-    }
-
-    /// Whether training folded rare levels into "other".
-    pub const fn other_seen(&self) -> bool {
-        self.other_seen
-    }
-
-    /// Whether training saw rows without a value.
-    pub const fn missing_seen(&self) -> bool {
-        self.missing_seen
-    }
-
-    /// The code of a level; one beyond the last for any other.
-    fn code(&self, level: &str) -> u32 {
-        self.codes.get(level).copied().unwrap_or(self.levels.len() as u32)
-    }
-
-    /// The position of the value's term; none when it has no term.
-    fn term(&self, value: &FeatureValue<'_>) -> Option<usize> {
-        match value {
-            FeatureValue::Category(level) => {
-                let code = self.code(level) as usize;
-                (code < self.levels.len() || self.other_seen).then_some(code)
-            }
-            FeatureValue::Missing | FeatureValue::Number(_) => {
-                self.missing_seen.then(|| self.levels.len() + usize::from(self.other_seen))
-            }
+        match self {
+            Self::Number(encoder) => encoder.is_sound(),
+            Self::Ordinal(encoder) => encoder.is_sound(),
+            Self::Target(encoder) => encoder.is_sound(),
+            Self::Category(_) | Self::OneHot(_) => true,
         }
     }
 }

@@ -7,9 +7,11 @@
 //! *Encoders* turn feature values into the numbers an estimator calculates with. They are fitted on the training part
 //! alone and stored with the model.
 
+mod category;
 mod encode;
 mod json;
 mod labels;
+mod number;
 mod plan;
 mod set;
 mod table;
@@ -17,8 +19,10 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{CategoryEncoder, Encoders, FeatureEncoder, NumberEncoder, Told};
+pub use category::{CategoryEncoder, OrdinalEncoder};
+pub use encode::{Encoders, FeatureEncoder, Told};
 pub use labels::{LabelError, Labels, MOST_CLASSES};
+pub use number::NumberEncoder;
 pub use plan::FeaturePlan;
 pub(crate) use set::Reordered;
 pub use set::{FeatureDefinition, FeatureSet, FeatureSetError, FeatureValue, Input};

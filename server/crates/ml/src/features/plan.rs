@@ -207,7 +207,11 @@ fn definitions(document: &ProblemDocument) -> Vec<FeatureDefinition> {
             name: feature.name.clone(),
             expression: readable(&feature.expression),
             feature_type: feature.feature_type,
-            target_encoded: feature.encoding == Encoding::Target,
+            encoding: feature.encoding,
+            values: match feature.encoding {
+                Encoding::Ordinal => feature.values.clone().unwrap_or_default(),
+                _ => Vec::new(),
+            },
             nullable: feature.nullable,
         })
         .collect()

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use millrace_domain::expr::{Bound, Expression, Row};
-use millrace_domain::problem::{FeatureType, TimeFormat};
+use millrace_domain::problem::{Encoding, FeatureType, TimeFormat};
 use millrace_domain::schema::{Column, Value, ValueType};
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +32,12 @@ pub struct FeatureDefinition {
     /// Its type.
     #[serde(rename = "type")]
     pub feature_type: FeatureType,
-    /// Whether it is a category that is told by the label.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub target_encoded: bool,
+    /// How it is told to an estimator.
+    #[serde(default, skip_serializing_if = "Encoding::is_trainers")]
+    pub encoding: Encoding,
+    /// The values of an ordinal category, the least first; of others none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
     /// Whether it may be missing.
     pub nullable: bool,
 }

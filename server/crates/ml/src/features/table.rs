@@ -7,12 +7,12 @@ use millrace_domain::problem::FeatureType;
 use millrace_domain::schema::Profile;
 use rayon::prelude::*;
 
-use super::set::{FeatureSet, FeatureSetError, FeatureValue, Reordered};
+use super::set::{FeatureDefinition, FeatureSet, FeatureSetError, FeatureValue, Reordered};
 use crate::profile::profile;
 use crate::{ColumnData, Dataset};
 
 /// The code of a missing category.
-const MISSING: u32 = u32::MAX;
+pub(super) const MISSING: u32 = u32::MAX;
 
 /// One feature of every row.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +33,7 @@ pub enum FeatureColumn {
 pub struct FeatureTable {
     rows: usize,
     columns: Vec<FeatureColumn>,
-    /// Which features are told by the label.
-    target_encoded: Vec<bool>,
+    definitions: Vec<FeatureDefinition>,
 }
 
 impl FeatureTable {
@@ -46,8 +45,7 @@ impl FeatureTable {
             FeatureType::Category => categories(features, feature, dataset, &slots),
         };
         let columns = (0..features.definitions().len()).into_par_iter().map(column).collect();
-        let target_encoded = features.definitions().iter().map(|one| one.target_encoded).collect();
-        Ok(Self { rows: dataset.rows(), columns, target_encoded })
+        Ok(Self { rows: dataset.rows(), columns, definitions: features.definitions().to_vec() })
     }
 
     /// How many rows there are.
@@ -60,9 +58,9 @@ impl FeatureTable {
         &self.columns
     }
 
-    /// Which features are told by the label.
-    pub(super) fn target_encoded(&self) -> &[bool] {
-        &self.target_encoded
+    /// How each feature is computed and told.
+    pub(super) fn definitions(&self) -> &[FeatureDefinition] {
+        &self.definitions
     }
 
     /// What is known of each feature's values; `names` are those of the columns.

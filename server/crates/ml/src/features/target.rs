@@ -10,6 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::number::moments;
 use super::set::FeatureValue;
 
 /// Training rows are divided into so many folds, each encoded by the others.
@@ -42,15 +43,13 @@ impl TargetEncoder {
         let mut seen = vec![false; levels.len() + 1];
         codes.iter().for_each(|code| seen[*code] = true);
         let known = levels.iter().zip(&encoded).zip(&seen).filter(|(_, seen)| **seen);
-        let count = told.len().max(1) as f64;
-        let mean = told.iter().map(|value| value / count).sum::<f64>();
-        let variance = told.iter().map(|value| (value - mean).powi(2) / count).sum::<f64>();
+        let (mean, deviation) = moments(&told);
         let encoder = Self {
             levels: known.map(|((level, encoded), _)| (level.clone(), *encoded)).collect(),
             missing: encoded[levels.len()],
             prior,
             mean,
-            standard_deviation: Some(variance.sqrt()).filter(|sd| *sd > 0.0 && sd.is_finite()).unwrap_or(1.0),
+            standard_deviation: Some(deviation).filter(|sd| *sd > 0.0 && sd.is_finite()).unwrap_or(1.0),
         };
         (encoder, told)
     }

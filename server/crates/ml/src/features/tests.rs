@@ -143,7 +143,7 @@ fn encoders_see_the_training_rows_alone() {
     let table = plan().table(&trips()).unwrap();
     let encoders = Encoders::fit(&table, &[0, 2], &[], 0).0;
     let [FeatureEncoder::Number(miles), FeatureEncoder::Category(kind)] = encoders.features() else { panic!() };
-    assert_eq!((miles.mean, miles.standard_deviation, miles.median, miles.missing_seen), (4.0, 2.0, 4.0, false));
+    assert_eq!((miles.centre, miles.scale, miles.median, miles.missing_seen), (4.0, 2.0, 4.0, false));
     assert_eq!((kind.levels(), kind.missing_seen()), (&["cash".to_owned()][..], true));
 }
 
@@ -216,4 +216,58 @@ fn a_bare_column_whose_name_is_no_sql_is_still_that_column() {
 fn a_dataset_without_an_input_is_refused_by_name() {
     let other = Dataset::from_parts([("miles", ColumnData::Number(vec![]))]).unwrap();
     assert_eq!(plan().table(&other), Err(FeatureSetError::MissingInput("kind".to_owned())));
+}
+
+/// Sizes of shirts and their colour, told as asked; fitted on the first four rows.
+fn shirts(encoding: &str) -> Encoders {
+    let texts = |texts: [Option<&str>; 5]| ColumnData::Text(texts.map(|text| text.map(str::to_owned)).to_vec());
+    let dataset = Dataset::from_parts([
+        ("size", texts([Some("s"), Some("l"), None, Some("m"), Some("xl")])),
+        ("sold", ColumnData::Integer(vec![Some(1), Some(2), Some(3), Some(4), Some(5)])),
+    ]);
+    let dataset = dataset.unwrap();
+    let features = format!(
+        "[[features]]\nname = \"size\"\ntype = \"category\"\nnullable = true\nvalues = [\"s\", \"m\", \"l\", \"xl\"]\nencoding = \"{encoding}\"\n"
+    );
+    let document = document("kind = \"regression\"\ncolumn = \"sold\"", &features);
+    let plan = FeaturePlan::compile(&document, dataset.schema(), &TableColumns::new()).unwrap();
+    Encoders::fit(&plan.table(&dataset).unwrap(), &[0, 1, 2, 3], &[], 0).0
+}
+
+fn of_size(size: &str) -> [FeatureValue<'_>; 1] {
+    [FeatureValue::Category(size.into())]
+}
+
+fn terms(encoders: &Encoders, values: &[FeatureValue<'_>]) -> Vec<f64> {
+    let mut terms = vec![0.0; encoders.terms()];
+    encoders.for_linear(values, |position, size| terms[position] = size);
+    terms
+}
+
+#[test]
+fn a_category_with_an_order_is_its_place_and_a_value_outside_it_is_missing() {
+    let encoders = shirts("ordinal");
+    assert_eq!([encoders.for_trees(&of_size("s")), encoders.for_trees(&of_size("xl"))], [vec![0.0], vec![3.0]]);
+    for outside in [of_size("xxl"), [FeatureValue::Missing]] {
+        assert!(encoders.for_trees(&outside)[0].is_nan());
+        // The median of 0, 1 and 2 is also their mean; what is missing has a term of its own.
+        assert_eq!(terms(&encoders, &outside), [0.0, 1.0]);
+    }
+    let step = terms(&encoders, &of_size("l"))[0] - terms(&encoders, &of_size("m"))[0];
+    assert!((step - 1.0 / (2.0_f64 / 3.0).sqrt()).abs() < 1e-12, "{step}");
+}
+
+#[test]
+fn a_number_a_level_is_the_same_for_every_estimator() {
+    let encoders = shirts("one_hot");
+    // Levels that training saw, equally frequent and so by name, and what is missing.
+    for (values, expected) in [
+        (of_size("l"), [1.0, 0.0, 0.0, 0.0]),
+        (of_size("s"), [0.0, 0.0, 1.0, 0.0]),
+        ([FeatureValue::Missing], [0.0, 0.0, 0.0, 1.0]),
+        (of_size("xl"), [0.0; 4]),
+    ] {
+        assert_eq!(terms(&encoders, &values), expected);
+        assert_eq!(encoders.for_trees(&values), expected.map(|number| number as f32));
+    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimator::{Estimator, Predictor};
-use crate::features::{FeatureDefinition, FeatureEncoder};
+use crate::features::{FeatureDefinition, FeatureEncoder, NumberEncoder};
 
 /// One linear equation: the constant, and the effect of one unit more of each term.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Coefficients {
 impl Predictor {
     /// The equations of a linear model in original units; none for trees.
     ///
-    /// A number enters the model as z = (x − mean) / sd, so its weight w is w / sd for x and −w · mean / sd for the constant.
+    /// A number enters the model as z = (x − centre) / scale, so its weight w is w / scale for x and −w · centre / scale for the constant.
     pub(super) fn coefficients(&self, definitions: &[FeatureDefinition]) -> Option<Vec<Coefficients>> {
         let Estimator::Linear(linear) = &self.estimator else {
             return None;
@@ -46,10 +46,12 @@ impl Coefficients {
     fn add(&mut self, name: &str, encoder: &FeatureEncoder, weights: &mut impl Iterator<Item = f64>) {
         let (labels, missing_seen) = match encoder {
             FeatureEncoder::Number(number) => {
-                let slope = weights.next().unwrap_or(0.0) / number.standard_deviation;
-                self.intercept -= slope * number.mean;
-                self.terms.push((name.to_owned(), slope));
+                self.add_number(name.to_owned(), number, weights);
                 (Vec::new(), number.missing_seen)
+            }
+            FeatureEncoder::Ordinal(ordinal) => {
+                self.add_number(format!("place of {name}"), &ordinal.number, weights);
+                (Vec::new(), ordinal.number.missing_seen)
             }
             FeatureEncoder::Target(target) => {
                 let slope = weights.next().unwrap_or(0.0) / target.standard_deviation;
@@ -57,7 +59,7 @@ impl Coefficients {
                 self.terms.push((format!("mean label of {name}"), slope));
                 (Vec::new(), false)
             }
-            FeatureEncoder::Category(category) => {
+            FeatureEncoder::Category(category) | FeatureEncoder::OneHot(category) => {
                 let other = category.other_seen().then(|| format!("{name} is another"));
                 let levels = category.levels().iter().map(|level| format!("{name} = {level}"));
                 (levels.chain(other).collect(), category.missing_seen())
@@ -65,5 +67,12 @@ impl Coefficients {
         };
         let missing = missing_seen.then(|| format!("{name} is missing"));
         self.terms.extend(labels.into_iter().chain(missing).zip(weights));
+    }
+
+    /// Takes the weight of one number.
+    fn add_number(&mut self, term: String, number: &NumberEncoder, weights: &mut impl Iterator<Item = f64>) {
+        let slope = weights.next().unwrap_or(0.0) / number.scale;
+        self.intercept -= slope * number.centre;
+        self.terms.push((term, slope));
     }
 }

@@ -64,14 +64,10 @@ impl Predictor {
                     && trees.linear().is_none()
                     && trees.n_outputs() == outputs
                     && trees.prediction_width() == outputs
-                    && trees.n_features() == encoders.features().len()
+                    && trees.n_features() == encoders.columns()
             }
         };
-        let sound = encoders.features().iter().all(|encoder| match encoder {
-            FeatureEncoder::Number(number) => number.is_sound(),
-            FeatureEncoder::Target(target) => target.is_sound(),
-            FeatureEncoder::Category(_) => true,
-        });
+        let sound = encoders.features().iter().all(FeatureEncoder::is_sound);
         let classes = classes.iter().map(|name| Arc::from(name.as_str())).collect();
         (fits && sound).then_some(Self { kind, classes, encoders, estimator })
     }
@@ -132,14 +128,17 @@ impl Predictor {
     /// How much each feature matters, in the order of the definitions; the sum is 1 unless nothing matters.
     ///
     /// For trees it is the total gain of the splits on the feature; for a linear model the largest weight of its terms
-    /// (numbers are standardised, a level is 0 or 1), summed over the classes.
+    /// in the scale they are told in, summed over the classes.
     pub fn importance(&self) -> Vec<f64> {
         let features = self.encoders.features();
         let mut scores = vec![0.0; features.len()];
         match &self.estimator {
             Estimator::Trees(trees) => {
-                for (feature, gain) in trees.feature_importance(ImportanceType::TotalGain) {
-                    scores[feature] = gain.max(0.0);
+                let owner: Vec<usize> = (0..features.len())
+                    .flat_map(|feature| std::iter::repeat_n(feature, features[feature].columns()))
+                    .collect();
+                for (column, gain) in trees.feature_importance(ImportanceType::TotalGain) {
+                    scores[owner[column]] += gain.max(0.0);
                 }
             }
             Estimator::Linear(linear) => {

@@ -89,7 +89,7 @@ fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
 /// The encoded features and labels of one part.
 fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
     let rows = task.split.rows(part);
-    let width = task.encoders.features().len();
+    let width = task.encoders.columns();
     let mut values = Vec::with_capacity(rows.len() * width);
     for row in task.values(part) {
         values.extend(task.encoders.for_trees(&row));
@@ -104,9 +104,12 @@ fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
         .encoders
         .features()
         .iter()
-        .map(|encoder| match encoder {
-            FeatureEncoder::Number(_) | FeatureEncoder::Target(_) => FeatureType::Numerical,
-            FeatureEncoder::Category(_) => FeatureType::Categorical,
+        .flat_map(|encoder| {
+            let one = match encoder {
+                FeatureEncoder::Category(_) => FeatureType::Categorical,
+                _ => FeatureType::Numerical,
+            };
+            std::iter::repeat_n(one, encoder.columns())
         })
         .collect();
     DMatrix::from_dense_vec(values, rows.len(), width)?.with_labels(&labels)?.with_feature_types(&types)

@@ -13,7 +13,7 @@ pub(super) fn check(table: &DriftTable, problem: &ProblemDocument, used: &BTreeS
     let rule = &problem.monitoring;
     let (limit, metric) = (rule.drift.threshold, rule.drift.metric);
     let rows = table.reference_rows.min(table.current_rows);
-    let expected = format!("{} to version {} at most {limit}", title(metric), table.reference_version);
+    let expected = format!("{} to {} at most {limit}", title(metric), table.reference());
     if rows < rule.min_rows {
         let observed = format!("{} on one side; a verdict takes {}", counted(rows, "row"), rule.min_rows);
         return vec![Check::warning("drift").skipped(expected, observed)];
@@ -28,6 +28,12 @@ pub(super) fn check(table: &DriftTable, problem: &ProblemDocument, used: &BTreeS
             check.decided(distance <= limit, super::Offenders::default(), expected.clone(), told(column, distance))
         })
         .collect()
+}
+
+/// The reference that a document names has no valid version yet.
+pub(super) fn without_reference(asked: &str) -> Finding {
+    let expected = format!("a valid version of {asked} to compare with");
+    Check::warning("drift").skipped(expected, "there is none yet")
 }
 
 fn told(column: &ColumnDrift, distance: f64) -> String {

@@ -16,7 +16,7 @@ pub(super) struct Check<'a> {
 }
 
 /// Rows that break a rule: all are counted, the first ones named.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Offenders {
     rows: u64,
     examples: Vec<(u64, String)>,

@@ -7,6 +7,8 @@
 
 mod columns;
 mod drift;
+#[cfg(test)]
+mod environment_tests;
 mod features;
 mod finding;
 mod labels;
@@ -14,18 +16,21 @@ mod leak;
 mod overlap;
 mod rows;
 mod rules;
+mod scan;
 mod schema;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use millrace_domain::problem::ProblemDocument;
+use millrace_domain::problem::{Environment, ProblemDocument};
 use millrace_domain::schema::{CheckOutcome, Finding, Profile, Severity, ValidationReport};
 
 use crate::dataset::Dataset;
 use crate::drift::compare;
 use finding::Offenders;
+use millrace_domain::drift::DriftTable;
 pub use overlap::check_overlap;
+pub use rules::check_rules;
 pub use table::validate_table;
 
 /// Who reads a column that the problem itself does not.
@@ -36,6 +41,10 @@ const LIVE: &str = "read by the live model";
 pub struct Known<'a> {
     /// The valid version before this one.
     pub previous: Option<Previous<'a>>,
+    /// The environment that the rows are of; none for what is trained on.
+    pub environment: Option<&'a Environment>,
+    /// What the rows of an environment are compared with in place of the version before.
+    pub reference: Option<Reference<'a>>,
     /// What the live model was trained for: columns that it is joined to must stay.
     pub live: Option<&'a ProblemDocument>,
     /// When the rows came in, in microseconds since 1970-01-01 UTC.
@@ -53,26 +62,70 @@ pub struct Previous<'a> {
     pub dataset: &'a Dataset,
 }
 
+/// A version of another dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference<'a> {
+    /// The dataset.
+    pub name: &'a str,
+    /// Its number.
+    pub version: i32,
+    /// Its rows.
+    pub dataset: &'a Dataset,
+}
+
+impl Known<'_> {
+    /// Whether a column need not be there, and is not.
+    fn is_without(&self, dataset: &Dataset, column: &str) -> bool {
+        self.environment.is_some_and(|environment| environment.lacks(column)) && dataset.slot(column).is_none()
+    }
+
+    /// Every column against the reference.
+    fn drift(&self, dataset: &Dataset) -> Option<DriftTable> {
+        if let Some(reference) = self.reference {
+            let table = compare(reference.dataset, dataset, reference.version);
+            return Some(DriftTable { reference_dataset: Some(reference.name.to_owned()), ..table });
+        }
+        // A distance to something else than what was asked for would be taken for it.
+        let asked = self.environment.and_then(|environment| environment.compared_to.as_ref());
+        let previous = self.previous.filter(|_| asked.is_none())?;
+        Some(compare(previous.dataset, dataset, previous.version))
+    }
+}
+
 /// Checks `dataset`, of that profile, for `problem`.
 pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument, known: Known<'_>) -> ValidationReport {
     let before = known.previous.map(|previous| previous.profile);
-    let used = schema::used(problem);
+    let mut used = schema::used(problem);
+    used.retain(|column| known.environment.is_none_or(|environment| !environment.lacks(column)));
     // Each check reads the columns it needs and gives them back.
     let rows = || dataset.fresh();
-    let mut findings = rows::check_count(dataset, before);
-    findings.extend(schema::check_columns(&rows(), problem));
-    if let Some(live) = known.live {
+    let mut findings = match known.environment {
+        None => rows::check_count(dataset, before),
+        Some(_) => rows::check_change_of_count(dataset, before, 1),
+    };
+    findings.extend(schema::check_columns(&rows(), problem, known));
+    if let Some(live) = known.live.filter(|_| known.environment.is_none()) {
         let read = live.columns_of_past().into_iter().filter(|name| !used.contains(name));
         findings.extend(read.map(|name| schema::exists(dataset, &name, LIVE)));
     }
     if let Some(before) = before {
         findings.extend(schema::check_change(dataset, &used, before));
     }
-    let drift = known.previous.map(|previous| compare(previous.dataset, dataset, previous.version));
+    let drift = known.drift(dataset);
     findings.extend(drift.iter().flat_map(|table| drift::check(table, problem, &used)));
-    findings.extend(rules::check(dataset, profile, &problem.checks));
-    let (labels, found) = labels::check(&rows(), problem);
-    findings.extend(found);
+    if let (None, Some(asked)) = (&drift, known.environment.and_then(|one| one.compared_to.as_deref())) {
+        findings.push(drift::without_reference(asked));
+    }
+    findings.extend(rules::check(dataset, profile, &problem.checks, known));
+    let labels = match known.environment {
+        // Whether there are labels, and which, is not asked of rows that nobody learns from.
+        Some(_) => None,
+        None => {
+            let (labels, found) = labels::check(&rows(), problem);
+            findings.extend(found);
+            labels
+        }
+    };
     let own = problem.features.iter().filter(|feature| !problem.reads_joined(&feature.expression));
     findings.extend(features::check(dataset, own, labels.as_ref()));
     drop(labels);
@@ -81,7 +134,9 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
     findings.extend(columns::check_known(&rows(), problem));
     findings.extend(columns::check_freshness(&rows(), problem, known.loaded_at));
     findings.extend(columns::check_entity(&rows(), problem));
-    findings.extend(columns::check_entity_split(profile, problem));
+    if known.environment.is_none() {
+        findings.extend(columns::check_entity_split(profile, problem));
+    }
     findings.extend(columns::check_empty(profile));
     findings.extend(columns::repeat_notes(profile));
     findings.push(rows::check_duplicates(dataset));

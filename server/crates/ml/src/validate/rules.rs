@@ -9,12 +9,28 @@ use rayon::prelude::*;
 use super::features::as_category;
 use super::finding::{Check, Offenders};
 use super::rows::repeats;
+use super::{Known, scan, schema};
 use crate::dataset::{Cells, Dataset};
 use crate::order::key_of;
 use crate::wording::{self, count, counted, list, share};
 
-pub(super) fn check(dataset: &Dataset, profile: &Profile, checks: &[DataCheck]) -> Vec<Finding> {
-    checks.par_iter().map(|check| check_one(&dataset.fresh(), profile, check)).collect()
+/// Checks the rules alone, in their order.
+pub fn check_rules(dataset: &Dataset, profile: &Profile, checks: &[DataCheck]) -> Vec<Finding> {
+    check(dataset, profile, checks, Known::default())
+}
+
+pub(super) fn check(dataset: &Dataset, profile: &Profile, checks: &[DataCheck], known: Known<'_>) -> Vec<Finding> {
+    let check_one = |check: &DataCheck| {
+        let absent = check.rule.columns().into_iter().find(|column| known.is_without(dataset, column));
+        match absent.zip(known.environment) {
+            None => check_one(&dataset.fresh(), profile, check),
+            Some((column, environment)) => {
+                let made = Check { name: &check.name, column: Some(column), severity: check.severity };
+                made.skipped(format!("a column {column:?} to look at"), schema::without(environment))
+            }
+        }
+    };
+    checks.par_iter().map(check_one).collect()
 }
 
 fn check_one(dataset: &Dataset, profile: &Profile, declared: &DataCheck) -> Finding {
@@ -52,17 +68,21 @@ fn rows(dataset: &Dataset, check: Check<'_>, expression: &Expression, at_least: 
         }
         Err(error) => return check.errored(expected, error.to_string()),
     };
-    let (mut judged, mut broken) = (0, Offenders::default());
-    for row in 0..dataset.rows() {
-        match bound.evaluate(&dataset.row(row)) {
-            Value::Boolean(true) => judged += 1,
-            Value::Boolean(false) => {
-                judged += 1;
-                broken.add(row, || shown(dataset, row, &columns));
+    let show = |row: usize| shown(dataset, row, &columns);
+    let (judged, broken) = scan::simple(dataset, &bound, show).unwrap_or_else(|| {
+        let (mut judged, mut broken) = (0, Offenders::default());
+        for row in 0..dataset.rows() {
+            match bound.evaluate(&dataset.row(row)) {
+                Value::Boolean(true) => judged += 1,
+                Value::Boolean(false) => {
+                    judged += 1;
+                    broken.add(row, || show(row));
+                }
+                _ => {}
             }
-            _ => {}
         }
-    }
+        (judged, broken)
+    });
     if judged == 0 {
         return check.skipped(expected, "no row has what it reads");
     }
@@ -92,6 +112,10 @@ fn unique(dataset: &Dataset, check: Check<'_>, names: &[String]) -> Finding {
     let expected = format!("no two rows with the same {}", list(names.iter().map(String::as_str)));
     let slots: Option<Vec<usize>> = names.iter().map(|name| dataset.slot(name)).collect();
     let Some(slots) = slots else { return check.errored(expected, absent(dataset, names)) };
+    let complete = slots.iter().all(|slot| dataset.cells(*slot).missing() == 0);
+    if complete && dataset.rows() > 0 && slots.iter().any(|slot| scan::rises(dataset.cells(*slot))) {
+        return check.passed(expected, format!("all {} differ", count(dataset.rows() as u64)));
+    }
     let judged: Vec<u32> = (0..dataset.rows() as u32)
         .filter(|row| slots.iter().all(|slot| !dataset.cells(*slot).is_missing(*row as usize)))
         .collect();
@@ -130,7 +154,8 @@ fn increasing(dataset: &Dataset, check: Check<'_>) -> Finding {
         }
     };
     let (mut judged, mut before, mut broken) = (0u64, None, Offenders::default());
-    for row in (0..dataset.rows()).filter(|row| !cells.is_missing(*row)) {
+    let rows = if scan::rises(cells) { 0..dataset.rows().min(1) } else { 0..dataset.rows() };
+    for row in rows.filter(|row| !cells.is_missing(*row)) {
         let now = key(row);
         if before.is_some_and(|before| now < before) {
             broken.add(row, || wording::value(&cells.value(row)));

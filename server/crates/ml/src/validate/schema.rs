@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use millrace_domain::expr::{BindError, Expression};
-use millrace_domain::problem::{Definition, Feature, FeatureType, ProblemDocument};
+use millrace_domain::problem::{Definition, Environment, Feature, FeatureType, ProblemDocument};
 use millrace_domain::schema::{Column, Finding, Profile, Severity, ValueType};
 
+use super::Known;
 use super::finding::Check;
 use crate::dataset::Dataset;
 use crate::wording::{count, list};
@@ -30,7 +31,7 @@ fn is_feature(problem: &ProblemDocument, name: &str) -> bool {
 }
 
 /// Every column that the problem reads exists, and every expression fits the types of its columns.
-pub(super) fn check_columns(dataset: &Dataset, problem: &ProblemDocument) -> Vec<Finding> {
+pub(super) fn check_columns(dataset: &Dataset, problem: &ProblemDocument, known: Known<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let data = &problem.data;
     let plain = [
@@ -39,16 +40,18 @@ pub(super) fn check_columns(dataset: &Dataset, problem: &ProblemDocument) -> Vec
         ("the known time of the problem", data.known_time.as_ref()),
     ];
     for (role, name) in plain {
-        findings.extend(name.map(|name| exists(dataset, name, role)));
+        findings.extend(name.map(|name| exists_or_lacks(dataset, name, role, known)));
     }
     for slice in problem.slices.iter().filter(|slice| !is_feature(problem, &slice.by) && !problem.is_joined(&slice.by))
     {
-        findings.push(exists(dataset, &slice.by, "a slice of the problem"));
+        findings.push(exists_or_lacks(dataset, &slice.by, "a slice of the problem", known));
     }
     for name in problem.join_columns() {
         findings.push(exists(dataset, name, "read by joins"));
     }
-    findings.push(target(dataset, problem));
+    if known.environment.is_none() {
+        findings.push(target(dataset, problem));
+    }
     for feature in &problem.features {
         if problem.reads_joined(&feature.expression) {
             let expected = format!("{} can be computed", feature.expression.text());
@@ -81,6 +84,21 @@ pub(super) fn exists(dataset: &Dataset, name: &str, role: &str) -> Finding {
         Ok(_) => check.passed(expected, "it is there"),
         Err(error) => check.failed(expected, unbound(&error, dataset)),
     }
+}
+
+/// Likewise, unless the environment may do without it.
+fn exists_or_lacks(dataset: &Dataset, name: &str, role: &str, known: Known<'_>) -> Finding {
+    match known.environment.filter(|_| known.is_without(dataset, name)) {
+        None => exists(dataset, name, role),
+        Some(environment) => Check::critical("column_present")
+            .of(name)
+            .skipped(format!("a column {name:?}, which is {role}"), without(environment)),
+    }
+}
+
+/// Why something is not looked at in an environment.
+pub(super) fn without(environment: &Environment) -> String {
+    format!("{} come without it", environment.name)
 }
 
 fn target(dataset: &Dataset, problem: &ProblemDocument) -> Finding {

@@ -5,7 +5,7 @@ use crate::dataset::ColumnData;
 use crate::profile::profile;
 
 /// A hundred rows: `fare` 0 to 99, `tips` 0 to 6, `kind` of two texts, `at` a day apart.
-fn parts() -> Vec<(&'static str, ColumnData)> {
+pub(super) fn parts() -> Vec<(&'static str, ColumnData)> {
     let day = 86_400_000_000;
     vec![
         ("fare", ColumnData::Number((0..100).map(|row| Some(f64::from(row))).collect())),
@@ -29,7 +29,7 @@ success = { metric = "roc_auc", at_least = 0.7 }
 name = "fare"
 "#;
 
-fn problem(text: &str) -> ProblemDocument {
+pub(super) fn problem(text: &str) -> ProblemDocument {
     ProblemDocument::parse(text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
 }
 
@@ -267,9 +267,12 @@ fn notes_of_the_reader_become_warnings() {
     assert_eq!(failure(&report, "reading", "fare").observed, "blank text in 11 rows");
 }
 
+pub(super) fn seen(dataset: &Dataset) -> Profile {
+    profile(dataset, &BTreeMap::new())
+}
+
 /// Checks rows that come after others.
 fn since(before: &Dataset, now: &Dataset, document: &str) -> ValidationReport {
-    let seen = |dataset: &Dataset| profile(dataset, &BTreeMap::new());
     let profile = seen(before);
     let previous = Some(Previous { version: 1, profile: &profile, dataset: before });
     validate(now, &seen(now), &problem(document), Known { previous, ..Known::default() })
