@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::mute::{Mute, MuteRequest, can_be_muted};
+use millrace_domain::mute::{Mute, can_be_muted};
 use millrace_domain::schema::{Finding, ValidationReport};
 use millrace_domain::view::Permission;
 
@@ -27,7 +27,7 @@ pub async fn mute_check(
     let (services, actor) = crate::caller::actor()?;
     let dataset = crate::pages::address::id(&id, "dataset")?;
     let column = (!column.is_empty()).then_some(column);
-    let request = MuteRequest { check, column, reason: reason.clone(), days };
+    let request = millrace_domain::mute::MuteRequest { check, column, reason: reason.clone(), days };
     let typed = [("reason", reason.as_str())];
     crate::caller::submitted(&typed, services.mute_check(&actor, dataset, number, &request)).await?;
     leptos_axum::redirect(&version_address(&id, number));

@@ -82,7 +82,7 @@ pub fn ReportBanner(
 fn verdict(report: &ValidationReport, role: &str, open: usize, muted: usize) -> (&'static str, String) {
     let (may, blocked, warned) = match role {
         "table" => ("Rows may be joined to it", "No row is joined to it", "along with the model"),
-        "environment" => ("It is as it should be", "It is not as it should be", "with it"),
+        "environment" => ("No critical check is broken", "These rows are not as the document asks", "with them"),
         _ => ("Training may start on it", "Training is blocked", "along with the model"),
     };
     let muted = match muted {

@@ -46,7 +46,7 @@ fn dataset_row(row: DatasetSummary) -> impl IntoView {
                 <div>
                     <a href=version_address(&row.dataset, row.version)>{format!("{} v{}", row.name, row.version)}</a>
                     <div class="muted">{row.file_name}</div>
-                    {role_in_words(&row.role).map(|role| view! { <span class="badge">{role}</span> })}
+                    {role_in_words(&row.role).map(|role| view! { <span class="tag">{role}</span> })}
                 </div>
             </th>
             <td data-label="Problem"><a href=problem>{row.problem}</a></td>

@@ -120,7 +120,7 @@ fn Head(version: DatasetVersionView) -> impl IntoView {
                 let problem = format!("/problems/{}", summary.problem);
                 view! {
                     <span>"for " <a href=problem>{summary.problem}</a></span>
-                    {role_in_words(&summary.role).map(|role| view! { <span class="badge">{role}</span> })}
+                    {role_in_words(&summary.role).map(|role| view! { <span><span class="tag">{role}</span></span> })}
                     <span>{rows_in_words(summary.rows)} " rows"</span>
                     <span>{columns_in_words(summary.columns)} " columns"</span>
                     <span><Moment at=summary.created_at/></span>

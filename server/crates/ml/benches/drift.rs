@@ -37,9 +37,26 @@ fn rows() -> usize {
     std::env::var("MILLRACE_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(1_000_000)
 }
 
+/// A line of this process's status in bytes, where the system tells.
+fn status_bytes(line: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|one| one.strip_prefix(line))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+/// What a comparison takes besides the rows themselves.
+fn report_memory(reference: &Dataset, current: &Dataset) {
+    let (reset, before) = (std::fs::write("/proc/self/clear_refs", "5"), status_bytes("VmRSS:"));
+    black_box(compare(reference, current, 1));
+    if let (Ok(()), Some(before), Some(peak)) = (reset, before, status_bytes("VmHWM:")) {
+        println!("{:.0} MB besides the rows (goal: 200)", peak.saturating_sub(before) as f64 / 1e6);
+    }
+}
+
 fn drift(criterion: &mut Criterion) {
     let rows = rows();
     let (reference, current) = (dataset(rows, 1, 0.0), dataset(rows, 2, 0.1));
+    report_memory(&reference, &current);
     let mut group = criterion.benchmark_group("drift");
     group.sample_size(10).measurement_time(Duration::from_secs(10)).throughput(Throughput::Elements(rows as u64));
     group.bench_function("20 columns against 20 columns", |bencher| {

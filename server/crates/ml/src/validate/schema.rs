@@ -56,7 +56,9 @@ pub(super) fn check_columns(dataset: &Dataset, problem: &ProblemDocument, known:
         if problem.reads_joined(&feature.expression) {
             let expected = format!("{} can be computed", feature.expression.text());
             let check = Check::critical("expression").of(&feature.name);
-            findings.push(check.skipped(expected, "it reads what a run joins, and is checked there"));
+            let when =
+                if known.environment.is_some() { "a model is asked" } else { "a run begins, and is checked there" };
+            findings.push(check.skipped(expected, format!("it reads what is joined when {when}")));
         } else {
             findings.push(fits(dataset, feature));
         }
