@@ -9,16 +9,20 @@ alter table dataset_version add column role text not null default 'examples'
 update dataset_version v set role = 'table' from dataset d, problem_version p
     where d.id = v.dataset_id and p.id = v.problem_version_id
       and p.document -> 'tables' @> jsonb_build_array(jsonb_build_object('name', d.name));
+update dataset_version v set role = 'table' where exists (select 1 from run_table t where t.dataset_version_id = v.id);
 alter table dataset_version alter column role drop default;
 
 create function keep_dataset_role() returns trigger language plpgsql as $$
 begin
-    if new.role is distinct from old.role then
+    if tg_op = 'UPDATE' and new.role is distinct from old.role then
         raise exception 'a dataset version is immutable' using errcode = 'restrict_violation';
+    end if;
+    if exists (select 1 from dataset_version b where b.id = new.base_id and b.role <> new.role) then
+        raise exception 'rows come after rows of their kind' using errcode = 'restrict_violation';
     end if;
     return new;
 end $$;
-create trigger dataset_version_role_kept before update on dataset_version
+create trigger dataset_version_role_kept before insert or update on dataset_version
     for each row execute function keep_dataset_role();
 
 create function run_trains_on_examples() returns trigger language plpgsql as $$
@@ -28,7 +32,7 @@ begin
     end if;
     return new;
 end $$;
-create trigger run_of_examples before insert on run for each row execute function run_trains_on_examples();
+create trigger run_of_examples before insert or update of dataset_version_id on run for each row execute function run_trains_on_examples();
 
 create function run_joins_tables() returns trigger language plpgsql as $$
 begin

@@ -17,7 +17,8 @@ create table check_mute (
     lifted_at   timestamptz,
     check ((lifted_by is null) = (lifted_at is null))
 );
-create index check_mute_dataset on check_mute (dataset_id) where lifted_at is null;
+create unique index check_mute_open on check_mute (dataset_id, check_name, coalesce(column_name, ''))
+    where lifted_at is null;
 
 create function keep_check_mute() returns trigger language plpgsql as $$
 begin

@@ -5,6 +5,7 @@
 use millrace_domain::policy::Role;
 use millrace_test_support::{Answer, Person, TestApp};
 use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
@@ -89,8 +90,53 @@ async fn the_schema_lets_no_run_train_on_rows_that_were_checked_as_something_els
         select v.problem_version_id, v.id, v.author_id, 'queued', '{}', 0, '{}', now() from dataset_version v";
     let refused = app.try_sql(forced).await.unwrap_err();
     assert!(refused.contains("a run trains on examples"), "{refused}");
+    load(&app, &engineer, "trips", rows(0, true)).await;
+    engineer.post("/api/v1/problems/clicks/runs", json!({})).await.done();
+    let moved = "update run set dataset_version_id = (select id from dataset_version where role = 'environment')";
+    let refused = app.try_sql(moved).await.unwrap_err();
+    assert!(refused.contains("a run trains on examples"), "{refused}");
     let renamed = app.try_sql("update dataset_version set role = 'examples'").await.unwrap_err();
     assert!(renamed.contains("immutable"), "{renamed}");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn what_a_later_document_calls_an_environment_is_no_longer_trained_on_nor_added_to() {
+    let (app, engineer, stakeholder) = signed_off(&json!({})).await;
+    let first = load(&app, &engineer, "requests", rows(0, true)).await;
+    assert_eq!((&first["summary"]["role"], &first["may_launch"]["allowed"]), (&json!("examples"), &json!(true)));
+    let revised = document(&json!({ "environments": [{ "name": "requests" }] }));
+    let version = engineer.post("/api/v1/problems/clicks/versions", revised).await.done();
+    let path = format!("/api/v1/problems/clicks/versions/{}", version["version"]);
+    engineer.post(&format!("{path}/submit"), json!({})).await.done();
+    let approval = json!({ "decision": "approve", "digest": version["digest"], "waiver": "few rows are enough here" });
+    stakeholder.post(&format!("{path}/decisions"), approval).await.done();
+    let launched = engineer.post("/api/v1/problems/clicks/runs", json!({})).await;
+    assert_eq!(refused(launched, 409), "no_valid_dataset");
+    let page = engineer.get("/api/v1/datasets/1/versions/1").await.done();
+    assert_eq!(page["may_launch"]["allowed"], false, "{}", page["may_launch"]);
+    let more = Form::new()
+        .text("problem", "clicks")
+        .text("name", "requests")
+        .text("mode", "append")
+        .part("file", Part::bytes(rows(9, false)).file_name("more.csv"));
+    let added = engineer.send(engineer.request(Method::POST, "/api/v1/datasets").multipart(more)).await;
+    assert_eq!(refused(added, 409), "another_role");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn two_who_mute_at_once_leave_one_mute_that_either_can_lift() {
+    let (app, engineer, _) = signed_off(&json!({})).await;
+    load(&app, &engineer, "trips", rows(0, true)).await;
+    load(&app, &engineer, "trips", rows(50, true)).await;
+    let mutes = "/api/v1/datasets/1/versions/2/mutes";
+    let ask = json!({ "check": "drift", "column": "x", "reason": "known", "days": 7 });
+    let asked = (0..8).map(|_| engineer.post(mutes, ask.clone()));
+    let answers = futures::future::join_all(asked).await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+    assert_eq!(app.count("select count(*) from check_mute where lifted_at is null").await, 1);
+    assert_eq!(app.count("select count(*) from audit where action = 'check.mute'").await, 8);
     app.remove().await;
 }
 

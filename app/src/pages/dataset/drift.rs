@@ -42,7 +42,7 @@ pub fn DriftSection(
             </p>
             <div class="table-wrap" role="region" aria-label="Drift" tabindex="0">
                 <table class="table" data-stack>
-                    <caption class="visually-hidden">"Columns with their distances to the version before"</caption>
+                    <caption class="visually-hidden">"Columns with their distances to the reference"</caption>
                     <thead>
                         <tr>
                             <th scope="col">"Column"</th>

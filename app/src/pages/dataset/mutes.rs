@@ -164,7 +164,7 @@ fn MuteCard(mutes: Mutes, finding: Finding) -> impl IntoView {
                 <p>{sentence(&finding.observed)}</p>
                 <p class="muted">
                     "It is no longer pointed at in any version of this dataset until then. It stays in the report and travels along \
-                     with the model, marked as muted."
+                     with the model, marked while it is muted."
                 </p>
                 {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
                 <Gated permission=mutes.permission>

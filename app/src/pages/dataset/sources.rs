@@ -65,6 +65,7 @@ fn SourceRow(source: SourceView) -> impl IntoView {
                 <span class="tag">{source.connection}</span>
                 " "
                 <code>{source.reads}</code>
+                {source.append.then(|| view! { <div class="muted">"each file after the others"</div> })}
             </td>
             <td data-label="Every">{source.every}</td>
             <td data-label="Last look">

@@ -89,6 +89,7 @@ pub fn findings_in_words(row: &DatasetSummary) -> String {
     let warnings = if row.warnings == 1 { "warning" } else { "warnings" };
     match (row.critical, row.warnings) {
         (0, 0) if row.state == "loading" => "n/a".to_owned(),
+        (0, 0) if row.state == "rejected" => "could not be read".to_owned(),
         (0, 0) => "none".to_owned(),
         (critical, 0) => format!("{critical} critical"),
         (0, n) => format!("{n} {warnings}"),

@@ -395,6 +395,7 @@ mod rendered_tests {
             id: "3".to_owned(),
             check: finding.check.clone(),
             column: finding.column,
+            severity: finding.severity,
             reason: "a known holiday".to_owned(),
             by: "Ada".to_owned(),
             at,

@@ -80,7 +80,7 @@ fn dataset(problem: &LaunchProblem, form: &LaunchForm) -> Check {
     };
     let name = format!("{} v{}", chosen.name, chosen.version);
     match chosen.warnings {
-        0 => Check::new("Data", "pass", format!("{name} passed every check")),
+        0 => Check::new("Data", "pass", format!("{name} is valid, and no warning is open")),
         1 => Check::new("Data", "warning", format!("{name} has 1 warning, which travels along with the model")),
         n => Check::new("Data", "warning", format!("{name} has {n} warnings, which travel along with the model")),
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{CheckOutcome, Finding, Severity, ValidationReport};
 
+/// The check that tells of rows that were set aside.
+pub const SET_ASIDE: &str = "quarantine";
 /// A check is muted for so many days at most.
 pub const LONGEST: i64 = 90;
 
@@ -21,6 +23,8 @@ pub struct Mute {
     pub check: String,
     /// The column or feature that it is about; none for the whole dataset.
     pub column: Option<String>,
+    /// How grave it was: if it becomes graver, it is pointed at again.
+    pub severity: Severity,
     /// Why.
     pub reason: String,
     /// Who muted it.
@@ -49,13 +53,19 @@ pub struct MuteRequest {
 impl Mute {
     /// Whether it holds for a finding.
     pub fn covers(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
-        self.until > now && can_be_muted(finding) && finding.check == self.check && finding.column == self.column
+        self.until > now
+            && can_be_muted(finding)
+            && finding.severity <= self.severity
+            && finding.check == self.check
+            && finding.column == self.column
     }
 }
 
-/// Whether a finding points at something, and stops nothing.
+/// Whether a finding points at something, and stops nothing. Rows that were set aside are told of anew each time.
 pub fn can_be_muted(finding: &Finding) -> bool {
-    finding.severity != Severity::Critical && matches!(finding.outcome, CheckOutcome::Failed | CheckOutcome::Errored)
+    finding.severity != Severity::Critical
+        && finding.check != SET_ASIDE
+        && matches!(finding.outcome, CheckOutcome::Failed | CheckOutcome::Errored)
 }
 
 impl ValidationReport {
@@ -88,7 +98,7 @@ mod tests {
         let until = DateTime::from_timestamp(2_000_000, 0).expect("a moment");
         let column = column.map(str::to_owned);
         let (id, check, reason, by) = ("1".to_owned(), "drift".to_owned(), "known".to_owned(), "Ada".to_owned());
-        Mute { id, check, column, reason, by, at, until }
+        Mute { id, check, column, severity: Severity::Warning, reason, by, at, until }
     }
 
     fn moment(seconds: i64) -> DateTime<Utc> {
@@ -102,6 +112,13 @@ mod tests {
         assert!(!mute(Some("fare")).covers(&warned, moment(2_000_000)));
         assert!(!mute(Some("tips")).covers(&warned, moment(1_500_000)));
         assert!(!mute(None).covers(&warned, moment(1_500_000)));
+    }
+
+    #[test]
+    fn what_became_graver_is_pointed_at_again() {
+        let noted = Mute { severity: Severity::Info, ..mute(Some("fare")) };
+        assert!(noted.covers(&finding(Severity::Info, CheckOutcome::Failed), moment(1_500_000)));
+        assert!(!noted.covers(&finding(Severity::Warning, CheckOutcome::Failed), moment(1_500_000)));
     }
 
     #[test]

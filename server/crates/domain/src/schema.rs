@@ -222,7 +222,8 @@ pub struct Finding {
 pub struct ValidationReport {
     /// One entry a check.
     pub findings: Vec<Finding>,
-    /// Every column against the version before, with bins and counts; none for a first version.
+    /// Every column against the version before, or what an environment is compared with, with bins and counts; none where there is
+    /// nothing to compare with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftTable>,
 }

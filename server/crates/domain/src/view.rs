@@ -477,6 +477,8 @@ views! {
         connection: String,
         /// The path or the query.
         reads: String,
+        /// Whether each file's rows come after those of the files before.
+        append: bool,
         /// How often it is looked at, as in documents.
         every: String,
         /// When it was looked at.

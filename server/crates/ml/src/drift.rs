@@ -18,7 +18,7 @@ use millrace_domain::drift::{
 use ranks::Ranked;
 
 use crate::dataset::{Cells, Dataset};
-use crate::order::{key_of, number_of, quantile};
+use crate::order::{key_of, number_of, quantile, quantile_at};
 
 /// Texts of the reference that have a bin each.
 pub const MOST_VALUES: usize = 255;
@@ -109,12 +109,8 @@ fn compare_numbers(before: &[f64], now: &[f64]) -> Numbers {
 /// The edges of bins, from sorted keys of the reference.
 fn edges(sorted: &[i64]) -> Vec<f64> {
     let (Some(least), Some(greatest)) = (sorted.first(), sorted.last()) else { return Vec::new() };
-    let mut deciles: Vec<f64> = (0..=10).map(|tenth| quantile(sorted, f64::from(tenth) / 10.0)).collect();
-    deciles.dedup();
-    if let [_, inner @ .., _] = deciles.as_slice()
-        && !inner.is_empty()
-    {
-        return inner.to_vec();
+    if let Some(inner) = inner_deciles(sorted.len(), |rank| number_of(sorted[rank])) {
+        return inner;
     }
     let (least, greatest) = (number_of(*least), number_of(*greatest));
     if least == greatest {
@@ -126,7 +122,20 @@ fn edges(sorted: &[i64]) -> Vec<f64> {
         return distinct[1..].to_vec();
     }
     // Nine in ten values are the least, or the greatest.
-    if deciles[0] == quantile(sorted, 0.5) { vec![least.next_up()] } else { vec![greatest] }
+    if least == quantile(sorted, 0.5) { vec![least.next_up()] } else { vec![greatest] }
+}
+
+/// The deciles between the least and the greatest of so many values, rising and each once, by the value at each rank; none where
+/// there are none.
+fn inner_deciles(count: usize, at: impl Fn(usize) -> f64) -> Option<Vec<f64>> {
+    let mut deciles: Vec<f64> = (0..=10).map(|tenth| quantile_at(count, f64::from(tenth) / 10.0, &at)).collect();
+    // Between the same two values, rounding can turn neighbours round.
+    deciles.sort_unstable_by(f64::total_cmp);
+    deciles.dedup();
+    match deciles.as_slice() {
+        [_, inner @ .., _] if !inner.is_empty() => Some(inner.to_vec()),
+        _ => None,
+    }
 }
 
 /// Rows of each bin, from the number of values below each edge and in all.
@@ -211,6 +220,23 @@ mod tests {
             let position = edges.iter().position(|other| other == edge).unwrap();
             assert_eq!(found.reference[..=position].iter().sum::<u64>(), below(&[0.5, 1.0, 1.5, 2.0]));
             assert_eq!(found.current[..=position].iter().sum::<u64>(), below(&[1.0, 2.0]));
+        }
+    }
+
+    #[test]
+    fn deciles_that_are_equal_are_one_edge_and_bins_never_fall() {
+        // 99.99 × (1 − p) + 99.99 × p is an ulp more than 99.99 for some p.
+        for rows in [100_000, 1_000, 37] {
+            let value = |row: usize| match row * 100 / rows {
+                0..75 => row as f64 / rows as f64,
+                75..97 => 99.99,
+                _ => 100.0 + row as f64,
+            };
+            let found = drift(&numbers((0..rows).map(value)), &numbers((0..rows).map(value)));
+            let Binning::Numbers { edges } = &found.binning else { panic!("numbers") };
+            assert!(edges.windows(2).all(|pair| pair[0] < pair[1]), "{edges:?}");
+            assert_eq!(found.reference.iter().sum::<u64>(), rows as u64);
+            assert_eq!(found.distances.psi, 0.0);
         }
     }
 

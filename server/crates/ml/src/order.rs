@@ -23,7 +23,8 @@ pub(crate) fn quantile_at(count: usize, share: f64, at: impl Fn(usize) -> f64) -
     let (below, above) = (at(position.floor() as usize), at(position.ceil() as usize));
     let part = position - position.floor();
     // Not below + part × (above − below): the difference of two finite doubles may not be finite.
-    if part == 0.0 { below } else { below * (1.0 - part) + above * part }
+    // Held between them: rounding can lead an ulp beyond, even where both are equal.
+    (below * (1.0 - part) + above * part).clamp(below, above)
 }
 
 /// The same of numbers.

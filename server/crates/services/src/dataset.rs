@@ -119,7 +119,8 @@ impl Services {
         artifact::register(tx, &load.source, load.bytes, kind, self.now()).await.map_err(fault)?;
         let dataset = dataset::ensure(tx, load.version.problem, load.name, self.now()).await.map_err(fault)?;
         let (problem_version, file_name, source) = (load.version.id, load.file_name, load.source);
-        let earlier = earlier(tx, dataset, load.mode).await?;
+        let role = load.version.document.role_of(load.name);
+        let earlier = earlier(tx, dataset, role, load.mode).await?;
         // What is in already is not put in once more.
         if load.mode == Mode::Append
             && let Some(newest) = earlier.first()
@@ -129,7 +130,6 @@ impl Services {
         }
         let corrects = if let Mode::Correct(corrected) = load.mode { Some(corrected) } else { None };
         let base = earlier.first().map(|newest| newest.id);
-        let role = load.version.document.role_of(load.name);
         let new = NewVersion { dataset, problem_version, role, file_name, source, author, base, corrects };
         if let Some(same) = dataset::find_same(tx, &new).await.map_err(fault)? {
             return Ok((same, false));
@@ -164,11 +164,8 @@ impl Services {
                     problem: version.slug.clone(),
                     dataset: from.dataset.clone(),
                     connection: from.connection.clone(),
-                    reads: if from.append {
-                        format!("{}, each file after the others", from.read.text())
-                    } else {
-                        from.read.text().to_owned()
-                    },
+                    reads: from.read.text().to_owned(),
+                    append: from.append,
                     every: from.every.to_string(),
                     looked_at: look.and_then(|look| look.looked_at),
                     next_at: look.map(|look| look.next_at),
@@ -215,7 +212,7 @@ impl Services {
         let version = self.seen_version(actor, id, number).await?;
         let steps = step::list(pool, Subject::Dataset(version.id.0)).await.map_err(fault)?;
         let versions = dataset::versions(pool, id).await.map_err(fault)?;
-        let signed = problem::approved(pool, &version.problem).await.map_err(fault)?.is_some();
+        let signed = problem::approved(pool, &version.problem).await.map_err(fault)?;
         let may_launch = match actor.may_on(Action::LaunchRun, &version.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
             Ok(()) if version.role == DatasetRole::Table => {
@@ -227,10 +224,13 @@ impl Services {
             Ok(()) if version.state != DatasetState::Valid => {
                 Permission::refused("runs need a valid version; this one is not")
             }
-            Ok(()) if !signed => {
-                Permission::refused(format!("the problem {} has no signed-off version yet", version.problem))
-            }
-            Ok(()) => Permission::granted(),
+            Ok(()) => match &signed {
+                None => Permission::refused(format!("the problem {} has no signed-off version yet", version.problem)),
+                Some(signed) if signed.document.role_of(&version.name) != DatasetRole::Examples => {
+                    Permission::refused("the document that is signed off since does not train on this dataset")
+                }
+                Some(_) => Permission::granted(),
+            },
         };
         let quarantine = crate::quarantine::view(actor, &version);
         let found = dataset::findings_until(pool, &version, history::VERSIONS).await.map_err(fault)?;
@@ -288,7 +288,7 @@ impl Services {
 }
 
 /// The versions whose rows come before those of a load, the newest first.
-async fn earlier(tx: &Transaction, dataset: DatasetId, mode: Mode) -> Result<Vec<DatasetVersion>> {
+async fn earlier(tx: &Transaction, dataset: DatasetId, role: DatasetRole, mode: Mode) -> Result<Vec<DatasetVersion>> {
     if mode == Mode::Replace {
         return Ok(Vec::new());
     }
@@ -296,6 +296,13 @@ async fn earlier(tx: &Transaction, dataset: DatasetId, mode: Mode) -> Result<Vec
     if newest.state != DatasetState::Valid {
         let detail = format!("version {} is still loading; put rows after it once it is read", newest.number);
         return Err(Fault::conflict("version_loading", detail));
+    }
+    if newest.role != role {
+        let detail = format!(
+            "version {} was checked as rows of another kind ({}); load all rows anew in place of appending",
+            newest.number, newest.role
+        );
+        return Err(Fault::conflict("another_role", detail));
     }
     let earlier = dataset::lineage(tx, newest.id).await.map_err(fault)?;
     if let Mode::Correct(corrected) = mode

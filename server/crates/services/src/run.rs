@@ -3,7 +3,7 @@
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::ProblemState;
+use millrace_domain::problem::{ProblemDocument, ProblemState};
 use millrace_domain::run::{DatasetRole, RunState, StepKind};
 use millrace_domain::trainer::TrainerName;
 use millrace_domain::view::{
@@ -68,7 +68,7 @@ impl Services {
                 ),
             ));
         }
-        let dataset = self.dataset_for(&tx, request).await?;
+        let dataset = self.dataset_for(&tx, request, &version.document).await?;
         let tables = tables_for(&tx, &version).await?;
         let asked = checked(request, &version)?;
         let new = NewRun {
@@ -92,8 +92,13 @@ impl Services {
         Ok(run)
     }
 
-    async fn dataset_for(&self, tx: &millrace_storage::Transaction, request: &LaunchRequest) -> Result<DatasetVersion> {
-        let valid = dataset::list_valid(tx, &request.problem, DatasetRole::Examples).await.map_err(fault)?;
+    async fn dataset_for(
+        &self,
+        tx: &millrace_storage::Transaction,
+        request: &LaunchRequest,
+        document: &ProblemDocument,
+    ) -> Result<DatasetVersion> {
+        let valid = examples_for(tx, &request.problem, document).await?;
         let wanted: Option<DatasetId> = match &request.dataset {
             None => None,
             Some(id) => Some(id.parse().map_err(|error| Fault::field("/dataset", format!("{error}")))?),
@@ -281,7 +286,7 @@ impl Services {
             else {
                 continue;
             };
-            let datasets = dataset::list_valid(pool, &approved.slug, DatasetRole::Examples).await.map_err(fault)?;
+            let datasets = examples_for(pool, &approved.slug, &approved.document).await?;
             let kind = approved.document.target.kind;
             problems.push(LaunchProblem {
                 slug: approved.slug,
@@ -332,6 +337,17 @@ impl Services {
         event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;
         commit(tx).await
     }
+}
+
+/// The valid versions that are examples, as they were checked and as the document says now, newest first.
+async fn examples_for(
+    db: &impl millrace_storage::Connection,
+    problem: &str,
+    document: &ProblemDocument,
+) -> Result<Vec<DatasetVersion>> {
+    let mut valid = dataset::list_valid(db, problem, DatasetRole::Examples).await.map_err(fault)?;
+    valid.retain(|version| document.role_of(&version.name) == DatasetRole::Examples);
+    Ok(valid)
 }
 
 /// The newest valid version of each table that the document's joins read.

@@ -122,7 +122,7 @@ macro_rules! select_version {
                 (select c.number from dataset_version c where c.corrects_id = v.id and c.state in ('loading', 'valid'))
                     as corrected_by,
                 (select coalesce(jsonb_agg(jsonb_build_object('id', m.id::text, 'check', m.check_name,
-                            'column', m.column_name, 'reason', m.reason, 'by', b.name, 'at', m.muted_at,
+                            'column', m.column_name, 'severity', m.severity, 'reason', m.reason, 'by', b.name, 'at', m.muted_at,
                             'until', m.until) order by m.id), '[]'::jsonb)
                     from check_mute m join account b on b.id = m.muted_by
                     where m.dataset_id = v.dataset_id and m.lifted_at is null) as mutes

@@ -32,6 +32,9 @@ pub struct NewMute<'a> {
 /// # Errors
 /// When the database fails.
 pub async fn insert(db: &impl Connection, mute: &NewMute<'_>, now: DateTime<Utc>) -> Result<i64> {
+    // Two who mute the same at once come one after the other.
+    const LOCK: &str = "select id from dataset where id = $1 for update";
+    record::one::<i64>(db, LOCK, values![mute.dataset.0]).await?;
     const LIFT: &str = "update check_mute set lifted_by = $4, lifted_at = $5
         where dataset_id = $1 and check_name = $2 and column_name is not distinct from $3 and lifted_at is null";
     record::execute(db, LIFT, values![mute.dataset.0, mute.check, mute.column.map(str::to_owned), mute.by.0, now])

@@ -13,8 +13,8 @@ use crate::run::DatasetRole;
 pub struct Environment {
     /// Its name.
     pub name: String,
-    /// Columns that need not be there; no feature and no join reads them. Those that only the label is computed from, when
-    /// nothing is said.
+    /// Columns that need not be there: no feature reads them, and they are no key of a join. Those that only the label is computed
+    /// from, when nothing is said.
     pub without: Vec<String>,
     /// The dataset whose newest valid version its distributions are compared with; its own version before when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,6 +22,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Whether the label need not be there.
+    pub fn lacks_label(&self, document: &ProblemDocument) -> bool {
+        document.target.columns().iter().any(|column| self.lacks(column))
+    }
+
     /// Whether a column need not be there.
     pub fn lacks(&self, column: &str) -> bool {
         self.without.iter().any(|one| one == column)
@@ -63,8 +68,8 @@ mod read {
         pub target: Option<&'a Target>,
         pub features: &'a [Feature],
         pub tables: &'a [SourceTable],
-        /// Columns that joins read.
-        pub joined: Vec<&'a str>,
+        /// Columns that say which rows are joined.
+        pub keys: Vec<&'a str>,
     }
 
     impl<'a> Read<'a> {
@@ -76,8 +81,8 @@ mod read {
                     needed.entry(column).or_insert_with(|| format!("the feature {}", feature.name));
                 }
             }
-            for column in &self.joined {
-                needed.entry(*column).or_insert_with(|| "a join".to_owned());
+            for column in &self.keys {
+                needed.entry(*column).or_insert_with(|| "a join as its key".to_owned());
             }
             let data = self.data;
             let own = [
@@ -190,6 +195,22 @@ mod tests {
                 compared_to: None,
             }]
         );
+    }
+
+    #[test]
+    fn what_is_only_remembered_of_earlier_rows_can_be_absent() {
+        let document = ProblemDocument::parse(
+            "slug = \"trips\"\ntitle = \"T\"\ndecision = \"D\"\n\
+             target = { name = \"y\", kind = \"binary\", expression = \"tips > fare * 0.2\" }\n\
+             data = { entity = \"id\", event_time = \"at\" }\n\
+             success = { metric = \"roc_auc\", at_least = 0.6 }\nfeatures = [{ name = \"fare\" }]\n\
+             environments = [{ name = \"requests\" }, { name = \"labelled\", without = [] }]\n\
+             [[aggregates]]\nname = \"tips_7d\"\nover = \"id\"\nfunction = \"mean\"\nof = \"tips\"\nwindow = \"7d\"\n",
+        );
+        let document = document.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        assert_eq!(document.environment("requests").unwrap().without, ["tips"]);
+        assert!(document.environment("requests").unwrap().lacks_label(&document));
+        assert!(!document.environment("labelled").unwrap().lacks_label(&document));
     }
 
     #[test]

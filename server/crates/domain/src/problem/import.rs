@@ -51,7 +51,11 @@ pub fn expectation_suite(text: &str) -> Result<Imported, String> {
 impl Imported {
     /// The rules as they stand in a document.
     pub fn to_toml(&self) -> String {
-        let mut table = serde_json::json!({ "checks": self.checks });
+        // An empty list is a key, which would belong to whatever table it is written after.
+        let mut table = serde_json::json!({});
+        if !self.checks.is_empty() {
+            table["checks"] = serde_json::json!(self.checks);
+        }
         if !self.environments.is_empty() {
             table["environments"] = serde_json::json!(self.environments);
         }

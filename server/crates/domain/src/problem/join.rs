@@ -147,13 +147,17 @@ impl ProblemDocument {
     }
 }
 
-/// The columns of the data that these read, each once.
-pub(super) fn read_columns<'d>(lookups: &'d [Lookup], aggregates: &'d [Aggregate]) -> Vec<&'d str> {
+/// The columns of the data that say which rows these join, as often as they do.
+pub(super) fn key_columns<'d>(lookups: &'d [Lookup], aggregates: &'d [Aggregate]) -> impl Iterator<Item = &'d str> {
     let keys = lookups.iter().flat_map(|lookup| &lookup.on);
-    let entities = aggregates.iter().flat_map(|aggregate| &aggregate.over);
+    keys.chain(aggregates.iter().flat_map(|aggregate| &aggregate.over)).map(String::as_str)
+}
+
+/// The columns of the data that these read, each once.
+fn read_columns<'d>(lookups: &'d [Lookup], aggregates: &'d [Aggregate]) -> Vec<&'d str> {
     let own = aggregates.iter().filter(|aggregate| aggregate.table.is_none());
     let values = own.filter_map(|aggregate| aggregate.of.as_ref()).flat_map(Expression::columns);
-    let mut columns: Vec<&str> = keys.chain(entities).map(String::as_str).chain(values).collect();
+    let mut columns: Vec<&str> = key_columns(lookups, aggregates).chain(values).collect();
     let mut met = std::collections::BTreeSet::new();
     columns.retain(|column| met.insert(*column));
     columns

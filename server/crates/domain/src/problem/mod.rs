@@ -147,6 +147,16 @@ pub enum Definition {
     Expression(Expression),
 }
 
+impl Target {
+    /// The columns that the label is computed from.
+    pub fn columns(&self) -> Vec<&str> {
+        match &self.definition {
+            Definition::Column(name) => vec![name],
+            Definition::Expression(expression) => expression.columns(),
+        }
+    }
+}
+
 impl Definition {
     /// The expression that gives the label.
     #[cfg(feature = "parse")]

@@ -66,7 +66,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         target: target.as_ref(),
         features: features.as_deref().unwrap_or_default(),
         tables: &joins.tables,
-        joined: super::join::read_columns(&joins.lookups, &joins.aggregates),
+        keys: super::join::key_columns(&joins.lookups, &joins.aggregates).collect(),
     };
     let environments = super::environment::environments(table, &said);
     let checks = super::rule::checks(table);

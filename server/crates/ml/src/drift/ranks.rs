@@ -5,7 +5,7 @@
 
 use millrace_domain::drift::KolmogorovSmirnov;
 
-use crate::order::{key_of, number_of, quantile_at};
+use crate::order::{key_of, number_of};
 
 /// So many buckets: a sample of a million leaves some hundred values in each.
 const BUCKETS: usize = 4096;
@@ -45,7 +45,7 @@ pub(super) fn rank(before: &[f64], now: &[f64]) -> Option<Ranked> {
     let by_value = |value: f64| (((value - least) * scale) as usize).min(BUCKETS - 1);
     let (first, last) = (key_of(least), key_of(greatest));
     let shift = (u64::BITS - last.abs_diff(first).leading_zeros()).saturating_sub(BUCKETS.trailing_zeros());
-    let by_size = |value: f64| (key_of(value).abs_diff(first) >> shift) as usize;
+    let by_size = |value: f64| ((key_of(value).abs_diff(first) >> shift) as usize).min(BUCKETS - 1);
     if crowd(before, by_value) <= crowd(before, by_size) {
         Samples::new(before, now, by_value).rank()
     } else {
@@ -165,12 +165,7 @@ impl<'a, P: Fn(f64) -> usize + Copy> Samples<'a, P> {
             let bucket = self.before.bucket_of(rank);
             number_of(gathered.bucket(bucket)[rank - self.before.starts[bucket]])
         };
-        let mut deciles: Vec<f64> = shares().map(|share| quantile_at(last + 1, share, at)).collect();
-        deciles.dedup();
-        match deciles.as_slice() {
-            [_, inner @ .., _] if !inner.is_empty() => Some(inner.to_vec()),
-            _ => None,
-        }
+        super::inner_deciles(last + 1, at)
     }
 
     /// The greatest difference at the ends of buckets, and the buckets in which there can be a greater one.
@@ -208,7 +203,6 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::order::quantile;
 
     fn is_that_of_sorted_samples(mut value: impl FnMut(&mut ChaCha8Rng, f64) -> f64) {
         for seed in 0..4 {
@@ -223,14 +217,10 @@ mod tests {
             };
             let (old, new) = (sorted(&before), sorted(&now));
             let found = rank(&before, &now).unwrap();
-            let mut deciles: Vec<f64> = (0..=10).map(|tenth| quantile(&old, f64::from(tenth) / 10.0)).collect();
-            deciles.dedup();
-            assert_eq!(found.edges, deciles[1..deciles.len() - 1]);
-            let below = |keys: &[i64]| {
-                deciles[1..deciles.len() - 1]
-                    .iter()
-                    .map(|edge| keys.partition_point(|key| number_of(*key) < *edge))
-                    .collect::<Vec<_>>()
+            let deciles = super::super::inner_deciles(old.len(), |rank| number_of(old[rank])).unwrap();
+            assert_eq!(found.edges, deciles);
+            let below = |keys: &[i64]| -> Vec<usize> {
+                deciles.iter().map(|edge| keys.partition_point(|key| number_of(*key) < *edge)).collect()
             };
             assert_eq!((found.before, found.now), (below(&old), below(&new)));
             assert_eq!(Some(found.ks), kolmogorov_smirnov(&old, &new), "shift {shift}");

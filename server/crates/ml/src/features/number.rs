@@ -3,6 +3,11 @@
 use millrace_domain::problem::Encoding;
 use serde::{Deserialize, Serialize};
 
+use crate::order::quantile_at;
+
+/// Ranges below it are none, as in scikit-learn.
+const NOTHING: f64 = 10.0 * f64::EPSILON;
+
 /// How a number is encoded: less the centre, over the scale.
 ///
 /// | encoding | centre | scale |
@@ -12,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// | robust | median | third quartile less the first, each interpolated between the two nearest values |
 /// | as_is | 0 | 1 |
 ///
-/// All are of the training part, missing values left out; a scale of nothing is 1. These are scikit-learn's `StandardScaler`,
+/// All are of the training part, missing values left out; where there is nothing to scale by it is 1. These are scikit-learn's `StandardScaler`,
 /// `MinMaxScaler` and `RobustScaler` with their defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,10 +48,13 @@ impl NumberEncoder {
         let (centre, scale) = match encoding {
             Encoding::AsIs => (0.0, 1.0),
             Encoding::MinMax => (present[0], present[present.len() - 1] - present[0]),
-            Encoding::Robust => (median, quantile(&present, 0.75) - quantile(&present, 0.25)),
-            _ => moments(&present),
+            Encoding::Robust => (median, quartile(&present, 0.75) - quartile(&present, 0.25)),
+            _ => {
+                let (mean, deviation) = moments(&present);
+                return Self { centre: mean, scale: deviation.unwrap_or(1.0), median, missing_seen };
+            }
         };
-        let scale = Some(scale).filter(|scale| *scale > 0.0 && scale.is_finite()).unwrap_or(1.0);
+        let scale = Some(scale).filter(|scale| *scale >= NOTHING && scale.is_finite()).unwrap_or(1.0);
         Self { centre, scale, median, missing_seen }
     }
 
@@ -69,12 +77,14 @@ impl NumberEncoder {
     }
 }
 
-/// Mean and population standard deviation. Divided before they are summed, so that large numbers do not overflow.
-pub(super) fn moments(numbers: &[f64]) -> (f64, f64) {
+/// Mean and population standard deviation, none where what differs is rounding alone (as in scikit-learn's `StandardScaler`).
+/// Divided before they are summed, so that large numbers do not overflow.
+pub(super) fn moments(numbers: &[f64]) -> (f64, Option<f64>) {
     let count = numbers.len().max(1) as f64;
     let mean = numbers.iter().map(|number| number / count).sum::<f64>();
     let variance = numbers.iter().map(|number| (number - mean).powi(2) / count).sum::<f64>();
-    (mean, variance.sqrt())
+    let rounding = count * f64::EPSILON * variance + (count * mean * f64::EPSILON).powi(2);
+    (mean, Some(variance.sqrt()).filter(|deviation| variance > rounding && deviation.is_finite()))
 }
 
 fn median(sorted: &[f64]) -> f64 {
@@ -82,12 +92,8 @@ fn median(sorted: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { sorted[middle - 1] / 2.0 + sorted[middle] / 2.0 }
 }
 
-/// Interpolated between the two nearest values (definition 7 of R. J. Hyndman and Y. Fan, 1996).
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let below = place.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
+fn quartile(sorted: &[f64], share: f64) -> f64 {
+    quantile_at(sorted.len(), share, |rank| sorted[rank])
 }
 
 #[cfg(test)]
@@ -161,8 +167,10 @@ mod tests {
     #[test]
     fn what_does_not_vary_is_not_scaled() {
         for encoding in [Encoding::Standard, Encoding::MinMax, Encoding::Robust] {
-            let encoder = NumberEncoder::fit([4.0; 3].into_iter(), encoding);
-            assert_eq!((encoder.centre, encoder.scale), (4.0, 1.0));
+            for (number, rows) in [(4.0, 3), (0.1, 10), (1.0, 1_000), (3.0, 7)] {
+                let encoder = NumberEncoder::fit(vec![number; rows].into_iter(), encoding);
+                assert!((encoder.centre - number).abs() < 1e-12 && encoder.scale == 1.0, "{encoding:?} {encoder:?}");
+            }
         }
     }
 

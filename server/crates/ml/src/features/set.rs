@@ -24,6 +24,7 @@ pub struct Input {
 
 /// How one feature is computed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredDefinition")]
 pub struct FeatureDefinition {
     /// Its name.
     pub name: String,
@@ -40,6 +41,30 @@ pub struct FeatureDefinition {
     pub values: Vec<String>,
     /// Whether it may be missing.
     pub nullable: bool,
+}
+
+/// A definition as it is stored, also before there was more than one encoding to name.
+#[derive(Deserialize)]
+struct StoredDefinition {
+    name: String,
+    expression: String,
+    #[serde(rename = "type")]
+    feature_type: FeatureType,
+    #[serde(default)]
+    encoding: Encoding,
+    #[serde(default)]
+    target_encoded: bool,
+    #[serde(default)]
+    values: Vec<String>,
+    nullable: bool,
+}
+
+impl From<StoredDefinition> for FeatureDefinition {
+    fn from(stored: StoredDefinition) -> Self {
+        let StoredDefinition { name, expression, feature_type, encoding, target_encoded, values, nullable } = stored;
+        let encoding = if target_encoded { Encoding::Target } else { encoding };
+        Self { name, expression, feature_type, encoding, values, nullable }
+    }
 }
 
 /// Why definitions make no features, or a dataset has not what they read.

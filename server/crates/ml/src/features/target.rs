@@ -49,7 +49,7 @@ impl TargetEncoder {
             missing: encoded[levels.len()],
             prior,
             mean,
-            standard_deviation: Some(deviation).filter(|sd| *sd > 0.0 && sd.is_finite()).unwrap_or(1.0),
+            standard_deviation: deviation.unwrap_or(1.0),
         };
         (encoder, told)
     }

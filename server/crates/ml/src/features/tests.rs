@@ -213,6 +213,15 @@ fn a_bare_column_whose_name_is_no_sql_is_still_that_column() {
 }
 
 #[test]
+fn definitions_that_were_stored_before_encodings_had_names_are_read() {
+    let stored = r#"{"name":"kind","expression":"kind","type":"category","target_encoded":true,"nullable":false}"#;
+    let read: FeatureDefinition = serde_json::from_str(stored).unwrap();
+    assert_eq!(read.encoding, millrace_domain::problem::Encoding::Target);
+    let plain = r#"{"name":"kind","expression":"kind","type":"category","nullable":false}"#;
+    assert_eq!(serde_json::to_string(&serde_json::from_str::<FeatureDefinition>(plain).unwrap()).unwrap(), plain);
+}
+
+#[test]
 fn a_dataset_without_an_input_is_refused_by_name() {
     let other = Dataset::from_parts([("miles", ColumnData::Number(vec![]))]).unwrap();
     assert_eq!(plan().table(&other), Err(FeatureSetError::MissingInput("kind".to_owned())));

@@ -7,6 +7,7 @@ mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use millrace_domain::mute::SET_ASIDE;
 use millrace_domain::problem::{ProblemDocument, Quarantine};
 use millrace_domain::schema::{CheckOutcome, Finding, Profile, Severity, ValidationReport};
 
@@ -74,7 +75,7 @@ fn set_aside(
     if let Some(observed) = refused {
         let expected = format!("at most {} % of the rows to set aside", quarantine.at_most * 100.0);
         report.findings.push(Finding {
-            check: "quarantine".to_owned(),
+            check: SET_ASIDE.to_owned(),
             column: None,
             severity: Severity::Critical,
             outcome: CheckOutcome::Failed,
@@ -133,7 +134,7 @@ fn blames_rows(finding: &Finding) -> bool {
 /// That rows were set aside for a finding, as a warning that travels with the model.
 fn told(finding: &Finding) -> Finding {
     Finding {
-        check: "quarantine".to_owned(),
+        check: SET_ASIDE.to_owned(),
         severity: Severity::Warning,
         expected: format!("{}: {}", finding.check.replace('_', " "), finding.expected),
         observed: format!("{} set aside: {}", counted(finding.unexpected_rows, "row"), finding.observed),

@@ -1,4 +1,4 @@
-//! Drift against the version before, by the distance and the limit of the document.
+//! Drift against the version before, or what an environment is compared with, by the distance and the limit of the document.
 
 use std::collections::BTreeSet;
 

@@ -51,6 +51,20 @@ fn requests_come_without_the_label_and_what_reads_it_is_skipped() {
 }
 
 #[test]
+fn a_label_that_the_document_does_not_leave_out_must_be_there() {
+    let text = PROBLEM.replace("\"tips\", \"kind\"", "\"kind\"");
+    let problem = problem(&text);
+    let check = |dataset: &Dataset| {
+        let known = Known { environment: problem.environment("requests"), ..Known::default() };
+        validate(dataset, &seen(dataset), &problem, known)
+    };
+    assert!(!check(&only(&["fare", "at"], 100)).allows_training());
+    let labelled = check(&only(&["fare", "at", "tips"], 100));
+    assert!(labelled.allows_training(), "{labelled:#?}");
+    assert_eq!(of(&labelled, "label_missing", "big").outcome, CheckOutcome::Passed);
+}
+
+#[test]
 fn what_an_answer_takes_must_be_there() {
     let report = asked(&only(&["at"], 100), Known::default());
     assert!(!report.allows_training());

@@ -79,6 +79,11 @@ impl Known<'_> {
         self.environment.is_some_and(|environment| environment.lacks(column)) && dataset.slot(column).is_none()
     }
 
+    /// Whether the rows need no label: then it is not asked for, nor looked at where it is there.
+    fn is_unlabelled(&self, problem: &ProblemDocument) -> bool {
+        self.environment.is_some_and(|environment| environment.lacks_label(problem))
+    }
+
     /// Every column against the reference.
     fn drift(&self, dataset: &Dataset) -> Option<DriftTable> {
         if let Some(reference) = self.reference {
@@ -117,14 +122,12 @@ pub fn validate(dataset: &Dataset, profile: &Profile, problem: &ProblemDocument,
         findings.push(drift::without_reference(asked));
     }
     findings.extend(rules::check(dataset, profile, &problem.checks, known));
-    let labels = match known.environment {
-        // Whether there are labels, and which, is not asked of rows that nobody learns from.
-        Some(_) => None,
-        None => {
-            let (labels, found) = labels::check(&rows(), problem);
-            findings.extend(found);
-            labels
-        }
+    let labels = if known.is_unlabelled(problem) {
+        None
+    } else {
+        let (labels, found) = labels::check(&rows(), problem);
+        findings.extend(found);
+        labels
     };
     let own = problem.features.iter().filter(|feature| !problem.reads_joined(&feature.expression));
     findings.extend(features::check(dataset, own, labels.as_ref()));

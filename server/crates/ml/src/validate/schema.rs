@@ -47,9 +47,9 @@ pub(super) fn check_columns(dataset: &Dataset, problem: &ProblemDocument, known:
         findings.push(exists_or_lacks(dataset, &slice.by, "a slice of the problem", known));
     }
     for name in problem.join_columns() {
-        findings.push(exists(dataset, name, "read by joins"));
+        findings.push(exists_or_lacks(dataset, name, "read by joins", known));
     }
-    if known.environment.is_none() {
+    if !known.is_unlabelled(problem) {
         findings.push(target(dataset, problem));
     }
     for feature in &problem.features {
