@@ -280,9 +280,20 @@ impl Services {
     }
 
     pub(crate) async fn seen_version(&self, actor: &Actor, id: DatasetId, number: i32) -> Result<DatasetVersion> {
-        self.authorise(actor, Action::ReadWorkspace, "dataset").await?;
+        self.version_for(actor, Action::ReadWorkspace, id, number).await
+    }
+
+    /// The version that an act is about; it need not be one that the caller may read.
+    pub(crate) async fn version_for(
+        &self,
+        actor: &Actor,
+        action: Action,
+        id: DatasetId,
+        number: i32,
+    ) -> Result<DatasetVersion> {
+        self.authorise(actor, action, "dataset").await?;
         let version = dataset::find_numbered(self.db.pool(), id, number).await.map_err(fault)?.ok_or_else(missing)?;
-        self.authorise_on(actor, Action::ReadWorkspace, &version.problem, &object(&version)).await?;
+        self.authorise_on(actor, action, &version.problem, &object(&version)).await?;
         Ok(version)
     }
 }

@@ -18,9 +18,8 @@ impl Services {
     /// 404 when there is no such version; 400 without a reason or for more days than allowed; 409 `nothing_to_mute` when the version
     /// does not break the check, `critical_check` when it stops the pipeline.
     pub async fn mute_check(&self, actor: &Actor, id: DatasetId, number: i32, request: &MuteRequest) -> Result<String> {
-        let version = self.seen_version(actor, id, number).await?;
+        let version = self.version_for(actor, Action::MuteCheck, id, number).await?;
         let object = format!("dataset/{id}");
-        self.authorise_on(actor, Action::MuteCheck, &version.problem, &object).await?;
         let reason = request.reason.trim();
         if !(3..=500).contains(&reason.chars().count()) || reason.contains(char::is_control) {
             return Err(Fault::field("/reason", "is needed: 3 to 500 characters on one line that say why"));
@@ -58,9 +57,8 @@ impl Services {
     /// # Errors
     /// 404 when there is no such version, or no such mute that is still open.
     pub async fn lift_mute(&self, actor: &Actor, id: DatasetId, number: i32, muted: &str) -> Result<()> {
-        let version = self.seen_version(actor, id, number).await?;
+        let version = self.version_for(actor, Action::MuteCheck, id, number).await?;
         let object = format!("dataset/{id}");
-        self.authorise_on(actor, Action::MuteCheck, &version.problem, &object).await?;
         let missing = || Fault::not_found("mute");
         let muted: i64 = muted.parse().map_err(|_| missing())?;
         let tx = self.begin_as(actor, Action::MuteCheck, Some(&version.problem), &object).await?;

@@ -38,9 +38,8 @@ impl Services {
         file_name: &str,
         content: Draft,
     ) -> Result<DatasetSummary> {
-        let version = self.seen_version(actor, id, number).await?;
+        let version = self.version_for(actor, Action::UploadData, id, number).await?;
         let slug = &version.problem;
-        self.authorise_on(actor, Action::UploadData, slug, &object(&version)).await?;
         if content.bytes() == 0 {
             return Err(Fault::field("/file", "is empty: 0 bytes, no rows"));
         }
