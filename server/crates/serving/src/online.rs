@@ -135,7 +135,7 @@ pub(crate) async fn history(
                 sources.tables.insert(name, dataset);
             }
         }
-        Ok(History::new(&joins, &sources)?)
+        Ok(History::new(&joins, &sources)?.ready())
     });
     built.await.map_err(|_| OnlineError::Interrupted)?
 }

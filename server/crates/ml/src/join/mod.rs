@@ -10,6 +10,7 @@
 mod bind;
 mod history;
 mod keys;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod timeline;
