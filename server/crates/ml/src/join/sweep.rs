@@ -85,8 +85,8 @@ fn in_order(all: Vec<(i64, u32)>) -> Vec<(i64, u32)> {
     let (least, greatest) =
         all.iter().fold((i64::MAX, i64::MIN), |(least, greatest), (time, _)| (least.min(*time), greatest.max(*time)));
     let buckets = (all.len() / RUN).max(1);
-    let width = greatest.abs_diff(least) / buckets as u64 + 1;
-    let place = |time: i64| (time.abs_diff(least) / width) as usize;
+    let width = (greatest.abs_diff(least) / buckets as u64).saturating_add(1);
+    let place = |time: i64| ((time.abs_diff(least) / width) as usize).min(buckets - 1);
     let mut ends = vec![0_usize; buckets + 1];
     for (time, _) in &all {
         ends[place(*time) + 1] += 1;
