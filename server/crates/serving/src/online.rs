@@ -135,7 +135,7 @@ pub(crate) async fn history(
                 sources.tables.insert(name, dataset);
             }
         }
-        Ok(History::new(&joins, &sources)?.ready())
+        Ok(History::new(&joins, &sources)?)
     });
     built.await.map_err(|_| OnlineError::Interrupted)?
 }

@@ -9,7 +9,7 @@ use millrace_domain::problem::SourceTable;
 use millrace_domain::schema::{Column, Value};
 use rayon::prelude::*;
 
-use super::keys::{Keys, NO_KEY, Part};
+use super::keys::{Keys, Part};
 use super::timeline::Timeline;
 use super::window::{Rule, Window};
 use super::{BoundAggregate, BoundLookup, JoinError, Joins};
@@ -118,14 +118,6 @@ impl History {
             _ => i64::MIN,
         };
         Ok(Self { joins: joins.clone(), lookups, groups, loaded_until })
-    }
-
-    /// Ready for single rows: the first one need not wait until the rows of each key are put in order.
-    #[must_use]
-    pub fn ready(self) -> Self {
-        self.lookups.iter().for_each(|lookup| lookup.timeline.make_ready());
-        self.groups.iter().for_each(|group| group.timeline.make_ready());
-        self
     }
 
     /// What it was made for.
@@ -237,13 +229,12 @@ impl LookedUp {
     /// The row of the table that each row of the dataset finds; `u32::MAX` marks none.
     fn rows(&self, dataset: &Dataset, key: &[usize], time_of: impl Fn(usize) -> Option<i64> + Sync) -> Vec<u32> {
         let key: Vec<&Cells> = key.iter().map(|slot| dataset.cells(*slot)).collect();
-        let asked = |row: usize| {
-            let key = self.timeline.keys.find(key.iter().map(|cells| Part::of_cell(cells, row)));
-            let time = if self.holds_always { Some(i64::MAX) } else { time_of(row) };
-            (key.unwrap_or(NO_KEY), time)
+        let find = |row: usize| {
+            let time = if self.holds_always { i64::MAX } else { time_of(row)? };
+            let key = self.timeline.keys.find(key.iter().map(|cells| Part::of_cell(cells, row)))?;
+            self.timeline.of(key).as_of(time, self.time_to_live)
         };
-        let asked: Vec<(u32, Option<i64>)> = (0..dataset.rows()).into_par_iter().map(asked).collect();
-        self.timeline.newest(&asked, self.time_to_live)
+        (0..dataset.rows()).into_par_iter().map(|row| find(row).unwrap_or(u32::MAX)).collect()
     }
 }
 

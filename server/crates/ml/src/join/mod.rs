@@ -10,7 +10,6 @@
 mod bind;
 mod history;
 mod keys;
-mod sweep;
 #[cfg(test)]
 mod tests;
 mod timeline;
