@@ -25,30 +25,22 @@ end $$;
 create trigger dataset_version_role_kept before insert or update on dataset_version
     for each row execute function keep_dataset_role();
 
-create function run_trains_on_examples() returns trigger language plpgsql as $$
+create function run_reads_role() returns trigger language plpgsql as $$
 begin
-    if not exists (select 1 from dataset_version d where d.id = new.dataset_version_id and d.role = 'examples') then
-        raise exception 'a run trains on examples' using errcode = 'restrict_violation';
+    if not exists (select 1 from dataset_version d where d.id = new.dataset_version_id and d.role = tg_argv[0]) then
+        raise exception 'a run trains on examples and joins them to tables' using errcode = 'restrict_violation';
     end if;
     return new;
 end $$;
-create trigger run_of_examples before insert or update of dataset_version_id on run for each row execute function run_trains_on_examples();
-
-create function run_joins_tables() returns trigger language plpgsql as $$
-begin
-    if not exists (select 1 from dataset_version d where d.id = new.dataset_version_id and d.role = 'table') then
-        raise exception 'a run joins its rows to tables' using errcode = 'restrict_violation';
-    end if;
-    return new;
-end $$;
+create trigger run_of_examples before insert or update of dataset_version_id on run
+    for each row execute function run_reads_role('examples');
 create trigger run_table_of_tables before insert or update on run_table
-    for each row execute function run_joins_tables();
+    for each row execute function run_reads_role('table');
 ",
     r"
 drop trigger run_table_of_tables on run_table;
-drop function run_joins_tables();
 drop trigger run_of_examples on run;
-drop function run_trains_on_examples();
+drop function run_reads_role();
 drop trigger dataset_version_role_kept on dataset_version;
 drop function keep_dataset_role();
 alter table dataset_version drop column role;

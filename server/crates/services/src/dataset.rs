@@ -5,15 +5,15 @@ use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId};
 use millrace_domain::policy::{Action, Actor, Origin};
-use millrace_domain::problem::{Source, checks_that_hold};
+use millrace_domain::problem::{ProblemDocument, Source, checks_that_hold};
 use millrace_domain::run::{DatasetRole, DatasetState, StepKind};
 use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Permission, SourceView};
-use millrace_storage::Transaction;
 use millrace_storage::artifact::Draft;
 use millrace_storage::audit::{self, Act};
 use millrace_storage::dataset::{self, DatasetVersion, NewVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::step::{self, Subject};
+use millrace_storage::{Connection, Transaction};
 use millrace_storage::{artifact, problem, source};
 
 use crate::access::Note;
@@ -326,6 +326,17 @@ async fn earlier(tx: &Transaction, dataset: DatasetId, role: DatasetRole, mode: 
         return Err(Fault::conflict("loaded_anew", detail));
     }
     Ok(earlier)
+}
+
+/// The valid versions that are examples, as they were checked and as the document says now, newest first.
+pub(crate) async fn examples(
+    db: &impl Connection,
+    problem: &str,
+    document: &ProblemDocument,
+) -> Result<Vec<DatasetVersion>> {
+    let mut valid = dataset::list_valid(db, problem, DatasetRole::Examples).await.map_err(fault)?;
+    valid.retain(|version| document.role_of(&version.name) == DatasetRole::Examples);
+    Ok(valid)
 }
 
 /// The problem version that new data is checked against: the signed-off one, else the newest.

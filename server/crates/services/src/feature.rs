@@ -5,14 +5,14 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::ProblemVersionId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Feature, FeatureType, ProblemDocument, ProblemState};
-use millrace_domain::run::DatasetRole;
 use millrace_domain::schema::{CheckOutcome, ColumnProfile, Profile, ValidationReport};
 use millrace_domain::view::{
     FeatureSetModel, FeatureSetSummary, FeatureSetVersion, FeatureSetView, FeatureStatistics, FeatureView, LineageView,
 };
 use millrace_storage::problem::ProblemVersion;
-use millrace_storage::{Connection, dataset, deployment, model, problem, run};
+use millrace_storage::{Connection, deployment, model, problem, run};
 
+use crate::dataset::examples;
 use crate::lineage::layer;
 use crate::model::Lineage;
 use crate::{Result, Services, fault, present};
@@ -67,7 +67,7 @@ impl Services {
             None => Vec::new(),
         };
         let (parity, _) = self.parity_of(live).await?;
-        let data = dataset::list_valid(pool, slug, DatasetRole::Examples).await.map_err(fault)?;
+        let data = examples(pool, slug, &current.document).await?;
         let report = data.first().and_then(|data| data.report.as_ref());
         let features = current.document.features.iter().map(|feature| FeatureView {
             statistics: computed.as_ref().and_then(|found| statistics_of(&found.statistics, &feature.name)),

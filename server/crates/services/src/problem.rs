@@ -5,16 +5,17 @@ use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::power::{self, HeldOut};
 use millrace_domain::problem::{Definition, ProblemDocument, ProblemState, changes};
-use millrace_domain::run::{DatasetRole, ReviewDecision};
+use millrace_domain::run::ReviewDecision;
 use millrace_domain::view::{
     DecisionRequest, DocumentCheck, DroppedApproval, FieldChange, Permission, ProblemSummary, ProblemVersionView,
     ReviewView, SavedVersion, VersionRef,
 };
 use millrace_storage::decision::{self, Subject};
 use millrace_storage::problem::{self, ProblemVersion};
-use millrace_storage::{Transaction, account, dataset, deployment, event};
+use millrace_storage::{Transaction, account, deployment, event};
 
 use crate::access::Note;
+use crate::dataset::examples;
 use crate::mail::{Act, Letter};
 use crate::review::{self, Reviewed};
 use crate::{Result, Services, commit, fault};
@@ -134,7 +135,7 @@ impl Services {
     /// The rows a model of this document would be measured on: of the newest valid data, or of what the document expects.
     async fn held_out(&self, version: &ProblemVersion) -> Result<Option<HeldOut>> {
         let share = version.document.data.split.test();
-        let data = dataset::list_valid(self.db.pool(), &version.slug, DatasetRole::Examples).await.map_err(fault)?;
+        let data = examples(self.db.pool(), &version.slug, &version.document).await?;
         let rows = |all: f64| (all * share).floor() as u64;
         let Some(profile) = data.first().and_then(|newest| newest.profile.as_ref()) else {
             let expected = version.document.data.expected_rows;

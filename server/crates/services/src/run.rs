@@ -17,6 +17,7 @@ use millrace_storage::{event, problem};
 use serde_json::{Value, json};
 
 use crate::access::Note;
+use crate::dataset::examples;
 use crate::{Result, Services, commit, fault, present};
 
 /// Runs shown on one page.
@@ -98,7 +99,7 @@ impl Services {
         request: &LaunchRequest,
         document: &ProblemDocument,
     ) -> Result<DatasetVersion> {
-        let valid = examples_for(tx, &request.problem, document).await?;
+        let valid = examples(tx, &request.problem, document).await?;
         let wanted: Option<DatasetId> = match &request.dataset {
             None => None,
             Some(id) => Some(id.parse().map_err(|error| Fault::field("/dataset", format!("{error}")))?),
@@ -286,7 +287,7 @@ impl Services {
             else {
                 continue;
             };
-            let datasets = examples_for(pool, &approved.slug, &approved.document).await?;
+            let datasets = examples(pool, &approved.slug, &approved.document).await?;
             let kind = approved.document.target.kind;
             problems.push(LaunchProblem {
                 slug: approved.slug,
@@ -337,17 +338,6 @@ impl Services {
         event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;
         commit(tx).await
     }
-}
-
-/// The valid versions that are examples, as they were checked and as the document says now, newest first.
-async fn examples_for(
-    db: &impl millrace_storage::Connection,
-    problem: &str,
-    document: &ProblemDocument,
-) -> Result<Vec<DatasetVersion>> {
-    let mut valid = dataset::list_valid(db, problem, DatasetRole::Examples).await.map_err(fault)?;
-    valid.retain(|version| document.role_of(&version.name) == DatasetRole::Examples);
-    Ok(valid)
 }
 
 /// The newest valid version of each table that the document's joins read.

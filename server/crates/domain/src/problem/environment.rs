@@ -140,9 +140,8 @@ mod read {
         }
         table.close();
         let without = without.unwrap_or_else(|| {
-            let label = read.target.map(|target| target.definition.expression());
-            let columns = label.iter().flat_map(|label| label.columns());
-            columns.filter(|column| !needed.contains_key(column)).map(str::to_owned).collect()
+            let label = read.target.map(Target::columns).unwrap_or_default();
+            label.into_iter().filter(|column| !needed.contains_key(column)).map(str::to_owned).collect()
         });
         Some(Environment { name: name?, without, compared_to })
     }

@@ -17,8 +17,8 @@ const NOTHING: f64 = 10.0 * f64::EPSILON;
 /// | robust | median | third quartile less the first, each interpolated between the two nearest values |
 /// | as_is | 0 | 1 |
 ///
-/// All are of the training part, missing values left out; where there is nothing to scale by it is 1. These are scikit-learn's `StandardScaler`,
-/// `MinMaxScaler` and `RobustScaler` with their defaults.
+/// All are of the training part, missing values left out; where there is nothing to scale by it is 1. These are scikit-learn's
+/// `StandardScaler`, `MinMaxScaler` and `RobustScaler` with their defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NumberEncoder {
