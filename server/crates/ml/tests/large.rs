@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::Write as _;
 
 use millrace_domain::problem::{ProblemDocument, TimeFormat};
+use millrace_domain::schema::ColumnType;
 use millrace_ml::Dataset;
 use millrace_ml::profile::profile;
 use millrace_ml::quarantine;
@@ -68,6 +69,46 @@ fn x41_a_file_beyond_memory_is_the_same_dataset_with_the_same_profile() {
     assert_eq!(kept.dataset.digest(), held.dataset.digest());
     assert_eq!(kept.notes, held.notes);
     assert_eq!(profile(&kept.dataset, &kept.notes), profile(&held.dataset, &held.notes));
+}
+
+/// Objects with keys that come late, are left out or are null; `x` stops being a whole number, and `word` being a time, long after
+/// the first block.
+fn json() -> String {
+    let mut text = String::new();
+    for row in 0..ROWS {
+        let x = if row == ROWS - 10 { "0.5".to_owned() } else { (row % 97).to_string() };
+        let word = if row == ROWS - 20 { "noon" } else { "2024-03-01T12:00:00Z" };
+        let zone = if row % 2 == 0 { "Z" } else { "" };
+        let late = if row > ROWS - 100 { format!(",\"late\":{}", row % 2 == 0) } else { String::new() };
+        let gap = if row % 3 == 0 { "" } else { "\"gap\":null," };
+        writeln!(
+            text,
+            "{{\"id\":{row},{gap}\"x\":{x},\"at\":\"2024-03-{:02}T10:00:00{zone}\",\"word\":\"{word}\",\"note\":\"caf\\u00e9 {row}\"{late}}}",
+            row % 28 + 1
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn lines_of_json_beyond_memory_are_the_same_dataset() {
+    let text = json();
+    let (held, kept) = (whole(text.as_bytes()), large(text.as_bytes()));
+    let types: Vec<ColumnType> = kept.dataset.schema().iter().map(|column| column.column_type).collect();
+    let expected = [ColumnType::Integer, ColumnType::Number, ColumnType::Time, ColumnType::Text, ColumnType::Text];
+    assert_eq!(types, [&expected[..], &[ColumnType::Text, ColumnType::Boolean]].concat());
+    assert_eq!((kept.dataset.rows(), kept.dataset.digest()), (ROWS, held.dataset.digest()));
+    assert_eq!(kept.notes, held.notes);
+    assert!(kept.notes["at"][0].contains("20000 of 40000 times name no zone"), "{:?}", kept.notes);
+}
+
+#[test]
+fn a_mistake_in_a_later_block_of_json_is_named_with_its_row() {
+    let text = json().replace("\"id\":39999,", "\"id\":true,");
+    let refused = read_file(&file(text.as_bytes()), "large.ndjson", &options(), &tempfile::tempfile).unwrap_err();
+    let told = "row 40000, line 40000, column \"id\": true or false in a column that began with numbers";
+    assert!(refused.to_string().contains(told), "{refused}");
 }
 
 /// Real files, with what is real about them: quotes, blanks, marks for missing cells, times, many categories.

@@ -10,7 +10,7 @@ use millrace_domain::schema::{Column, Value};
 use rayon::prelude::*;
 
 use super::keys::{Keys, Part};
-use super::timeline::Timeline;
+use super::timeline::{SIDE_BY_SIDE, Timeline};
 use super::window::{Rule, Window};
 use super::{BoundAggregate, BoundLookup, JoinError, Joins};
 use crate::dataset::{Cells, ColumnData, Dataset};
@@ -192,7 +192,7 @@ impl History {
         let mut cells = aggregates;
         for (bound, lookup) in self.joins.lookups.iter().zip(&self.lookups) {
             let key = lookup.timeline.keys.find(bound.lookup.on.iter().map(|name| part(name)));
-            let row = key.and_then(|key| lookup.timeline.of(key).as_of(time, lookup.time_to_live));
+            let [row] = lookup.timeline.as_of([key.map(|key| (key, time))], lookup.time_to_live);
             cells.extend(lookup.slots.iter().map(|slot| match row {
                 Some(row) => lookup.table.cells(*slot).value(row as usize).into_owned(),
                 None => Value::Null,
@@ -229,12 +229,22 @@ impl LookedUp {
     /// The row of the table that each row of the dataset finds; `u32::MAX` marks none.
     fn rows(&self, dataset: &Dataset, key: &[usize], time_of: impl Fn(usize) -> Option<i64> + Sync) -> Vec<u32> {
         let key: Vec<&Cells> = key.iter().map(|slot| dataset.cells(*slot)).collect();
-        let find = |row: usize| {
+        let asked = |row: usize| {
             let time = if self.holds_always { i64::MAX } else { time_of(row)? };
-            let key = self.timeline.keys.find(key.iter().map(|cells| Part::of_cell(cells, row)))?;
-            self.timeline.of(key).as_of(time, self.time_to_live)
+            Some((self.timeline.keys.find(key.iter().map(|cells| Part::of_cell(cells, row)))?, time))
         };
-        (0..dataset.rows()).into_par_iter().map(|row| find(row).unwrap_or(u32::MAX)).collect()
+        let mut rows = vec![u32::MAX; dataset.rows()];
+        rows.par_chunks_mut(SIDE_BY_SIDE).enumerate().for_each(|(chunk, rows)| {
+            let mut lanes = [None; SIDE_BY_SIDE];
+            for (lane, place) in lanes.iter_mut().zip(0..rows.len()) {
+                *lane = asked(chunk * SIDE_BY_SIDE + place);
+            }
+            let found = self.timeline.as_of(lanes, self.time_to_live);
+            for (row, found) in rows.iter_mut().zip(found) {
+                *row = found.unwrap_or(u32::MAX);
+            }
+        });
+        rows
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 use millrace_domain::schema::ColumnType;
+use rayon::prelude::*;
 use serde_json::Value as Json;
 
 use crate::dataset::Cells;
@@ -71,7 +72,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Numbers are below this.
+    /// Numbers are below this; some may be of no key.
     pub const fn len(&self) -> usize {
         self.met as usize
     }
@@ -81,11 +82,11 @@ impl Keys {
         let mut key = None;
         for part in parts {
             let part = match part? {
-                Part::Whole(whole) => self.near.find(whole).or_else(|| self.wholes.get(&whole)),
-                Part::Text(text) => self.texts.get(text.as_ref()),
-                other => self.others.get(&other.owned()),
+                Part::Whole(whole) => self.near.find(whole).or_else(|| self.wholes.get(&whole).copied()),
+                Part::Text(text) => self.texts.get(text.as_ref()).copied(),
+                other => self.others.get(&other.owned()).copied(),
             };
-            let part = *part?;
+            let part = part?;
             key = Some(match key {
                 None => part,
                 Some(key) => *self.pairs.get(&(key, part))?,
@@ -113,9 +114,10 @@ impl Keys {
             && cells.validity().is_none()
         {
             if let Some(near) = Near::over(cells.values()).filter(|_| self.met == 0) {
+                self.met = near.width;
                 self.near = near;
-                let (near, met) = (&mut self.near, &mut self.met);
-                return cells.values().iter().map(|whole| near.enter(*whole, met)).collect();
+                let number = |whole: &i64| self.near.find(*whole).unwrap_or(NO_KEY);
+                return cells.values().par_iter().map(number).collect();
             }
             let (wholes, met) = (&mut self.wholes, &mut self.met);
             return cells.values().iter().map(|whole| numbered(wholes, *whole, met)).collect();
@@ -127,7 +129,7 @@ impl Keys {
     fn part(&mut self, part: Part<'_>) -> u32 {
         match part {
             Part::Whole(whole) => match self.near.find(whole) {
-                Some(number) => *number,
+                Some(number) => number,
                 None => numbered(&mut self.wholes, whole, &mut self.met),
             },
             Part::Text(text) => match self.texts.get(text.as_ref()) {
@@ -139,35 +141,28 @@ impl Keys {
     }
 }
 
-/// Whole numbers that lie close together, as identifiers do: the number of each by its distance from the least, which costs less
+/// Whole numbers that lie close together, as identifiers do: the number of each is its distance from the least, which costs less
 /// than hashing.
 #[derive(Debug, Default)]
 struct Near {
     least: i64,
-    numbers: Vec<u32>,
+    /// Distances are below this.
+    width: u32,
 }
 
 impl Near {
-    /// Room for all of `values`; none where they lie far apart.
+    /// All of `values`; none where they lie far apart.
     fn over(values: &[i64]) -> Option<Self> {
         const SLACK: u64 = 4;
-        let (least, greatest) = (*values.iter().min()?, *values.iter().max()?);
+        let (least, greatest) = (*values.par_iter().min()?, *values.par_iter().max()?);
         let distance = greatest.abs_diff(least);
-        (distance < SLACK * values.len() as u64).then(|| Self { least, numbers: vec![NO_KEY; distance as usize + 1] })
+        let width = u32::try_from(distance).ok()?.checked_add(1)?;
+        (distance < SLACK * values.len() as u64).then_some(Self { least, width })
     }
 
-    fn enter(&mut self, whole: i64, met: &mut u32) -> u32 {
-        let number = &mut self.numbers[whole.abs_diff(self.least) as usize];
-        if *number == NO_KEY {
-            *number = *met;
-            *met += 1;
-        }
-        *number
-    }
-
-    fn find(&self, whole: i64) -> Option<&u32> {
-        let distance = usize::try_from(whole.checked_sub(self.least)?).ok()?;
-        self.numbers.get(distance).filter(|number| **number != NO_KEY)
+    fn find(&self, whole: i64) -> Option<u32> {
+        let distance = u32::try_from(whole.checked_sub(self.least)?).ok()?;
+        (distance < self.width).then_some(distance)
     }
 }
 

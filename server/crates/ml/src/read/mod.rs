@@ -233,10 +233,7 @@ fn load(input: Input<'_>, options: &ReadOptions, scratch: Option<Scratch<'_>>) -
     let begins = &first[if mark { BYTE_ORDER_MARK.len() } else { 0 }..];
     match begins.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None if first.len() < HEAD_BYTES => refused(Rule::NoRows),
-        Some(b'{') => {
-            let text = all(text().map_err(alone)?).map_err(failed)?;
-            finish(ndjson::read(&text, &options.limits)?, format(Content::Ndjson), options)
-        }
+        Some(b'{') => finish(ndjson::read(&text, &options.limits, scratch)?, format(Content::Ndjson), options),
         Some(b'[') if is_json_list(text().map_err(alone)?) => refused(Rule::JsonList),
         _ => finish(csv::read(&text, options, scratch)?, format(Content::Csv), options),
     }

@@ -14,7 +14,7 @@ use crate::read::parquet::Columns;
 use crate::read::{Input, Scratch};
 
 /// What is gathered of each column whose cells are all of one type.
-pub(super) struct Gathered<'s> {
+pub(crate) struct Gathered<'s> {
     /// The type each column is gathered as; none of those that are not, or turned out otherwise.
     types: Vec<Option<ColumnType>>,
     parts: Vec<Vec<Cells>>,
@@ -34,18 +34,18 @@ struct Spilled {
 }
 
 impl<'s> Gathered<'s> {
-    pub(super) fn new(types: Vec<Option<ColumnType>>, held_bytes: usize, scratch: Option<Scratch<'s>>) -> Self {
+    pub(crate) fn new(types: Vec<Option<ColumnType>>, held_bytes: usize, scratch: Option<Scratch<'s>>) -> Self {
         let parts = types.iter().map(|_| Vec::new()).collect();
         Self { types, parts, rows: 0, bytes: 0, held_bytes, scratch, spilled: None }
     }
 
     /// The type each column is gathered as.
-    pub(super) fn types(&self) -> &[Option<ColumnType>] {
+    pub(crate) fn types(&self) -> &[Option<ColumnType>] {
         &self.types
     }
 
     /// Takes a piece of `rows` rows: the builders of all columns.
-    pub(super) fn take(&mut self, rows: u64, builders: impl Iterator<Item = Builder>) {
+    pub(crate) fn take(&mut self, rows: u64, builders: impl Iterator<Item = Builder>) {
         self.rows += rows as usize;
         for (slot, builder) in builders.enumerate() {
             let bytes = builder.bytes();
@@ -63,14 +63,14 @@ impl<'s> Gathered<'s> {
     }
 
     /// Gathers nothing any more, and lets go of what was gathered.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.types.fill(None);
         self.parts.iter_mut().for_each(Vec::clear);
         self.bytes = 0;
     }
 
     /// Puts what was gathered away when it is much.
-    pub(super) fn settle(&mut self) -> Result<(), Problem> {
+    pub(crate) fn settle(&mut self) -> Result<(), Problem> {
         if self.bytes > self.held_bytes && self.scratch.is_some() { self.put_away() } else { Ok(()) }
     }
 
@@ -92,7 +92,7 @@ impl<'s> Gathered<'s> {
     }
 
     /// The columns that were gathered as what `decided` says; none of the others.
-    pub(super) fn finish(mut self, decided: &[ColumnType]) -> Result<Vec<Option<Stock>>, Problem> {
+    pub(crate) fn finish(mut self, decided: &[ColumnType]) -> Result<Vec<Option<Stock>>, Problem> {
         let wanted = |slot: usize, types: &[Option<ColumnType>]| types[slot] == Some(decided[slot]);
         if self.spilled.is_none() {
             let joined = joined(&mut self.parts).into_iter().enumerate();

@@ -20,11 +20,12 @@ use std::sync::Arc;
 use millrace_domain::schema::ColumnType;
 use rayon::prelude::*;
 
-use self::blocks::Blocks;
-use self::builder::Builder;
-use self::cell::{Reading, classify};
+pub(super) use self::blocks::Blocks;
+pub(super) use self::builder::Builder;
+pub(super) use self::cell::Reading;
+use self::cell::classify;
 use self::evidence::Evidence;
-use self::gather::Gathered;
+pub(super) use self::gather::Gathered;
 use self::scan::{Shape, Sink, Tally};
 use super::error::{MOST_PROBLEMS, Problem, Rule};
 use super::{Limits, ReadOptions, Scratch, names};
@@ -90,7 +91,7 @@ pub(crate) fn read<'s>(
 }
 
 /// How much text is read at a time: a part of what may be held, and always more than a row.
-fn block_bytes(limits: &Limits) -> usize {
+pub(super) fn block_bytes(limits: &Limits) -> usize {
     (limits.held_bytes / 4).max(2 * limits.line_bytes)
 }
 
