@@ -20,6 +20,7 @@ mod m0012_quarantine;
 mod m0013_passes;
 mod m0014_roles_of_data;
 mod m0015_mutes;
+mod m0016_reproductions;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_passes::Migration),
             Box::new(m0014_roles_of_data::Migration),
             Box::new(m0015_mutes::Migration),
+            Box::new(m0016_reproductions::Migration),
         ]
     }
 }

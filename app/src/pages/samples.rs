@@ -208,6 +208,7 @@ pub fn run(state: &str) -> RunView {
             author: "Engineer".to_owned(),
             created_at: moment("2026-11-23T14:05:00Z"),
             seconds: (state != "running").then_some(74.2),
+            reproduces: None,
         },
         dataset: dataset(),
         request: json!({"trainer": "gradient_boosting", "budget": 3, "parameters": {}, "search": null}),
@@ -236,6 +237,15 @@ pub fn run(state: &str) -> RunView {
         })),
         may_cancel: Permission::granted(),
         may_retry: Permission::refused("only a run that failed or was cancelled is tried again"),
+        may_reproduce: Permission::granted(),
+        compared: Vec::new(),
+        reproductions: vec![Reproduction {
+            run: "18".to_owned(),
+            state: "succeeded".to_owned(),
+            differing: Vec::new(),
+            program_version: Some("0.1.0".to_owned()),
+            at: moment("2026-11-23T15:05:00Z"),
+        }],
     }
 }
 

@@ -67,6 +67,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(run::show_run_metric))
         .routes(routes!(run::list_run_artifacts))
         .routes(routes!(run::cancel_run))
+        .routes(routes!(run::reproduce_run))
         .routes(routes!(model::show_model))
         .routes(routes!(model::show_model_version))
         .routes(routes!(model::decide_model_version))

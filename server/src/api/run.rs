@@ -119,6 +119,9 @@ fn wire(run: &RunView) -> Value {
         "steps": run.steps,
         "trials": run.trials,
         "failure": run.failure,
+        "reproduces": run.summary.reproduces,
+        "compared": run.compared,
+        "reproductions": run.reproductions,
         "provenance": run.provenance,
         "author": run.summary.author,
         "created_at": run.summary.created_at,
@@ -157,4 +160,17 @@ pub async fn list_run_artifacts(
 pub async fn cancel_run(State(services): State<Services>, By(actor): By, Path(id): Path<String>) -> Reply<StatusCode> {
     services.cancel_run(&actor, run_id(&id)?).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Computes a run once more from its recorded inputs and compares digests.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/reproduce", responses((status = 202), (status = 409)))]
+pub async fn reproduce_run(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Reply<Response> {
+    let first = run_id(&id)?;
+    let act = async { services.reproduce_run(&actor, first).await.map(|run| json!({ "run": run })) };
+    once(&services, &actor, &headers, &json!({ "reproduces": id }), StatusCode::ACCEPTED, act).await
 }

@@ -5,6 +5,7 @@ mod client;
 mod demo;
 mod host;
 mod replay;
+mod reproduce;
 mod run;
 mod serve;
 mod verify;
@@ -89,6 +90,8 @@ enum Command {
     },
     /// Launches a run and follows it; exit 0 only if it was gated and registered.
     Run(run::RunArgs),
+    /// Computes a run once more from its recorded inputs; exit 0 only if every step made the same.
+    Reproduce(reproduce::ReproduceArgs),
     /// Sends a file as prediction traffic, and its labels as outcomes.
     Replay(replay::ReplayArgs),
     /// Checks the audit chain, artifact digests and invariants; exit 1 names the first violation.
@@ -192,6 +195,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         }
         Command::Apply { server, file, submit } => apply::apply(&server, &file, submit, json).await,
         Command::Run(args) => run::run(args, json).await,
+        Command::Reproduce(args) => reproduce::reproduce(&args, json).await,
         Command::Replay(args) => replay::replay(args, json).await,
         Command::Verify { storage } => verify::verify(storage, json).await,
         Command::ImportChecks { file } => apply::import_checks(&file, json),

@@ -44,16 +44,21 @@ pub struct RunArgs {
 }
 
 /// Follows one thing on the terminal.
-struct Bar(ProgressBar);
+pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)
+    }
+
+    /// Takes it off the screen.
+    pub(super) fn clear(&self) {
+        self.0.finish_and_clear();
     }
 
     /// Shows the step under way and its progress.
@@ -94,7 +99,7 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
     let launched = client.post(&format!("/api/v1/problems/{}/runs", args.problem), &body).await?;
     let id = launched["run"].as_str().context("the server named no run")?.to_owned();
     let run = follow(&client, &id, &bar).await?;
-    bar.0.finish_and_clear();
+    bar.clear();
     report(&run, as_json)
 }
 
@@ -117,7 +122,7 @@ async fn upload(client: &Client, args: &RunArgs, bar: &Bar) -> anyhow::Result<(V
         match seen["summary"]["state"].as_str() {
             Some("valid") => return Ok((dataset, version)),
             Some("rejected") => {
-                bar.0.finish_and_clear();
+                bar.clear();
                 bail!("{file_name} was rejected: {}", why_rejected(&seen));
             }
             _ => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -147,7 +152,7 @@ fn why_rejected(version: &Value) -> String {
     format!("{} critical findings{}", critical.len(), critical.concat())
 }
 
-async fn follow(client: &Client, id: &str, bar: &Bar) -> anyhow::Result<Value> {
+pub(super) async fn follow(client: &Client, id: &str, bar: &Bar) -> anyhow::Result<Value> {
     loop {
         let run = client.get(&format!("/api/v1/runs/{id}")).await?;
         bar.show(&format!("run {id}"), &run["steps"]);

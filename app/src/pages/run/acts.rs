@@ -1,4 +1,4 @@
-//! Cancelling a run and trying it again from the step that failed.
+//! Cancelling a run, trying it again from the step that failed, and computing it once more to compare.
 
 use leptos::prelude::*;
 use millrace_domain::view::{Permission, RunView};
@@ -23,22 +23,33 @@ pub async fn retry_run(id: String) -> Result<(), PageFault> {
     crate::caller::submitted(&[], services.retry_run(&actor, run)).await
 }
 
-/// The two forms of a run's page.
+/// Computes a run once more from its recorded inputs, and opens the page of the run that does.
+#[server(name = ReproduceRun, prefix = "/fn", endpoint = "reproduce_run")]
+pub async fn reproduce_run(id: String) -> Result<(), PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    let run = crate::pages::address::id(&id, "run")?;
+    let again = crate::caller::submitted(&[], services.reproduce_run(&actor, run)).await?;
+    leptos_axum::redirect(&format!("/runs/{again}"));
+    Ok(())
+}
+
+/// The forms of a run's page.
 #[derive(Clone, Copy)]
 pub struct RunActs {
     cancel: PageForm<CancelRun>,
     retry: PageForm<RetryRun>,
+    reproduce: PageForm<ReproduceRun>,
 }
 
 impl RunActs {
     /// Forms without an answer yet.
     pub fn new() -> Self {
-        Self { cancel: PageForm::new(), retry: PageForm::new() }
+        Self { cancel: PageForm::new(), retry: PageForm::new(), reproduce: PageForm::new() }
     }
 
     /// Rises with every act that was answered.
     pub fn version(self) -> usize {
-        self.cancel.action.version().get() + self.retry.action.version().get()
+        self.cancel.action.version().get() + self.retry.action.version().get() + self.reproduce.action.version().get()
     }
 }
 
@@ -49,7 +60,7 @@ pub fn ActFaults(
     acts: RunActs,
 ) -> impl IntoView {
     move || {
-        let faults = [acts.cancel.fault(), acts.retry.fault()];
+        let faults = [acts.cancel.fault(), acts.retry.fault(), acts.reproduce.fault()];
         faults.into_iter().flatten().map(|fault| view! { <FaultNotice fault/> }).collect_view()
     }
 }
@@ -66,7 +77,19 @@ pub fn ActButtons(
     match run.summary.state.as_str() {
         "queued" | "running" => view! { <Cancel acts id permission=run.may_cancel/> }.into_any(),
         "failed" | "cancelled" => view! { <Retry acts id permission=run.may_retry/> }.into_any(),
-        _ => ().into_any(),
+        // A repetition is not repeated itself.
+        _ if run.summary.reproduces.is_some() => ().into_any(),
+        _ => view! { <Reproduce acts id permission=run.may_reproduce/> }.into_any(),
+    }
+}
+
+#[component]
+fn Reproduce(acts: RunActs, id: String, permission: Permission) -> impl IntoView {
+    view! {
+        <ActionForm action=acts.reproduce.action>
+            <input type="hidden" name="id" value=id/>
+            <GatedButton permission label="Reproduce" icon="retry"/>
+        </ActionForm>
     }
 }
 

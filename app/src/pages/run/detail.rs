@@ -17,6 +17,7 @@ use super::outcome::RunOutcome;
 use super::overview::{CurrentStep, Overview};
 use super::plots::figures;
 use super::provenance::Provenance;
+use super::reproduction::{ReproductionBadge, Reproductions, StepsCompared};
 use super::trials::Trials;
 
 /// One run.
@@ -60,7 +61,8 @@ fn Run(run: RunView, acts: RunActs, live: RwSignal<LiveState>) -> impl IntoView 
         <div class="stack stack-loose">
             <ActFaults acts/>
             {following}
-            <RunOutcome run/>
+            <RunOutcome run=run.clone()/>
+            <StepsCompared compared=run.compared/>
             {move || {
                 let open = RunTab::named(&tab.get());
                 let run = shown.get_value();
@@ -82,6 +84,7 @@ fn Head(run: RunView, acts: RunActs) -> impl IntoView {
         let href = format!("/models/{}/v/{version}", summary.problem);
         view! { <a class="button button-primary" data-icon="model" href=href>{format!("Model version {version}")}</a> }
     });
+    let badge = run.reproductions.first().cloned().map(|newest| view! { <ReproductionBadge newest/> });
     view! {
         <PageHeader
             title=format!("Run {}", summary.id)
@@ -99,6 +102,13 @@ fn Head(run: RunView, acts: RunActs) -> impl IntoView {
                     <span>"by " {summary.author}</span>
                     <span><Moment at=summary.created_at/></span>
                     {summary.seconds.map(|seconds| view! { <span>"took " {duration(seconds)}</span> })}
+                    {summary
+                        .reproduces
+                        .map(|first| {
+                            let href = format!("/runs/{first}");
+                            view! { <span>"repeats " <a href=href>{format!("run {first}")}</a></span> }
+                        })}
+                    {badge}
                 }
             }
             actions=move || {
@@ -167,7 +177,13 @@ impl RunTab {
                 let budget = run.request["budget"].as_u64();
                 view! { <Trials trials=run.trials metric=run.summary.metric budget/> }.into_any()
             }
-            Self::Provenance => view! { <Provenance run/> }.into_any(),
+            Self::Provenance => {
+                let reproductions = run.reproductions.clone();
+                view! {
+                    <div class="stack stack-loose"><Provenance run/> <Reproductions reproductions/></div>
+                }
+                .into_any()
+            }
             Self::Artifacts => view! { <Artifacts artifacts=run.artifacts/> }.into_any(),
         }
     }

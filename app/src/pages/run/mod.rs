@@ -12,6 +12,7 @@ mod overview;
 mod plots;
 mod preflight;
 mod provenance;
+mod reproduction;
 mod table;
 mod trials;
 

@@ -46,7 +46,10 @@ fn run_row(run: RunSummary) -> impl IntoView {
             <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a></th>
             <td data-label="Problem"><a href=problem>{format!("{} v{}", run.problem, run.problem_version)}</a></td>
             <td data-label="State"><StateBadge state=run.state/></td>
-            <td data-label="Trainer"><span class="tag">{run.trainer}</span></td>
+            <td data-label="Trainer">
+                <span class="tag">{run.trainer}</span>
+                {run.reproduces.map(|first| view! { <span class="muted">{format!(" repeats #{first}")}</span> })}
+            </td>
             <td data-label="Test value">
                 <span class="muted">{metric_title(&run.metric)} " "</span>
                 <Measured value=run.value interval=run.interval/>

@@ -42,7 +42,7 @@ states! {
         Queued = "queued",
         /// A step has begun and the run has not ended.
         Running = "running",
-        /// Gated and registered.
+        /// Gated and registered; of a repetition: the same came of it.
         Succeeded = "succeeded",
         /// A gate said no.
         Rejected = "rejected",
@@ -154,6 +154,7 @@ pub enum StepKind {
     Evaluate,
     Gate,
     Register,
+    Compare,
 }
 
 impl StepKind {
@@ -161,6 +162,10 @@ impl StepKind {
     pub const OF_DATASET: [Self; 2] = [Self::Ingest, Self::Validate];
     /// The steps of a run.
     pub const OF_RUN: [Self; 6] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Gate, Self::Register];
+    /// The steps of a run that repeats another one: those that compute, and whether they made the same again.
+    pub const OF_REPRODUCTION: [Self; 5] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Compare];
+    /// The steps of a run whose output follows from what was asked alone.
+    pub const REPEATABLE: [Self; 4] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
@@ -173,6 +178,7 @@ impl StepKind {
             Self::Evaluate => "evaluate",
             Self::Gate => "gate",
             Self::Register => "register",
+            Self::Compare => "compare",
         }
     }
 
@@ -187,6 +193,7 @@ impl StepKind {
             Self::Evaluate => "Measure it on validation and test",
             Self::Gate => "Decide whether it may be promoted",
             Self::Register => "Register an immutable version",
+            Self::Compare => "Compare with what was made first",
         }
     }
 }

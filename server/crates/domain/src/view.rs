@@ -21,10 +21,12 @@ macro_rules! views {
 mod feature;
 mod people;
 mod review;
+mod run;
 
 pub use feature::*;
 pub use people::*;
 pub use review::*;
+pub use run::*;
 
 views! {
     /// A line of the list of problems.
@@ -237,128 +239,6 @@ views! {
         finished_at: Option<DateTime<Utc>>,
     }
 
-    /// A line of the list of runs.
-    RunSummary {
-        /// Run id.
-        id: String,
-        /// Problem.
-        problem: String,
-        /// Problem version.
-        problem_version: i32,
-        /// State.
-        state: String,
-        /// Trainer.
-        trainer: String,
-        /// Name of the success metric.
-        metric: String,
-        /// Its value on the test part.
-        value: Option<f64>,
-        /// Its 95 % interval.
-        interval: Option<(f64, f64)>,
-        /// Model version it registered.
-        model_version: Option<i32>,
-        /// Who launched it.
-        author: String,
-        /// When.
-        created_at: DateTime<Utc>,
-        /// Seconds from launch to end.
-        seconds: Option<f64>,
-    }
-
-    /// A metric of a run.
-    MetricView {
-        /// For example `test.roc_auc`.
-        name: String,
-        /// Iteration; 0 for a final value.
-        step: i32,
-        /// Value.
-        value: f64,
-        /// 95 % interval.
-        interval: Option<(f64, f64)>,
-        /// Rows behind it.
-        n: i64,
-    }
-
-    /// A trial of a run.
-    TrialView {
-        /// Counts from 0.
-        number: i32,
-        /// Parameters.
-        parameters: Value,
-        /// Score on the validation part.
-        score: Option<f64>,
-        /// State.
-        state: String,
-        /// Why it failed.
-        message: Option<String>,
-    }
-
-    /// An artifact of a run.
-    ArtifactView {
-        /// Name.
-        name: String,
-        /// SHA-256.
-        digest: String,
-        /// Size.
-        bytes: i64,
-        /// Media type.
-        media_type: String,
-    }
-
-    /// One run.
-    RunView {
-        /// The line.
-        summary: RunSummary,
-        /// Dataset it ran on.
-        dataset: DatasetSummary,
-        /// What was asked.
-        request: Value,
-        /// Parameters the model was fitted with.
-        parameters: Option<Value>,
-        /// Code, data and document digests, and the seed.
-        provenance: Value,
-        /// Why it ended without a model.
-        failure: Option<FailureView>,
-        /// Steps of the dataset load and of the run.
-        steps: Vec<StepView>,
-        /// Metrics.
-        metrics: Vec<MetricView>,
-        /// Gates.
-        gates: Vec<Gate>,
-        /// Trials.
-        trials: Vec<TrialView>,
-        /// Artifacts.
-        artifacts: Vec<ArtifactView>,
-        /// Curves and tables for plots.
-        evaluation: Option<Value>,
-        /// Whether the reader may cancel it.
-        may_cancel: Permission,
-        /// Whether the reader may try it again from the step that failed.
-        may_retry: Permission,
-    }
-
-    /// What can be launched.
-    LaunchOptions {
-        /// Problems with a signed-off version and at least one valid dataset version.
-        problems: Vec<LaunchProblem>,
-        /// Whether the reader may launch.
-        may_launch: Permission,
-    }
-
-    /// A problem that can be launched.
-    LaunchProblem {
-        /// Address.
-        slug: String,
-        /// Title.
-        title: String,
-        /// Kind of target.
-        kind: String,
-        /// Trainers that fit.
-        trainers: Vec<String>,
-        /// Valid dataset versions, newest first.
-        datasets: Vec<DatasetSummary>,
-    }
-
     /// A line of the list of models, or of versions.
     ModelSummary {
         /// Model name, the problem's slug.
@@ -565,38 +445,6 @@ views! {
         digest: String,
         /// State.
         state: String,
-    }
-
-    /// What a run is asked to do.
-    LaunchRequest {
-        /// Problem.
-        problem: String,
-        /// Dataset id; the problem's newest valid dataset when absent.
-        dataset: Option<String>,
-        /// Version of the dataset; the newest valid one when absent.
-        version: Option<i32>,
-        /// Seed of everything random; 0 when absent.
-        seed: Option<u64>,
-        /// Trainer; gradient boosting when absent.
-        trainer: Option<String>,
-        /// Fixed hyperparameters.
-        parameters: Option<Value>,
-        /// Search space; the trainer's own when absent and a budget is given.
-        search: Option<Value>,
-        /// Trials; no search when absent or 0.
-        budget: Option<u32>,
-        /// Repository state of the caller.
-        provenance: Option<Value>,
-    }
-
-    /// Which runs to list.
-    RunFilter {
-        /// Only of this problem.
-        problem: Option<String>,
-        /// Only in this state.
-        state: Option<String>,
-        /// Only before this run id.
-        before: Option<String>,
     }
 
     /// A rollback that was done.

@@ -81,7 +81,7 @@ impl Context {
     /// # Errors
     /// When the database fails.
     pub async fn reusable(&self, input: &Digest) -> Result<Option<Step>, StorageError> {
-        step::find_reusable(self.db.pool(), &self.step().kind, &self.code_version, input).await
+        step::find_reusable(self.db.pool(), self.step(), &self.code_version, input).await
     }
 
     /// The subject's run id, for steps of runs.

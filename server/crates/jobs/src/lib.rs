@@ -3,8 +3,10 @@
 //! executor's.
 //!
 //! Every step first takes the digest of all its inputs. When a step of the same kind, code and digest is done already, its
-//! output is taken over and only committed again ([`stage::Stage`]), so a run that repeats another one costs nothing.
+//! output is taken over and only committed again ([`stage::Stage`]), so asking for the same again costs nothing. A *reproduction*
+//! takes nothing over: it computes everything once more and compares ([`compare`]).
 
+mod compare;
 mod evaluate;
 mod features;
 mod gate;
@@ -43,5 +45,6 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
         Arc::new(stage::Staged(evaluate::Evaluate)),
         Arc::new(stage::Staged(gate::Gates)),
         Arc::new(stage::Staged(register::Register)),
+        Arc::new(stage::Staged(compare::Compare)),
     ]
 }

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// Code of the failure with which the gate step stops a run.
 pub(crate) const GATES_NOT_PASSED: &str = "gates_not_passed";
 
+/// The steps with which runs end.
+const LAST: [StepKind; 2] = [StepKind::Register, StepKind::Compare];
+
 /// Runs and dataset versions.
 #[derive(Debug, Clone)]
 pub struct Subjects {
@@ -34,7 +37,9 @@ impl Subjects {
     ) -> Result<(), StorageError> {
         let called_off = Failure { code: "cancelled".to_owned(), message: "stopped on request".to_owned() };
         let (ended, failure) = match state {
-            StepState::Succeeded if step.kind == StepKind::Register.as_str() => (RunState::Succeeded, failure),
+            StepState::Succeeded if LAST.iter().any(|kind| step.kind == kind.as_str()) => {
+                (RunState::Succeeded, failure)
+            }
             // It did not look in time, and nothing comes after it.
             StepState::Succeeded if step::is_called_off(tx, step).await? => (RunState::Cancelled, Some(&called_off)),
             StepState::Failed if failure.is_some_and(|failure| failure.code == GATES_NOT_PASSED) => {

@@ -21,6 +21,7 @@ mod people;
 mod present;
 mod problem;
 mod quarantine;
+mod reproduce;
 mod review;
 mod run;
 pub mod seal;

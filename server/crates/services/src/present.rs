@@ -35,7 +35,7 @@ pub(crate) fn failure(failure: &Failure) -> FailureView {
 }
 
 pub(crate) fn step(step: &Step) -> StepView {
-    let kinds = StepKind::OF_DATASET.iter().chain(&StepKind::OF_RUN);
+    let kinds = StepKind::OF_DATASET.iter().chain(&StepKind::OF_RUN).chain(&StepKind::OF_REPRODUCTION);
     let title = kinds.copied().find(|kind| kind.as_str() == step.kind).map_or("", StepKind::title);
     StepView {
         kind: step.kind.clone(),
@@ -73,6 +73,7 @@ pub(crate) fn run(run: &Run, metric: Metric, metrics: &[MetricValue]) -> RunSumm
         author: run.author_name.clone(),
         created_at: run.created_at,
         seconds: run.finished_at.map(|end| (end - run.created_at).num_milliseconds() as f64 / 1e3),
+        reproduces: run.reproduces.map(|id| id.to_string()),
     }
 }
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::access::Note;
 use crate::dataset::examples;
+use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
 use crate::{Result, Services, commit, fault, present};
 
 /// Runs shown on one page.
@@ -80,6 +81,7 @@ impl Services {
             provenance: self.provenance(&version, &dataset, &tables, request, asked.seed),
             request: asked.request,
             seed: asked.seed,
+            reproduces: None,
         };
         let run = run::insert(&tx, &new, self.now()).await.map_err(fault)?;
         let kinds = StepKind::OF_RUN.map(StepKind::as_str);
@@ -219,6 +221,7 @@ impl Services {
             .and_then(|step| step.output.as_ref())
             .and_then(|output| serde_json::from_value(output.get("gates")?.clone()).ok())
             .unwrap_or_default();
+        let compared = compared(&own);
         let loads = steps.len();
         steps.extend(own);
         let steps = steps.iter().enumerate().map(|(position, step)| StepView {
@@ -235,6 +238,7 @@ impl Services {
         };
         let metrics = run::metrics(pool, id).await.map_err(fault)?;
         let trials = run::trials(pool, id).await.map_err(fault)?;
+        let reproductions = self.reproductions(id).await?;
         let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
             Ok(()) if !open => Permission::refused(reason),
@@ -249,6 +253,9 @@ impl Services {
                 matches!(found.state, RunState::Failed | RunState::Cancelled),
                 "only a run that failed or was cancelled is tried again",
             ),
+            may_reproduce: may(Action::LaunchRun, is_repeatable(&found), NOT_REPEATABLE),
+            compared,
+            reproductions,
             request: found.request,
             parameters: found.parameters,
             provenance: found.provenance,
@@ -407,6 +414,6 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
     Ok(Asked { request, seed })
 }
 
-fn missing() -> Fault {
+pub(crate) fn missing() -> Fault {
     Fault::not_found("run")
 }

@@ -50,6 +50,8 @@ pub struct Run {
     pub finished_at: Option<DateTime<Utc>>,
     /// Number of the model version it registered.
     pub model_number: Option<i32>,
+    /// The run that it repeats.
+    pub reproduces: Option<RunId>,
 }
 
 impl Record for Run {
@@ -73,6 +75,7 @@ impl Record for Run {
             started_at: row.get("started_at")?,
             finished_at: row.get("finished_at")?,
             model_number: row.get("model_number")?,
+            reproduces: row.get::<Option<i64>>("reproduces")?.map(RunId),
         })
     }
 }
@@ -105,15 +108,18 @@ pub struct NewRun {
     pub seed: i64,
     /// Code, data and document digests.
     pub provenance: serde_json::Value,
+    /// The run that it repeats.
+    pub reproduces: Option<RunId>,
 }
 
 /// Adds a queued run.
 ///
 /// # Errors
-/// [`crate::StorageError::Refused`] when the problem version is not signed off or the dataset version is not valid.
+/// [`crate::StorageError::Refused`] when the problem version is not signed off or the dataset version is not valid, or when it is
+/// to repeat a run and does not.
 pub async fn insert(db: &impl Connection, run: &NewRun, now: DateTime<Utc>) -> Result<RunId> {
     const SQL: &str = "insert into run (problem_version_id, dataset_version_id, author_id, state, request, seed,
-            provenance, created_at) values ($1, $2, $3, 'queued', $4, $5, $6, $7) returning id";
+            provenance, created_at, reproduces) values ($1, $2, $3, 'queued', $4, $5, $6, $7, $8) returning id";
     let stored = values![
         run.problem_version.0,
         run.dataset_version.0,
@@ -121,7 +127,8 @@ pub async fn insert(db: &impl Connection, run: &NewRun, now: DateTime<Utc>) -> R
         run.request.clone(),
         run.seed,
         run.provenance.clone(),
-        now
+        now,
+        run.reproduces.map(|id| id.0)
     ];
     let id = record::one(db, SQL, stored).await.map(RunId)?;
     for (name, version) in &run.tables {
@@ -177,6 +184,14 @@ pub async fn tables(db: &impl Connection, id: RunId) -> Result<Vec<RunTable>> {
 /// When the database fails.
 pub async fn find(db: &impl Connection, id: RunId) -> Result<Option<Run>> {
     record::optional(db, select_run!("where r.id = $1"), values![id.0]).await
+}
+
+/// The runs that repeated this one, newest first, twenty at most.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reproductions(db: &impl Connection, id: RunId) -> Result<Vec<Run>> {
+    record::all(db, select_run!("where r.reproduces = $1 order by r.id desc limit 20"), values![id.0]).await
 }
 
 /// Which runs to list.

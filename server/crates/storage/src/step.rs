@@ -301,19 +301,23 @@ pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Step>> {
     record::all(db, SQL, values![subject.kind(), subject.id()]).await
 }
 
-/// A succeeded step of the same kind, code and inputs, whose output can be taken over.
+/// A succeeded step of the same kind, code and inputs, whose output can be taken over; none for a run that repeats another one.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_reusable(
     db: &impl Connection,
-    kind: &str,
+    step: &Step,
     code_version: &str,
     input: &Digest,
 ) -> Result<Option<Step>> {
     const SQL: &str = "select * from step where kind = $1 and code_version = $2 and input_digest = $3
-        and state = 'succeeded' order by id limit 1";
-    record::optional(db, SQL, values![kind, code_version, record::bytes(input)]).await
+        and state = 'succeeded'
+        and not exists (select 1 from run r where $4 = 'run' and r.id = $5 and r.reproduces is not null)
+        order by id limit 1";
+    let Step { kind, subject, .. } = step;
+    record::optional(db, SQL, values![kind.as_str(), code_version, record::bytes(input), subject.kind(), subject.id()])
+        .await
 }
 
 /// Notes an effect in the ledger; a second one of the same key is refused by the primary key.

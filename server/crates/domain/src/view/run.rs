@@ -1,0 +1,203 @@
+//! Runs, as they are shown, listed and launched.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::gate::Gate;
+use crate::view::{DatasetSummary, FailureView, Permission, StepView};
+
+views! {
+    /// A line of the list of runs.
+    RunSummary {
+        /// Run id.
+        id: String,
+        /// Problem.
+        problem: String,
+        /// Problem version.
+        problem_version: i32,
+        /// State.
+        state: String,
+        /// Trainer.
+        trainer: String,
+        /// Name of the success metric.
+        metric: String,
+        /// Its value on the test part.
+        value: Option<f64>,
+        /// Its 95 % interval.
+        interval: Option<(f64, f64)>,
+        /// Model version it registered.
+        model_version: Option<i32>,
+        /// Who launched it.
+        author: String,
+        /// When.
+        created_at: DateTime<Utc>,
+        /// Seconds from launch to end.
+        seconds: Option<f64>,
+        /// The run that it repeats, to see whether the same comes of it.
+        reproduces: Option<String>,
+    }
+
+    /// A metric of a run.
+    MetricView {
+        /// For example `test.roc_auc`.
+        name: String,
+        /// Iteration; 0 for a final value.
+        step: i32,
+        /// Value.
+        value: f64,
+        /// 95 % interval.
+        interval: Option<(f64, f64)>,
+        /// Rows behind it.
+        n: i64,
+    }
+
+    /// A trial of a run.
+    TrialView {
+        /// Counts from 0.
+        number: i32,
+        /// Parameters.
+        parameters: Value,
+        /// Score on the validation part.
+        score: Option<f64>,
+        /// State.
+        state: String,
+        /// Why it failed.
+        message: Option<String>,
+    }
+
+    /// An artifact of a run.
+    ArtifactView {
+        /// Name.
+        name: String,
+        /// SHA-256.
+        digest: String,
+        /// Size.
+        bytes: i64,
+        /// Media type.
+        media_type: String,
+    }
+
+    /// One run.
+    RunView {
+        /// The line.
+        summary: RunSummary,
+        /// Dataset it ran on.
+        dataset: DatasetSummary,
+        /// What was asked.
+        request: Value,
+        /// Parameters the model was fitted with.
+        parameters: Option<Value>,
+        /// Code, data and document digests, and the seed.
+        provenance: Value,
+        /// Why it ended without a model.
+        failure: Option<FailureView>,
+        /// Steps of the dataset load and of the run.
+        steps: Vec<StepView>,
+        /// Metrics.
+        metrics: Vec<MetricView>,
+        /// Gates.
+        gates: Vec<Gate>,
+        /// Trials.
+        trials: Vec<TrialView>,
+        /// Artifacts.
+        artifacts: Vec<ArtifactView>,
+        /// Curves and tables for plots.
+        evaluation: Option<Value>,
+        /// Whether the reader may cancel it.
+        may_cancel: Permission,
+        /// Whether the reader may try it again from the step that failed.
+        may_retry: Permission,
+        /// Whether the reader may have it computed once more.
+        may_reproduce: Permission,
+        /// What a repetition compared; empty for other runs, and until it did.
+        compared: Vec<Compared>,
+        /// The times it was computed once more, newest first.
+        reproductions: Vec<Reproduction>,
+    }
+
+    /// What a step made in a run, and what it made when the run was repeated.
+    Compared {
+        /// The step.
+        step: String,
+        /// Digest of what it made first.
+        first: String,
+        /// Digest of what it made again.
+        again: String,
+    }
+
+    /// A time a run was computed once more.
+    Reproduction {
+        /// The run that did.
+        run: String,
+        /// Its state: `succeeded` when every step made the same.
+        state: String,
+        /// The steps that made something else.
+        differing: Vec<String>,
+        /// The program that did.
+        program_version: Option<String>,
+        /// When it ended, or else began.
+        at: DateTime<Utc>,
+    }
+
+    /// What can be launched.
+    LaunchOptions {
+        /// Problems with a signed-off version and at least one valid dataset version.
+        problems: Vec<LaunchProblem>,
+        /// Whether the reader may launch.
+        may_launch: Permission,
+    }
+
+    /// A problem that can be launched.
+    LaunchProblem {
+        /// Address.
+        slug: String,
+        /// Title.
+        title: String,
+        /// Kind of target.
+        kind: String,
+        /// Trainers that fit.
+        trainers: Vec<String>,
+        /// Valid dataset versions, newest first.
+        datasets: Vec<DatasetSummary>,
+    }
+
+    /// What a run is asked to do.
+    LaunchRequest {
+        /// Problem.
+        problem: String,
+        /// Dataset id; the problem's newest valid dataset when absent.
+        dataset: Option<String>,
+        /// Version of the dataset; the newest valid one when absent.
+        version: Option<i32>,
+        /// Seed of everything random; 0 when absent.
+        seed: Option<u64>,
+        /// Trainer; gradient boosting when absent.
+        trainer: Option<String>,
+        /// Fixed hyperparameters.
+        parameters: Option<Value>,
+        /// Search space; the trainer's own when absent and a budget is given.
+        search: Option<Value>,
+        /// Trials; no search when absent or 0.
+        budget: Option<u32>,
+        /// Repository state of the caller.
+        provenance: Option<Value>,
+    }
+
+    /// Which runs to list.
+    RunFilter {
+        /// Only of this problem.
+        problem: Option<String>,
+        /// Only in this state.
+        state: Option<String>,
+        /// Only before this run id.
+        before: Option<String>,
+    }
+}
+
+impl Compared {
+    /// Whether the step made the same again.
+    pub fn is_equal(&self) -> bool {
+        self.first == self.again
+    }
+}
