@@ -2,7 +2,8 @@
 //!
 //! They are those that the other validator makes, but for its list of columns, in place of which a presence is checked twice: which
 //! columns there are, every load is asked anyway. The goals are a twenty-fifth of what Great Expectations takes on the same rows, and 1.1 times bare polars. `MILLRACE_BENCH_PARQUET`
-//! names the file: ad events with `event_id`, `user_id`, `age`, … as another validator reads them.
+//! names the file: ad events with `event_id`, `user_id`, `age`, … as another validator reads them. `MILLRACE_BENCH_HELD_BYTES` says how
+//! much of it may be held; of a larger one, columns are read from the file as they are wanted.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -54,9 +55,12 @@ checks = [
 #[expect(clippy::disallowed_methods, reason = "a bench is where its settings enter")]
 fn events() -> Option<Dataset> {
     let path = std::env::var("MILLRACE_BENCH_PARQUET").ok()?;
+    let held_bytes = std::env::var("MILLRACE_BENCH_HELD_BYTES").ok().and_then(|bytes| bytes.parse().ok());
+    let mut options = ReadOptions::default();
+    options.limits.held_bytes = held_bytes.unwrap_or(options.limits.held_bytes);
     let file = File::open(&path).expect("the file can be opened");
     let scratch = || Err(std::io::Error::other("the file fits memory"));
-    Some(read_file(&file, &path, &ReadOptions::default(), &scratch).expect("the file can be read").dataset)
+    Some(read_file(&file, &path, &options, &scratch).expect("the file can be read").dataset)
 }
 
 fn checks(criterion: &mut Criterion) {
