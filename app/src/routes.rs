@@ -18,7 +18,7 @@ use crate::pages::mail::{MailListPage, MailPage};
 use crate::pages::model::{ModelPage, ModelVersionPage, ModelsPage};
 use crate::pages::people::PeoplePage;
 use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
-use crate::pages::run::{LaunchRunPage, RunPage, RunsPage};
+use crate::pages::run::{CompareRunsPage, LaunchRunPage, RunPage, RunsPage};
 
 /// A page leaves the server complete: content that is streamed late needs scripts to get to its place.
 const WHOLE: SsrMode = SsrMode::Async;
@@ -49,6 +49,7 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/features/:slug") view=FeatureSetPage ssr=WHOLE/>
                 <Route path=path!("/runs") view=RunsPage ssr=WHOLE/>
                 <Route path=path!("/runs/new") view=LaunchRunPage ssr=WHOLE/>
+                <Route path=path!("/runs/compare") view=CompareRunsPage ssr=WHOLE/>
                 <Route path=path!("/runs/:id") view=RunPage ssr=WHOLE/>
                 <Route path=path!("/models") view=ModelsPage ssr=WHOLE/>
                 <Route path=path!("/models/:slug") view=ModelPage ssr=WHOLE/>

@@ -209,6 +209,7 @@ pub fn run(state: &str) -> RunView {
             created_at: moment("2026-11-23T14:05:00Z"),
             seconds: (state != "running").then_some(74.2),
             reproduces: None,
+            values: Vec::new(),
         },
         dataset: dataset(),
         request: json!({"trainer": "gradient_boosting", "budget": 3, "parameters": {}, "search": null}),

@@ -2,15 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::Response;
 use chrono::SecondsFormat;
-use millrace_domain::fault::Fault;
 use millrace_domain::view::{AuditFilter, AuditRow};
 use millrace_services::Services;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::api::export::{csv, json_file};
 use crate::api::reply::{By, Items, Query, Reply};
 
 /// Which rows to list.
@@ -55,11 +54,14 @@ pub async fn export_audit_csv(
     State(services): State<Services>,
     By(actor): By,
     Query(list): Query<ListAudit>,
-) -> Reply<impl IntoResponse> {
+) -> Reply<Response> {
     let rows = services.export_audit(&actor, &list.filter()).await?;
-    let mut text = "sequence,at,actor,via,action,object,digest,outcome,address,request,details,hash\r\n".to_owned();
-    for row in rows {
-        let cells = [
+    const NAMES: [&str; 12] = [
+        "sequence", "at", "actor", "via", "action", "object", "digest", "outcome", "address", "request", "details",
+        "hash",
+    ];
+    let rows = rows.into_iter().map(|row| {
+        [
             row.sequence.to_string(),
             row.at.to_rfc3339_opts(SecondsFormat::Micros, true),
             row.actor,
@@ -72,11 +74,9 @@ pub async fn export_audit_csv(
             row.request.unwrap_or_default(),
             row.details.to_string(),
             row.hash,
-        ];
-        text.push_str(&cells.map(|cell| quoted(&cell)).join(","));
-        text.push_str("\r\n");
-    }
-    Ok(file("audit.csv", "text/csv; charset=utf-8", text))
+        ]
+    });
+    Ok(csv("audit.csv", NAMES, rows))
 }
 
 /// The same slice whole, as a JSON file: at most 50,000 rows, newest first.
@@ -86,31 +86,7 @@ pub async fn export_audit_json(
     State(services): State<Services>,
     By(actor): By,
     Query(list): Query<ListAudit>,
-) -> Reply<impl IntoResponse> {
+) -> Reply<Response> {
     let rows = services.export_audit(&actor, &list.filter()).await?;
-    let text = serde_json::to_string(&rows)
-        .map_err(|_| Fault::new(500, "internal", "Internal error", "the rows could not be written"))?;
-    Ok(file("audit.json", "application/json", text))
-}
-
-fn file(name: &str, kind: &'static str, content: String) -> impl IntoResponse {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], content)
-}
-
-/// A cell in quotes. One that a spreadsheet would take for a formula begins with an apostrophe.
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    format!("\"{}{}\"", if formula { "'" } else { "" }, cell.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_formula_is_exported_as_text() {
-        assert_eq!(quoted("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
-        assert_eq!(quoted("say \"hi\""), "\"say \"\"hi\"\"\"");
-    }
+    json_file("audit.json", &rows)
 }

@@ -6,6 +6,7 @@
 mod audit;
 mod dataset;
 mod deployment;
+mod export;
 mod feature;
 mod idempotent;
 mod model;
@@ -63,6 +64,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(feature::list_feature_sets))
         .routes(routes!(feature::show_feature_set))
         .routes(routes!(run::list_runs))
+        .routes(routes!(run::export_runs_csv))
+        .routes(routes!(run::export_runs_json))
+        .routes(routes!(run::compare_runs))
+        .routes(routes!(run::export_comparison))
         .routes(routes!(run::show_run))
         .routes(routes!(run::show_run_metric))
         .routes(routes!(run::list_run_artifacts))

@@ -6,12 +6,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
-use millrace_domain::view::{ArtifactView, LaunchRequest, MetricView, RunFilter, RunSummary, RunView};
+use millrace_domain::view::{
+    ArtifactView, LaunchRequest, MetricView, RunComparison, RunFilter, RunPage, RunSummary, RunView,
+};
 use millrace_services::Services;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::export::{csv, json_file};
 use crate::api::idempotent::once;
 use crate::api::reply::{Body, By, Items, Path, Query, Reply};
 
@@ -62,28 +65,141 @@ pub async fn launch_run(
     once(&services, &actor, &headers, &json!(launch), StatusCode::ACCEPTED, act).await
 }
 
-/// Which runs to list.
+/// Which runs to list, in which order, and what to tell of them.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct ListRuns {
     /// Only of this problem.
     problem: Option<String>,
     /// Only in this state.
     state: Option<String>,
+    /// Only those that pass, for example `metrics.test.roc_auc > 0.8 and params.max_depth <= 6 and state = 'succeeded'`.
+    filter: Option<String>,
+    /// For example `metrics.test.roc_auc desc`; newest first when absent.
+    order_by: Option<String>,
+    /// What to tell besides, separated by commas, for example `metrics.test.log_loss,params.eta`.
+    columns: Option<String>,
     /// Where the last page ended.
     page_token: Option<String>,
 }
 
-/// Runs, newest first, fifty a page.
-#[utoipa::path(get, path = "/api/v1/runs", params(ListRuns), responses((status = 200, body = Items<RunSummary>)))]
+impl ListRuns {
+    fn filter(self) -> RunFilter {
+        let Self { problem, state, filter, order_by, columns, page_token } = self;
+        RunFilter { problem, state, filter, order_by, columns: columns.into_iter().collect(), page_token }
+    }
+}
+
+/// Runs that pass a filter, newest first or in the order that is asked for, fifty a page.
+#[utoipa::path(get, path = "/api/v1/runs", params(ListRuns), responses((status = 200, body = Items<RunSummary>), (status = 400)))]
 pub async fn list_runs(
     State(services): State<Services>,
     By(actor): By,
     Query(list): Query<ListRuns>,
 ) -> Reply<Json<Items<RunSummary>>> {
-    let filter = RunFilter { problem: list.problem, state: list.state, before: list.page_token };
-    let items = services.list_runs(&actor, &filter).await?;
-    let next_page_token = (items.len() == 50).then(|| items.last().map(|run| run.id.clone())).flatten();
-    Ok(Json(Items { items, next_page_token }))
+    let page = services.list_runs(&actor, &list.filter()).await?;
+    Ok(Json(Items { items: page.runs, next_page_token: page.next_page_token }))
+}
+
+/// The same slice whole, as a CSV file: at most 10,000 runs.
+#[utoipa::path(get, path = "/api/v1/runs/export.csv", params(ListRuns),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 400)))]
+pub async fn export_runs_csv(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(list): Query<ListRuns>,
+) -> Reply<Response> {
+    const NAMES: [&str; 12] = [
+        "run",
+        "problem",
+        "problem_version",
+        "state",
+        "trainer",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "model_version",
+        "author",
+        "created_at",
+    ];
+    let page = services.export_runs(&actor, &list.filter()).await?;
+    let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
+    let rows = page.runs.into_iter().map(move |run| {
+        let own = [
+            run.id,
+            run.problem,
+            run.problem_version.to_string(),
+            run.state,
+            run.trainer,
+            run.metric,
+            number(run.value),
+            number(run.interval.map(|interval| interval.0)),
+            number(run.interval.map(|interval| interval.1)),
+            run.model_version.map_or_else(String::new, |version| version.to_string()),
+            run.author,
+            run.created_at.to_rfc3339(),
+        ];
+        own.into_iter().chain(run.values.iter().map(cell).collect::<Vec<_>>())
+    });
+    let columns = NAMES.into_iter().chain(page.columns.iter().map(String::as_str));
+    Ok(csv("runs.csv", columns, rows))
+}
+
+/// The same slice whole, as a JSON file: at most 10,000 runs.
+#[utoipa::path(get, path = "/api/v1/runs/export.json", params(ListRuns),
+    responses((status = 200, body = RunPage), (status = 400)))]
+pub async fn export_runs_json(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(list): Query<ListRuns>,
+) -> Reply<Response> {
+    json_file("runs.json", &services.export_runs(&actor, &list.filter()).await?)
+}
+
+/// Which runs to put side by side.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct CompareRuns {
+    /// Their ids, separated by commas; at most fifty.
+    ids: String,
+}
+
+/// Runs side by side: parameters, final metrics and provenance.
+#[utoipa::path(get, path = "/api/v1/runs/compare", params(CompareRuns),
+    responses((status = 200, body = RunComparison), (status = 400), (status = 404)))]
+pub async fn compare_runs(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(asked): Query<CompareRuns>,
+) -> Reply<Json<RunComparison>> {
+    Ok(Json(services.compare_runs(&actor, &[asked.ids]).await?))
+}
+
+/// The same as a CSV file: a row for each thing, a column for each run.
+#[utoipa::path(get, path = "/api/v1/runs/compare.csv", params(CompareRuns),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 400), (status = 404)))]
+pub async fn export_comparison(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(asked): Query<CompareRuns>,
+) -> Reply<Response> {
+    let compared = services.compare_runs(&actor, &[asked.ids]).await?;
+    let parts = [("parameter", compared.parameters), ("metric", compared.metrics), ("provenance", compared.provenance)];
+    let rows = parts.into_iter().flat_map(|(kind, rows)| {
+        rows.into_iter().map(move |row| {
+            [kind.to_owned(), row.name].into_iter().chain(row.values.iter().map(cell).collect::<Vec<_>>())
+        })
+    });
+    let columns = ["kind", "name"].into_iter().chain(compared.runs.iter().map(|run| run.id.as_str()));
+    Ok(csv("comparison.csv", columns, rows))
+}
+
+/// A value as a cell: a text as it is, nothing for none, anything else as JSON writes it.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn run_id(id: &str) -> Reply<RunId> {

@@ -1,11 +1,9 @@
-//! The list of runs, filtered by problem and state, fifty a page.
+//! The list of runs: filtered, in any order, with any columns, fifty a page; all of it in the address.
 
 use leptos::prelude::*;
-use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
-use leptos_router::params::ParamsMap;
 use millrace_domain::run::RunState;
-use millrace_domain::view::RunSummary;
+use millrace_domain::view::{RunFilter, RunPage as Page};
 
 use crate::components::{CopyButton, Empty, GatedLink, Load, PageHeader};
 use crate::fault::PageFault;
@@ -14,57 +12,21 @@ use crate::visit::visit;
 use crate::wording::state_words;
 
 use super::table::RunTable;
+use super::wanted::Wanted;
 
-/// Runs on a page.
-const PAGE: usize = 50;
-
-/// Runs that pass the filter, newest first.
+/// Runs that pass the filter, in its order.
 #[server(name = ListRuns, prefix = "/fn", endpoint = "list_runs")]
-pub async fn list_runs(
-    problem: Option<String>,
-    state: Option<String>,
-    before: Option<String>,
-) -> Result<Vec<RunSummary>, PageFault> {
+pub async fn list_runs(filter: RunFilter) -> Result<Page, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let filter = millrace_domain::view::RunFilter { problem, state, before };
     Ok(services.list_runs(&actor, &filter).await?)
 }
 
-/// What the address asks for; empty means no limit.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Wanted {
-    problem: String,
-    state: String,
-    before: String,
-}
-
-impl Wanted {
-    fn from_query(query: &ParamsMap) -> Self {
-        let value = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
-        Self { problem: value("problem"), state: value("state"), before: value("before") }
-    }
-
-    fn is_open(&self) -> bool {
-        self.problem.is_empty() && self.state.is_empty()
-    }
-
-    /// The same filter on another page.
-    fn page(&self, before: &str) -> String {
-        address("/runs", [("problem", self.problem.as_str()), ("state", &self.state), ("before", before)])
-    }
-
-    async fn fetch(self) -> Result<Vec<RunSummary>, PageFault> {
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        list_runs(given(self.problem), given(self.state), given(self.before)).await
-    }
-}
-
-/// `/runs`, with `?problem=`, `?state=` and `?before=`.
+/// `/runs`, with `?problem=`, `?state=`, `?filter=`, `?order_by=`, `?columns=` and `?page=`.
 #[component]
 pub fn RunsPage() -> impl IntoView {
     let query = use_query_map();
     let wanted = Memo::new(move |_| query.with(Wanted::from_query));
-    let runs = Resource::new(move || wanted.get(), Wanted::fetch);
+    let runs = Resource::new(move || wanted.get(), |wanted| list_runs(wanted.asked()));
     let launch = move || wanted.with(|wanted| address("/runs/new", [("problem", wanted.problem.as_str())]));
     view! {
         <PageHeader
@@ -74,14 +36,16 @@ pub fn RunsPage() -> impl IntoView {
                 view! { <GatedLink permission href=launch() label="Launch a run" kind="primary" icon="play"/> }
             }
         />
-        {move || view! { <Filters wanted=wanted.get()/> }}
-        <Load resource=runs let:rows>
-            {if rows.is_empty() {
-                view! { <NoRuns wanted=wanted.get_untracked()/> }.into_any()
-            } else {
-                view! { <RunsOfPage rows wanted=wanted.get_untracked()/> }.into_any()
-            }}
-        </Load>
+        <div class="stack">
+            {move || view! { <Filters wanted=wanted.get()/> }}
+            <Load resource=runs let:page>
+                {if page.runs.is_empty() {
+                    view! { <NoRuns wanted=wanted.get_untracked()/> }.into_any()
+                } else {
+                    view! { <RunsOfPage page wanted=wanted.get_untracked()/> }.into_any()
+                }}
+            </Load>
+        </div>
     }
 }
 
@@ -100,8 +64,23 @@ fn Filters(wanted: Wanted) -> impl IntoView {
         view! { <option value=word selected=wanted.state == word>{state_words(word)}</option> }
     });
     let clear = (!wanted.is_open()).then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
+    let order = (!wanted.order.is_empty()).then(|| view! { <input type="hidden" name="order_by" value=wanted.order/> });
+    let columns = (!wanted.columns.is_empty())
+        .then(|| view! { <input type="hidden" name="columns" value=wanted.columns.join(",")/> });
     view! {
-        <Form method="GET" action="/runs" attr:class="filters" attr:role="search">
+        <form class="filters" method="get" action="/runs" role="search">
+            <div class="field">
+                <label class="label" for="run-filter">"Filter"</label>
+                <input
+                    class="input"
+                    id="run-filter"
+                    name="filter"
+                    value=wanted.filter
+                    autocomplete="off"
+                    spellcheck="false"
+                    placeholder="metrics.test.roc_auc > 0.8 and params.max_depth <= 6"
+                />
+            </div>
             <div class="field">
                 <label class="label" for="run-problem">"Problem"</label>
                 <input class="input" id="run-problem" name="problem" value=wanted.problem autocomplete="off"/>
@@ -113,33 +92,84 @@ fn Filters(wanted: Wanted) -> impl IntoView {
                     {states}
                 </select>
             </div>
+            {order}
+            {columns}
             <button class="button" type="submit" data-icon="search">"Filter"</button>
             {clear}
-        </Form>
+        </form>
     }
 }
 
 #[component]
-fn RunsOfPage(rows: Vec<RunSummary>, wanted: Wanted) -> impl IntoView {
-    let newest =
-        (!wanted.before.is_empty()).then(|| view! { <a class="button" rel="first" href=wanted.page("")>"Newest"</a> });
-    let older = rows
-        .last()
-        .filter(|_| rows.len() >= PAGE)
-        .map(|last| view! { <a class="button" rel="next" href=wanted.page(&last.id)>"Older"</a> });
-    let pages = (newest.is_some() || older.is_some())
-        .then(|| view! { <nav class="pagination" aria-label="Pages">{newest} {older}</nav> });
+fn RunsOfPage(page: Page, wanted: Wanted) -> impl IntoView {
+    let first = (!wanted.page.is_empty())
+        .then(|| view! { <a class="button" rel="first" href=wanted.page("")>"First page"</a> });
+    let next = page.next_page_token.as_ref().map(|token| {
+        view! { <a class="button" rel="next" href=wanted.page(token)>"Next page"</a> }
+    });
+    let pages = (first.is_some() || next.is_some())
+        .then(|| view! { <nav class="pagination" aria-label="Pages">{first} {next}</nav> });
+    let exports = [("CSV", "csv"), ("JSON", "json")].map(|(name, ending)| {
+        let href = wanted.export(ending);
+        view! { <a class="button button-small" data-icon="download" href=href rel="external" download="">{name}</a> }
+    });
     view! {
-        <RunTable rows/>
+        <div class="cluster cluster-between">
+            <form id="compare" class="cluster" method="get" action="/runs/compare">
+                <button class="button button-small" type="submit">"Compare the chosen runs"</button>
+            </form>
+            <div class="cluster">
+                <Columns wanted=wanted.clone() available=page.available/>
+                <span class="muted">"Export this slice"</span>
+                {exports}
+            </div>
+        </div>
+        <RunTable rows=page.runs columns=page.columns wanted/>
         {pages}
+    }
+}
+
+/// Which columns are shown besides.
+#[component]
+fn Columns(wanted: Wanted, available: Vec<String>) -> impl IntoView {
+    let count = wanted.columns.len();
+    let shown = wanted.columns.into_iter().map(|name| (name, true));
+    let boxes = shown
+        .chain(available.into_iter().map(|name| (name, false)))
+        .map(|(name, checked)| {
+            view! {
+                <label class="check">
+                    <input type="checkbox" name="columns" value=name.clone() checked=checked/>
+                    <code>{name}</code>
+                </label>
+            }
+        })
+        .collect_view();
+    let kept =
+        [("problem", wanted.problem), ("state", wanted.state), ("filter", wanted.filter), ("order_by", wanted.order)];
+    let kept = kept
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value/> })
+        .collect_view();
+    let title = if count == 0 { "Columns".to_owned() } else { format!("Columns ({count} more)") };
+    view! {
+        <details class="menu menu-end">
+            <summary class="button button-small">{title}</summary>
+            <form class="menu-list menu-panel" method="get" action="/runs">
+                {kept}
+                <div class="menu-choices">{boxes}</div>
+                <button class="button button-primary button-small" type="submit">"Show these"</button>
+            </form>
+        </details>
     }
 }
 
 #[component]
 fn NoRuns(wanted: Wanted) -> impl IntoView {
-    if !wanted.is_open() || !wanted.before.is_empty() {
+    if !wanted.is_open() || !wanted.page.is_empty() {
         return view! {
-            <Empty title="No run fits the filter" text="Other problems or states may have runs.">
+            <Empty title="No run fits the filter" text="Other problems, states or values may have runs.">
                 <a class="button" href="/runs">"Clear filters"</a>
             </Empty>
         }
@@ -162,20 +192,4 @@ fn NoRuns(wanted: Wanted) -> impl IntoView {
         </Empty>
     }
     .into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_page_keeps_the_filter() {
-        let wanted = Wanted { problem: "taxi-tips".to_owned(), state: "failed".to_owned(), before: "90".to_owned() };
-        assert_eq!(wanted.page("40"), "/runs?problem=taxi-tips&state=failed&before=40");
-    }
-
-    #[test]
-    fn the_first_page_of_everything_has_a_plain_address() {
-        assert_eq!(Wanted::default().page(""), "/runs");
-    }
 }

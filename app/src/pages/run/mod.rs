@@ -2,6 +2,7 @@
 
 mod acts;
 mod artifacts;
+mod compare;
 mod detail;
 mod evaluation;
 mod launch;
@@ -15,9 +16,11 @@ mod provenance;
 mod reproduction;
 mod table;
 mod trials;
+mod wanted;
 
 use millrace_domain::run::RunState;
 
+pub use compare::CompareRunsPage;
 pub use detail::RunPage;
 pub use launch::LaunchRunPage;
 pub use list::RunsPage;

@@ -1,48 +1,96 @@
 //! Runs as rows.
 
 use leptos::prelude::*;
-use millrace_charts::duration;
+use millrace_charts::{duration, number};
 use millrace_domain::view::RunSummary;
+use serde_json::Value;
 
 use crate::components::{Measured, Moment, StateBadge};
 use crate::pages::quantity::metric_title;
 
-/// A row a run.
+use super::wanted::Wanted;
+
+/// A row a run, with the columns that were asked for; the head of each puts the list in order by it.
 #[component]
 pub fn RunTable(
     /// The runs, in the order they are shown.
     rows: Vec<RunSummary>,
+    /// The columns that were asked for.
+    columns: Vec<String>,
+    /// The view that the address asks for.
+    wanted: Wanted,
 ) -> impl IntoView {
+    let more = columns.iter().map(|name| head(&wanted, name.clone(), name, true, true)).collect_view();
+    // One order for different metrics would mean nothing.
+    let value = rows.first().map(|run| run.metric.clone());
+    let value = value.filter(|metric| rows.iter().all(|run| run.metric == *metric));
+    let value = match value {
+        None => view! { <th scope="col">"Test value, 95 % interval"</th> }.into_any(),
+        Some(metric) => {
+            let title = format!("{} on the test part, 95 % interval", metric_title(&metric));
+            head(&wanted, title, &format!("metrics.test.{metric}"), true, false).into_any()
+        }
+    };
+    let plain = |title: &str, field: &str, most: bool| head(&wanted, title.to_owned(), field, most, false);
+    let heads = view! {
+        <th scope="col"><span class="visually-hidden">"Choose"</span></th>
+        {plain("Run", "run", true)}
+        {plain("Problem", "problem", false)}
+        {plain("State", "state", false)}
+        {plain("Trainer", "trainer", false)}
+        {value}
+        {more}
+        {plain("Model", "model", true)}
+        {plain("Launched", "created", true)}
+        {head(&wanted, "Took".to_owned(), "seconds", true, true)}
+    };
+    let caption = match wanted.order.as_str() {
+        "" => "Runs, newest first".to_owned(),
+        order => format!("Runs in order of {order}"),
+    };
+    let rows = rows.into_iter().map(|run| run_row(run, &columns)).collect_view();
     view! {
         <div class="table-wrap" role="region" aria-label="Runs" tabindex="0">
             <table class="table" data-stack>
-                <caption class="visually-hidden">"Runs, newest first"</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Run"</th>
-                        <th scope="col">"Problem"</th>
-                        <th scope="col">"State"</th>
-                        <th scope="col">"Trainer"</th>
-                        <th scope="col">"Test value, 95 % interval"</th>
-                        <th scope="col">"Model"</th>
-                        <th scope="col">"Launched"</th>
-                        <th scope="col" class="num">"Took"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows.into_iter().map(run_row).collect_view()}</tbody>
+                <caption class="visually-hidden" role="status">{caption}</caption>
+                <thead><tr>{heads}</tr></thead>
+                <tbody>{rows}</tbody>
             </table>
         </div>
     }
 }
 
-fn run_row(run: RunSummary) -> impl IntoView {
+/// The head of a column that puts the list in order by a field.
+fn head(wanted: &Wanted, title: String, field: &str, most: bool, is_number: bool) -> impl IntoView + use<> {
+    view! {
+        <th scope="col" class=is_number.then_some("num") aria-sort=wanted.direction(field)>
+            <a class="sort" href=wanted.ordered(field, most)>{title}</a>
+        </th>
+    }
+}
+
+fn run_row(run: RunSummary, columns: &[String]) -> impl IntoView + use<> {
     let problem = format!("/problems/{}/v/{}", run.problem, run.problem_version);
     let model = run.model_version.map(|version| {
         let href = format!("/models/{}/v/{version}", run.problem);
         view! { <a href=href>{format!("v{version}")}</a> }
     });
+    let more = columns
+        .iter()
+        .zip(&run.values)
+        .map(|(name, value)| view! { <td class="num" data-label=name.clone()>{written(value)}</td> })
+        .collect_view();
     view! {
         <tr>
+            <td data-label="Choose">
+                <input
+                    type="checkbox"
+                    name="ids"
+                    form="compare"
+                    value=run.id.clone()
+                    aria-label=format!("Choose run {}", run.id)
+                />
+            </td>
             <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a></th>
             <td data-label="Problem"><a href=problem>{format!("{} v{}", run.problem, run.problem_version)}</a></td>
             <td data-label="State"><StateBadge state=run.state/></td>
@@ -54,9 +102,35 @@ fn run_row(run: RunSummary) -> impl IntoView {
                 <span class="muted">{metric_title(&run.metric)} " "</span>
                 <Measured value=run.value interval=run.interval/>
             </td>
+            {more}
             <td data-label="Model">{model}</td>
             <td data-label="Launched"><Moment at=run.created_at/> <span class="muted">" by " {run.author}</span></td>
             <td class="num" data-label="Took">{run.seconds.map_or_else(|| "n/a".to_owned(), duration)}</td>
         </tr>
+    }
+}
+
+/// A value of a run: numbers as everywhere, texts as they are, and words where there is none.
+pub fn written(value: &Value) -> String {
+    match value {
+        Value::Null => "n/a".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(exact) if exact.is_f64() => exact.as_f64().map_or_else(|| exact.to_string(), number),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::written;
+
+    #[test]
+    fn a_value_that_is_not_there_is_told_in_words() {
+        assert_eq!(
+            [json!(null), json!("infinite"), json!(6), json!(0.25)].map(|value| written(&value)),
+            ["n/a", "infinite", "6", "0.25"]
+        );
     }
 }

@@ -21,6 +21,7 @@ pub mod problem;
 pub mod review;
 pub mod run;
 pub mod schema;
+pub mod search;
 pub mod text;
 pub mod trainer;
 pub mod view;

@@ -3,11 +3,11 @@
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
 use millrace_domain::view::{HomeView, WaitingItem};
-use millrace_storage::run;
+use millrace_storage::run::{self, Limit};
 
 use crate::model::Lineage;
-use crate::run::visible_problems;
-use crate::{Result, Services, fault};
+use crate::runs::visible_problems;
+use crate::{Result, Services, fault, present};
 
 impl Services {
     /// Reviews the reader can decide, what is running, and what is live.
@@ -19,15 +19,15 @@ impl Services {
         let pool = self.db.pool();
         let visible = visible_problems(actor);
         let filter = |state| run::Filter { visible: visible.as_deref(), state, ..run::Filter::default() };
-        let under_way = run::list(pool, filter(Some(RunState::Running)), 20).await.map_err(fault)?;
-        let queued = run::list(pool, filter(Some(RunState::Queued)), 20).await.map_err(fault)?;
-        let recent = run::list(pool, filter(None), 8).await.map_err(fault)?;
+        let under_way = run::list(pool, filter(Some(RunState::Running)), Limit::first(20)).await.map_err(fault)?;
+        let queued = run::list(pool, filter(Some(RunState::Queued)), Limit::first(20)).await.map_err(fault)?;
+        let recent = run::list(pool, filter(None), Limit::first(8)).await.map_err(fault)?;
         let recent: Vec<_> = recent.into_iter().filter(|run| run.state.is_final()).collect();
         Ok(HomeView {
             waiting: self.waiting(actor).await?,
-            running: self.summaries(&[under_way, queued].concat()).await?,
+            running: under_way.iter().chain(&queued).map(present::run).collect(),
             live: self.list_deployments(actor).await?,
-            recent: self.summaries(&recent).await?,
+            recent: recent.iter().map(present::run).collect(),
             is_empty: self.list_problems(actor).await?.is_empty(),
             stuck_mail: if actor.may(Action::ReadMail).is_ok() { self.stuck_mail().await? } else { 0 },
         })

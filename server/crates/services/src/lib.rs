@@ -24,6 +24,7 @@ mod quarantine;
 mod reproduce;
 mod review;
 mod run;
+mod runs;
 pub mod seal;
 mod second_factor;
 pub mod sessions;

@@ -57,8 +57,7 @@ fn success(metric: Metric, metrics: &[MetricValue]) -> Option<&MetricValue> {
     metrics.iter().find(|value| value.name == name && value.step == 0)
 }
 
-pub(crate) fn run(run: &Run, metric: Metric, metrics: &[MetricValue]) -> RunSummary {
-    let value = success(metric, metrics);
+pub(crate) fn run(run: &Run) -> RunSummary {
     let trainer = run.request.get("trainer").and_then(|trainer| trainer.as_str()).unwrap_or_default();
     RunSummary {
         id: run.id.to_string(),
@@ -66,14 +65,15 @@ pub(crate) fn run(run: &Run, metric: Metric, metrics: &[MetricValue]) -> RunSumm
         problem_version: run.problem_number,
         state: run.state.as_str().to_owned(),
         trainer: trainer.to_owned(),
-        metric: metric.to_string(),
-        value: value.map(|value| value.value),
-        interval: value.and_then(|value| value.interval),
+        metric: run.metric.clone(),
+        value: run.value,
+        interval: run.interval,
         model_version: run.model_number,
         author: run.author_name.clone(),
         created_at: run.created_at,
         seconds: run.finished_at.map(|end| (end - run.created_at).num_milliseconds() as f64 / 1e3),
         reproduces: run.reproduces.map(|id| id.to_string()),
+        values: Vec::new(),
     }
 }
 

@@ -6,9 +6,7 @@ use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{ProblemDocument, ProblemState};
 use millrace_domain::run::{DatasetRole, RunState, StepKind};
 use millrace_domain::trainer::TrainerName;
-use millrace_domain::view::{
-    ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunFilter, RunSummary, RunView, StepView,
-};
+use millrace_domain::view::{ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, StepView};
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
@@ -21,8 +19,6 @@ use crate::dataset::examples;
 use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
 use crate::{Result, Services, commit, fault, present};
 
-/// Runs shown on one page.
-const PAGE: u32 = 50;
 /// Trials one run may ask for.
 const MOST_TRIALS: u32 = 1_000;
 
@@ -148,46 +144,6 @@ impl Services {
         provenance
     }
 
-    /// Runs, newest first.
-    ///
-    /// # Errors
-    /// 400 for an unknown state word.
-    pub async fn list_runs(&self, actor: &Actor, filter: &RunFilter) -> Result<Vec<RunSummary>> {
-        self.authorise(actor, Action::ReadWorkspace, "run").await?;
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let state = match given(&filter.state) {
-            None => None,
-            Some(word) => Some(word.parse::<RunState>().map_err(|()| {
-                Fault::field("/state", "must be one of queued, running, succeeded, rejected, failed, cancelled")
-            })?),
-        };
-        let before = match given(&filter.before) {
-            None => None,
-            Some(id) => Some(id.parse::<RunId>().map_err(|error| Fault::field("/before", format!("{error}")))?),
-        };
-        let problem = given(&filter.problem);
-        let visible = visible_problems(actor);
-        let filter = run::Filter { problem: problem.as_deref(), visible: visible.as_deref(), state, before };
-        let runs = run::list(self.db.pool(), filter, PAGE).await.map_err(fault)?;
-        self.summaries(&runs).await
-    }
-
-    pub(crate) async fn summaries(&self, runs: &[Run]) -> Result<Vec<RunSummary>> {
-        let mut lines = Vec::with_capacity(runs.len());
-        for run in runs {
-            lines.push(self.summary(run).await?);
-        }
-        Ok(lines)
-    }
-
-    async fn summary(&self, run: &Run) -> Result<RunSummary> {
-        let pool = self.db.pool();
-        let version = problem::find_version(pool, run.problem_version).await.map_err(fault)?;
-        let version = version.ok_or_else(|| Fault::not_found("problem version"))?;
-        let metrics = run::metrics(pool, run.id).await.map_err(fault)?;
-        Ok(present::run(run, version.document.success.metric, &metrics))
-    }
-
     /// The run, if the caller may do that to it; what they do not see is as good as not there.
     pub(crate) async fn run_for(&self, actor: &Actor, action: Action, id: RunId) -> Result<Run> {
         let object = format!("run/{id}");
@@ -245,7 +201,7 @@ impl Services {
             Ok(()) => Permission::granted(),
         };
         Ok(RunView {
-            summary: self.summary(&found).await?,
+            summary: present::run(&found),
             dataset: present::dataset(&dataset, self.now()),
             may_cancel: may(Action::CancelRun, !found.state.is_final(), "the run has ended"),
             may_retry: may(
@@ -367,14 +323,6 @@ async fn tables_for(tx: &millrace_storage::Transaction, version: &ProblemVersion
         tables.push(newest.clone());
     }
     Ok(tables)
-}
-
-/// The problems somebody reads whose roles are on single problems alone; none for who reads them all.
-pub(crate) fn visible_problems(actor: &Actor) -> Option<Vec<&str>> {
-    if actor.may_everywhere(Action::ReadWorkspace).is_ok() {
-        return None;
-    }
-    Some(actor.grants.iter().filter_map(|grant| grant.problem.as_deref()).collect())
 }
 
 struct Asked {

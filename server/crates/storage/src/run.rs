@@ -1,10 +1,14 @@
 //! Runs, trials, metrics and the artifacts a run keeps.
 
+mod search;
+
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId, ProblemVersionId, RunId};
 use millrace_domain::run::RunState;
 use millrace_domain::schema::{Profile, ValidationReport};
+
+pub use search::{Filter, Limit, NamedValue, find_all, list, metric_names, values_of};
 
 use crate::Result;
 use crate::database::Connection;
@@ -52,6 +56,12 @@ pub struct Run {
     pub model_number: Option<i32>,
     /// The run that it repeats.
     pub reproduces: Option<RunId>,
+    /// Name of the problem's success metric.
+    pub metric: String,
+    /// Its value on the test part.
+    pub value: Option<f64>,
+    /// Its 95 % interval.
+    pub interval: Option<(f64, f64)>,
 }
 
 impl Record for Run {
@@ -76,20 +86,28 @@ impl Record for Run {
             finished_at: row.get("finished_at")?,
             model_number: row.get("model_number")?,
             reproduces: row.get::<Option<i64>>("reproduces")?.map(RunId),
+            metric: row.get("metric")?,
+            value: row.get("success_value")?,
+            interval: row.get::<Option<f64>>("success_low")?.zip(row.get("success_high")?),
         })
     }
 }
 
 macro_rules! select_run {
-    ($rest:literal) => {
+    ($rest:expr) => {
         concat!(
-            "select r.*, p.slug, v.number as problem_number, a.name as author_name, m.number as model_number from run r
+            "select r.*, p.slug, v.number as problem_number, a.name as author_name, m.number as model_number,
+                v.document -> 'success' ->> 'metric' as metric,
+                s.value as success_value, s.low as success_low, s.high as success_high from run r
                 join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
-                join account a on a.id = r.author_id left join model_version m on m.run_id = r.id ",
+                join account a on a.id = r.author_id left join model_version m on m.run_id = r.id
+                left join run_metric s on s.run_id = r.id and s.step = 0
+                    and s.name = 'test.' || (v.document -> 'success' ->> 'metric') ",
             $rest
         )
     };
 }
+use select_run;
 
 /// A run to be launched.
 #[derive(Debug, Clone)]
@@ -192,40 +210,6 @@ pub async fn find(db: &impl Connection, id: RunId) -> Result<Option<Run>> {
 /// When the database fails.
 pub async fn reproductions(db: &impl Connection, id: RunId) -> Result<Vec<Run>> {
     record::all(db, select_run!("where r.reproduces = $1 order by r.id desc limit 20"), values![id.0]).await
-}
-
-/// Which runs to list.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Filter<'a> {
-    /// Only of this problem.
-    pub problem: Option<&'a str>,
-    /// Only of these problems.
-    pub visible: Option<&'a [&'a str]>,
-    /// Only in this state.
-    pub state: Option<RunState>,
-    /// Only before this id.
-    pub before: Option<RunId>,
-}
-
-/// Runs that pass the filter, newest first. Index: primary key.
-///
-/// # Errors
-/// When the database fails.
-pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: u32) -> Result<Vec<Run>> {
-    const SQL: &str = select_run!(
-        "where ($1::text is null or p.slug = $1) and ($2::text is null or r.state = $2)
-           and ($3::bigint is null or r.id < $3)
-           and ($5::jsonb is null or p.slug in (select jsonb_array_elements_text($5)))
-         order by r.id desc limit $4"
-    );
-    let filter = values![
-        filter.problem.map(str::to_owned),
-        filter.state.map(|state| state.as_str().to_owned()),
-        filter.before.map(|id| id.0),
-        i64::from(limit),
-        filter.visible.map(|slugs| serde_json::json!(slugs))
-    ];
-    record::all(db, SQL, filter).await
 }
 
 /// A queued run is under way.

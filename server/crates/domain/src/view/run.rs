@@ -36,6 +36,8 @@ views! {
         seconds: Option<f64>,
         /// The run that it repeats, to see whether the same comes of it.
         reproduces: Option<String>,
+        /// Of the columns that were asked for, in their order; null where it has none, and words for numbers that are none.
+        values: Vec<Value>,
     }
 
     /// A metric of a run.
@@ -184,14 +186,52 @@ views! {
         provenance: Option<Value>,
     }
 
-    /// Which runs to list.
+    /// Which runs to list, in which order, and what to tell of them.
     RunFilter {
         /// Only of this problem.
         problem: Option<String>,
         /// Only in this state.
         state: Option<String>,
-        /// Only before this run id.
-        before: Option<String>,
+        /// Only those that pass it, for example `metrics.test.roc_auc > 0.8 and params.max_depth <= 6`.
+        filter: Option<String>,
+        /// For example `metrics.test.roc_auc desc`; newest first when absent.
+        order_by: Option<String>,
+        /// What to tell besides, for example `metrics.test.log_loss`.
+        columns: Vec<String>,
+        /// Where the last page ended.
+        page_token: Option<String>,
+    }
+
+    /// A page of the list of runs.
+    RunPage {
+        /// The runs.
+        runs: Vec<RunSummary>,
+        /// The columns that were asked for.
+        columns: Vec<String>,
+        /// What more could be asked for.
+        available: Vec<String>,
+        /// Send it as `page_token` for what follows.
+        next_page_token: Option<String>,
+    }
+
+    /// Runs side by side.
+    RunComparison {
+        /// The runs, in the order they were asked for.
+        runs: Vec<RunSummary>,
+        /// What was asked for and fitted with.
+        parameters: Vec<ComparedValues>,
+        /// Final values of metrics.
+        metrics: Vec<ComparedValues>,
+        /// Data, code and documents.
+        provenance: Vec<ComparedValues>,
+    }
+
+    /// One thing of several runs.
+    ComparedValues {
+        /// What it is.
+        name: String,
+        /// Of each run, in their order; null where a run has none, and words for numbers that are none.
+        values: Vec<Value>,
     }
 }
 
@@ -199,5 +239,12 @@ impl Compared {
     /// Whether the step made the same again.
     pub fn is_equal(&self) -> bool {
         self.first == self.again
+    }
+}
+
+impl ComparedValues {
+    /// Whether all runs have the same.
+    pub fn is_equal(&self) -> bool {
+        self.values.windows(2).all(|pair| pair[0] == pair[1])
     }
 }

@@ -1,0 +1,235 @@
+//! Runs side by side: what differs, with what each metric gains or loses against a baseline.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use leptos_router::params::ParamsMap;
+use millrace_charts::number;
+use millrace_domain::metric::{Direction, Metric};
+use millrace_domain::view::{ComparedValues, RunComparison, RunSummary};
+use serde_json::Value;
+
+use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
+use crate::fault::PageFault;
+use crate::pages::address::address;
+use crate::pages::quantity::part_and_metric;
+
+use super::table::written;
+
+/// Runs side by side, in the order they are asked for.
+#[server(name = CompareRuns, prefix = "/fn", endpoint = "compare_runs")]
+pub async fn compare_runs(ids: String) -> Result<RunComparison, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    Ok(services.compare_runs(&actor, &[ids]).await?)
+}
+
+/// What the address asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    ids: String,
+    baseline: String,
+    all: bool,
+}
+
+impl Asked {
+    fn from_query(query: &ParamsMap) -> Self {
+        let ids = query.get_all("ids").unwrap_or_default().join(",");
+        let baseline = query.get("baseline").unwrap_or_default();
+        Self { ids, baseline, all: query.get("rows").is_some_and(|rows| rows == "all") }
+    }
+
+    fn address(&self, baseline: &str, all: bool) -> String {
+        let rows = if all { "all" } else { "" };
+        address("/runs/compare", [("ids", self.ids.as_str()), ("baseline", baseline), ("rows", rows)])
+    }
+
+    /// The position of the run that the others are compared with: the one the address names, else the first.
+    fn position(&self, runs: &[RunSummary]) -> usize {
+        runs.iter().position(|run| run.id == self.baseline).unwrap_or(0)
+    }
+}
+
+/// `/runs/compare`, with `?ids=`, `?baseline=` and `?rows=all`.
+#[component]
+pub fn CompareRunsPage() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| query.with(Asked::from_query));
+    let ids = Memo::new(move |_| asked.with(|asked| asked.ids.clone()));
+    let compared = Resource::new(move || ids.get(), compare_runs);
+    view! {
+        <Load resource=compared above=("Runs", "/runs") let:compared>
+            {
+                let compared = StoredValue::new(compared);
+                move || view! { <Comparison compared=compared.get_value() asked=asked.get()/> }
+            }
+        </Load>
+    }
+}
+
+#[component]
+fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
+    let crumbs = vec![("Runs".to_owned(), "/runs".to_owned())];
+    if compared.runs.is_empty() {
+        return view! {
+            <PageHeader title="Compare runs" crumbs/>
+            <Empty title="No runs are chosen" text="Choose some in the list of runs; the address then names them.">
+                <a class="button" href="/runs">"Runs"</a>
+            </Empty>
+        }
+        .into_any();
+    }
+    let position = asked.position(&compared.runs);
+    let exports = [("CSV", "/api/v1/runs/compare.csv"), ("JSON", "/api/v1/runs/compare")].map(|(name, path)| {
+        let href = address(path, [("ids", asked.ids.as_str())]);
+        view! { <a class="button" data-icon="download" href=href rel="external" download="">{name}</a> }
+    });
+    let baseline = compared.runs[position].id.clone();
+    let rows = if asked.all {
+        view! { <a class="button" href=asked.address(&asked.baseline, false)>"Only what differs"</a> }
+    } else {
+        view! { <a class="button" href=asked.address(&asked.baseline, true)>"Show equal rows too"</a> }
+    };
+    let parts = [
+        ("Metrics", compared.metrics, true),
+        ("Parameters", compared.parameters, false),
+        ("Made from", compared.provenance, false),
+    ];
+    let parts = parts
+        .into_iter()
+        .map(|(title, rows, is_metric)| {
+            let runs = compared.runs.clone();
+            view! { <Part title rows runs position asked=asked.clone() is_metric/> }
+        })
+        .collect_view();
+    view! {
+        <PageHeader
+            title=format!("Compare {} runs", compared.runs.len())
+            crumbs
+            meta=move || view! { <span>{format!("differences are to run {baseline}")}</span> }
+            actions=move || view! { {rows} {exports} }
+        />
+        <div class="stack stack-loose">{parts}</div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Part(
+    title: &'static str,
+    rows: Vec<ComparedValues>,
+    runs: Vec<RunSummary>,
+    position: usize,
+    asked: Asked,
+    is_metric: bool,
+) -> impl IntoView {
+    let total = rows.len();
+    let rows: Vec<ComparedValues> = rows.into_iter().filter(|row| asked.all || !row.is_equal()).collect();
+    let hidden = total - rows.len();
+    let note = (hidden > 0).then(|| view! { <span class="muted">{format!("{hidden} equal rows are hidden")}</span> });
+    let id = title.to_lowercase().replace(' ', "-");
+    let heads = runs
+        .iter()
+        .enumerate()
+        .map(|(place, run)| run_head(run, (place != position).then(|| asked.address(&run.id, asked.all))))
+        .collect_view();
+    let body = rows.iter().map(|row| compared_row(row, position, is_metric)).collect_view();
+    let content = if rows.is_empty() {
+        view! { <p class="muted">"Nothing differs."</p> }.into_any()
+    } else {
+        view! {
+            <div class="table-wrap" role="region" aria-label=title tabindex="0">
+                <table class="table">
+                    <caption class="visually-hidden">{title} ", a column a run"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Name"</th>
+                            {heads}
+                        </tr>
+                    </thead>
+                    <tbody>{body}</tbody>
+                </table>
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="section" aria-labelledby=id.clone()>
+            <div class="section-header"><h2 id=id.clone()>{title}</h2> {note}</div>
+            {content}
+        </section>
+    }
+}
+
+/// The head of a run's column, with the way to compare with it.
+fn run_head(run: &RunSummary, compare_with: Option<String>) -> impl IntoView + use<> {
+    let choice = match compare_with {
+        None => view! { <span class="tag">"baseline"</span> }.into_any(),
+        Some(href) => view! { <a class="muted" href=href>"make it the baseline"</a> }.into_any(),
+    };
+    view! {
+        <th scope="col" class="num">
+            <a href=format!("/runs/{}", run.id)>{format!("#{} {}", run.id, run.problem)}</a>
+            " "
+            <StateBadge state=run.state.clone()/>
+            <div class="muted">{run.trainer.clone()} ", " <Moment at=run.created_at/></div>
+            <div>{choice}</div>
+        </th>
+    }
+}
+
+fn compared_row(row: &ComparedValues, position: usize, is_metric: bool) -> impl IntoView + use<> {
+    let baseline = row.values.get(position).and_then(Value::as_f64);
+    let direction = direction(&row.name).filter(|_| is_metric);
+    let cells = row
+        .values
+        .iter()
+        .enumerate()
+        .map(|(place, value)| {
+            let delta = value
+                .as_f64()
+                .zip(baseline)
+                .filter(|_| is_metric && place != position)
+                .map(|(value, baseline)| difference(value - baseline, direction));
+            let delta = delta.map(|(words, tone)| view! { <div class="delta" data-tone=tone>{words}</div> });
+            let text = written(value);
+            let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let short: String = if is_digest { text.chars().take(12).collect() } else { text.clone() };
+            view! { <td class="num" title=is_digest.then_some(text)>{short} {delta}</td> }
+        })
+        .collect_view();
+    view! {
+        <tr>
+            <th scope="row"><code>{row.name.clone()}</code></th>
+            {cells}
+        </tr>
+    }
+}
+
+/// Which way a metric is better; none for names that are no metric's.
+fn direction(name: &str) -> Option<Direction> {
+    part_and_metric(name).1.parse::<Metric>().ok().map(Metric::direction)
+}
+
+/// A difference with its sign, and whether it is for the better.
+fn difference(difference: f64, direction: Option<Direction>) -> (String, &'static str) {
+    let tone = match direction {
+        _ if difference == 0.0 => "same",
+        None => "same",
+        Some(Direction::Up) if difference > 0.0 => "good",
+        Some(Direction::Down) if difference < 0.0 => "good",
+        Some(_) => "bad",
+    };
+    let sign = if difference > 0.0 { "+" } else { "" };
+    (format!("{sign}{}", number(difference)), tone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_that_falls_is_better() {
+        assert_eq!(difference(-0.25, direction("test.log_loss")), ("−0.25".to_owned(), "good"));
+        assert_eq!(difference(0.5, direction("test.roc_auc")), ("+0.5".to_owned(), "good"));
+        assert_eq!(difference(0.5, direction("rounds")), ("+0.5".to_owned(), "same"));
+    }
+}

@@ -1,0 +1,136 @@
+//! What the address of the list of runs asks for.
+
+use leptos_router::params::ParamsMap;
+use millrace_domain::view::RunFilter;
+
+use crate::pages::address::address;
+
+/// Filter, order and columns; empty means no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    pub problem: String,
+    pub state: String,
+    pub filter: String,
+    pub order: String,
+    pub columns: Vec<String>,
+    pub page: String,
+}
+
+impl Wanted {
+    /// Reads it; columns stand in one parameter, or in one each as a form sends them.
+    pub fn from_query(query: &ParamsMap) -> Self {
+        let value = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let columns = query.get_all("columns").unwrap_or_default();
+        let columns = columns.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|name| !name.is_empty());
+        Self {
+            problem: value("problem"),
+            state: value("state"),
+            filter: value("filter"),
+            order: value("order_by"),
+            columns: columns.map(str::to_owned).collect(),
+            page: value("page"),
+        }
+    }
+
+    /// Whether every run is listed.
+    pub fn is_open(&self) -> bool {
+        self.problem.is_empty() && self.state.is_empty() && self.filter.is_empty()
+    }
+
+    fn at(&self, path: &str, order: &str, page: &str) -> String {
+        let columns = self.columns.join(",");
+        let Self { problem, state, filter, .. } = self;
+        address(
+            path,
+            [
+                ("problem", problem.as_str()),
+                ("state", state),
+                ("filter", filter),
+                ("order_by", order),
+                ("columns", &columns),
+                (if path == "/runs" { "page" } else { "page_token" }, page),
+            ],
+        )
+    }
+
+    /// The same on another page.
+    pub fn page(&self, page: &str) -> String {
+        self.at("/runs", &self.order, page)
+    }
+
+    /// The same slice as a file.
+    pub fn export(&self, ending: &str) -> String {
+        self.at(&format!("/api/v1/runs/export.{ending}"), &self.order, "")
+    }
+
+    /// The list put in order by a field, from its beginning: the way round it is not in now, greatest first at first where `most`
+    /// says so.
+    pub fn ordered(&self, field: &str, most: bool) -> String {
+        let down = format!("{field} desc");
+        let order = match self.direction(field) {
+            Some("descending") => field,
+            Some(_) => &down,
+            None if most => &down,
+            None => field,
+        };
+        self.at("/runs", order, "")
+    }
+
+    /// How the list is in order by that field, as `aria-sort` says it.
+    pub fn direction(&self, field: &str) -> Option<&'static str> {
+        match self.order.strip_prefix(field)?.trim() {
+            "" | "asc" => Some("ascending"),
+            "desc" => Some("descending"),
+            _ => None,
+        }
+    }
+
+    /// What the use case is asked.
+    pub fn asked(self) -> RunFilter {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        RunFilter {
+            problem: given(self.problem),
+            state: given(self.state),
+            filter: given(self.filter),
+            order_by: given(self.order),
+            columns: self.columns,
+            page_token: given(self.page),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            problem: "taxi-tips".to_owned(),
+            filter: "seed = 1".to_owned(),
+            order: "seconds desc".to_owned(),
+            columns: vec!["params.eta".to_owned(), "seed".to_owned()],
+            page: "40".to_owned(),
+            ..Wanted::default()
+        }
+    }
+
+    #[test]
+    fn another_page_and_the_export_keep_the_view() {
+        let view = "problem=taxi-tips&filter=seed%20%3D%201&order_by=seconds%20desc&columns=params.eta%2Cseed";
+        assert_eq!(wanted().page("90"), format!("/runs?{view}&page=90"));
+        assert_eq!(wanted().export("csv"), format!("/api/v1/runs/export.csv?{view}"));
+    }
+
+    #[test]
+    fn the_first_page_of_everything_has_a_plain_address() {
+        assert_eq!(Wanted::default().page(""), "/runs");
+    }
+
+    #[test]
+    fn a_second_click_on_a_column_turns_the_order_round() {
+        assert_eq!(wanted().direction("seconds"), Some("descending"));
+        assert!(wanted().ordered("seconds", true).contains("order_by=seconds&"));
+        assert!(wanted().ordered("metrics.a", true).contains("order_by=metrics.a%20desc&"));
+        assert_eq!(wanted().direction("second"), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! Many runs: listed, filtered, put in order, and side by side.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::RunId;
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::run::RunState;
+use millrace_domain::search::{self, Field, Order, Own};
+use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage};
+use millrace_storage::run::{self, Filter, Limit, Run};
+use serde_json::{Value, json};
+
+use crate::{Result, Services, fault, present};
+
+/// Runs shown on one page.
+const PAGE: u32 = 50;
+/// Runs of one export.
+const EXPORT: u32 = 10_000;
+/// Runs that are put side by side.
+const MOST_COMPARED: usize = 50;
+
+/// What is asked of a list, read.
+struct Asked {
+    problem: Option<String>,
+    state: Option<RunState>,
+    conditions: Vec<search::Condition>,
+    order: Option<Order>,
+    columns: Vec<Field>,
+}
+
+impl Asked {
+    fn read(filter: &RunFilter) -> Result<Self> {
+        let state = given(&filter.state).map(|word| {
+            word.parse::<RunState>().map_err(|()| {
+                Fault::field("/state", "must be one of queued, running, succeeded, rejected, failed, cancelled")
+            })
+        });
+        let wrong = |pointer: &'static str| move |message: String| Fault::field(pointer, message);
+        let order = given(&filter.order_by).map(|text| text.parse().map_err(wrong("/order_by")));
+        let columns = filter.columns.iter().map(String::as_str);
+        let problem = given(&filter.problem).map(str::to_owned);
+        if problem.as_deref().is_some_and(|slug| slug.contains('\0')) {
+            return Err(Fault::field("/problem", "must not contain NUL"));
+        }
+        Ok(Self {
+            problem,
+            state: state.transpose()?,
+            conditions: search::filter(filter.filter.as_deref().unwrap_or_default()).map_err(wrong("/filter"))?,
+            order: order.transpose()?,
+            columns: search::columns(columns).map_err(wrong("/columns"))?,
+        })
+    }
+
+    fn filter<'a>(&'a self, visible: Option<&'a [&'a str]>) -> Filter<'a> {
+        let Self { problem, state, conditions, order, .. } = self;
+        Filter { problem: problem.as_deref(), visible, state: *state, conditions, order: order.as_ref() }
+    }
+}
+
+impl Services {
+    /// A page of the runs that pass the filter, in its order. The token of the next page is a run's number where the newest come
+    /// first, and how many came before where another order was asked for.
+    ///
+    /// # Errors
+    /// 400 that names the part of the filter that cannot be read.
+    pub async fn list_runs(&self, actor: &Actor, filter: &RunFilter) -> Result<RunPage> {
+        self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let asked = Asked::read(filter)?;
+        let token = given(&filter.page_token);
+        let unknown = || Fault::field("/page_token", "is none that a list gave");
+        let mut limit = Limit::first(PAGE);
+        match (token, &asked.order) {
+            (None, _) => {}
+            (Some(token), None) => limit.before = Some(token.parse().map_err(|_| unknown())?),
+            (Some(token), Some(_)) => limit.skip = token.parse().map_err(|_| unknown())?,
+        }
+        let visible = visible_problems(actor);
+        let runs = run::list(self.db.pool(), asked.filter(visible.as_deref()), limit).await.map_err(fault)?;
+        let next_page_token = runs.last().filter(|_| runs.len() == PAGE as usize).map(|last| match &asked.order {
+            None => last.id.to_string(),
+            Some(_) => (limit.skip + PAGE).to_string(),
+        });
+        let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        let metrics = run::metric_names(self.db.pool(), &ids).await.map_err(fault)?;
+        let metrics = metrics.into_iter().map(Field::Metric);
+        let parameters: BTreeSet<&str> = runs
+            .iter()
+            .flat_map(|run| fitted(run).as_object().into_iter().flat_map(|all| all.keys()))
+            .map(String::as_str)
+            .collect();
+        let parameters = parameters.into_iter().map(|name| Field::Parameter(name.to_owned()));
+        let available = metrics.chain(parameters).chain([Field::Own(Own::Seed)]);
+        let available = available.filter(|field| !asked.columns.contains(field)).map(|field| field.to_string());
+        Ok(RunPage {
+            available: available.collect(),
+            runs: self.told(&runs, &asked.columns).await?,
+            columns: asked.columns.iter().map(ToString::to_string).collect(),
+            next_page_token,
+        })
+    }
+
+    /// The same slice whole, for an export: at most 10,000 runs.
+    ///
+    /// # Errors
+    /// As [`Self::list_runs`].
+    pub async fn export_runs(&self, actor: &Actor, filter: &RunFilter) -> Result<RunPage> {
+        self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let asked = Asked::read(filter)?;
+        let visible = visible_problems(actor);
+        let runs =
+            run::list(self.db.pool(), asked.filter(visible.as_deref()), Limit::first(EXPORT)).await.map_err(fault)?;
+        Ok(RunPage {
+            runs: self.told(&runs, &asked.columns).await?,
+            columns: asked.columns.iter().map(ToString::to_string).collect(),
+            available: Vec::new(),
+            next_page_token: None,
+        })
+    }
+
+    /// The lines of a list, with the columns that were asked for.
+    async fn told(&self, runs: &[Run], columns: &[Field]) -> Result<Vec<millrace_domain::view::RunSummary>> {
+        let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        let names: Vec<&str> = columns
+            .iter()
+            .filter_map(|field| if let Field::Metric(name) = field { Some(name.as_str()) } else { None })
+            .collect();
+        let values = if names.is_empty() {
+            Vec::new()
+        } else {
+            run::values_of(self.db.pool(), &ids, Some(&names)).await.map_err(fault)?
+        };
+        let values: HashMap<(RunId, &str), f64> =
+            values.iter().map(|value| ((value.run, value.name.as_str()), value.value)).collect();
+        let line = |run: &Run| {
+            let value = |field: &Field| match field {
+                Field::Metric(name) => {
+                    values.get(&(run.id, name.as_str())).map_or(Value::Null, |value| in_words(*value))
+                }
+                Field::Parameter(name) => fitted(run).get(name).cloned().unwrap_or(Value::Null),
+                Field::Own(own) => own_value(run, *own),
+            };
+            let mut line = present::run(run);
+            line.values = columns.iter().map(value).collect();
+            line
+        };
+        Ok(runs.iter().map(line).collect())
+    }
+
+    /// Runs side by side, in the order they are asked for.
+    ///
+    /// # Errors
+    /// 400 for ids that are none, or too many; 404 when one of them is not there for the caller.
+    pub async fn compare_runs(&self, actor: &Actor, ids: &[String]) -> Result<RunComparison> {
+        self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let read = ids.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|text| !text.is_empty());
+        let mut asked: Vec<RunId> = Vec::new();
+        for text in read {
+            let id = text.parse().map_err(|error| Fault::field("/ids", format!("{text:?}: {error}")))?;
+            if !asked.contains(&id) {
+                asked.push(id);
+            }
+        }
+        if asked.len() > MOST_COMPARED {
+            return Err(Fault::field("/ids", format!("are more than {MOST_COMPARED} runs; choose fewer")));
+        }
+        let found = run::find_all(self.db.pool(), &asked).await.map_err(fault)?;
+        let visible = visible_problems(actor);
+        let is_seen = |run: &&Run| visible.as_ref().is_none_or(|slugs| slugs.contains(&run.problem.as_str()));
+        let found: HashMap<RunId, &Run> = found.iter().filter(is_seen).map(|run| (run.id, run)).collect();
+        let one = |id: &RunId| found.get(id).copied().ok_or_else(|| Fault::not_found(&format!("run {id}")));
+        let runs: Vec<&Run> = asked.iter().map(one).collect::<Result<_>>()?;
+        let values = run::values_of(self.db.pool(), &asked, None).await.map_err(fault)?;
+        let mut metrics: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for value in &values {
+            if let Some(position) = asked.iter().position(|id| *id == value.run) {
+                let row = metrics.entry(&value.name).or_insert_with(|| vec![Value::Null; asked.len()]);
+                row[position] = in_words(value.value);
+            }
+        }
+        let metrics = metrics.into_iter().map(|(name, values)| ComparedValues { name: name.to_owned(), values });
+        let parameters: Vec<Value> = runs.iter().map(|run| asked_and_fitted(run)).collect();
+        let provenance: Vec<Value> = runs.iter().map(|run| run.provenance.clone()).collect();
+        Ok(RunComparison {
+            metrics: metrics.collect(),
+            parameters: side_by_side(&parameters),
+            provenance: side_by_side(&provenance),
+            runs: runs.into_iter().map(present::run).collect(),
+        })
+    }
+}
+
+/// The problems somebody reads whose roles are on single problems alone; none for who reads them all.
+pub(crate) fn visible_problems(actor: &Actor) -> Option<Vec<&str>> {
+    if actor.may_everywhere(Action::ReadWorkspace).is_ok() {
+        return None;
+    }
+    Some(actor.grants.iter().filter_map(|grant| grant.problem.as_deref()).collect())
+}
+
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// What the model was fitted with, else what was asked for.
+fn fitted(run: &Run) -> &Value {
+    run.parameters.as_ref().unwrap_or(&run.request["parameters"])
+}
+
+fn asked_and_fitted(run: &Run) -> Value {
+    let mut all = fitted(run).as_object().cloned().unwrap_or_default();
+    for name in ["trainer", "budget", "search"] {
+        all.insert(name.to_owned(), run.request[name].clone());
+    }
+    all.insert("seed".to_owned(), json!(run.seed));
+    Value::Object(all)
+}
+
+fn own_value(run: &Run, own: Own) -> Value {
+    let line = present::run(run);
+    match own {
+        Own::State => json!(line.state),
+        Own::Trainer => json!(line.trainer),
+        Own::Problem => json!(line.problem),
+        Own::Author => json!(line.author),
+        Own::Created => json!(line.created_at),
+        Own::Seed => json!(run.seed),
+        Own::Seconds => json!(line.seconds),
+        Own::Run => json!(run.id.0),
+        Own::Model => json!(run.model_number),
+    }
+}
+
+/// A number, or the words for one that is none.
+fn in_words(number: f64) -> Value {
+    match number {
+        _ if number.is_nan() => json!("not a number"),
+        f64::INFINITY => json!("infinite"),
+        f64::NEG_INFINITY => json!("minus infinite"),
+        _ => json!(number),
+    }
+}
+
+/// The members of several objects by name; those of objects within them by their path.
+fn side_by_side(objects: &[Value]) -> Vec<ComparedValues> {
+    let mut rows: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (position, object) in objects.iter().enumerate() {
+        let mut note = |name: String, value: &Value| {
+            rows.entry(name).or_insert_with(|| vec![Value::Null; objects.len()])[position] = value.clone();
+        };
+        for (name, value) in object.as_object().into_iter().flatten() {
+            match value {
+                Value::Object(inner) => inner.iter().for_each(|(key, value)| note(format!("{name}.{key}"), value)),
+                value => note(name.clone(), value),
+            }
+        }
+    }
+    rows.into_iter().map(|(name, values)| ComparedValues { name, values }).collect()
+}

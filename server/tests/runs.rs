@@ -1,0 +1,163 @@
+//! Many runs: filtered, put in order, with any columns, exported, and side by side.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
+use millrace_domain::policy::{Grant, Role};
+use millrace_test_support::{Person, TestApp};
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
+
+fn document(slug: &str) -> Value {
+    json!({
+        "slug": slug, "title": "Is it big", "decision": "which shelf",
+        "target": { "name": "big", "kind": "binary", "column": "big" },
+        "data": { "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 } },
+        "features": [{ "name": "x" }],
+        "success": { "metric": "roc_auc", "at_least": 0.5 },
+    })
+}
+
+fn rows() -> Vec<u8> {
+    let mut csv = "x,big\n".to_owned();
+    for row in 0..300u32 {
+        csv.push_str(&format!("{},{}\n", (row * 37) % 101, u32::from((row * 37) % 101 + (row * 13) % 60 > 60)));
+    }
+    csv.into_bytes()
+}
+
+/// A team with one run of a problem, and eight more that were recorded with these values, among them numbers that are none.
+async fn recorded() -> (TestApp, Person) {
+    let app = TestApp::start(BINARY).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    app.sign_off(&engineer, &stakeholder, &document("shelves")).await;
+    app.load(&engineer, "shelves", "rows.csv", rows()).await;
+    app.run(&engineer, "shelves", json!({ "trainer": "logistic" })).await;
+    app.sql(
+        "insert into run (problem_version_id, dataset_version_id, author_id, state, request, seed, provenance, parameters,
+            created_at, started_at, finished_at)
+         select problem_version_id, dataset_version_id, author_id, case when i % 2 = 0 then 'failed' else 'succeeded' end,
+            jsonb_build_object('trainer', 'gradient_boosting', 'parameters', '{}'::jsonb, 'budget', 0), i, provenance,
+            jsonb_build_object('depth', i, 'odd name', 'it''s ' || i), now(), now(), now() + make_interval(secs => i)
+         from run, generate_series(1, 8) i",
+    )
+    .await;
+    app.sql(
+        "insert into run_metric (run_id, name, value, n) select id, 'test.score',
+            case seed when 3 then 'NaN' when 5 then 'infinity' when 6 then '-infinity' else seed / 10.0 end::double precision, 10
+         from run where parameters ? 'depth'",
+    )
+    .await;
+    (app, engineer)
+}
+
+async fn listed(by: &Person, query: &str) -> Vec<i64> {
+    let page = by.get(&format!("/api/v1/runs?{query}")).await.done();
+    page["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_filter_compares_metrics_parameters_and_what_every_run_has() {
+    let (app, engineer) = recorded().await;
+    for (filter, expected) in [
+        ("metrics.test.score > 0.35", vec![9, 8, 6, 5]),
+        ("metrics.test.score >= 0.4 and params.depth < 8 and state = 'succeeded'", vec![8, 6]),
+        ("params.\"odd name\" like '%S 2'", vec![3]),
+        ("trainer = 'logistic'", vec![1]),
+        ("seconds > 6.5 and seed != 8", vec![8]),
+        ("created < '2020-01-01'", vec![]),
+        ("metrics.nothing != 1", vec![]),
+    ] {
+        let query = format!("filter={}", encoded(filter));
+        assert_eq!(listed(&engineer, &query).await, expected, "{filter}");
+    }
+    let refused = engineer.get("/api/v1/runs?filter=accuracy%20%3E%201").await;
+    assert_eq!((refused.status, refused.body["errors"][0]["pointer"].as_str()), (400, Some("/filter")));
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn what_is_no_finite_number_comes_last_in_both_directions_and_is_told_in_words() {
+    let (app, engineer) = recorded().await;
+    let down = listed(&engineer, "order_by=metrics.test.score%20desc").await;
+    let up = listed(&engineer, "order_by=metrics.test.score").await;
+    assert_eq!((&down[..5], &up[..5]), (&[9, 8, 5, 3, 2][..], &[2, 3, 5, 8, 9][..]));
+    assert_eq!((&down[5..], &up[5..]), (&[7, 6, 4, 1][..], &[7, 6, 4, 1][..]));
+    let page = engineer.get("/api/v1/runs?order_by=seed&columns=metrics.test.score,params.depth").await.done();
+    let values: Vec<&Value> = page["items"].as_array().unwrap().iter().map(|run| &run["values"]).collect();
+    assert_eq!(values[0], &json!([null, null]));
+    assert_eq!(values[3], &json!(["not a number", 3]));
+    assert_eq!(values[5], &json!(["infinite", 5]));
+    let (status, html) = engineer.page("/runs?order_by=params.depth&columns=metrics.test.score,params.depth").await;
+    assert_eq!(status, 200);
+    assert!(html.contains("minus infinite") && html.contains("aria-sort=\"ascending\""), "{html}");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn an_export_is_the_slice_of_the_page() {
+    let (app, engineer) = recorded().await;
+    let query = "filter=params.depth%20%3C%203&order_by=seed&columns=params.depth,metrics.test.score";
+    let request = engineer.request(reqwest::Method::GET, &format!("/api/v1/runs/export.csv?{query}"));
+    let text = request.send().await.unwrap().text().await.unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].ends_with("\"params.depth\",\"metrics.test.score\""), "{text}");
+    assert!(lines[1].starts_with("\"2\",\"shelves\"") && lines[1].ends_with("\"1\",\"0.1\""), "{text}");
+    let whole = engineer.get(&format!("/api/v1/runs/export.json?{query}")).await.done();
+    assert_eq!(whole["runs"][1]["values"], json!([2, 0.2]));
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn pages_of_an_ordered_list_follow_each_other() {
+    let (app, engineer) = recorded().await;
+    app.sql(
+        "insert into run (problem_version_id, dataset_version_id, author_id, state, request, seed, provenance, created_at)
+         select problem_version_id, dataset_version_id, author_id, 'failed', request, 100 + i, provenance, now()
+         from run, generate_series(1, 60) i where id = 1",
+    )
+    .await;
+    for order in ["", "&order_by=seed%20desc"] {
+        let (mut token, mut seen) = (String::new(), Vec::new());
+        loop {
+            let page = engineer.get(&format!("/api/v1/runs?problem=shelves{order}{token}")).await.done();
+            seen.extend(page["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()));
+            match page["next_page_token"].as_str() {
+                Some(next) => token = format!("&page_token={next}"),
+                None => break,
+            }
+        }
+        let all: std::collections::BTreeSet<&String> = seen.iter().collect();
+        assert_eq!((seen.len(), all.len()), (69, 69), "{order}");
+    }
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn runs_side_by_side_keep_their_order_and_are_those_the_reader_sees() {
+    let (app, engineer) = recorded().await;
+    let compared = engineer.get("/api/v1/runs/compare?ids=4,2,1").await.done();
+    let row = |part: &str, name: &str| {
+        let rows = compared[part].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).map(|row| row["values"].clone()).unwrap_or_default()
+    };
+    assert_eq!(row("metrics", "test.score"), json!(["not a number", 0.1, null]));
+    assert_eq!(row("parameters", "depth"), json!([3, 1, null]));
+    assert_eq!(row("parameters", "trainer"), json!(["gradient_boosting", "gradient_boosting", "logistic"]));
+    let (_, html) = engineer.page("/runs/compare?ids=2&ids=9&baseline=9").await;
+    assert!(html.contains("differences are to run 9") && html.contains("equal rows are hidden"), "{html}");
+    engineer.post("/api/v1/problems", document("other")).await.done();
+    let grants = [Grant { role: Role::MlEngineer, problem: Some("other".to_owned()) }];
+    let stranger = app.person_with("stranger", &grants).await.unwrap();
+    assert_eq!(stranger.get("/api/v1/runs/compare?ids=2").await.status, 404);
+    assert_eq!(listed(&stranger, "order_by=seed").await, Vec::<i64>::new());
+    assert_eq!(engineer.get("/api/v1/runs/compare?ids=2,x").await.status, 400);
+    assert_eq!(engineer.get("/api/v1/runs/compare?ids=2,99").await.status, 404);
+    app.remove().await;
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
