@@ -21,6 +21,7 @@ mod m0013_passes;
 mod m0014_roles_of_data;
 mod m0015_mutes;
 mod m0016_reproductions;
+mod m0017_success_metric;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_roles_of_data::Migration),
             Box::new(m0015_mutes::Migration),
             Box::new(m0016_reproductions::Migration),
+            Box::new(m0017_success_metric::Migration),
         ]
     }
 }

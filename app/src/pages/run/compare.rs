@@ -8,7 +8,7 @@ use millrace_domain::metric::{Direction, Metric};
 use millrace_domain::view::{ComparedValues, RunComparison, RunSummary};
 use serde_json::Value;
 
-use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
+use crate::components::{Empty, Load, PageHeader, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 use crate::pages::quantity::part_and_metric;
@@ -82,7 +82,20 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         let href = address(path, [("ids", asked.ids.as_str())]);
         view! { <a class="button" data-icon="download" href=href rel="external" download="">{name}</a> }
     });
-    let baseline = compared.runs[position].id.clone();
+    let baselines = compared
+        .runs
+        .iter()
+        .enumerate()
+        .map(|(place, run)| {
+            let href = asked.address(&run.id, asked.all);
+            let (kind, current) = if place == position {
+                ("button button-small button-primary", Some("true"))
+            } else {
+                ("button button-small", None)
+            };
+            view! { <a class=kind href=href aria-current=current>{format!("#{}", run.id)}</a> }
+        })
+        .collect_view();
     let rows = if asked.all {
         view! { <a class="button" href=asked.address(&asked.baseline, false)>"Only what differs"</a> }
     } else {
@@ -104,10 +117,12 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         <PageHeader
             title=format!("Compare {} runs", compared.runs.len())
             crumbs
-            meta=move || view! { <span>{format!("differences are to run {baseline}")}</span> }
             actions=move || view! { {rows} {exports} }
         />
-        <div class="stack stack-loose">{parts}</div>
+        <div class="stack stack-loose">
+            <nav class="cluster" aria-label="Baseline"><span class="muted">"Differences are to"</span> {baselines}</nav>
+            {parts}
+        </div>
     }
     .into_any()
 }
@@ -126,18 +141,15 @@ fn Part(
     let hidden = total - rows.len();
     let note = (hidden > 0).then(|| view! { <span class="muted">{format!("{hidden} equal rows are hidden")}</span> });
     let id = title.to_lowercase().replace(' ', "-");
-    let heads = runs
-        .iter()
-        .enumerate()
-        .map(|(place, run)| run_head(run, (place != position).then(|| asked.address(&run.id, asked.all))))
-        .collect_view();
-    let body = rows.iter().map(|row| compared_row(row, position, is_metric)).collect_view();
+    let heads = runs.iter().enumerate().map(|(place, run)| run_head(run, place == position)).collect_view();
+    let ids: Vec<String> = runs.iter().map(|run| format!("#{}", run.id)).collect();
+    let body = rows.iter().map(|row| compared_row(row, &ids, position, is_metric)).collect_view();
     let content = if rows.is_empty() {
         view! { <p class="muted">"Nothing differs."</p> }.into_any()
     } else {
         view! {
             <div class="table-wrap" role="region" aria-label=title tabindex="0">
-                <table class="table">
+                <table class="table" data-stack>
                     <caption class="visually-hidden">{title} ", a column a run"</caption>
                     <thead>
                         <tr>
@@ -159,31 +171,28 @@ fn Part(
     }
 }
 
-/// The head of a run's column, with the way to compare with it.
-fn run_head(run: &RunSummary, compare_with: Option<String>) -> impl IntoView + use<> {
-    let choice = match compare_with {
-        None => view! { <span class="tag">"baseline"</span> }.into_any(),
-        Some(href) => view! { <a class="muted" href=href>"make it the baseline"</a> }.into_any(),
-    };
+fn run_head(run: &RunSummary, is_baseline: bool) -> impl IntoView + use<> {
     view! {
         <th scope="col" class="num">
-            <a href=format!("/runs/{}", run.id)>{format!("#{} {}", run.id, run.problem)}</a>
-            " "
-            <StateBadge state=run.state.clone()/>
-            <div class="muted">{run.trainer.clone()} ", " <Moment at=run.created_at/></div>
-            <div>{choice}</div>
+            <div><a href=format!("/runs/{}", run.id)>{format!("#{} {}", run.id, run.problem)}</a></div>
+            <div class="muted">{run.trainer.clone()}</div>
+            <div>
+                {is_baseline.then(|| view! { <span class="tag">"baseline"</span> " " })}
+                <StateBadge state=run.state.clone()/>
+            </div>
         </th>
     }
 }
 
-fn compared_row(row: &ComparedValues, position: usize, is_metric: bool) -> impl IntoView + use<> {
+fn compared_row(row: &ComparedValues, ids: &[String], position: usize, is_metric: bool) -> impl IntoView + use<> {
     let baseline = row.values.get(position).and_then(Value::as_f64);
     let direction = direction(&row.name).filter(|_| is_metric);
     let cells = row
         .values
         .iter()
+        .zip(ids)
         .enumerate()
-        .map(|(place, value)| {
+        .map(|(place, (value, id))| {
             let delta = value
                 .as_f64()
                 .zip(baseline)
@@ -193,12 +202,12 @@ fn compared_row(row: &ComparedValues, position: usize, is_metric: bool) -> impl 
             let text = written(value);
             let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
             let short: String = if is_digest { text.chars().take(12).collect() } else { text.clone() };
-            view! { <td class="num" title=is_digest.then_some(text)>{short} {delta}</td> }
+            view! { <td class="num" data-label=id.clone() title=is_digest.then_some(text)>{short} {delta}</td> }
         })
         .collect_view();
     view! {
         <tr>
-            <th scope="row"><code>{row.name.clone()}</code></th>
+            <th scope="row" data-label="Name"><code>{row.name.clone()}</code></th>
             {cells}
         </tr>
     }

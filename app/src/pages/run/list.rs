@@ -156,7 +156,7 @@ fn Columns(wanted: Wanted, available: Vec<String>) -> impl IntoView {
     view! {
         <details class="menu menu-end">
             <summary class="button button-small">{title}</summary>
-            <form class="menu-list menu-panel" method="get" action="/runs">
+            <form class="menu-panel" method="get" action="/runs">
                 {kept}
                 <div class="menu-choices">{boxes}</div>
                 <button class="button button-primary button-small" type="submit">"Show these"</button>

@@ -6,7 +6,7 @@ use millrace_domain::view::RunSummary;
 use serde_json::Value;
 
 use crate::components::{Measured, Moment, StateBadge};
-use crate::pages::quantity::metric_title;
+use crate::pages::quantity::{metric_title, metric_words};
 
 use super::wanted::Wanted;
 
@@ -22,15 +22,16 @@ pub fn RunTable(
 ) -> impl IntoView {
     let more = columns.iter().map(|name| head(&wanted, name.clone(), name, true, true)).collect_view();
     // One order for different metrics would mean nothing.
-    let value = rows.first().map(|run| run.metric.clone());
-    let value = value.filter(|metric| rows.iter().all(|run| run.metric == *metric));
-    let value = match value {
-        None => view! { <th scope="col">"Test value, 95 % interval"</th> }.into_any(),
+    let metric = rows.first().map(|run| run.metric.clone());
+    let metric = metric.filter(|metric| rows.iter().all(|run| run.metric == *metric));
+    let value = match &metric {
+        None => view! { <th scope="col">"Test value, 95 %"</th> }.into_any(),
         Some(metric) => {
-            let title = format!("{} on the test part, 95 % interval", metric_title(&metric));
+            let title = format!("Test {}, 95 %", metric_words(metric));
             head(&wanted, title, &format!("metrics.test.{metric}"), true, false).into_any()
         }
     };
+    let is_same = metric.is_some();
     let plain = |title: &str, field: &str, most: bool| head(&wanted, title.to_owned(), field, most, false);
     let heads = view! {
         <th scope="col"><span class="visually-hidden">"Choose"</span></th>
@@ -48,7 +49,7 @@ pub fn RunTable(
         "" => "Runs, newest first".to_owned(),
         order => format!("Runs in order of {order}"),
     };
-    let rows = rows.into_iter().map(|run| run_row(run, &columns)).collect_view();
+    let rows = rows.into_iter().map(|run| run_row(run, &columns, is_same)).collect_view();
     view! {
         <div class="table-wrap" role="region" aria-label="Runs" tabindex="0">
             <table class="table" data-stack>
@@ -69,7 +70,7 @@ fn head(wanted: &Wanted, title: String, field: &str, most: bool, is_number: bool
     }
 }
 
-fn run_row(run: RunSummary, columns: &[String]) -> impl IntoView + use<> {
+fn run_row(run: RunSummary, columns: &[String], is_same: bool) -> impl IntoView + use<> {
     let problem = format!("/problems/{}/v/{}", run.problem, run.problem_version);
     let model = run.model_version.map(|version| {
         let href = format!("/models/{}/v/{version}", run.problem);
@@ -98,8 +99,8 @@ fn run_row(run: RunSummary, columns: &[String]) -> impl IntoView + use<> {
                 <span class="tag">{run.trainer}</span>
                 {run.reproduces.map(|first| view! { <span class="muted">{format!(" repeats #{first}")}</span> })}
             </td>
-            <td data-label="Test value">
-                <span class="muted">{metric_title(&run.metric)} " "</span>
+            <td data-label=format!("Test {}", metric_words(&run.metric))>
+                {(!is_same).then(|| view! { <span class="muted">{metric_title(&run.metric)} " "</span> })}
                 <Measured value=run.value interval=run.interval/>
             </td>
             {more}

@@ -36,7 +36,8 @@ impl Asked {
                 Fault::field("/state", "must be one of queued, running, succeeded, rejected, failed, cancelled")
             })
         });
-        let wrong = |pointer: &'static str| move |message: String| Fault::field(pointer, message);
+        let wrong =
+            |pointer: &'static str| move |message: String| Fault::field(pointer, format!("cannot be read: {message}"));
         let order = given(&filter.order_by).map(|text| text.parse().map_err(wrong("/order_by")));
         let columns = filter.columns.iter().map(String::as_str);
         let problem = given(&filter.problem).map(str::to_owned);

@@ -97,12 +97,12 @@ macro_rules! select_run {
     ($rest:expr) => {
         concat!(
             "select r.*, p.slug, v.number as problem_number, a.name as author_name, m.number as model_number,
-                v.document -> 'success' ->> 'metric' as metric,
+                v.success_metric as metric,
                 s.value as success_value, s.low as success_low, s.high as success_high from run r
                 join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
                 join account a on a.id = r.author_id left join model_version m on m.run_id = r.id
                 left join run_metric s on s.run_id = r.id and s.step = 0
-                    and s.name = 'test.' || (v.document -> 'success' ->> 'metric') ",
+                    and s.name = 'test.' || v.success_metric ",
             $rest
         )
     };

@@ -89,7 +89,23 @@ macro_rules! word {
 /// When the database fails.
 pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
     const SQL: &str = select_run!(concat!(
-        "left join (select $6::text as kind, $7::text as name) o on true
+        "join (select r.id, row_number() over (order by
+           case when $8 then nullif(nullif(nullif(",
+        number!("o"),
+        ", 'NaN'), 'infinity'), '-infinity') end desc nulls last,
+           case when not $8 then nullif(nullif(nullif(",
+        number!("o"),
+        ", 'NaN'), 'infinity'), '-infinity') end asc nulls last,
+           case when $8 then ",
+        word!("o"),
+        " end desc nulls last,
+           case when not $8 then ",
+        word!("o"),
+        " end asc nulls last,
+           r.id desc) as place
+         from run r join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
+         join account a on a.id = r.author_id left join model_version m on m.run_id = r.id
+         left join (select $6::text as kind, $7::text as name) o on true
          where ($1::text is null or p.slug = $1) and ($2::text is null or r.state = $2)
            and ($3::bigint is null or r.id < $3)
            and ($5::jsonb is null or p.slug in (select jsonb_array_elements_text($5)))
@@ -111,20 +127,7 @@ pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Res
                  from (select ",
         word!("c"),
         " as have) h) end, false))
-         order by
-           case when $8 then nullif(nullif(nullif(",
-        number!("o"),
-        ", 'NaN'), 'infinity'), '-infinity') end desc nulls last,
-           case when not $8 then nullif(nullif(nullif(",
-        number!("o"),
-        ", 'NaN'), 'infinity'), '-infinity') end asc nulls last,
-           case when $8 then ",
-        word!("o"),
-        " end desc nulls last,
-           case when not $8 then ",
-        word!("o"),
-        " end asc nulls last,
-           r.id desc limit $4 offset $10"
+         order by place limit $4 offset $10) page on page.id = r.id order by page.place"
     ));
     let (kind, name) = filter.order.map(|order| order.by.parts()).unzip();
     let conditions: Vec<Value> = filter.conditions.iter().map(condition).collect();
