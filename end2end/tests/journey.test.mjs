@@ -186,6 +186,8 @@ const PAGES = [
   "/features/parcels",
   "/runs",
   "/runs/new",
+  "/runs?order_by=seconds%20desc&columns=metrics.test.log_loss,seed",
+  "/runs/compare?ids=1",
   "/runs/1",
   "/models",
   "/models/parcels",

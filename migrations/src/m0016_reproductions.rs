@@ -16,7 +16,8 @@ begin
         end if;
         return new;
     end if;
-    if not exists (select 1 from problem_version v where v.id = new.problem_version_id and v.state = 'approved') then
+    if not exists (select 1 from problem_version v where v.id = new.problem_version_id and v.state = 'approved'
+        and (v.sign_off_ends_at is null or v.sign_off_ends_at > new.created_at)) then
         raise exception 'a run needs a signed-off problem version' using errcode = 'restrict_violation';
     end if;
     if not exists (select 1 from dataset_version d where d.id = new.dataset_version_id and d.state = 'valid') then
@@ -47,10 +48,13 @@ drop trigger model_version_of_no_repetition on model_version;
 drop function register_no_repetition();
 drop trigger run_reproduces_kept on run;
 drop function keep_reproduces();
+delete from step where subject_kind = 'run' and subject_id in (select id from run where reproduces is not null);
+delete from run_table where run_id in (select id from run where reproduces is not null);
 delete from run where reproduces is not null;
 create or replace function run_needs_sign_off() returns trigger language plpgsql as $$
 begin
-    if not exists (select 1 from problem_version v where v.id = new.problem_version_id and v.state = 'approved') then
+    if not exists (select 1 from problem_version v where v.id = new.problem_version_id and v.state = 'approved'
+        and (v.sign_off_ends_at is null or v.sign_off_ends_at > new.created_at)) then
         raise exception 'a run needs a signed-off problem version' using errcode = 'restrict_violation';
     end if;
     if not exists (select 1 from dataset_version d where d.id = new.dataset_version_id and d.state = 'valid') then

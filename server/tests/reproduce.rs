@@ -128,6 +128,10 @@ async fn a_step_that_makes_something_else_is_named_and_the_command_fails() {
     assert_eq!(first["reproductions"][0]["differing"], json!(["train"]));
     let (_, page) = team.engineer.page(&format!("/runs/{id}")).await;
     assert!(page.contains("Not reproduced"), "{page}");
+    // It would only be compared once more.
+    let again = first["reproductions"][0]["run"].as_str().unwrap();
+    let landed = team.engineer.submit(&format!("/runs/{again}"), "/fn/retry_run", &[("id", again)]).await;
+    assert_eq!(team.engineer.get(&format!("/api/v1/runs/{again}")).await.done()["state"], "failed", "{landed:?}");
     team.app.remove().await;
 }
 
@@ -159,5 +163,7 @@ async fn a_repetition_registers_nothing_is_not_repeated_and_works_after_a_newer_
          select problem_id, 2, {repeated}, digest, artifact, gates, 'registered', now() from model_version"
     );
     assert!(team.app.try_sql(&register).await.unwrap_err().contains("registers nothing"));
+    let broken = millrace_storage::invariant::first_violation(team.app.services.db().pool()).await.unwrap();
+    assert_eq!(broken, None);
     team.app.remove().await;
 }

@@ -64,6 +64,9 @@ async fn a_filter_compares_metrics_parameters_and_what_every_run_has() {
         ("metrics.test.score > 0.35", vec![9, 8, 6, 5]),
         ("metrics.test.score >= 0.4 and params.depth < 8 and state = 'succeeded'", vec![8, 6]),
         ("params.\"odd name\" like '%S 2'", vec![3]),
+        ("params.\"odd name\" like 'it_s 2'", vec![]),
+        ("state like '\\'", vec![]),
+        ("kind = 'reproduction'", vec![]),
         ("trainer = 'logistic'", vec![1]),
         ("seconds > 6.5 and seed != 8", vec![8]),
         ("created < '2020-01-01'", vec![]),
@@ -92,6 +95,31 @@ async fn what_is_no_finite_number_comes_last_in_both_directions_and_is_told_in_w
     let (status, html) = engineer.page("/runs?order_by=params.depth&columns=metrics.test.score,params.depth").await;
     assert_eq!(status, 200);
     assert!(html.contains("minus infinite") && html.contains("aria-sort=\"ascending\""), "{html}");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_opened_by_a_click_asks_for_the_same() {
+    let (app, engineer) = recorded().await;
+    for (asked, expected) in [("", 9), ("order_by=seed", 9), ("filter=seed%20%3D%201&columns=params.depth,seed", 1)] {
+        let request = engineer.request(reqwest::Method::POST, "/fn/list_runs").body(asked);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = engineer.send(request).await;
+        assert_eq!((answer.status, answer.body["runs"].as_array().map(Vec::len)), (200, Some(expected)), "{asked}");
+    }
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_list_without_end_is_refused_at_once() {
+    let (app, engineer) = recorded().await;
+    let many: Vec<String> = (1..200_000).map(|id| id.to_string()).collect();
+    let request = engineer.request(reqwest::Method::POST, "/fn/compare_runs").body(format!("ids={}", many.join(",")));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let began = std::time::Instant::now();
+    let answer = engineer.send(request).await;
+    assert_ne!(answer.status, 200);
+    assert!(began.elapsed() < std::time::Duration::from_secs(5));
     app.remove().await;
 }
 
@@ -154,6 +182,9 @@ async fn runs_side_by_side_keep_their_order_and_are_those_the_reader_sees() {
     let stranger = app.person_with("stranger", &grants).await.unwrap();
     assert_eq!(stranger.get("/api/v1/runs/compare?ids=2").await.status, 404);
     assert_eq!(listed(&stranger, "order_by=seed").await, Vec::<i64>::new());
+    assert_eq!(stranger.get("/api/v1/runs/export.json").await.done()["runs"], json!([]));
+    assert_eq!(stranger.get("/api/v1/runs/compare.csv?ids=2").await.status, 404);
+    assert_eq!(stranger.post("/api/v1/runs/1/reproduce", json!({})).await.status, 404);
     assert_eq!(engineer.get("/api/v1/runs/compare?ids=2,x").await.status, 400);
     assert_eq!(engineer.get("/api/v1/runs/compare?ids=2,99").await.status, 404);
     app.remove().await;

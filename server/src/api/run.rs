@@ -34,6 +34,8 @@ pub struct RunRequest {
     parameters: Option<Value>,
     /// Search space; the trainer's own when absent and a budget is given.
     search: Option<Value>,
+    /// How trials are drawn: `tpe`, which learns from the trials before, or `random`; `tpe` when absent.
+    sampler: Option<String>,
     /// Trials; no search when absent or 0.
     budget: Option<u32>,
     /// Repository state of the caller: `git_sha`, `dirty`.
@@ -58,6 +60,7 @@ pub async fn launch_run(
         trainer: request.trainer,
         parameters: request.parameters,
         search: request.search,
+        sampler: request.sampler,
         budget: request.budget,
         provenance: request.provenance,
     };
@@ -108,7 +111,7 @@ pub async fn export_runs_csv(
     By(actor): By,
     Query(list): Query<ListRuns>,
 ) -> Reply<Response> {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 13] = [
         "run",
         "problem",
         "problem_version",
@@ -121,6 +124,7 @@ pub async fn export_runs_csv(
         "model_version",
         "author",
         "created_at",
+        "reproduces",
     ];
     let page = services.export_runs(&actor, &list.filter()).await?;
     let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
@@ -138,6 +142,7 @@ pub async fn export_runs_csv(
             run.model_version.map_or_else(String::new, |version| version.to_string()),
             run.author,
             run.created_at.to_rfc3339(),
+            run.reproduces.unwrap_or_default(),
         ];
         own.into_iter().chain(run.values.iter().map(cell).collect::<Vec<_>>())
     });

@@ -38,6 +38,9 @@ pub struct RunArgs {
     /// Trials of the search.
     #[arg(long)]
     budget: Option<u32>,
+    /// How trials are drawn: tpe or random.
+    #[arg(long)]
+    sampler: Option<String>,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -88,7 +91,7 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
         }
     };
     let mut body = json!({
-        "seed": args.seed, "trainer": args.trainer, "budget": args.budget,
+        "seed": args.seed, "trainer": args.trainer, "budget": args.budget, "sampler": args.sampler,
         "parameters": given("parameters", &args.parameters)?, "search": given("search", &args.search)?,
         "provenance": repository(),
     });

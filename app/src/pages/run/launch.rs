@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
+use millrace_domain::trainer::Sampler;
 use millrace_domain::view::{LaunchOptions, LaunchProblem, Permission};
 
 use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, NotAllowed, PageHeader, TextArea};
@@ -26,11 +27,12 @@ pub async fn launch_run(
     dataset: String,
     trainer: String,
     budget: String,
+    sampler: String,
     seed: String,
     parameters: String,
 ) -> Result<String, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let form = LaunchForm { problem, dataset, trainer, budget, seed, parameters };
+    let form = LaunchForm { problem, dataset, trainer, budget, sampler, seed, parameters };
     let launched = async { services.launch_run(&actor, &form.request()?).await };
     let run = crate::caller::submitted(&form.typed(), launched).await?;
     leptos_axum::redirect(&format!("/runs/{run}"));
@@ -159,6 +161,7 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
                 optional=true
                 error=error("/budget")
             />
+            <SamplerChoice chosen=value("sampler", &begin.sampler)/>
             <Field
                 name="seed"
                 label="Seed"
@@ -182,6 +185,24 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
                 invalid=Signal::derive(move || parameters_error.get().is_some())
             />
             <FieldError name="parameters" error=parameters_error/>
+        </div>
+    }
+}
+
+#[component]
+fn SamplerChoice(chosen: String) -> impl IntoView {
+    let options = Sampler::ALL.map(|sampler| {
+        let words = match sampler {
+            Sampler::Tpe => "where trials before were good (TPE)",
+            Sampler::Random => "at random",
+        };
+        view! { <option value=sampler.as_str() selected=sampler.as_str() == chosen>{words}</option> }
+    });
+    view! {
+        <div class="field">
+            <label class="label" for="sampler">"Trials are drawn"</label>
+            <p class="hint">"Either way the same seed gives the same trials."</p>
+            <select class="input" id="sampler" name="sampler">{options}</select>
         </div>
     }
 }

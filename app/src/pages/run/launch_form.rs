@@ -20,6 +20,8 @@ pub struct LaunchForm {
     pub trainer: String,
     /// Trials; empty or 0 means no search.
     pub budget: String,
+    /// How trials are drawn; empty means the usual way.
+    pub sampler: String,
     /// Seed; empty means 0.
     pub seed: String,
     /// Fixed hyperparameters as a JSON object; may be empty.
@@ -35,6 +37,7 @@ impl LaunchForm {
             dataset: value("dataset"),
             trainer: value("trainer"),
             budget: value("budget"),
+            sampler: value("sampler"),
             seed: value("seed"),
             parameters: value("parameters"),
         }
@@ -53,6 +56,8 @@ impl LaunchForm {
             dataset: format!("{}/{}", run.dataset.dataset, run.dataset.version),
             trainer: run.summary.trainer.clone(),
             budget: text(&run.request["budget"]),
+            // Runs launched before there was a choice drew at random.
+            sampler: run.request["sampler"].as_str().unwrap_or("random").to_owned(),
             seed: text(&run.provenance["seed"]),
             parameters: text(&run.request["parameters"]),
         }
@@ -64,12 +69,13 @@ impl LaunchForm {
     }
 
     /// The fields by name, to be kept when they are refused.
-    pub fn typed(&self) -> [(&'static str, &str); 6] {
+    pub fn typed(&self) -> [(&'static str, &str); 7] {
         [
             ("problem", &self.problem),
             ("dataset", &self.dataset),
             ("trainer", &self.trainer),
             ("budget", &self.budget),
+            ("sampler", &self.sampler),
             ("seed", &self.seed),
             ("parameters", &self.parameters),
         ]
@@ -109,14 +115,16 @@ impl LaunchForm {
         if !mistakes.is_empty() {
             return Err(Fault::invalid(in_words(&mistakes), mistakes));
         }
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         Ok(LaunchRequest {
             problem: self.problem.trim().to_owned(),
             dataset,
             version,
             seed,
-            trainer: Some(self.trainer.trim().to_owned()).filter(|trainer| !trainer.is_empty()),
+            trainer: given(&self.trainer),
             parameters,
             search: None,
+            sampler: given(&self.sampler),
             budget: budget.filter(|trials| *trials > 0),
             provenance: None,
         })
@@ -168,6 +176,7 @@ mod tests {
             dataset: "5/2".to_owned(),
             trainer: "gradient_boosting".to_owned(),
             budget: "12".to_owned(),
+            sampler: "tpe".to_owned(),
             seed: "7".to_owned(),
             parameters: r#"{"max_depth": 6}"#.to_owned(),
         }
@@ -183,6 +192,7 @@ mod tests {
             trainer: Some("gradient_boosting".to_owned()),
             parameters: Some(json!({"max_depth": 6})),
             search: None,
+            sampler: Some("tpe".to_owned()),
             budget: Some(12),
             provenance: None,
         };
@@ -203,6 +213,7 @@ mod tests {
             dataset: "the newest".to_owned(),
             trainer: String::new(),
             budget: "-1".to_owned(),
+            sampler: String::new(),
             seed: "seven".to_owned(),
             parameters: "[1]".to_owned(),
         };
@@ -213,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_address_carries_the_filled_form() {
-        let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&seed=7\
+        let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&sampler=tpe&seed=7\
                         &parameters=%7B%22max_depth%22%3A%206%7D";
         assert_eq!(filled().address(), expected);
     }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use millrace_domain::run::RunState;
-use millrace_domain::view::{RunFilter, RunPage as Page};
+use millrace_domain::view::RunPage as Page;
 
 use crate::components::{CopyButton, Empty, GatedLink, Load, PageHeader};
 use crate::fault::PageFault;
@@ -16,8 +16,17 @@ use super::wanted::Wanted;
 
 /// Runs that pass the filter, in its order.
 #[server(name = ListRuns, prefix = "/fn", endpoint = "list_runs")]
-pub async fn list_runs(filter: RunFilter) -> Result<Page, PageFault> {
+pub async fn list_runs(
+    problem: Option<String>,
+    state: Option<String>,
+    filter: Option<String>,
+    order_by: Option<String>,
+    columns: Option<String>,
+    page_token: Option<String>,
+) -> Result<Page, PageFault> {
     let (services, actor) = crate::caller::actor()?;
+    let columns = columns.into_iter().collect();
+    let filter = millrace_domain::view::RunFilter { problem, state, filter, order_by, columns, page_token };
     Ok(services.list_runs(&actor, &filter).await?)
 }
 
@@ -26,7 +35,7 @@ pub async fn list_runs(filter: RunFilter) -> Result<Page, PageFault> {
 pub fn RunsPage() -> impl IntoView {
     let query = use_query_map();
     let wanted = Memo::new(move |_| query.with(Wanted::from_query));
-    let runs = Resource::new(move || wanted.get(), |wanted| list_runs(wanted.asked()));
+    let runs = Resource::new(move || wanted.get(), Wanted::fetch);
     let launch = move || wanted.with(|wanted| address("/runs/new", [("problem", wanted.problem.as_str())]));
     view! {
         <PageHeader
@@ -46,6 +55,15 @@ pub fn RunsPage() -> impl IntoView {
                 }}
             </Load>
         </div>
+    }
+}
+
+impl Wanted {
+    async fn fetch(self) -> Result<Page, PageFault> {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let Self { problem, state, filter, order, columns, page } = self;
+        let columns = given(columns.join(","));
+        list_runs(given(problem), given(state), given(filter), given(order), columns, given(page)).await
     }
 }
 

@@ -105,6 +105,10 @@ fn likely_cause(step: Option<&StepView>) -> &'static str {
         Some((_, "evaluate")) => {
             "Likely cause: a test part too small or of one class only. More rows or another split may help."
         }
+        Some((_, "compare")) => {
+            "Likely cause: another version of the program, other libraries or another machine than the first time. \
+             The steps below that differ say where to look; reproduce the first run again to compare anew."
+        }
         _ => "Trying again continues from the step that failed; finished steps are kept.",
     }
 }

@@ -1,7 +1,6 @@
 //! What the address of the list of runs asks for.
 
 use leptos_router::params::ParamsMap;
-use millrace_domain::view::RunFilter;
 
 use crate::pages::address::address;
 
@@ -82,19 +81,6 @@ impl Wanted {
             "" | "asc" => Some("ascending"),
             "desc" => Some("descending"),
             _ => None,
-        }
-    }
-
-    /// What the use case is asked.
-    pub fn asked(self) -> RunFilter {
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        RunFilter {
-            problem: given(self.problem),
-            state: given(self.state),
-            filter: given(self.filter),
-            order_by: given(self.order),
-            columns: self.columns,
-            page_token: given(self.page),
         }
     }
 }

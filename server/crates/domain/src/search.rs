@@ -2,9 +2,10 @@
 //! `metrics.test.roc_auc desc`, and columns.
 //!
 //! A filter is comparisons joined by `and`. A field is `metrics.NAME` (its final value), `params.NAME` (what the model was fitted with,
-//! else what was asked for), or one of `state`, `trainer`, `problem`, `author`, `created`, `seed`, `seconds`, `run` and `model`.
+//! else what was asked for), or one of `state`, `trainer`, `problem`, `author`, `created`, `kind` (`run` or `reproduction`), `seed`,
+//! `seconds`, `run` and `model`.
 //! Names with other characters than letters, digits, `_`, `-` and `.` are quoted: `params."my name"`. Numbers are compared by
-//! `=`, `!=`, `<`, `<=`, `>` and `>=`, texts (`'…'`) by `=`, `!=` and `like` (`%` is anything), times as texts (`created >=
+//! `=`, `!=`, `<`, `<=`, `>` and `>=`, texts (`'…'`) by `=`, `!=` and `like` (`%` is anything, and case does not matter), times as texts (`created >=
 //! '2026-11-01'`). A run without the value passes no comparison, nor does a value that is not a number.
 
 use std::fmt;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 const MOST_CHARS: usize = 2_000;
 /// A filter may have so many comparisons.
 const MOST_CONDITIONS: usize = 20;
+/// A name may have so many bytes.
+const MOST_NAME: usize = 300;
 /// So many columns may be asked for.
 const MOST_COLUMNS: usize = 50;
 
@@ -64,6 +67,8 @@ own! {
     Author = "author" text,
     /// When it was launched.
     Created = "created" text,
+    /// `run`, or `reproduction` of one that repeats another run.
+    Kind = "kind" text,
     /// Its seed.
     Seed = "seed" number,
     /// Seconds from launch to end.
@@ -212,8 +217,11 @@ pub fn columns<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Field
         if !columns.contains(&field) {
             columns.push(field);
         }
+        if columns.len() > MOST_COLUMNS {
+            return Err(format!("are more than {MOST_COLUMNS}"));
+        }
     }
-    if columns.len() > MOST_COLUMNS { Err(format!("are more than {MOST_COLUMNS}")) } else { Ok(columns) }
+    Ok(columns)
 }
 
 const fn is_plain(char: char) -> bool {
@@ -285,7 +293,7 @@ impl<'a> Words<'a> {
 
     fn field(&mut self) -> Result<Field, String> {
         let expected =
-            "metrics.NAME, params.NAME, state, trainer, problem, author, created, seed, seconds, run or model";
+            "metrics.NAME, params.NAME, state, trainer, problem, author, created, kind, seed, seconds, run or model";
         self.rest();
         let before = self.at;
         let word = self.plain();
@@ -303,7 +311,8 @@ impl<'a> Words<'a> {
                 }
             };
         let name = if name.is_empty() { self.quoted('"').unwrap_or_default() } else { name.to_owned() };
-        if name.is_empty() || name.contains('\0') { Err(self.wrong("a name")) } else { Ok(field(name)) }
+        let fits = (1..=MOST_NAME).contains(&name.len()) && !name.contains('\0');
+        if fits { Ok(field(name)) } else { Err(self.wrong("a name")) }
     }
 
     fn comparison(&mut self) -> Option<Comparison> {

@@ -63,3 +63,35 @@ impl FromStr for TrainerName {
             .ok_or_else(|| format!("{text:?} is not a trainer; trainers are gradient_boosting, logistic, elastic_net"))
     }
 }
+
+/// How a search draws its trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampler {
+    /// Each by itself, at random.
+    Random,
+    /// Where trials before were good: the tree-structured Parzen estimator.
+    Tpe,
+}
+
+impl Sampler {
+    /// All samplers, the usual choice first.
+    pub const ALL: [Self; 2] = [Self::Tpe, Self::Random];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Tpe => "tpe",
+        }
+    }
+}
+
+impl FromStr for Sampler {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|sampler| sampler.as_str() == text);
+        found.ok_or_else(|| format!("{text:?} is not a sampler; samplers are tpe, random"))
+    }
+}

@@ -1,4 +1,4 @@
-//! Tune: a random search within a budget of trials. Trial `i` follows from the seed and `i` alone, so a search that was
+//! Tune: a search within a budget of trials. A trial follows from the seed and the trials before it, so a search that was
 //! interrupted comes to the same trials again.
 
 use async_trait::async_trait;
@@ -7,7 +7,7 @@ use millrace_domain::ids::RunId;
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, Reporter, StepError, commit};
 use millrace_ml::train::{TrainError, TrainerConfig};
-use millrace_ml::tune::{Space, Study, Trial, TrialState, best};
+use millrace_ml::tune::{Sampler, Space, Study, Trial, TrialState, best};
 use millrace_storage::run;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -77,13 +77,14 @@ fn search(launched: &Launched, frames: &Frames, base: TrainerConfig, reporter: &
         kind: prepared.plan.kind(),
         base: &base,
         space: &space,
+        sampler: sampler(launched)?,
         metric,
         seed: launched.seed(),
     };
     let budget = launched.budget();
     let mut trials = Vec::new();
     for number in 0..budget {
-        let trial = study.run_trial(number, &Silent(reporter)).map_err(trained)?;
+        let trial = study.run_trial(&trials, &Silent(reporter)).map_err(trained)?;
         trials.push(trial);
         let leader = best(metric, &trials).and_then(|trial| trial.score);
         let text = match leader {
@@ -103,6 +104,13 @@ fn search(launched: &Launched, frames: &Frames, base: TrainerConfig, reporter: &
         )
     })?;
     Ok(Tuned { config, trials })
+}
+
+/// The sampler that was asked for. Runs launched before there was a choice drew at random.
+fn sampler(launched: &Launched) -> Result<Sampler, StepError> {
+    let asked = launched.run.request.get("sampler").and_then(|sampler| sampler.as_str());
+    let asked = asked.map_or(Ok(Sampler::Random), str::parse);
+    asked.map_err(|message| StepError::refused("unknown_sampler", message))
 }
 
 fn stored(trial: &Trial) -> run::Trial {

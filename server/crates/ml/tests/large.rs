@@ -111,6 +111,34 @@ fn a_mistake_in_a_later_block_of_json_is_named_with_its_row() {
     assert!(refused.to_string().contains(told), "{refused}");
 }
 
+#[test]
+fn wide_rows_in_short_lines_are_put_away_before_they_are_too_many() {
+    let keys: Vec<String> = (0..300).map(|key| format!("\"k{key}\":{key}")).collect();
+    let text = format!("{{{}}}\n{}", keys.join(","), "{}\n".repeat(20_000));
+    let kept = read_file(&file(text.as_bytes()), "wide.ndjson", &large_lines(), &tempfile::tempfile).unwrap();
+    assert_eq!((kept.dataset.rows(), kept.dataset.schema().len()), (20_001, 300));
+    assert_eq!(
+        kept.dataset.digest(),
+        read(text.as_bytes(), "wide.ndjson", &ReadOptions::default()).unwrap().dataset.digest()
+    );
+}
+
+#[test]
+fn empty_lines_at_the_end_of_a_large_file_are_left_out_and_those_between_rows_are_named() {
+    let rows = "{\"a\":1}\n".repeat(30_000);
+    let blank = "\n".repeat(200_000);
+    let read = |text: String| read_file(&file(text.as_bytes()), "rows.ndjson", &options(), &tempfile::tempfile);
+    assert_eq!(read(format!("{rows}{blank}")).unwrap().dataset.rows(), 30_000);
+    let refused = read(format!("{rows}{blank}{rows}")).unwrap_err().to_string();
+    assert!(refused.contains("row 30001, line 30001: the line is empty between rows"), "{refused}");
+}
+
+/// Options under which lines may be long and little is held.
+fn large_lines() -> ReadOptions {
+    let limits = Limits { line_bytes: 10_000, held_bytes: 4 << 20, ..Limits::default() };
+    ReadOptions { limits, ..ReadOptions::default() }
+}
+
 /// Real files, with what is real about them: quotes, blanks, marks for missing cells, times, many categories.
 const REAL: [&str; 6] = [
     "tfx_chicago_taxi/data.csv",

@@ -42,6 +42,9 @@ impl Services {
         let tx = self.begin_as(actor, Action::LaunchRun, Some(&first.problem), &object).await?;
         let first = run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
         if !is_repeatable(&first) {
+            drop(tx);
+            let details = json!({ "code": "not_repeatable" });
+            self.note_refusal(actor, Note::new("run.reproduce", object).details(details)).await?;
             return Err(Fault::conflict("not_repeatable", NOT_REPEATABLE));
         }
         let tables = run::tables(&tx, id).await.map_err(fault)?;

@@ -5,7 +5,7 @@ use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{ProblemDocument, ProblemState};
 use millrace_domain::run::{DatasetRole, RunState, StepKind};
-use millrace_domain::trainer::TrainerName;
+use millrace_domain::trainer::{Sampler, TrainerName};
 use millrace_domain::view::{ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, StepView};
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
@@ -204,11 +204,7 @@ impl Services {
             summary: present::run(&found),
             dataset: present::dataset(&dataset, self.now()),
             may_cancel: may(Action::CancelRun, !found.state.is_final(), "the run has ended"),
-            may_retry: may(
-                Action::LaunchRun,
-                matches!(found.state, RunState::Failed | RunState::Cancelled),
-                "only a run that failed or was cancelled is tried again",
-            ),
+            may_retry: may(Action::LaunchRun, is_tried_again(&found), NOT_TRIED_AGAIN),
             may_reproduce: may(Action::LaunchRun, is_repeatable(&found), NOT_REPEATABLE),
             compared,
             reproductions,
@@ -292,10 +288,12 @@ impl Services {
     pub async fn retry_run(&self, actor: &Actor, id: RunId) -> Result<()> {
         let run = self.run_for(actor, Action::LaunchRun, id).await?;
         let tx = self.begin_as(actor, Action::LaunchRun, Some(&run.problem), &format!("run/{id}")).await?;
-        run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
-        run::reopen(&tx, id, actor.account)
-            .await
-            .map_err(|_| Fault::conflict("not_failed", "only a run that failed or was cancelled is tried again"))?;
+        let found = run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
+        let refused = || Fault::conflict("not_failed", NOT_TRIED_AGAIN);
+        if !is_tried_again(&found) {
+            return Err(refused());
+        }
+        run::reopen(&tx, id, actor.account).await.map_err(|_| refused())?;
         step::retry(&tx, Subject::Run(id.0)).await.map_err(fault)?;
         self.note(&tx, actor, Note::new("run.retry", format!("run/{id}"))).await?;
         event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;
@@ -325,6 +323,16 @@ async fn tables_for(tx: &millrace_storage::Transaction, version: &ProblemVersion
     Ok(tables)
 }
 
+/// Why a run cannot be tried again.
+const NOT_TRIED_AGAIN: &str =
+    "only a run that failed or was cancelled is tried again, and no repetition that was compared";
+
+/// Whether a run can be tried again: a repetition that made something else would only be compared once more.
+fn is_tried_again(run: &Run) -> bool {
+    let is_compared = run.failure.as_ref().is_some_and(|failure| failure.code == "not_reproduced");
+    matches!(run.state, RunState::Failed | RunState::Cancelled) && !is_compared
+}
+
 struct Asked {
     request: Value,
     seed: i64,
@@ -342,6 +350,10 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
         let message = format!("{trainer} does not fit a {} target; fitting are {}", kind.as_str(), fitting.join(", "));
         return Err(Fault::field("/trainer", message));
     }
+    let sampler: Sampler = match &request.sampler {
+        Some(name) => name.parse().map_err(|message: String| Fault::field("/sampler", message))?,
+        None => Sampler::Tpe,
+    };
     let budget = request.budget.unwrap_or(0);
     if budget > MOST_TRIALS {
         return Err(Fault::field("/budget", format!("must be at most {MOST_TRIALS} trials, got {budget}")));
@@ -357,6 +369,7 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
         "trainer": trainer,
         "parameters": request.parameters.clone().unwrap_or_else(|| json!({})),
         "search": request.search.clone(),
+        "sampler": sampler,
         "budget": budget,
     });
     Ok(Asked { request, seed })

@@ -161,9 +161,9 @@ impl Services {
             if !asked.contains(&id) {
                 asked.push(id);
             }
-        }
-        if asked.len() > MOST_COMPARED {
-            return Err(Fault::field("/ids", format!("are more than {MOST_COMPARED} runs; choose fewer")));
+            if asked.len() > MOST_COMPARED {
+                return Err(Fault::field("/ids", format!("are more than {MOST_COMPARED} runs; choose fewer")));
+            }
         }
         let found = run::find_all(self.db.pool(), &asked).await.map_err(fault)?;
         let visible = visible_problems(actor);
@@ -210,7 +210,7 @@ fn fitted(run: &Run) -> &Value {
 
 fn asked_and_fitted(run: &Run) -> Value {
     let mut all = fitted(run).as_object().cloned().unwrap_or_default();
-    for name in ["trainer", "budget", "search"] {
+    for name in ["trainer", "budget", "sampler", "search"] {
         all.insert(name.to_owned(), run.request[name].clone());
     }
     all.insert("seed".to_owned(), json!(run.seed));
@@ -225,6 +225,7 @@ fn own_value(run: &Run, own: Own) -> Value {
         Own::Problem => json!(line.problem),
         Own::Author => json!(line.author),
         Own::Created => json!(line.created_at),
+        Own::Kind => json!(if run.reproduces.is_some() { "reproduction" } else { "run" }),
         Own::Seed => json!(run.seed),
         Own::Seconds => json!(line.seconds),
         Own::Run => json!(run.id.0),

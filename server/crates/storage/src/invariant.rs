@@ -6,7 +6,7 @@ use crate::database::Connection;
 use crate::record::{self, values};
 
 /// A rule in words, and the statement that counts what breaks it.
-const RULES: [(&str, &str); 7] = [
+const RULES: [(&str, &str); 8] = [
     (
         "every running step has a lease, and none lapsed more than two leases ago",
         "select count(*) from step where state = 'running' and lease_until < now() - interval '60 seconds'",
@@ -22,8 +22,14 @@ const RULES: [(&str, &str); 7] = [
     ),
     (
         "every succeeded run has registered a model version",
-        "select count(*) from run r where r.state = 'succeeded'
+        "select count(*) from run r where r.state = 'succeeded' and r.reproduces is null
          and not exists (select 1 from model_version m where m.run_id = r.id)",
+    ),
+    (
+        "every succeeded repetition of a run was compared with it",
+        "select count(*) from run r where r.state = 'succeeded' and r.reproduces is not null
+         and not exists (select 1 from step s where s.subject_kind = 'run' and s.subject_id = r.id
+             and s.kind = 'compare' and s.state = 'succeeded')",
     ),
     (
         "every live version was approved, on its digest, by somebody other than who launched its run",

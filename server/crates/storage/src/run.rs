@@ -439,7 +439,8 @@ pub async fn computed_features(db: &impl Connection, slug: &str) -> Result<Vec<C
     const SQL: &str = "select r.id, r.problem_version_id, s.output -> 'statistics' as statistics
         from run r join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
         join step s on s.subject_kind = 'run' and s.subject_id = r.id and s.kind = 'features'
-        where p.slug = $1 and s.state = 'succeeded' and s.output ? 'statistics' order by r.id desc limit 10";
+        where p.slug = $1 and r.reproduces is null and s.state = 'succeeded' and s.output ? 'statistics'
+        order by r.id desc limit 10";
     record::all(db, SQL, values![slug]).await
 }
 

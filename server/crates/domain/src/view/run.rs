@@ -180,6 +180,8 @@ views! {
         parameters: Option<Value>,
         /// Search space; the trainer's own when absent and a budget is given.
         search: Option<Value>,
+        /// How trials are drawn; `tpe` when absent.
+        sampler: Option<String>,
         /// Trials; no search when absent or 0.
         budget: Option<u32>,
         /// Repository state of the caller.

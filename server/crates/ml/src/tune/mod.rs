@@ -1,13 +1,15 @@
 //! Tuning: which hyperparameters do best on the validation part.
 //!
-//! A *space* says which values a search may draw. Trial `i` of a search is a function of the seed and `i` alone, whatever was
-//! tried before and by whom, so trials can be run in any order, by any number of workers, and again.
+//! A *space* says which values a search may draw, a *sampler* how. Trial `i` of a random search is a function of the seed and `i`
+//! alone; trial `i` of a [`Sampler::Tpe`] search follows from the seed and the trials before it. Either way a search that is done
+//! again comes to the same trials.
 
 mod space;
 #[cfg(test)]
 mod tests;
+mod tpe;
 
-use millrace_domain::metric::{Metric, TargetKind};
+use millrace_domain::metric::{Direction, Metric, TargetKind};
 use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureTable, Labels};
@@ -15,7 +17,9 @@ use crate::model::outcomes;
 use crate::split::{Part, Split};
 use crate::train::{Progress, TrainError, TrainerConfig, train};
 
+pub use millrace_domain::trainer::Sampler;
 pub use space::{Axis, Space};
+pub use tpe::Tried;
 
 /// What is searched over: data, and the metric that decides.
 #[derive(Clone, Copy)]
@@ -32,6 +36,8 @@ pub struct Study<'a> {
     pub base: &'a TrainerConfig,
     /// What is drawn.
     pub space: &'a Space,
+    /// How.
+    pub sampler: Sampler,
     /// What decides.
     pub metric: Metric,
     /// Seed of the draws and of every training.
@@ -68,12 +74,14 @@ pub struct Trial {
 }
 
 impl Study<'_> {
-    /// Runs trial `number`: draws, trains, scores on the validation part.
+    /// Runs the trial after these: draws, trains, scores on the validation part.
     ///
     /// # Errors
     /// Only when `progress` says to stop; a trial that cannot be fitted or scored is a failed trial.
-    pub fn run_trial(&self, number: u64, progress: &dyn Progress) -> Result<Trial, TrainError> {
-        let config = self.base.with(&self.space.sample(self.seed, number));
+    pub fn run_trial(&self, before: &[Trial], progress: &dyn Progress) -> Result<Trial, TrainError> {
+        let number = before.len() as u64;
+        let tried: Vec<Tried> = before.iter().map(|trial| self.tried(trial)).collect();
+        let config = self.base.with(&self.space.next(self.sampler, self.seed, number, &tried));
         let failed = |reason: String| Trial {
             number,
             config: config.clone(),
@@ -105,6 +113,16 @@ impl Study<'_> {
                 iterations: Some(fitted.report.iterations),
             },
         })
+    }
+}
+
+impl Study<'_> {
+    fn tried(&self, trial: &Trial) -> Tried {
+        let cost = |score: f64| match self.metric.direction() {
+            Direction::Down => score,
+            Direction::Up => -score,
+        };
+        Tried { settings: trial.config.settings().clone(), cost: trial.score.map(cost) }
     }
 }
 

@@ -8,6 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::Sampler;
+use super::tpe::{self, Tried, choice_at};
 use crate::train::{Hyperparameter, Range, Scale, Setting, Settings, Trainer};
 
 /// More values of one hyperparameter than this are refused.
@@ -67,19 +69,27 @@ impl Space {
         &self.axes
     }
 
-    /// The settings of trial `number` (from 0): a function of the seed and the number alone.
-    pub fn sample(&self, seed: u64, number: u64) -> Settings {
+    /// The settings of trial `number` (from 0): a function of the seed, the number, and for [`Sampler::Tpe`] the trials before.
+    pub fn next(&self, sampler: Sampler, seed: u64, number: u64, tried: &[Tried]) -> Settings {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(number);
-        self.axes.iter().map(|(name, axis)| (name.clone(), axis.draw(&mut generator))).collect()
+        match sampler {
+            Sampler::Random => self.draw(&mut generator),
+            Sampler::Tpe => tpe::propose(self, &mut generator, tried),
+        }
+    }
+
+    /// Settings at random.
+    pub(super) fn draw(&self, generator: &mut ChaCha8Rng) -> Settings {
+        self.axes.iter().map(|(name, axis)| (name.clone(), axis.at(generator.random()))).collect()
     }
 }
 
 impl Axis {
-    fn draw(&self, generator: &mut ChaCha8Rng) -> Setting {
-        let share: f64 = generator.random();
+    /// The value at a share of the axis, between 0 and 1.
+    pub(super) fn at(&self, share: f64) -> Setting {
         match self {
-            Self::Choice(choices) => choices[((share * choices.len() as f64) as usize).min(choices.len() - 1)],
+            Self::Choice(choices) => choices[choice_at(share, choices.len())],
             Self::Range(Range::Number { low, high, scale }) => {
                 Setting::Number(between(*low, *high, *scale, share).clamp(*low, *high))
             }
@@ -89,6 +99,25 @@ impl Axis {
                 Setting::Integer((drawn as u64).clamp(*low, *high))
             }
         }
+    }
+
+    /// The share at which a value lies; none for a value that is not on the axis.
+    pub(super) fn share_of(&self, value: &Setting) -> Option<f64> {
+        let (low, high, scale) = match self {
+            Self::Choice(choices) => {
+                let place = choices.iter().position(|choice| choice == value)?;
+                return Some((place as f64 + 0.5) / choices.len() as f64);
+            }
+            Self::Range(Range::Number { low, high, scale }) => (*low, *high, *scale),
+            Self::Range(Range::Integer { low, high, scale }) => (*low as f64 - 0.5, *high as f64 + 0.5, *scale),
+        };
+        let value = value.as_f64();
+        let share = match scale {
+            Scale::Linear => (value - low) / (high - low),
+            Scale::Log => (value / low).ln() / (high / low).ln(),
+        };
+        // A range of one value has no width.
+        Some(if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 })
     }
 }
 

@@ -7,11 +7,11 @@ use crate::train::{Setting, Settings, Trainer};
 #[test]
 fn a_trial_is_a_function_of_seed_and_number() {
     let space = Space::default_of(Trainer::GradientBoosting);
-    let forward: Vec<Settings> = (0..5).map(|number| space.sample(9, number)).collect();
-    let backward: Vec<Settings> = (0..5).rev().map(|number| space.sample(9, number)).collect();
+    let forward: Vec<Settings> = (0..5).map(|number| space.next(Sampler::Random, 9, number, &[])).collect();
+    let backward: Vec<Settings> = (0..5).rev().map(|number| space.next(Sampler::Random, 9, number, &[])).collect();
     assert!(forward.iter().eq(backward.iter().rev()));
     assert_ne!(forward[0], forward[1]);
-    assert_ne!(forward[0], space.sample(10, 0));
+    assert_ne!(forward[0], space.next(Sampler::Random, 10, 0, &[]));
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn every_draw_is_a_value_the_trainer_takes() {
     for trainer in Trainer::ALL {
         let space = Space::default_of(trainer);
         for number in 0..200 {
-            let given = serde_json::to_value(space.sample(1, number)).unwrap();
+            let given = serde_json::to_value(space.next(Sampler::Random, 1, number, &[])).unwrap();
             TrainerConfig::read(trainer, &given).unwrap();
         }
     }
@@ -32,7 +32,7 @@ fn a_space_of_ranges_lists_and_fixed_values_is_drawn_from() {
     let mut depths = std::collections::BTreeSet::new();
     let mut small = 0;
     for number in 0..300 {
-        let drawn = space.sample(2, number);
+        let drawn = space.next(Sampler::Random, 2, number, &[]);
         let eta = drawn["eta"].as_f64();
         assert!((0.01..=0.3).contains(&eta));
         small += usize::from(eta < 0.3_f64.sqrt() * 0.1);
@@ -67,7 +67,7 @@ fn the_best_trial_follows_the_metrics_direction() {
 }
 
 #[test]
-fn trials_can_be_run_in_any_order_and_read_back_from_their_json() {
+fn the_same_trials_before_give_the_same_trial_which_its_json_keeps() {
     let prepared = prepared(TargetKind::Binary, 200);
     let (base, space) = (TrainerConfig::default_of(Trainer::Logistic), Space::default_of(Trainer::Logistic));
     let study = Study {
@@ -77,11 +77,14 @@ fn trials_can_be_run_in_any_order_and_read_back_from_their_json() {
         kind: prepared.kind,
         base: &base,
         space: &space,
+        sampler: Sampler::Tpe,
         metric: Metric::RocAuc,
         seed: 5,
     };
-    let (second, first) = (study.run_trial(1, &()).unwrap(), study.run_trial(0, &()).unwrap());
-    assert_eq!((study.run_trial(0, &()).unwrap(), study.run_trial(1, &()).unwrap()), (first.clone(), second));
+    let first = study.run_trial(&[], &()).unwrap();
+    let before = [first.clone()];
+    let second = study.run_trial(&before, &()).unwrap();
+    assert_eq!((study.run_trial(&[], &()).unwrap(), study.run_trial(&before, &()).unwrap()), (first.clone(), second));
     let text = serde_json::to_string(&first).unwrap();
     assert_eq!(serde_json::from_str::<Trial>(&text).unwrap(), first);
 }
@@ -99,10 +102,11 @@ fn a_trial_that_cannot_be_fitted_fails_and_says_why() {
         kind: prepared.kind,
         base: &base,
         space: &space,
+        sampler: Sampler::Tpe,
         metric: Metric::RocAuc,
         seed: 5,
     };
-    let trial = study.run_trial(0, &()).unwrap();
+    let trial = study.run_trial(&[], &()).unwrap();
     let TrialState::Failed { reason } = trial.state else { panic!("it had ten iterations") };
     assert!(reason.contains("did not converge in 10 iterations"), "{reason}");
     assert_eq!(trial.score, None);

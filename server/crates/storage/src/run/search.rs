@@ -2,7 +2,7 @@
 
 use millrace_domain::ids::RunId;
 use millrace_domain::run::RunState;
-use millrace_domain::search::{Condition, Operand, Order};
+use millrace_domain::search::{Comparison, Condition, Operand, Order};
 use serde_json::{Value, json};
 
 use super::{Run, select_run};
@@ -77,80 +77,103 @@ macro_rules! word {
                 when 'trainer' then r.request ->> 'trainer'
                 when 'problem' then p.slug
                 when 'author' then a.name
+                when 'kind' then case when r.reproduces is null then 'run' else 'reproduction' end
                 when 'created' then to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') end)"
         )
     };
 }
 
+/// The runs among which a page is chosen, and what they have to pass: $1 to $4. Nothing large is joined yet.
+macro_rules! passing {
+    () => {
+        concat!(
+            "from run r join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
+             join account a on a.id = r.author_id left join model_version m on m.run_id = r.id
+             left join (select $5::text as kind, $6::text as name) o on true
+             where ($1::text is null or p.slug = $1) and ($2::text is null or r.state = $2)
+               and ($3::jsonb is null or p.slug in (select jsonb_array_elements_text($3)))
+               and not exists (
+                 select 1 from jsonb_to_recordset($4::jsonb)
+                     as c(kind text, name text, comparison text, number double precision, word text)
+                 where not coalesce(case when c.number is not null then (
+                     select case c.comparison when '=' then h.have = c.number when '!=' then h.have <> c.number
+                         when '<' then h.have < c.number when '<=' then h.have <= c.number
+                         when '>' then h.have > c.number else h.have >= c.number end
+                     from (select ",
+            number!("c"),
+            " as have) h where h.have <> 'NaN')
+                 else (
+                     select case c.comparison when '=' then h.have = c.word when '!=' then h.have <> c.word
+                         when 'like' then h.have ilike c.word
+                         when '<' then h.have collate \"C\" < c.word when '<=' then h.have collate \"C\" <= c.word
+                         when '>' then h.have collate \"C\" > c.word else h.have collate \"C\" >= c.word end
+                     from (select ",
+            word!("c"),
+            " as have) h) end, false))"
+        )
+    };
+}
+
 /// Runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
-/// orders them comes last. Index: primary keys.
+/// orders them comes last. Index: primary key, where the newest come first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
-    const SQL: &str = select_run!(concat!(
+    const NEWEST: &str = select_run!(concat!(
+        "join (select r.id ",
+        passing!(),
+        " and ($7::bigint is null or r.id < $7) order by r.id desc limit $8) page on page.id = r.id order by r.id desc"
+    ));
+    const ORDERED: &str = select_run!(concat!(
         "join (select r.id, row_number() over (order by
-           case when $8 then nullif(nullif(nullif(",
+           case when $9 then nullif(nullif(nullif(",
         number!("o"),
         ", 'NaN'), 'infinity'), '-infinity') end desc nulls last,
-           case when not $8 then nullif(nullif(nullif(",
+           case when not $9 then nullif(nullif(nullif(",
         number!("o"),
         ", 'NaN'), 'infinity'), '-infinity') end asc nulls last,
-           case when $8 then ",
+           case when $9 then ",
         word!("o"),
         " end desc nulls last,
-           case when not $8 then ",
+           case when not $9 then ",
         word!("o"),
         " end asc nulls last,
-           r.id desc) as place
-         from run r join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
-         join account a on a.id = r.author_id left join model_version m on m.run_id = r.id
-         left join (select $6::text as kind, $7::text as name) o on true
-         where ($1::text is null or p.slug = $1) and ($2::text is null or r.state = $2)
-           and ($3::bigint is null or r.id < $3)
-           and ($5::jsonb is null or p.slug in (select jsonb_array_elements_text($5)))
-           and not exists (
-             select 1 from jsonb_to_recordset($9::jsonb)
-                 as c(kind text, name text, comparison text, number double precision, word text)
-             where not coalesce(case when c.number is not null then (
-                 select case c.comparison when '=' then h.have = c.number when '!=' then h.have <> c.number
-                     when '<' then h.have < c.number when '<=' then h.have <= c.number
-                     when '>' then h.have > c.number else h.have >= c.number end
-                 from (select ",
-        number!("c"),
-        " as have) h where h.have <> 'NaN')
-             else (
-                 select case c.comparison when '=' then h.have = c.word when '!=' then h.have <> c.word
-                     when 'like' then h.have ilike c.word
-                     when '<' then h.have collate \"C\" < c.word when '<=' then h.have collate \"C\" <= c.word
-                     when '>' then h.have collate \"C\" > c.word else h.have collate \"C\" >= c.word end
-                 from (select ",
-        word!("c"),
-        " as have) h) end, false))
-         order by place limit $4 offset $10) page on page.id = r.id order by page.place"
+           r.id desc) as place ",
+        passing!(),
+        " order by place limit $8 offset $7) page on page.id = r.id order by page.place"
     ));
     let (kind, name) = filter.order.map(|order| order.by.parts()).unzip();
     let conditions: Vec<Value> = filter.conditions.iter().map(condition).collect();
-    let filter = values![
+    let mut bound = values![
         filter.problem.map(str::to_owned),
         filter.state.map(|state| state.as_str().to_owned()),
-        limit.before.map(|id| id.0),
-        i64::from(limit.most),
         filter.visible.map(|slugs| json!(slugs)),
-        kind.map(str::to_owned),
-        name.map(str::to_owned),
-        filter.order.is_some_and(|order| order.descending),
         json!(conditions),
-        i64::from(limit.skip)
+        kind.map(str::to_owned),
+        name.map(str::to_owned)
     ];
-    record::all(db, SQL, filter).await
+    match filter.order {
+        None => {
+            bound.extend(values![limit.before.map(|id| id.0), i64::from(limit.most)]);
+            record::all(db, NEWEST, bound).await
+        }
+        Some(order) => {
+            bound.extend(values![i64::from(limit.skip), i64::from(limit.most), order.descending]);
+            record::all(db, ORDERED, bound).await
+        }
+    }
 }
 
 fn condition(condition: &Condition) -> Value {
     let (kind, name) = condition.field.parts();
     let (number, word) = match &condition.operand {
         Operand::Number(number) => (Some(number), None),
-        Operand::Text(text) => (None, Some(text)),
+        // Only `%` stands for something else.
+        Operand::Text(text) if condition.comparison == Comparison::Like => {
+            (None, Some(text.replace('\\', "\\\\").replace('_', "\\_")))
+        }
+        Operand::Text(text) => (None, Some(text.clone())),
     };
     json!({ "kind": kind, "name": name, "comparison": condition.comparison, "number": number, "word": word })
 }

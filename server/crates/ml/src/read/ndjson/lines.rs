@@ -2,7 +2,7 @@
 
 use crate::read::Limits;
 use crate::read::csv::{Blocks, Open, block_bytes};
-use crate::read::error::Problem;
+use crate::read::error::{MOST_PROBLEMS, Problem};
 
 /// Pieces are about this large.
 const PIECE: usize = 4 << 20;
@@ -18,7 +18,22 @@ pub(super) fn each_block(
     mut work: impl FnMut(&[&str]) -> bool,
 ) -> Result<(), Problem> {
     let mut blocks = Blocks::begin(open()?, block_bytes(limits))?;
+    // Empty lines after which nothing else came yet.
+    let mut empty = 0;
     loop {
+        let is_blank = blocks.text().trim_ascii().is_empty();
+        if is_blank && !blocks.is_last() {
+            let lines = memchr::memchr_iter(b'\n', blocks.text().as_bytes()).count() as u64;
+            empty += lines;
+            blocks.consume(blocks.text().len(), lines);
+            blocks.more()?;
+            continue;
+        }
+        let stands_between = "\n".repeat(empty.min(MOST_PROBLEMS as u64) as usize);
+        if empty > 0 && !is_blank && !work(&[&stands_between]) {
+            return Ok(());
+        }
+        empty = 0;
         let whole = whole_lines(blocks.text(), blocks.is_last(), limits.line_bytes);
         let pieces = pieces(whole);
         let lines = pieces.iter().map(|piece| piece.lines().count() as u64).sum();
@@ -57,6 +72,17 @@ fn pieces(mut text: &str) -> Vec<&str> {
     pieces
 }
 
+/// A piece cut into parts of so many lines.
+pub(super) fn of_rows(piece: &str, rows: usize) -> impl Iterator<Item = &str> {
+    let mut rest = piece;
+    std::iter::from_fn(move || {
+        let end = memchr::memchr_iter(b'\n', rest.as_bytes()).nth(rows - 1).map_or(rest.len(), |at| at + 1);
+        let (part, later) = rest.split_at(end);
+        rest = later;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +100,12 @@ mod tests {
             assert_eq!(whole_lines(text, true, 100), at_the_end, "{text:?}");
         }
         assert_eq!(whole_lines("a line without an end", false, 10), "a line without an end");
-        assert_eq!(whole_lines("\n\n\n\n", false, 3), "\n\n\n\n");
+    }
+
+    #[test]
+    fn parts_have_as_many_lines_as_they_may() {
+        assert_eq!(of_rows("a\nb\nc\nd\ne", 2).collect::<Vec<_>>(), ["a\nb\n", "c\nd\n", "e"]);
+        assert_eq!(of_rows("a\n", 2).collect::<Vec<_>>(), ["a\n"]);
     }
 
     #[test]

@@ -18,6 +18,9 @@ use super::csv::{Builder, Gathered, Open, Problems, Reading, Table};
 use super::error::{MOST_PROBLEMS, Problem, Rule};
 use super::{Limits, Scratch, names, time};
 
+/// A cell takes about so many bytes while columns grow.
+const CELL_BYTES: usize = 16;
+
 /// Reads the lines.
 ///
 /// # Errors
@@ -43,12 +46,20 @@ pub(super) fn read<'s>(open: Open<'s>, limits: &'s Limits, scratch: Option<Scrat
     let types: Vec<ColumnType> = noted.iter().map(seen::Column::column_type).collect();
     let mut gathered = Gathered::new(types.iter().copied().map(Some).collect(), limits.held_bytes, scratch);
     let mut kept = Ok(());
+    // A row has a cell in every column, however short its line is.
+    let rows_at_once = (limits.held_bytes / 8 / (CELL_BYTES * types.len().max(1))).max(1);
     lines::each_block(open, limits, |pieces| {
-        for (rows, builders) in pieces.par_iter().map(|piece| built(piece, &slots, &types)).collect::<Vec<_>>() {
-            gathered.take(rows, builders.into_iter());
+        let parts: Vec<&str> = pieces.iter().flat_map(|piece| lines::of_rows(piece, rows_at_once)).collect();
+        for parts in parts.chunks(rayon::current_num_threads()) {
+            for (rows, builders) in parts.par_iter().map(|part| built(part, &slots, &types)).collect::<Vec<_>>() {
+                gathered.take(rows, builders.into_iter());
+            }
+            kept = gathered.settle();
+            if kept.is_err() {
+                return false;
+            }
         }
-        kept = gathered.settle();
-        kept.is_ok()
+        true
     })
     .and(kept)
     .map_err(alone)?;

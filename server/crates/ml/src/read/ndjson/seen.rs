@@ -23,7 +23,8 @@ pub(super) struct Seen {
 pub(super) struct Column {
     /// What the first cell was, and its row.
     began: Option<(Kind, u64)>,
-    /// The last row that has the key; rows count from 1.
+    /// The first row that has the key, and the last; rows count from 1.
+    first: u64,
     row: u64,
     fractions: bool,
     /// The first whole number that a double cannot hold, and its row.
@@ -46,10 +47,11 @@ impl Seen {
     pub(super) fn of(piece: &str, limits: &Limits) -> Self {
         let mut seen = Self::default();
         for line in piece.lines() {
-            if seen.problems.len() >= MOST_PROBLEMS {
-                break;
-            }
             seen.rows += 1;
+            if seen.problems.len() >= MOST_PROBLEMS {
+                // Enough is told; only the rows are still counted.
+                continue;
+            }
             if line.len() > limits.line_bytes {
                 seen.problems.push(Rule::LineTooLong { limit: limits.line_bytes }.at(place(seen.rows)));
             } else if line.trim_ascii().is_empty() {
@@ -64,8 +66,16 @@ impl Seen {
     fn take(&mut self, line: &str, limits: &Limits) {
         let Self { slots, columns, rows, problems } = self;
         let row = *rows;
+        // A line that is not JSON says nothing of its columns.
+        let mut members = Vec::with_capacity(columns.len());
+        if let Err(error) = entries(line, |name, cell| members.push((name, cell))) {
+            let told = error.to_string();
+            let reason = told.split(" at line").next().unwrap_or_default().to_owned();
+            problems.push(Rule::BadJson(reason).at(place(row)));
+            return;
+        }
         let mut next = 0;
-        let read = entries(line, |name, cell| {
+        for (name, cell) in members {
             let slot = match slots.find(&name, next) {
                 Some(slot) => slot,
                 None if columns.len() >= limits.columns => {
@@ -73,7 +83,7 @@ impl Seen {
                     return;
                 }
                 None => {
-                    columns.push(Column::default());
+                    columns.push(Column { first: row, ..Column::default() });
                     slots.add(name.clone().into_owned())
                 }
             };
@@ -81,11 +91,6 @@ impl Seen {
             if let Err(rule) = columns[slot].see(row, &cell) {
                 problems.push(rule.at(place(row).in_column(&name)));
             }
-        });
-        if let Err(error) = read {
-            let told = error.to_string();
-            let reason = told.split(" at line").next().unwrap_or_default().to_owned();
-            problems.push(Rule::BadJson(reason).at(place(row)));
         }
     }
 
@@ -97,7 +102,7 @@ impl Seen {
             let slot = match self.slots.find(name, usize::MAX) {
                 Some(slot) => slot,
                 None if self.columns.len() >= limits.columns => {
-                    problems.push(Rule::TooManyColumns { limit: limits.columns }.at(place(column.row)));
+                    problems.push(Rule::TooManyColumns { limit: limits.columns }.at(place(column.first)));
                     continue;
                 }
                 None => {
@@ -137,7 +142,7 @@ impl Seen {
 
 impl Default for Column {
     fn default() -> Self {
-        Self { began: None, row: 0, fractions: false, inexact: None, times: true, zoned: 0, local: 0 }
+        Self { began: None, first: 0, row: 0, fractions: false, inexact: None, times: true, zoned: 0, local: 0 }
     }
 }
 
@@ -250,5 +255,18 @@ mod tests {
         let whole = told(&[&lines.concat()]);
         assert_eq!(whole.len(), 3, "{whole:?}");
         assert_eq!(told(&lines), whole);
+    }
+
+    #[test]
+    fn rows_are_counted_on_where_enough_is_told() {
+        let later = format!("{}{{\"a\":[]}}\n", "{\"a\":\"x\"}\n{\"a\":2}\n".repeat(20));
+        let told = told(&["{\"a\":1}\n", &later, "{\"a\":true}\n"]);
+        assert!(told.iter().any(|told| told.starts_with("row 43, line 43, column \"a\": true or false")), "{told:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_not_json_says_nothing_of_its_columns() {
+        let told = told(&["{\"a\":\"1\",}\n{\"a\":2}\n"]);
+        assert_eq!(told.len(), 1, "{told:?}");
     }
 }
