@@ -78,6 +78,10 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         .into_any();
     }
     let position = asked.position(&compared.runs);
+    let title = match compared.runs.len() {
+        1 => "Compare 1 run".to_owned(),
+        count => format!("Compare {count} runs"),
+    };
     let exports = [("CSV", "/api/v1/runs/compare.csv"), ("JSON", "/api/v1/runs/compare")].map(|(name, path)| {
         let href = address(path, [("ids", asked.ids.as_str())]);
         view! { <a class="button" data-icon="download" href=href rel="external" download="">{name}</a> }
@@ -115,7 +119,7 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         .collect_view();
     view! {
         <PageHeader
-            title=format!("Compare {} runs", compared.runs.len())
+            title=title
             crumbs
             actions=move || view! { {rows} {exports} }
         />

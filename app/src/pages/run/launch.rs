@@ -161,7 +161,6 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
                 optional=true
                 error=error("/budget")
             />
-            <SamplerChoice chosen=value("sampler", &begin.sampler)/>
             <Field
                 name="seed"
                 label="Seed"
@@ -172,6 +171,7 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
                 error=error("/seed")
             />
         </div>
+        <SamplerChoice chosen=value("sampler", &begin.sampler)/>
         <div class="field">
             <label class="label" for="parameters">"Parameters " <span class="optional">"optional"</span></label>
             <p class="hint" id="parameters-hint">
