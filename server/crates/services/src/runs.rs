@@ -80,7 +80,7 @@ impl Services {
         let runs = run::list(self.db.pool(), asked.filter(visible.as_deref()), limit).await.map_err(fault)?;
         let next_page_token = runs.last().filter(|_| runs.len() == PAGE as usize).map(|last| match &asked.order {
             None => last.id.to_string(),
-            Some(_) => (limit.skip + PAGE).to_string(),
+            Some(_) => limit.skip.saturating_add(PAGE).to_string(),
         });
         let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
         let metrics = run::metric_names(self.db.pool(), &ids).await.map_err(fault)?;
