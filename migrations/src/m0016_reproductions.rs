@@ -6,25 +6,20 @@ alter table run add column reproduces bigint references run (id);
 create index run_reproduces on run (reproduces) where reproduces is not null;
 
 -- What was signed off when it was launched may be computed once more, as it was asked for: nothing comes of it but a comparison.
-create or replace function run_needs_sign_off() returns trigger language plpgsql as $$
+drop trigger run_signed_off on run;
+create trigger run_signed_off before insert on run
+    for each row when (new.reproduces is null) execute function run_needs_sign_off();
+create function repeat_as_asked() returns trigger language plpgsql as $$
 begin
-    if new.reproduces is not null then
-        if not exists (select 1 from run r where r.id = new.reproduces and r.reproduces is null
-            and r.state in ('succeeded', 'rejected') and r.problem_version_id = new.problem_version_id
-            and r.dataset_version_id = new.dataset_version_id and r.request = new.request and r.seed = new.seed) then
-            raise exception 'what is repeated is a run that was trained, as it was asked for' using errcode = 'restrict_violation';
-        end if;
-        return new;
-    end if;
-    if not exists (select 1 from problem_version v where v.id = new.problem_version_id and v.state = 'approved'
-        and (v.sign_off_ends_at is null or v.sign_off_ends_at > new.created_at)) then
-        raise exception 'a run needs a signed-off problem version' using errcode = 'restrict_violation';
-    end if;
-    if not exists (select 1 from dataset_version d where d.id = new.dataset_version_id and d.state = 'valid') then
-        raise exception 'a run needs a valid dataset version' using errcode = 'restrict_violation';
+    if not exists (select 1 from run r where r.id = new.reproduces and r.reproduces is null
+        and r.state in ('succeeded', 'rejected') and r.problem_version_id = new.problem_version_id
+        and r.dataset_version_id = new.dataset_version_id and r.request = new.request and r.seed = new.seed) then
+        raise exception 'what is repeated is a run that was trained, as it was asked for' using errcode = 'restrict_violation';
     end if;
     return new;
 end $$;
+create trigger run_repeated before insert on run
+    for each row when (new.reproduces is not null) execute function repeat_as_asked();
 
 create function keep_reproduces() returns trigger language plpgsql as $$
 begin
@@ -51,17 +46,10 @@ drop function keep_reproduces();
 delete from step where subject_kind = 'run' and subject_id in (select id from run where reproduces is not null);
 delete from run_table where run_id in (select id from run where reproduces is not null);
 delete from run where reproduces is not null;
-create or replace function run_needs_sign_off() returns trigger language plpgsql as $$
-begin
-    if not exists (select 1 from problem_version v where v.id = new.problem_version_id and v.state = 'approved'
-        and (v.sign_off_ends_at is null or v.sign_off_ends_at > new.created_at)) then
-        raise exception 'a run needs a signed-off problem version' using errcode = 'restrict_violation';
-    end if;
-    if not exists (select 1 from dataset_version d where d.id = new.dataset_version_id and d.state = 'valid') then
-        raise exception 'a run needs a valid dataset version' using errcode = 'restrict_violation';
-    end if;
-    return new;
-end $$;
+drop trigger run_repeated on run;
+drop function repeat_as_asked();
+drop trigger run_signed_off on run;
+create trigger run_signed_off before insert on run for each row execute function run_needs_sign_off();
 drop index run_reproduces;
 alter table run drop column reproduces;
 "

@@ -112,7 +112,7 @@ async fn a_step_that_makes_something_else_is_named_and_the_command_fails() {
     let id = team.run("shelves", json!({ "trainer": "logistic" })).await;
     team.app
         .sql(&format!(
-            "update step set output = jsonb_set(output, '{{rows}}', '7') where subject_kind = 'run' and subject_id = {id} and kind = 'train'"
+            "update step set output = jsonb_set(output, '{{report,iterations}}', '7') where subject_kind = 'run' and subject_id = {id} and kind = 'train'"
         ))
         .await;
     let owner = team.app.services.recognise_host(&team.engineer.email).await.unwrap();

@@ -164,8 +164,6 @@ impl StepKind {
     pub const OF_RUN: [Self; 6] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Gate, Self::Register];
     /// The steps of a run that repeats another one: those that compute, and whether they made the same again.
     pub const OF_REPRODUCTION: [Self; 5] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Compare];
-    /// The steps of a run whose output follows from what was asked alone.
-    pub const REPEATABLE: [Self; 4] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {

@@ -75,8 +75,11 @@ async fn outputs(context: &Context, run: RunId) -> Result<Vec<(StepKind, Digest)
             StepError::refused("missing_input", format!("the step {kind} of run {run} left no output"))
         })?;
         // Words for people, which follow from the rest and change with the program.
-        output.as_object_mut().and_then(|members| members.remove("report").filter(|_| kind == StepKind::Features));
+        if let (StepKind::Features, Some(members)) = (kind, output.as_object_mut()) {
+            members.remove("report");
+        }
         Ok((kind, Digest::of_canonical(&output)))
     };
-    StepKind::REPEATABLE.into_iter().map(output).collect()
+    let computing = StepKind::OF_REPRODUCTION.into_iter().filter(|kind| *kind != StepKind::Compare);
+    computing.map(output).collect()
 }

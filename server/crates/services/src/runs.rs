@@ -7,7 +7,7 @@ use millrace_domain::ids::RunId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
 use millrace_domain::search::{self, Field, Order, Own};
-use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage};
+use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage, RunSummary};
 use millrace_storage::run::{self, Filter, Limit, Run};
 use serde_json::{Value, json};
 
@@ -120,7 +120,7 @@ impl Services {
     }
 
     /// The lines of a list, with the columns that were asked for.
-    async fn told(&self, runs: &[Run], columns: &[Field]) -> Result<Vec<millrace_domain::view::RunSummary>> {
+    async fn told(&self, runs: &[Run], columns: &[Field]) -> Result<Vec<RunSummary>> {
         let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
         let names: Vec<&str> = columns
             .iter()
@@ -134,14 +134,14 @@ impl Services {
         let values: HashMap<(RunId, &str), f64> =
             values.iter().map(|value| ((value.run, value.name.as_str()), value.value)).collect();
         let line = |run: &Run| {
+            let mut line = present::run(run);
             let value = |field: &Field| match field {
                 Field::Metric(name) => {
                     values.get(&(run.id, name.as_str())).map_or(Value::Null, |value| in_words(*value))
                 }
                 Field::Parameter(name) => fitted(run).get(name).cloned().unwrap_or(Value::Null),
-                Field::Own(own) => own_value(run, *own),
+                Field::Own(own) => own_value(run, &line, *own),
             };
-            let mut line = present::run(run);
             line.values = columns.iter().map(value).collect();
             line
         };
@@ -217,8 +217,7 @@ fn asked_and_fitted(run: &Run) -> Value {
     Value::Object(all)
 }
 
-fn own_value(run: &Run, own: Own) -> Value {
-    let line = present::run(run);
+fn own_value(run: &Run, line: &RunSummary, own: Own) -> Value {
     match own {
         Own::State => json!(line.state),
         Own::Trainer => json!(line.trainer),
