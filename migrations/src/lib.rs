@@ -22,6 +22,7 @@ mod m0014_roles_of_data;
 mod m0015_mutes;
 mod m0016_reproductions;
 mod m0017_success_metric;
+mod m0018_trials;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_mutes::Migration),
             Box::new(m0016_reproductions::Migration),
             Box::new(m0017_success_metric::Migration),
+            Box::new(m0018_trials::Migration),
         ]
     }
 }

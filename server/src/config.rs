@@ -209,6 +209,21 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// How much is computed at a time.
+#[derive(Debug, Clone, Args)]
+pub struct Slots {
+    /// Steps at a time. Unset: as many as there are processors, since each trial of a search computes on one.
+    #[arg(long, env = "MILLRACE_SLOTS")]
+    pub slots: Option<usize>,
+}
+
+impl Slots {
+    /// How many steps to run at a time.
+    pub fn count(&self) -> usize {
+        self.slots.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    }
+}
+
 /// How the server is reached.
 #[derive(Debug, Clone, Args)]
 pub struct Web {

@@ -1,6 +1,7 @@
 //! The only places that read the clock, the system's randomness and the environment.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use millrace_domain::clock::{Clock, Entropy, Surroundings};
@@ -14,6 +15,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
     fn now(&self) -> DateTime<Utc> {
         std::time::SystemTime::now().into()
+    }
+
+    fn thread_time(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
     }
 }
 

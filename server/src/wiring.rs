@@ -228,6 +228,7 @@ pub fn worker(services: &Services, name: &str, timing: Timing) -> Worker {
         millrace_jobs::handlers(),
         Arc::new(Subjects::new(outside::surroundings())),
         &code_version,
+        outside::surroundings().clock,
     )
     .with_timing(timing)
     .with_failpoints(Failpoints::armed(outside::failpoint()))

@@ -120,6 +120,9 @@ fn meta(step: &StepView) -> String {
     if let (Some(started), Some(finished)) = (step.started_at, step.finished_at) {
         parts.push(duration((finished - started).num_milliseconds() as f64 / 1000.0));
     }
+    if step.cpu_s >= 0.05 && !step.reused {
+        parts.push(format!("{} of processor time", duration(step.cpu_s)));
+    }
     if step.reused {
         parts.push("result taken over".to_owned());
     }
@@ -146,6 +149,7 @@ mod tests {
             progress: None,
             failure: None,
             reused: false,
+            cpu_s: 0.0,
             started_at: Some(serde_json::from_value(json!("2026-11-23T14:05:00Z")).expect("a time")),
             finished_at: Some(serde_json::from_value(json!("2026-11-23T14:05:14.200Z")).expect("a time")),
         }
@@ -154,6 +158,8 @@ mod tests {
     #[test]
     fn a_finished_step_tells_how_long_it_took() {
         assert_eq!(meta(&step("succeeded")), "Done · 14.2 s");
+        let busy = StepView { cpu_s: 27.5, ..step("succeeded") };
+        assert_eq!(meta(&busy), "Done · 14.2 s · 27.5 s of processor time");
     }
 
     #[test]

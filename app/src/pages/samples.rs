@@ -148,6 +148,7 @@ pub fn step(kind: &str, state: &str) -> StepView {
         progress: None,
         failure: None,
         reused: false,
+        cpu_s: 9.5,
         started_at: Some(moment("2026-11-23T14:05:00Z")),
         finished_at: (state != "running").then(|| moment("2026-11-23T14:05:14.200Z")),
     }
@@ -187,6 +188,10 @@ pub fn run(state: &str) -> RunView {
     };
     let trial = |number: i32, score: Option<f64>| TrialView {
         number,
+        trainer: "gradient_boosting".to_owned(),
+        share: if number == 0 { 0.25 } else { 1.0 },
+        iterations: Some(120),
+        cpu_s: Some(1.5),
         parameters: json!({"max_depth": 3 + number, "eta": 0.1}),
         score,
         state: if score.is_some() { "succeeded" } else { "failed" }.to_owned(),

@@ -28,16 +28,25 @@ pub struct RunRequest {
     version: Option<i32>,
     /// Seed of everything random; 0 when absent.
     seed: Option<u64>,
-    /// Trainer; gradient boosting when absent.
+    /// Trainer, several with commas between them, or `any`: the search then chooses. Gradient boosting when absent.
     trainer: Option<String>,
-    /// Fixed hyperparameters.
+    /// Fixed hyperparameters; of several trainers, for each under its name.
     parameters: Option<Value>,
-    /// Search space; the trainer's own when absent and a budget is given.
+    /// Search space; the trainer's own when absent and a budget is given. Of several trainers, for each under its name.
     search: Option<Value>,
     /// How trials are drawn: `tpe`, which learns from the trials before, or `random`; `tpe` when absent.
     sampler: Option<String>,
+    /// Which trials are ended early: `none`, `median` (boosting that falls behind) or `halving` (all trials on few rows, the best on
+    /// more); `none` when absent.
+    pruner: Option<String>,
     /// Trials; no search when absent or 0.
     budget: Option<u32>,
+    /// Trials that may run at once, which is part of what makes a search the same again; 4 when absent.
+    parallel: Option<u32>,
+    /// Most seconds of processor time for all trials; no limit when absent.
+    cpu_seconds: Option<f64>,
+    /// Most seconds from the first trial on; no limit when absent.
+    wall_seconds: Option<f64>,
     /// Repository state of the caller: `git_sha`, `dirty`.
     provenance: Option<Value>,
 }
@@ -61,7 +70,11 @@ pub async fn launch_run(
         parameters: request.parameters,
         search: request.search,
         sampler: request.sampler,
+        pruner: request.pruner,
         budget: request.budget,
+        parallel: request.parallel,
+        cpu_seconds: request.cpu_seconds,
+        wall_seconds: request.wall_seconds,
         provenance: request.provenance,
     };
     let act = async { services.launch_run(&actor, &launch).await.map(|run| json!({ "run": run })) };

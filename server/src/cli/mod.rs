@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use millrace_domain::policy::{Grant, Scope};
 
-use crate::config::{People, Storage, Web};
+use crate::config::{People, Slots, Storage, Web};
 
 /// From a signed-off problem to a served, watched model.
 #[derive(Debug, Parser)]
@@ -43,6 +43,8 @@ enum Command {
         /// Leave steps to other workers.
         #[arg(long)]
         no_executor: bool,
+        #[command(flatten)]
+        slots: Slots,
     },
     /// A worker only, for more machines.
     Worker {
@@ -50,9 +52,8 @@ enum Command {
         storage: Storage,
         #[command(flatten)]
         people: People,
-        /// Steps at a time.
-        #[arg(long, default_value_t = 1)]
-        slots: usize,
+        #[command(flatten)]
+        slots: Slots,
     },
     /// Brings the database up to date.
     Migrate {
@@ -181,8 +182,10 @@ enum ConfigAct {
 pub async fn run(cli: Cli) -> ExitCode {
     let json = cli.json;
     let done = match cli.command {
-        Command::Serve { storage, web, no_executor } => serve::serve(storage, web, !no_executor).await,
-        Command::Worker { storage, people, slots } => serve::work(storage, people, slots).await,
+        Command::Serve { storage, web, no_executor, slots } => {
+            serve::serve(storage, web, (!no_executor).then(|| slots.count())).await
+        }
+        Command::Worker { storage, people, slots } => serve::work(storage, people, slots.count()).await,
         Command::Migrate { storage } => host::migrate(storage).await,
         Command::User { storage, people, act: UserAct::Add { email, name, role, password_stdin } } => {
             host::add_user(storage, &people, &email, name.as_deref(), &role, password_stdin).await

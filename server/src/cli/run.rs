@@ -26,7 +26,8 @@ pub struct RunArgs {
     /// Name of the dataset the file becomes a version of; the file's name when absent.
     #[arg(long)]
     dataset: Option<String>,
-    /// gradient_boosting, logistic or elastic_net.
+    /// gradient_boosting, random_forest, decision_tree, logistic or elastic_net; several with commas between them, or any: the
+    /// search then chooses.
     #[arg(long)]
     trainer: Option<String>,
     /// Hyperparameters as JSON.
@@ -41,6 +42,18 @@ pub struct RunArgs {
     /// How trials are drawn: tpe or random.
     #[arg(long)]
     sampler: Option<String>,
+    /// Which trials are ended early: none, median or halving.
+    #[arg(long)]
+    pruner: Option<String>,
+    /// Trials that may run at once.
+    #[arg(long)]
+    parallel: Option<u32>,
+    /// Most seconds of processor time for all trials.
+    #[arg(long)]
+    cpu_seconds: Option<f64>,
+    /// Most seconds from the first trial on.
+    #[arg(long)]
+    wall_seconds: Option<f64>,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -91,7 +104,8 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
         }
     };
     let mut body = json!({
-        "seed": args.seed, "trainer": args.trainer, "budget": args.budget, "sampler": args.sampler,
+        "seed": args.seed, "trainer": args.trainer, "budget": args.budget, "sampler": args.sampler, "pruner": args.pruner,
+        "parallel": args.parallel, "cpu_seconds": args.cpu_seconds, "wall_seconds": args.wall_seconds,
         "parameters": given("parameters", &args.parameters)?, "search": given("search", &args.search)?,
         "provenance": repository(),
     });

@@ -16,8 +16,8 @@ use crate::web::cookie::Cookies;
 use crate::web::{AppState, EventHub, SitePath, Tokens, record_metrics, router};
 use crate::{accept, outside, wiring};
 
-/// Serves until told to stop.
-pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result<()> {
+/// Serves until told to stop, and runs so many steps at a time, if any.
+pub async fn serve(storage: Storage, web: Web, slots: Option<usize>) -> anyhow::Result<()> {
     web.check()?;
     let shutdown = wiring::shutdown_signal()?;
     let listener = listen(&web).await?;
@@ -26,9 +26,9 @@ pub async fn serve(storage: Storage, web: Web, executes: bool) -> anyhow::Result
     record_metrics();
     announce(&services, &web).await?;
     let workers = CancellationToken::new();
-    let worker = executes.then(|| {
+    let worker = slots.map(|slots| {
         let worker = wiring::worker(&services, &worker_name("serve"), outside::timing());
-        tokio::spawn(worker.run(1, workers.clone()))
+        tokio::spawn(worker.run(slots, workers.clone()))
     });
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));

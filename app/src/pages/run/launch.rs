@@ -1,9 +1,11 @@
 //! Launching a run: first the problem, then what to run on it, with what would block told beforehand.
 
+#![allow(clippy::too_many_arguments, reason = "the arguments of a server function are the fields of its form")]
+
 use leptos::prelude::*;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::trainer::Sampler;
+use millrace_domain::trainer::{ANY_TRAINER, Pruner, Sampler};
 use millrace_domain::view::{LaunchOptions, LaunchProblem, Permission};
 
 use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, NotAllowed, PageHeader, TextArea};
@@ -28,11 +30,29 @@ pub async fn launch_run(
     trainer: String,
     budget: String,
     sampler: String,
+    pruner: String,
+    parallel: String,
+    cpu_seconds: String,
+    wall_seconds: String,
+    search: String,
     seed: String,
     parameters: String,
 ) -> Result<String, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let form = LaunchForm { problem, dataset, trainer, budget, sampler, seed, parameters };
+    let form = LaunchForm {
+        problem,
+        dataset,
+        trainer,
+        budget,
+        sampler,
+        pruner,
+        parallel,
+        cpu_seconds,
+        wall_seconds,
+        search,
+        seed,
+        parameters,
+    };
     let launched = async { services.launch_run(&actor, &form.request()?).await };
     let run = crate::caller::submitted(&form.typed(), launched).await?;
     leptos_axum::redirect(&format!("/runs/{run}"));
@@ -146,21 +166,11 @@ fn ProblemChoice(problems: Vec<LaunchProblem>, chosen: String) -> impl IntoView 
 fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
     let value = move |name: &str, begun: &str| form.typed(name).unwrap_or_else(|| begun.to_owned());
     let error = move |pointer: &'static str| Signal::derive(move || form.error_at(pointer));
-    let parameters_error = error("/parameters");
     view! {
         <input type="hidden" name="problem" value=problem.slug.clone()/>
         <DatasetChoice problem=problem.clone() chosen=value("dataset", &begin.dataset) error=error("/dataset")/>
-        <TrainerChoice trainers=problem.trainers chosen=value("trainer", &begin.trainer)/>
         <div class="form-row">
-            <Field
-                name="budget"
-                label="Trials"
-                kind="number"
-                hint="Searches hyperparameters on the validation part, at most 1,000 trials; empty or 0 fits once."
-                value=value("budget", &begin.budget)
-                optional=true
-                error=error("/budget")
-            />
+            <TrainerChoice trainers=problem.trainers chosen=value("trainer", &begin.trainer) error=error("/trainer")/>
             <Field
                 name="seed"
                 label="Seed"
@@ -171,38 +181,137 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
                 error=error("/seed")
             />
         </div>
-        <SamplerChoice chosen=value("sampler", &begin.sampler)/>
-        <div class="field">
-            <label class="label" for="parameters">"Parameters " <span class="optional">"optional"</span></label>
-            <p class="hint" id="parameters-hint">
-                "Fixed hyperparameters as a JSON object, for example {\"max_depth\": 6}; empty means the defaults."
-            </p>
-            <TextArea
-                name="parameters"
-                text=value("parameters", &begin.parameters)
-                code=true
-                described_by="parameters-hint"
-                invalid=Signal::derive(move || parameters_error.get().is_some())
-            />
-            <FieldError name="parameters" error=parameters_error/>
-        </div>
+        <JsonField
+            name="parameters"
+            label="Parameters"
+            hint="Fixed hyperparameters as a JSON object, for example {\"max_depth\": 6}; empty means the defaults."
+            value=value("parameters", &begin.parameters)
+            error=error("/parameters")
+        />
+        <fieldset class="fieldset">
+            <legend>"Search"</legend>
+            <SearchFields begin form/>
+        </fieldset>
     }
 }
 
+/// How hyperparameters are searched, and what it may cost.
 #[component]
-fn SamplerChoice(chosen: String) -> impl IntoView {
-    let options = Sampler::ALL.map(|sampler| {
+fn SearchFields(begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
+    let value = move |name: &str, begun: &str| form.typed(name).unwrap_or_else(|| begun.to_owned());
+    let error = move |pointer: &'static str| Signal::derive(move || form.error_at(pointer));
+    let samplers = Sampler::ALL.map(|sampler| {
         let words = match sampler {
             Sampler::Tpe => "where trials before were good (TPE)",
             Sampler::Random => "at random",
         };
-        view! { <option value=sampler.as_str() selected=sampler.as_str() == chosen>{words}</option> }
+        (sampler.as_str(), words)
+    });
+    let pruners = Pruner::ALL.map(|pruner| {
+        let words = match pruner {
+            Pruner::None => "no trial",
+            Pruner::Median => "boosting worse than the median so far",
+            Pruner::Halving => "all but the best on few rows (halving)",
+        };
+        (pruner.as_str(), words)
     });
     view! {
+        <div class="form-row">
+            <Field
+                name="budget"
+                label="Trials"
+                kind="number"
+                hint="Judged on the validation part, at most 1,000; empty or 0 fits once."
+                value=value("budget", &begin.budget)
+                optional=true
+                error=error("/budget")
+            />
+            <Field
+                name="parallel"
+                label="At once"
+                kind="number"
+                hint="The same seed gives the same trials on any number of workers. Empty means 4."
+                value=value("parallel", &begin.parallel)
+                optional=true
+                error=error("/parallel")
+            />
+        </div>
+        <div class="form-row">
+            <Choice name="sampler" label="Trials are drawn" options=samplers.to_vec() chosen=value("sampler", &begin.sampler)/>
+            <Choice name="pruner" label="Ended early" options=pruners.to_vec() chosen=value("pruner", &begin.pruner)/>
+        </div>
+        <div class="form-row">
+            <Field
+                name="cpu_seconds"
+                label="Processor time, seconds"
+                kind="number"
+                hint="Of all trials together; the search stops there. Empty means no limit."
+                value=value("cpu_seconds", &begin.cpu_seconds)
+                optional=true
+                error=error("/cpu_seconds")
+            />
+            <Field
+                name="wall_seconds"
+                label="Time, seconds"
+                kind="number"
+                hint="From the first trial on. Empty means no limit."
+                value=value("wall_seconds", &begin.wall_seconds)
+                optional=true
+                error=error("/wall_seconds")
+            />
+        </div>
+        <JsonField
+            name="search"
+            label="Space"
+            hint="What is drawn: {\"eta\": {\"low\": 0.01, \"high\": 0.3, \"scale\": \"log\"}, \"max_depth\": [4, 6, 8]}; empty means the trainer's own."
+            value=value("search", &begin.search)
+            error=error("/search")
+        />
+    }
+}
+
+/// A field for a JSON object.
+#[component]
+fn JsonField(
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    value: String,
+    error: Signal<Option<String>>,
+) -> impl IntoView {
+    let described_by = format!("{name}-hint");
+    view! {
         <div class="field">
-            <label class="label" for="sampler">"Trials are drawn"</label>
-            <p class="hint">"Either way the same seed gives the same trials."</p>
-            <select class="input" id="sampler" name="sampler">{options}</select>
+            <label class="label" for=name>{label} " " <span class="optional">"optional"</span></label>
+            <p class="hint" id=described_by.clone()>{hint}</p>
+            <TextArea
+                name
+                text=value
+                code=true
+                described_by
+                invalid=Signal::derive(move || error.get().is_some())
+            />
+            <FieldError name error/>
+        </div>
+    }
+}
+
+/// One of a few words.
+#[component]
+fn Choice(
+    name: &'static str,
+    label: &'static str,
+    options: Vec<(&'static str, &'static str)>,
+    chosen: String,
+) -> impl IntoView {
+    let options = options
+        .into_iter()
+        .map(|(word, words)| view! { <option value=word selected=word == chosen>{words}</option> })
+        .collect_view();
+    view! {
+        <div class="field">
+            <label class="label" for=name>{label}</label>
+            <select class="input" id=name name=name>{options}</select>
         </div>
     }
 }
@@ -231,18 +340,26 @@ fn DatasetChoice(problem: LaunchProblem, chosen: String, error: Signal<Option<St
 }
 
 #[component]
-fn TrainerChoice(trainers: Vec<String>, chosen: String) -> impl IntoView {
-    let options = trainers
+fn TrainerChoice(trainers: Vec<String>, chosen: String, error: Signal<Option<String>>) -> impl IntoView {
+    let mut choices: Vec<(String, String)> =
+        trainers.into_iter().map(|trainer| (trainer.clone(), crate::wording::state_words(&trainer))).collect();
+    choices.push((ANY_TRAINER.to_owned(), "Any of them: the search chooses".to_owned()));
+    if chosen.contains(',') {
+        choices.push((chosen.clone(), chosen.clone()));
+    }
+    let options = choices
         .into_iter()
-        .map(|trainer| {
-            let label = crate::wording::state_words(&trainer);
-            view! { <option value=trainer.clone() selected=trainer == chosen>{label}</option> }
+        .map(|(value, words)| {
+            let selected = value == chosen;
+            view! { <option value=value selected=selected>{words}</option> }
         })
         .collect_view();
     view! {
         <div class="field">
             <label class="label" for="trainer">"Trainer"</label>
-            <select class="input" id="trainer" name="trainer">{options}</select>
+            <p class="hint" id="trainer-hint">"Any of them needs a budget of trials."</p>
+            <select class="input" id="trainer" name="trainer" aria-describedby="trainer-hint">{options}</select>
+            <FieldError name="trainer" error/>
         </div>
     }
 }

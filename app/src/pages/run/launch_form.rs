@@ -22,6 +22,16 @@ pub struct LaunchForm {
     pub budget: String,
     /// How trials are drawn; empty means the usual way.
     pub sampler: String,
+    /// Which trials are ended early; empty means the usual way.
+    pub pruner: String,
+    /// Trials that may run at once; empty means the usual number.
+    pub parallel: String,
+    /// Most seconds of processor time for all trials; empty means no limit.
+    pub cpu_seconds: String,
+    /// Most seconds from the first trial on; empty means no limit.
+    pub wall_seconds: String,
+    /// Search space as a JSON object; empty means the trainer's own.
+    pub search: String,
     /// Seed; empty means 0.
     pub seed: String,
     /// Fixed hyperparameters as a JSON object; may be empty.
@@ -38,6 +48,11 @@ impl LaunchForm {
             trainer: value("trainer"),
             budget: value("budget"),
             sampler: value("sampler"),
+            pruner: value("pruner"),
+            parallel: value("parallel"),
+            cpu_seconds: value("cpu_seconds"),
+            wall_seconds: value("wall_seconds"),
+            search: value("search"),
             seed: value("seed"),
             parameters: value("parameters"),
         }
@@ -54,10 +69,15 @@ impl LaunchForm {
         Self {
             problem: run.summary.problem.clone(),
             dataset: format!("{}/{}", run.dataset.dataset, run.dataset.version),
-            trainer: run.summary.trainer.clone(),
+            trainer: text(&run.request["trainer"]),
             budget: text(&run.request["budget"]),
-            // Runs launched before there was a choice drew at random.
+            // Runs launched before there was a choice drew at random, one after the other.
             sampler: run.request["sampler"].as_str().unwrap_or("random").to_owned(),
+            pruner: text(&run.request["pruner"]),
+            parallel: run.request["parallel"].as_u64().unwrap_or(1).to_string(),
+            cpu_seconds: text(&run.request["cpu_seconds"]),
+            wall_seconds: text(&run.request["wall_seconds"]),
+            search: text(&run.request["search"]),
             seed: text(&run.provenance["seed"]),
             parameters: text(&run.request["parameters"]),
         }
@@ -69,13 +89,18 @@ impl LaunchForm {
     }
 
     /// The fields by name, to be kept when they are refused.
-    pub fn typed(&self) -> [(&'static str, &str); 7] {
+    pub fn typed(&self) -> [(&'static str, &str); 12] {
         [
             ("problem", &self.problem),
             ("dataset", &self.dataset),
             ("trainer", &self.trainer),
             ("budget", &self.budget),
             ("sampler", &self.sampler),
+            ("pruner", &self.pruner),
+            ("parallel", &self.parallel),
+            ("cpu_seconds", &self.cpu_seconds),
+            ("wall_seconds", &self.wall_seconds),
+            ("search", &self.search),
             ("seed", &self.seed),
             ("parameters", &self.parameters),
         ]
@@ -108,7 +133,26 @@ impl LaunchForm {
             note("/seed", "must be a whole number, 0 or more; leave it empty for 0");
             None
         });
-        let parameters = parameters(&self.parameters).unwrap_or_else(|()| {
+        let parallel = number(&self.parallel).unwrap_or_else(|()| {
+            note("/parallel", "must be a whole number of trials at once; leave it empty for 4");
+            None
+        });
+        let mut seconds = |pointer: &str, text: &str| {
+            number(text).unwrap_or_else(|()| {
+                note(pointer, "must be a number of seconds; leave it empty for no limit");
+                None
+            })
+        };
+        let cpu_seconds = seconds("/cpu_seconds", &self.cpu_seconds);
+        let wall_seconds = seconds("/wall_seconds", &self.wall_seconds);
+        let search = object(&self.search).unwrap_or_else(|()| {
+            note(
+                "/search",
+                "must be a JSON object such as {\"max_depth\": [4, 6, 8]}; leave it empty for the trainer's own",
+            );
+            None
+        });
+        let parameters = object(&self.parameters).unwrap_or_else(|()| {
             note("/parameters", "must be a JSON object such as {\"max_depth\": 6}; leave it empty for the defaults");
             None
         });
@@ -123,9 +167,13 @@ impl LaunchForm {
             seed,
             trainer: given(&self.trainer),
             parameters,
-            search: None,
+            search,
             sampler: given(&self.sampler),
+            pruner: given(&self.pruner),
             budget: budget.filter(|trials| *trials > 0),
+            parallel,
+            cpu_seconds,
+            wall_seconds,
             provenance: None,
         })
     }
@@ -148,7 +196,7 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<Option<T>, ()> {
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
 }
 
-fn parameters(text: &str) -> Result<Option<Value>, ()> {
+fn object(text: &str) -> Result<Option<Value>, ()> {
     match text.trim() {
         "" => Ok(None),
         text => match serde_json::from_str(text) {
@@ -177,6 +225,11 @@ mod tests {
             trainer: "gradient_boosting".to_owned(),
             budget: "12".to_owned(),
             sampler: "tpe".to_owned(),
+            pruner: "halving".to_owned(),
+            parallel: "2".to_owned(),
+            cpu_seconds: "60".to_owned(),
+            wall_seconds: String::new(),
+            search: r#"{"eta": [0.1]}"#.to_owned(),
             seed: "7".to_owned(),
             parameters: r#"{"max_depth": 6}"#.to_owned(),
         }
@@ -191,9 +244,13 @@ mod tests {
             seed: Some(7),
             trainer: Some("gradient_boosting".to_owned()),
             parameters: Some(json!({"max_depth": 6})),
-            search: None,
+            search: Some(json!({"eta": [0.1]})),
             sampler: Some("tpe".to_owned()),
+            pruner: Some("halving".to_owned()),
             budget: Some(12),
+            parallel: Some(2),
+            cpu_seconds: Some(60.0),
+            wall_seconds: None,
             provenance: None,
         };
         assert_eq!(filled().request(), Ok(expected));
@@ -209,23 +266,27 @@ mod tests {
     #[test]
     fn every_mistake_is_named_at_once() {
         let form = LaunchForm {
-            problem: String::new(),
             dataset: "the newest".to_owned(),
-            trainer: String::new(),
             budget: "-1".to_owned(),
-            sampler: String::new(),
+            parallel: "1.5".to_owned(),
+            cpu_seconds: "a minute".to_owned(),
+            search: "[]".to_owned(),
             seed: "seven".to_owned(),
             parameters: "[1]".to_owned(),
+            ..LaunchForm::default()
         };
         let pointers: Vec<String> =
-            form.request().expect_err("five fields are wrong").errors.into_iter().map(|m| m.pointer).collect();
-        assert_eq!(pointers, ["/problem", "/dataset", "/budget", "/seed", "/parameters"]);
+            form.request().expect_err("eight fields are wrong").errors.into_iter().map(|m| m.pointer).collect();
+        assert_eq!(
+            pointers,
+            ["/problem", "/dataset", "/budget", "/seed", "/parallel", "/cpu_seconds", "/search", "/parameters"]
+        );
     }
 
     #[test]
     fn an_address_carries_the_filled_form() {
-        let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&sampler=tpe&seed=7\
-                        &parameters=%7B%22max_depth%22%3A%206%7D";
+        let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&sampler=tpe\
+                        &pruner=halving&parallel=2&cpu_seconds=60&search=%7B%22eta%22%3A%20%5B0.1%5D%7D&seed=7&parameters=%7B%22max_depth%22%3A%206%7D";
         assert_eq!(filled().address(), expected);
     }
 }

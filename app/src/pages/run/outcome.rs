@@ -99,7 +99,7 @@ fn likely_cause(step: Option<&StepView>) -> &'static str {
         Some((_, "features")) => {
             "Likely cause: a feature expression that does not fit this data. Correct the problem document or the data."
         }
-        Some((_, "tune" | "train")) => {
+        Some((_, "trial" | "tune" | "train")) => {
             "Likely cause: parameters or a search space that the trainer can't use on this data. Run it again with others."
         }
         Some((_, "evaluate")) => {
@@ -127,6 +127,7 @@ mod tests {
             progress: None,
             failure: None,
             reused: false,
+            cpu_s: 0.0,
             started_at: None,
             finished_at: None,
         }

@@ -1,5 +1,6 @@
 //! What would block a run, told before it is queued.
 
+use millrace_domain::trainer::ANY_TRAINER;
 use millrace_domain::view::{LaunchOptions, LaunchProblem};
 
 use crate::wording::state_words;
@@ -87,10 +88,16 @@ fn dataset(problem: &LaunchProblem, form: &LaunchForm) -> Check {
 }
 
 fn trainer(problem: &LaunchProblem, form: &LaunchForm) -> Check {
-    let fits = form.trainer.is_empty() || problem.trainers.contains(&form.trainer);
+    let fits = |name: &str| name == ANY_TRAINER || problem.trainers.iter().any(|trainer| trainer == name);
+    let fits = form.trainer.is_empty() || form.trainer.split(',').all(|name| fits(name.trim()));
     if fits {
-        let name = if form.trainer.is_empty() { "the default trainer" } else { &form.trainer };
-        Check::new("Trainer", "pass", format!("{name} fits a {} target", problem.kind))
+        match form.trainer.as_str() {
+            ANY_TRAINER => {
+                Check::new("Trainer", "pass", format!("{} fit a {} target", problem.trainers.join(", "), problem.kind))
+            }
+            "" => Check::new("Trainer", "pass", format!("the default trainer fits a {} target", problem.kind)),
+            name => Check::new("Trainer", "pass", format!("{name} fits a {} target", problem.kind)),
+        }
     } else {
         let note =
             format!("{} does not fit a {} target; use {}", form.trainer, problem.kind, problem.trainers.join(" or "));

@@ -1,13 +1,16 @@
 //! The search: what was tried, what it scored, and the best so far.
 
 use leptos::prelude::*;
-use millrace_charts::{Direction, Figure, Trial, TrialState, TuningHistory, number, tuning_history};
+use millrace_charts::{
+    Direction, Figure, Trial, TrialState, TuningHistory, count, duration, number, percent, tuning_history,
+};
 use millrace_domain::metric::{self, Metric};
 use millrace_domain::view::TrialView;
 use serde_json::Value;
 
 use crate::components::{ChartFigure, Empty, StateBadge};
 use crate::pages::quantity::{metric_words, part_and_metric};
+use crate::wording::state_words;
 
 /// Trials as a figure and as a table, best first.
 #[component]
@@ -43,6 +46,9 @@ pub fn Trials(
                             <th scope="col">"Trial"</th>
                             <th scope="col" class="num">"Validation score"</th>
                             <th scope="col">"State"</th>
+                            <th scope="col" class="num">"Training rows"</th>
+                            <th scope="col" class="num">"Rounds"</th>
+                            <th scope="col" class="num">"Processor time"</th>
                             <th scope="col">"Parameters"</th>
                         </tr>
                     </thead>
@@ -57,12 +63,22 @@ pub fn Trials(
 fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
     let tone = (leader == Some(trial.number)).then_some("good");
     let message = trial.message.map(|message| view! { <div class="muted">{message}</div> });
+    let share = if trial.share < 1.0 { percent(trial.share) } else { "all".to_owned() };
+    let rounds = trial.iterations.map_or_else(String::new, |rounds| count(rounds.unsigned_abs()));
+    let cost = trial.cpu_s.map_or_else(|| "taken over".to_owned(), duration);
     view! {
         <tr data-tone=tone>
             <th scope="row" data-label="Trial">{trial.number + 1}</th>
             <td class="num" data-label="Validation score">{trial.score.map_or_else(|| "n/a".to_owned(), number)}</td>
             <td data-label="State"><StateBadge state=trial.state/>{message}</td>
-            <td data-label="Parameters"><code>{parameters(&trial.parameters)}</code></td>
+            <td class="num" data-label="Training rows">{share}</td>
+            <td class="num" data-label="Rounds">{rounds}</td>
+            <td class="num" data-label="Processor time">{cost}</td>
+            <td data-label="Parameters">
+                <span class="tag">{state_words(&trial.trainer)}</span>
+                " "
+                <code>{parameters(&trial.parameters)}</code>
+            </td>
         </tr>
     }
 }
@@ -95,20 +111,21 @@ fn state(word: &str) -> TrialState {
     match word {
         "running" | "queued" => TrialState::Running,
         "failed" => TrialState::Failed,
-        "pruned" => TrialState::Pruned,
+        "pruned" | "stopped" => TrialState::Pruned,
         "infeasible" => TrialState::Infeasible,
         _ => TrialState::Complete,
     }
 }
 
-/// Trials without a score stay at the end, whichever way is better.
+/// Trials that saw most rows come first, since they decide; those without a score stay at the end, whichever way is better.
 fn best_first(mut trials: Vec<TrialView>, direction: Direction) -> Vec<TrialView> {
     let cost = |trial: &TrialView| match (trial.score.filter(|score| score.is_finite()), direction) {
         (Some(score), Direction::Minimise) => score,
         (Some(score), Direction::Maximise) => -score,
         (None, _) => f64::INFINITY,
     };
-    trials.sort_by(|a, b| cost(a).total_cmp(&cost(b)).then(a.number.cmp(&b.number)));
+    let rank = |trial: &TrialView| if cost(trial).is_finite() { -trial.share } else { 1.0 };
+    trials.sort_by(|a, b| rank(a).total_cmp(&rank(b)).then(cost(a).total_cmp(&cost(b))).then(a.number.cmp(&b.number)));
     trials
 }
 
@@ -136,7 +153,17 @@ mod tests {
     use super::*;
 
     fn trial(number: i32, score: Option<f64>) -> TrialView {
-        TrialView { number, parameters: json!({}), score, state: "succeeded".to_owned(), message: None }
+        TrialView {
+            number,
+            trainer: "logistic".to_owned(),
+            share: 1.0,
+            iterations: None,
+            cpu_s: None,
+            parameters: json!({}),
+            score,
+            state: "succeeded".to_owned(),
+            message: None,
+        }
     }
 
     fn order(direction: Direction) -> Vec<i32> {
@@ -148,6 +175,13 @@ mod tests {
     fn what_has_no_score_is_last_in_both_directions() {
         assert_eq!(order(Direction::Maximise), [3, 1, 0, 2]);
         assert_eq!(order(Direction::Minimise), [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn what_saw_all_rows_comes_before_what_saw_few() {
+        let few = TrialView { share: 0.25, ..trial(0, Some(0.9)) };
+        let sorted = best_first(vec![few, trial(1, Some(0.5)), trial(2, None)], Direction::Maximise);
+        assert_eq!(sorted.into_iter().map(|trial| trial.number).collect::<Vec<_>>(), [1, 0, 2]);
     }
 
     #[test]

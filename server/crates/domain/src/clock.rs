@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -9,6 +10,9 @@ use chrono::{DateTime, Utc};
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present moment in UTC.
     fn now(&self) -> DateTime<Utc>;
+
+    /// The processor time that the calling thread has used so far.
+    fn thread_time(&self) -> Duration;
 }
 
 /// A source of unpredictable bytes: secrets, session ids, salts.

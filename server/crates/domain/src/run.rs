@@ -77,7 +77,7 @@ states! {
         Quarantined = "quarantined",
         /// Stopped by a person.
         Cancelled = "cancelled",
-        /// Never begun, because a step before it did not succeed.
+        /// Never begun: a step before it did not succeed, or those beside it were enough.
         Skipped = "skipped",
     }
 }
@@ -149,6 +149,7 @@ pub enum StepKind {
     Ingest,
     Validate,
     Features,
+    Trial,
     Tune,
     Train,
     Evaluate,
@@ -158,9 +159,22 @@ pub enum StepKind {
 }
 
 impl StepKind {
+    /// All kinds.
+    pub const ALL: [Self; 10] = [
+        Self::Ingest,
+        Self::Validate,
+        Self::Features,
+        Self::Trial,
+        Self::Tune,
+        Self::Train,
+        Self::Evaluate,
+        Self::Gate,
+        Self::Register,
+        Self::Compare,
+    ];
     /// The steps of a dataset load.
     pub const OF_DATASET: [Self; 2] = [Self::Ingest, Self::Validate];
-    /// The steps of a run.
+    /// The steps of a run. One that searches has its trials before it tunes, side by side.
     pub const OF_RUN: [Self; 6] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Gate, Self::Register];
     /// The steps of a run that repeats another one: those that compute, and whether they made the same again.
     pub const OF_REPRODUCTION: [Self; 5] = [Self::Features, Self::Tune, Self::Train, Self::Evaluate, Self::Compare];
@@ -171,6 +185,7 @@ impl StepKind {
             Self::Ingest => "ingest",
             Self::Validate => "validate",
             Self::Features => "features",
+            Self::Trial => "trial",
             Self::Tune => "tune",
             Self::Train => "train",
             Self::Evaluate => "evaluate",
@@ -186,7 +201,8 @@ impl StepKind {
             Self::Ingest => "Read the source into an immutable version",
             Self::Validate => "Check it against the problem and earlier versions",
             Self::Features => "Compute features and split",
-            Self::Tune => "Search hyperparameters",
+            Self::Trial => "Try hyperparameters",
+            Self::Tune => "Choose hyperparameters",
             Self::Train => "Fit the model",
             Self::Evaluate => "Measure it on validation and test",
             Self::Gate => "Decide whether it may be promoted",

@@ -233,6 +233,8 @@ views! {
         failure: Option<FailureView>,
         /// Whether its result was taken over from an earlier step.
         reused: bool,
+        /// Seconds of processor time that its attempts used.
+        cpu_s: f64,
         /// When it began.
         started_at: Option<DateTime<Utc>>,
         /// When it ended.

@@ -1,10 +1,13 @@
 //! What a handler works with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use millrace_domain::Digest;
+use millrace_domain::clock::Clock;
 use millrace_storage::artifact::ArtifactStore;
-use millrace_storage::step::{self, Claim, Step, Subject};
+use millrace_storage::step::{self, Claim, Failure, Step, Subject};
 use millrace_storage::{Database, StorageError};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -23,6 +26,9 @@ pub struct Context {
     pub(crate) stop: CancellationToken,
     pub(crate) progress: watch::Sender<Option<Value>>,
     pub(crate) failpoints: Failpoints,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Microseconds of processor time that computations have used.
+    pub(crate) computed_us: Arc<AtomicU64>,
 }
 
 /// Reports progress and looks whether to stop, from a computing thread.
@@ -30,6 +36,7 @@ pub struct Context {
 pub struct Reporter {
     stop: CancellationToken,
     progress: watch::Sender<Option<Value>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Reporter {
@@ -41,6 +48,11 @@ impl Reporter {
     /// Whether the computation should end as soon as it can.
     pub fn should_stop(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    /// The processor time that the calling thread has used; of a computation on one thread, all it has used.
+    pub fn thread_time(&self) -> Duration {
+        self.clock.thread_time()
     }
 }
 
@@ -62,7 +74,7 @@ impl Context {
 
     /// Reports progress without a computing thread.
     pub fn reporter(&self) -> Reporter {
-        Reporter { stop: self.stop.clone(), progress: self.progress.clone() }
+        Reporter { stop: self.stop.clone(), progress: self.progress.clone(), clock: Arc::clone(&self.clock) }
     }
 
     /// The output of an earlier step of the same subject.
@@ -92,7 +104,8 @@ impl Context {
         }
     }
 
-    /// Computes on a thread of the blocking pool, so that no request waits for numbers.
+    /// Computes on threads of its own, as many as there are processors, so that no request waits for numbers and what it costs
+    /// can be counted.
     ///
     /// # Errors
     /// What the computation says; a panic in it is a final failure that names the step.
@@ -101,9 +114,32 @@ impl Context {
         T: Send + 'static,
         F: FnOnce(&Reporter) -> Result<T, StepError> + Send + 'static,
     {
+        self.compute_on(rayon::current_num_threads(), computation).await
+    }
+
+    /// The same on so many threads.
+    ///
+    /// # Errors
+    /// As [`Self::compute`].
+    pub async fn compute_on<T, F>(&self, threads: usize, computation: F) -> Result<T, StepError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reporter) -> Result<T, StepError> + Send + 'static,
+    {
         self.failpoints.reach(&self.step().kind, Point::Mid);
-        let reporter = self.reporter();
-        match tokio::task::spawn_blocking(move || computation(&reporter)).await {
+        let (reporter, clock, used) = (self.reporter(), Arc::clone(&self.clock), Arc::clone(&self.computed_us));
+        let computed = tokio::task::spawn_blocking(move || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
+                StepError::Passing(Failure { code: "no_threads".to_owned(), message: error.to_string() })
+            })?;
+            let computed = pool.install(|| computation(&reporter));
+            // The threads are new and do nothing else.
+            let times = pool.broadcast(|_| clock.thread_time());
+            let sum: Duration = times.into_iter().sum();
+            used.fetch_add(u64::try_from(sum.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            computed
+        });
+        match computed.await {
             Ok(result) => result,
             Err(panic) => {
                 tracing::error!(step = %self.step().id, %panic, "a computation panicked");

@@ -40,6 +40,8 @@ where
 pub enum Verdict {
     /// The next step may begin.
     GoOn,
+    /// The steps beside it that come later and have not begun are not needed; the next step may begin once those that run have ended.
+    Enough,
     /// The work was done and its result forbids going on (a critical check, a gate).
     Stop(Failure),
 }

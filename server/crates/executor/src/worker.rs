@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use millrace_domain::clock::Clock;
 use millrace_domain::run::StepState;
 use millrace_storage::artifact::ArtifactStore;
 use millrace_storage::step::{self, Claim, Ending, Failure};
@@ -52,10 +54,11 @@ pub struct Worker {
     timing: Timing,
     code_version: Arc<str>,
     failpoints: Failpoints,
+    clock: Arc<dyn Clock>,
 }
 
 impl Worker {
-    /// A worker called `name`, whose results count as made by `code_version`.
+    /// A worker called `name`, whose results count as made by `code_version`, and whose processor time `clock` tells.
     pub fn new(
         name: &str,
         db: Database,
@@ -63,6 +66,7 @@ impl Worker {
         handlers: Vec<Arc<dyn Handler>>,
         lifecycle: Arc<dyn Lifecycle>,
         code_version: &str,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             name: name.into(),
@@ -73,6 +77,7 @@ impl Worker {
             timing: Timing::default(),
             code_version: code_version.into(),
             failpoints: Failpoints::default(),
+            clock,
         }
     }
 
@@ -177,6 +182,8 @@ impl Worker {
             stop: stop.clone(),
             progress,
             failpoints: self.failpoints.clone(),
+            clock: Arc::clone(&self.clock),
+            computed_us: Arc::new(AtomicU64::new(0)),
         };
         let followed = CancellationToken::new();
         let follow = tokio::spawn(self.clone().follow(Arc::clone(&claim), reports, followed.clone()));
@@ -198,7 +205,8 @@ impl Worker {
             return;
         };
         self.failpoints.reach(&kind, Point::BeforeCommit);
-        match self.conclude(&claim, result).await {
+        let cpu_s = context.computed_us.load(Ordering::Relaxed) as f64 / 1e6;
+        match self.conclude(&claim, result, cpu_s).await {
             Ok(state) => tracing::info!(step = %claim.step.id, kind, %state, "step ended"),
             Err(StorageError::Conflict(_)) => {
                 tracing::warn!(step = %claim.step.id, kind, "another worker has the step; nothing was committed");
@@ -227,8 +235,13 @@ impl Worker {
     }
 
     /// Commits what the attempt came to, under the fence.
-    async fn conclude(&self, claim: &Claim, result: Result<Done, StepError>) -> Result<StepState, StorageError> {
-        let (ending, writes) = self.ending(claim, result);
+    async fn conclude(
+        &self,
+        claim: &Claim,
+        result: Result<Done, StepError>,
+        cpu_s: f64,
+    ) -> Result<StepState, StorageError> {
+        let (ending, writes) = self.ending(claim, result, cpu_s);
         let tx = self.db.begin().await?;
         step::finish(&tx, claim, &ending).await?;
         if let Some(writes) = writes {
@@ -240,7 +253,7 @@ impl Worker {
         Ok(ending.state)
     }
 
-    fn ending(&self, claim: &Claim, result: Result<Done, StepError>) -> (Ending<'_>, Option<Commit>) {
+    fn ending(&self, claim: &Claim, result: Result<Done, StepError>, cpu_s: f64) -> (Ending<'_>, Option<Commit>) {
         let mut ending = Ending {
             state: StepState::Succeeded,
             output: None,
@@ -248,6 +261,8 @@ impl Worker {
             code_version: &self.code_version,
             reused_from: None,
             failure: None,
+            is_enough: false,
+            cpu_s,
             retry_in_s: 0.0,
         };
         let error = match result {
@@ -255,9 +270,13 @@ impl Worker {
                 ending.output = Some(done.output);
                 ending.input_digest = Some(done.input);
                 ending.reused_from = done.reused_from;
-                if let Verdict::Stop(failure) = done.verdict {
-                    ending.state = StepState::Failed;
-                    ending.failure = Some(failure);
+                match done.verdict {
+                    Verdict::GoOn => {}
+                    Verdict::Enough => ending.is_enough = true,
+                    Verdict::Stop(failure) => {
+                        ending.state = StepState::Failed;
+                        ending.failure = Some(failure);
+                    }
                 }
                 return (ending, Some(done.commit));
             }

@@ -80,6 +80,7 @@ async fn outputs(context: &Context, run: RunId) -> Result<Vec<(StepKind, Digest)
         }
         Ok((kind, Digest::of_canonical(&output)))
     };
+    // What trials made is in what was chosen from them.
     let computing = StepKind::OF_REPRODUCTION.into_iter().filter(|kind| *kind != StepKind::Compare);
     computing.map(output).collect()
 }

@@ -11,6 +11,7 @@ mod evaluate;
 mod features;
 mod gate;
 mod ingest;
+mod kept;
 mod lifecycle;
 mod load;
 mod parity;
@@ -21,6 +22,7 @@ mod sources;
 mod stage;
 mod tidy;
 mod train;
+mod trial;
 mod tune;
 mod validate;
 
@@ -40,6 +42,7 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
         Arc::new(stage::Staged(ingest::Ingest)),
         Arc::new(stage::Staged(validate::Validate)),
         Arc::new(stage::Staged(features::Features)),
+        Arc::new(stage::Staged(trial::Trials::default())),
         Arc::new(stage::Staged(tune::Tune)),
         Arc::new(stage::Staged(train::Train)),
         Arc::new(stage::Staged(evaluate::Evaluate)),

@@ -53,7 +53,11 @@ impl Subjects {
             code: failure.code.clone(),
             message: format!("{}: {}", step.kind, failure.message),
         });
-        run::finish(tx, id, ended, failure.as_ref()).await
+        match run::finish(tx, id, ended, failure.as_ref()).await {
+            // A step that ran beside this one has ended the run.
+            Err(StorageError::Conflict(_)) => Ok(()),
+            ended => ended,
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use millrace_domain::Digest;
 use millrace_domain::ids::{DatasetVersionId, ProblemVersionId, RunId};
 use millrace_domain::problem::{Environment, Mistake, ProblemDocument, SourceTable};
+use millrace_domain::trainer::FitPlan;
 use millrace_executor::{Context, StepError};
 use millrace_ml::Dataset;
 use millrace_ml::features::{FeaturePlan, FeatureTable, Labels};
 use millrace_ml::join::{History, JoinError, Sources};
 use millrace_ml::split::Split;
-use millrace_ml::train::{Trainer, TrainerConfig};
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::{self, ProblemVersion};
 use millrace_storage::run::{self, Run, RunTable};
@@ -114,19 +114,15 @@ impl Launched {
         Ok(Frames { data, tables })
     }
 
-    /// The trainer and the hyperparameters that were asked for.
-    pub(crate) fn config(&self) -> Result<TrainerConfig, StepError> {
-        let request = &self.run.request;
-        let name = request.get("trainer").and_then(Value::as_str).unwrap_or_default();
-        let trainer = Trainer::named(name)
-            .ok_or_else(|| StepError::refused("unknown_trainer", format!("{name:?} is not a trainer")))?;
-        let given = request.get("parameters").cloned().unwrap_or_else(|| serde_json::json!({}));
-        TrainerConfig::read(trainer, &given).map_err(|mistakes| mistaken("invalid_parameters", "parameters", &mistakes))
+    /// How the model is fitted.
+    pub(crate) fn plan(&self) -> Result<FitPlan, StepError> {
+        FitPlan::read(&self.run.request, self.problem.document.target.kind)
+            .map_err(|mistakes| mistaken("invalid_request", "trainer, parameters and search", &mistakes))
     }
 
-    /// How many trials were asked for.
-    pub(crate) fn budget(&self) -> u64 {
-        self.run.request.get("budget").and_then(Value::as_u64).unwrap_or(0)
+    /// Rows of the dataset version.
+    pub(crate) fn rows(&self) -> u64 {
+        self.dataset.rows.map_or(0, i64::unsigned_abs)
     }
 }
 

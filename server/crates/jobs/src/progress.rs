@@ -1,5 +1,7 @@
 //! From a computation's progress to the step's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use millrace_executor::Reporter;
 use millrace_ml::train::Progress;
 use serde_json::json;
@@ -28,11 +30,25 @@ impl Progress for Units<'_> {
     }
 }
 
-/// Looks whether to stop, and reports nothing: for a computation inside a larger one.
-pub(crate) struct Silent<'a>(pub(crate) &'a Reporter);
+/// Reports what a computation on one thread has cost, and looks whether to stop.
+pub(crate) struct Costs<'a> {
+    reporter: &'a Reporter,
+    /// Whether to stop, besides when the reporter says so.
+    stop: &'a AtomicBool,
+}
 
-impl Progress for Silent<'_> {
+impl<'a> Costs<'a> {
+    pub(crate) const fn new(reporter: &'a Reporter, stop: &'a AtomicBool) -> Self {
+        Self { reporter, stop }
+    }
+}
+
+impl Progress for Costs<'_> {
+    fn report(&self, done: u64, of: u64, _: Option<f64>) {
+        self.reporter.report(json!({ "done": done, "total": of, "cpu_s": self.reporter.thread_time().as_secs_f64() }));
+    }
+
     fn is_cancelled(&self) -> bool {
-        self.0.should_stop()
+        self.reporter.should_stop() || self.stop.load(Ordering::Relaxed)
     }
 }

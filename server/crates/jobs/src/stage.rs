@@ -6,6 +6,7 @@ use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, Done, Handler, StepError, Verdict};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 /// One step of the pipeline.
 #[async_trait]
@@ -28,6 +29,11 @@ pub(crate) trait Stage: Send + Sync + 'static {
 
     /// Computes; artifacts may be written, the database may not.
     async fn compute(&self, context: &Context, input: Self::Input) -> Result<Self::Output, StepError>;
+
+    /// Whether an output follows from the inputs alone. One that does not is never taken over.
+    fn is_repeatable(&self, _output: &Self::Output) -> bool {
+        true
+    }
 
     /// Whether the next step may begin.
     fn verdict(&self, _output: &Self::Output) -> Verdict {
@@ -59,6 +65,11 @@ impl<S: Stage> Handler for Staged<S> {
         let (reused_from, output) = match reused {
             Some((id, output)) => (Some(id), output),
             None => (None, stage.compute(context, loaded).await?),
+        };
+        let input = if stage.is_repeatable(&output) {
+            input
+        } else {
+            Digest::of_canonical(&json!({ "input": input, "step": context.step().id }))
         };
         Ok(Done {
             input,

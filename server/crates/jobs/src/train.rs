@@ -17,7 +17,8 @@ use serde_json::json;
 use crate::load::{Frames, Launched, prepare};
 use crate::progress::Units;
 use crate::stage::Stage;
-use crate::tune::{Tuned, trained};
+use crate::trial::trained;
+use crate::tune::Tuned;
 
 pub(crate) struct Train;
 

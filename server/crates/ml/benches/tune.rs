@@ -6,13 +6,14 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use millrace_ml::train::{Settings, Trainer};
-use millrace_ml::tune::{Sampler, Space, Tried};
-use serde_json::json;
+use millrace_domain::metric::TargetKind;
+use millrace_domain::trainer::{FitPlan, Sampler, Space, TrainerConfig};
+use millrace_ml::tune::{Tried, draw};
+use serde_json::{Value as Json, json};
 
 /// A bowl in four dimensions, one of them on a log scale and one of choices.
-fn cost(settings: &Settings) -> f64 {
-    let of = |name: &str| settings[name].as_f64();
+fn cost(config: &TrainerConfig) -> f64 {
+    let of = |name: &str| config.number(name);
     let eta = (of("eta") / 0.05).ln() / 1000_f64.ln();
     let depth = if of("max_depth") == 6.0 { 0.0 } else { 0.3 };
     eta.powi(2) + (of("subsample") - 0.8).powi(2) + depth + ((of("rounds") - 400.0) / 990.0).powi(2)
@@ -21,18 +22,21 @@ fn cost(settings: &Settings) -> f64 {
 fn tried(space: &Space, sampler: Sampler, seed: u64, trials: u64) -> Vec<Tried> {
     let mut tried = Vec::new();
     for number in 0..trials {
-        let settings = space.next(sampler, seed, number, &tried);
-        tried.push(Tried { cost: Some(cost(&settings)), settings });
+        let config = draw(space, sampler, seed, number, &tried);
+        tried.push(Tried { cost: Some(cost(&config)), config });
     }
     tried
 }
 
+fn space(asked: Json) -> Space {
+    FitPlan::read(&FitPlan::filled_in(asked), TargetKind::Binary).expect("a space of the trainer").space
+}
+
 fn tune(criterion: &mut Criterion) {
-    let given = json!({
+    let bowl = space(json!({ "search": {
         "eta": {"low": 0.001, "high": 1, "scale": "log"}, "subsample": {"low": 0.1, "high": 1},
         "max_depth": [3, 4, 5, 6, 7, 8], "rounds": {"low": 10, "high": 1000}
-    });
-    let bowl = Space::read(Trainer::GradientBoosting, &given).expect("a space of the trainer");
+    } }));
     for sampler in Sampler::ALL {
         let least =
             |seed| tried(&bowl, sampler, seed, 50).iter().filter_map(|trial| trial.cost).fold(f64::INFINITY, f64::min);
@@ -40,15 +44,15 @@ fn tune(criterion: &mut Criterion) {
         found.sort_by(f64::total_cmp);
         println!("{}: {:.5} above the bottom after 50 trials", sampler.as_str(), found[4]);
     }
-    let space = Space::default_of(Trainer::GradientBoosting);
+    let space = space(json!({}));
     let random: Vec<Tried> = (0..1_000)
         .map(|number| Tried {
-            settings: space.next(Sampler::Random, 1, number, &[]),
+            config: draw(&space, Sampler::Random, 1, number, &[]),
             cost: Some((number * 7_919 % 1_000) as f64),
         })
         .collect();
     criterion.bench_function("draw trial 1,001", |bencher| {
-        bencher.iter(|| black_box(space.next(Sampler::Tpe, 1, 1_000, &random)));
+        bencher.iter(|| black_box(draw(&space, Sampler::Tpe, 1, 1_000, &random)));
     });
 }
 

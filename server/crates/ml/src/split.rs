@@ -122,6 +122,22 @@ impl Split {
             Part::Test => &self.test,
         }
     }
+
+    /// The same with a draw of so large a share of the training rows, in their order: at least one, and those of a smaller share are
+    /// among those of a larger.
+    #[must_use]
+    pub fn with_training_share(&self, share: f64, seed: u64) -> Self {
+        if share >= 1.0 {
+            return self.clone();
+        }
+        let kept = ((self.train.len() as f64 * share).ceil() as usize).clamp(1, self.train.len());
+        let mut places: Vec<usize> = (0..self.train.len()).collect();
+        places.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        places.truncate(kept);
+        places.sort_unstable();
+        let train = places.into_iter().map(|place| self.train[place]).collect();
+        Self { train, validation: self.validation.clone(), test: self.test.clone() }
+    }
 }
 
 fn in_time_order(

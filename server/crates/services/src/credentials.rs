@@ -166,6 +166,10 @@ pub(crate) mod tests {
         fn now(&self) -> chrono::DateTime<chrono::Utc> {
             chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap()
         }
+
+        fn thread_time(&self) -> std::time::Duration {
+            std::time::Duration::ZERO
+        }
     }
 
     /// A stopped clock and bytes that count.

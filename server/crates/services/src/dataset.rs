@@ -12,7 +12,7 @@ use millrace_storage::artifact::Draft;
 use millrace_storage::audit::{self, Act};
 use millrace_storage::dataset::{self, DatasetVersion, NewVersion};
 use millrace_storage::problem::ProblemVersion;
-use millrace_storage::step::{self, Subject};
+use millrace_storage::step::{self, Stage, Subject};
 use millrace_storage::{Connection, Transaction};
 use millrace_storage::{artifact, problem, source};
 
@@ -135,8 +135,8 @@ impl Services {
             return Ok((same, false));
         }
         let loaded = dataset::insert_version(tx, &new, self.now()).await.map_err(fault)?;
-        let kinds = StepKind::OF_DATASET.map(StepKind::as_str);
-        step::insert_chain(tx, Subject::Dataset(loaded.0), &kinds).await.map_err(fault)?;
+        let stages = StepKind::OF_DATASET.map(|kind| Stage::one(kind.as_str()));
+        step::insert_stages(tx, Subject::Dataset(loaded.0), &stages).await.map_err(fault)?;
         let stored = dataset::find_version(tx, loaded).await.map_err(fault)?.ok_or_else(missing)?;
         Ok((stored, true))
     }

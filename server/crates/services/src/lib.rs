@@ -26,6 +26,7 @@ mod review;
 mod run;
 mod runs;
 pub mod seal;
+mod search_step;
 mod second_factor;
 pub mod sessions;
 mod sign_in;

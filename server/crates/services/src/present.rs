@@ -35,8 +35,7 @@ pub(crate) fn failure(failure: &Failure) -> FailureView {
 }
 
 pub(crate) fn step(step: &Step) -> StepView {
-    let kinds = StepKind::OF_DATASET.iter().chain(&StepKind::OF_RUN).chain(&StepKind::OF_REPRODUCTION);
-    let title = kinds.copied().find(|kind| kind.as_str() == step.kind).map_or("", StepKind::title);
+    let title = StepKind::ALL.into_iter().find(|kind| kind.as_str() == step.kind).map_or("", StepKind::title);
     StepView {
         kind: step.kind.clone(),
         title: title.to_owned(),
@@ -46,6 +45,7 @@ pub(crate) fn step(step: &Step) -> StepView {
         progress: step.progress.clone(),
         failure: step.failure.as_ref().map(failure),
         reused: step.reused_from.is_some(),
+        cpu_s: step.cpu_s,
         started_at: step.started_at,
         finished_at: step.finished_at,
     }
@@ -58,7 +58,8 @@ fn success(metric: Metric, metrics: &[MetricValue]) -> Option<&MetricValue> {
 }
 
 pub(crate) fn run(run: &Run) -> RunSummary {
-    let trainer = run.request.get("trainer").and_then(|trainer| trainer.as_str()).unwrap_or_default();
+    let asked = run.request.get("trainer").and_then(|trainer| trainer.as_str());
+    let trainer = run.trainer.as_deref().or(asked).unwrap_or_default();
     RunSummary {
         id: run.id.to_string(),
         problem: run.problem.clone(),
@@ -84,6 +85,10 @@ pub(crate) fn metric(value: &MetricValue) -> MetricView {
 pub(crate) fn trial(trial: Trial) -> TrialView {
     TrialView {
         number: trial.number,
+        trainer: trial.trainer,
+        share: trial.share,
+        iterations: trial.iterations,
+        cpu_s: trial.cpu_s,
         parameters: trial.parameters,
         score: trial.score,
         state: trial.state,

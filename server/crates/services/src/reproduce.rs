@@ -4,14 +4,15 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::{RunState, StepKind};
+use millrace_domain::trainer::FitPlan;
 use millrace_domain::view::{Compared, Reproduction};
 use millrace_storage::run::{self, NewRun, Run};
 use millrace_storage::step::{self, Step, Subject};
-use millrace_storage::{event, problem};
+use millrace_storage::{dataset, event, problem};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::run::missing;
+use crate::run::{missing, stages};
 use crate::{Result, Services, commit, fault};
 
 /// Why a run cannot be repeated.
@@ -50,6 +51,11 @@ impl Services {
         let tables = run::tables(&tx, id).await.map_err(fault)?;
         let version = problem::find_version(&tx, first.problem_version).await.map_err(fault)?;
         let version = version.ok_or_else(|| Fault::not_found("problem version"))?;
+        let dataset = dataset::find_version(&tx, first.dataset_version).await.map_err(fault)?;
+        let dataset = dataset.ok_or_else(|| Fault::not_found("dataset version"))?;
+        let plan = FitPlan::read(&first.request, version.document.target.kind)
+            .map_err(|mistakes| Fault::invalid("what the run asked for is not understood any more", mistakes))?;
+        let stages = stages(&StepKind::OF_REPRODUCTION, &plan, &dataset);
         let mut provenance = first.provenance;
         provenance["lock_digest"] = json!(self.settings.lock_digest);
         provenance["program_version"] = json!(self.settings.version);
@@ -64,8 +70,7 @@ impl Services {
             reproduces: Some(id),
         };
         let again = run::insert(&tx, &new, self.now()).await.map_err(fault)?;
-        let kinds = StepKind::OF_REPRODUCTION.map(StepKind::as_str);
-        step::insert_chain(&tx, Subject::Run(again.0), &kinds).await.map_err(fault)?;
+        step::insert_stages(&tx, Subject::Run(again.0), &stages).await.map_err(fault)?;
         let note = Note::new("run.reproduce", object).digest(version.digest).details(json!({ "run": again }));
         self.note(&tx, actor, note).await?;
         event::insert(&tx, "run", again.0, "state", json!({ "state": RunState::Queued })).await.map_err(fault)?;

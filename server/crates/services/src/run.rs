@@ -3,24 +3,21 @@
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::{ProblemDocument, ProblemState};
+use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
 use millrace_domain::run::{DatasetRole, RunState, StepKind};
-use millrace_domain::trainer::{Sampler, TrainerName};
+use millrace_domain::trainer::{FitPlan, Trainer};
 use millrace_domain::view::{ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, StepView};
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
-use millrace_storage::step::{self, Subject};
+use millrace_storage::step::{self, Stage, Subject};
 use millrace_storage::{event, problem};
 use serde_json::{Value, json};
 
 use crate::access::Note;
 use crate::dataset::examples;
 use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
-use crate::{Result, Services, commit, fault, present};
-
-/// Trials one run may ask for.
-const MOST_TRIALS: u32 = 1_000;
+use crate::{Result, Services, commit, fault, present, search_step};
 
 impl Services {
     /// Launches a run and readies its steps.
@@ -80,8 +77,8 @@ impl Services {
             reproduces: None,
         };
         let run = run::insert(&tx, &new, self.now()).await.map_err(fault)?;
-        let kinds = StepKind::OF_RUN.map(StepKind::as_str);
-        step::insert_chain(&tx, Subject::Run(run.0), &kinds).await.map_err(fault)?;
+        let stages = stages(&StepKind::OF_RUN, &asked.plan, &dataset);
+        step::insert_stages(&tx, Subject::Run(run.0), &stages).await.map_err(fault)?;
         let details = json!({ "problem": request.problem, "version": version.number,
             "dataset": dataset.dataset, "dataset_version": dataset.number, "request": new.request });
         let note = Note::new("run.launch", format!("run/{run}")).digest(version.digest).details(details);
@@ -169,7 +166,7 @@ impl Services {
         let pool = self.db.pool();
         let found = self.run_for(actor, Action::ReadWorkspace, id).await?;
         let dataset = dataset::find_version(pool, found.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
-        let mut steps = step::list(pool, Subject::Dataset(dataset.id.0)).await.map_err(fault)?;
+        let steps = step::list(pool, Subject::Dataset(dataset.id.0)).await.map_err(fault)?;
         let own = step::list(pool, Subject::Run(id.0)).await.map_err(fault)?;
         let gates = own
             .iter()
@@ -178,12 +175,9 @@ impl Services {
             .and_then(|output| serde_json::from_value(output.get("gates")?.clone()).ok())
             .unwrap_or_default();
         let compared = compared(&own);
-        let loads = steps.len();
-        steps.extend(own);
-        let steps = steps.iter().enumerate().map(|(position, step)| StepView {
-            reused: step.reused_from.is_some() || position < loads,
-            ..present::step(step)
-        });
+        let trials = run::trials(pool, id).await.map_err(fault)?;
+        let loads = steps.iter().map(|step| StepView { reused: true, ..present::step(step) });
+        let steps = loads.chain(search_step::steps(&own, &trials, found.metric.parse().ok(), self.now())).collect();
         let artifacts = run::artifacts(pool, id).await.map_err(fault)?;
         let evaluation = match artifacts.iter().find(|artifact| artifact.name == "evaluation") {
             None => None,
@@ -193,7 +187,6 @@ impl Services {
             }
         };
         let metrics = run::metrics(pool, id).await.map_err(fault)?;
-        let trials = run::trials(pool, id).await.map_err(fault)?;
         let reproductions = self.reproductions(id).await?;
         let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
@@ -212,7 +205,7 @@ impl Services {
             parameters: found.parameters,
             provenance: found.provenance,
             failure: found.failure.as_ref().map(present::failure),
-            steps: steps.collect(),
+            steps,
             metrics: metrics.iter().map(present::metric).collect(),
             gates,
             trials: trials.into_iter().map(present::trial).collect(),
@@ -252,7 +245,7 @@ impl Services {
                 slug: approved.slug,
                 title: approved.document.title,
                 kind: kind.as_str().to_owned(),
-                trainers: TrainerName::of(kind).map(|trainer| trainer.as_str().to_owned()).collect(),
+                trainers: Trainer::of(kind).map(|trainer| trainer.as_str().to_owned()).collect(),
                 datasets: datasets.iter().map(|version| present::dataset(version, self.now())).collect(),
             });
         }
@@ -334,45 +327,50 @@ fn is_tried_again(run: &Run) -> bool {
 }
 
 struct Asked {
+    plan: FitPlan,
     request: Value,
     seed: i64,
 }
 
 /// Checks what is asked and fills in what is left out.
 fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
-    let kind = version.document.target.kind;
-    let trainer: TrainerName = match &request.trainer {
-        Some(name) => name.parse().map_err(|message: String| Fault::field("/trainer", message))?,
-        None => TrainerName::GradientBoosting,
-    };
-    if !trainer.fits(kind) {
-        let fitting: Vec<&str> = TrainerName::of(kind).map(TrainerName::as_str).collect();
-        let message = format!("{trainer} does not fit a {} target; fitting are {}", kind.as_str(), fitting.join(", "));
-        return Err(Fault::field("/trainer", message));
+    let asked = FitPlan::filled_in(json!({
+        "trainer": request.trainer,
+        "parameters": request.parameters,
+        "search": request.search,
+        "sampler": request.sampler,
+        "pruner": request.pruner,
+        "budget": request.budget,
+        "parallel": request.parallel,
+        "cpu_seconds": request.cpu_seconds,
+        "wall_seconds": request.wall_seconds,
+    }));
+    let mut mistakes = Vec::new();
+    let plan = FitPlan::read(&asked, version.document.target.kind).map_err(|found| mistakes.extend(found)).ok();
+    let seed = i64::try_from(request.seed.unwrap_or(0)).ok();
+    if seed.is_none() {
+        let message = "must be below 9223372036854775808".to_owned();
+        mistakes.push(Mistake { pointer: "/seed".to_owned(), message });
     }
-    let sampler: Sampler = match &request.sampler {
-        Some(name) => name.parse().map_err(|message: String| Fault::field("/sampler", message))?,
-        None => Sampler::Tpe,
-    };
-    let budget = request.budget.unwrap_or(0);
-    if budget > MOST_TRIALS {
-        return Err(Fault::field("/budget", format!("must be at most {MOST_TRIALS} trials, got {budget}")));
-    }
-    for (pointer, given) in [("/parameters", &request.parameters), ("/search", &request.search)] {
-        if given.as_ref().is_some_and(|given| !given.is_object()) {
-            return Err(Fault::field(pointer, "must be a table of hyperparameters"));
+    match (plan, seed) {
+        (Some(plan), Some(seed)) => Ok(Asked { plan, request: asked, seed }),
+        _ => {
+            let told = |mistake: &Mistake| format!("{} {}", mistake.pointer.trim_start_matches('/'), mistake.message);
+            let detail: Vec<String> = mistakes.iter().map(told).collect();
+            Err(Fault::invalid(detail.join("; "), mistakes))
         }
     }
-    let seed = i64::try_from(request.seed.unwrap_or(0))
-        .map_err(|_| Fault::field("/seed", "must be below 9223372036854775808"))?;
-    let request = json!({
-        "trainer": trainer,
-        "parameters": request.parameters.clone().unwrap_or_else(|| json!({})),
-        "search": request.search.clone(),
-        "sampler": sampler,
-        "budget": budget,
-    });
-    Ok(Asked { request, seed })
+}
+
+/// The steps of a run: one each, and the trials of a search before one is chosen.
+pub(crate) fn stages(kinds: &[StepKind], plan: &FitPlan, dataset: &DatasetVersion) -> Vec<Stage<'static>> {
+    let waits = plan.waits(dataset.rows.map_or(0, i64::unsigned_abs));
+    let trials = (!waits.is_empty()).then(|| Stage { kind: StepKind::Trial.as_str(), waits });
+    let mut stages: Vec<Stage<'_>> = kinds.iter().map(|kind| Stage::one(kind.as_str())).collect();
+    if let (Some(trials), Some(tune)) = (trials, kinds.iter().position(|kind| *kind == StepKind::Tune)) {
+        stages.insert(tune, trials);
+    }
+    stages
 }
 
 pub(crate) fn missing() -> Fault {

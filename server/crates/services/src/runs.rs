@@ -210,9 +210,13 @@ fn fitted(run: &Run) -> &Value {
 
 fn asked_and_fitted(run: &Run) -> Value {
     let mut all = fitted(run).as_object().cloned().unwrap_or_default();
-    for name in ["trainer", "budget", "sampler", "search"] {
+    for name in ["budget", "sampler", "pruner", "parallel", "cpu_seconds", "wall_seconds", "search"] {
         all.insert(name.to_owned(), run.request[name].clone());
     }
+    all.insert(
+        "trainer".to_owned(),
+        run.trainer.as_ref().map_or_else(|| run.request["trainer"].clone(), |own| json!(own)),
+    );
     all.insert("seed".to_owned(), json!(run.seed));
     Value::Object(all)
 }

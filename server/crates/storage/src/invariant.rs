@@ -16,9 +16,10 @@ const RULES: [(&str, &str); 8] = [
         "select count(*) from effect e join step s on s.id = e.step_id where e.attempt > s.attempt",
     ),
     (
-        "a run that has ended has no step left to run",
+        "a run that has ended has no step left to run, and those that ran beside the last were asked to stop",
         "select count(*) from run r join step s on s.subject_kind = 'run' and s.subject_id = r.id
-         where r.state in ('succeeded', 'rejected', 'failed', 'cancelled') and s.state in ('queued', 'blocked', 'running')",
+         where r.state in ('succeeded', 'rejected', 'failed', 'cancelled') and s.state in ('queued', 'blocked', 'running')
+         and not (s.state = 'running' and s.cancel_requested)",
     ),
     (
         "every succeeded run has registered a model version",

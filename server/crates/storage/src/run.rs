@@ -42,6 +42,8 @@ pub struct Run {
     pub seed: i64,
     /// Code, data and document digests.
     pub provenance: serde_json::Value,
+    /// The trainer the model was fitted with.
+    pub trainer: Option<String>,
     /// The parameters the model was fitted with.
     pub parameters: Option<serde_json::Value>,
     /// Why it ended without a model.
@@ -79,6 +81,7 @@ impl Record for Run {
             request: row.get("request")?,
             seed: row.get("seed")?,
             provenance: row.get("provenance")?,
+            trainer: row.get("trainer")?,
             parameters: row.get("parameters")?,
             failure: row.optional_json("failure")?,
             created_at: row.get("created_at")?,
@@ -244,14 +247,18 @@ pub async fn reopen(db: &impl Connection, id: RunId, by: AccountId) -> Result<()
     record::guarded(db, "the run", SQL, values![id.0, by.0]).await
 }
 
-/// Records the parameters the model is fitted with.
+/// Records what the model is fitted with.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_parameters(db: &impl Connection, id: RunId, parameters: &serde_json::Value) -> Result<()> {
-    record::execute(db, "update run set parameters = $2 where id = $1", values![id.0, parameters.clone()])
-        .await
-        .map(|_| ())
+pub async fn set_fitted_with(
+    db: &impl Connection,
+    id: RunId,
+    trainer: &str,
+    parameters: &serde_json::Value,
+) -> Result<()> {
+    const SQL: &str = "update run set trainer = $2, parameters = $3 where id = $1";
+    record::execute(db, SQL, values![id.0, trainer, parameters.clone()]).await.map(|_| ())
 }
 
 /// One trial of a search.
@@ -259,48 +266,54 @@ pub async fn set_parameters(db: &impl Connection, id: RunId, parameters: &serde_
 pub struct Trial {
     /// Counts from 0.
     pub number: i32,
+    /// Its trainer.
+    pub trainer: String,
     /// Its parameters.
     pub parameters: serde_json::Value,
+    /// The share of the training rows that it saw.
+    pub share: f64,
     /// Its score on the validation part.
     pub score: Option<f64>,
-    /// `succeeded` or `failed`.
+    /// `succeeded`, `failed`, `pruned` or `stopped`.
     pub state: String,
-    /// Why it failed.
+    /// Why it did not succeed.
     pub message: Option<String>,
+    /// Iterations, boosting rounds or trees.
+    pub iterations: Option<i64>,
+    /// Seconds of processor time; none of a trial that is from before it was counted, or was taken over.
+    pub cpu_s: Option<f64>,
 }
 
 impl Record for Trial {
     fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             number: row.get("number")?,
+            trainer: row.get("trainer")?,
             parameters: row.get("parameters")?,
+            share: row.get("share")?,
             score: row.get("score")?,
             state: row.get("state")?,
             message: row.get("message")?,
+            iterations: row.get("iterations")?,
+            cpu_s: row.get("cpu_s")?,
         })
     }
 }
 
-/// Replaces the trials of a run.
+/// Records a trial that has ended; the one of that number before it, from before the run was tried again, is gone.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_trials(db: &impl Connection, id: RunId, trials: &[Trial]) -> Result<()> {
-    record::execute(db, "delete from trial where run_id = $1", values![id.0]).await?;
-    for trial in trials {
-        const SQL: &str = "insert into trial (run_id, number, parameters, score, state, message)
-            values ($1, $2, $3, $4, $5, $6)";
-        let stored = values![
-            id.0,
-            trial.number,
-            trial.parameters.clone(),
-            trial.score,
-            trial.state.clone(),
-            trial.message.clone()
-        ];
-        record::execute(db, SQL, stored).await?;
-    }
-    Ok(())
+pub async fn set_trial(db: &impl Connection, id: RunId, trial: &Trial) -> Result<()> {
+    const SQL: &str =
+        "insert into trial (run_id, number, trainer, parameters, share, score, state, message, iterations)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        on conflict (run_id, number) do update set trainer = excluded.trainer, parameters = excluded.parameters,
+            share = excluded.share, score = excluded.score, state = excluded.state, message = excluded.message,
+            iterations = excluded.iterations";
+    let Trial { number, trainer, parameters, share, score, state, message, iterations, cpu_s: _ } = trial.clone();
+    let stored = values![id.0, number, trainer, parameters, share, score, state, message, iterations];
+    record::execute(db, SQL, stored).await.map(|_| ())
 }
 
 /// The trials of a run in order.
@@ -308,7 +321,10 @@ pub async fn set_trials(db: &impl Connection, id: RunId, trials: &[Trial]) -> Re
 /// # Errors
 /// When the database fails.
 pub async fn trials(db: &impl Connection, id: RunId) -> Result<Vec<Trial>> {
-    record::all(db, "select * from trial where run_id = $1 order by number limit 10000", values![id.0]).await
+    const SQL: &str = "select t.*, case when s.reused_from is null then s.cpu_s end as cpu_s from trial t
+        left join step s on s.subject_kind = 'run' and s.subject_id = t.run_id and s.kind = 'trial' and s.part = t.number
+        where t.run_id = $1 order by t.number limit 10000";
+    record::all(db, SQL, values![id.0]).await
 }
 
 /// One metric value.

@@ -1,4 +1,5 @@
-//! Steps: the rows are the queue. Claiming sets a lease; every later write carries attempt and lease token and must touch
+//! Steps: the rows are the queue. The steps of a subject follow each other by position; those of one position are its *parts* and
+//! may run side by side, each once those it waits for have ended. Claiming sets a lease; every later write carries attempt and lease token and must touch
 //! exactly one row. Postgres `now()` is the only lease clock.
 
 use chrono::{DateTime, Utc};
@@ -58,6 +59,8 @@ pub struct Step {
     pub kind: String,
     /// Its place among the subject's steps.
     pub position: i32,
+    /// Its place among those of that position.
+    pub part: i32,
     /// Where it stands.
     pub state: StepState,
     /// Attempts begun.
@@ -74,6 +77,8 @@ pub struct Step {
     pub reused_from: Option<i64>,
     /// What it produced.
     pub output: Option<serde_json::Value>,
+    /// Seconds of processor time that all its attempts used.
+    pub cpu_s: f64,
     /// How far it is.
     pub progress: Option<serde_json::Value>,
     /// Why it ended without success.
@@ -96,6 +101,7 @@ impl Record for Step {
             subject,
             kind: row.get("kind")?,
             position: row.get("position")?,
+            part: row.get("part")?,
             state: row.word("state")?,
             attempt: row.get("attempt")?,
             max_attempts: row.get("max_attempts")?,
@@ -104,6 +110,7 @@ impl Record for Step {
             input_digest: row.optional_digest("input_digest")?,
             reused_from: row.get("reused_from")?,
             output: row.get("output")?,
+            cpu_s: row.get("cpu_s")?,
             progress: row.get("progress")?,
             failure: row.optional_json("failure")?,
             run_at: row.get("run_at")?,
@@ -128,19 +135,53 @@ impl Record for Claim {
     }
 }
 
-/// Adds the steps of a subject: the first is queued, each other waits for the one before it.
+/// Steps of one position.
+#[derive(Debug, Clone)]
+pub struct Stage<'a> {
+    /// Their kind.
+    pub kind: &'a str,
+    /// For each part, how many of those before it must have ended before it may begin.
+    pub waits: Vec<u32>,
+}
+
+impl<'a> Stage<'a> {
+    /// A single step.
+    pub fn one(kind: &'a str) -> Self {
+        Self { kind, waits: vec![0] }
+    }
+}
+
+/// Adds the steps of a subject and readies the first ones.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert_chain(db: &impl Connection, subject: Subject, kinds: &[&str]) -> Result<()> {
-    for (position, kind) in kinds.iter().enumerate() {
-        const SQL: &str =
-            "insert into step (subject_kind, subject_id, kind, position, state) values ($1, $2, $3, $4, $5)";
-        let state = if position == 0 { StepState::Queued } else { StepState::Blocked };
-        let stored = values![subject.kind(), subject.id(), *kind, position as i32, state.as_str()];
-        record::execute(db, SQL, stored).await?;
+pub async fn insert_stages(db: &impl Connection, subject: Subject, stages: &[Stage<'_>]) -> Result<()> {
+    for (position, stage) in stages.iter().enumerate() {
+        const SQL: &str = "insert into step (subject_kind, subject_id, kind, position, part, waits, state)
+            select $1, $2, $3, $4, w.place - 1, w.waits::int, 'blocked'
+            from jsonb_array_elements_text($5) with ordinality w (waits, place)";
+        let waits = serde_json::json!(stage.waits);
+        record::execute(db, SQL, values![subject.kind(), subject.id(), stage.kind, position as i32, waits]).await?;
     }
-    Ok(())
+    ready(db, subject).await
+}
+
+/// Readies what may begin now. The first step that has not ended says what: parts of its position that wait for no later one.
+async fn ready(db: &impl Connection, subject: Subject) -> Result<()> {
+    const SQL: &str = "with front as (
+            select position, part from step
+            where subject_kind = $1 and subject_id = $2 and state not in ('succeeded', 'skipped')
+            order by position, part limit 1)
+        update step s set state = 'queued', run_at = now() from front
+        where s.subject_kind = $1 and s.subject_id = $2 and s.state = 'blocked'
+            and s.position = front.position and s.waits <= front.part";
+    record::execute(db, SQL, values![subject.kind(), subject.id()]).await.map(|_| ())
+}
+
+/// Lets one transaction at a time end or stop steps of a subject: each sees what those before it did.
+async fn in_turn(db: &impl Connection, subject: Subject) -> Result<()> {
+    const SQL: &str = "select count(*) from (select pg_advisory_xact_lock(hashtextextended($1, $2))) as held";
+    record::one::<i64>(db, SQL, values![subject.kind(), subject.id()]).await.map(|_| ())
 }
 
 /// The claim: the oldest ready step that no other worker is looking at becomes ours for `lease_s` seconds.
@@ -206,12 +247,16 @@ pub struct Ending<'a> {
     pub reused_from: Option<i64>,
     /// Why it did not succeed.
     pub failure: Option<Failure>,
+    /// Whether the parts after it that have not begun are not needed.
+    pub is_enough: bool,
+    /// Seconds of processor time that the attempt used.
+    pub cpu_s: f64,
     /// When it may be tried again, in seconds from now; only for the state `queued`.
     pub retry_in_s: f64,
 }
 
-/// Ends a claimed step under the fence. On success the next step of the subject becomes ready; on a final failure those
-/// behind it are skipped.
+/// Ends a claimed step under the fence. On success the steps of the subject that waited for it become ready; on a final failure
+/// those that have not begun are skipped, and those beside it are asked to stop.
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] when the lease was lost: nothing of the caller's transaction may then be committed.
@@ -219,7 +264,7 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
     const SQL: &str = "update step set state = $4, lease_token = null, lease_until = null, output = $5,
             input_digest = $6, code_version = $7, reused_from = $8, failure = $9,
             run_at = case when $4 = 'queued' then now() + make_interval(secs => $10) else run_at end,
-            finished_at = now()
+            cpu_s = cpu_s + $11, finished_at = now()
         where id = $1 and attempt = $2 and lease_token = $3 and state = 'running'";
     let step = &claim.step;
     let stored = values![
@@ -232,16 +277,22 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
         ending.code_version,
         ending.reused_from,
         ending.failure.as_ref().map(|failure| serde_json::json!(failure)),
-        ending.retry_in_s
+        ending.retry_in_s,
+        ending.cpu_s
     ];
+    in_turn(db, step.subject).await?;
     record::guarded(db, "the step", SQL, stored).await?;
     note_attempt(db, step, ending.state, ending.failure.as_ref()).await?;
     match ending.state {
         StepState::Succeeded => {
-            const NEXT: &str = "update step set state = 'queued', run_at = now()
-                where subject_kind = $1 and subject_id = $2 and position = $3 and state = 'blocked'";
-            let next = values![step.subject.kind(), step.subject.id(), step.position + 1];
-            record::execute(db, NEXT, next).await.map(|_| ())
+            if ending.is_enough {
+                const REST: &str = "update step set state = 'skipped', finished_at = now()
+                    where subject_kind = $1 and subject_id = $2 and position = $3 and part > $4
+                        and state in ('blocked', 'queued')";
+                let rest = values![step.subject.kind(), step.subject.id(), step.position, step.part];
+                record::execute(db, REST, rest).await?;
+            }
+            ready(db, step.subject).await
         }
         state if state.is_final() => skip_rest(db, step.subject).await,
         _ => Ok(()),
@@ -258,7 +309,15 @@ async fn note_attempt(db: &impl Connection, step: &Step, ending: StepState, fail
 async fn skip_rest(db: &impl Connection, subject: Subject) -> Result<()> {
     const SQL: &str = "update step set state = 'skipped', finished_at = now()
         where subject_kind = $1 and subject_id = $2 and state in ('blocked', 'queued')";
-    record::execute(db, SQL, values![subject.kind(), subject.id()]).await.map(|_| ())
+    record::execute(db, SQL, values![subject.kind(), subject.id()]).await?;
+    stop_running(db, subject).await.map(|_| ())
+}
+
+async fn stop_running(db: &impl Connection, subject: Subject) -> Result<i64> {
+    const SQL: &str = "with asked as (update step set cancel_requested = true
+            where subject_kind = $1 and subject_id = $2 and state = 'running' returning 1)
+        select count(*) from asked";
+    record::one(db, SQL, values![subject.kind(), subject.id()]).await
 }
 
 /// Takes steps back whose worker stopped renewing its lease: queued again, or quarantined after the last attempt.
@@ -297,7 +356,7 @@ pub async fn sweep(db: &impl Connection) -> Result<Vec<Step>> {
 /// # Errors
 /// When the database fails.
 pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Step>> {
-    const SQL: &str = "select * from step where subject_kind = $1 and subject_id = $2 order by position";
+    const SQL: &str = "select * from step where subject_kind = $1 and subject_id = $2 order by position, part";
     record::all(db, SQL, values![subject.kind(), subject.id()]).await
 }
 
@@ -329,7 +388,7 @@ pub async fn note_effect(db: &impl Connection, claim: &Claim, key: &str) -> Resu
     record::execute(db, SQL, values![claim.step.id.0, key, claim.step.attempt]).await.map(|_| ())
 }
 
-/// Whether the step after this one was cancelled while this one computed.
+/// Whether the steps after this one were cancelled while this one computed.
 ///
 /// # Errors
 /// When the database fails.
@@ -346,26 +405,55 @@ pub async fn is_called_off(db: &impl Connection, step: &Step) -> Result<bool> {
 /// # Errors
 /// When the database fails.
 pub async fn request_cancel(db: &impl Connection, subject: Subject) -> Result<i64> {
+    in_turn(db, subject).await?;
     const WAITING: &str = "update step set state = 'cancelled', finished_at = now()
         where subject_kind = $1 and subject_id = $2 and state in ('blocked', 'queued')";
     record::execute(db, WAITING, values![subject.kind(), subject.id()]).await?;
-    const RUNNING: &str = "with asked as (update step set cancel_requested = true
-            where subject_kind = $1 and subject_id = $2 and state = 'running' returning 1)
-        select count(*) from asked";
-    record::one(db, RUNNING, values![subject.kind(), subject.id()]).await
+    stop_running(db, subject).await
 }
 
-/// Readies the steps of a subject that ended without success to be tried again by a person; those before stay done.
-/// Gives how many were readied.
+/// Readies the steps of a subject that ended without success to be tried again by a person, and what did not begin because of
+/// them; those before stay done.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retry(db: &impl Connection, subject: Subject) -> Result<u64> {
+pub async fn retry(db: &impl Connection, subject: Subject) -> Result<()> {
     const SQL: &str = "with first as (
             select min(position) as position from step
-            where subject_kind = $1 and subject_id = $2 and state in ('failed', 'quarantined', 'cancelled', 'skipped'))
-        update step s set state = case when s.position = first.position then 'queued' else 'blocked' end,
-            max_attempts = s.attempt + 3, run_at = now(), cancel_requested = false, failure = null, finished_at = null
-        from first where s.subject_kind = $1 and s.subject_id = $2 and s.position >= first.position";
-    record::execute(db, SQL, values![subject.kind(), subject.id()]).await
+            where subject_kind = $1 and subject_id = $2 and state in ('failed', 'quarantined', 'cancelled'))
+        update step s set state = 'blocked', max_attempts = s.attempt + 3, cancel_requested = false, failure = null,
+            finished_at = null
+        from first where s.subject_kind = $1 and s.subject_id = $2 and s.position >= first.position
+            and s.state in ('failed', 'quarantined', 'cancelled', 'skipped')";
+    in_turn(db, subject).await?;
+    record::execute(db, SQL, values![subject.kind(), subject.id()]).await?;
+    ready(db, subject).await
+}
+
+/// What the steps of a kind have cost a subject so far, those that run included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spent {
+    /// Seconds of processor time.
+    pub cpu_s: f64,
+    /// Seconds since the first of them began.
+    pub wall_s: f64,
+}
+
+impl Record for Spent {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self { cpu_s: row.get("cpu_s")?, wall_s: row.get("wall_s")? })
+    }
+}
+
+/// What the parts beside a step, and itself, have cost so far.
+///
+/// # Errors
+/// When the database fails.
+pub async fn spent(db: &impl Connection, step: &Step) -> Result<Spent> {
+    const SQL: &str = "select
+            coalesce(sum(cpu_s + case when state = 'running' then coalesce((progress ->> 'cpu_s')::double precision, 0) else 0 end),
+                0)::double precision as cpu_s,
+            coalesce(extract(epoch from now() - min(started_at)), 0)::double precision as wall_s
+        from step where subject_kind = $1 and subject_id = $2 and position = $3 and started_at is not null";
+    record::one(db, SQL, values![step.subject.kind(), step.subject.id(), step.position]).await
 }

@@ -340,6 +340,10 @@ impl Clock for Now {
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
+
+    fn thread_time(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }
 
 /// Tests need distinct secrets, not strong ones: a counter through SHA-256.

@@ -69,7 +69,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let people = make_people(&services).await?;
     let workers = CancellationToken::new();
     let worker = wiring::worker(&services, "demo", outside::timing());
-    let worker = tokio::spawn(worker.run(1, workers.clone()));
+    let worker = tokio::spawn(worker.run(2, workers.clone()));
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));

@@ -58,13 +58,21 @@ views! {
     TrialView {
         /// Counts from 0.
         number: i32,
+        /// Trainer.
+        trainer: String,
+        /// The share of the training rows that it saw.
+        share: f64,
+        /// Iterations, boosting rounds or trees.
+        iterations: Option<i64>,
+        /// Seconds of processor time; none when it was taken over from another run.
+        cpu_s: Option<f64>,
         /// Parameters.
         parameters: Value,
         /// Score on the validation part.
         score: Option<f64>,
         /// State.
         state: String,
-        /// Why it failed.
+        /// Why it did not succeed.
         message: Option<String>,
     }
 
@@ -174,7 +182,7 @@ views! {
         version: Option<i32>,
         /// Seed of everything random; 0 when absent.
         seed: Option<u64>,
-        /// Trainer; gradient boosting when absent.
+        /// Trainer, several with commas between them, or `any`; gradient boosting when absent.
         trainer: Option<String>,
         /// Fixed hyperparameters.
         parameters: Option<Value>,
@@ -182,8 +190,16 @@ views! {
         search: Option<Value>,
         /// How trials are drawn; `tpe` when absent.
         sampler: Option<String>,
+        /// Which trials are ended early; `none` when absent.
+        pruner: Option<String>,
         /// Trials; no search when absent or 0.
         budget: Option<u32>,
+        /// Trials that may run at once; 4 when absent.
+        parallel: Option<u32>,
+        /// Most seconds of processor time for all trials; no limit when absent.
+        cpu_seconds: Option<f64>,
+        /// Most seconds from the first trial on; no limit when absent.
+        wall_seconds: Option<f64>,
         /// Repository state of the caller.
         provenance: Option<Value>,
     }

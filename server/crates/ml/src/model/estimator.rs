@@ -31,6 +31,8 @@ pub enum Estimator {
     Linear(LinearEstimator),
     /// A gradient-boosted tree ensemble.
     Trees(Box<BoostedModel>),
+    /// The mean of trees whose leaves answer with means: numbers, or shares of classes.
+    Forest(Box<BoostedModel>),
 }
 
 /// Encoders, an estimator, and what its answers mean.
@@ -59,13 +61,8 @@ impl Predictor {
                 };
                 linear.link == link && linear.fits(outputs, encoders.terms())
             }
-            Estimator::Trees(trees) => {
-                trees.objective().name() == tree_objective(kind)
-                    && trees.linear().is_none()
-                    && trees.n_outputs() == outputs
-                    && trees.prediction_width() == outputs
-                    && trees.n_features() == encoders.columns()
-            }
+            Estimator::Trees(trees) => fits_trees(trees, boosting_objective(kind), outputs, &encoders),
+            Estimator::Forest(trees) => fits_trees(trees, MEAN_OBJECTIVE, outputs, &encoders),
         };
         let sound = encoders.features().iter().all(FeatureEncoder::is_sound);
         let classes = classes.iter().map(|name| Arc::from(name.as_str())).collect();
@@ -100,6 +97,7 @@ impl Predictor {
         let answer = match &self.estimator {
             Estimator::Linear(linear) => linear.answer(&self.encoders, values),
             Estimator::Trees(trees) => ask_trees(trees, &self.encoders.for_trees(values))?,
+            Estimator::Forest(trees) => as_shares(self.kind, ask_trees(trees, &self.encoders.for_trees(values))?),
         };
         if !answer.iter().all(|number| number.is_finite()) {
             return Err(PredictError::NotFinite);
@@ -133,7 +131,7 @@ impl Predictor {
         let features = self.encoders.features();
         let mut scores = vec![0.0; features.len()];
         match &self.estimator {
-            Estimator::Trees(trees) => {
+            Estimator::Trees(trees) | Estimator::Forest(trees) => {
                 let owner: Vec<usize> = (0..features.len())
                     .flat_map(|feature| std::iter::repeat_n(feature, features[feature].columns()))
                     .collect();
@@ -159,13 +157,24 @@ impl Predictor {
     }
 }
 
-/// The learning objective of tree ensembles for that kind of target.
-const fn tree_objective(kind: TargetKind) -> &'static str {
+/// The learning objective of trees whose leaves answer with means.
+const MEAN_OBJECTIVE: &str = "reg:squarederror";
+
+/// The learning objective of boosted trees for that kind of target.
+const fn boosting_objective(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Binary => "binary:logistic",
         TargetKind::Multiclass => "multi:softprob",
         TargetKind::Regression => "reg:squarederror",
     }
+}
+
+fn fits_trees(trees: &BoostedModel, objective: &str, outputs: usize, encoders: &Encoders) -> bool {
+    trees.objective().name() == objective
+        && trees.linear().is_none()
+        && trees.n_outputs() == outputs
+        && trees.prediction_width() == outputs
+        && trees.n_features() == encoders.columns()
 }
 
 fn ask_trees(trees: &BoostedModel, row: &[f32]) -> Result<Vec<f64>, PredictError> {
@@ -174,4 +183,17 @@ fn ask_trees(trees: &BoostedModel, row: &[f32]) -> Result<Vec<f64>, PredictError
         .predict_row_into(row, Iterations::Best, &mut answer)
         .map_err(|error| PredictError::Trees(error.to_string()))?;
     Ok(answer.into_iter().map(f64::from).collect())
+}
+
+/// Means of shares, which rounding may have put a hair outside of what shares can be.
+fn as_shares(kind: TargetKind, mut answer: Vec<f64>) -> Vec<f64> {
+    if kind == TargetKind::Regression {
+        return answer;
+    }
+    answer.iter_mut().for_each(|share| *share = share.clamp(0.0, 1.0));
+    if kind == TargetKind::Multiclass {
+        let sum: f64 = answer.iter().sum();
+        answer.iter_mut().for_each(|share| *share /= sum);
+    }
+    answer
 }

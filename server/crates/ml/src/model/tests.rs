@@ -135,7 +135,8 @@ fn null_is_taken_where_the_feature_may_be_missing_and_only_there() {
 #[test]
 fn importance_adds_up_and_puts_what_matters_first() {
     for (kind, trainer) in fits() {
-        let model = model(kind, trainer).1;
+        // On few rows the gain of a split favours what has many values, noise or not.
+        let model = prepared(kind, 2_000).model(&small(trainer));
         let importance = model.importance();
         let total: f64 = importance.iter().map(|(_, share)| share).sum();
         assert!((total - 1.0).abs() < 1e-9);

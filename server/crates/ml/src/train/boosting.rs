@@ -5,14 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
-use hessboost::data::{DMatrix, FeatureType};
+use hessboost::data::DMatrix;
 use hessboost::metric::EvalMetric;
 use hessboost::objective::{Multiclass, Objective, RegLoss};
 use hessboost::training::{TrainResult, Trainer};
 use millrace_domain::metric::TargetKind;
 
-use super::{Fit, FitReport, Task, TrainError};
-use crate::features::FeatureEncoder;
+use super::{Fit, FitReport, Task, TrainError, trees};
 use crate::model::Estimator;
 use crate::split::Part;
 
@@ -26,7 +25,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let validation = validation.transpose().map_err(|error| task.failed(error))?;
 
     let cancelled = AtomicBool::new(false);
-    let mut best: Option<f64> = None;
+    let (mut best, mut hopeless): (Option<f64>, Option<(u64, f64)>) = (None, None);
     let mut trainer = Trainer::new(&params, &training, rounds).on_round(|round| {
         if let Some(loss) = round.values().last() {
             best = Some(best.map_or(*loss, |best| best.min(*loss)));
@@ -35,6 +34,13 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         if task.progress.is_cancelled() {
             cancelled.store(true, Ordering::Relaxed);
             return ControlFlow::Break(());
+        }
+        if let Some(loss) = best {
+            let rounds = round.iteration() as u64 + 1;
+            if task.progress.is_hopeless(rounds, loss) {
+                hopeless = Some((rounds, loss));
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     });
@@ -47,6 +53,9 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let TrainResult { model, history, .. } = trainer.train().map_err(|error| task.failed(error))?;
     if cancelled.load(Ordering::Relaxed) {
         return Err(TrainError::Cancelled);
+    }
+    if let Some((rounds, loss)) = hopeless {
+        return Err(TrainError::Hopeless { rounds, loss });
     }
     let model = match model.best_iteration() {
         Some(best) => model.slice(..=best, 1).map_err(|error| task.failed(error))?,
@@ -88,29 +97,11 @@ fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
 
 /// The encoded features and labels of one part.
 fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
-    let rows = task.split.rows(part);
-    let width = task.encoders.columns();
-    let mut values = Vec::with_capacity(rows.len() * width);
-    for row in task.values(part) {
-        values.extend(task.encoders.for_trees(&row));
-    }
     let labels: Vec<f32> = match task.kind {
         TargetKind::Regression => task.numbers(part).into_iter().map(|number| number as f32).collect(),
         TargetKind::Binary | TargetKind::Multiclass => {
             task.classes(part).into_iter().map(|class| class as f32).collect()
         }
     };
-    let types: Vec<FeatureType> = task
-        .encoders
-        .features()
-        .iter()
-        .flat_map(|encoder| {
-            let one = match encoder {
-                FeatureEncoder::Category(_) => FeatureType::Categorical,
-                _ => FeatureType::Numerical,
-            };
-            std::iter::repeat_n(one, encoder.columns())
-        })
-        .collect();
-    DMatrix::from_dense_vec(values, rows.len(), width)?.with_labels(&labels)?.with_feature_types(&types)
+    trees::features(task, part)?.with_labels(&labels)
 }

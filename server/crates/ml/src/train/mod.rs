@@ -1,17 +1,16 @@
 //! Trainers: from features and labels to a fitted predictor.
 //!
-//! A *trainer* ([`Trainer`]) is an algorithm with declared hyperparameters; a [`TrainerConfig`] gives each of them a value.
 //! [`train`] fits encoders and estimator on the training part. Gradient boosting stops where the validation part stops
 //! improving. The same inputs and seed give the same bits, on any number of threads. A solver that does not converge is an
 //! error: its numbers never pass as fitted.
 
 mod boosting;
 mod elastic_net;
+mod forest;
 mod logistic;
-mod settings;
 #[cfg(test)]
 mod tests;
-mod trainer;
+mod trees;
 
 use millrace_domain::metric::TargetKind;
 use serde::{Deserialize, Serialize};
@@ -21,8 +20,7 @@ use crate::features::{Encoders, FeatureTable, FeatureValue, Labels, Told};
 use crate::model::{Estimator, Predictor};
 use crate::split::{Part, Split};
 
-pub use settings::{Range, Scale, Setting, Settings, TrainerConfig};
-pub use trainer::{Hyperparameter, Trainer};
+pub use millrace_domain::trainer::{Trainer, TrainerConfig};
 
 /// What a long computation tells its caller, and asks of it. `()` does nothing.
 pub trait Progress: Sync {
@@ -35,6 +33,13 @@ pub trait Progress: Sync {
     fn is_cancelled(&self) -> bool {
         false
     }
+
+    /// Whether boosting that has come to this validation loss in so many rounds is not worth going on with; it then ends with an
+    /// error.
+    fn is_hopeless(&self, rounds: u64, loss: f64) -> bool {
+        let _ = (rounds, loss);
+        false
+    }
 }
 
 impl Progress for () {}
@@ -43,7 +48,7 @@ impl Progress for () {}
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TrainError {
     /// The trainer is for another kind of target.
-    #[error("{} does not fit a {} target; use {}", .trainer.as_str(), .kind.as_str(), Trainer::default_for(*.kind).as_str())]
+    #[error("{} does not fit a {} target; use {}", .trainer.as_str(), .kind.as_str(), fitting(*.kind))]
     WrongKind {
         /// The trainer.
         trainer: Trainer,
@@ -79,6 +84,14 @@ pub enum TrainError {
     /// The caller wanted no more.
     #[error("training was cancelled")]
     Cancelled,
+    /// The caller saw no use in going on.
+    #[error("its validation loss was {loss:.6} after {rounds} rounds, worse than the median of the trials before")]
+    Hopeless {
+        /// Boosting rounds made.
+        rounds: u64,
+        /// The validation loss, at its best.
+        loss: f64,
+    },
     /// The library that fits refused.
     #[error("{} could not be fitted: {reason}", .trainer.as_str())]
     Library {
@@ -87,6 +100,10 @@ pub enum TrainError {
         /// What it said.
         reason: String,
     },
+}
+
+fn fitting(kind: TargetKind) -> String {
+    Trainer::of(kind).map(Trainer::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// What training gave.
@@ -101,7 +118,7 @@ pub struct Fitted {
 /// How fitting went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FitReport {
-    /// Iterations of the solver, or boosting rounds kept.
+    /// Iterations of the solver, boosting rounds kept, or trees of a forest.
     pub iterations: u64,
     /// Largest component of the gradient where the solver stopped; none for boosting.
     pub gap: Option<f64>,
@@ -144,6 +161,7 @@ pub fn train(
         Trainer::Logistic => logistic::fit(&task)?,
         Trainer::ElasticNet => elastic_net::fit(&task)?,
         Trainer::GradientBoosting => boosting::fit(&task)?,
+        Trainer::RandomForest | Trainer::DecisionTree => forest::fit(&task)?,
     };
     let predictor = Predictor::new(kind, labels.classes().unwrap_or_default(), encoders, estimator)
         .ok_or_else(|| TrainError::Library { trainer, reason: "it gave weights that are not finite".to_owned() })?;

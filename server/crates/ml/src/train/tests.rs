@@ -151,12 +151,15 @@ fn every_trainer_beats_the_baseline_on_every_kind_it_fits() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
-    let config = TrainerConfig::read(Trainer::GradientBoosting, &json!({"subsample": 0.7, "colsample": 0.6})).unwrap();
-    let bytes = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| prepared(TargetKind::Binary, 500).model(&config).to_bytes())
-    };
-    assert!(bytes(1) == bytes(3));
+    let boosting = json!({"subsample": 0.7, "colsample": 0.6});
+    for (trainer, settings) in [(Trainer::GradientBoosting, boosting), (Trainer::RandomForest, json!({"trees": 20}))] {
+        let config = TrainerConfig::read(trainer, &settings).unwrap();
+        let bytes = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| prepared(TargetKind::Binary, 500).model(&config).to_bytes())
+        };
+        assert!(bytes(1) == bytes(3), "{trainer}");
+    }
 }
 
 #[test]
@@ -182,7 +185,10 @@ fn a_solver_that_runs_out_of_iterations_is_an_error() {
 #[test]
 fn a_trainer_of_another_kind_is_refused_with_the_one_that_fits() {
     let error = prepared(TargetKind::Regression, 50).fit(&TrainerConfig::default_of(Trainer::Logistic)).unwrap_err();
-    assert_eq!(error.to_string(), "logistic does not fit a regression target; use gradient_boosting");
+    assert_eq!(
+        error.to_string(),
+        "logistic does not fit a regression target; use gradient_boosting, random_forest, decision_tree, elastic_net"
+    );
 }
 
 #[test]
@@ -213,6 +219,52 @@ impl Progress for Impatient {
 
     fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed) >= 3
+    }
+}
+
+/// A tree that splits once. Its leaves answer with the share of the class, or the mean, of their rows and of five like all.
+#[test]
+fn a_leaf_answers_with_what_its_rows_have_and_a_little_of_what_all_have() {
+    for kind in KINDS {
+        let prepared = prepared(kind, 600);
+        let config = TrainerConfig::read(Trainer::DecisionTree, &json!({"max_leaves": 2, "smoothing": 5})).unwrap();
+        let model = prepared.fit(&config).unwrap().predictor;
+        let rows = prepared.split.rows(Part::Train);
+        let predictions = model.predict_table(&prepared.table, rows).unwrap();
+        let numbers = |prediction: &Prediction| match prediction {
+            Prediction::Binary { score, .. } => vec![*score],
+            Prediction::Multiclass { probabilities, .. } => probabilities.clone(),
+            Prediction::Regression { value } => vec![*value],
+        };
+        let mut leaves: Vec<Vec<f64>> = predictions.iter().map(numbers).collect();
+        leaves.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        leaves.dedup();
+        assert_eq!(leaves.len(), 2);
+        for leaf in leaves {
+            let inside = rows.iter().zip(&predictions).filter(|(_, prediction)| numbers(prediction) == leaf);
+            let inside: Vec<usize> = inside.map(|(row, _)| *row as usize).collect();
+            let all: Vec<usize> = rows.iter().map(|row| *row as usize).collect();
+            let mean = |rows: &[usize], number: &dyn Fn(usize) -> f64| {
+                rows.iter().map(|row| number(*row)).sum::<f64>() / rows.len() as f64
+            };
+            let smoothed = |number: &dyn Fn(usize) -> f64| {
+                let own = inside.len() as f64;
+                (mean(&inside, number) * own + mean(&all, number) * 5.0) / (own + 5.0)
+            };
+            let labels = &prepared.labels;
+            let share = |class: u32| smoothed(&|row| f64::from(u8::from(labels.class(row) == Some(class))));
+            let expected = match kind {
+                TargetKind::Binary => vec![share(1)],
+                TargetKind::Multiclass => vec![share(0), share(1), share(2)],
+                TargetKind::Regression => vec![smoothed(&|row| labels.number(row).unwrap())],
+            };
+            for (found, expected) in leaf.iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < 1e-5 * expected.abs().max(1.0),
+                    "{kind:?}: {found} is not {expected}"
+                );
+            }
+        }
     }
 }
 

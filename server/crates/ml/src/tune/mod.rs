@@ -1,48 +1,26 @@
-//! Tuning: which hyperparameters do best on the validation part.
+//! Tuning: which trainer and hyperparameters do best on the validation part.
 //!
-//! A *space* says which values a search may draw, a *sampler* how. Trial `i` of a random search is a function of the seed and `i`
-//! alone; trial `i` of a [`Sampler::Tpe`] search follows from the seed and the trials before it. Either way a search that is done
-//! again comes to the same trials.
+//! A plan ([`FitPlan`]) says which values a search may draw and how. A trial follows from the seed, its number, and the trials
+//! that had to end before it might begin ([`FitPlan::waits`]), never from which of the others happen to have ended: however many
+//! workers run trials side by side, and however often one of them dies, the search comes to the same trials.
 
-mod space;
+mod prune;
+mod sample;
 #[cfg(test)]
 mod tests;
 mod tpe;
 
 use millrace_domain::metric::{Direction, Metric, TargetKind};
+use millrace_domain::trainer::{FitPlan, Pruner, Rung, TrainerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureTable, Labels};
 use crate::model::outcomes;
 use crate::split::{Part, Split};
-use crate::train::{Progress, TrainError, TrainerConfig, train};
+use crate::train::{Progress, TrainError, train};
 
-pub use millrace_domain::trainer::Sampler;
-pub use space::{Axis, Space};
-pub use tpe::Tried;
-
-/// What is searched over: data, and the metric that decides.
-#[derive(Clone, Copy)]
-pub struct Study<'a> {
-    /// Features of every row.
-    pub table: &'a FeatureTable,
-    /// Label of every row.
-    pub labels: &'a Labels,
-    /// Trained on its training part, scored on its validation part.
-    pub split: &'a Split,
-    /// The kind of target.
-    pub kind: TargetKind,
-    /// What the space does not draw.
-    pub base: &'a TrainerConfig,
-    /// What is drawn.
-    pub space: &'a Space,
-    /// How.
-    pub sampler: Sampler,
-    /// What decides.
-    pub metric: Metric,
-    /// Seed of the draws and of every training.
-    pub seed: u64,
-}
+pub use prune::Medians;
+pub use sample::{Tried, draw};
 
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,83 +33,176 @@ pub enum TrialState {
         /// Why.
         reason: String,
     },
+    /// It was ended early, since it promised little.
+    Pruned {
+        /// Why.
+        reason: String,
+    },
+    /// It was ended, or never begun, because the search's budget was used up.
+    Stopped {
+        /// Which part of the budget.
+        reason: String,
+    },
 }
 
 /// One trial of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Its number, from 0.
-    pub number: u64,
-    /// Every hyperparameter, drawn or not.
+    /// The trainer and every hyperparameter, drawn or not.
     pub config: TrainerConfig,
-    /// The metric on the validation part; none when it failed.
+    /// The share of the training rows that it saw.
+    pub share: f64,
+    /// The metric on the validation part; none unless it succeeded.
     pub score: Option<f64>,
     /// How it ended.
     #[serde(flatten)]
     pub state: TrialState,
-    /// Iterations or boosting rounds.
+    /// Iterations, boosting rounds or trees.
     pub iterations: Option<u64>,
+    /// Boosting: the least validation loss after 8, 16, 32 … rounds, as far as it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<f64>,
 }
 
-impl Study<'_> {
-    /// Runs the trial after these: draws, trains, scores on the validation part.
-    ///
-    /// # Errors
-    /// Only when `progress` says to stop; a trial that cannot be fitted or scored is a failed trial.
-    pub fn run_trial(&self, before: &[Trial], progress: &dyn Progress) -> Result<Trial, TrainError> {
-        let number = before.len() as u64;
-        let tried: Vec<Tried> = before.iter().map(|trial| self.tried(trial)).collect();
-        let config = self.base.with(&self.space.next(self.sampler, self.seed, number, &tried));
-        let failed = |reason: String| Trial {
-            number,
-            config: config.clone(),
-            score: None,
-            state: TrialState::Failed { reason },
-            iterations: None,
+/// A search: a plan for a dataset of so many rows.
+#[derive(Debug, Clone)]
+pub struct Search<'a> {
+    plan: &'a FitPlan,
+    rungs: Vec<Rung>,
+    waits: Vec<u32>,
+    metric: Metric,
+    seed: u64,
+}
+
+/// What a trial is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draw {
+    /// The trainer and every hyperparameter.
+    pub config: TrainerConfig,
+    /// The share of the training rows that it sees.
+    pub share: f64,
+    /// When it promises too little to go on; never of no median.
+    pub medians: Medians,
+}
+
+impl<'a> Search<'a> {
+    /// The search of a plan over a dataset of so many rows, judged by `metric`.
+    pub fn new(plan: &'a FitPlan, rows: u64, metric: Metric, seed: u64) -> Self {
+        Self { plan, rungs: plan.rungs(rows), waits: plan.waits(rows), metric, seed }
+    }
+
+    /// How many of the trials before it trial `number` follows from; none of a number it does not have.
+    pub fn waits(&self, number: u32) -> Option<u32> {
+        self.waits.get(number as usize).copied()
+    }
+
+    /// What trial `number` is to do, from the trials that it follows from, in order; none when no trial of the rung below has a
+    /// score with which it could go on.
+    pub fn next(&self, number: u32, before: &[Trial]) -> Option<Draw> {
+        let own = self.rungs.iter().rposition(|rung| rung.first <= number)?;
+        let rung = self.rungs[own];
+        let Some(below) = own.checked_sub(1).map(|below| self.rungs[below]) else {
+            let tried: Vec<Tried> = before.iter().map(|trial| self.tried(trial)).collect();
+            let config = draw(&self.plan.space, self.plan.sampler, self.seed, u64::from(number), &tried);
+            let medians = match self.plan.pruner {
+                Pruner::Median => Medians::of(before, config.trainer()),
+                Pruner::None | Pruner::Halving => Medians::default(),
+            };
+            return Some(Draw { config, share: rung.share, medians });
         };
-        let fitted = match train(self.table, self.labels, self.split, self.kind, &config, self.seed, progress) {
-            Ok(fitted) => fitted,
-            Err(TrainError::Cancelled) => return Err(TrainError::Cancelled),
-            Err(error) => return Ok(failed(error.to_string())),
-        };
-        let rows = self.split.rows(Part::Validation);
-        let predictions = match fitted.predictor.predict_table(self.table, rows) {
-            Ok(predictions) => predictions,
-            Err(error) => return Ok(failed(error.to_string())),
-        };
-        let score = match outcomes(self.labels, rows, &predictions) {
-            Ok(outcomes) => outcomes.metric(self.metric),
-            Err(error) => return Ok(failed(error.to_string())),
-        };
-        Ok(match score {
-            None => failed(format!("{} is not defined on the validation part", self.metric.title())),
-            Some(score) => Trial {
-                number,
-                config,
-                score: Some(score),
-                state: TrialState::Succeeded,
-                iterations: Some(fitted.report.iterations),
-            },
+        let ended = before.get(below.first as usize..rung.first as usize)?;
+        let going_on = ranked(self.metric, ended).into_iter().nth((number - rung.first) as usize)?;
+        Some(Draw { config: going_on.config.clone(), share: rung.share, medians: Medians::default() })
+    }
+
+    /// The trial that decides, from all of the search in order: the best of those that saw most rows, the earliest of equals.
+    /// None when none has a score.
+    pub fn best<'t>(&self, trials: &'t [Trial]) -> Option<&'t Trial> {
+        let most = trials.iter().filter(|trial| trial.score.is_some()).map(|trial| trial.share).reduce(f64::max)?;
+        let deciding = trials.iter().filter(|trial| trial.share == most);
+        deciding.filter(|trial| trial.score.is_some()).reduce(|best, trial| {
+            let is_better = trial.score.zip(best.score).is_some_and(|(new, old)| self.metric.is_better(new, old));
+            if is_better { trial } else { best }
         })
     }
-}
 
-impl Study<'_> {
     fn tried(&self, trial: &Trial) -> Tried {
         let cost = |score: f64| match self.metric.direction() {
             Direction::Down => score,
             Direction::Up => -score,
         };
-        Tried { settings: trial.config.settings().clone(), cost: trial.score.map(cost) }
+        Tried { config: trial.config.clone(), cost: trial.score.map(cost) }
     }
 }
 
-/// The trial with the best score; the earliest of equals. None when none has a score.
-pub fn best(metric: Metric, trials: &[Trial]) -> Option<&Trial> {
-    let mut order: Vec<&Trial> = trials.iter().filter(|trial| trial.score.is_some()).collect();
-    order.sort_by_key(|trial| trial.number);
-    order.into_iter().reduce(|best, trial| match (trial.score, best.score) {
-        (Some(new), Some(old)) if metric.is_better(new, old) => trial,
-        _ => best,
-    })
+/// Those with a score, the best first; the earlier of equals first.
+fn ranked(metric: Metric, trials: &[Trial]) -> Vec<&Trial> {
+    let mut ranked: Vec<&Trial> = trials.iter().filter(|trial| trial.score.is_some_and(f64::is_finite)).collect();
+    let score = |trial: &Trial| trial.score.unwrap_or_default();
+    match metric.direction() {
+        Direction::Down => ranked.sort_by(|a, b| score(a).total_cmp(&score(b))),
+        Direction::Up => ranked.sort_by(|a, b| score(b).total_cmp(&score(a))),
+    }
+    ranked
+}
+
+/// What trials are fitted and scored on.
+#[derive(Clone, Copy)]
+pub struct Study<'a> {
+    /// Features of every row.
+    pub table: &'a FeatureTable,
+    /// Label of every row.
+    pub labels: &'a Labels,
+    /// Fitted on its training part, scored on its validation part.
+    pub split: &'a Split,
+    /// The kind of target.
+    pub kind: TargetKind,
+    /// What decides.
+    pub metric: Metric,
+    /// Seed of every fit.
+    pub seed: u64,
+}
+
+impl Study<'_> {
+    /// Does what was drawn: fits, and scores on the validation part.
+    ///
+    /// # Errors
+    /// Only when `progress` says to stop; a trial that cannot be fitted or scored is a failed trial.
+    pub fn run(&self, draw: &Draw, progress: &dyn Progress) -> Result<Trial, TrainError> {
+        let split = self.split.with_training_share(draw.share, self.seed);
+        let without = |state: TrialState| Trial {
+            config: draw.config.clone(),
+            share: draw.share,
+            score: None,
+            state,
+            iterations: None,
+            losses: Vec::new(),
+        };
+        let failed = |reason: String| Ok(without(TrialState::Failed { reason }));
+        let watched = prune::Watched::new(&draw.medians, progress);
+        let fitted = match train(self.table, self.labels, &split, self.kind, &draw.config, self.seed, &watched) {
+            Ok(fitted) => fitted,
+            Err(TrainError::Cancelled) => return Err(TrainError::Cancelled),
+            Err(error @ TrainError::Hopeless { rounds, .. }) => {
+                let pruned = without(TrialState::Pruned { reason: error.to_string() });
+                return Ok(Trial { iterations: Some(rounds), losses: watched.losses(), ..pruned });
+            }
+            Err(error) => return failed(error.to_string()),
+        };
+        let rows = self.split.rows(Part::Validation);
+        let predictions = match fitted.predictor.predict_table(self.table, rows) {
+            Ok(predictions) => predictions,
+            Err(error) => return failed(error.to_string()),
+        };
+        let score = match outcomes(self.labels, rows, &predictions) {
+            Ok(outcomes) => outcomes.metric(self.metric),
+            Err(error) => return failed(error.to_string()),
+        };
+        let Some(score) = score else {
+            return failed(format!("{} is not defined on the validation part", self.metric.title()));
+        };
+        let succeeded = without(TrialState::Succeeded);
+        let iterations = Some(fitted.report.iterations);
+        Ok(Trial { score: Some(score), iterations, losses: watched.losses(), ..succeeded })
+    }
 }

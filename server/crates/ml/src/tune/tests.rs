@@ -1,112 +1,169 @@
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use millrace_domain::trainer::{Sampler, Setting, Trainer};
+use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::fixture::prepared;
-use crate::train::{Setting, Settings, Trainer};
+use crate::fixture::{Prepared, prepared};
+
+fn plan(asked: Json, kind: TargetKind) -> FitPlan {
+    FitPlan::read(&FitPlan::filled_in(asked), kind).unwrap()
+}
+
+fn at_random(asked: Json, seed: u64, number: u64) -> TrainerConfig {
+    draw(&plan(asked, TargetKind::Binary).space, Sampler::Random, seed, number, &[])
+}
+
+fn study(prepared: &Prepared, metric: Metric) -> Study<'_> {
+    let Prepared { table, labels, split, kind, .. } = prepared;
+    Study { table, labels, split, kind: *kind, metric, seed: 5 }
+}
+
+/// Every trial of a search, run in an order that `pick` chooses among those that may begin.
+fn searched(asked: Json, prepared: &Prepared, pick: impl Fn(usize) -> usize) -> Vec<Trial> {
+    let (plan, metric) = (plan(asked, prepared.kind), Metric::RocAuc);
+    let search = Search::new(&plan, 240, metric, 5);
+    let count = plan.waits(240).len();
+    let mut ended: Vec<Option<Trial>> = vec![None; count];
+    while let Some(first) = ended.iter().position(Option::is_none) {
+        let may_begin =
+            |number: &usize| ended[*number].is_none() && search.waits(*number as u32).unwrap() as usize <= first;
+        let ready: Vec<usize> = (0..count).filter(may_begin).collect();
+        let number = ready[pick(ready.len())];
+        let wait = search.waits(number as u32).unwrap() as usize;
+        let before: Vec<Trial> = ended[..wait].iter().cloned().map(Option::unwrap).collect();
+        let draw = search.next(number as u32, &before).unwrap();
+        ended[number] = Some(study(prepared, metric).run(&draw, &()).unwrap());
+    }
+    ended.into_iter().map(Option::unwrap).collect()
+}
 
 #[test]
-fn a_trial_is_a_function_of_seed_and_number() {
-    let space = Space::default_of(Trainer::GradientBoosting);
-    let forward: Vec<Settings> = (0..5).map(|number| space.next(Sampler::Random, 9, number, &[])).collect();
-    let backward: Vec<Settings> = (0..5).rev().map(|number| space.next(Sampler::Random, 9, number, &[])).collect();
+fn a_random_trial_is_a_function_of_seed_and_number() {
+    let forward: Vec<_> = (0..5).map(|number| at_random(json!({}), 9, number)).collect();
+    let backward: Vec<_> = (0..5).rev().map(|number| at_random(json!({}), 9, number)).collect();
     assert!(forward.iter().eq(backward.iter().rev()));
     assert_ne!(forward[0], forward[1]);
-    assert_ne!(forward[0], space.next(Sampler::Random, 10, 0, &[]));
+    assert_ne!(forward[0], at_random(json!({}), 10, 0));
 }
 
 #[test]
 fn every_draw_is_a_value_the_trainer_takes() {
-    for trainer in Trainer::ALL {
-        let space = Space::default_of(trainer);
+    for kind in [TargetKind::Binary, TargetKind::Multiclass, TargetKind::Regression] {
+        let space = plan(json!({"trainer": "any", "budget": 1}), kind).space;
+        let mut drawn = BTreeSet::new();
         for number in 0..200 {
-            let given = serde_json::to_value(space.next(Sampler::Random, 1, number, &[])).unwrap();
-            TrainerConfig::read(trainer, &given).unwrap();
+            let config = draw(&space, Sampler::Random, 1, number, &[]);
+            TrainerConfig::read(config.trainer(), &json!(config.settings())).unwrap();
+            drawn.insert(config.trainer());
         }
+        assert_eq!(drawn.len(), Trainer::of(kind).count());
     }
 }
 
 #[test]
 fn a_space_of_ranges_lists_and_fixed_values_is_drawn_from() {
     let given = json!({"eta": {"low": 0.01, "high": 0.3, "scale": "log"}, "max_depth": [4, 6, 8], "rounds": 20});
-    let space = Space::read(Trainer::GradientBoosting, &given).unwrap();
-    let mut depths = std::collections::BTreeSet::new();
+    let mut depths = BTreeSet::new();
     let mut small = 0;
     for number in 0..300 {
-        let drawn = space.next(Sampler::Random, 2, number, &[]);
-        let eta = drawn["eta"].as_f64();
+        let drawn = at_random(json!({ "search": given }), 2, number);
+        let eta = drawn.number("eta");
         assert!((0.01..=0.3).contains(&eta));
         small += usize::from(eta < 0.3_f64.sqrt() * 0.1);
-        depths.insert(drawn["max_depth"].as_f64() as u64);
-        assert_eq!(drawn["rounds"], Setting::Integer(20));
+        depths.insert(drawn.whole("max_depth"));
+        assert_eq!(drawn.settings()["rounds"], Setting::Integer(20));
     }
     assert_eq!(depths.into_iter().collect::<Vec<_>>(), [4, 6, 8]);
     assert!((120..180).contains(&small), "half of a log range lies below its geometric mean, got {small} of 300");
 }
 
-#[test]
-fn every_mistake_of_a_space_is_reported_with_its_pointer() {
-    let given = json!({"eat": 1, "eta": {"low": 0, "high": 2, "scale": "cubic", "step": 1}, "max_depth": [4, 99], "rounds": []});
-    let mistakes = Space::read(Trainer::GradientBoosting, &given).unwrap_err();
-    let pointers: Vec<&str> = mistakes.iter().map(|mistake| mistake.pointer.as_str()).collect();
-    assert_eq!(pointers, ["/eat", "/eta/step", "/eta/low", "/eta/high", "/eta/scale", "/max_depth/1", "/rounds"]);
-}
-
-#[test]
-fn the_best_trial_follows_the_metrics_direction() {
-    let trial = |number, score| Trial {
-        number,
+fn trial(share: f64, score: Option<f64>) -> Trial {
+    Trial {
         config: TrainerConfig::default_of(Trainer::Logistic),
+        share,
         score,
         state: TrialState::Succeeded,
         iterations: None,
-    };
-    let trials = [trial(2, Some(0.1)), trial(0, Some(0.3)), trial(1, None), trial(3, Some(0.1))];
-    assert_eq!(best(Metric::LogLoss, &trials).unwrap().number, 2);
-    assert_eq!(best(Metric::RocAuc, &trials).unwrap().number, 0);
-    assert_eq!(best(Metric::RocAuc, &trials[2..3]), None);
+        losses: Vec::new(),
+    }
 }
 
 #[test]
-fn the_same_trials_before_give_the_same_trial_which_its_json_keeps() {
-    let prepared = prepared(TargetKind::Binary, 200);
-    let (base, space) = (TrainerConfig::default_of(Trainer::Logistic), Space::default_of(Trainer::Logistic));
-    let study = Study {
-        table: &prepared.table,
-        labels: &prepared.labels,
-        split: &prepared.split,
-        kind: prepared.kind,
-        base: &base,
-        space: &space,
-        sampler: Sampler::Tpe,
-        metric: Metric::RocAuc,
-        seed: 5,
-    };
-    let first = study.run_trial(&[], &()).unwrap();
-    let before = [first.clone()];
-    let second = study.run_trial(&before, &()).unwrap();
-    assert_eq!((study.run_trial(&[], &()).unwrap(), study.run_trial(&before, &()).unwrap()), (first.clone(), second));
-    let text = serde_json::to_string(&first).unwrap();
-    assert_eq!(serde_json::from_str::<Trial>(&text).unwrap(), first);
+fn the_best_trial_follows_the_metrics_direction_and_saw_most_rows() {
+    let plan = plan(json!({"budget": 4}), TargetKind::Binary);
+    let best =
+        |metric, trials: &[Trial]| Search::new(&plan, 100, metric, 0).best(trials).map(|best| best.score.unwrap());
+    let trials = [trial(1.0, Some(0.3)), trial(1.0, None), trial(1.0, Some(0.1)), trial(0.25, Some(0.9))];
+    assert_eq!(best(Metric::LogLoss, &trials), Some(0.1));
+    assert_eq!(best(Metric::RocAuc, &trials), Some(0.3));
+    assert_eq!(best(Metric::RocAuc, &trials[3..]), Some(0.9));
+    assert_eq!(best(Metric::RocAuc, &trials[1..2]), None);
+}
+
+#[test]
+fn a_search_comes_to_the_same_trials_in_whatever_order_they_end() {
+    let prepared = prepared(TargetKind::Binary, 240);
+    for pruner in ["none", "median"] {
+        let search =
+            json!({"gradient_boosting": {"eta": {"low": 0.01, "high": 0.5, "scale": "log"}, "rounds": [4, 40]}});
+        let asked = json!({"trainer": "logistic,gradient_boosting", "budget": 16, "parallel": 4, "pruner": pruner, "search": search});
+        let one_by_one = searched(asked.clone(), &prepared, |_| 0);
+        assert_eq!(one_by_one, searched(asked.clone(), &prepared, |ready| ready - 1));
+        assert_eq!(one_by_one, searched(asked, &prepared, |ready| ready / 2));
+        let text = serde_json::to_string(&one_by_one).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Trial>>(&text).unwrap(), one_by_one);
+    }
+}
+
+#[test]
+fn halving_goes_on_with_the_best_on_more_rows() {
+    let prepared = prepared(TargetKind::Binary, 3_000);
+    let plan = plan(json!({"trainer": "logistic", "budget": 8, "parallel": 8, "pruner": "halving"}), prepared.kind);
+    let search = Search::new(&plan, 3_000, Metric::LogLoss, 5);
+    let mut trials: Vec<Trial> = (0..8)
+        .map(|number| study(&prepared, Metric::LogLoss).run(&search.next(number, &[]).unwrap(), &()).unwrap())
+        .collect();
+    assert!(trials.iter().all(|trial| trial.share == 0.25));
+    let mut order: Vec<usize> = (0..8).collect();
+    order.sort_by(|a, b| trials[*a].score.unwrap().total_cmp(&trials[*b].score.unwrap()));
+    let going_on: Vec<Draw> = (8..10).map(|number| search.next(number, &trials).unwrap()).collect();
+    for (place, draw) in going_on.iter().enumerate() {
+        assert_eq!((&draw.config, draw.share), (&trials[order[place]].config, 1.0));
+    }
+    trials.iter_mut().for_each(|trial| trial.score = None);
+    assert_eq!(search.next(8, &trials), None, "none is left to go on with");
+}
+
+#[test]
+fn a_trial_worse_than_the_median_is_ended_early() {
+    let prepared = prepared(TargetKind::Binary, 240);
+    let asked = |eta: f64| json!({"parameters": {"eta": eta, "early_stopping_rounds": 0, "rounds": 100}});
+    let config = |eta| plan(asked(eta), TargetKind::Binary).space.branches()[0].base().clone();
+    let run =
+        |eta, medians| study(&prepared, Metric::RocAuc).run(&Draw { config: config(eta), share: 1.0, medians }, &());
+    let good: Vec<Trial> = [0.08, 0.09, 0.1, 0.11, 0.12].map(|eta| run(eta, Medians::default()).unwrap()).to_vec();
+    assert_eq!(good[0].losses.len(), 5, "8, 16, 32, 64 and 100 rounds");
+    let medians = Medians::of(&good, Trainer::GradientBoosting);
+    let slow = run(0.001, medians.clone()).unwrap();
+    assert_eq!((slow.iterations, slow.losses.len()), (Some(8), 1));
+    assert!(matches!(slow.state, TrialState::Pruned { .. }), "{slow:?}");
+    for trial in &good {
+        let again = run(trial.config.number("eta"), medians.clone()).unwrap();
+        let behind = trial.losses.iter().zip(medians.values()).position(|(loss, median)| loss > median);
+        let seen = behind.map_or(trial.losses.len(), |place| place + 1);
+        assert_eq!(again.losses, trial.losses[..seen], "it ends where it falls behind");
+    }
+    assert_eq!(Medians::of(&good[..4], Trainer::GradientBoosting), Medians::default(), "four are no ground");
 }
 
 #[test]
 fn a_trial_that_cannot_be_fitted_fails_and_says_why() {
     let prepared = prepared(TargetKind::Binary, 200);
-    let settings = json!({"max_iterations": 10, "tolerance": 1e-10});
-    let base = TrainerConfig::read(Trainer::Logistic, &settings).unwrap();
-    let space = Space::read(Trainer::Logistic, &json!({"alpha": [0, 0.001]})).unwrap();
-    let study = Study {
-        table: &prepared.table,
-        labels: &prepared.labels,
-        split: &prepared.split,
-        kind: prepared.kind,
-        base: &base,
-        space: &space,
-        sampler: Sampler::Tpe,
-        metric: Metric::RocAuc,
-        seed: 5,
-    };
-    let trial = study.run_trial(&[], &()).unwrap();
+    let asked = json!({"trainer": "logistic", "parameters": {"max_iterations": 10, "tolerance": 1e-10, "alpha": 0}});
+    let config = plan(asked, TargetKind::Binary).space.branches()[0].base().clone();
+    let draw = Draw { config, share: 1.0, medians: Medians::default() };
+    let trial = study(&prepared, Metric::RocAuc).run(&draw, &()).unwrap();
     let TrialState::Failed { reason } = trial.state else { panic!("it had ten iterations") };
     assert!(reason.contains("did not converge in 10 iterations"), "{reason}");
     assert_eq!(trial.score, None);

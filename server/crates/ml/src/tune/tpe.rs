@@ -7,12 +7,12 @@
 //! of truncated normals has one at each value that was tried, as wide as the gap to its neighbours, and a wide one over the
 //! whole range, which keeps every value possible.
 
+use millrace_domain::trainer::{Axis, Settings, Space, TrainerConfig, choice_at};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 
-use super::space::{Axis, Space};
-use crate::train::Settings;
+use super::sample::{Tried, at_random};
 
 /// The first trials are drawn at random.
 const AT_RANDOM: usize = 10;
@@ -23,39 +23,53 @@ const FAR: f64 = 9.0;
 /// At most so many trials are the good ones.
 const MOST_GOOD: usize = 25;
 
-/// A trial that has ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tried {
-    /// What was drawn.
-    pub settings: Settings,
-    /// What it cost: the less the better; none when it failed, which is worse than anything.
-    pub cost: Option<f64>,
-}
-
-/// The settings of the next trial: a function of the generator and of the trials before.
-pub(super) fn propose(space: &Space, generator: &mut ChaCha8Rng, tried: &[Tried]) -> Settings {
+/// The configuration of the next trial: a function of the generator and of the trials before. The trainer is drawn first, and then
+/// hyperparameters from what trials of that trainer had.
+pub(super) fn propose(space: &Space, generator: &mut ChaCha8Rng, tried: &[Tried]) -> TrainerConfig {
     if tried.len() < AT_RANDOM {
-        return space.draw(generator);
+        return at_random(space, generator);
     }
     let mut order: Vec<&Tried> = tried.iter().collect();
     // Those without a cost come last; of equals the earlier is the better.
     order.sort_by(|a, b| a.cost.unwrap_or(f64::INFINITY).total_cmp(&b.cost.unwrap_or(f64::INFINITY)));
     let (good, rest) = order.split_at(tried.len().div_ceil(10).min(MOST_GOOD));
-    let axes = space.axes().iter();
-    let drawn = axes.map(|(name, axis)| {
-        let shares = |trials: &[&Tried]| -> Vec<f64> {
-            trials.iter().filter_map(|trial| axis.share_of(trial.settings.get(name)?)).collect()
-        };
-        let (good, rest) = (Mixture::of(axis, &shares(good)), Mixture::of(axis, &shares(rest)));
-        let draws = (0..DRAWS).map(|_| {
-            let share = good.draw(generator);
-            (good.density(share) / rest.density(share), share)
-        });
-        // Of equals the first.
-        let best = draws.reduce(|best, draw| if draw.0 > best.0 { draw } else { best });
-        (name.clone(), axis.at(best.map_or(0.5, |(_, share)| share)))
+    let branch = match space.branches() {
+        [branch] => branch,
+        branches => {
+            let shares = |trials: &[&Tried]| -> Vec<f64> {
+                let place = |trial: &&Tried| {
+                    branches.iter().position(|branch| branch.base().trainer() == trial.config.trainer())
+                };
+                let share = |place: usize| (place as f64 + 0.5) / branches.len() as f64;
+                trials.iter().filter_map(|trial| place(trial).map(share)).collect()
+            };
+            let (good, rest) = (shares(good), shares(rest));
+            let (good, rest) = (Mixture::of_choices(branches.len(), &good), Mixture::of_choices(branches.len(), &rest));
+            &branches[choice_at(likeliest(&good, &rest, generator), branches.len())]
+        }
+    };
+    let axes = branch.axes().iter();
+    let drawn: Settings = axes
+        .map(|(name, axis)| {
+            let shares = |trials: &[&Tried]| -> Vec<f64> {
+                let settings = trials.iter().filter_map(|trial| trial.setting(branch.base(), name));
+                settings.filter_map(|setting| axis.share_of(setting)).collect()
+            };
+            let (good, rest) = (Mixture::of(axis, &shares(good)), Mixture::of(axis, &shares(rest)));
+            (name.clone(), axis.at(likeliest(&good, &rest, generator)))
+        })
+        .collect();
+    branch.base().with(&drawn)
+}
+
+/// Of some draws among the good the one that is likelier there than among the rest; of equals the first.
+fn likeliest(good: &Mixture, rest: &Mixture, generator: &mut ChaCha8Rng) -> f64 {
+    let draws = (0..DRAWS).map(|_| {
+        let share = good.draw(generator);
+        (good.density(share) / rest.density(share), share)
     });
-    drawn.collect()
+    let best = draws.reduce(|best, draw| if draw.0 > best.0 { draw } else { best });
+    best.map_or(0.5, |(_, share)| share)
 }
 
 /// How likely each share of a range is.
@@ -91,16 +105,19 @@ impl Truncated {
 }
 
 impl Mixture {
+    /// Every trial counts once, and one more is spread over all choices.
+    fn of_choices(choices: usize, shares: &[f64]) -> Self {
+        let mut weights = vec![1.0 / choices as f64; choices];
+        for share in shares {
+            weights[choice_at(*share, choices)] += 1.0;
+        }
+        let sum = shares.len() as f64 + 1.0;
+        Self::Choices(weights.into_iter().map(|weight| weight / sum).collect())
+    }
+
     fn of(axis: &Axis, shares: &[f64]) -> Self {
         if let Axis::Choice(choices) = axis {
-            // Every trial counts once, and one more is spread over all choices.
-            let every = 1.0 / choices.len() as f64;
-            let mut weights = vec![every; choices.len()];
-            for share in shares {
-                weights[choice_at(*share, choices.len())] += 1.0;
-            }
-            let sum = shares.len() as f64 + 1.0;
-            return Self::Choices(weights.into_iter().map(|weight| weight / sum).collect());
+            return Self::of_choices(choices.len(), shares);
         }
         let mut sorted = shares.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -147,31 +164,32 @@ impl Mixture {
     }
 }
 
-/// The one of `count` that a share falls on.
-pub(super) fn choice_at(share: f64, count: usize) -> usize {
-    ((share * count as f64) as usize).min(count - 1)
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
     use serde_json::json;
 
     use super::*;
-    use crate::train::Trainer;
-    use crate::tune::Sampler;
+    use millrace_domain::metric::TargetKind;
+    use millrace_domain::trainer::{FitPlan, Range, Sampler, Scale, Trainer};
+
+    use crate::tune::draw;
 
     fn space() -> Space {
         let given = json!({
             "eta": {"low": 0.001, "high": 1, "scale": "log"}, "subsample": {"low": 0.1, "high": 1},
             "max_depth": [3, 4, 5, 6, 7, 8], "rounds": {"low": 10, "high": 1000}
         });
-        Space::read(Trainer::GradientBoosting, &given).unwrap()
+        read(json!({ "search": given }))
+    }
+
+    fn read(asked: serde_json::Value) -> Space {
+        FitPlan::read(&FitPlan::filled_in(asked), TargetKind::Binary).unwrap().space
     }
 
     /// A bowl whose bottom is at eta 0.05, subsample 0.8, a depth of 6 and 400 rounds.
-    fn cost(settings: &Settings) -> f64 {
-        let of = |name: &str| settings[name].as_f64();
+    fn cost(config: &TrainerConfig) -> f64 {
+        let of = |name: &str| config.number(name);
         let eta = (of("eta") / 0.05).ln() / 1000_f64.ln();
         let depth = if of("max_depth") == 6.0 { 0.0 } else { 0.3 };
         eta.powi(2) + (of("subsample") - 0.8).powi(2) + depth + ((of("rounds") - 400.0) / 990.0).powi(2)
@@ -180,8 +198,8 @@ mod tests {
     fn best_of(sampler: Sampler, seed: u64, trials: u64) -> f64 {
         let (space, mut tried) = (space(), Vec::new());
         for number in 0..trials {
-            let settings = space.next(sampler, seed, number, &tried);
-            tried.push(Tried { cost: Some(cost(&settings)), settings });
+            let config = draw(&space, sampler, seed, number, &tried);
+            tried.push(Tried { cost: Some(cost(&config)), config });
         }
         tried.iter().filter_map(|trial| trial.cost).fold(f64::INFINITY, f64::min)
     }
@@ -201,30 +219,43 @@ mod tests {
     fn the_same_seed_and_trials_before_give_the_same_trial() {
         let (space, mut tried) = (space(), Vec::new());
         for number in 0..20 {
-            let settings = space.next(Sampler::Tpe, 4, number, &tried);
-            assert_eq!(settings, space.next(Sampler::Tpe, 4, number, &tried));
-            tried.push(Tried { cost: Some(cost(&settings)), settings });
+            let config = draw(&space, Sampler::Tpe, 4, number, &tried);
+            assert_eq!(config, draw(&space, Sampler::Tpe, 4, number, &tried));
+            tried.push(Tried { cost: Some(cost(&config)), config });
         }
-        assert_ne!(space.next(Sampler::Tpe, 4, 20, &tried), space.next(Sampler::Tpe, 5, 20, &tried));
+        assert_ne!(draw(&space, Sampler::Tpe, 4, 20, &tried), draw(&space, Sampler::Tpe, 5, 20, &tried));
     }
 
     #[test]
     fn failed_trials_are_avoided() {
         let given = json!({"eta": {"low": 0.001, "high": 1}});
-        let space = Space::read(Trainer::GradientBoosting, &given).unwrap();
+        let space = read(json!({ "search": given }));
         let mut tried = Vec::new();
         for number in 0..60 {
-            let settings = space.next(Sampler::Tpe, 1, number, &tried);
-            let cost = Some(1.0).filter(|_| settings["eta"].as_f64() < 0.5);
-            tried.push(Tried { settings, cost });
+            let config = draw(&space, Sampler::Tpe, 1, number, &tried);
+            let cost = Some(1.0).filter(|_| config.number("eta") < 0.5);
+            tried.push(Tried { config, cost });
         }
         let failed = tried[20..].iter().filter(|trial| trial.cost.is_none()).count();
         assert!(failed < 8, "{failed} of 40");
     }
 
     #[test]
+    fn of_several_trainers_the_one_that_does_well_is_drawn_most() {
+        let space = read(json!({"trainer": "any", "budget": 1}));
+        let mut tried = Vec::new();
+        for number in 0..60 {
+            let config = draw(&space, Sampler::Tpe, 1, number, &tried);
+            let cost = if config.trainer() == Trainer::Logistic { 0.0 } else { 1.0 };
+            tried.push(Tried { config, cost: Some(cost) });
+        }
+        let good = tried[20..].iter().filter(|trial| trial.cost == Some(0.0)).count();
+        assert!(good > 25, "{good} of 40");
+    }
+
+    #[test]
     fn the_density_of_a_mixture_sums_to_one_and_is_that_of_its_draws() {
-        let axis = Axis::Range(crate::train::Range::Number { low: 0.0, high: 1.0, scale: crate::train::Scale::Linear });
+        let axis = Axis::Range(Range::Number { low: 0.0, high: 1.0, scale: Scale::Linear });
         let mixture = Mixture::of(&axis, &[0.1, 0.15, 0.9]);
         let below = |end: usize| (0..end).map(|step| mixture.density((step as f64 + 0.5) / 1e4) / 1e4).sum::<f64>();
         assert!((below(10_000) - 1.0).abs() < 1e-6);

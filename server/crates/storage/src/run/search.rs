@@ -74,7 +74,7 @@ macro_rules! word {
             "(case ", $field, ".kind
                 when 'parameter' then coalesce(r.parameters, r.request -> 'parameters') ->> ", $field, ".name
                 when 'state' then r.state
-                when 'trainer' then r.request ->> 'trainer'
+                when 'trainer' then coalesce(r.trainer, r.request ->> 'trainer')
                 when 'problem' then p.slug
                 when 'author' then a.name
                 when 'kind' then case when r.reproduces is null then 'run' else 'reproduction' end

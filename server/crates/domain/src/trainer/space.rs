@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::problem::Mistake;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::Sampler;
-use super::tpe::{self, Tried, choice_at};
-use crate::train::{Hyperparameter, Range, Scale, Setting, Settings, Trainer};
+use super::Hyperparameter;
+use super::setting::{Range, Scale, Setting, TrainerConfig};
+use crate::problem::Mistake;
 
 /// More values of one hyperparameter than this are refused.
 const MOST_CHOICES: usize = 1_000;
@@ -25,33 +22,40 @@ pub enum Axis {
     Choice(Vec<Setting>),
 }
 
-/// What a search may draw, by hyperparameter. What is not in it keeps its value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Space {
+/// One trainer of a space: what is fixed, and what may be drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Branch {
+    base: TrainerConfig,
     axes: BTreeMap<String, Axis>,
 }
 
-impl Space {
-    /// The space that the trainer declares.
-    pub fn default_of(trainer: Trainer) -> Self {
+/// What a search may draw: a trainer, and then hyperparameters of that trainer alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Space {
+    branches: Vec<Branch>,
+}
+
+impl Branch {
+    /// Draws where the trainer declares that a search looks; the rest stays as it is.
+    pub fn declared(base: TrainerConfig) -> Self {
         let axis = |parameter: &Hyperparameter| Some((parameter.name.to_owned(), Axis::Range(parameter.search?)));
-        Self { axes: trainer.hyperparameters().iter().filter_map(axis).collect() }
+        let axes = base.trainer().hyperparameters().iter().filter_map(axis).collect();
+        Self { base, axes }
     }
 
-    /// Reads a space from a JSON object: `{"low": 0.01, "high": 0.3, "scale": "log"}` draws from a range, `[4, 6, 8]` from a
-    /// list, and a number is fixed.
+    /// Reads what is drawn from a JSON object: `{"low": 0.01, "high": 0.3, "scale": "log"}` draws from a range, `[4, 6, 8]` from
+    /// a list, and a number is fixed.
     ///
     /// # Errors
     /// Every unknown name, value outside its range, and misshapen member, each with its pointer.
-    pub fn read(trainer: Trainer, given: &Json) -> Result<Self, Vec<Mistake>> {
+    pub fn read(base: TrainerConfig, given: &Json) -> Result<Self, Vec<Mistake>> {
         let Json::Object(given) = given else {
             return Err(vec![Mistake { pointer: String::new(), message: "must be an object".to_owned() }]);
         };
         let (mut axes, mut mistakes) = (BTreeMap::new(), Vec::new());
         for (name, value) in given {
             let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-            match trainer.hyperparameter(name) {
+            match base.trainer().hyperparameter(name) {
                 Err(message) => mistakes.push(Mistake { pointer, message }),
                 Ok(parameter) => match axis(&parameter.range, value, &pointer) {
                     Ok(axis) => {
@@ -61,33 +65,35 @@ impl Space {
                 },
             }
         }
-        if mistakes.is_empty() { Ok(Self { axes }) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self { base, axes }) } else { Err(mistakes) }
+    }
+
+    /// The trainer, with the values of what is not drawn.
+    pub const fn base(&self) -> &TrainerConfig {
+        &self.base
     }
 
     /// What is drawn for each hyperparameter.
     pub const fn axes(&self) -> &BTreeMap<String, Axis> {
         &self.axes
     }
+}
 
-    /// The settings of trial `number` (from 0): a function of the seed, the number, and for [`Sampler::Tpe`] the trials before.
-    pub fn next(&self, sampler: Sampler, seed: u64, number: u64, tried: &[Tried]) -> Settings {
-        let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        generator.set_stream(number);
-        match sampler {
-            Sampler::Random => self.draw(&mut generator),
-            Sampler::Tpe => tpe::propose(self, &mut generator, tried),
-        }
+impl Space {
+    /// A space of at least one trainer; none of no trainer.
+    pub fn new(branches: Vec<Branch>) -> Option<Self> {
+        (!branches.is_empty()).then_some(Self { branches })
     }
 
-    /// Settings at random.
-    pub(super) fn draw(&self, generator: &mut ChaCha8Rng) -> Settings {
-        self.axes.iter().map(|(name, axis)| (name.clone(), axis.at(generator.random()))).collect()
+    /// Its trainers, at least one.
+    pub fn branches(&self) -> &[Branch] {
+        &self.branches
     }
 }
 
 impl Axis {
     /// The value at a share of the axis, between 0 and 1.
-    pub(super) fn at(&self, share: f64) -> Setting {
+    pub fn at(&self, share: f64) -> Setting {
         match self {
             Self::Choice(choices) => choices[choice_at(share, choices.len())],
             Self::Range(Range::Number { low, high, scale }) => {
@@ -102,7 +108,7 @@ impl Axis {
     }
 
     /// The share at which a value lies; none for a value that is not on the axis.
-    pub(super) fn share_of(&self, value: &Setting) -> Option<f64> {
+    pub fn share_of(&self, value: &Setting) -> Option<f64> {
         let (low, high, scale) = match self {
             Self::Choice(choices) => {
                 let place = choices.iter().position(|choice| choice == value)?;
@@ -119,6 +125,11 @@ impl Axis {
         // A range of one value has no width.
         Some(if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 })
     }
+}
+
+/// The one of `count` that a share falls on.
+pub fn choice_at(share: f64, count: usize) -> usize {
+    ((share * count as f64) as usize).min(count - 1)
 }
 
 fn between(low: f64, high: f64, scale: Scale, share: f64) -> f64 {

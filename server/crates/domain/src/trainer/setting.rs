@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::problem::Mistake;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::trainer::Trainer;
+use super::Trainer;
+use crate::problem::Mistake;
 
 /// How a range is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Setting {
 
 impl Range {
     /// The value as a setting of this range; the reason why not is a phrase after the name.
-    pub(crate) fn read(&self, value: &Json) -> Result<Setting, String> {
+    pub(super) fn read(&self, value: &Json) -> Result<Setting, String> {
         let wrong = || Err(format!("must be {self}, got {value}"));
         match *self {
             Self::Number { low, high, .. } => match value.as_f64() {
@@ -156,7 +156,8 @@ impl TrainerConfig {
     }
 
     /// This configuration with other values; names it does not have are left out.
-    pub(crate) fn with(&self, settings: &Settings) -> Self {
+    #[must_use]
+    pub fn with(&self, settings: &Settings) -> Self {
         let mut config = self.clone();
         for (name, setting) in settings {
             if let Some(own) = config.settings.get_mut(name) {
@@ -177,12 +178,18 @@ impl TrainerConfig {
     }
 
     /// The value of one of the trainer's own hyperparameters.
-    pub(super) fn number(&self, name: &str) -> f64 {
+    ///
+    /// # Panics
+    /// When the trainer has none of that name.
+    pub fn number(&self, name: &str) -> f64 {
         self.settings.get(name).expect("a configuration holds every hyperparameter of its trainer").as_f64()
     }
 
     /// The value of one of the trainer's own whole-number hyperparameters.
-    pub(super) fn whole(&self, name: &str) -> u64 {
+    ///
+    /// # Panics
+    /// When the trainer has none of that name.
+    pub fn whole(&self, name: &str) -> u64 {
         self.number(name) as u64
     }
 }

@@ -1,21 +1,9 @@
-//! Trainers and their hyperparameters, declared once: names, ranges, defaults, and where to search.
+//! Hyperparameters, declared once: names, ranges, defaults, and where to search.
 
-use millrace_domain::metric::TargetKind;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::settings::{Range, Scale, Setting};
-
-/// An algorithm that fits estimators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trainer {
-    /// Logistic regression, of two or more classes, with an L2 penalty.
-    Logistic,
-    /// Linear regression with L1 and L2 penalties.
-    ElasticNet,
-    /// Gradient-boosted trees.
-    GradientBoosting,
-}
+use super::Trainer;
+use super::setting::{Range, Scale, Setting};
 
 /// One hyperparameter of a trainer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -33,50 +21,19 @@ pub struct Hyperparameter {
 }
 
 impl Trainer {
-    /// All trainers.
-    pub const ALL: [Self; 3] = [Self::Logistic, Self::ElasticNet, Self::GradientBoosting];
-
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Logistic => "logistic",
-            Self::ElasticNet => "elastic_net",
-            Self::GradientBoosting => "gradient_boosting",
-        }
-    }
-
-    /// The trainer of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|trainer| trainer.as_str() == name)
-    }
-
-    /// Whether it is for that kind of target.
-    pub const fn fits(self, kind: TargetKind) -> bool {
-        match self {
-            Self::Logistic => !matches!(kind, TargetKind::Regression),
-            Self::ElasticNet => matches!(kind, TargetKind::Regression),
-            Self::GradientBoosting => true,
-        }
-    }
-
-    /// The trainer for a kind of target when nobody says otherwise.
-    pub const fn default_for(kind: TargetKind) -> Self {
-        match kind {
-            TargetKind::Binary | TargetKind::Multiclass | TargetKind::Regression => Self::GradientBoosting,
-        }
-    }
-
     /// Its hyperparameters.
     pub const fn hyperparameters(self) -> &'static [Hyperparameter] {
         match self {
             Self::Logistic => LOGISTIC,
             Self::ElasticNet => ELASTIC_NET,
             Self::GradientBoosting => GRADIENT_BOOSTING,
+            Self::RandomForest => RANDOM_FOREST,
+            Self::DecisionTree => DECISION_TREE,
         }
     }
 
     /// The hyperparameter of that name; the reason why not names those that exist.
-    pub(crate) fn hyperparameter(self, name: &str) -> Result<&'static Hyperparameter, String> {
+    pub(super) fn hyperparameter(self, name: &str) -> Result<&'static Hyperparameter, String> {
         self.hyperparameters().iter().find(|parameter| parameter.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.hyperparameters().iter().map(|parameter| parameter.name).collect();
             format!("is no hyperparameter of {}; it has {}", self.as_str(), names.join(", "))
@@ -212,3 +169,71 @@ const GRADIENT_BOOSTING: &[Hyperparameter] = &[
         search: Some(number(0.01, 30.0, Scale::Log)),
     },
 ];
+
+const RANDOM_FOREST: &[Hyperparameter] = &[
+    Hyperparameter {
+        name: "trees",
+        description: "trees that are averaged",
+        range: integer(1, 2_000, Scale::Log),
+        default: Setting::Integer(100),
+        search: None,
+    },
+    Hyperparameter {
+        name: "max_depth",
+        description: "most splits between the root and a leaf",
+        range: integer(1, 64, Scale::Linear),
+        default: Setting::Integer(20),
+        search: Some(integer(6, 30, Scale::Linear)),
+    },
+    MIN_LEAF_ROWS,
+    SMOOTHING,
+    Hyperparameter {
+        name: "max_features",
+        description: "share of the features, drawn anew for each split, that it may use",
+        range: number(0.01, 1.0, Scale::Linear),
+        default: Setting::Number(0.3),
+        search: Some(number(0.1, 1.0, Scale::Linear)),
+    },
+    Hyperparameter {
+        name: "subsample",
+        description: "share of the rows that each tree is grown on, drawn without replacement",
+        range: number(0.05, 1.0, Scale::Linear),
+        default: Setting::Number(0.632),
+        search: Some(number(0.4, 0.9, Scale::Linear)),
+    },
+];
+
+const DECISION_TREE: &[Hyperparameter] = &[
+    Hyperparameter {
+        name: "max_depth",
+        description: "most splits between the root and a leaf",
+        range: integer(1, 64, Scale::Linear),
+        default: Setting::Integer(6),
+        search: Some(integer(2, 16, Scale::Linear)),
+    },
+    Hyperparameter {
+        name: "max_leaves",
+        description: "most leaves; the leaf that gains most is split next",
+        range: integer(2, 65_536, Scale::Log),
+        default: Setting::Integer(32),
+        search: Some(integer(4, 512, Scale::Log)),
+    },
+    MIN_LEAF_ROWS,
+    SMOOTHING,
+];
+
+const SMOOTHING: Hyperparameter = Hyperparameter {
+    name: "smoothing",
+    description: "so many rows that are like the whole training part are added to each leaf; without any, a leaf may be certain",
+    range: number(0.0, 1e6, Scale::Linear),
+    default: Setting::Number(1.0),
+    search: Some(number(0.1, 30.0, Scale::Log)),
+};
+
+const MIN_LEAF_ROWS: Hyperparameter = Hyperparameter {
+    name: "min_leaf_rows",
+    description: "least rows in a leaf",
+    range: integer(1, 1_000_000, Scale::Log),
+    default: Setting::Integer(10),
+    search: Some(integer(2, 200, Scale::Log)),
+};

@@ -1,0 +1,157 @@
+//! What a run can ask for: trainers with their hyperparameters, and a search over them.
+//!
+//! Everything is declared and read here once ([`FitPlan::read`]), so that a mistake is told when a run is launched and by whatever
+//! door it comes, and what steps compute with cannot be wrong.
+
+mod hyperparameter;
+mod plan;
+mod setting;
+mod space;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metric::TargetKind;
+
+pub use hyperparameter::Hyperparameter;
+pub use plan::{ANY_TRAINER, FitPlan, MOST_PARALLEL, MOST_TRIALS, Rung};
+pub use setting::{Range, Scale, Setting, Settings, TrainerConfig};
+pub use space::{Axis, Branch, Space, choice_at};
+
+/// An algorithm that fits models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trainer {
+    /// Gradient-boosted trees.
+    GradientBoosting,
+    /// The mean of trees that were each grown on other rows and features.
+    RandomForest,
+    /// One tree.
+    DecisionTree,
+    /// Logistic regression, of two or more classes, with an L2 penalty.
+    Logistic,
+    /// Linear regression with L1 and L2 penalties.
+    ElasticNet,
+}
+
+impl Trainer {
+    /// All trainers, the usual choice first.
+    pub const ALL: [Self; 5] =
+        [Self::GradientBoosting, Self::RandomForest, Self::DecisionTree, Self::Logistic, Self::ElasticNet];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GradientBoosting => "gradient_boosting",
+            Self::RandomForest => "random_forest",
+            Self::DecisionTree => "decision_tree",
+            Self::Logistic => "logistic",
+            Self::ElasticNet => "elastic_net",
+        }
+    }
+
+    /// Whether it is for that kind of target.
+    pub const fn fits(self, kind: TargetKind) -> bool {
+        match self {
+            Self::Logistic => !matches!(kind, TargetKind::Regression),
+            Self::ElasticNet => matches!(kind, TargetKind::Regression),
+            Self::GradientBoosting | Self::RandomForest | Self::DecisionTree => true,
+        }
+    }
+
+    /// The trainers for that kind of target, the usual choice first.
+    pub fn of(kind: TargetKind) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |trainer| trainer.fits(kind))
+    }
+}
+
+impl fmt::Display for Trainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a search draws its trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampler {
+    /// Each by itself, at random.
+    Random,
+    /// Where trials before were good: the tree-structured Parzen estimator.
+    Tpe,
+}
+
+impl Sampler {
+    /// All samplers, the usual choice first.
+    pub const ALL: [Self; 2] = [Self::Tpe, Self::Random];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Tpe => "tpe",
+        }
+    }
+}
+
+/// What spares a search the cost of trials that promise little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pruner {
+    /// Nothing: every trial is fitted to its end.
+    None,
+    /// A boosting trial ends when its validation loss is worse than the median of trials before after as many rounds.
+    Median,
+    /// Successive halving: all trials see a few rows, the best of them more, the best of these all.
+    Halving,
+}
+
+impl Pruner {
+    /// All pruners, the usual choice first.
+    pub const ALL: [Self; 3] = [Self::None, Self::Median, Self::Halving];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Median => "median",
+            Self::Halving => "halving",
+        }
+    }
+}
+
+/// Reads a stored word; the error names those that exist.
+fn named<T: Copy>(what: &str, all: &[T], word: fn(T) -> &'static str, text: &str) -> Result<T, String> {
+    all.iter().copied().find(|one| word(*one) == text).ok_or_else(|| {
+        let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+        format!("{text:?} is not a {what}; {what}s are {}", words.join(", "))
+    })
+}
+
+impl FromStr for Trainer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        named("trainer", &Self::ALL, Self::as_str, text)
+    }
+}
+
+impl FromStr for Sampler {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        named("sampler", &Self::ALL, Self::as_str, text)
+    }
+}
+
+impl FromStr for Pruner {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        named("pruner", &Self::ALL, Self::as_str, text)
+    }
+}

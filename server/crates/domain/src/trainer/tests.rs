@@ -1,0 +1,65 @@
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::metric::TargetKind;
+
+fn read(asked: Json) -> Result<FitPlan, Vec<String>> {
+    FitPlan::read(&FitPlan::filled_in(asked), TargetKind::Binary)
+        .map_err(|mistakes| mistakes.into_iter().map(|mistake| mistake.pointer).collect())
+}
+
+#[test]
+fn nothing_asked_for_fits_the_usual_trainer_once() {
+    let plan = read(json!({})).unwrap();
+    assert_eq!(plan.space.branches()[0].base(), &TrainerConfig::default_of(Trainer::GradientBoosting));
+    assert_eq!((plan.trials, plan.waits(1_000)), (0, Vec::new()));
+}
+
+#[test]
+fn every_mistake_of_a_space_is_reported_with_its_pointer() {
+    let search = json!({"eat": 1, "eta": {"low": 0, "high": 2, "scale": "cubic", "step": 1}, "max_depth": [4, 99], "rounds": []});
+    let mistakes = read(json!({"search": search, "parameters": {"depth": 1}})).unwrap_err();
+    assert_eq!(mistakes, ["/parameters/depth"]);
+    let mistakes = read(json!({"search": search})).unwrap_err();
+    let expected = ["/eat", "/eta/step", "/eta/low", "/eta/high", "/eta/scale", "/max_depth/1", "/rounds"];
+    assert_eq!(mistakes, expected.map(|pointer| format!("/search{pointer}")));
+}
+
+#[test]
+fn every_other_mistake_is_reported_at_once() {
+    let asked = json!({"trainer": "elastic_net", "sampler": "grid", "pruner": "asha", "budget": 1_001, "parallel": 0,
+        "cpu_seconds": 0, "wall_seconds": -1, "parameters": []});
+    let expected =
+        ["/trainer", "/parameters", "/sampler", "/pruner", "/budget", "/parallel", "/cpu_seconds", "/wall_seconds"];
+    assert_eq!(read(asked).unwrap_err(), expected);
+}
+
+#[test]
+fn of_several_trainers_each_is_told_under_its_name() {
+    let asked = json!({"trainer": "logistic, random_forest", "budget": 10, "parameters": {"logistic": {"tolerance": 1e-5}},
+        "search": {"random_forest": {"trees": [50, 100]}}});
+    let plan = read(asked).unwrap();
+    let [logistic, forest] = plan.space.branches() else { panic!("two trainers were asked for") };
+    assert_eq!((logistic.base().number("tolerance"), logistic.axes().len()), (1e-5, 1));
+    assert_eq!(forest.axes().keys().collect::<Vec<_>>(), ["trees"]);
+    assert_eq!(read(json!({"trainer": "any", "budget": 1})).unwrap().space.branches().len(), 4);
+    assert_eq!(read(json!({"trainer": "any"})).unwrap_err(), ["/budget"]);
+    let stray = json!({"trainer": "logistic,random_forest", "budget": 1, "parameters": {"alpha": 1}});
+    assert_eq!(read(stray).unwrap_err(), ["/parameters/alpha"]);
+}
+
+#[test]
+fn a_trial_waits_for_those_it_may_learn_from_whatever_the_number_of_workers() {
+    let plan = read(json!({"budget": 6, "parallel": 3})).unwrap();
+    assert_eq!(plan.waits(10_000), [0, 0, 0, 1, 2, 3]);
+}
+
+#[test]
+fn halving_goes_on_with_a_quarter_on_four_times_the_rows() {
+    let plan = read(json!({"budget": 18, "parallel": 2, "pruner": "halving"})).unwrap();
+    let rungs = |rows| plan.rungs(rows).iter().map(|rung| (rung.first, rung.trials, rung.share)).collect::<Vec<_>>();
+    assert_eq!(rungs(8_000), [(0, 18, 0.0625), (18, 5, 0.25), (23, 2, 1.0)]);
+    assert_eq!(rungs(7_999), [(0, 18, 0.25), (18, 5, 1.0)]);
+    assert_eq!(rungs(100), [(0, 18, 1.0)]);
+    assert_eq!(plan.waits(8_000)[16..], [15, 16, 18, 18, 19, 20, 21, 23, 23]);
+}

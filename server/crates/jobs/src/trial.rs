@@ -1,0 +1,263 @@
+//! Trial: one draw of a search, fitted and scored. Trials are steps side by side. What one draws follows from the trials it waits
+//! for ([`FitPlan::waits`]), so a search comes to the same trials whatever the number of workers and however often one dies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millrace_domain::Digest;
+use millrace_domain::ids::RunId;
+use millrace_domain::run::{StepKind, StepState};
+use millrace_domain::trainer::FitPlan;
+use millrace_executor::{Commit, Context, StepError, Verdict, commit};
+use millrace_ml::train::TrainError;
+use millrace_ml::tune::{Draw, Search, Study, Trial, TrialState};
+use millrace_storage::run;
+use millrace_storage::step::{self, Spent, Step, Subject};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::kept::Kept;
+use crate::load::{Frames, Launched, prepare};
+use crate::progress::Costs;
+use crate::stage::Stage;
+
+/// How often a trial looks what its search has spent.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// One trial of a search.
+#[derive(Default)]
+pub(crate) struct Trials {
+    kept: Kept,
+}
+
+/// A trial that has ended.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Ended {
+    #[serde(flatten)]
+    pub trial: Trial,
+    /// Whether the search ends with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_enough: bool,
+}
+
+pub(crate) struct Input {
+    launched: Launched,
+    frames: Frames,
+    plan: FitPlan,
+    task: Task,
+}
+
+/// What there is to do.
+enum Task {
+    Run(Draw),
+    /// Nothing: how it ends is known.
+    End(Ended),
+}
+
+#[async_trait]
+impl Stage for Trials {
+    type Input = Input;
+    type Output = Ended;
+    const KIND: StepKind = StepKind::Trial;
+
+    async fn load(&self, context: &Context) -> Result<Input, StepError> {
+        let launched = Launched::of(context).await?;
+        let frames = launched.frames(context).await?;
+        let plan = launched.plan()?;
+        let task = task(context, &launched, &plan).await?;
+        Ok(Input { launched, frames, plan, task })
+    }
+
+    fn digest(&self, input: &Input) -> Digest {
+        let task = match &input.task {
+            Task::Run(draw) => json!({ "config": draw.config, "share": draw.share, "medians": draw.medians.values() }),
+            Task::End(ended) => json!({ "ended": ended }),
+        };
+        Digest::of_canonical(&json!({
+            "dataset": input.launched.data_digest(),
+            "problem": input.launched.problem.digest,
+            "seed": input.launched.run.seed,
+            "task": task,
+        }))
+    }
+
+    async fn compute(&self, context: &Context, input: Input) -> Result<Ended, StepError> {
+        let Input { launched, frames, plan, task } = input;
+        let draw = match task {
+            Task::End(ended) => return Ok(ended),
+            Task::Run(draw) => draw,
+        };
+        let kept = self.kept.entry(&launched);
+        let over = Arc::new(AtomicBool::new(false));
+        let (stop, drawn) = (Arc::clone(&over), draw.clone());
+        // A repetition ends where the first search ended, not where its own costs would end it.
+        let capped = launched.run.reproduces.is_none();
+        let fitted = context.compute_on(1, move |reporter| {
+            let prepared = kept.get_or_prepare(|| prepare(&frames, &launched.problem.document))?;
+            let study = Study {
+                table: &prepared.table,
+                labels: &prepared.labels,
+                split: &prepared.split,
+                kind: prepared.plan.kind(),
+                metric: launched.problem.document.success.metric,
+                seed: launched.seed(),
+            };
+            match study.run(&drawn, &Costs::new(reporter, &stop)) {
+                Ok(trial) => Ok(Some(trial)),
+                Err(TrainError::Cancelled) if !reporter.should_stop() => Ok(None),
+                Err(error) => Err(trained(error)),
+            }
+        });
+        let watched = async {
+            if !capped {
+                return std::future::pending().await;
+            }
+            let spent_on = used_up(context, &plan).await;
+            over.store(true, Ordering::Relaxed);
+            spent_on
+        };
+        tokio::pin!(fitted);
+        let (fitted, spent_on) = tokio::select! {
+            fitted = &mut fitted => (fitted?, None),
+            spent_on = watched => (fitted.await?, Some(spent_on)),
+        };
+        Ok(match fitted {
+            Some(trial) => Ended { trial, is_enough: false },
+            None => Ended { trial: stopped(&draw, spent_on.unwrap_or_default()), is_enough: true },
+        })
+    }
+
+    fn is_repeatable(&self, output: &Ended) -> bool {
+        !matches!(output.trial.state, TrialState::Stopped { .. })
+    }
+
+    fn verdict(&self, output: &Ended) -> Verdict {
+        if output.is_enough { Verdict::Enough } else { Verdict::GoOn }
+    }
+
+    fn commit(&self, context: &Context, output: Ended) -> Commit {
+        let (id, number) = (RunId(context.step().subject.id()), context.step().part);
+        commit(move |tx| Box::pin(async move { run::set_trial(tx, id, &stored(number, &output.trial)).await }))
+    }
+}
+
+/// What the trial of a step is to do.
+async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<Task, StepError> {
+    let number = context.step().part.unsigned_abs();
+    let metric = launched.problem.document.success.metric;
+    let search = Search::new(plan, launched.rows(), metric, launched.seed());
+    let wait = search.waits(number).ok_or_else(|| internal("the search has no such trial"))?;
+    let steps = step::list(context.db().pool(), context.step().subject).await?;
+    let before: Vec<Trial> = ended(&steps).take(wait as usize).collect();
+    if before.len() < wait as usize {
+        return Err(internal("a trial before this one left no result"));
+    }
+    let Some(draw) = search.next(number, &before) else {
+        let config = plan.space.branches()[0].base().clone();
+        let reason = "no trial on fewer rows has a score with which this one could go on".to_owned();
+        let state = TrialState::Failed { reason };
+        let trial = Trial { config, share: 1.0, score: None, state, iterations: None, losses: Vec::new() };
+        return Ok(Task::End(Ended { trial, is_enough: false }));
+    };
+    if let Some(first) = launched.run.reproduces {
+        let steps = step::list(context.db().pool(), Subject::Run(first.0)).await?;
+        let own: Vec<Step> = steps.into_iter().filter(|step| step.part == context.step().part).collect();
+        let reason = match ended(&own).next() {
+            Some(Trial { state: TrialState::Stopped { reason }, .. }) => reason,
+            Some(_) => return Ok(Task::Run(draw)),
+            None => "the search that is repeated did not come to it".to_owned(),
+        };
+        return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: false }));
+    }
+    if plan.cpu_seconds.is_some() || plan.wall_seconds.is_some() {
+        let spent = step::spent(context.db().pool(), context.step()).await?;
+        if let Some(reason) = over_budget(plan, &spent) {
+            return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: true }));
+        }
+    }
+    Ok(Task::Run(draw))
+}
+
+/// The trials among these steps that have ended, in order.
+pub(crate) fn ended(steps: &[Step]) -> impl Iterator<Item = Trial> {
+    let trials =
+        steps.iter().filter(|step| step.kind == StepKind::Trial.as_str() && step.state == StepState::Succeeded);
+    let read = |step: &Step| serde_json::from_value::<Ended>(step.output.clone()?).ok();
+    trials.filter_map(read).map(|ended| ended.trial)
+}
+
+/// Ends when the search's budget is used up, and says which part of it.
+async fn used_up(context: &Context, plan: &FitPlan) -> String {
+    if plan.cpu_seconds.is_none() && plan.wall_seconds.is_none() {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match step::spent(context.db().pool(), context.step()).await {
+            Ok(spent) => {
+                if let Some(reason) = over_budget(plan, &spent) {
+                    return reason;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "what the search has spent could not be read"),
+        }
+    }
+}
+
+fn over_budget(plan: &FitPlan, spent: &Spent) -> Option<String> {
+    match (plan.cpu_seconds, plan.wall_seconds) {
+        (Some(limit), _) if spent.cpu_s >= limit => {
+            Some(format!("the search's budget of {limit} CPU-seconds was used up"))
+        }
+        (_, Some(limit)) if spent.wall_s >= limit => {
+            Some(format!("the search's budget of {limit} seconds was used up"))
+        }
+        _ => None,
+    }
+}
+
+fn stopped(draw: &Draw, reason: String) -> Trial {
+    Trial {
+        config: draw.config.clone(),
+        share: draw.share,
+        score: None,
+        state: TrialState::Stopped { reason },
+        iterations: None,
+        losses: Vec::new(),
+    }
+}
+
+fn stored(number: i32, trial: &Trial) -> run::Trial {
+    let (state, message) = match &trial.state {
+        TrialState::Succeeded => ("succeeded", None),
+        TrialState::Failed { reason } => ("failed", Some(reason.clone())),
+        TrialState::Pruned { reason } => ("pruned", Some(reason.clone())),
+        TrialState::Stopped { reason } => ("stopped", Some(reason.clone())),
+    };
+    run::Trial {
+        number,
+        trainer: trial.config.trainer().as_str().to_owned(),
+        parameters: json!(trial.config.settings()),
+        share: trial.share,
+        score: trial.score,
+        state: state.to_owned(),
+        message,
+        iterations: trial.iterations.map(|iterations| i64::try_from(iterations).unwrap_or(i64::MAX)),
+        cpu_s: None,
+    }
+}
+
+/// A training that ended without a model.
+pub(crate) fn trained(error: TrainError) -> StepError {
+    match error {
+        TrainError::Cancelled => StepError::Cancelled,
+        TrainError::NotConverged { .. } => StepError::refused("not_converged", error.to_string()),
+        error => StepError::refused("training_failed", error.to_string()),
+    }
+}
+
+fn internal(what: &str) -> StepError {
+    StepError::refused("internal", format!("{what}; please report it"))
+}
