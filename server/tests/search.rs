@@ -73,7 +73,7 @@ fn trials(run: &Value) -> Vec<Value> {
 
 #[tokio::test]
 async fn one_two_and_four_workers_come_to_the_same_trials() {
-    let requests = ["none", "median", "halving"].map(|pruner| {
+    let requests = ["none", "median", "asha", "halving"].map(|pruner| {
         json!({ "trainer": "any", "budget": 16, "seed": 3, "pruner": pruner,
             "search": { "gradient_boosting": { "eta": { "low": 0.02, "high": 0.5, "scale": "log" }, "max_leaves": [4, 16] } } })
     });
@@ -90,8 +90,8 @@ async fn one_two_and_four_workers_come_to_the_same_trials() {
         lab.app.remove().await;
         found.push(of_each);
     }
-    assert_eq!(found[0].iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 20]);
-    assert!(found[0][2].iter().any(|trial| trial["share"] == 0.25) && found[0][2][19]["share"] == 1.0);
+    assert_eq!(found[0].iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 16, 20]);
+    assert!(found[0][3].iter().any(|trial| trial["share"] == 0.25) && found[0][3][19]["share"] == 1.0);
     assert_eq!(found[0], found[1]);
     assert_eq!(found[0], found[2]);
 }

@@ -34,10 +34,12 @@ pub struct RunRequest {
     parameters: Option<Value>,
     /// Search space; the trainer's own when absent and a budget is given. Of several trainers, for each under its name.
     search: Option<Value>,
+    /// What makes probabilities of a binary model's scores, on the validation part: `none`, `platt` or `isotonic`; `none` when absent.
+    calibration: Option<String>,
     /// How trials are drawn: `tpe`, which learns from the trials before, or `random`; `tpe` when absent.
     sampler: Option<String>,
-    /// Which trials are ended early: `none`, `median` (boosting that falls behind) or `halving` (all trials on few rows, the best on
-    /// more); `none` when absent.
+    /// Which trials are ended early: `none`, `median` (boosting that falls behind half of the others), `asha` (behind three quarters, after
+    /// 16, 64, 256 … rounds) or `halving` (all trials on few rows, the best on more); `none` when absent.
     pruner: Option<String>,
     /// Trials; no search when absent or 0.
     budget: Option<u32>,
@@ -69,6 +71,7 @@ pub async fn launch_run(
         trainer: request.trainer,
         parameters: request.parameters,
         search: request.search,
+        calibration: request.calibration,
         sampler: request.sampler,
         pruner: request.pruner,
         budget: request.budget,

@@ -39,10 +39,13 @@ pub struct RunArgs {
     /// Trials of the search.
     #[arg(long)]
     budget: Option<u32>,
+    /// What makes probabilities of a binary model's scores: none, platt or isotonic.
+    #[arg(long)]
+    calibration: Option<String>,
     /// How trials are drawn: tpe or random.
     #[arg(long)]
     sampler: Option<String>,
-    /// Which trials are ended early: none, median or halving.
+    /// Which trials are ended early: none, median, asha or halving.
     #[arg(long)]
     pruner: Option<String>,
     /// Trials that may run at once.
@@ -105,7 +108,7 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
     };
     let mut body = json!({
         "seed": args.seed, "trainer": args.trainer, "budget": args.budget, "sampler": args.sampler, "pruner": args.pruner,
-        "parallel": args.parallel, "cpu_seconds": args.cpu_seconds, "wall_seconds": args.wall_seconds,
+        "calibration": args.calibration, "parallel": args.parallel, "cpu_seconds": args.cpu_seconds, "wall_seconds": args.wall_seconds,
         "parameters": given("parameters", &args.parameters)?, "search": given("search", &args.search)?,
         "provenance": repository(),
     });

@@ -18,6 +18,7 @@ use super::overview::{CurrentStep, Overview};
 use super::plots::figures;
 use super::provenance::Provenance;
 use super::reproduction::{ReproductionBadge, Reproductions, StepsCompared};
+use super::threshold::ThresholdExplorer;
 use super::trials::Trials;
 
 /// One run.
@@ -203,8 +204,8 @@ fn tabs(run: &RunView, open: RunTab) -> Vec<Tab> {
 
 #[component]
 fn Plots(run: RunView) -> impl IntoView {
-    let figures =
-        run.evaluation.map(|artifact| figures(&Evaluation::read(&artifact), &run.metrics)).unwrap_or_default();
+    let evaluation = run.evaluation.as_ref().map(Evaluation::read).unwrap_or_default();
+    let figures = figures(&evaluation, &run.metrics);
     if figures.is_empty() {
         return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }
             .into_any();
@@ -220,7 +221,9 @@ fn Plots(run: RunView) -> impl IntoView {
             }
         })
         .collect_view();
-    view! { <div class="grid grid-wide">{figures}</div> }.into_any()
+    let explorer =
+        (!evaluation.thresholds.is_empty()).then(|| view! { <ThresholdExplorer evaluation run=run.summary.id/> });
+    view! { <div class="stack stack-loose">{explorer}<div class="grid grid-wide">{figures}</div></div> }.into_any()
 }
 
 #[cfg(test)]

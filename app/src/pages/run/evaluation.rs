@@ -1,6 +1,7 @@
 //! What the evaluate step left for the plots, read key by key: a part that is missing or of another shape is one figure
 //! less, never a page less.
 
+use millrace_domain::metric::{Costs, Metric};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,12 +20,81 @@ pub struct Evaluation {
     pub confusion: Option<Confusion>,
     /// Scores above it count as positive.
     pub threshold: Option<f64>,
+    /// What comes of thresholds, lowest first.
+    pub thresholds: Vec<AtThreshold>,
+    /// What errors cost, where the problem says so.
+    pub costs: Option<Costs>,
     /// Share of positives.
     pub prevalence: Option<f64>,
     /// (actual, predicted).
     pub scatter: Vec<(f64, f64)>,
     /// Inputs and how much the model gains by them.
     pub importance: Vec<(String, f64)>,
+    /// Features and how much the success metric worsens without each: mean, least, most.
+    pub permutation: Vec<(String, f64, f64, f64)>,
+    /// That metric.
+    pub permutation_metric: Option<Metric>,
+}
+
+/// How often a threshold is right and wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Deserialize)]
+#[serde(from = "[f64; 5]")]
+pub struct AtThreshold {
+    /// Scores above it say yes.
+    pub threshold: f64,
+    /// Rightly said no.
+    pub true_negative: u64,
+    /// Wrongly said yes.
+    pub false_positive: u64,
+    /// Wrongly said no.
+    pub false_negative: u64,
+    /// Rightly said yes.
+    pub true_positive: u64,
+}
+
+impl From<[f64; 5]> for AtThreshold {
+    fn from([threshold, true_negative, false_positive, false_negative, true_positive]: [f64; 5]) -> Self {
+        Self {
+            threshold,
+            true_negative: true_negative as u64,
+            false_positive: false_positive as u64,
+            false_negative: false_negative as u64,
+            true_positive: true_positive as u64,
+        }
+    }
+}
+
+impl AtThreshold {
+    /// The last point that is not above a threshold, else the first: between two scores nothing changes.
+    pub fn find(points: &[Self], threshold: f64) -> Option<Self> {
+        let above = points.partition_point(|point| point.threshold <= threshold);
+        points.get(above.saturating_sub(1)).copied()
+    }
+
+    /// Rows in all.
+    pub const fn rows(self) -> f64 {
+        (self.true_negative + self.false_positive + self.false_negative + self.true_positive) as f64
+    }
+
+    /// Share of alarms that are right.
+    pub fn precision(self) -> Option<f64> {
+        share(self.true_positive, self.true_positive + self.false_positive)
+    }
+
+    /// Share of positives that are found.
+    pub fn recall(self) -> Option<f64> {
+        share(self.true_positive, self.true_positive + self.false_negative)
+    }
+
+    /// Mean cost of a row.
+    pub fn cost(self, costs: Costs) -> f64 {
+        let sum = costs.false_positive * self.false_positive as f64 + costs.false_negative * self.false_negative as f64;
+        sum / self.rows().max(1.0)
+    }
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// How often each class was taken for each.
@@ -47,9 +117,13 @@ impl Evaluation {
             scores: part(&test["scores"]),
             confusion: part(&test["confusion"]),
             threshold: part(&test["threshold"]),
+            thresholds: part(&test["thresholds"]),
+            costs: part(&artifact["costs"]),
             prevalence: part(&test["prevalence"]),
             scatter: part(&test["scatter"]),
             importance: part(&artifact["importance"]),
+            permutation: part(&artifact["permutation"]["features"]),
+            permutation_metric: part(&artifact["permutation"]["metric"]),
         }
     }
 }

@@ -5,7 +5,8 @@
 use leptos::prelude::*;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::trainer::{ANY_TRAINER, Pruner, Sampler};
+use millrace_domain::metric::TargetKind;
+use millrace_domain::trainer::{ANY_TRAINER, CalibrationMethod, Pruner, Sampler};
 use millrace_domain::view::{LaunchOptions, LaunchProblem, Permission};
 
 use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, NotAllowed, PageHeader, TextArea};
@@ -29,6 +30,7 @@ pub async fn launch_run(
     dataset: String,
     trainer: String,
     budget: String,
+    calibration: Option<String>,
     sampler: String,
     pruner: String,
     parallel: String,
@@ -44,6 +46,7 @@ pub async fn launch_run(
         dataset,
         trainer,
         budget,
+        calibration: calibration.unwrap_or_default(),
         sampler,
         pruner,
         parallel,
@@ -170,7 +173,7 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
         <input type="hidden" name="problem" value=problem.slug.clone()/>
         <DatasetChoice problem=problem.clone() chosen=value("dataset", &begin.dataset) error=error("/dataset")/>
         <div class="form-row">
-            <TrainerChoice trainers=problem.trainers chosen=value("trainer", &begin.trainer) error=error("/trainer")/>
+            <TrainerChoice trainers=problem.trainers.clone() chosen=value("trainer", &begin.trainer) error=error("/trainer")/>
             <Field
                 name="seed"
                 label="Seed"
@@ -188,11 +191,25 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
             value=value("parameters", &begin.parameters)
             error=error("/parameters")
         />
+        {(problem.kind == TargetKind::Binary.as_str())
+            .then(|| {
+                let chosen = value("calibration", &begin.calibration);
+                view! { <Choice name="calibration" label="Probabilities" options=calibrations() chosen/> }
+            })}
         <fieldset class="fieldset">
             <legend>"Search"</legend>
             <SearchFields begin form/>
         </fieldset>
     }
+}
+
+fn calibrations() -> Vec<(&'static str, &'static str)> {
+    let words = |method: CalibrationMethod| match method {
+        CalibrationMethod::None => "the model's own scores",
+        CalibrationMethod::Platt => "calibrated by a logistic curve (Platt)",
+        CalibrationMethod::Isotonic => "calibrated by the best rising curve (isotonic)",
+    };
+    CalibrationMethod::ALL.map(|method| (method.as_str(), words(method))).to_vec()
 }
 
 /// How hyperparameters are searched, and what it may cost.
@@ -210,8 +227,9 @@ fn SearchFields(begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
     let pruners = Pruner::ALL.map(|pruner| {
         let words = match pruner {
             Pruner::None => "no trial",
-            Pruner::Median => "boosting worse than the median so far",
-            Pruner::Halving => "all but the best on few rows (halving)",
+            Pruner::Median => "boosting behind the median of others",
+            Pruner::Asha => "boosting behind three quarters of others (ASHA)",
+            Pruner::Halving => "all but the best, on few rows (halving)",
         };
         (pruner.as_str(), words)
     });

@@ -20,6 +20,8 @@ pub struct LaunchForm {
     pub trainer: String,
     /// Trials; empty or 0 means no search.
     pub budget: String,
+    /// What makes probabilities of scores; empty means nothing.
+    pub calibration: String,
     /// How trials are drawn; empty means the usual way.
     pub sampler: String,
     /// Which trials are ended early; empty means the usual way.
@@ -47,6 +49,7 @@ impl LaunchForm {
             dataset: value("dataset"),
             trainer: value("trainer"),
             budget: value("budget"),
+            calibration: value("calibration"),
             sampler: value("sampler"),
             pruner: value("pruner"),
             parallel: value("parallel"),
@@ -71,6 +74,7 @@ impl LaunchForm {
             dataset: format!("{}/{}", run.dataset.dataset, run.dataset.version),
             trainer: text(&run.request["trainer"]),
             budget: text(&run.request["budget"]),
+            calibration: text(&run.request["calibration"]),
             // Runs launched before there was a choice drew at random, one after the other.
             sampler: run.request["sampler"].as_str().unwrap_or("random").to_owned(),
             pruner: text(&run.request["pruner"]),
@@ -89,12 +93,13 @@ impl LaunchForm {
     }
 
     /// The fields by name, to be kept when they are refused.
-    pub fn typed(&self) -> [(&'static str, &str); 12] {
+    pub fn typed(&self) -> [(&'static str, &str); 13] {
         [
             ("problem", &self.problem),
             ("dataset", &self.dataset),
             ("trainer", &self.trainer),
             ("budget", &self.budget),
+            ("calibration", &self.calibration),
             ("sampler", &self.sampler),
             ("pruner", &self.pruner),
             ("parallel", &self.parallel),
@@ -168,6 +173,7 @@ impl LaunchForm {
             trainer: given(&self.trainer),
             parameters,
             search,
+            calibration: given(&self.calibration),
             sampler: given(&self.sampler),
             pruner: given(&self.pruner),
             budget: budget.filter(|trials| *trials > 0),
@@ -224,6 +230,7 @@ mod tests {
             dataset: "5/2".to_owned(),
             trainer: "gradient_boosting".to_owned(),
             budget: "12".to_owned(),
+            calibration: "platt".to_owned(),
             sampler: "tpe".to_owned(),
             pruner: "halving".to_owned(),
             parallel: "2".to_owned(),
@@ -245,6 +252,7 @@ mod tests {
             trainer: Some("gradient_boosting".to_owned()),
             parameters: Some(json!({"max_depth": 6})),
             search: Some(json!({"eta": [0.1]})),
+            calibration: Some("platt".to_owned()),
             sampler: Some("tpe".to_owned()),
             pruner: Some("halving".to_owned()),
             budget: Some(12),
@@ -285,7 +293,7 @@ mod tests {
 
     #[test]
     fn an_address_carries_the_filled_form() {
-        let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&sampler=tpe\
+        let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&calibration=platt&sampler=tpe\
                         &pruner=halving&parallel=2&cpu_seconds=60&search=%7B%22eta%22%3A%20%5B0.1%5D%7D&seed=7&parameters=%7B%22max_depth%22%3A%206%7D";
         assert_eq!(filled().address(), expected);
     }

@@ -15,6 +15,7 @@ mod preflight;
 mod provenance;
 mod reproduction;
 mod table;
+mod threshold;
 mod trials;
 mod wanted;
 

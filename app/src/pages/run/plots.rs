@@ -20,11 +20,30 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
         confusion_figure(evaluation),
         scatter_figure(evaluation),
         residual_figure(evaluation),
+        permutation_figure(evaluation),
         importance_figure(&evaluation.importance),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Features by what the model loses without them, on the test part.
+fn permutation_figure(evaluation: &Evaluation) -> Option<Figure> {
+    let metric = evaluation.permutation_metric?;
+    let bar = |(name, mean, least, most): &(String, f64, f64, f64)| Bar {
+        label: name.clone(),
+        value: *mean,
+        interval: Some((*least, *most)),
+    };
+    let values = HorizontalBars {
+        title: "What each feature is worth".to_owned(),
+        quantity: format!("{} lost when it is shuffled", metric.title()),
+        bars: evaluation.permutation.iter().map(bar).collect(),
+        is_signed: false,
+        limit: None,
+    };
+    (!evaluation.permutation.is_empty()).then(|| horizontal_bars(&values, "permutation"))
 }
 
 /// Inputs by what the model gains from them; none without inputs.
@@ -33,7 +52,7 @@ pub fn importance_figure(importance: &[(String, f64)]) -> Option<Figure> {
         importance.iter().map(|(label, value)| Bar { label: label.clone(), value: *value, interval: None }).collect();
     let is_signed = bars.iter().any(|bar| bar.value < 0.0);
     let values = HorizontalBars {
-        title: "Importance of the inputs".to_owned(),
+        title: "What the model was fitted with most".to_owned(),
         quantity: if is_signed { "coefficient" } else { "importance" }.to_owned(),
         bars,
         is_signed,
@@ -158,7 +177,7 @@ mod tests {
     #[test]
     fn only_figures_with_values_are_drawn() {
         let artifact = json!({"test": {"roc": [[0.0, 0.0], [1.0, 1.0]]}, "importance": [["fare", 0.4]]});
-        assert_eq!(titles(&artifact), ["ROC curve", "Importance of the inputs"]);
+        assert_eq!(titles(&artifact), ["ROC curve", "What the model was fitted with most"]);
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub enum Metric {
     LogLoss,
     /// Mean squared difference of probability and outcome (binary).
     Brier,
+    /// Expected calibration error: the mean distance of score and outcome over ten bins of equally many rows (binary; Nixon et al.
+    /// 2019, with bins of equal mass).
+    Ece,
+    /// Mean cost of a row, an error costing what the document says, else 1 (binary).
+    Cost,
     /// Share of rows whose most probable class is the true one.
     Accuracy,
     /// Mean recall over the classes.
@@ -62,6 +67,8 @@ pub enum Metric {
     Rmse,
     /// Mean absolute error, in the target's unit.
     Mae,
+    /// Mean absolute error as a share of the true number, which is kept off 0 by double's ε.
+    Mape,
     /// Share of variance explained: 1 − residual / total sum of squares.
     R2,
 }
@@ -78,11 +85,13 @@ pub enum Direction {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::RocAuc,
         Self::PrAuc,
         Self::LogLoss,
         Self::Brier,
+        Self::Ece,
+        Self::Cost,
         Self::Accuracy,
         Self::BalancedAccuracy,
         Self::F1,
@@ -90,6 +99,7 @@ impl Metric {
         Self::Recall,
         Self::Rmse,
         Self::Mae,
+        Self::Mape,
         Self::R2,
     ];
 
@@ -100,6 +110,8 @@ impl Metric {
             Self::PrAuc => "pr_auc",
             Self::LogLoss => "log_loss",
             Self::Brier => "brier",
+            Self::Ece => "ece",
+            Self::Cost => "cost",
             Self::Accuracy => "accuracy",
             Self::BalancedAccuracy => "balanced_accuracy",
             Self::F1 => "f1",
@@ -107,6 +119,7 @@ impl Metric {
             Self::Recall => "recall",
             Self::Rmse => "rmse",
             Self::Mae => "mae",
+            Self::Mape => "mape",
             Self::R2 => "r2",
         }
     }
@@ -118,6 +131,8 @@ impl Metric {
             Self::PrAuc => "average precision",
             Self::LogLoss => "log loss",
             Self::Brier => "Brier score",
+            Self::Ece => "calibration error",
+            Self::Cost => "cost a row",
             Self::Accuracy => "accuracy",
             Self::BalancedAccuracy => "balanced accuracy",
             Self::F1 => "F1",
@@ -125,6 +140,7 @@ impl Metric {
             Self::Recall => "recall",
             Self::Rmse => "RMSE",
             Self::Mae => "mean absolute error",
+            Self::Mape => "mean percentage error",
             Self::R2 => "R²",
         }
     }
@@ -132,7 +148,9 @@ impl Metric {
     /// Which way is better.
     pub const fn direction(self) -> Direction {
         match self {
-            Self::LogLoss | Self::Brier | Self::Rmse | Self::Mae => Direction::Down,
+            Self::LogLoss | Self::Brier | Self::Ece | Self::Cost | Self::Rmse | Self::Mae | Self::Mape => {
+                Direction::Down
+            }
             _ => Direction::Up,
         }
     }
@@ -140,8 +158,8 @@ impl Metric {
     /// Whether the metric is defined for that kind of target.
     pub const fn fits(self, kind: TargetKind) -> bool {
         match self {
-            Self::Rmse | Self::Mae | Self::R2 => matches!(kind, TargetKind::Regression),
-            Self::Brier | Self::PrAuc => matches!(kind, TargetKind::Binary),
+            Self::Rmse | Self::Mae | Self::Mape | Self::R2 => matches!(kind, TargetKind::Regression),
+            Self::Brier | Self::PrAuc | Self::Ece | Self::Cost => matches!(kind, TargetKind::Binary),
             _ => !matches!(kind, TargetKind::Regression),
         }
     }
@@ -171,6 +189,30 @@ impl FromStr for Metric {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|metric| metric.as_str() == text).ok_or(())
+    }
+}
+
+/// What the two errors of a binary model cost, in one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Costs {
+    /// Of saying yes where the truth is no.
+    pub false_positive: f64,
+    /// Of saying no where the truth is yes.
+    pub false_negative: f64,
+}
+
+impl Default for Costs {
+    /// Both errors alike.
+    fn default() -> Self {
+        Self { false_positive: 1.0, false_negative: 1.0 }
+    }
+}
+
+impl Costs {
+    /// The score above which yes is cheaper than no, if scores are probabilities: there p · false_negative exceeds
+    /// (1 − p) · false_positive (Elkan 2001, "The Foundations of Cost-Sensitive Learning", section 2).
+    pub fn threshold(self) -> f64 {
+        self.false_positive / (self.false_positive + self.false_negative)
     }
 }
 
@@ -224,6 +266,12 @@ mod tests {
     fn nan_is_worse_than_any_number() {
         assert!(!Metric::LogLoss.is_better(f64::NAN, 9.0));
         assert!(Metric::LogLoss.is_better(9.0, f64::NAN));
+    }
+
+    #[test]
+    fn yes_is_said_earlier_the_more_a_miss_costs() {
+        assert_eq!(Costs::default().threshold(), 0.5);
+        assert_eq!(Costs { false_positive: 1.0, false_negative: 9.0 }.threshold(), 0.1);
     }
 
     #[test]

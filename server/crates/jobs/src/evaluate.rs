@@ -9,10 +9,12 @@ use millrace_domain::ids::RunId;
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
-use millrace_ml::evaluate::{Diagnostics, Evaluation, SliceEvaluation, evaluate, evaluate_slices};
-use millrace_ml::model::{Model, Prediction, outcomes};
+use millrace_ml::evaluate::{
+    Diagnostics, Evaluation, OutcomeError, Outcomes, SliceEvaluation, ThresholdPoint, evaluate, evaluate_slices,
+};
+use millrace_ml::model::{Model, Prediction, Worsening, outcomes, permutation_importance};
 use millrace_ml::split::Part;
-use millrace_ml::train::baseline;
+use millrace_ml::train::{baseline, repeat_last};
 use millrace_storage::run::MetricValue;
 use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,9 @@ pub(crate) struct Evaluated {
     pub metrics: Vec<Measured>,
     /// What always answering alike would reach on the test part.
     pub baseline: BTreeMap<Metric, f64>,
+    /// What repeating the last label known would reach there; empty where rows have no order.
+    #[serde(default)]
+    pub repeat_last: BTreeMap<Metric, f64>,
     /// One entry a slice rule of the document, in its order.
     pub slices: Vec<Vec<SliceEvaluation>>,
     evaluation: Digest,
@@ -116,9 +121,16 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
     let test = part(&prepared, &model, Part::Test, seed)?.ok_or_else(|| {
         StepError::refused("no_test_rows", "the test part has no rows; give it a larger share or bring more data")
     })?;
-    let floor = baseline(&prepared.labels, &prepared.split, Part::Test)
-        .map_err(|error| StepError::refused("no_test_rows", error.to_string()))?;
-    let floor = Metric::of(document.target.kind).filter_map(|metric| Some((metric, floor.metric(metric)?))).collect();
+    let no_rows = |error: OutcomeError| StepError::refused("no_test_rows", error.to_string());
+    let (labels, split) = (&prepared.labels, &prepared.split);
+    let of = |floor: &Outcomes| {
+        Metric::of(document.target.kind).filter_map(|metric| Some((metric, floor.metric(metric)?))).collect()
+    };
+    let floor = of(&baseline(labels, split, Part::Test).map_err(no_rows)?);
+    let last = repeat_last(&prepared.dataset, &document.data, document.target.delay, labels, split, Part::Test);
+    let mut last = last.transpose().map_err(no_rows)?.as_ref().map_or_else(BTreeMap::new, of);
+    // Who is certain and wrong has no finite one.
+    last.remove(&Metric::LogLoss);
     let slices = document
         .slices
         .iter()
@@ -128,13 +140,16 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
             evaluate_slices(&test.outcomes, values, slice.goal.metric, seed)
         })
         .collect();
-    let figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
+    let mut figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
+    figures["permutation"] = permuted(&prepared, &model, document.success.metric, seed)?;
+    figures["costs"] = json!(document.target.costs);
     let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
     let evaluated = Evaluated {
         model: input.model,
         test_rows: test.evaluation.rows,
         metrics: measured,
         baseline: floor,
+        repeat_last: last,
         slices,
         evaluation: input.model,
         evaluation_bytes: 0,
@@ -142,9 +157,22 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
     Ok((evaluated, figures.to_string().into_bytes()))
 }
 
+/// What each feature is worth on the test part, most first: its name, and how much the metric worsens without it.
+fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Result<Value, StepError> {
+    let rows = prepared.split.rows(Part::Test);
+    let worth = permutation_importance(model.predictor(), &prepared.table, &prepared.labels, rows, metric, seed)
+        .map_err(|error| StepError::refused("evaluation_failed", error.to_string()))?;
+    let names = model.features().definitions().iter().map(|definition| definition.name.as_str());
+    let mut worth: Vec<(&str, Worsening)> = names.zip(worth.unwrap_or_default()).collect();
+    worth.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
+    let bars: Vec<(&str, f64, f64, f64)> =
+        worth.into_iter().map(|(name, Worsening { mean, least, most })| (name, mean, least, most)).collect();
+    Ok(json!({ "metric": metric, "features": bars }))
+}
+
 struct Measurement {
     evaluation: Evaluation,
-    outcomes: millrace_ml::evaluate::Outcomes,
+    outcomes: Outcomes,
     predictions: Vec<Prediction>,
 }
 
@@ -181,14 +209,17 @@ fn values(output: &Evaluated) -> Vec<MetricValue> {
         interval: measured.interval,
         n: i64::try_from(measured.n).unwrap_or(i64::MAX),
     });
-    let floor = output.baseline.iter().map(|(metric, value)| MetricValue {
-        name: format!("baseline.{metric}"),
-        step: 0,
-        value: *value,
-        interval: None,
-        n: i64::try_from(output.test_rows).unwrap_or(i64::MAX),
+    let floors = [("baseline", &output.baseline), ("repeat_last", &output.repeat_last)];
+    let floors = floors.into_iter().flat_map(|(floor, values)| {
+        values.iter().map(move |(metric, value)| MetricValue {
+            name: format!("{floor}.{metric}"),
+            step: 0,
+            value: *value,
+            interval: None,
+            n: i64::try_from(output.test_rows).unwrap_or(i64::MAX),
+        })
     });
-    own.chain(floor).collect()
+    own.chain(floors).collect()
 }
 
 /// What pages draw: curves, tables, importance and the model's inputs.
@@ -210,14 +241,23 @@ fn figures(model: &Model, validation: Option<&Evaluation>, test: &Measurement) -
 
 fn drawn(diagnostics: &Diagnostics, classes: &[&str]) -> Value {
     match diagnostics {
-        Diagnostics::Binary { roc, precision_recall, calibration, confusion, prevalence } => json!({
-            "roc": roc.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
-            "pr": precision_recall.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
-            "calibration": calibration.iter().map(|bin| (bin.predicted, bin.observed, bin.count)).collect::<Vec<_>>(),
-            "confusion": { "labels": classes, "counts": confusion.counts },
-            "prevalence": prevalence,
-            "threshold": 0.5,
-        }),
+        Diagnostics::Binary { roc, precision_recall, calibration, confusion, prevalence, threshold, thresholds } => {
+            json!({
+                "roc": roc.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
+                "pr": precision_recall.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
+                "calibration": calibration.iter().map(|bin| (bin.predicted, bin.observed, bin.count)).collect::<Vec<_>>(),
+                "confusion": { "labels": classes, "counts": confusion.counts },
+                "prevalence": prevalence,
+                "threshold": threshold,
+                "thresholds": thresholds
+                    .iter()
+                    .map(|point| {
+                        let ThresholdPoint { threshold, true_positive, false_positive, false_negative, true_negative } = *point;
+                        json!([threshold, true_negative, false_positive, false_negative, true_positive])
+                    })
+                    .collect::<Vec<_>>(),
+            })
+        }
         Diagnostics::Multiclass { confusion } => json!({
             "confusion": { "labels": classes, "counts": confusion.counts },
         }),

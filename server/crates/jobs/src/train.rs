@@ -8,7 +8,7 @@ use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::model::{Lineage, Model};
 use millrace_ml::split::Part;
-use millrace_ml::train::{FitReport, TrainerConfig, train};
+use millrace_ml::train::{CalibrationMethod, FitReport, TrainerConfig, train};
 use millrace_storage::run::MetricValue;
 use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,7 @@ pub(crate) struct Input {
     launched: Launched,
     frames: Frames,
     config: TrainerConfig,
+    calibration: CalibrationMethod,
 }
 
 /// The kept model.
@@ -49,7 +50,8 @@ impl Stage for Train {
         let tuned = context.output_of(StepKind::Tune.as_str()).await?;
         let tuned: Tuned = serde_json::from_value(tuned)
             .map_err(|error| StepError::refused("internal", format!("the search's result cannot be read: {error}")))?;
-        Ok(Input { launched, frames, config: tuned.config })
+        let calibration = launched.plan()?.calibration;
+        Ok(Input { launched, frames, config: tuned.config, calibration })
     }
 
     fn digest(&self, input: &Input) -> Digest {
@@ -58,6 +60,7 @@ impl Stage for Train {
             "problem": input.launched.problem.digest,
             "seed": input.launched.run.seed,
             "config": input.config,
+            "calibration": input.calibration,
         }))
     }
 
@@ -76,7 +79,9 @@ impl Stage for Train {
                     seed,
                     &Units::new(reporter, "round"),
                 )
-                .map_err(trained)?;
+                .map_err(trained)?
+                .calibrated(input.calibration, &prepared.table, &prepared.labels, &prepared.split)
+                .map_err(|error| StepError::refused("not_calibrated", error.to_string()))?;
                 let report = fitted.report.clone();
                 let lineage = Lineage {
                     dataset: launched.dataset.digest.ok_or_else(unread)?,

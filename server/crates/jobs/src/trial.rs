@@ -72,7 +72,7 @@ impl Stage for Trials {
 
     fn digest(&self, input: &Input) -> Digest {
         let task = match &input.task {
-            Task::Run(draw) => json!({ "config": draw.config, "share": draw.share, "medians": draw.medians.values() }),
+            Task::Run(draw) => json!({ "config": draw.config, "share": draw.share, "limits": draw.limits.values() }),
             Task::End(ended) => json!({ "ended": ended }),
         };
         Digest::of_canonical(&json!({

@@ -338,6 +338,7 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
         "trainer": request.trainer,
         "parameters": request.parameters,
         "search": request.search,
+        "calibration": request.calibration,
         "sampler": request.sampler,
         "pruner": request.pruner,
         "budget": request.budget,

@@ -210,7 +210,7 @@ fn fitted(run: &Run) -> &Value {
 
 fn asked_and_fitted(run: &Run) -> Value {
     let mut all = fitted(run).as_object().cloned().unwrap_or_default();
-    for name in ["budget", "sampler", "pruner", "parallel", "cpu_seconds", "wall_seconds", "search"] {
+    for name in ["calibration", "budget", "sampler", "pruner", "parallel", "cpu_seconds", "wall_seconds", "search"] {
         all.insert(name.to_owned(), run.request[name].clone());
     }
     all.insert(

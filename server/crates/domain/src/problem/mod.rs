@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::expr::Expression;
-use crate::metric::{Bound, Metric, TargetKind};
+use crate::metric::{Bound, Costs, Metric, TargetKind};
 use crate::policy::Role;
 use crate::review::Quorum;
 
@@ -135,6 +135,9 @@ pub struct Target {
     pub definition: Definition,
     /// How long after the event the label is known.
     pub delay: Span,
+    /// What the errors of a binary model cost; both alike when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
 }
 
 /// How a row's label is computed.

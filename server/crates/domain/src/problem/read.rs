@@ -9,7 +9,7 @@ use super::{
     TimeFormat,
 };
 use crate::expr::Expression;
-use crate::metric::{Bound, Direction, Metric, TargetKind};
+use crate::metric::{Bound, Costs, Direction, Metric, TargetKind};
 use crate::policy::{Action, Role};
 
 const METRICS: &str =
@@ -148,8 +148,24 @@ fn target(table: &Table<'_>) -> Option<Target> {
         }
     };
     let delay = table.span_or("delay", "0s");
+    let costs = table.optional_table("costs").map(|costs| self::costs(&costs));
+    if costs.is_some() && kind.is_some_and(|kind| kind != TargetKind::Binary) {
+        table.mistake("costs", "are of the two errors of a binary target; this one is of another kind");
+    }
     table.close();
-    Some(Target { name: name?, kind: kind?, definition: definition?, delay: delay? })
+    let costs = match costs {
+        None => None,
+        Some(costs) => Some(costs?),
+    };
+    Some(Target { name: name?, kind: kind?, definition: definition?, delay: delay?, costs })
+}
+
+fn costs(table: &Table<'_>) -> Option<Costs> {
+    const LEAST: f64 = 1e-9;
+    let false_positive = table.number_in("false_positive", LEAST, 1e12, None);
+    let false_negative = table.number_in("false_negative", LEAST, 1e12, None);
+    table.close();
+    Some(Costs { false_positive: false_positive?, false_negative: false_negative? })
 }
 
 fn data(table: &Table<'_>) -> Option<Data> {

@@ -122,7 +122,15 @@ impl ProblemDocument {
         let delay = self.target.delay;
         let known =
             if delay.seconds() == 0 { "at once".to_owned() } else { format!("{} after the event", delay.in_words()) };
-        format!("The truth ({}) comes from {rule} and is known {known}.", self.target.name)
+        let costs = self.target.costs.map_or_else(String::new, |costs| {
+            format!(
+                " A false alarm costs {}, a miss {}: the model says yes above {}.",
+                costs.false_positive,
+                costs.false_negative,
+                (costs.threshold() * 1e4).round() / 1e4
+            )
+        });
+        format!("The truth ({}) comes from {rule} and is known {known}.{costs}", self.target.name)
     }
 
     fn parts(&self) -> String {

@@ -106,20 +106,50 @@ pub enum Pruner {
     None,
     /// A boosting trial ends when its validation loss is worse than the median of trials before after as many rounds.
     Median,
-    /// Successive halving: all trials see a few rows, the best of them more, the best of these all.
+    /// Asynchronous successive halving over boosting rounds: after 16, 64, 256 … rounds a trial goes on if it is among the best quarter
+    /// of trials before.
+    Asha,
+    /// Successive halving over rows: all trials see a few rows, the best of them more, the best of these all.
     Halving,
 }
 
 impl Pruner {
     /// All pruners, the usual choice first.
-    pub const ALL: [Self; 3] = [Self::None, Self::Median, Self::Halving];
+    pub const ALL: [Self; 4] = [Self::None, Self::Median, Self::Asha, Self::Halving];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Median => "median",
+            Self::Asha => "asha",
             Self::Halving => "halving",
+        }
+    }
+}
+
+/// How the scores of a binary model become probabilities, on the validation part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibrationMethod {
+    /// They stay as they are.
+    None,
+    /// By a logistic curve.
+    Platt,
+    /// By the best rising curve.
+    Isotonic,
+}
+
+impl CalibrationMethod {
+    /// All ways, the usual choice first.
+    pub const ALL: [Self; 3] = [Self::None, Self::Platt, Self::Isotonic];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Platt => "platt",
+            Self::Isotonic => "isotonic",
         }
     }
 }
@@ -145,6 +175,14 @@ impl FromStr for Sampler {
 
     fn from_str(text: &str) -> Result<Self, String> {
         named("sampler", &Self::ALL, Self::as_str, text)
+    }
+}
+
+impl FromStr for CalibrationMethod {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        named("calibration", &Self::ALL, Self::as_str, text)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::setting::TrainerConfig;
 use super::space::{Branch, Space};
-use super::{Pruner, Sampler, Trainer};
+use super::{CalibrationMethod, Pruner, Sampler, Trainer};
 use crate::metric::TargetKind;
 use crate::problem::Mistake;
 
@@ -27,6 +27,8 @@ const LEAST_ROWS: f64 = 500.0;
 pub struct FitPlan {
     /// The trainers, what is fixed, and what is drawn.
     pub space: Space,
+    /// What makes probabilities of the model's scores.
+    pub calibration: CalibrationMethod,
     /// How trials are drawn.
     pub sampler: Sampler,
     /// Which trials are ended early.
@@ -60,6 +62,7 @@ struct Asked {
     parameters: Json,
     #[serde(default)]
     search: Json,
+    calibration: Option<String>,
     sampler: Option<String>,
     pruner: Option<String>,
     budget: Option<u32>,
@@ -76,6 +79,7 @@ impl FitPlan {
         let usual = [
             ("trainer", json!(Trainer::ALL[0])),
             ("parameters", json!({})),
+            ("calibration", json!(CalibrationMethod::ALL[0])),
             ("sampler", json!(Sampler::ALL[0])),
             ("pruner", json!(Pruner::ALL[0])),
             ("budget", json!(0)),
@@ -102,6 +106,7 @@ impl FitPlan {
         let mut mistakes = Mistakes::default();
         let trainers = mistakes.keep("/trainer", trainers(asked.trainer.as_deref(), kind)).unwrap_or_default();
         let space = space(&trainers, &asked.parameters, &asked.search, &mut mistakes);
+        let calibration = mistakes.keep("/calibration", calibration(asked.calibration.as_deref(), kind));
         let sampler = asked.sampler.as_deref().map_or(Ok(Sampler::Random), str::parse);
         let sampler = mistakes.keep("/sampler", sampler);
         let pruner = asked.pruner.as_deref().map_or(Ok(Pruner::None), str::parse);
@@ -120,6 +125,7 @@ impl FitPlan {
         let read = || {
             Some(Self {
                 space: space?,
+                calibration: calibration?,
                 sampler: sampler?,
                 pruner: pruner?,
                 trials: trials?,
@@ -140,7 +146,7 @@ impl FitPlan {
             return Vec::new();
         }
         let shares = match self.pruner {
-            Pruner::None | Pruner::Median => vec![1.0],
+            Pruner::None | Pruner::Median | Pruner::Asha => vec![1.0],
             Pruner::Halving => {
                 let shares = [2, 1, 0].map(|power| f64::from(REDUCTION).powi(-power));
                 shares.into_iter().filter(|share| *share == 1.0 || rows as f64 * share >= LEAST_ROWS).collect()
@@ -208,6 +214,14 @@ fn trainers(asked: Option<&str>, kind: TargetKind) -> Result<Vec<Trainer>, Strin
         trainers.push(trainer);
     }
     Ok(trainers)
+}
+
+fn calibration(asked: Option<&str>, kind: TargetKind) -> Result<CalibrationMethod, String> {
+    let method = asked.map_or(Ok(CalibrationMethod::None), str::parse)?;
+    if method != CalibrationMethod::None && kind != TargetKind::Binary {
+        return Err(format!("is of the scores of a binary target; this one is {}", kind.as_str()));
+    }
+    Ok(method)
 }
 
 fn space(trainers: &[Trainer], parameters: &Json, search: &Json, mistakes: &mut Mistakes) -> Option<Space> {

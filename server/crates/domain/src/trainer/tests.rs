@@ -27,11 +27,22 @@ fn every_mistake_of_a_space_is_reported_with_its_pointer() {
 
 #[test]
 fn every_other_mistake_is_reported_at_once() {
-    let asked = json!({"trainer": "elastic_net", "sampler": "grid", "pruner": "asha", "budget": 1_001, "parallel": 0,
+    let asked = json!({"trainer": "elastic_net", "sampler": "grid", "pruner": "wilcoxon", "calibration": "beta", "budget": 1_001, "parallel": 0,
         "cpu_seconds": 0, "wall_seconds": -1, "parameters": []});
-    let expected =
-        ["/trainer", "/parameters", "/sampler", "/pruner", "/budget", "/parallel", "/cpu_seconds", "/wall_seconds"];
+    let expected = [
+        "/trainer",
+        "/parameters",
+        "/calibration",
+        "/sampler",
+        "/pruner",
+        "/budget",
+        "/parallel",
+        "/cpu_seconds",
+        "/wall_seconds",
+    ];
     assert_eq!(read(asked).unwrap_err(), expected);
+    let numbers = FitPlan::read(&json!({"calibration": "platt"}), TargetKind::Regression).unwrap_err();
+    assert_eq!(numbers[0].pointer, "/calibration");
 }
 
 #[test]

@@ -188,6 +188,8 @@ views! {
         parameters: Option<Value>,
         /// Search space; the trainer's own when absent and a budget is given.
         search: Option<Value>,
+        /// What makes probabilities of a binary model's scores; `none` when absent.
+        calibration: Option<String>,
         /// How trials are drawn; `tpe` when absent.
         sampler: Option<String>,
         /// Which trials are ended early; `none` when absent.

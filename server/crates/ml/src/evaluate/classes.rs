@@ -3,18 +3,15 @@
 use millrace_domain::metric::Metric;
 
 use super::Scorer;
+use super::diagnostics::CALIBRATION_BINS;
 use super::outcomes::{BinaryOutcomes, ClassOutcomes};
 use super::ranking::Ranking;
 use super::sum::{share, sum};
 
-/// A score above this says "positive"; at it, the two classes are equally probable and the first one is taken.
-pub(crate) const THRESHOLD: f64 = 0.5;
-
 /// Scorers of binary outcomes.
 pub(super) fn of_two(outcomes: &BinaryOutcomes, metric: Metric) -> Option<Scorer<'_>> {
-    let BinaryOutcomes { scores, labels } = outcomes;
-    let of_counts =
-        |f: fn(Counts) -> Option<f64>| -> Scorer<'_> { Box::new(move |weights| f(Counts::of(outcomes, weights))) };
+    let BinaryOutcomes { scores, labels, costs } = outcomes;
+    let of_counts = |f: fn(Counts) -> Option<f64>| of_counts_with(outcomes, f);
     Some(match metric {
         Metric::RocAuc => {
             let ranking = Ranking::new(scores);
@@ -37,13 +34,38 @@ pub(super) fn of_two(outcomes: &BinaryOutcomes, metric: Metric) -> Option<Scorer
                 scores.iter().zip(labels).map(|(score, &label)| (score - f64::from(u8::from(label))).powi(2)).collect();
             Box::new(move |weights| weighted_mean(&losses, weights))
         }
+        Metric::Ece => {
+            let bin_of = outcomes.bins(CALIBRATION_BINS);
+            Box::new(move |weights| calibration_error(outcomes, &bin_of, weights))
+        }
+        Metric::Cost => {
+            let costs = *costs;
+            of_counts_with(outcomes, move |counts| {
+                let cost = costs.false_positive * counts.false_positive + costs.false_negative * counts.false_negative;
+                share(cost, counts.total())
+            })
+        }
         Metric::Accuracy => of_counts(Counts::accuracy),
         Metric::BalancedAccuracy => of_counts(Counts::balanced_accuracy),
         Metric::F1 => of_counts(Counts::f1),
         Metric::Precision => of_counts(Counts::precision),
         Metric::Recall => of_counts(Counts::recall),
-        Metric::Rmse | Metric::Mae | Metric::R2 => return None,
+        Metric::Rmse | Metric::Mae | Metric::Mape | Metric::R2 => return None,
     })
+}
+
+fn of_counts_with<'o>(outcomes: &'o BinaryOutcomes, f: impl Fn(Counts) -> Option<f64> + 'o) -> Scorer<'o> {
+    Box::new(move |weights| f(Counts::of(outcomes, weights)))
+}
+
+/// The mean distance of mean score and share of positives over the bins that rows are in.
+fn calibration_error(outcomes: &BinaryOutcomes, bin_of: &[usize], weights: &[f64]) -> Option<f64> {
+    let mut bins = [(0.0, 0.0); CALIBRATION_BINS];
+    for (row, (&bin, &weight)) in bin_of.iter().zip(weights).enumerate() {
+        bins[bin].0 += weight * outcomes.scores[row];
+        bins[bin].1 += weight * f64::from(u8::from(outcomes.labels[row]));
+    }
+    share(sum(bins.iter().map(|(scores, positives)| (scores - positives).abs())), sum(weights.iter().copied()))
 }
 
 /// Scorers of multiclass outcomes.
@@ -80,7 +102,14 @@ pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer
         Metric::F1 => of_table(|table| table.macro_average(|right, drawn, true_| 2.0 * right / (drawn + true_))),
         Metric::Precision => of_table(|table| table.macro_average(|right, drawn, _| right / drawn)),
         Metric::Recall => of_table(|table| table.macro_average(|right, _, true_| right / true_)),
-        Metric::PrAuc | Metric::Brier | Metric::Rmse | Metric::Mae | Metric::R2 => return None,
+        Metric::PrAuc
+        | Metric::Brier
+        | Metric::Ece
+        | Metric::Cost
+        | Metric::Rmse
+        | Metric::Mae
+        | Metric::Mape
+        | Metric::R2 => return None,
     })
 }
 
@@ -109,8 +138,9 @@ pub(super) struct Counts {
 impl Counts {
     pub fn of(outcomes: &BinaryOutcomes, weights: &[f64]) -> Self {
         let mut counts = Self::default();
+        let threshold = outcomes.costs.threshold();
         for ((&score, &label), &weight) in outcomes.scores.iter().zip(&outcomes.labels).zip(weights) {
-            *match (score > THRESHOLD, label) {
+            *match (score > threshold, label) {
                 (true, true) => &mut counts.true_positive,
                 (true, false) => &mut counts.false_positive,
                 (false, false) => &mut counts.true_negative,
@@ -120,9 +150,12 @@ impl Counts {
         counts
     }
 
+    fn total(self) -> f64 {
+        self.true_positive + self.false_positive + self.true_negative + self.false_negative
+    }
+
     fn accuracy(self) -> Option<f64> {
-        let right = self.true_positive + self.true_negative;
-        share(right, right + self.false_positive + self.false_negative)
+        share(self.true_positive + self.true_negative, self.total())
     }
 
     fn balanced_accuracy(self) -> Option<f64> {

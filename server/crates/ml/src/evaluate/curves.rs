@@ -18,6 +18,21 @@ pub struct CurvePoint {
     pub threshold: Option<f64>,
 }
 
+/// How often a threshold is right and wrong; scores above it count as positive.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdPoint {
+    /// The threshold.
+    pub threshold: f64,
+    /// Positives above it.
+    pub true_positive: u64,
+    /// Negatives above it.
+    pub false_positive: u64,
+    /// Positives not above it.
+    pub false_negative: u64,
+    /// Negatives not above it.
+    pub true_negative: u64,
+}
+
 /// The rows of one interval of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
@@ -79,13 +94,10 @@ impl BinaryOutcomes {
     /// The edges are quantiles of the scores; a score on an edge belongs to the bin below it, as in scikit-learn's
     /// `calibration_curve(strategy="quantile")`.
     pub fn calibration(&self, bins: usize) -> Vec<CalibrationBin> {
-        let mut sorted = self.scores.clone();
-        sorted.sort_by(f64::total_cmp);
-        let edges: Vec<f64> = (0..=bins).map(|edge| quantile(&sorted, edge as f64 / bins as f64)).collect();
-        let inner = &edges[1..bins];
+        let edges = self.edges(bins);
         let mut rows = vec![Vec::new(); bins];
-        for (row, score) in self.scores.iter().enumerate() {
-            rows[inner.partition_point(|edge| edge < score)].push(row);
+        for (row, bin) in self.bins(bins).into_iter().enumerate() {
+            rows[bin].push(row);
         }
         rows.iter()
             .enumerate()
@@ -101,6 +113,52 @@ impl BinaryOutcomes {
                 }
             })
             .collect()
+    }
+
+    /// The bin of each row, of so many of equally many rows.
+    pub(super) fn bins(&self, bins: usize) -> Vec<usize> {
+        let edges = self.edges(bins);
+        let inner = &edges[1..bins];
+        self.scores.iter().map(|score| inner.partition_point(|edge| edge < score)).collect()
+    }
+
+    fn edges(&self, bins: usize) -> Vec<f64> {
+        let mut sorted = self.scores.clone();
+        sorted.sort_by(f64::total_cmp);
+        (0..=bins).map(|edge| quantile(&sorted, edge as f64 / bins as f64)).collect()
+    }
+
+    /// What comes of thresholds: at most `most` of the scores, lowest first, and the rows on either side of each.
+    pub fn thresholds(&self, most: usize) -> Vec<ThresholdPoint> {
+        let steps = self.steps();
+        let (positives, negatives) = steps.last().map_or((0.0, 0.0), |step| (step.1, step.2));
+        // Below the lowest score everything is positive; at a score, the rows that have it are not.
+        let mut points: Vec<ThresholdPoint> = steps
+            .iter()
+            .enumerate()
+            .map(|(place, &(score, ..))| {
+                let (found, raised) = place.checked_sub(1).map_or((0.0, 0.0), |above| (steps[above].1, steps[above].2));
+                ThresholdPoint {
+                    threshold: score,
+                    true_positive: found as u64,
+                    false_positive: raised as u64,
+                    false_negative: (positives - found) as u64,
+                    true_negative: (negatives - raised) as u64,
+                }
+            })
+            .collect();
+        points.reverse();
+        let all = ThresholdPoint {
+            threshold: 0.0,
+            true_positive: positives as u64,
+            false_positive: negatives as u64,
+            false_negative: 0,
+            true_negative: 0,
+        };
+        if points.first().is_some_and(|first| first.threshold > 0.0) {
+            points.insert(0, all);
+        }
+        thin(points, most)
     }
 
     /// Each distinct score, highest first, with the positives and negatives at or above it.

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::curves::{CalibrationBin, CurvePoint, thin};
+use super::curves::{CalibrationBin, CurvePoint, ThresholdPoint, thin};
+use super::outcomes;
 use super::outcomes::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, Outcomes};
 use super::resample::quantile;
 use super::sum::sum;
-use super::{classes, outcomes};
 
 const CURVE_POINTS: usize = 400;
 const RESIDUAL_POINTS: usize = 500;
-const CALIBRATION_BINS: usize = 10;
+const THRESHOLDS: usize = 201;
+pub(super) const CALIBRATION_BINS: usize = 10;
 
 /// What figures are drawn from, by kind of target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,12 @@ pub enum Diagnostics {
         precision_recall: Vec<CurvePoint>,
         /// Ten bins of equally many rows.
         calibration: Vec<CalibrationBin>,
-        /// At the threshold 0.5.
+        /// At the threshold of the costs.
         confusion: Confusion,
+        /// That threshold.
+        threshold: f64,
+        /// What comes of other thresholds, lowest first.
+        thresholds: Vec<ThresholdPoint>,
         /// Share of positives.
         prevalence: f64,
     },
@@ -70,6 +75,8 @@ impl Diagnostics {
                 precision_recall: thin(outcomes.precision_recall_curve(), CURVE_POINTS),
                 calibration: outcomes.calibration(CALIBRATION_BINS),
                 confusion: outcomes.confusion(),
+                threshold: outcomes.costs.threshold(),
+                thresholds: outcomes.thresholds(THRESHOLDS),
                 prevalence: outcomes.labels.iter().filter(|label| **label).count() as f64
                     / outcomes.labels.len() as f64,
             },
@@ -90,9 +97,10 @@ impl Confusion {
 }
 
 impl BinaryOutcomes {
-    /// How often each class was taken for each, at the threshold 0.5.
+    /// How often each class was taken for each, at the threshold of the costs.
     pub fn confusion(&self) -> Confusion {
-        let predicted = self.scores.iter().map(|score| usize::from(*score > classes::THRESHOLD));
+        let threshold = self.costs.threshold();
+        let predicted = self.scores.iter().map(|score| usize::from(*score > threshold));
         Confusion::count(2, self.labels.iter().map(|label| usize::from(*label)).zip(predicted))
     }
 }

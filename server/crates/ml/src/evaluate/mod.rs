@@ -28,12 +28,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::split::Part;
 
-pub(crate) use classes::THRESHOLD;
 pub use compare::{Comparison, compare};
-pub use curves::{CalibrationBin, CurvePoint};
+pub use curves::{CalibrationBin, CurvePoint, ThresholdPoint};
 pub use diagnostics::{Confusion, Diagnostics, Residuals};
 pub(crate) use outcomes::most_probable;
 pub use outcomes::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
+pub(crate) use resample::quantile;
 pub use slice::{SliceEvaluation, evaluate_slices};
 
 /// Every metric of one part of the data.

@@ -19,6 +19,13 @@ pub(super) fn of_numbers(outcomes: &NumberOutcomes, metric: Metric) -> Option<Sc
             let sizes: Vec<f64> = errors.map(f64::abs).collect();
             Box::new(move |weights| weighted_mean(&sizes, weights))
         }
+        Metric::Mape => {
+            let shares: Vec<f64> = errors
+                .zip(&outcomes.actual)
+                .map(|(error, actual)| error.abs() / actual.abs().max(f64::EPSILON))
+                .collect();
+            Box::new(move |weights| weighted_mean(&shares, weights))
+        }
         Metric::R2 => {
             let squares: Vec<f64> = errors.map(|error| error * error).collect();
             Box::new(move |weights| r2(&outcomes.actual, &squares, weights))

@@ -1,5 +1,7 @@
 //! Predictions beside what came true.
 
+use millrace_domain::metric::Costs;
+
 /// Why pairs are no outcomes. Rows count from 0.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OutcomeError {
@@ -74,6 +76,7 @@ impl Outcomes {
             Self::Binary(outcomes) => Self::Binary(BinaryOutcomes {
                 scores: pick(&outcomes.scores, positions),
                 labels: pick(&outcomes.labels, positions),
+                costs: outcomes.costs,
             }),
             Self::Multiclass(outcomes) => Self::Multiclass(ClassOutcomes {
                 classes: outcomes.classes,
@@ -103,6 +106,8 @@ impl Outcomes {
 pub struct BinaryOutcomes {
     pub(super) scores: Vec<f64>,
     pub(super) labels: Vec<bool>,
+    /// What errors cost: a score above [`Costs::threshold`] says "positive"; at it, saying either costs the same.
+    pub(super) costs: Costs,
 }
 
 impl BinaryOutcomes {
@@ -117,8 +122,14 @@ impl BinaryOutcomes {
         }
         match scores.iter().position(|score| !(0.0..=1.0).contains(score)) {
             Some(row) => Err(OutcomeError::Score { row, value: scores[row] }),
-            None => Ok(Self { scores, labels }),
+            None => Ok(Self { scores, labels, costs: Costs::default() }),
         }
+    }
+
+    /// With other costs of errors than one each.
+    #[must_use]
+    pub fn with_costs(self, costs: Costs) -> Self {
+        Self { costs, ..self }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn percentile_interval(mut replicates: Vec<f64>, drawn: usize) -> Opt
 /// Linear interpolation between order statistics (Hyndman and Fan's type 7, numpy's default).
 ///
 /// `sorted` is ascending and not empty.
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let below = position.floor();
     let low = sorted[below as usize];

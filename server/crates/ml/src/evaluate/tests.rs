@@ -76,6 +76,9 @@ fn binary_metrics_agree_with_scikit_learn() {
             (Metric::PrAuc, 0.8841857372979414),
             (Metric::LogLoss, 1.3814422795194718),
             (Metric::Brier, 0.1849975),
+            // By its `calibration_curve` with ten quantile bins.
+            (Metric::Ece, 0.17225),
+            (Metric::Cost, 1.0 - 0.775),
             (Metric::Accuracy, 0.775),
             (Metric::BalancedAccuracy, 0.7916666666666667),
             (Metric::F1, 0.7906976744186046),
@@ -103,7 +106,30 @@ fn multiclass_metrics_agree_with_scikit_learn() {
 
 #[test]
 fn regression_metrics_agree_with_scikit_learn() {
-    check(&numbers(), &[(Metric::Rmse, 1.7438612330113885), (Metric::Mae, 1.5804), (Metric::R2, 0.6315783689119082)]);
+    check(
+        &numbers(),
+        &[
+            (Metric::Rmse, 1.7438612330113885),
+            (Metric::Mae, 1.5804),
+            (Metric::Mape, 0.189_463_208_729_726_94),
+            (Metric::R2, 0.6315783689119082),
+        ],
+    );
+}
+
+#[test]
+fn thresholds_tell_what_the_table_of_each_would_be() {
+    let Outcomes::Binary(outcomes) = two() else { unreachable!() };
+    let points = outcomes.thresholds(1_000);
+    assert!(points.windows(2).all(|pair| pair[0].threshold < pair[1].threshold));
+    for point in &points {
+        let above = |label: u8| {
+            SCORES.iter().zip(LABELS).filter(|(score, own)| **score > point.threshold && *own == label).count()
+        };
+        assert_eq!((point.true_positive, point.false_positive), (above(1) as u64, above(0) as u64), "{point:?}");
+        assert_eq!(point.true_positive + point.false_negative + point.false_positive + point.true_negative, 40);
+    }
+    assert_eq!(outcomes.thresholds(11).len(), 11);
 }
 
 #[test]
@@ -214,8 +240,8 @@ fn an_evaluation_reads_back_from_its_json() {
 fn one_class_alone_leaves_what_needs_two_without_a_number() {
     let evaluation = evaluate(Part::Test, &binary(&[0.2, 0.9], &[1, 1]), 1);
     let known: Vec<Metric> = evaluation.metrics.into_keys().collect();
-    use Metric::{Accuracy, Brier, F1, LogLoss, PrAuc, Precision, Recall};
-    assert_eq!(known, [PrAuc, LogLoss, Brier, Accuracy, F1, Precision, Recall]);
+    use Metric::{Accuracy, Brier, Cost, Ece, F1, LogLoss, PrAuc, Precision, Recall};
+    assert_eq!(known, [PrAuc, LogLoss, Brier, Ece, Cost, Accuracy, F1, Precision, Recall]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::metric::TargetKind;
+use millrace_domain::metric::{Costs, TargetKind};
 use millrace_domain::schema::Value;
 
 /// More classes than this are taken for a mistake, such as an identifier used as the target.
@@ -40,6 +40,8 @@ pub enum Labels {
         names: Vec<String>,
         /// The class of each row.
         rows: Vec<Option<u32>>,
+        /// What errors cost, of two classes.
+        costs: Costs,
     },
     /// Numbers.
     Numbers(Vec<Option<f64>>),
@@ -63,7 +65,24 @@ impl Labels {
     /// Labels that are classes already.
     #[cfg(test)]
     pub(crate) fn of_classes(names: Vec<String>, rows: Vec<Option<u32>>) -> Self {
-        Self::Classes { names, rows }
+        Self::Classes { names, rows, costs: Costs::default() }
+    }
+
+    /// With other costs of errors; numbers have none.
+    #[must_use]
+    pub fn with_costs(mut self, given: Costs) -> Self {
+        if let Self::Classes { costs, .. } = &mut self {
+            *costs = given;
+        }
+        self
+    }
+
+    /// What errors cost; of more than two classes and of numbers nothing is said.
+    pub fn costs(&self) -> Costs {
+        match self {
+            Self::Classes { costs, .. } => *costs,
+            Self::Numbers(_) => Costs::default(),
+        }
     }
 
     /// How many rows there are.
@@ -200,5 +219,5 @@ fn classes<'v>(
         rank[*first_seen as usize] = position as u32;
     }
     let rows = rows.into_iter().map(|row| row.map(|first_seen: u32| rank[first_seen as usize])).collect();
-    Ok(Labels::Classes { names: seen.into_keys().map(Class::name).collect(), rows })
+    Ok(Labels::Classes { names: seen.into_keys().map(Class::name).collect(), rows, costs: Costs::default() })
 }

@@ -1,7 +1,7 @@
 //! From a problem document and the columns of a dataset to a feature plan.
 
 use millrace_domain::expr::{Bound, Expression};
-use millrace_domain::metric::TargetKind;
+use millrace_domain::metric::{Costs, TargetKind};
 use millrace_domain::problem::{Definition, Encoding, Mistake, ProblemDocument, TimeFormat};
 use millrace_domain::schema::{Column, ColumnType, ValueType};
 
@@ -20,6 +20,7 @@ pub struct FeaturePlan {
     columns: Vec<Column>,
     target_name: String,
     kind: TargetKind,
+    costs: Costs,
 }
 
 impl FeaturePlan {
@@ -68,6 +69,7 @@ impl FeaturePlan {
                 columns: columns.to_vec(),
                 target_name: document.target.name.clone(),
                 kind: document.target.kind,
+                costs: document.target.costs.unwrap_or_default(),
             }),
             _ => Err(mistakes),
         }
@@ -116,7 +118,8 @@ impl FeaturePlan {
     pub fn labels(&self, dataset: &Dataset) -> Result<Labels, LabelError> {
         assert_eq!(dataset.schema(), self.columns, "the plan was compiled for other columns");
         let rows: Vec<_> = (0..dataset.rows()).map(|row| dataset.row(row)).collect();
-        Labels::of(self.kind, rows.iter().map(|row| self.label.evaluate(row)))
+        let labels = Labels::of(self.kind, rows.iter().map(|row| self.label.evaluate(row)))?;
+        Ok(labels.with_costs(self.costs))
     }
 
     /// The value of a column or feature in each of `rows`, as text: what slices are made of. None when neither is of that

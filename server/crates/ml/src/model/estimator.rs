@@ -7,9 +7,10 @@ use millrace_domain::metric::TargetKind;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Calibration;
 use super::linear::{LinearEstimator, Link};
 use super::prediction::Prediction;
-use crate::evaluate::{THRESHOLD, most_probable};
+use crate::evaluate::most_probable;
 use crate::features::{Encoders, FeatureEncoder, FeatureTable, FeatureValue};
 
 /// Why no answer can be given.
@@ -42,7 +43,14 @@ pub struct Predictor {
     pub(super) classes: Vec<Arc<str>>,
     pub(super) encoders: Encoders,
     pub(super) estimator: Estimator,
+    /// Makes probabilities of scores that are none yet; of binary models.
+    pub(super) calibration: Option<Calibration>,
+    /// Of a binary model: a score above it says the positive class.
+    pub(super) threshold: f64,
 }
+
+/// The threshold where both errors cost the same.
+pub(super) const EVEN: f64 = 0.5;
 
 impl Predictor {
     /// Puts the parts together; none when they do not fit each other.
@@ -66,7 +74,28 @@ impl Predictor {
         };
         let sound = encoders.features().iter().all(FeatureEncoder::is_sound);
         let classes = classes.iter().map(|name| Arc::from(name.as_str())).collect();
-        (fits && sound).then_some(Self { kind, classes, encoders, estimator })
+        (fits && sound).then_some(Self { kind, classes, encoders, estimator, calibration: None, threshold: EVEN })
+    }
+
+    /// With another threshold than one half.
+    #[must_use]
+    pub(crate) fn with_threshold(self, threshold: f64) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// With scores that go through a calibration; none unless it is binary.
+    pub(crate) fn with_calibration(self, calibration: Calibration) -> Option<Self> {
+        (self.kind == TargetKind::Binary).then_some(Self { calibration: Some(calibration), ..self })
+    }
+
+    /// What makes probabilities of scores, if anything does.
+    pub const fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// Of a binary model: a score above it says the positive class.
+    pub const fn threshold(&self) -> f64 {
+        self.threshold
     }
 
     /// The kind of target.
@@ -105,8 +134,9 @@ impl Predictor {
         Ok(match self.kind {
             TargetKind::Regression => Prediction::Regression { value: answer[0] },
             TargetKind::Binary => {
-                let label = self.classes[usize::from(answer[0] > THRESHOLD)].clone();
-                Prediction::Binary { score: answer[0], label }
+                let score = self.calibration.as_ref().map_or(answer[0], |calibration| calibration.apply(answer[0]));
+                let label = self.classes[usize::from(score > self.threshold)].clone();
+                Prediction::Binary { score, label }
             }
             TargetKind::Multiclass => {
                 let label = self.classes[most_probable(&answer) as usize].clone();

@@ -8,7 +8,8 @@
 use millrace_domain::metric::TargetKind;
 use serde::{Deserialize, Serialize};
 
-use super::estimator::{Estimator, Predictor};
+use super::calibration::Calibration;
+use super::estimator::{EVEN, Estimator, Predictor};
 use super::{Lineage, Model};
 use crate::features::{Encoders, FeatureDefinition, FeatureSet, FeatureSetError, Input};
 use crate::join::Joins;
@@ -50,7 +51,21 @@ struct Written<'a> {
     features: &'a [FeatureDefinition],
     encoders: &'a Encoders,
     estimator: &'a Estimator,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: &'a Option<Calibration>,
+    #[serde(skip_serializing_if = "is_even")]
+    threshold: f64,
     lineage: &'a Lineage,
+}
+
+/// Whether a threshold is the usual one, which is not written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_even(threshold: &f64) -> bool {
+    *threshold == EVEN
+}
+
+const fn even() -> f64 {
+    EVEN
 }
 
 #[derive(Deserialize)]
@@ -66,6 +81,10 @@ struct Read {
     features: Vec<FeatureDefinition>,
     encoders: Encoders,
     estimator: Estimator,
+    #[serde(default)]
+    calibration: Option<Calibration>,
+    #[serde(default = "even")]
+    threshold: f64,
     lineage: Lineage,
 }
 
@@ -82,6 +101,8 @@ impl Model {
             features: self.features.definitions(),
             encoders: &self.predictor.encoders,
             estimator: &self.predictor.estimator,
+            calibration: &self.predictor.calibration,
+            threshold: self.predictor.threshold,
             lineage: &self.lineage,
         };
         serde_json::to_vec(&written).expect("a model holds only strings, numbers, lists and string-keyed maps")
@@ -103,8 +124,18 @@ impl Model {
         if !read.encoders.fit_types(features.definitions()) {
             return Err(ModelError::Inconsistent("there is not one encoder of the right type for each feature"));
         }
-        let predictor = Predictor::new(read.kind, &read.classes, read.encoders, read.estimator)
-            .ok_or(ModelError::Inconsistent("encoders, estimator and target are of different shape"))?;
+        let mut predictor = Predictor::new(read.kind, &read.classes, read.encoders, read.estimator)
+            .ok_or(ModelError::Inconsistent("encoders, estimator and target are of different shape"))?
+            .with_threshold(read.threshold);
+        if !(0.0..=1.0).contains(&read.threshold) {
+            return Err(ModelError::Inconsistent("the threshold is not between 0 and 1"));
+        }
+        if let Some(calibration) = read.calibration {
+            predictor = Some(predictor)
+                .filter(|_| calibration.is_sound())
+                .and_then(|predictor| predictor.with_calibration(calibration))
+                .ok_or(ModelError::Inconsistent("the calibration is none of a binary model"))?;
+        }
         Ok(Self { target: read.target, joins: read.joins, features, predictor, lineage: read.lineage })
     }
 }

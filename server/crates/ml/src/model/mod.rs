@@ -3,11 +3,13 @@
 //! It holds the definitions of its features, the encoders fitted on its training part, and the estimator, and goes to bytes
 //! and back ([`Model::to_bytes`], [`Model::from_bytes`]) without changing a bit of an answer. Nothing in it is executable.
 
+mod calibration;
 mod coefficients;
 mod estimator;
 mod format;
 mod instance;
 mod linear;
+mod permutation;
 mod prediction;
 #[cfg(test)]
 mod tests;
@@ -26,12 +28,14 @@ use crate::features::{FeaturePlan, FeatureSet, FeatureSetError, Input, Reordered
 use crate::join::Joins;
 use crate::train::{Fitted, TrainerConfig};
 
+pub use calibration::Calibration;
 pub use coefficients::Coefficients;
 pub use estimator::{Estimator, PredictError, Predictor};
 pub use format::{FORMAT, MOST_BYTES, ModelError};
 pub use instance::{AsOf, Instance, InstanceProblem, Problem, micros};
 pub use linear::{LinearEstimator, LinearOutput, Link};
 pub(crate) use linear::{logistic, softmax};
+pub use permutation::{Worsening, permutation_importance};
 pub use prediction::{Prediction, outcomes};
 
 /// What a model was made from.

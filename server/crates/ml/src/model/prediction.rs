@@ -14,7 +14,7 @@ pub enum Prediction {
     Binary {
         /// Probability of the positive class, the second of the model's classes.
         score: f64,
-        /// The more probable class; the first one when both are equally probable.
+        /// The positive class where the score is above the model's threshold, else the other one.
         label: Arc<str>,
     },
     /// Three or more classes.
@@ -71,7 +71,7 @@ pub fn outcomes<'p>(
                 Prediction::Binary { score, .. } => Some((*score, labels.class(*row)? == 1)),
                 _ => None,
             };
-            BinaryOutcomes::new(all(&pairs, pair)?).map(Outcomes::Binary)
+            Ok(Outcomes::Binary(BinaryOutcomes::new(all(&pairs, pair)?)?.with_costs(labels.costs())))
         }
         (Labels::Classes { names, .. }, Some(_)) => {
             let pair = |(row, prediction): &(usize, &Prediction)| match prediction {

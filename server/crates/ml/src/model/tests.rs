@@ -1,4 +1,4 @@
-use millrace_domain::metric::TargetKind;
+use millrace_domain::metric::{Metric, TargetKind};
 use millrace_domain::schema::Value;
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json, json};
 use super::*;
 use crate::features::FeatureValue;
 use crate::fixture::{Prepared, prepared};
-use crate::train::Trainer;
+use crate::split::Part;
+use crate::train::{CalibrationMethod, Trainer};
 
 fn fits() -> impl Iterator<Item = (TargetKind, Trainer)> {
     [TargetKind::Binary, TargetKind::Multiclass, TargetKind::Regression]
@@ -146,6 +147,28 @@ fn importance_adds_up_and_puts_what_matters_first() {
 }
 
 #[test]
+fn without_a_feature_that_matters_a_model_is_worse_and_without_noise_it_is_not() {
+    for (kind, trainer) in fits() {
+        let prepared = prepared(kind, 2_000);
+        let model = prepared.model(&small(trainer));
+        let metric = if kind == TargetKind::Regression { Metric::Rmse } else { Metric::RocAuc };
+        let rows = prepared.split.rows(Part::Test);
+        let worth = |seed| {
+            let of = permutation_importance(model.predictor(), &prepared.table, &prepared.labels, rows, metric, seed);
+            of.unwrap().unwrap()
+        };
+        let found = worth(1);
+        let of = |name: &str| {
+            let place = model.features().definitions().iter().position(|definition| definition.name == name);
+            found[place.unwrap()]
+        };
+        let (size, hour) = (of("size"), of("hour"));
+        assert!(size.least > 0.0 && size.mean > 5.0 * hour.mean.abs(), "{kind:?} {trainer:?}: {size:?} {hour:?}");
+        assert_eq!(found, worth(1), "the same seed shuffles alike");
+    }
+}
+
+#[test]
 fn the_equation_of_a_linear_model_gives_its_answer() {
     let (prepared, model) = model(TargetKind::Regression, Trainer::ElasticNet);
     let equation = &model.coefficients().unwrap()[0];
@@ -259,4 +282,54 @@ fn cached(trainer: Trainer) -> &'static (Dataset, Vec<u8>) {
         let (prepared, model) = model(TargetKind::Binary, trainer);
         (prepared.dataset.take(&(0..20).collect::<Vec<_>>()), model.to_bytes())
     })
+}
+
+#[test]
+fn a_calibrated_model_reads_back_keeps_its_order_and_is_surer_of_itself_with_reason() {
+    for method in [CalibrationMethod::Platt, CalibrationMethod::Isotonic] {
+        let prepared = prepared(TargetKind::Binary, 4_000);
+        let settings = json!({"max_leaves": 200, "min_leaf_rows": 2, "max_depth": 20, "smoothing": 0.1});
+        let config = TrainerConfig::read(Trainer::DecisionTree, &settings).unwrap();
+        let raw = prepared.model(&config);
+        let fitted = prepared.fit(&config).unwrap();
+        let fitted = fitted.calibrated(method, &prepared.table, &prepared.labels, &prepared.split).unwrap();
+        let model = Model::new(&prepared.plan, fitted, raw.lineage().clone());
+        let restored = Model::from_bytes(&model.to_bytes()).unwrap();
+        let rows = prepared.split.rows(Part::Test);
+        let measured = |model: &Model, metric| {
+            let predictions = model.predictor().predict_table(&prepared.table, rows).unwrap();
+            outcomes(&prepared.labels, rows, &predictions).unwrap().metric(metric).unwrap()
+        };
+        let loss = |model| measured(model, Metric::LogLoss);
+        assert!(loss(&model) < 0.9 * loss(&raw), "{method:?}: {} {}", loss(&model), loss(&raw));
+        assert_eq!(loss(&restored).to_bits(), loss(&model).to_bits());
+        assert!((measured(&model, Metric::RocAuc) - measured(&raw, Metric::RocAuc)).abs() < 0.02);
+    }
+}
+
+#[test]
+fn a_model_says_yes_above_the_threshold_of_its_costs() {
+    let prepared = prepared(TargetKind::Binary, 600);
+    let costs = millrace_domain::metric::Costs { false_positive: 1.0, false_negative: 4.0 };
+    let labels = prepared.labels.clone().with_costs(costs);
+    let dear = Prepared { labels, ..prepared };
+    let model = dear.model(&TrainerConfig::default_of(Trainer::Logistic));
+    let restored = Model::from_bytes(&model.to_bytes()).unwrap();
+    assert_eq!(restored.predictor().threshold(), 0.2);
+    for prediction in restored.predict(&dear.dataset).unwrap() {
+        let Prediction::Binary { score, label } = prediction else { panic!() };
+        assert_eq!(&*label == "yes", score > 0.2, "{score}");
+    }
+    let rows = dear.split.rows(Part::Test);
+    let predictions = model.predictor().predict_table(&dear.table, rows).unwrap();
+    let outcomes = outcomes(&dear.labels, rows, &predictions).unwrap();
+    let wrong = |says: bool| {
+        let is_wrong = |(row, prediction): &(&u32, &Prediction)| {
+            let Prediction::Binary { label, .. } = prediction else { panic!() };
+            (&**label == "yes") == says && dear.labels.class(**row as usize) == Some(u32::from(!says))
+        };
+        rows.iter().zip(&predictions).filter(is_wrong).count() as f64
+    };
+    let expected = (wrong(true) + 4.0 * wrong(false)) / rows.len() as f64;
+    assert!((outcomes.metric(Metric::Cost).unwrap() - expected).abs() < 1e-12);
 }

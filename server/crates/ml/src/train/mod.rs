@@ -6,6 +6,7 @@
 
 mod boosting;
 mod elastic_net;
+mod floors;
 mod forest;
 mod logistic;
 #[cfg(test)]
@@ -15,12 +16,12 @@ mod trees;
 use millrace_domain::metric::TargetKind;
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
 use crate::features::{Encoders, FeatureTable, FeatureValue, Labels, Told};
-use crate::model::{Estimator, Predictor};
+use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor};
 use crate::split::{Part, Split};
 
-pub use millrace_domain::trainer::{Trainer, TrainerConfig};
+pub use floors::{baseline, repeat_last};
+pub use millrace_domain::trainer::{CalibrationMethod, Trainer, TrainerConfig};
 
 /// What a long computation tells its caller, and asks of it. `()` does nothing.
 pub trait Progress: Sync {
@@ -85,7 +86,7 @@ pub enum TrainError {
     #[error("training was cancelled")]
     Cancelled,
     /// The caller saw no use in going on.
-    #[error("its validation loss was {loss:.6} after {rounds} rounds, worse than the median of the trials before")]
+    #[error("its validation loss was {loss:.6} after {rounds} rounds, which is behind the trials before")]
     Hopeless {
         /// Boosting rounds made.
         rounds: u64,
@@ -165,34 +166,55 @@ pub fn train(
     };
     let predictor = Predictor::new(kind, labels.classes().unwrap_or_default(), encoders, estimator)
         .ok_or_else(|| TrainError::Library { trainer, reason: "it gave weights that are not finite".to_owned() })?;
-    Ok(Fitted { predictor, report })
+    Ok(Fitted { predictor: predictor.with_threshold(labels.costs().threshold()), report })
 }
 
-/// What the model must beat: the class shares of the training part, or its mean, as the answer for every row of `part`.
-///
-/// # Errors
-/// When the part has no rows.
-pub fn baseline(labels: &Labels, split: &Split, part: Part) -> Result<Outcomes, OutcomeError> {
-    let (train, rows) = (split.rows(Part::Train), split.rows(part));
-    match labels {
-        Labels::Numbers(numbers) => {
-            let known = |rows: &[u32]| -> Vec<f64> { rows.iter().filter_map(|row| numbers[*row as usize]).collect() };
-            let count = train.len() as f64;
-            let mean: f64 = known(train).iter().map(|number| number / count).sum();
-            NumberOutcomes::new(known(rows).into_iter().map(|actual| (mean, actual))).map(Outcomes::Regression)
+impl Fitted {
+    /// With the scores of a binary model made probabilities by what its validation part shows.
+    ///
+    /// # Errors
+    /// When that part has not both classes, or its scores go the wrong way.
+    pub fn calibrated(
+        self,
+        method: CalibrationMethod,
+        table: &FeatureTable,
+        labels: &Labels,
+        split: &Split,
+    ) -> Result<Self, CalibrateError> {
+        if method == CalibrationMethod::None {
+            return Ok(self);
         }
-        Labels::Classes { names, .. } => {
-            let counts = labels.counts(train);
-            let total: u64 = counts.iter().sum();
-            let shares: Vec<f64> = counts.iter().map(|count| *count as f64 / total.max(1) as f64).collect();
-            let classes = rows.iter().filter_map(|row| labels.class(*row as usize));
-            if names.len() == 2 {
-                BinaryOutcomes::new(classes.map(|class| (shares[1], class == 1))).map(Outcomes::Binary)
-            } else {
-                ClassOutcomes::new(names.len(), classes.map(|class| (&shares, class))).map(Outcomes::Multiclass)
-            }
-        }
+        let rows = split.rows(Part::Validation);
+        let predictions = self.predictor.predict_table(table, rows)?;
+        let pair = |(row, prediction): (&u32, &Prediction)| match prediction {
+            Prediction::Binary { score, .. } => Some((*score, labels.class(*row as usize)? == 1)),
+            _ => None,
+        };
+        let pairs: Vec<(f64, bool)> = rows.iter().zip(&predictions).filter_map(pair).collect();
+        let fitted = Calibration::fit(method, &pairs);
+        let predictor = fitted.and_then(|fitted| self.predictor.with_calibration(fitted));
+        let predictor = predictor.ok_or(CalibrateError::Uncalibrated { method, rows: pairs.len() })?;
+        Ok(Self { predictor, ..self })
     }
+}
+
+/// Why scores were not made probabilities.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CalibrateError {
+    /// A row of the validation part has no answer.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// The validation part shows nothing that can be gone by.
+    #[error(
+        "the {rows} rows of the validation part do not calibrate the scores ({}): it needs both classes, and scores that rise with \
+         them; give it more rows or leave calibration out", .method.as_str()
+    )]
+    Uncalibrated {
+        /// How they were to be calibrated.
+        method: CalibrationMethod,
+        /// Rows of the validation part.
+        rows: usize,
+    },
 }
 
 fn check_classes(labels: &Labels, split: &Split) -> Result<(), TrainError> {

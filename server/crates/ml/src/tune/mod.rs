@@ -11,7 +11,7 @@ mod tests;
 mod tpe;
 
 use millrace_domain::metric::{Direction, Metric, TargetKind};
-use millrace_domain::trainer::{FitPlan, Pruner, Rung, TrainerConfig};
+use millrace_domain::trainer::{FitPlan, Rung, TrainerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureTable, Labels};
@@ -19,7 +19,7 @@ use crate::model::outcomes;
 use crate::split::{Part, Split};
 use crate::train::{Progress, TrainError, train};
 
-pub use prune::Medians;
+pub use prune::Limits;
 pub use sample::{Tried, draw};
 
 /// How a trial ended.
@@ -81,8 +81,8 @@ pub struct Draw {
     pub config: TrainerConfig,
     /// The share of the training rows that it sees.
     pub share: f64,
-    /// When it promises too little to go on; never of no median.
-    pub medians: Medians,
+    /// Where it promises too little to go on.
+    pub limits: Limits,
 }
 
 impl<'a> Search<'a> {
@@ -104,15 +104,12 @@ impl<'a> Search<'a> {
         let Some(below) = own.checked_sub(1).map(|below| self.rungs[below]) else {
             let tried: Vec<Tried> = before.iter().map(|trial| self.tried(trial)).collect();
             let config = draw(&self.plan.space, self.plan.sampler, self.seed, u64::from(number), &tried);
-            let medians = match self.plan.pruner {
-                Pruner::Median => Medians::of(before, config.trainer()),
-                Pruner::None | Pruner::Halving => Medians::default(),
-            };
-            return Some(Draw { config, share: rung.share, medians });
+            let limits = Limits::of(before, config.trainer(), self.plan.pruner);
+            return Some(Draw { config, share: rung.share, limits });
         };
         let ended = before.get(below.first as usize..rung.first as usize)?;
         let going_on = ranked(self.metric, ended).into_iter().nth((number - rung.first) as usize)?;
-        Some(Draw { config: going_on.config.clone(), share: rung.share, medians: Medians::default() })
+        Some(Draw { config: going_on.config.clone(), share: rung.share, limits: Limits::default() })
     }
 
     /// The trial that decides, from all of the search in order: the best of those that saw most rows, the earliest of equals.
@@ -179,7 +176,7 @@ impl Study<'_> {
             losses: Vec::new(),
         };
         let failed = |reason: String| Ok(without(TrialState::Failed { reason }));
-        let watched = prune::Watched::new(&draw.medians, progress);
+        let watched = prune::Watched::new(&draw.limits, progress);
         let fitted = match train(self.table, self.labels, &split, self.kind, &draw.config, self.seed, &watched) {
             Ok(fitted) => fitted,
             Err(TrainError::Cancelled) => return Err(TrainError::Cancelled),

@@ -1,59 +1,73 @@
-//! Median pruning: a boosting trial ends when its least validation loss is worse than the median of what trials before had come to
-//! in as many rounds (the rule of Google Vizier, Golovin et al. 2017, section 3.2, as Optuna's median pruner has it).
+//! Ending boosting trials early, by what trials before had come to in as many rounds: *median* pruning (the rule of Google Vizier,
+//! Golovin et al. 2017, section 3.2, as Optuna's median pruner has it), and *asynchronous successive halving* (ASHA, Li et al. 2020) of
+//! the kind that stops: after 16, 64, 256 … rounds only what is among the best quarter goes on.
 
 use std::sync::Mutex;
 
-use millrace_domain::trainer::Trainer;
+use millrace_domain::trainer::{Pruner, Trainer};
 
 use super::{Trial, TrialState};
+use crate::evaluate::quantile;
 use crate::train::Progress;
 
 /// The first place where trials are compared; each other one is twice as far.
 const FIRST: u64 = 8;
-/// Fewer trials before are no ground to end one.
-const LEAST_TRIALS: usize = 5;
 
-/// What trials before had come to: at place `k`, after 8 · 2^k rounds, the median of their least validation losses.
+/// Which share of the trials before a trial must be among to go on, at which places, and of how many at least.
+struct Rule {
+    share: f64,
+    applies: fn(usize) -> bool,
+    least_trials: usize,
+}
+
+impl Rule {
+    const fn of(pruner: Pruner) -> Option<Self> {
+        match pruner {
+            Pruner::None | Pruner::Halving => None,
+            Pruner::Median => Some(Self { share: 0.5, applies: |_| true, least_trials: 5 }),
+            // Every second place: four times as many rounds.
+            Pruner::Asha => Some(Self { share: 0.25, applies: |place| place % 2 == 1, least_trials: 4 }),
+        }
+    }
+}
+
+/// The greatest loss with which a trial goes on: at place `k`, after 8 · 2^k rounds; none where nothing is asked of it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Medians(Vec<f64>);
+pub struct Limits(Vec<Option<f64>>);
 
-impl Medians {
-    /// Those of the trials of one trainer. A trial that ended by itself stays where it ended; one that was pruned is heard only as far
-    /// as it came.
-    pub(super) fn of(before: &[Trial], trainer: Trainer) -> Self {
+impl Limits {
+    /// Those that follow from the trials of one trainer. A trial that ended by itself stays where it ended; one that was pruned is
+    /// heard only as far as it came.
+    pub(super) fn of(before: &[Trial], trainer: Trainer, pruner: Pruner) -> Self {
+        let Some(rule) = Rule::of(pruner) else { return Self::default() };
         let heard: Vec<&Trial> = before
             .iter()
             .filter(|trial| trial.config.trainer() == trainer && !trial.losses.is_empty())
             .filter(|trial| matches!(trial.state, TrialState::Succeeded | TrialState::Pruned { .. }))
             .collect();
         let places = heard.iter().map(|trial| trial.losses.len()).max().unwrap_or(0);
-        let median = |place: usize| {
+        let limit = |place: usize| {
             let at = |trial: &&Trial| match trial.state {
                 TrialState::Pruned { .. } => trial.losses.get(place).copied(),
                 _ => trial.losses.get(place).or(trial.losses.last()).copied(),
             };
             let mut losses: Vec<f64> = heard.iter().filter_map(at).collect();
             losses.sort_by(f64::total_cmp);
-            let half = losses.len() / 2;
-            let median = if losses.len() % 2 == 1 {
-                losses[half]
-            } else {
-                f64::midpoint(*losses.get(half.wrapping_sub(1))?, losses[half])
-            };
-            (losses.len() >= LEAST_TRIALS).then_some(median)
+            let asked = (rule.applies)(place) && losses.len() >= rule.least_trials;
+            asked.then(|| quantile(&losses, rule.share))
         };
-        Self((0..places).map_while(median).collect())
+        Self((0..places).map(limit).collect())
     }
 
-    /// The medians, for telling what a trial followed from.
-    pub fn values(&self) -> &[f64] {
+    /// For telling what a trial followed from.
+    pub fn values(&self) -> &[Option<f64>] {
         &self.0
     }
 }
 
 /// Watches the losses of a fit, and ends it where it falls behind.
 pub(super) struct Watched<'a> {
-    medians: &'a Medians,
+    limits: &'a Limits,
     inner: &'a dyn Progress,
     losses: Mutex<Losses>,
 }
@@ -66,8 +80,8 @@ struct Losses {
 }
 
 impl<'a> Watched<'a> {
-    pub(super) const fn new(medians: &'a Medians, inner: &'a dyn Progress) -> Self {
-        Self { medians, inner, losses: Mutex::new(Losses { at_places: Vec::new(), latest: None }) }
+    pub(super) const fn new(limits: &'a Limits, inner: &'a dyn Progress) -> Self {
+        Self { limits, inner, losses: Mutex::new(Losses { at_places: Vec::new(), latest: None }) }
     }
 
     /// The least loss at each place, and where it ended between two, at the end.
@@ -95,6 +109,6 @@ impl Progress for Watched<'_> {
         }
         losses.at_places.push(loss);
         losses.latest = None;
-        self.medians.0.get(place).is_some_and(|median| loss > *median)
+        self.limits.0.get(place).copied().flatten().is_some_and(|limit| loss > limit)
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use millrace_domain::trainer::{Sampler, Setting, Trainer};
+use millrace_domain::trainer::{Pruner, Sampler, Setting, Trainer};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -104,7 +104,7 @@ fn the_best_trial_follows_the_metrics_direction_and_saw_most_rows() {
 #[test]
 fn a_search_comes_to_the_same_trials_in_whatever_order_they_end() {
     let prepared = prepared(TargetKind::Binary, 240);
-    for pruner in ["none", "median"] {
+    for pruner in ["none", "median", "asha"] {
         let search =
             json!({"gradient_boosting": {"eta": {"low": 0.01, "high": 0.5, "scale": "log"}, "rounds": [4, 40]}});
         let asked = json!({"trainer": "logistic,gradient_boosting", "budget": 16, "parallel": 4, "pruner": pruner, "search": search});
@@ -141,20 +141,28 @@ fn a_trial_worse_than_the_median_is_ended_early() {
     let asked = |eta: f64| json!({"parameters": {"eta": eta, "early_stopping_rounds": 0, "rounds": 100}});
     let config = |eta| plan(asked(eta), TargetKind::Binary).space.branches()[0].base().clone();
     let run =
-        |eta, medians| study(&prepared, Metric::RocAuc).run(&Draw { config: config(eta), share: 1.0, medians }, &());
-    let good: Vec<Trial> = [0.08, 0.09, 0.1, 0.11, 0.12].map(|eta| run(eta, Medians::default()).unwrap()).to_vec();
+        |eta, limits| study(&prepared, Metric::RocAuc).run(&Draw { config: config(eta), share: 1.0, limits }, &());
+    let good: Vec<Trial> = [0.08, 0.09, 0.1, 0.11, 0.12].map(|eta| run(eta, Limits::default()).unwrap()).to_vec();
     assert_eq!(good[0].losses.len(), 5, "8, 16, 32, 64 and 100 rounds");
-    let medians = Medians::of(&good, Trainer::GradientBoosting);
-    let slow = run(0.001, medians.clone()).unwrap();
+    let limits = Limits::of(&good, Trainer::GradientBoosting, Pruner::Median);
+    let slow = run(0.001, limits.clone()).unwrap();
     assert_eq!((slow.iterations, slow.losses.len()), (Some(8), 1));
     assert!(matches!(slow.state, TrialState::Pruned { .. }), "{slow:?}");
     for trial in &good {
-        let again = run(trial.config.number("eta"), medians.clone()).unwrap();
-        let behind = trial.losses.iter().zip(medians.values()).position(|(loss, median)| loss > median);
+        let again = run(trial.config.number("eta"), limits.clone()).unwrap();
+        let behind =
+            trial.losses.iter().zip(limits.values()).position(|(loss, limit)| limit.is_some_and(|limit| *loss > limit));
         let seen = behind.map_or(trial.losses.len(), |place| place + 1);
         assert_eq!(again.losses, trial.losses[..seen], "it ends where it falls behind");
     }
-    assert_eq!(Medians::of(&good[..4], Trainer::GradientBoosting), Medians::default(), "four are no ground");
+    let of_four = Limits::of(&good[..4], Trainer::GradientBoosting, Pruner::Median);
+    assert!(of_four.values().iter().all(Option::is_none), "four are no ground");
+    let of_asha = Limits::of(&good, Trainer::GradientBoosting, Pruner::Asha);
+    let asked: Vec<bool> = of_asha.values().iter().map(Option::is_some).collect();
+    assert_eq!(asked, [false, true, false, true, false], "after 16 and 64 rounds");
+    let mut at_16: Vec<f64> = good.iter().map(|trial| trial.losses[1]).collect();
+    at_16.sort_by(f64::total_cmp);
+    assert_eq!(of_asha.values()[1], Some(at_16[1]), "the second best of five ends the best quarter");
 }
 
 #[test]
@@ -162,7 +170,7 @@ fn a_trial_that_cannot_be_fitted_fails_and_says_why() {
     let prepared = prepared(TargetKind::Binary, 200);
     let asked = json!({"trainer": "logistic", "parameters": {"max_iterations": 10, "tolerance": 1e-10, "alpha": 0}});
     let config = plan(asked, TargetKind::Binary).space.branches()[0].base().clone();
-    let draw = Draw { config, share: 1.0, medians: Medians::default() };
+    let draw = Draw { config, share: 1.0, limits: Limits::default() };
     let trial = study(&prepared, Metric::RocAuc).run(&draw, &()).unwrap();
     let TrialState::Failed { reason } = trial.state else { panic!("it had ten iterations") };
     assert!(reason.contains("did not converge in 10 iterations"), "{reason}");
