@@ -28,7 +28,8 @@ alter table trial drop column trainer, drop column share, drop column iterations
 delete from trial where state in ('pruned', 'stopped');
 alter table trial drop constraint trial_state_check;
 alter table trial add constraint trial_state_check check (state in ('succeeded', 'failed'));
-delete from step where part > 0;
+update step set reused_from = null where reused_from in (select id from step where kind = 'trial');
+delete from step where kind = 'trial';
 alter table step drop constraint step_subject_kind_subject_id_position_part_key;
 alter table step add unique (subject_kind, subject_id, kind);
 alter table step drop column part, drop column waits, drop column cpu_s;

@@ -1,8 +1,10 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask build`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask benchmarks`,
+//! `cargo xtask build`.
 //!
 //! Everything runs in cargo's dev profile, over one set of packages ([`workspace::PACKAGES`]), so that building, linting,
 //! testing and the demo share what was compiled. The browser bundle is apart: another target, another profile.
 
+mod benchmarks;
 mod browser;
 mod checks;
 mod demo;
@@ -45,6 +47,8 @@ enum Task {
     },
     /// Runs everything that must pass before a change lands
     Test,
+    /// Fits every trainer on real data and writes docs/benchmarks.md
+    Benchmarks,
     /// Builds the server and the browser bundle, and prints where they are
     Build {
         /// With full optimisation, for production
@@ -69,6 +73,7 @@ fn run(task: Task, wasm: WasmSource) -> Result<()> {
     match task {
         Task::Demo { once, port } => demo::run(&workspace, wasm, once, port),
         Task::Test => checks::run(&workspace, wasm),
+        Task::Benchmarks => benchmarks::run(&workspace),
         Task::Build { release } => {
             let mut stages = Stages::default();
             let profile: &[&str] = if release { &["--release"] } else { &[] };

@@ -51,6 +51,7 @@ pub fn Field(
                 id=name
                 name=name
                 type=kind
+                step=(kind == "number").then_some("any")
                 value=value
                 autocomplete=autocomplete
                 required=!optional

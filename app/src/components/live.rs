@@ -54,6 +54,8 @@ pub fn LiveLine(
 
 #[cfg(feature = "hydrate")]
 mod browser {
+    use std::cell::Cell;
+    use std::rc::Rc;
     use std::time::Duration;
 
     use leptos::prelude::*;
@@ -96,11 +98,21 @@ mod browser {
     impl Connection {
         fn open(subject: String, refresh: impl Fn() + Clone + 'static, state: RwSignal<LiveState>) -> Option<Self> {
             let source = EventSource::new(&format!("/api/v1/events?subject={}", encoded(&subject))).ok()?;
-            let mut changed = debounce(BURST, {
-                let refresh = refresh.clone();
-                move |()| refresh()
+            // The first event of a burst sets the time, and no later one puts it off: events that never pause starve nobody.
+            let is_due = Rc::new(Cell::new(false));
+            let refreshed = refresh.clone();
+            let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |_| {
+                if !is_due.replace(true) {
+                    let (is_due, refresh) = (Rc::clone(&is_due), refreshed.clone());
+                    set_timeout(
+                        move || {
+                            is_due.set(false);
+                            refresh();
+                        },
+                        BURST,
+                    );
+                }
             });
-            let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |_| changed(()));
             let on_open = Closure::<dyn FnMut(Event)>::new(move |_| {
                 state.set(LiveState::Connected);
                 refresh();

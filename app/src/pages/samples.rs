@@ -192,6 +192,7 @@ pub fn run(state: &str) -> RunView {
         share: if number == 0 { 0.25 } else { 1.0 },
         iterations: Some(120),
         cpu_s: Some(1.5),
+        reused: false,
         parameters: json!({"max_depth": 3 + number, "eta": 0.1}),
         score,
         state: if score.is_some() { "succeeded" } else { "failed" }.to_owned(),

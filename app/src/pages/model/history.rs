@@ -25,6 +25,7 @@ pub fn metric_over_versions(versions: &[ModelSummary]) -> Option<Figure> {
         annotations: live
             .map(|version| Annotation { x: f64::from(version.version), label: "live".to_owned() })
             .collect(),
+        conclusion: None,
     };
     (comparable.len() > 1).then(|| line_chart(&values, "metric-over-versions"))
 }

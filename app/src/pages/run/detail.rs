@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use millrace_charts::duration;
+use millrace_domain::run::StepKind;
 use millrace_domain::view::RunView;
 
 use crate::components::{ChartFigure, Empty, LiveLine, LiveState, Load, Moment, PageHeader, Tab, Tabs, follow};
@@ -175,7 +176,8 @@ impl RunTab {
             Self::Overview => view! { <Overview run/> }.into_any(),
             Self::Plots => view! { <Plots run/> }.into_any(),
             Self::Trials => {
-                let budget = run.request["budget"].as_u64();
+                let search = run.steps.iter().find(|step| step.kind == StepKind::Trial.as_str());
+                let budget = search.and_then(|search| search.progress.as_ref()?["total"].as_u64());
                 view! { <Trials trials=run.trials metric=run.summary.metric budget/> }.into_any()
             }
             Self::Provenance => {

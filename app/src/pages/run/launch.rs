@@ -12,6 +12,7 @@ use millrace_domain::view::{LaunchOptions, LaunchProblem, Permission};
 use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, NotAllowed, PageHeader, TextArea};
 use crate::fault::PageFault;
 use crate::form::PageForm;
+use crate::wording::counted;
 
 use super::launch_form::LaunchForm;
 use super::preflight::{Check, NO_DATA, checks, is_clear};
@@ -194,7 +195,7 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
         {(problem.kind == TargetKind::Binary.as_str())
             .then(|| {
                 let chosen = value("calibration", &begin.calibration);
-                view! { <Choice name="calibration" label="Probabilities" options=calibrations() chosen/> }
+                view! { <Choice name="calibration" label="Probabilities" options=calibrations() chosen error=error("/calibration")/> }
             })}
         <fieldset class="fieldset">
             <legend>"Search"</legend>
@@ -255,8 +256,8 @@ fn SearchFields(begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
             />
         </div>
         <div class="form-row">
-            <Choice name="sampler" label="Trials are drawn" options=samplers.to_vec() chosen=value("sampler", &begin.sampler)/>
-            <Choice name="pruner" label="Ended early" options=pruners.to_vec() chosen=value("pruner", &begin.pruner)/>
+            <Choice name="sampler" label="Trials are drawn" options=samplers.to_vec() chosen=value("sampler", &begin.sampler) error=error("/sampler")/>
+            <Choice name="pruner" label="Ended early" options=pruners.to_vec() chosen=value("pruner", &begin.pruner) error=error("/pruner")/>
         </div>
         <div class="form-row">
             <Field
@@ -321,6 +322,7 @@ fn Choice(
     label: &'static str,
     options: Vec<(&'static str, &'static str)>,
     chosen: String,
+    error: Signal<Option<String>>,
 ) -> impl IntoView {
     let options = options
         .into_iter()
@@ -330,6 +332,7 @@ fn Choice(
         <div class="field">
             <label class="label" for=name>{label}</label>
             <select class="input" id=name name=name>{options}</select>
+            <FieldError name error/>
         </div>
     }
 }
@@ -341,8 +344,10 @@ fn DatasetChoice(problem: LaunchProblem, chosen: String, error: Signal<Option<St
         .into_iter()
         .map(|dataset| {
             let value = format!("{}/{}", dataset.dataset, dataset.version);
-            let warnings =
-                if dataset.warnings > 0 { format!(", {} warnings", dataset.warnings) } else { String::new() };
+            let warnings = match dataset.warnings {
+                0 => String::new(),
+                some => format!(", {}", counted(u64::from(some), "warning", "warnings")),
+            };
             let label = format!("{} v{}{warnings}", dataset.name, dataset.version);
             view! { <option value=value.clone() selected=value == chosen>{label}</option> }
         })

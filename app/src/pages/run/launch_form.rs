@@ -143,7 +143,11 @@ impl LaunchForm {
             None
         });
         let mut seconds = |pointer: &str, text: &str| {
-            number(text).unwrap_or_else(|()| {
+            let finite = number(text).and_then(|read: Option<f64>| match read {
+                Some(seconds) if !seconds.is_finite() => Err(()),
+                read => Ok(read),
+            });
+            finite.unwrap_or_else(|()| {
                 note(pointer, "must be a number of seconds; leave it empty for no limit");
                 None
             })

@@ -36,11 +36,12 @@ fn permutation_figure(evaluation: &Evaluation) -> Option<Figure> {
         value: *mean,
         interval: Some((*least, *most)),
     };
+    let bars: Vec<Bar> = evaluation.permutation.iter().map(bar).collect();
     let values = HorizontalBars {
         title: "What each feature is worth".to_owned(),
         quantity: format!("{} lost when it is shuffled", metric.title()),
-        bars: evaluation.permutation.iter().map(bar).collect(),
-        is_signed: false,
+        is_signed: bars.iter().any(|bar| bar.value < 0.0),
+        bars,
         limit: None,
     };
     (!evaluation.permutation.is_empty()).then(|| horizontal_bars(&values, "permutation"))

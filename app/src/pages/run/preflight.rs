@@ -1,6 +1,7 @@
 //! What would block a run, told before it is queued.
 
-use millrace_domain::trainer::ANY_TRAINER;
+use millrace_domain::problem::Mistake;
+use millrace_domain::trainer::FitPlan;
 use millrace_domain::view::{LaunchOptions, LaunchProblem};
 
 use crate::wording::state_words;
@@ -41,14 +42,7 @@ pub fn checks(options: &LaunchOptions, form: &LaunchForm) -> Vec<Check> {
     };
     checks.push(Check::new("Problem", "pass", format!("{} is signed off", problem.slug)));
     checks.push(dataset(problem, form));
-    checks.push(trainer(problem, form));
-    checks.extend(
-        form.request()
-            .err()
-            .into_iter()
-            .flat_map(|fault| fault.errors)
-            .map(|mistake| Check::new(&state_words(mistake.pointer.trim_start_matches('/')), "fail", mistake.message)),
-    );
+    checks.extend(fit(problem, form));
     checks
 }
 
@@ -87,21 +81,27 @@ fn dataset(problem: &LaunchProblem, form: &LaunchForm) -> Check {
     }
 }
 
-fn trainer(problem: &LaunchProblem, form: &LaunchForm) -> Check {
-    let fits = |name: &str| name == ANY_TRAINER || problem.trainers.iter().any(|trainer| trainer == name);
-    let fits = form.trainer.is_empty() || form.trainer.split(',').all(|name| fits(name.trim()));
-    if fits {
-        match form.trainer.as_str() {
-            ANY_TRAINER => {
-                Check::new("Trainer", "pass", format!("{} fit a {} target", problem.trainers.join(", "), problem.kind))
-            }
-            "" => Check::new("Trainer", "pass", format!("the default trainer fits a {} target", problem.kind)),
-            name => Check::new("Trainer", "pass", format!("{name} fits a {} target", problem.kind)),
+/// What is asked of the trainer: fine, or every mistake as launching would tell it.
+fn fit(problem: &LaunchProblem, form: &LaunchForm) -> Vec<Check> {
+    let mistaken = |mistakes: Vec<Mistake>| -> Vec<Check> {
+        let told = |mistake: Mistake| {
+            Check::new(&state_words(mistake.pointer.trim_start_matches('/')), "fail", mistake.message)
+        };
+        mistakes.into_iter().map(told).collect()
+    };
+    let request = match form.request() {
+        Ok(request) => request,
+        Err(fault) => return mistaken(fault.errors),
+    };
+    let Ok(kind) = problem.kind.parse() else { return Vec::new() };
+    match FitPlan::read(&request.fit(), kind) {
+        Ok(plan) => {
+            let trainers: Vec<&str> =
+                plan.space.branches().iter().map(|branch| branch.base().trainer().as_str()).collect();
+            let fit = if trainers.len() == 1 { "fits" } else { "fit" };
+            vec![Check::new("Trainer", "pass", format!("{} {fit} a {} target", trainers.join(", "), problem.kind))]
         }
-    } else {
-        let note =
-            format!("{} does not fit a {} target; use {}", form.trainer, problem.kind, problem.trainers.join(" or "));
-        Check::new("Trainer", "fail", note)
+        Err(mistakes) => mistaken(mistakes),
     }
 }
 

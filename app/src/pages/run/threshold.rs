@@ -44,7 +44,7 @@ pub fn ThresholdExplorer(
                         type="range"
                         min="0"
                         max="1"
-                        step="0.005"
+                        step="any"
                         prop:value=move || chosen.get().to_string()
                         value=chosen.get_untracked().to_string()
                         aria-describedby="threshold-told"
@@ -126,9 +126,9 @@ fn cheapest(points: &[AtThreshold], costs: Costs) -> Option<(f64, f64)> {
 }
 
 fn figure(points: &[AtThreshold], chosen: f64, own: f64, costs: Costs, is_told: bool) -> Figure {
-    let line = |label: &str, of: &dyn Fn(&AtThreshold) -> f64| Line {
+    let line = |label: &str, of: &dyn Fn(&AtThreshold) -> Option<f64>| Line {
         label: label.to_owned(),
-        points: points.iter().map(|point| (point.threshold, of(point))).collect(),
+        points: points.iter().filter_map(|point| Some((point.threshold, of(point)?))).collect(),
         band: Vec::new(),
     };
     // Costs are drawn as a share of the greatest, so that they stand beside rates.
@@ -142,16 +142,29 @@ fn figure(points: &[AtThreshold], chosen: f64, own: f64, costs: Costs, is_told: 
         x: XAxis::Number("Threshold".to_owned()),
         y: "Share".to_owned(),
         lines: vec![
-            line("precision", &|point| point.precision().unwrap_or(f64::NAN)),
-            line("recall", &|point| point.recall().unwrap_or(f64::NAN)),
+            line("precision", &|point| point.precision()),
+            line("recall", &|point| point.recall()),
             line(if is_told { "cost, of the greatest" } else { "errors, of the most" }, &|point| {
-                point.cost(costs) / greatest
+                Some(point.cost(costs) / greatest)
             }),
         ],
         threshold: None,
         annotations,
+        conclusion: AtThreshold::find(points, chosen).map(|at| told(at, chosen, costs, is_told)),
     };
     line_chart(&values, "threshold")
+}
+
+fn told(at: AtThreshold, chosen: f64, costs: Costs, is_told: bool) -> String {
+    let shown = |share: Option<f64>| share.map_or_else(|| "none".to_owned(), percent);
+    let cost = if is_told { "cost" } else { "errors" };
+    format!(
+        "Above {}: precision {}, recall {}, {cost} a row {}.",
+        number(chosen),
+        shown(at.precision()),
+        shown(at.recall()),
+        number(at.cost(costs))
+    )
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub fn Trials(
                             <th scope="col" class="num">"Validation score"</th>
                             <th scope="col">"State"</th>
                             <th scope="col" class="num">"Training rows"</th>
-                            <th scope="col" class="num">"Rounds"</th>
+                            <th scope="col" class="num">"Iterations"</th>
                             <th scope="col" class="num">"Processor time"</th>
                             <th scope="col">"Parameters"</th>
                         </tr>
@@ -65,14 +65,18 @@ fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
     let message = trial.message.map(|message| view! { <div class="muted">{message}</div> });
     let share = if trial.share < 1.0 { percent(trial.share) } else { "all".to_owned() };
     let rounds = trial.iterations.map_or_else(String::new, |rounds| count(rounds.unsigned_abs()));
-    let cost = trial.cpu_s.map_or_else(|| "taken over".to_owned(), duration);
+    let cost = match trial.cpu_s {
+        _ if trial.reused => "taken over".to_owned(),
+        Some(seconds) => duration(seconds),
+        None => "n/a".to_owned(),
+    };
     view! {
         <tr data-tone=tone>
             <th scope="row" data-label="Trial">{trial.number + 1}</th>
             <td class="num" data-label="Validation score">{trial.score.map_or_else(|| "n/a".to_owned(), number)}</td>
             <td data-label="State"><StateBadge state=trial.state/>{message}</td>
             <td class="num" data-label="Training rows">{share}</td>
-            <td class="num" data-label="Rounds">{rounds}</td>
+            <td class="num" data-label="Iterations">{rounds}</td>
             <td class="num" data-label="Processor time">{cost}</td>
             <td data-label="Parameters">
                 <span class="tag">{state_words(&trial.trainer)}</span>
@@ -159,6 +163,7 @@ mod tests {
             share: 1.0,
             iterations: None,
             cpu_s: None,
+            reused: false,
             parameters: json!({}),
             score,
             state: "succeeded".to_owned(),

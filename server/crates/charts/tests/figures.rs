@@ -62,6 +62,7 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         lines: vec![Line { label: label.clone(), points: pairs.clone(), band: pairs.clone() }],
         threshold: Some(Threshold { label: label.clone(), value: at(4) }),
         annotations: vec![Annotation { x: at(5), label: label.clone() }],
+        conclusion: None,
     };
     let histogram_values = Histogram {
         title: String::new(),
@@ -271,6 +272,7 @@ fn overlaid_series_differ_in_more_than_colour() {
         lines: vec![line("first", 1.0), line("second", 2.0)],
         threshold: None,
         annotations: Vec::new(),
+        conclusion: None,
     };
     let svg = line_chart(&values, "x").svg;
     assert!(svg.contains("class=\"chart-series-2\" fill=\"none\"") && svg.contains("stroke-dasharray=\"6 3\""));

@@ -129,7 +129,7 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
     let floor = of(&baseline(labels, split, Part::Test).map_err(no_rows)?);
     let last = repeat_last(&prepared.dataset, &document.data, document.target.delay, labels, split, Part::Test);
     let mut last = last.transpose().map_err(no_rows)?.as_ref().map_or_else(BTreeMap::new, of);
-    // Who is certain and wrong has no finite one.
+    // Of who is certain and wrong it says only how near to 0 a probability may come.
     last.remove(&Metric::LogLoss);
     let slices = document
         .slices
@@ -141,7 +141,7 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
         })
         .collect();
     let mut figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
-    figures["permutation"] = permuted(&prepared, &model, document.success.metric, seed)?;
+    figures["permutation"] = permuted(&prepared, &model, document.success.metric, seed);
     figures["costs"] = json!(document.target.costs);
     let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
     let evaluated = Evaluated {
@@ -158,16 +158,17 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
 }
 
 /// What each feature is worth on the test part, most first: its name, and how much the metric worsens without it.
-fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Result<Value, StepError> {
+fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Value {
     let rows = prepared.split.rows(Part::Test);
-    let worth = permutation_importance(model.predictor(), &prepared.table, &prepared.labels, rows, metric, seed)
-        .map_err(|error| StepError::refused("evaluation_failed", error.to_string()))?;
+    // A row put together from two may have no answer; what features are worth is then not told.
+    let worth =
+        permutation_importance(model.predictor(), &prepared.table, &prepared.labels, rows, metric, seed).ok().flatten();
     let names = model.features().definitions().iter().map(|definition| definition.name.as_str());
     let mut worth: Vec<(&str, Worsening)> = names.zip(worth.unwrap_or_default()).collect();
     worth.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
     let bars: Vec<(&str, f64, f64, f64)> =
         worth.into_iter().map(|(name, Worsening { mean, least, most })| (name, mean, least, most)).collect();
-    Ok(json!({ "metric": metric, "features": bars }))
+    json!({ "metric": metric, "features": bars })
 }
 
 struct Measurement {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::load::{Launched, Prepared};
 
-/// For so long after its last use.
+/// At least so long after it was last asked for, and as long as a trial computes on it.
 const KEPT: Duration = Duration::from_secs(20);
 
 /// What the last search prepared: its trials compute on the same rows.
@@ -23,7 +23,7 @@ pub(crate) struct Kept {
 pub(crate) struct Entry(Arc<Mutex<Option<Arc<Prepared>>>>);
 
 impl Kept {
-    /// The entry of a run's data. It is let go when nothing has asked for it for a while.
+    /// The entry of a run's data. It is let go when no trial has it for a while.
     pub(crate) fn entry(&self, launched: &Launched) -> Entry {
         let key = Digest::of_canonical(&json!([launched.data_digest(), launched.problem.digest]));
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,11 +34,17 @@ impl Kept {
         *last = Some((key, entry.clone()));
         let (all, watched) = (Arc::clone(&self.last), Arc::downgrade(&entry.0));
         tokio::spawn(async move {
-            tokio::time::sleep(KEPT).await;
-            let mut last = all.lock().unwrap_or_else(PoisonError::into_inner);
-            // Held by nobody but this table: no trial computes on it.
-            if watched.strong_count() == 1 && last.as_ref().is_some_and(|(kept, _)| *kept == key) {
-                *last = None;
+            loop {
+                tokio::time::sleep(KEPT).await;
+                let mut last = all.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.as_ref().is_none_or(|(kept, _)| *kept != key) {
+                    return;
+                }
+                // Held by nobody but this table: no trial computes on it.
+                if watched.strong_count() <= 1 {
+                    *last = None;
+                    return;
+                }
             }
         });
         entry

@@ -54,8 +54,8 @@ impl Subjects {
             message: format!("{}: {}", step.kind, failure.message),
         });
         match run::finish(tx, id, ended, failure.as_ref()).await {
-            // A step that ran beside this one has ended the run.
-            Err(StorageError::Conflict(_)) => Ok(()),
+            // A trial that ran beside this one has ended the run.
+            Err(StorageError::Conflict(_)) if step.kind == StepKind::Trial.as_str() => Ok(()),
             ended => ended,
         }
     }
@@ -91,6 +91,10 @@ impl Lifecycle for Subjects {
     }
 
     async fn progressed(&self, tx: &Transaction, step: &Step, progress: &Value) -> Result<(), StorageError> {
+        // Of trials it is told when they end; many run at once.
+        if step.kind == StepKind::Trial.as_str() {
+            return Ok(());
+        }
         tell(tx, step, "progress", json!({ "kind": step.kind, "progress": progress })).await
     }
 }

@@ -79,6 +79,7 @@ impl Stage for Trials {
             "dataset": input.launched.data_digest(),
             "problem": input.launched.problem.digest,
             "seed": input.launched.run.seed,
+            "calibration": input.plan.calibration,
             "task": task,
         }))
     }
@@ -93,6 +94,7 @@ impl Stage for Trials {
         let over = Arc::new(AtomicBool::new(false));
         let (stop, drawn) = (Arc::clone(&over), draw.clone());
         // A repetition ends where the first search ended, not where its own costs would end it.
+        let calibration = plan.calibration;
         let capped = launched.run.reproduces.is_none();
         let fitted = context.compute_on(1, move |reporter| {
             let prepared = kept.get_or_prepare(|| prepare(&frames, &launched.problem.document))?;
@@ -101,6 +103,7 @@ impl Stage for Trials {
                 labels: &prepared.labels,
                 split: &prepared.split,
                 kind: prepared.plan.kind(),
+                calibration,
                 metric: launched.problem.document.success.metric,
                 seed: launched.seed(),
             };
@@ -149,8 +152,8 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
     let metric = launched.problem.document.success.metric;
     let search = Search::new(plan, launched.rows(), metric, launched.seed());
     let wait = search.waits(number).ok_or_else(|| internal("the search has no such trial"))?;
-    let steps = step::list(context.db().pool(), context.step().subject).await?;
-    let before: Vec<Trial> = ended(&steps).take(wait as usize).collect();
+    let before = step::parts_before(context.db().pool(), context.step(), wait).await?;
+    let before: Vec<Trial> = ended(&before).collect();
     if before.len() < wait as usize {
         return Err(internal("a trial before this one left no result"));
     }
@@ -163,10 +166,13 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
     };
     if let Some(first) = launched.run.reproduces {
         let steps = step::list(context.db().pool(), Subject::Run(first.0)).await?;
-        let own: Vec<Step> = steps.into_iter().filter(|step| step.part == context.step().part).collect();
+        let own_kind: Vec<Step> = steps.into_iter().filter(|step| step.kind == StepKind::Trial.as_str()).collect();
+        let own: Vec<Step> = own_kind.iter().filter(|step| step.part == context.step().part).cloned().collect();
         let reason = match ended(&own).next() {
             Some(Trial { state: TrialState::Stopped { reason }, .. }) => reason,
             Some(_) => return Ok(Task::Run(draw)),
+            // Searches of earlier versions were a single step.
+            None if own_kind.is_empty() => return Ok(Task::Run(draw)),
             None => "the search that is repeated did not come to it".to_owned(),
         };
         return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: false }));
@@ -246,6 +252,7 @@ fn stored(number: i32, trial: &Trial) -> run::Trial {
         message,
         iterations: trial.iterations.map(|iterations| i64::try_from(iterations).unwrap_or(i64::MAX)),
         cpu_s: None,
+        reused: false,
     }
 }
 

@@ -17,6 +17,13 @@ use crate::trial::ended;
 
 pub(crate) struct Tune;
 
+pub(crate) struct Input {
+    launched: Launched,
+    trials: Vec<Trial>,
+    /// Whether the search was made of trials that are steps.
+    is_searched: bool,
+}
+
 /// The configuration to train with, and how it was found.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Tuned {
@@ -27,7 +34,7 @@ pub(crate) struct Tuned {
 
 #[async_trait]
 impl Stage for Tune {
-    type Input = (Launched, Vec<Trial>);
+    type Input = Input;
     type Output = Tuned;
     const KIND: StepKind = StepKind::Tune;
 
@@ -36,19 +43,27 @@ impl Stage for Tune {
         let steps = step::list(context.db().pool(), context.step().subject).await?;
         // Which trials a budget still let end by themselves is what differs from one time to another; the others say nothing.
         let trials = ended(&steps).filter(|trial| !matches!(trial.state, TrialState::Stopped { .. })).collect();
-        Ok((launched, trials))
+        let is_searched = steps.iter().any(|step| step.kind == StepKind::Trial.as_str());
+        Ok(Input { launched, trials, is_searched })
     }
 
-    fn digest(&self, (launched, trials): &Self::Input) -> Digest {
-        launched.digest(Self::KIND.as_str(), &json!(trials))
+    fn digest(&self, input: &Self::Input) -> Digest {
+        input.launched.digest(Self::KIND.as_str(), &json!(input.trials))
     }
 
-    async fn compute(&self, _context: &Context, (launched, trials): Self::Input) -> Result<Tuned, StepError> {
+    async fn compute(&self, _context: &Context, input: Self::Input) -> Result<Tuned, StepError> {
+        let Input { launched, trials, is_searched } = input;
         let plan = launched.plan()?;
         if plan.trials == 0 {
             return Ok(Tuned { config: plan.space.branches()[0].base().clone(), trials });
         }
         let metric = launched.problem.document.success.metric;
+        if !is_searched {
+            return Err(StepError::refused(
+                "launched_before",
+                "the run was launched by an earlier version of the program, whose searches were a single step; run it again",
+            ));
+        }
         let search = Search::new(&plan, launched.rows(), metric, launched.seed());
         let config = search.best(&trials).map(|best| best.config.clone()).ok_or_else(|| none_succeeded(&trials))?;
         Ok(Tuned { config, trials })

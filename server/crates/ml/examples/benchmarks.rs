@@ -1,5 +1,5 @@
 //! Every trainer on real data, beside what scikit-learn's HistGradientBoosting and logistic or ridge regression reach on it: writes
-//! the table of `docs/benchmarks.md` to the standard output. The data is looked for in `MILLRACE_TESTDATA`; `cargo xtask benchmarks`
+//! the table of `docs/benchmarks.md` to standard output. The data is looked for in `MILLRACE_TESTDATA`; `cargo xtask benchmarks`
 //! runs it.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "an example prints, and fails where a step fails")]

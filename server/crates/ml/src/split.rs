@@ -123,17 +123,24 @@ impl Split {
         }
     }
 
-    /// The same with a draw of so large a share of the training rows, in their order: at least one, and those of a smaller share are
-    /// among those of a larger.
+    /// The same with a draw of so large a share of the training rows, in their order: of each class its share, at least one row, and
+    /// those of a smaller share are among those of a larger.
     #[must_use]
-    pub fn with_training_share(&self, share: f64, seed: u64) -> Self {
+    pub fn with_training_share(&self, share: f64, labels: &Labels, seed: u64) -> Self {
         if share >= 1.0 {
             return self.clone();
         }
-        let kept = ((self.train.len() as f64 * share).ceil() as usize).clamp(1, self.train.len());
-        let mut places: Vec<usize> = (0..self.train.len()).collect();
-        places.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        places.truncate(kept);
+        let mut strata = vec![Vec::new(); labels.classes().map_or(1, <[String]>::len)];
+        for (place, row) in self.train.iter().enumerate() {
+            strata[labels.class(*row as usize).unwrap_or(0) as usize].push(place);
+        }
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let mut places = Vec::new();
+        for mut stratum in strata {
+            let kept = (stratum.len() as f64 * share).ceil() as usize;
+            stratum.shuffle(&mut generator);
+            places.extend(stratum.into_iter().take(kept));
+        }
         places.sort_unstable();
         let train = places.into_iter().map(|place| self.train[place]).collect();
         Self { train, validation: self.validation.clone(), test: self.test.clone() }
@@ -257,6 +264,18 @@ mod tests {
         let times = (0..classes.len() as i64).rev().map(Some).collect();
         let dataset = Dataset::from_parts([("at", ColumnData::Time(times))]).unwrap();
         (dataset, Labels::of_classes(vec!["a".to_owned(), "b".to_owned()], classes.to_vec()))
+    }
+
+    #[test]
+    fn a_share_of_the_training_rows_has_every_class_and_is_among_a_larger_one() {
+        let classes: Vec<_> = (0..1_000).map(|row| Some(u32::from(row % 400 == 7))).collect();
+        let (dataset, labels) = labelled(&classes);
+        let split = Split::new(&random(0.1, 0.1, 1), &dataset, None, &labels).unwrap();
+        let (few, more) = (split.with_training_share(0.0625, &labels, 3), split.with_training_share(0.25, &labels, 3));
+        assert_eq!((few.rows(Part::Train).len(), few.rows(Part::Test)), (51, split.rows(Part::Test)));
+        assert!(labels.counts(few.rows(Part::Train)).iter().all(|count| *count > 0));
+        assert!(few.rows(Part::Train).iter().all(|row| more.rows(Part::Train).contains(row)));
+        assert!(few.rows(Part::Train).is_sorted());
     }
 
     fn all(split: &Split) -> Vec<u32> {

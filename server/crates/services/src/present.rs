@@ -89,6 +89,7 @@ pub(crate) fn trial(trial: Trial) -> TrialView {
         share: trial.share,
         iterations: trial.iterations,
         cpu_s: trial.cpu_s,
+        reused: trial.reused,
         parameters: trial.parameters,
         score: trial.score,
         state: trial.state,

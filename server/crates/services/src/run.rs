@@ -4,14 +4,14 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
-use millrace_domain::run::{DatasetRole, RunState, StepKind};
+use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
 use millrace_domain::trainer::{FitPlan, Trainer};
 use millrace_domain::view::{ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, StepView};
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
 use millrace_storage::step::{self, Stage, Subject};
-use millrace_storage::{event, problem};
+use millrace_storage::{StorageError, event, problem};
 use serde_json::{Value, json};
 
 use crate::access::Note;
@@ -175,6 +175,7 @@ impl Services {
             .and_then(|output| serde_json::from_value(output.get("gates")?.clone()).ok())
             .unwrap_or_default();
         let compared = compared(&own);
+        let is_running = own.iter().any(|step| step.state == StepState::Running);
         let trials = run::trials(pool, id).await.map_err(fault)?;
         let loads = steps.iter().map(|step| StepView { reused: true, ..present::step(step) });
         let steps = loads.chain(search_step::steps(&own, &trials, found.metric.parse().ok(), self.now())).collect();
@@ -197,7 +198,10 @@ impl Services {
             summary: present::run(&found),
             dataset: present::dataset(&dataset, self.now()),
             may_cancel: may(Action::CancelRun, !found.state.is_final(), "the run has ended"),
-            may_retry: may(Action::LaunchRun, is_tried_again(&found), NOT_TRIED_AGAIN),
+            may_retry: match is_tried_again(&found) && is_running {
+                true => may(Action::LaunchRun, false, STILL_STOPPING),
+                false => may(Action::LaunchRun, is_tried_again(&found), NOT_TRIED_AGAIN),
+            },
             may_reproduce: may(Action::LaunchRun, is_repeatable(&found), NOT_REPEATABLE),
             compared,
             reproductions,
@@ -287,7 +291,10 @@ impl Services {
             return Err(refused());
         }
         run::reopen(&tx, id, actor.account).await.map_err(|_| refused())?;
-        step::retry(&tx, Subject::Run(id.0)).await.map_err(fault)?;
+        step::retry(&tx, Subject::Run(id.0)).await.map_err(|error| match error {
+            StorageError::Conflict(_) => Fault::conflict("still_stopping", STILL_STOPPING),
+            error => fault(error),
+        })?;
         self.note(&tx, actor, Note::new("run.retry", format!("run/{id}"))).await?;
         event::insert(&tx, "run", id.0, "state", json!({ "state": RunState::Running })).await.map_err(fault)?;
         commit(tx).await
@@ -320,6 +327,9 @@ async fn tables_for(tx: &millrace_storage::Transaction, version: &ProblemVersion
 const NOT_TRIED_AGAIN: &str =
     "only a run that failed or was cancelled is tried again, and no repetition that was compared";
 
+/// Why a run cannot be tried again yet.
+const STILL_STOPPING: &str = "a step of it is still being stopped; try again in a few seconds";
+
 /// Whether a run can be tried again: a repetition that made something else would only be compared once more.
 fn is_tried_again(run: &Run) -> bool {
     let is_compared = run.failure.as_ref().is_some_and(|failure| failure.code == "not_reproduced");
@@ -334,18 +344,7 @@ struct Asked {
 
 /// Checks what is asked and fills in what is left out.
 fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
-    let asked = FitPlan::filled_in(json!({
-        "trainer": request.trainer,
-        "parameters": request.parameters,
-        "search": request.search,
-        "calibration": request.calibration,
-        "sampler": request.sampler,
-        "pruner": request.pruner,
-        "budget": request.budget,
-        "parallel": request.parallel,
-        "cpu_seconds": request.cpu_seconds,
-        "wall_seconds": request.wall_seconds,
-    }));
+    let asked = request.fit();
     let mut mistakes = Vec::new();
     let plan = FitPlan::read(&asked, version.document.target.kind).map_err(|found| mistakes.extend(found)).ok();
     let seed = i64::try_from(request.seed.unwrap_or(0)).ok();

@@ -53,7 +53,11 @@ fn search(steps: &[&Step], trials: &[Trial], metric: Option<Metric>, now: DateTi
     }
     StepView {
         kind: StepKind::Trial.as_str().to_owned(),
-        title: format!("{}, {} trials", StepKind::Trial.title(), steps.len()),
+        title: if under_way == 0 && ended < steps.len() {
+            format!("{}, {ended} of {} trials", StepKind::Trial.title(), steps.len())
+        } else {
+            format!("{}, {} trials", StepKind::Trial.title(), steps.len())
+        },
         state: state.as_str().to_owned(),
         attempt: steps.iter().map(|step| step.attempt).max().unwrap_or_default(),
         max_attempts: telling.map_or(0, |step| step.max_attempts),

@@ -280,8 +280,10 @@ pub struct Trial {
     pub message: Option<String>,
     /// Iterations, boosting rounds or trees.
     pub iterations: Option<i64>,
-    /// Seconds of processor time; none of a trial that is from before it was counted, or was taken over.
+    /// Seconds of processor time; none of a trial that is from before it was counted.
     pub cpu_s: Option<f64>,
+    /// Whether it was taken over from another run.
+    pub reused: bool,
 }
 
 impl Record for Trial {
@@ -296,6 +298,7 @@ impl Record for Trial {
             message: row.get("message")?,
             iterations: row.get("iterations")?,
             cpu_s: row.get("cpu_s")?,
+            reused: row.get("reused")?,
         })
     }
 }
@@ -311,7 +314,8 @@ pub async fn set_trial(db: &impl Connection, id: RunId, trial: &Trial) -> Result
         on conflict (run_id, number) do update set trainer = excluded.trainer, parameters = excluded.parameters,
             share = excluded.share, score = excluded.score, state = excluded.state, message = excluded.message,
             iterations = excluded.iterations";
-    let Trial { number, trainer, parameters, share, score, state, message, iterations, cpu_s: _ } = trial.clone();
+    let Trial { number, trainer, parameters, share, score, state, message, iterations, cpu_s: _, reused: _ } =
+        trial.clone();
     let stored = values![id.0, number, trainer, parameters, share, score, state, message, iterations];
     record::execute(db, SQL, stored).await.map(|_| ())
 }
@@ -321,7 +325,7 @@ pub async fn set_trial(db: &impl Connection, id: RunId, trial: &Trial) -> Result
 /// # Errors
 /// When the database fails.
 pub async fn trials(db: &impl Connection, id: RunId) -> Result<Vec<Trial>> {
-    const SQL: &str = "select t.*, case when s.reused_from is null then s.cpu_s end as cpu_s from trial t
+    const SQL: &str = "select t.*, s.cpu_s, s.reused_from is not null as reused from trial t
         left join step s on s.subject_kind = 'run' and s.subject_id = t.run_id and s.kind = 'trial' and s.part = t.number
         where t.run_id = $1 order by t.number limit 10000";
     record::all(db, SQL, values![id.0]).await

@@ -77,7 +77,7 @@ pub struct Step {
     pub reused_from: Option<i64>,
     /// What it produced.
     pub output: Option<serde_json::Value>,
-    /// Seconds of processor time that all its attempts used.
+    /// Seconds of processor time that its attempts used; one that was stopped or lost is not counted.
     pub cpu_s: f64,
     /// How far it is.
     pub progress: Option<serde_json::Value>,
@@ -91,14 +91,16 @@ pub struct Step {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+fn subject(row: &Row) -> Result<Subject> {
+    let (kind, id): (String, i64) = (row.get("subject_kind")?, row.get("subject_id")?);
+    Ok(if kind == "run" { Subject::Run(id) } else { Subject::Dataset(id) })
+}
+
 impl Record for Step {
     fn read(row: &Row) -> Result<Self> {
-        let subject_kind: String = row.get("subject_kind")?;
-        let subject_id: i64 = row.get("subject_id")?;
-        let subject = if subject_kind == "run" { Subject::Run(subject_id) } else { Subject::Dataset(subject_id) };
         Ok(Self {
             id: StepId(row.get("id")?),
-            subject,
+            subject: subject(row)?,
             kind: row.get("kind")?,
             position: row.get("position")?,
             part: row.get("part")?,
@@ -320,15 +322,16 @@ async fn stop_running(db: &impl Connection, subject: Subject) -> Result<i64> {
     record::one(db, SQL, values![subject.kind(), subject.id()]).await
 }
 
-/// Takes steps back whose worker stopped renewing its lease: queued again, or quarantined after the last attempt.
+/// Takes steps back whose worker stopped renewing its lease: queued again, quarantined after the last attempt, or cancelled if that
+/// was asked for.
 /// Gives the steps as they stand after it.
 const SWEEP: &str = "
 with lapsed as (
-    select id, attempt, max_attempts from step where state = 'running' and lease_until < now()
+    select id, attempt, max_attempts, cancel_requested from step where state = 'running' and lease_until < now()
     for update skip locked
 ), swept as (
     update step s set
-        state = case when l.attempt < l.max_attempts then 'queued' else 'quarantined' end,
+        state = case when l.cancel_requested then 'cancelled' when l.attempt < l.max_attempts then 'queued' else 'quarantined' end,
         lease_token = null, lease_until = null, run_at = now(), finished_at = now(),
         failure = jsonb_build_object('code', 'worker_lost', 'message',
             'the worker stopped answering in attempt ' || l.attempt || ' of ' || l.max_attempts)
@@ -339,11 +342,26 @@ with lapsed as (
 )
 select * from swept";
 
+/// A subject with a step whose lease lapsed.
+struct Lapsed(Subject);
+
+impl Record for Lapsed {
+    fn read(row: &Row) -> Result<Self> {
+        subject(row).map(Self)
+    }
+}
+
 /// Takes back steps of dead workers.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn sweep(db: &impl Connection) -> Result<Vec<Step>> {
+    const LAPSED: &str =
+        "select distinct subject_kind, subject_id from step where state = 'running' and lease_until < now()
+        order by subject_kind, subject_id";
+    for lapsed in record::all::<Lapsed>(db, LAPSED, values![]).await? {
+        in_turn(db, lapsed.0).await?;
+    }
     let swept: Vec<Step> = record::all(db, SWEEP, values![]).await?;
     for step in swept.iter().filter(|step| step.state == StepState::Quarantined) {
         skip_rest(db, step.subject).await?;
@@ -358,6 +376,17 @@ pub async fn sweep(db: &impl Connection) -> Result<Vec<Step>> {
 pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Step>> {
     const SQL: &str = "select * from step where subject_kind = $1 and subject_id = $2 order by position, part";
     record::all(db, SQL, values![subject.kind(), subject.id()]).await
+}
+
+/// The parts before one, of the same position, in order: at most so many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn parts_before(db: &impl Connection, step: &Step, count: u32) -> Result<Vec<Step>> {
+    const SQL: &str =
+        "select * from step where subject_kind = $1 and subject_id = $2 and position = $3 and part < $4 order by part";
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    record::all(db, SQL, values![step.subject.kind(), step.subject.id(), step.position, count]).await
 }
 
 /// A succeeded step of the same kind, code and inputs, whose output can be taken over; none for a run that repeats another one.
@@ -416,7 +445,7 @@ pub async fn request_cancel(db: &impl Connection, subject: Subject) -> Result<i6
 /// them; those before stay done.
 ///
 /// # Errors
-/// When the database fails.
+/// [`crate::StorageError::Conflict`] while a step beside them still runs and is to stop.
 pub async fn retry(db: &impl Connection, subject: Subject) -> Result<()> {
     const SQL: &str = "with first as (
             select min(position) as position from step
@@ -425,17 +454,21 @@ pub async fn retry(db: &impl Connection, subject: Subject) -> Result<()> {
             finished_at = null
         from first where s.subject_kind = $1 and s.subject_id = $2 and s.position >= first.position
             and s.state in ('failed', 'quarantined', 'cancelled', 'skipped')";
+    const RUNNING: &str = "select count(*) from step where subject_kind = $1 and subject_id = $2 and state = 'running'";
     in_turn(db, subject).await?;
+    if record::one::<i64>(db, RUNNING, values![subject.kind(), subject.id()]).await? > 0 {
+        return Err(crate::StorageError::Conflict("a step that is being stopped"));
+    }
     record::execute(db, SQL, values![subject.kind(), subject.id()]).await?;
     ready(db, subject).await
 }
 
-/// What the steps of a kind have cost a subject so far, those that run included.
+/// What the steps of a position have cost a subject so far, those that run included.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spent {
     /// Seconds of processor time.
     pub cpu_s: f64,
-    /// Seconds since the first of them began.
+    /// Seconds since the first of them began, whatever went on meanwhile.
     pub wall_s: f64,
 }
 

@@ -61,6 +61,8 @@ pub struct LineChart {
     pub lines: Vec<Line>,
     pub threshold: Option<Threshold>,
     pub annotations: Vec<Annotation>,
+    /// What it shows, in a sentence; the last values when absent.
+    pub conclusion: Option<String>,
 }
 
 struct CleanLine<'a> {
@@ -211,6 +213,9 @@ fn legend(values: &LineChart, lines: &[CleanLine<'_>]) -> Legend {
 }
 
 fn conclusion(values: &LineChart, lines: &[CleanLine<'_>]) -> String {
+    if let Some(conclusion) = &values.conclusion {
+        return conclusion.clone();
+    }
     let last = |line: &CleanLine<'_>| line.points.iter().rev().map(|(_, y)| *y).find(|y| is_plottable(*y));
     let named = |line: &CleanLine<'_>, y: f64| {
         if line.of.label.is_empty() {

@@ -12,8 +12,7 @@ use crate::expr::Expression;
 use crate::metric::{Bound, Costs, Direction, Metric, TargetKind};
 use crate::policy::{Action, Role};
 
-const METRICS: &str =
-    "roc_auc, pr_auc, log_loss, brier, accuracy, balanced_accuracy, f1, precision, recall, rmse, mae, r2";
+const METRICS: &str = "roc_auc, pr_auc, log_loss, brier, ece, cost, accuracy, balanced_accuracy, f1, precision, recall, rmse, mae, mape, r2";
 
 impl ProblemDocument {
     /// Reads a document from its JSON tree.

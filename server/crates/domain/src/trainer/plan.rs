@@ -251,7 +251,9 @@ fn space(trainers: &[Trainer], parameters: &Json, search: &Json, mistakes: &mut 
     let mut branches = Vec::new();
     for trainer in trainers {
         let base = TrainerConfig::read(*trainer, &of(parameters, trainer).unwrap_or_else(|| json!({})));
-        let Some(base) = mistakes.keep_all(&under("/parameters", trainer), base) else { continue };
+        // Mistaken or not, so that the mistakes of the space are told as well.
+        let base = mistakes.keep_all(&under("/parameters", trainer), base);
+        let base = base.unwrap_or_else(|| TrainerConfig::default_of(*trainer));
         let branch = match of(search, trainer) {
             None => Ok(Branch::declared(base)),
             Some(given) => Branch::read(base, &given),

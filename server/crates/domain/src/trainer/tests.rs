@@ -19,10 +19,11 @@ fn nothing_asked_for_fits_the_usual_trainer_once() {
 fn every_mistake_of_a_space_is_reported_with_its_pointer() {
     let search = json!({"eat": 1, "eta": {"low": 0, "high": 2, "scale": "cubic", "step": 1}, "max_depth": [4, 99], "rounds": []});
     let mistakes = read(json!({"search": search, "parameters": {"depth": 1}})).unwrap_err();
-    assert_eq!(mistakes, ["/parameters/depth"]);
-    let mistakes = read(json!({"search": search})).unwrap_err();
-    let expected = ["/eat", "/eta/step", "/eta/low", "/eta/high", "/eta/scale", "/max_depth/1", "/rounds"];
-    assert_eq!(mistakes, expected.map(|pointer| format!("/search{pointer}")));
+    let expected = ["/parameters/depth"].map(str::to_owned).into_iter().chain(
+        ["/eat", "/eta/step", "/eta/low", "/eta/high", "/eta/scale", "/max_depth/1", "/rounds"]
+            .map(|pointer| format!("/search{pointer}")),
+    );
+    assert_eq!(mistakes, expected.collect::<Vec<_>>());
 }
 
 #[test]

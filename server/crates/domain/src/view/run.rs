@@ -64,8 +64,10 @@ views! {
         share: f64,
         /// Iterations, boosting rounds or trees.
         iterations: Option<i64>,
-        /// Seconds of processor time; none when it was taken over from another run.
+        /// Seconds of processor time; none of trials from before it was counted.
         cpu_s: Option<f64>,
+        /// Whether it was taken over from another run.
+        reused: bool,
         /// Parameters.
         parameters: Value,
         /// Score on the validation part.
@@ -252,6 +254,25 @@ views! {
         name: String,
         /// Of each run, in their order; null where a run has none, and words for numbers that are none.
         values: Vec<Value>,
+    }
+}
+
+impl LaunchRequest {
+    /// How the model is to be fitted, with what is left out filled in: what is stored with a run, and read by
+    /// [`crate::trainer::FitPlan::read`].
+    pub fn fit(&self) -> Value {
+        crate::trainer::FitPlan::filled_in(serde_json::json!({
+            "trainer": self.trainer,
+            "parameters": self.parameters,
+            "search": self.search,
+            "calibration": self.calibration,
+            "sampler": self.sampler,
+            "pruner": self.pruner,
+            "budget": self.budget,
+            "parallel": self.parallel,
+            "cpu_seconds": self.cpu_seconds,
+            "wall_seconds": self.wall_seconds,
+        }))
     }
 }
 

@@ -92,6 +92,10 @@ fn platt(pairs: &[(f64, bool)], positives: f64) -> Option<Calibration> {
     let (high, low) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
     let rows: Vec<(f64, f64)> =
         pairs.iter().map(|(score, outcome)| (log_odds(*score), if *outcome { high } else { low })).collect();
+    // Scores that are all alike have no slope.
+    if rows.iter().all(|(odds, _)| *odds == rows[0].0) {
+        return None;
+    }
     // −target · z + ln(1 + e^z), without overflow.
     let loss = |slope: f64, intercept: f64| -> f64 {
         let of = |(odds, target): &(f64, f64)| {
@@ -203,7 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_of_one_kind_calibrate_nothing() {
+    fn outcomes_or_scores_of_one_kind_calibrate_nothing() {
+        assert_eq!(Calibration::fit(CalibrationMethod::Platt, &[(0.3, true), (0.3, false)]), None);
         assert_eq!(Calibration::fit(CalibrationMethod::Platt, &[(0.1, true), (0.9, true)]), None);
     }
 

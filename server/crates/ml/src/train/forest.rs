@@ -5,7 +5,7 @@
 //! that of their 0/1 indicators: a leaf then answers with the share of each class among its rows, and a split gains what it
 //! takes from the Gini impurity, since the squared error of 0/1 numbers around their mean *is* their Gini impurity (half of it,
 //! for two classes). The shares are smoothed towards those of the whole training part (the m-estimate of Cestnik 1990), so that no
-//! leaf is certain, and averaged: which is what a probability is wanted for, and votes are not.
+//! leaf is certain (unless smoothing is 0), and averaged: which is what a probability is wanted for, and votes are not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +15,8 @@ use hessboost::model::BoostedModel;
 use hessboost::objective::{Objective, RegLoss};
 use millrace_domain::metric::TargetKind;
 use millrace_domain::trainer::Trainer;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{Fit, FitReport, Task, TrainError, trees};
@@ -50,6 +52,13 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     Ok((Estimator::Forest(Box::new(forest)), report))
 }
 
+/// Forests of neighbouring seeds share no tree.
+fn seed_of(seed: u64, tree: u64) -> u64 {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(tree);
+    generator.random()
+}
+
 /// How tree number `tree` is grown.
 fn params(task: &Task<'_>, tree: u64) -> hessboost::error::Result<TrainingParams> {
     let config = task.config;
@@ -58,7 +67,7 @@ fn params(task: &Task<'_>, tree: u64) -> hessboost::error::Result<TrainingParams
         .multi_strategy(MultiStrategy::MultiOutputTree)
         .tree_method(TreeMethod::Hist)
         .max_bin(BINS)
-        .seed(task.seed.wrapping_add(tree))
+        .seed(seed_of(task.seed, tree))
         // A leaf answers with the mean of its rows and of so many that are like all.
         .eta(1.0)
         .lambda(config.number("smoothing"))

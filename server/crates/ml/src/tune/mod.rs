@@ -11,7 +11,7 @@ mod tests;
 mod tpe;
 
 use millrace_domain::metric::{Direction, Metric, TargetKind};
-use millrace_domain::trainer::{FitPlan, Rung, TrainerConfig};
+use millrace_domain::trainer::{CalibrationMethod, FitPlan, Rung, TrainerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureTable, Labels};
@@ -50,7 +50,8 @@ pub enum TrialState {
 pub struct Trial {
     /// The trainer and every hyperparameter, drawn or not.
     pub config: TrainerConfig,
-    /// The share of the training rows that it saw.
+    /// The share of the training rows that it saw; all, in trials of earlier versions.
+    #[serde(default = "all")]
     pub share: f64,
     /// The metric on the validation part; none unless it succeeded.
     pub score: Option<f64>,
@@ -62,6 +63,10 @@ pub struct Trial {
     /// Boosting: the least validation loss after 8, 16, 32 … rounds, as far as it came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<f64>,
+}
+
+const fn all() -> f64 {
+    1.0
 }
 
 /// A search: a plan for a dataset of so many rows.
@@ -102,14 +107,27 @@ impl<'a> Search<'a> {
         let own = self.rungs.iter().rposition(|rung| rung.first <= number)?;
         let rung = self.rungs[own];
         let Some(below) = own.checked_sub(1).map(|below| self.rungs[below]) else {
-            let tried: Vec<Tried> = before.iter().map(|trial| self.tried(trial)).collect();
-            let config = draw(&self.plan.space, self.plan.sampler, self.seed, u64::from(number), &tried);
+            let config = self.drawn(number, before)?;
             let limits = Limits::of(before, config.trainer(), self.plan.pruner);
             return Some(Draw { config, share: rung.share, limits });
         };
         let ended = before.get(below.first as usize..rung.first as usize)?;
         let going_on = ranked(self.metric, ended).into_iter().nth((number - rung.first) as usize)?;
         Some(Draw { config: going_on.config.clone(), share: rung.share, limits: Limits::default() })
+    }
+
+    /// The configuration of trial `number`. Trials that may still run beside it are drawn first, and count as bad where they are, so
+    /// that it is not drawn at the same place (a constant liar, Ginsbourger et al. 2010).
+    fn drawn(&self, number: u32, before: &[Trial]) -> Option<TrainerConfig> {
+        let mut configs: Vec<TrainerConfig> = before.iter().map(|trial| trial.config.clone()).collect();
+        while configs.len() <= number as usize {
+            let next = configs.len();
+            let known = *self.waits.get(next)? as usize;
+            let running = configs[known..].iter().map(|config| Tried { config: config.clone(), cost: None });
+            let tried: Vec<Tried> = before[..known].iter().map(|trial| self.tried(trial)).chain(running).collect();
+            configs.push(draw(&self.plan.space, self.plan.sampler, self.seed, next as u64, &tried));
+        }
+        configs.pop()
     }
 
     /// The trial that decides, from all of the search in order: the best of those that saw most rows, the earliest of equals.
@@ -154,6 +172,8 @@ pub struct Study<'a> {
     pub split: &'a Split,
     /// The kind of target.
     pub kind: TargetKind,
+    /// What makes probabilities of scores, before they are judged.
+    pub calibration: CalibrationMethod,
     /// What decides.
     pub metric: Metric,
     /// Seed of every fit.
@@ -166,7 +186,7 @@ impl Study<'_> {
     /// # Errors
     /// Only when `progress` says to stop; a trial that cannot be fitted or scored is a failed trial.
     pub fn run(&self, draw: &Draw, progress: &dyn Progress) -> Result<Trial, TrainError> {
-        let split = self.split.with_training_share(draw.share, self.seed);
+        let split = self.split.with_training_share(draw.share, self.labels, self.seed);
         let without = |state: TrialState| Trial {
             config: draw.config.clone(),
             share: draw.share,
@@ -184,6 +204,10 @@ impl Study<'_> {
                 let pruned = without(TrialState::Pruned { reason: error.to_string() });
                 return Ok(Trial { iterations: Some(rounds), losses: watched.losses(), ..pruned });
             }
+            Err(error) => return failed(error.to_string()),
+        };
+        let fitted = match fitted.calibrated(self.calibration, self.table, self.labels, self.split) {
+            Ok(fitted) => fitted,
             Err(error) => return failed(error.to_string()),
         };
         let rows = self.split.rows(Part::Validation);

@@ -16,7 +16,7 @@ fn at_random(asked: Json, seed: u64, number: u64) -> TrainerConfig {
 
 fn study(prepared: &Prepared, metric: Metric) -> Study<'_> {
     let Prepared { table, labels, split, kind, .. } = prepared;
-    Study { table, labels, split, kind: *kind, metric, seed: 5 }
+    Study { table, labels, split, kind: *kind, calibration: CalibrationMethod::None, metric, seed: 5 }
 }
 
 /// Every trial of a search, run in an order that `pick` chooses among those that may begin.
@@ -163,6 +163,14 @@ fn a_trial_worse_than_the_median_is_ended_early() {
     let mut at_16: Vec<f64> = good.iter().map(|trial| trial.losses[1]).collect();
     at_16.sort_by(f64::total_cmp);
     assert_eq!(of_asha.values()[1], Some(at_16[1]), "the second best of five ends the best quarter");
+}
+
+#[test]
+fn a_trial_of_an_earlier_version_still_reads() {
+    let stored = json!({"number": 3, "config": {"trainer": "logistic", "settings": {"alpha": 1.0}}, "score": 0.7,
+        "state": "succeeded", "iterations": 9});
+    let trial: Trial = serde_json::from_value(stored).unwrap();
+    assert_eq!((trial.share, trial.score, trial.state), (1.0, Some(0.7), TrialState::Succeeded));
 }
 
 #[test]
