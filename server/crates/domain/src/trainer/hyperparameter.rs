@@ -128,9 +128,9 @@ const GRADIENT_BOOSTING: &[Hyperparameter] = &[
     },
     Hyperparameter {
         name: "max_depth",
-        description: "most splits between the root and a leaf",
+        description: "most splits between the root and a leaf; by default it is the leaves that are limited",
         range: integer(1, 16, Scale::Linear),
-        default: Setting::Integer(8),
+        default: Setting::Integer(16),
         search: Some(integer(3, 10, Scale::Linear)),
     },
     Hyperparameter {
