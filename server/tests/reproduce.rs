@@ -80,8 +80,12 @@ async fn every_trainer_gives_equal_digests_on_another_number_of_threads() {
     for (slug, trainer) in [
         ("shelves", "gradient_boosting"),
         ("shelves", "logistic"),
+        ("shelves", "random_forest"),
+        ("shelves", "decision_tree"),
         ("sums", "gradient_boosting"),
         ("sums", "elastic_net"),
+        ("sums", "random_forest"),
+        ("sums", "decision_tree"),
     ] {
         runs.push(team.run(slug, json!({ "trainer": trainer, "budget": 3, "seed": 5 })).await);
     }

@@ -44,7 +44,7 @@ pub fn ThresholdExplorer(
                         type="range"
                         min="0"
                         max="1"
-                        step="any"
+                        step="0.005"
                         prop:value=move || chosen.get().to_string()
                         value=chosen.get_untracked().to_string()
                         aria-describedby="threshold-told"

@@ -128,37 +128,29 @@ impl BinaryOutcomes {
         (0..=bins).map(|edge| quantile(&sorted, edge as f64 / bins as f64)).collect()
     }
 
-    /// What comes of thresholds: at most `most` of the scores, lowest first, and the rows on either side of each.
-    pub fn thresholds(&self, most: usize) -> Vec<ThresholdPoint> {
+    /// What comes of thresholds, lowest first: of every two hundredth from 0 to 1, of the one of the costs, and of up to a hundred of
+    /// the scores themselves, which may lie close together.
+    pub fn thresholds(&self) -> Vec<ThresholdPoint> {
         let steps = self.steps();
         let (positives, negatives) = steps.last().map_or((0.0, 0.0), |step| (step.1, step.2));
-        // Below the lowest score everything is positive; at a score, the rows that have it are not.
-        let mut points: Vec<ThresholdPoint> = steps
-            .iter()
-            .enumerate()
-            .map(|(place, &(score, ..))| {
-                let (found, raised) = place.checked_sub(1).map_or((0.0, 0.0), |above| (steps[above].1, steps[above].2));
-                ThresholdPoint {
-                    threshold: score,
-                    true_positive: found as u64,
-                    false_positive: raised as u64,
-                    false_negative: (positives - found) as u64,
-                    true_negative: (negatives - raised) as u64,
-                }
-            })
-            .collect();
-        points.reverse();
-        let all = ThresholdPoint {
-            threshold: 0.0,
-            true_positive: positives as u64,
-            false_positive: negatives as u64,
-            false_negative: 0,
-            true_negative: 0,
+        let grid = (0..=200_u32).map(|part| f64::from(part) / 200.0);
+        let scores = thin(steps.iter().map(|step| step.0).collect(), 100);
+        let mut thresholds: Vec<f64> = grid.chain(scores).chain([self.costs.threshold()]).collect();
+        thresholds.sort_by(f64::total_cmp);
+        thresholds.dedup();
+        let point = |threshold: f64| {
+            // Steps fall; those above the threshold come first.
+            let above = steps.partition_point(|step| step.0 > threshold);
+            let (found, raised) = above.checked_sub(1).map_or((0.0, 0.0), |last| (steps[last].1, steps[last].2));
+            ThresholdPoint {
+                threshold,
+                true_positive: found as u64,
+                false_positive: raised as u64,
+                false_negative: (positives - found) as u64,
+                true_negative: (negatives - raised) as u64,
+            }
         };
-        if points.first().is_some_and(|first| first.threshold > 0.0) {
-            points.insert(0, all);
-        }
-        thin(points, most)
+        thresholds.into_iter().map(point).collect()
     }
 
     /// Each distinct score, highest first, with the positives and negatives at or above it.

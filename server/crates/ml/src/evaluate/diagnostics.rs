@@ -10,7 +10,6 @@ use super::sum::sum;
 
 const CURVE_POINTS: usize = 400;
 const RESIDUAL_POINTS: usize = 500;
-const THRESHOLDS: usize = 201;
 pub(super) const CALIBRATION_BINS: usize = 10;
 
 /// What figures are drawn from, by kind of target.
@@ -76,7 +75,7 @@ impl Diagnostics {
                 calibration: outcomes.calibration(CALIBRATION_BINS),
                 confusion: outcomes.confusion(),
                 threshold: outcomes.costs.threshold(),
-                thresholds: outcomes.thresholds(THRESHOLDS),
+                thresholds: outcomes.thresholds(),
                 prevalence: outcomes.labels.iter().filter(|label| **label).count() as f64
                     / outcomes.labels.len() as f64,
             },

@@ -120,7 +120,7 @@ fn regression_metrics_agree_with_scikit_learn() {
 #[test]
 fn thresholds_tell_what_the_table_of_each_would_be() {
     let Outcomes::Binary(outcomes) = two() else { unreachable!() };
-    let points = outcomes.thresholds(1_000);
+    let points = outcomes.thresholds();
     assert!(points.windows(2).all(|pair| pair[0].threshold < pair[1].threshold));
     for point in &points {
         let above = |label: u8| {
@@ -129,7 +129,9 @@ fn thresholds_tell_what_the_table_of_each_would_be() {
         assert_eq!((point.true_positive, point.false_positive), (above(1) as u64, above(0) as u64), "{point:?}");
         assert_eq!(point.true_positive + point.false_negative + point.false_positive + point.true_negative, 40);
     }
-    assert_eq!(outcomes.thresholds(11).len(), 11);
+    let own = points.iter().find(|point| point.threshold == 0.5).unwrap();
+    let table = [[own.true_negative, own.false_positive], [own.false_negative, own.true_positive]];
+    assert_eq!(outcomes.confusion().counts, table, "at the model's own threshold it is its table");
 }
 
 #[test]
