@@ -1,20 +1,27 @@
-//! Logistic regression by linfa: L-BFGS on the summed log loss with an L2 penalty.
+//! Logistic regression: L-BFGS (by argmin) on the summed log loss with an L2 penalty.
 //!
-//! linfa does not say whether it converged, so iterations are made in stretches, each continuing the last, and after each
-//! the gradient is computed here.
+//! Of the terms of a row only those are kept that are not zero: a category is one term, however many levels it has. Sums over rows are
+//! made in blocks of fixed size that are added up in their order, so that they are the same on any number of threads. Iterations are
+//! made in stretches, each continuing the last; after each it is looked whether the gradient is small enough.
 
-use linfa::DatasetBase;
-use linfa::traits::Fit as _;
-use linfa_logistic::{LogisticRegression, MultiLogisticRegression};
+use std::sync::{Mutex, PoisonError};
+
+use argmin::core::{CostFunction, Error, Executor, Gradient, State as _};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
 use millrace_domain::metric::TargetKind;
-use ndarray::{Array1, Array2};
+use rayon::prelude::*;
 
 use super::{Fit, FitReport, Task, TrainError};
-use crate::model::{Estimator, LinearEstimator, LinearOutput, Link, logistic, softmax};
+use crate::model::{Estimator, LinearEstimator, LinearOutput, Link, logistic};
 use crate::split::Part;
 
-/// Iterations between two looks at the gradient, the progress and the caller's wish to stop.
+/// Iterations between two looks at the progress and the caller's wish to stop.
 const STRETCH: u64 = 100;
+/// Rows of a block.
+const BLOCK: usize = 4_096;
+/// Steps that the curvature is told from.
+const MEMORY: usize = 10;
 
 /// Fits one sum (two classes) or one sum a class.
 pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
@@ -22,132 +29,175 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         TargetKind::Binary => (Link::Logistic, 1),
         _ => (Link::Softmax, task.labels.classes().map_or(0, <[String]>::len)),
     };
-    let problem = Problem {
-        design: task.design(),
-        classes: Array1::from(task.classes(Part::Train)),
-        alpha: task.config.number("alpha"),
-    };
+    let problem = Problem::of(task, outputs);
     let (most, tolerance) = (task.config.whole("max_iterations"), task.config.number("tolerance"));
-    let zero = LinearOutput { intercept: 0.0, weights: vec![0.0; problem.design.ncols()] };
-    let mut sums = vec![zero; outputs];
-    let (mut iterations, mut gap, mut stretch) = (0, problem.gradient(&sums), STRETCH);
+    let mut parameters = vec![0.0; outputs * (problem.terms + 1)];
+    let (mut iterations, mut gap, mut stretch) = (0, problem.gap(&parameters), STRETCH);
     while gap > tolerance && iterations < most {
         if task.progress.is_cancelled() {
             return Err(TrainError::Cancelled);
         }
         let length = stretch.min(most - iterations);
-        match problem.iterate(&sums, length, tolerance) {
-            Ok(moved) => {
-                sums = moved;
-                gap = problem.gradient(&sums);
-                iterations += length;
+        match problem.iterate(&parameters, length, tolerance) {
+            Ok((moved, made)) => {
+                parameters = moved;
+                gap = problem.gap(&parameters);
+                iterations += made.max(1);
             }
             // A failed line search loses its whole stretch, so what led up to it is made again in a shorter one.
             Err(_) if length > 1 => stretch = (length / 4).max(1),
             Err(reason) => return Err(task.failed(reason)),
         }
-        task.progress.report(iterations, most, None);
+        task.progress.report(iterations.min(most), most, None);
     }
     if !(0.0..=tolerance).contains(&gap) {
         let trainer = task.config.trainer();
         return Err(TrainError::NotConverged { trainer, iterations, gap, tolerance });
     }
-    let estimator = Estimator::Linear(LinearEstimator { link, outputs: sums });
+    let output = |own: &[f64]| LinearOutput { intercept: own[problem.terms], weights: own[..problem.terms].to_vec() };
+    let outputs = parameters.chunks(problem.terms + 1).map(output).collect();
+    let estimator = Estimator::Linear(LinearEstimator { link, outputs });
     Ok((estimator, FitReport { iterations, gap: Some(gap), validation_loss: Vec::new() }))
 }
 
+/// The summed penalised log loss as a function of the parameters: of each output its weights, then its intercept.
 struct Problem {
-    design: Array2<f64>,
-    classes: Array1<u32>,
+    /// Position and size of the terms that are not zero, row after row.
+    sizes: Vec<(u32, f64)>,
+    /// Where the terms of each row end.
+    ends: Vec<usize>,
+    classes: Vec<u32>,
+    terms: usize,
+    outputs: usize,
     alpha: f64,
+    /// The last point that was looked at: a line search asks for its loss and then for its gradient.
+    last: Mutex<Option<Look>>,
+}
+
+#[derive(Clone)]
+struct Look {
+    at: Vec<f64>,
+    loss: f64,
+    gradient: Vec<f64>,
 }
 
 impl Problem {
-    /// Up to `iterations` more from `sums`.
-    fn iterate(&self, sums: &[LinearOutput], iterations: u64, tolerance: f64) -> Result<Vec<LinearOutput>, String> {
-        // linfa's tolerance is for the 2-norm of the gradient of the summed loss, which is never below its largest component.
+    fn of(task: &Task<'_>, outputs: usize) -> Self {
+        let (mut sizes, mut ends) = (Vec::new(), Vec::new());
+        for values in task.values(Part::Train) {
+            task.encoders.for_linear(&values, |position, size| {
+                if size != 0.0 {
+                    sizes.push((position as u32, size));
+                }
+            });
+            ends.push(sizes.len());
+        }
+        Self {
+            sizes,
+            ends,
+            classes: task.classes(Part::Train),
+            terms: task.encoders.terms(),
+            outputs,
+            alpha: task.config.number("alpha"),
+            last: Mutex::new(None),
+        }
+    }
+
+    /// Up to `iterations` more, and how many were made.
+    fn iterate(&self, from: &[f64], iterations: u64, tolerance: f64) -> Result<(Vec<f64>, u64), Error> {
+        // The solver's tolerance is for the 2-norm of the gradient, which is never below its largest component. That the loss hardly
+        // falls any more says nothing: near its bottom it is flat long before the gradient is small.
         let tolerance = tolerance * self.classes.len() as f64;
-        match sums {
-            [sum] => self.iterate_two(sum, iterations, tolerance).map(|sum| vec![sum]),
-            sums => self.iterate_many(sums, iterations, tolerance),
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);
+        let solver = solver.with_tolerance_grad(tolerance)?.with_tolerance_cost(0.0)?;
+        let run =
+            Executor::new(self, solver).configure(|state| state.param(from.to_vec()).max_iters(iterations)).run()?;
+        let made = run.state.get_iter();
+        let reached = run.state.param.or(run.state.best_param);
+        Ok((reached.ok_or_else(|| Error::msg("the solver came to no point"))?, made))
+    }
+
+    /// The largest component of the gradient of the mean loss.
+    fn gap(&self, at: &[f64]) -> f64 {
+        let most = self.look(at).gradient.iter().fold(0.0, |most: f64, component| most.max(component.abs()));
+        most / self.classes.len() as f64
+    }
+
+    fn look(&self, at: &[f64]) -> Look {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.at == at) {
+            return known.clone();
         }
-        .map_err(|error| error.to_string())
+        let look = self.evaluated(at);
+        *last = Some(look.clone());
+        look
     }
 
-    fn iterate_two(
-        &self,
-        sum: &LinearOutput,
-        iterations: u64,
-        tolerance: f64,
-    ) -> linfa_logistic::error::Result<LinearOutput> {
-        // linfa makes the first class it sees the positive one, unless the other has more rows.
-        let first = self.classes[0];
-        let of_first = self.classes.iter().filter(|class| **class == first).count();
-        let positive = if of_first >= self.classes.len() - of_first { first } else { 1 - first };
-        let sign = if positive == 1 { 1.0 } else { -1.0 };
-        let start = sum.weights.iter().chain([&sum.intercept]).map(|number| number * sign).collect();
-        let fitted = LogisticRegression::new()
-            .alpha(self.alpha)
-            .max_iterations(iterations)
-            .gradient_tolerance(tolerance)
-            .initial_params(start)
-            .fit(&DatasetBase::new(self.design.view(), self.classes.view()))?;
-        debug_assert_eq!(fitted.labels().pos.class, positive);
-        Ok(LinearOutput {
-            intercept: fitted.intercept() * sign,
-            weights: fitted.params().iter().map(|weight| weight * sign).collect(),
-        })
-    }
-
-    fn iterate_many(
-        &self,
-        sums: &[LinearOutput],
-        iterations: u64,
-        tolerance: f64,
-    ) -> linfa_logistic::error::Result<Vec<LinearOutput>> {
-        let start = Array2::from_shape_fn((self.design.ncols() + 1, sums.len()), |(term, class)| {
-            sums[class].weights.get(term).copied().unwrap_or(sums[class].intercept)
-        });
-        let fitted = MultiLogisticRegression::new()
-            .alpha(self.alpha)
-            .max_iterations(iterations)
-            .gradient_tolerance(tolerance)
-            .initial_params(start)
-            .fit(&DatasetBase::new(self.design.view(), self.classes.view()))?;
-        let sum = |(weights, intercept): (ndarray::ArrayView1<'_, f64>, &f64)| LinearOutput {
-            intercept: *intercept,
-            weights: weights.to_vec(),
-        };
-        Ok(fitted.params().columns().into_iter().zip(fitted.intercept()).map(sum).collect())
-    }
-
-    /// The largest component of the gradient of the mean penalised log loss.
-    fn gradient(&self, sums: &[LinearOutput]) -> f64 {
-        let count = self.classes.len() as f64;
-        let mut slopes: Vec<LinearOutput> = sums
-            .iter()
-            .map(|sum| LinearOutput {
-                intercept: 0.0,
-                weights: sum.weights.iter().map(|weight| weight * self.alpha / count).collect(),
-            })
-            .collect();
-        let mut errors = vec![0.0; sums.len()];
-        for (row, class) in self.design.rows().into_iter().zip(&self.classes) {
-            for (error, sum) in errors.iter_mut().zip(sums) {
-                *error = sum.intercept + row.iter().zip(&sum.weights).map(|(x, weight)| x * weight).sum::<f64>();
+    fn evaluated(&self, at: &[f64]) -> Look {
+        let rows: Vec<usize> = (0..self.classes.len()).collect();
+        let blocks: Vec<(f64, Vec<f64>)> = rows.par_chunks(BLOCK).map(|rows| self.block(at, rows)).collect();
+        let (mut loss, mut gradient) = (0.0, vec![0.0; at.len()]);
+        for (of_block, slopes) in blocks {
+            loss += of_block;
+            gradient.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += slope);
+        }
+        for (place, (slope, weight)) in gradient.iter_mut().zip(at).enumerate() {
+            // Intercepts are not penalised.
+            if place % (self.terms + 1) != self.terms {
+                *slope += self.alpha * weight;
+                loss += self.alpha * weight * weight / 2.0;
             }
-            if let [error] = errors.as_mut_slice() {
-                *error = logistic(*error) - f64::from(*class);
+        }
+        Look { at: at.to_vec(), loss, gradient }
+    }
+
+    /// The summed loss of some rows, and its gradient.
+    fn block(&self, at: &[f64], rows: &[usize]) -> (f64, Vec<f64>) {
+        let width = self.terms + 1;
+        let (mut loss, mut slopes) = (0.0, vec![0.0; at.len()]);
+        let mut sums = vec![0.0; self.outputs];
+        for &row in rows {
+            let begin = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+            let terms = &self.sizes[begin..self.ends[row]];
+            for (sum, own) in sums.iter_mut().zip(at.chunks(width)) {
+                *sum = own[self.terms] + terms.iter().map(|(term, size)| own[*term as usize] * size).sum::<f64>();
+            }
+            let class = self.classes[row] as usize;
+            // What becomes of the sums are the errors: probability less truth.
+            if let [sum] = sums.as_mut_slice() {
+                let truth = class as f64;
+                loss += sum.max(0.0) - truth * *sum + (-sum.abs()).exp().ln_1p();
+                *sum = logistic(*sum) - truth;
             } else {
-                softmax(&mut errors);
-                errors[*class as usize] -= 1.0;
+                let most = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let total: f64 = sums.iter().map(|sum| (sum - most).exp()).sum();
+                loss += most + total.ln() - sums[class];
+                sums.iter_mut().for_each(|sum| *sum = (*sum - most).exp() / total);
+                sums[class] -= 1.0;
             }
-            for (error, slope) in errors.iter().zip(&mut slopes) {
-                slope.intercept += error / count;
-                slope.weights.iter_mut().zip(row).for_each(|(slope, x)| *slope += error / count * x);
+            for (error, own) in sums.iter().zip(slopes.chunks_mut(width)) {
+                own[self.terms] += error;
+                terms.iter().for_each(|(term, size)| own[*term as usize] += error * size);
             }
         }
-        let components = slopes.iter().flat_map(|slope| slope.weights.iter().chain([&slope.intercept]));
-        components.fold(0.0, |most: f64, component| most.max(component.abs()))
+        (loss, slopes)
+    }
+}
+
+impl CostFunction for &Problem {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, at: &Vec<f64>) -> Result<f64, Error> {
+        Ok(self.look(at).loss)
+    }
+}
+
+impl Gradient for &Problem {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, at: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        Ok(self.look(at).gradient)
     }
 }
