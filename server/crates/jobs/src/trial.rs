@@ -93,8 +93,8 @@ impl Stage for Trials {
         let kept = self.kept.entry(&launched);
         let over = Arc::new(AtomicBool::new(false));
         let (stop, drawn) = (Arc::clone(&over), draw.clone());
-        // A repetition ends where the first search ended, not where its own costs would end it.
         let calibration = plan.calibration;
+        // A repetition ends where the first search ended, not where its own costs would end it.
         let capped = launched.run.reproduces.is_none();
         let fitted = context.compute_on(1, move |reporter| {
             let prepared = kept.get_or_prepare(|| prepare(&frames, &launched.problem.document))?;
@@ -166,13 +166,13 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
     };
     if let Some(first) = launched.run.reproduces {
         let steps = step::list(context.db().pool(), Subject::Run(first.0)).await?;
-        let own_kind: Vec<Step> = steps.into_iter().filter(|step| step.kind == StepKind::Trial.as_str()).collect();
-        let own: Vec<Step> = own_kind.iter().filter(|step| step.part == context.step().part).cloned().collect();
-        let reason = match ended(&own).next() {
+        // Searches of earlier versions were a single step.
+        let has_trials = steps.iter().any(is_trial);
+        let first = steps.iter().find(|step| is_trial(step) && step.part == context.step().part);
+        let reason = match first.and_then(ended_trial) {
             Some(Trial { state: TrialState::Stopped { reason }, .. }) => reason,
             Some(_) => return Ok(Task::Run(draw)),
-            // Searches of earlier versions were a single step.
-            None if own_kind.is_empty() => return Ok(Task::Run(draw)),
+            None if !has_trials => return Ok(Task::Run(draw)),
             None => "the search that is repeated did not come to it".to_owned(),
         };
         return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: false }));
@@ -188,10 +188,17 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
 
 /// The trials among these steps that have ended, in order.
 pub(crate) fn ended(steps: &[Step]) -> impl Iterator<Item = Trial> {
-    let trials =
-        steps.iter().filter(|step| step.kind == StepKind::Trial.as_str() && step.state == StepState::Succeeded);
-    let read = |step: &Step| serde_json::from_value::<Ended>(step.output.clone()?).ok();
-    trials.filter_map(read).map(|ended| ended.trial)
+    steps.iter().filter(|step| is_trial(step)).filter_map(ended_trial)
+}
+
+/// Whether a step is a trial of a search.
+pub(crate) fn is_trial(step: &Step) -> bool {
+    step.kind == StepKind::Trial.as_str()
+}
+
+fn ended_trial(step: &Step) -> Option<Trial> {
+    let output = step.output.as_ref().filter(|_| step.state == StepState::Succeeded)?;
+    Some(Ended::deserialize(output).ok()?.trial)
 }
 
 /// Ends when the search's budget is used up, and says which part of it.

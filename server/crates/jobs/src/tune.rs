@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::load::Launched;
 use crate::stage::Stage;
-use crate::trial::ended;
+use crate::trial::{ended, is_trial};
 
 pub(crate) struct Tune;
 
@@ -43,7 +43,7 @@ impl Stage for Tune {
         let steps = step::list(context.db().pool(), context.step().subject).await?;
         // Which trials a budget still let end by themselves is what differs from one time to another; the others say nothing.
         let trials = ended(&steps).filter(|trial| !matches!(trial.state, TrialState::Stopped { .. })).collect();
-        let is_searched = steps.iter().any(|step| step.kind == StepKind::Trial.as_str());
+        let is_searched = steps.iter().any(is_trial);
         Ok(Input { launched, trials, is_searched })
     }
 

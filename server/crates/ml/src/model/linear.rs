@@ -48,7 +48,9 @@ impl LinearEstimator {
         match self.link {
             Link::Identity => {}
             Link::Logistic => sums.iter_mut().for_each(|sum| *sum = logistic(*sum)),
-            Link::Softmax => softmax(&mut sums),
+            Link::Softmax => {
+                softmax(&mut sums);
+            }
         }
         sums
     }
@@ -69,10 +71,11 @@ pub(crate) fn logistic(sum: f64) -> f64 {
     1.0 / (1.0 + (-sum).exp())
 }
 
-/// Shares of e to the power of each sum; the largest is taken out first, so that nothing overflows.
-pub(crate) fn softmax(sums: &mut [f64]) {
+/// Shares of e to the power of each sum; the largest is taken out first, so that nothing overflows. Gives the logarithm of their total.
+pub(crate) fn softmax(sums: &mut [f64]) -> f64 {
     let largest = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     sums.iter_mut().for_each(|sum| *sum = (*sum - largest).exp());
     let total: f64 = sums.iter().sum();
     sums.iter_mut().for_each(|sum| *sum /= total);
+    largest + total.ln()
 }

@@ -33,8 +33,8 @@ pub use coefficients::Coefficients;
 pub use estimator::{Estimator, PredictError, Predictor};
 pub use format::{FORMAT, MOST_BYTES, ModelError};
 pub use instance::{AsOf, Instance, InstanceProblem, Problem, micros};
-pub(crate) use linear::logistic;
 pub use linear::{LinearEstimator, LinearOutput, Link};
+pub(crate) use linear::{logistic, softmax};
 pub use permutation::{Worsening, permutation_importance};
 pub use prediction::{Prediction, outcomes};
 

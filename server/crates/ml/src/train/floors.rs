@@ -119,7 +119,12 @@ fn last_labels(dataset: &Dataset, data: &Data, delay: Span, labels: &Labels) -> 
     }
     let mut order: Vec<u32> = (0..dataset.rows() as u32).filter(|row| !at[*row as usize].is_nan()).collect();
     order.sort_by(|a, b| at[*a as usize].total_cmp(&at[*b as usize]));
-    let of = |row: u32| entities.map_or_else(String::new, |entities| format!("{:?}", entities.value(row as usize)));
+    // A row without an entity is about nobody else.
+    let of = |row: u32| match entities.map(|entities| entities.value(row as usize)) {
+        None => Some(String::new()),
+        Some(Value::Null) => None,
+        Some(entity) => Some(format!("{entity:?}")),
+    };
     let (mut known, mut next) = (HashMap::<String, u32>::new(), 0);
     let mut last = vec![None; dataset.rows()];
     for row in &order {
@@ -127,12 +132,12 @@ fn last_labels(dataset: &Dataset, data: &Data, delay: Span, labels: &Labels) -> 
         while let Some(before) =
             order.get(next).filter(|before| at[**before as usize] < now && at[**before as usize] + wait <= now)
         {
-            if labels.is_known(*before as usize) {
-                known.insert(of(*before), *before);
+            if let Some(entity) = of(*before).filter(|_| labels.is_known(*before as usize)) {
+                known.insert(entity, *before);
             }
             next += 1;
         }
-        last[*row as usize] = known.get(&of(*row)).copied();
+        last[*row as usize] = of(*row).and_then(|entity| known.get(&entity).copied());
     }
     Some(last)
 }
@@ -179,6 +184,20 @@ mod tests {
         assert_eq!(accuracy(&format!("event_time = \"at\", {BY_TIME}")), Some(0.0));
         assert_eq!(accuracy(BY_TIME), Some(0.0), "the order of the source is an order");
         assert!(outcomes("split = { kind = \"random\", validation = 0.0, test = 0.5, seed = 1 }", "0s").is_none());
+    }
+
+    #[test]
+    fn rows_without_an_entity_do_not_stand_for_each_other() {
+        let shops = vec![None, None, Some("a".to_owned()), Some("a".to_owned())];
+        let dataset = Dataset::from_parts([("shop", ColumnData::Text(shops))]).unwrap();
+        let text = "slug = \"shops\"\ntitle = \"F\"\ndecision = \"None\"\nfeatures = [{ name = \"shop\", type = \"category\" }]\n\
+                    target = { name = \"t\", kind = \"binary\", column = \"sold\" }\ndata = { entity = \"shop\" }\n\
+                    success = { metric = \"accuracy\", at_least = 0.5 }";
+        let document = ProblemDocument::parse(text).unwrap();
+        let labels =
+            Labels::of_classes(vec!["no".to_owned(), "yes".to_owned()], vec![Some(0), Some(1), Some(0), Some(1)]);
+        let last = last_labels(&dataset, &document.data, document.target.delay, &labels).unwrap();
+        assert_eq!(last, [None, None, None, Some(2)]);
     }
 
     #[test]

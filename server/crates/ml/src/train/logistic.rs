@@ -12,8 +12,8 @@ use argmin::solver::quasinewton::LBFGS;
 use millrace_domain::metric::TargetKind;
 use rayon::prelude::*;
 
-use super::{Fit, FitReport, Task, TrainError};
-use crate::model::{Estimator, LinearEstimator, LinearOutput, Link, logistic};
+use super::{Fit, FitReport, Progress, Task, TrainError};
+use crate::model::{Estimator, LinearEstimator, LinearOutput, Link, logistic, softmax};
 use crate::split::Part;
 
 /// Iterations between two looks at the progress and the caller's wish to stop.
@@ -38,12 +38,13 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
             return Err(TrainError::Cancelled);
         }
         let length = stretch.min(most - iterations);
-        match problem.iterate(&parameters, length, tolerance) {
+        match problem.iterate(&parameters, length, tolerance, task.progress) {
             Ok((moved, made)) => {
                 parameters = moved;
                 gap = problem.gap(&parameters);
                 iterations += made.max(1);
             }
+            Err(_) if task.progress.is_cancelled() => return Err(TrainError::Cancelled),
             // A failed line search loses its whole stretch, so what led up to it is made again in a shorter one.
             Err(_) if length > 1 => stretch = (length / 4).max(1),
             Err(reason) => return Err(task.failed(reason)),
@@ -104,14 +105,21 @@ impl Problem {
     }
 
     /// Up to `iterations` more, and how many were made.
-    fn iterate(&self, from: &[f64], iterations: u64, tolerance: f64) -> Result<(Vec<f64>, u64), Error> {
+    fn iterate(
+        &self,
+        from: &[f64],
+        iterations: u64,
+        tolerance: f64,
+        progress: &dyn Progress,
+    ) -> Result<(Vec<f64>, u64), Error> {
         // The solver's tolerance is for the 2-norm of the gradient, which is never below its largest component. That the loss hardly
         // falls any more says nothing: near its bottom it is flat long before the gradient is small.
         let tolerance = tolerance * self.classes.len() as f64;
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);
         let solver = solver.with_tolerance_grad(tolerance)?.with_tolerance_cost(0.0)?;
-        let run =
-            Executor::new(self, solver).configure(|state| state.param(from.to_vec()).max_iters(iterations)).run()?;
+        let run = Executor::new(Watched { problem: self, progress }, solver)
+            .configure(|state| state.param(from.to_vec()).max_iters(iterations))
+            .run()?;
         let made = run.state.get_iter();
         let reached = run.state.param.or(run.state.best_param);
         Ok((reached.ok_or_else(|| Error::msg("the solver came to no point"))?, made))
@@ -134,8 +142,9 @@ impl Problem {
     }
 
     fn evaluated(&self, at: &[f64]) -> Look {
-        let rows: Vec<usize> = (0..self.classes.len()).collect();
-        let blocks: Vec<(f64, Vec<f64>)> = rows.par_chunks(BLOCK).map(|rows| self.block(at, rows)).collect();
+        let blocks = self.classes.par_chunks(BLOCK).enumerate();
+        let blocks: Vec<(f64, Vec<f64>)> =
+            blocks.map(|(place, classes)| self.block(at, place * BLOCK, classes)).collect();
         let (mut loss, mut gradient) = (0.0, vec![0.0; at.len()]);
         for (of_block, slopes) in blocks {
             loss += of_block;
@@ -151,28 +160,26 @@ impl Problem {
         Look { at: at.to_vec(), loss, gradient }
     }
 
-    /// The summed loss of some rows, and its gradient.
-    fn block(&self, at: &[f64], rows: &[usize]) -> (f64, Vec<f64>) {
+    /// The summed loss of the rows from `first` on, which are of these classes, and its gradient.
+    fn block(&self, at: &[f64], first: usize, classes: &[u32]) -> (f64, Vec<f64>) {
         let width = self.terms + 1;
         let (mut loss, mut slopes) = (0.0, vec![0.0; at.len()]);
         let mut sums = vec![0.0; self.outputs];
-        for &row in rows {
+        for (row, class) in (first..).zip(classes) {
             let begin = row.checked_sub(1).map_or(0, |before| self.ends[before]);
             let terms = &self.sizes[begin..self.ends[row]];
             for (sum, own) in sums.iter_mut().zip(at.chunks(width)) {
                 *sum = own[self.terms] + terms.iter().map(|(term, size)| own[*term as usize] * size).sum::<f64>();
             }
-            let class = self.classes[row] as usize;
+            let class = *class as usize;
             // What becomes of the sums are the errors: probability less truth.
             if let [sum] = sums.as_mut_slice() {
                 let truth = class as f64;
                 loss += sum.max(0.0) - truth * *sum + (-sum.abs()).exp().ln_1p();
                 *sum = logistic(*sum) - truth;
             } else {
-                let most = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let total: f64 = sums.iter().map(|sum| (sum - most).exp()).sum();
-                loss += most + total.ln() - sums[class];
-                sums.iter_mut().for_each(|sum| *sum = (*sum - most).exp() / total);
+                let own = sums[class];
+                loss += softmax(&mut sums) - own;
                 sums[class] -= 1.0;
             }
             for (error, own) in sums.iter().zip(slopes.chunks_mut(width)) {
@@ -184,20 +191,29 @@ impl Problem {
     }
 }
 
-impl CostFunction for &Problem {
+/// The problem, which is given up when the caller wants no more.
+struct Watched<'a> {
+    problem: &'a Problem,
+    progress: &'a dyn Progress,
+}
+
+impl CostFunction for Watched<'_> {
     type Param = Vec<f64>;
     type Output = f64;
 
     fn cost(&self, at: &Vec<f64>) -> Result<f64, Error> {
-        Ok(self.look(at).loss)
+        if self.progress.is_cancelled() {
+            return Err(Error::msg("nobody wants it any more"));
+        }
+        Ok(self.problem.look(at).loss)
     }
 }
 
-impl Gradient for &Problem {
+impl Gradient for Watched<'_> {
     type Param = Vec<f64>;
     type Gradient = Vec<f64>;
 
     fn gradient(&self, at: &Vec<f64>) -> Result<Vec<f64>, Error> {
-        Ok(self.look(at).gradient)
+        Ok(self.problem.look(at).gradient)
     }
 }
