@@ -23,6 +23,7 @@ mod m0015_mutes;
 mod m0016_reproductions;
 mod m0017_success_metric;
 mod m0018_trials;
+mod m0019_tracked_runs;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_reproductions::Migration),
             Box::new(m0017_success_metric::Migration),
             Box::new(m0018_trials::Migration),
+            Box::new(m0019_tracked_runs::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@ mod accept;
 mod api;
 mod cli;
 mod config;
+mod mlflow;
 mod outside;
 mod predict;
 mod telemetry;

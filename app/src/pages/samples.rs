@@ -198,6 +198,12 @@ pub fn run(state: &str) -> RunView {
         state: if score.is_some() { "succeeded" } else { "failed" }.to_owned(),
         message: None,
     };
+    let drawn = |name: &str| DrawnView {
+        name: name.to_owned(),
+        is_log: name == "eta",
+        importance: Some(0.5),
+        interval: Some((0.4, 0.7)),
+    };
     let curve: Vec<(f64, f64)> = (0..=50).map(|i| f64::from(i) / 50.0).map(|x| (x, x.powf(0.2))).collect();
     let bins: Vec<(f64, f64, u64)> = (0..20_u32).map(|i| (f64::from(i) / 20.0, f64::from(i + 1) / 20.0, 300)).collect();
     RunView {
@@ -215,9 +221,12 @@ pub fn run(state: &str) -> RunView {
             created_at: moment("2026-11-23T14:05:00Z"),
             seconds: (state != "running").then_some(74.2),
             reproduces: None,
+            tracked: None,
             values: Vec::new(),
         },
-        dataset: dataset(),
+        dataset: Some(dataset()),
+        tags: vec![("team".to_owned(), "risk".to_owned())],
+        courses: vec![Course { name: "loss".to_owned(), points: vec![(1, 0.6), (2, 0.4)] }],
         request: json!({"trainer": "gradient_boosting", "budget": 3, "parameters": {}, "search": null}),
         parameters: Some(json!({"max_depth": 5, "eta": 0.1})),
         provenance: json!({"git_sha": null, "problem_digest": "ab".repeat(32), "seed": 7}),
@@ -226,6 +235,11 @@ pub fn run(state: &str) -> RunView {
         metrics: vec![metric("test.roc_auc", 0.871), metric("test.log_loss", 0.64), metric("validation.roc_auc", 0.88)],
         gates: gates(),
         trials: vec![trial(0, Some(0.85)), trial(1, None), trial(2, Some(0.88))],
+        searched: vec![SearchedView {
+            trainer: "gradient_boosting".to_owned(),
+            trials: 2,
+            hyperparameters: ["eta", "max_depth"].map(drawn).to_vec(),
+        }],
         artifacts: vec![ArtifactView {
             name: "model".to_owned(),
             digest: "5e".repeat(32),
@@ -241,6 +255,11 @@ pub fn run(state: &str) -> RunView {
                 "scores": bins, "prevalence": 0.33, "threshold": 0.5,
             },
             "importance": [["fare", 0.61], ["company", 0.22], ["trip_start", 0.02]],
+            "contributions": {"unit": "log-odds", "rows": 400, "features": [
+                {"name": "fare", "mean": 0.8, "points": [[0.9, 0.95], [-0.7, 0.1], [0.1, 0.5]]},
+                {"name": "company", "mean": 0.3, "points": [[0.3, null], [-0.3, null]]}]},
+            "dependence": [{"feature": "fare", "points": [[1.0, 0.2, 0.1, 0.3, 0.5], [9.0, 0.6, 0.4, 0.7, 0.5]]},
+                {"feature": "company", "points": [["Blue", 0.4, 0.3, 0.5, 0.6], ["Other", 0.3, 0.2, 0.5, 0.4]]}],
         })),
         may_cancel: Permission::granted(),
         may_retry: Permission::refused("only a run that failed or was cancelled is tried again"),

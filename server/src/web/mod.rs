@@ -36,7 +36,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::api;
 use crate::config::Web;
-use crate::predict;
+use crate::{mlflow, predict};
 
 pub use elsewhere::Provider;
 pub use events::EventHub;
@@ -101,6 +101,7 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         .merge(pages::router())
         .merge(api::router())
         .merge(predict::router())
+        .merge(mlflow::router())
         .merge(health::router())
         .merge(events::router())
         .merge(elsewhere::router())

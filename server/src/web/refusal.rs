@@ -16,12 +16,17 @@ pub enum Door {
     Function,
     /// A program.
     Program,
+    /// A client of MLflow.
+    Mlflow,
 }
 
 impl Door {
     /// By the path.
     pub fn of(uri: &Uri) -> Self {
         let path = uri.path();
+        if path.starts_with("/api/2.0/mlflow/") {
+            return Self::Mlflow;
+        }
         let is_program =
             ["/api/", "/v1/", "/metrics", "/healthz", "/readyz"].iter().any(|prefix| path.starts_with(prefix));
         match (is_program, path.starts_with("/fn/")) {
@@ -36,6 +41,7 @@ impl Door {
 pub fn answer(door: &Door, fault: &Fault, uri: &Uri, headers: &HeaderMap) -> Response {
     match door {
         Door::Program => problem_json(fault),
+        Door::Mlflow => crate::mlflow::refused(fault),
         Door::Function => {
             let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, Json(fault)).into_response()

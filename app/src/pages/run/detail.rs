@@ -20,6 +20,7 @@ use super::plots::figures;
 use super::provenance::Provenance;
 use super::reproduction::{ReproductionBadge, Reproductions, StepsCompared};
 use super::threshold::ThresholdExplorer;
+use super::tracked::TrackedRun;
 use super::trials::Trials;
 
 /// One run.
@@ -50,6 +51,14 @@ pub fn RunPage() -> impl IntoView {
 #[component]
 fn Run(run: RunView, acts: RunActs, live: RwSignal<LiveState>) -> impl IntoView {
     let tab = query_text("tab");
+    if run.summary.tracked.is_some() {
+        let following = is_under_way(&run.summary.state).then(|| view! { <LiveLine state=live/> });
+        return view! {
+            <Head run=run.clone() acts/>
+            <div class="stack stack-loose"><ActFaults acts/>{following}<TrackedRun run/></div>
+        }
+        .into_any();
+    }
     let shown = StoredValue::new(run.clone());
     let following = is_under_way(&run.summary.state).then(|| {
         let steps = run.steps.clone();
@@ -75,13 +84,21 @@ fn Run(run: RunView, acts: RunActs, live: RwSignal<LiveState>) -> impl IntoView 
             }}
         </div>
     }
+    .into_any()
 }
 
 #[component]
 fn Head(run: RunView, acts: RunActs) -> impl IntoView {
     let summary = run.summary.clone();
     let dataset = run.dataset.clone();
-    let again = LaunchForm::again(&run).address();
+    let again = summary.tracked.is_none().then(|| {
+        let href = LaunchForm::again(&run).address();
+        view! { <a class="button" data-icon="copy" href=href>"Run again"</a> }
+    });
+    let title = match summary.tracked.as_deref() {
+        None | Some("") => format!("Run {}", summary.id),
+        Some(name) => format!("{name} · run {}", summary.id),
+    };
     let model = summary.model_version.map(|version| {
         let href = format!("/models/{}/v/{version}", summary.problem);
         view! { <a class="button button-primary" data-icon="model" href=href>{format!("Model version {version}")}</a> }
@@ -89,18 +106,22 @@ fn Head(run: RunView, acts: RunActs) -> impl IntoView {
     let badge = run.reproductions.first().cloned().map(|newest| view! { <ReproductionBadge newest/> });
     view! {
         <PageHeader
-            title=format!("Run {}", summary.id)
+            title
             crumbs=vec![("Runs".to_owned(), "/runs".to_owned())]
             state=summary.state
             meta=move || {
                 let problem_page = format!("/problems/{}/v/{}", summary.problem, summary.problem_version);
-                let dataset_page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
+                let dataset = dataset.map(|dataset| {
+                    let page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
+                    view! { <span><a href=page>{format!("{} v{}", dataset.name, dataset.version)}</a></span> }
+                });
+                let kind = if summary.tracked.is_some() { "tracked".to_owned() } else { summary.trainer };
                 view! {
                     <span>
                         <a href=problem_page>{format!("{} v{}", summary.problem, summary.problem_version)}</a>
                     </span>
-                    <span><a href=dataset_page>{format!("{} v{}", dataset.name, dataset.version)}</a></span>
-                    <span><span class="tag">{summary.trainer}</span></span>
+                    {dataset}
+                    <span><span class="tag">{kind}</span></span>
                     <span>"by " {summary.author}</span>
                     <span><Moment at=summary.created_at/></span>
                     {summary.seconds.map(|seconds| view! { <span>"took " {duration(seconds)}</span> })}
@@ -116,7 +137,7 @@ fn Head(run: RunView, acts: RunActs) -> impl IntoView {
             actions=move || {
                 view! {
                     <ActButtons acts run/>
-                    <a class="button" data-icon="copy" href=again>"Run again"</a>
+                    {again}
                     {model}
                 }
             }
@@ -178,7 +199,7 @@ impl RunTab {
             Self::Trials => {
                 let search = run.steps.iter().find(|step| step.kind == StepKind::Trial.as_str());
                 let budget = search.and_then(|search| search.progress.as_ref()?["total"].as_u64());
-                view! { <Trials trials=run.trials metric=run.summary.metric budget/> }.into_any()
+                view! { <Trials trials=run.trials searched=run.searched metric=run.summary.metric budget/> }.into_any()
             }
             Self::Provenance => {
                 let reproductions = run.reproductions.clone();

@@ -34,6 +34,51 @@ pub struct Evaluation {
     pub permutation: Vec<(String, f64, f64, f64)>,
     /// That metric.
     pub permutation_metric: Option<Metric>,
+    /// What features contribute to the answers of some rows.
+    pub contributions: Option<Contributions>,
+    /// How the mean answer depends on each feature.
+    pub dependence: Vec<Dependence>,
+}
+
+/// What features contribute to answers.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct Contributions {
+    /// `log-odds`, or `answer`.
+    pub unit: String,
+    /// Rows that were explained.
+    pub rows: u64,
+    /// Those that contribute most, most first.
+    pub features: Vec<Contribution>,
+}
+
+/// What one feature contributes.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct Contribution {
+    /// The feature.
+    pub name: String,
+    /// Mean size of its contributions.
+    pub mean: f64,
+    /// Of some rows: the contribution, and where the feature's value lies among all, from 0 to 1; none for a category.
+    pub points: Vec<(f64, Option<f64>)>,
+}
+
+/// How the mean answer depends on one feature.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct Dependence {
+    /// The feature.
+    pub feature: String,
+    /// A value; mean, lower and upper quartile of the answers when all rows have it; the share of rows there.
+    pub points: Vec<(Place, f64, f64, f64, f64)>,
+}
+
+/// A value of a feature.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// A number.
+    Number(f64),
+    /// A level of a category.
+    Level(String),
 }
 
 /// How often a threshold is right and wrong.
@@ -124,6 +169,8 @@ impl Evaluation {
             importance: part(&artifact["importance"]),
             permutation: part(&artifact["permutation"]["features"]),
             permutation_metric: part(&artifact["permutation"]["metric"]),
+            contributions: part(&artifact["contributions"]),
+            dependence: part(&artifact["dependence"]),
         }
     }
 }

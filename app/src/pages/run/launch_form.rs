@@ -71,7 +71,7 @@ impl LaunchForm {
         };
         Self {
             problem: run.summary.problem.clone(),
-            dataset: format!("{}/{}", run.dataset.dataset, run.dataset.version),
+            dataset: run.dataset.as_ref().map_or_else(String::new, |data| format!("{}/{}", data.dataset, data.version)),
             trainer: text(&run.request["trainer"]),
             budget: text(&run.request["budget"]),
             calibration: text(&run.request["calibration"]),

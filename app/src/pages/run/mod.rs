@@ -5,6 +5,7 @@ mod artifacts;
 mod compare;
 mod detail;
 mod evaluation;
+mod explained;
 mod launch;
 mod launch_form;
 mod list;
@@ -14,8 +15,10 @@ mod plots;
 mod preflight;
 mod provenance;
 mod reproduction;
+mod search_plots;
 mod table;
 mod threshold;
+mod tracked;
 mod trials;
 mod wanted;
 

@@ -1,13 +1,14 @@
 //! The figures of a run: which ones its evaluation allows, and their values.
 
 use millrace_charts::{
-    Bar, Calibration, CalibrationBin, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars, OperatingPoint,
-    PrecisionRecall, Residuals, Roc, calibration, confusion_matrix, histogram, horizontal_bars, precision_recall,
-    predicted_vs_actual, residual_histogram, roc,
+    Annotation, Bar, Calibration, CalibrationBin, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars, Line,
+    LineChart, OperatingPoint, PrecisionRecall, Residuals, Roc, XAxis, calibration, confusion_matrix, count, histogram,
+    horizontal_bars, line_chart, number, precision_recall, predicted_vs_actual, residual_histogram, roc,
 };
 use millrace_domain::view::MetricView;
 
 use super::evaluation::{Confusion, Evaluation};
+use super::explained;
 
 /// Every figure that the evaluation has values for, in the order they are read.
 pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
@@ -20,12 +21,42 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
         confusion_figure(evaluation),
         scatter_figure(evaluation),
         residual_figure(evaluation),
+        learning_figure(metrics),
         permutation_figure(evaluation),
+        explained::attributions_figure(evaluation),
         importance_figure(&evaluation.importance),
     ]
     .into_iter()
     .flatten()
+    .chain(explained::dependence_figures(evaluation))
     .collect()
+}
+
+/// The validation loss by boosting round; none of trainers that have no rounds.
+fn learning_figure(metrics: &[MetricView]) -> Option<Figure> {
+    let rounds = metrics.iter().filter(|metric| metric.step > 0 && metric.name == "validation.loss");
+    let points: Vec<(f64, f64)> = rounds.map(|metric| (f64::from(metric.step), metric.value)).collect();
+    let (round, loss) = points
+        .iter()
+        .copied()
+        .filter(|point| point.1.is_finite())
+        .reduce(|best, point| if point.1 < best.1 { point } else { best })?;
+    let conclusion = format!(
+        "The loss is least, {}, after {} of {} rounds; the model keeps the rounds up to there.",
+        number(loss),
+        count(round as u64),
+        count(points.len() as u64)
+    );
+    let values = LineChart {
+        title: "Learning curve".to_owned(),
+        x: XAxis::Number("Round".to_owned()),
+        y: "Validation loss".to_owned(),
+        lines: vec![Line { label: "validation".to_owned(), points, band: Vec::new() }],
+        threshold: None,
+        annotations: vec![Annotation { x: round, label: "best".to_owned() }],
+        conclusion: Some(conclusion),
+    };
+    Some(line_chart(&values, "learning"))
 }
 
 /// Features by what the model loses without them, on the test part.
@@ -179,6 +210,21 @@ mod tests {
     fn only_figures_with_values_are_drawn() {
         let artifact = json!({"test": {"roc": [[0.0, 0.0], [1.0, 1.0]]}, "importance": [["fare", 0.4]]});
         assert_eq!(titles(&artifact), ["ROC curve", "What the model was fitted with most"]);
+    }
+
+    #[test]
+    fn boosting_shows_where_its_loss_was_least() {
+        let loss = |step: i32, value: f64| MetricView {
+            name: "validation.loss".to_owned(),
+            step,
+            value,
+            interval: None,
+            n: 100,
+        };
+        let metrics = [loss(1, 0.6), loss(2, 0.4), loss(3, f64::NAN), loss(4, 0.5)];
+        let figure = learning_figure(&metrics).expect("a figure");
+        assert!(figure.caption.contains("0.4, after 2 of 4 rounds"), "{}", figure.caption);
+        assert_eq!(learning_figure(&[]), None);
     }
 
     #[test]

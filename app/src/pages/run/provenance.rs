@@ -34,13 +34,16 @@ pub fn Provenance(
 }
 
 #[component]
-fn Sources(dataset: DatasetSummary, problem: String, number: i32) -> impl IntoView {
+fn Sources(dataset: Option<DatasetSummary>, problem: String, number: i32) -> impl IntoView {
     let problem_page = format!("/problems/{problem}/v/{number}");
-    let dataset_page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
+    let dataset = dataset.map(|dataset| {
+        let page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
+        view! { <KeyValue name="Dataset"><a href=page>{format!("{} v{}", dataset.name, dataset.version)}</a></KeyValue> }
+    });
     view! {
         <KeyValues>
             <KeyValue name="Problem"><a href=problem_page>{format!("{problem} v{number}")}</a></KeyValue>
-            <KeyValue name="Dataset"><a href=dataset_page>{format!("{} v{}", dataset.name, dataset.version)}</a></KeyValue>
+            {dataset}
         </KeyValues>
     }
 }

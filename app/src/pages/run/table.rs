@@ -96,7 +96,8 @@ fn run_row(run: RunSummary, columns: &[String], is_same: bool) -> impl IntoView 
             <td data-label="Problem"><a href=problem>{format!("{} v{}", run.problem, run.problem_version)}</a></td>
             <td data-label="State"><StateBadge state=run.state/></td>
             <td data-label="Trainer">
-                <span class="tag">{run.trainer}</span>
+                <span class="tag">{if run.tracked.is_some() { "tracked".to_owned() } else { run.trainer }}</span>
+                {run.tracked.map(|name| view! { " " {name} })}
                 {run.reproduces.map(|first| view! { <span class="muted">{format!(" repeats #{first}")}</span> })}
             </td>
             <td data-label=format!("Test {}", metric_words(&run.metric))>

@@ -5,9 +5,10 @@ use millrace_charts::{
     Direction, Figure, Trial, TrialState, TuningHistory, count, duration, number, percent, tuning_history,
 };
 use millrace_domain::metric::{self, Metric};
-use millrace_domain::view::TrialView;
+use millrace_domain::view::{SearchedView, TrialView};
 use serde_json::Value;
 
+use super::search_plots::{importance_figures, parallel_figure, too_few};
 use crate::components::{ChartFigure, Empty, StateBadge};
 use crate::pages::quantity::{metric_words, part_and_metric};
 use crate::wording::state_words;
@@ -17,6 +18,8 @@ use crate::wording::state_words;
 pub fn Trials(
     /// The trials.
     trials: Vec<TrialView>,
+    /// What was drawn, by trainer.
+    searched: Vec<SearchedView>,
     /// Name of the metric that is searched for.
     metric: String,
     /// Trials allowed.
@@ -31,13 +34,21 @@ pub fn Trials(
         }
         .into_any();
     }
-    let figure = history(&trials, &metric, budget);
+    let history = history(&trials, &metric, budget);
+    let objective = format!("validation {}", metric_words(&metric));
+    let lines = parallel_figure(&trials, &searched, &objective, direction(&metric));
+    let mattered =
+        importance_figures(&searched).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    let too_few = too_few(&searched).map(|text| view! { <p class="muted">{text}</p> });
     let best = best_first(trials, direction(&metric));
     let leader = best.first().filter(|trial| trial.score.is_some()).map(|trial| trial.number);
-    let rows = best.into_iter().map(|trial| trial_row(trial, leader)).collect_view();
+    let rows = best.into_iter().map(|trial| trial_row(trial, leader, &searched)).collect_view();
     view! {
         <div class="stack">
-            <ChartFigure figure/>
+            <ChartFigure figure=history/>
+            {lines.map(|figure| view! { <ChartFigure figure/> })}
+            {mattered}
+            {too_few}
             <div class="table-wrap" role="region" aria-label="Trials" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Trials, best first"</caption>
@@ -60,7 +71,8 @@ pub fn Trials(
     .into_any()
 }
 
-fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
+fn trial_row(trial: TrialView, leader: Option<i32>, searched: &[SearchedView]) -> impl IntoView + use<> {
+    let drawn = drawn(&trial, searched);
     let tone = (leader == Some(trial.number)).then_some("good");
     let message = trial.message.map(|message| view! { <div class="muted">{message}</div> });
     let share = if trial.share < 1.0 { percent(trial.share) } else { "all".to_owned() };
@@ -81,7 +93,7 @@ fn trial_row(trial: TrialView, leader: Option<i32>) -> impl IntoView {
             <td data-label="Parameters">
                 <span class="tag">{state_words(&trial.trainer)}</span>
                 " "
-                <code>{parameters(&trial.parameters)}</code>
+                <code>{parameters(&drawn)}</code>
             </td>
         </tr>
     }
@@ -131,6 +143,23 @@ fn best_first(mut trials: Vec<TrialView>, direction: Direction) -> Vec<TrialView
     let rank = |trial: &TrialView| if cost(trial).is_finite() { -trial.share } else { 1.0 };
     trials.sort_by(|a, b| rank(a).total_cmp(&rank(b)).then(cost(a).total_cmp(&cost(b))).then(a.number.cmp(&b.number)));
     trials
+}
+
+/// What was drawn of a trial's parameters; all of them when that is not known.
+fn drawn(trial: &TrialView, searched: &[SearchedView]) -> Value {
+    let of = searched.iter().find(|of| of.trainer == trial.trainer && !of.hyperparameters.is_empty());
+    match (of, &trial.parameters) {
+        (Some(of), Value::Object(all)) => {
+            let is_drawn = |name: &str| of.hyperparameters.iter().any(|one| one.name == name);
+            Value::Object(
+                all.iter()
+                    .filter(|(name, _)| is_drawn(name))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            )
+        }
+        (_, all) => all.clone(),
+    }
 }
 
 fn parameters(parameters: &Value) -> String {

@@ -48,11 +48,9 @@ impl Page {
         match self.tip.take() {
             None => self.body.push_str("/>"),
             Some(tip) => {
-                self.body.push_str("><title>");
-                push_escaped(&mut self.body, &tip);
-                self.body.push_str("</title></");
-                self.body.push_str(name);
                 self.body.push('>');
+                push_title(&mut self.body, &tip);
+                push(&mut self.body, format_args!("</{name}>"));
             }
         }
     }
@@ -156,6 +154,7 @@ impl DrawingBackend for SvgBackend {
             FontTransform::Rotate270 => (-90, x, y),
         };
         let mut page = self.page.borrow_mut();
+        let tip = page.tip.take();
         let body = &mut page.body;
         body.push_str("<text");
         push(body, format_args!(" x=\"{x}\" y=\"{y}\" dy=\"{baseline}em\" font-size=\"{size}\""));
@@ -181,6 +180,9 @@ impl DrawingBackend for SvgBackend {
             push(body, format_args!(" transform=\"rotate({angle} {x} {y})\""));
         }
         body.push('>');
+        if let Some(tip) = tip {
+            push_title(body, &tip);
+        }
         push_escaped(body, text);
         body.push_str("</text>");
         Ok(())
@@ -247,6 +249,12 @@ fn points(path: impl IntoIterator<Item = BackendCoord>) -> String {
     }
     out.push_str("\" stroke-linejoin=\"round\"");
     out
+}
+
+fn push_title(out: &mut String, tip: &str) {
+    out.push_str("<title>");
+    push_escaped(out, tip);
+    out.push_str("</title>");
 }
 
 fn units(pixels: i32) -> f64 {

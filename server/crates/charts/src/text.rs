@@ -30,6 +30,12 @@ pub(crate) fn fitted(text: &str, size: f64, room: f64) -> String {
     out
 }
 
+/// Like [`fitted`], but what is kept is the end: for names that begin alike.
+pub(crate) fn fitted_end(text: &str, size: f64, room: f64) -> String {
+    let reversed: String = text.chars().rev().collect();
+    fitted(&reversed, size, room).chars().rev().collect()
+}
+
 fn em_width(c: char) -> f64 {
     match c {
         c if NARROW.contains(c) => 0.36,
@@ -56,5 +62,10 @@ mod tests {
         let text = fitted(&"w".repeat(80), 12.0, 100.0);
         assert!(text.ends_with('…'));
         assert!(width(&text, 12.0) <= 100.0);
+    }
+
+    #[test]
+    fn a_text_can_keep_its_end() {
+        assert_eq!(fitted_end("preprocessing.step_3", 12.0, 55.0), "…step_3");
     }
 }

@@ -1,5 +1,7 @@
 //! What holds for every figure, whatever the values.
 
+mod values;
+
 use millrace_charts::*;
 
 /// Awkward numbers: every figure is drawn with each of them in every place.
@@ -78,7 +80,8 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         current_name: label.clone(),
     };
     let residuals = Residuals { points: pairs.clone(), unit: label.clone() };
-    vec![
+    let mut figures = values::of_models(at, &label, length);
+    figures.extend([
         roc(&Roc { curves: vec![curve.clone(), curve.clone()], operating_point: Some(point) }, "a"),
         precision_recall(
             &PrecisionRecall { curves: vec![curve], prevalence: Some(at(2)), operating_point: Some(point) },
@@ -138,7 +141,8 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
             "o",
         ),
         run_timeline(&RunTimeline { spans: (0..length).map(span).collect(), now: at(1) }, "n"),
-    ]
+    ]);
+    figures
 }
 
 fn ordinary() -> Vec<Figure> {

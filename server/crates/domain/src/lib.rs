@@ -23,6 +23,7 @@ pub mod run;
 pub mod schema;
 pub mod search;
 pub mod text;
+pub mod tracking;
 pub mod trainer;
 pub mod view;
 

@@ -2,7 +2,7 @@
 //! `metrics.test.roc_auc desc`, and columns.
 //!
 //! A filter is comparisons joined by `and`. A field is `metrics.NAME` (its final value), `params.NAME` (what the model was fitted with,
-//! else what was asked for), or one of `state`, `trainer`, `problem`, `author`, `created`, `kind` (`run` or `reproduction`), `seed`,
+//! else what was asked for), or one of `state`, `trainer`, `problem`, `author`, `created`, `kind` (`run`, `reproduction` or `tracked`), `name`, `seed`,
 //! `seconds`, `run` and `model`.
 //! Names with other characters than letters, digits, `_`, `-` and `.` are quoted: `params."my name"`. Numbers are compared by
 //! `=`, `!=`, `<`, `<=`, `>` and `>=`, texts (`'…'`) by `=`, `!=` and `like` (`%` is anything, and case does not matter), times as texts (`created >=
@@ -67,8 +67,10 @@ own! {
     Author = "author" text,
     /// When it was launched.
     Created = "created" text,
-    /// `run`, or `reproduction` of one that repeats another run.
+    /// `run`, `reproduction` of one that repeats another run, or `tracked` of one that a program elsewhere logs.
     Kind = "kind" text,
+    /// What a program elsewhere calls the run that it logs.
+    Name = "name" text,
     /// Its seed.
     Seed = "seed" number,
     /// Seconds from launch to end.

@@ -12,7 +12,7 @@ use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::evaluate::{
     Diagnostics, Evaluation, OutcomeError, Outcomes, SliceEvaluation, ThresholdPoint, evaluate, evaluate_slices,
 };
-use millrace_ml::model::{Model, Prediction, Worsening, outcomes, permutation_importance};
+use millrace_ml::model::{Model, Prediction, outcomes};
 use millrace_ml::split::Part;
 use millrace_ml::train::{baseline, repeat_last};
 use millrace_storage::run::MetricValue;
@@ -20,6 +20,7 @@ use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::explain::{explained, permuted};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 use crate::train::Trained;
@@ -143,6 +144,7 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
     let mut figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
     figures["permutation"] = permuted(&prepared, &model, document.success.metric, seed);
     figures["costs"] = json!(document.target.costs);
+    (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, seed);
     let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
     let evaluated = Evaluated {
         model: input.model,
@@ -155,20 +157,6 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
         evaluation_bytes: 0,
     };
     Ok((evaluated, figures.to_string().into_bytes()))
-}
-
-/// What each feature is worth on the test part, most first: its name, and how much the metric worsens without it.
-fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Value {
-    let rows = prepared.split.rows(Part::Test);
-    // A row put together from two may have no answer; what features are worth is then not told.
-    let worth =
-        permutation_importance(model.predictor(), &prepared.table, &prepared.labels, rows, metric, seed).ok().flatten();
-    let names = model.features().definitions().iter().map(|definition| definition.name.as_str());
-    let mut worth: Vec<(&str, Worsening)> = names.zip(worth.unwrap_or_default()).collect();
-    worth.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
-    let bars: Vec<(&str, f64, f64, f64)> =
-        worth.into_iter().map(|(name, Worsening { mean, least, most })| (name, mean, least, most)).collect();
-    json!({ "metric": metric, "features": bars })
 }
 
 struct Measurement {

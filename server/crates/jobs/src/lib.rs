@@ -8,6 +8,7 @@
 
 mod compare;
 mod evaluate;
+mod explain;
 mod features;
 mod gate;
 mod ingest;

@@ -69,7 +69,7 @@ impl Launched {
         let id = context.run_id().ok_or_else(misplaced)?;
         let run = run::find(context.db().pool(), RunId(id)).await?.ok_or_else(misplaced)?;
         let problem = problem_version(context, run.problem_version).await?;
-        let dataset = dataset_version(context, run.dataset_version).await?;
+        let dataset = dataset_version(context, run.dataset_version.ok_or_else(misplaced)?).await?;
         let frame = dataset.frame.ok_or_else(misplaced)?;
         let tables = run::tables(context.db().pool(), run.id).await?;
         Ok(Self { run, problem, dataset, tables, frame })

@@ -171,6 +171,17 @@ fn in_time_order(
     Ok(timed.into_iter().map(|(_, row)| row).collect())
 }
 
+/// At most so many of these rows, drawn at random, in their order.
+pub fn some_of(rows: &[u32], most: usize, seed: u64) -> Vec<u32> {
+    let mut drawn = rows.to_vec();
+    if drawn.len() > most {
+        drawn.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        drawn.truncate(most);
+        drawn.sort_unstable();
+    }
+    drawn
+}
+
 /// The rows of each class, shuffled; numbers are one class.
 fn shuffled_classes(rows: impl Iterator<Item = u32>, labels: &Labels, seed: u64) -> Vec<Vec<u32>> {
     let mut strata = vec![Vec::new(); labels.classes().map_or(1, <[String]>::len)];

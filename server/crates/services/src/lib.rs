@@ -27,10 +27,12 @@ mod run;
 mod runs;
 pub mod seal;
 mod search_step;
+mod searched;
 mod second_factor;
 pub mod sessions;
 mod sign_in;
 mod token;
+mod tracking;
 
 use std::sync::Arc;
 
@@ -49,6 +51,7 @@ pub use elsewhere::{Elsewhere, RoleRule, Vouched};
 pub use millrace_storage::credential::LinkPurpose;
 pub use people::SetUpCode;
 pub use sign_in::{Presented, SignedIn};
+pub use tracking::{Begun, Changed};
 
 /// Results of use cases.
 pub type Result<T> = std::result::Result<T, Fault>;
@@ -80,13 +83,21 @@ pub struct Services {
     surroundings: Surroundings,
     hasher: Hasher,
     settings: Arc<Settings>,
+    points: tracking::PointLog,
 }
 
 impl Services {
     /// Use cases over a database and an artifact store.
     pub fn new(db: Database, artifacts: ArtifactStore, surroundings: Surroundings, settings: Settings) -> Self {
         let hasher = Hasher::new(surroundings.entropy.clone());
-        Self { db, artifacts, surroundings, hasher, settings: Arc::new(settings) }
+        Self {
+            db,
+            artifacts,
+            surroundings,
+            hasher,
+            settings: Arc::new(settings),
+            points: tracking::PointLog::default(),
+        }
     }
 
     /// What was given at start.

@@ -1,5 +1,6 @@
 //! Lineage: what came of what, from sources to what is live.
 
+use millrace_domain::ids::DatasetVersionId;
 use millrace_domain::run::DatasetRole;
 use millrace_domain::view::LineageView;
 use millrace_storage::dataset::{self, DatasetVersion};
@@ -49,7 +50,7 @@ impl Services {
             graph.add(layer::DATA, "problem version", format!("{} v{}", problem.slug, problem.number), Some(page));
         let run = graph.add(layer::WORK, "run", format!("run #{}", of.id), Some(format!("/runs/{}", of.id)));
         graph.link(signed, run);
-        let mut loads = vec![of.dataset_version];
+        let mut loads: Vec<DatasetVersionId> = of.dataset_version.into_iter().collect();
         loads.extend(run::tables(pool, of.id).await.map_err(fault)?.into_iter().map(|table| table.version));
         for load in loads {
             let data = dataset::find_version(pool, load).await.map_err(fault)?.ok_or_else(missing)?;

@@ -75,8 +75,7 @@ impl Services {
         let version = model::find_numbered(pool, slug, number).await.map_err(fault)?.ok_or_else(missing)?;
         let lineage = self.lineage(version).await?;
         let metrics = run::metrics(pool, lineage.run.id).await.map_err(fault)?;
-        let data =
-            dataset::find_version(pool, lineage.run.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
+        let data = dataset::of_run(pool, &lineage.run).await.map_err(fault)?.ok_or_else(missing)?;
         let evaluation = self.evaluation(&lineage.run).await?;
         let graph = self.lineage_of_model(&lineage).await?;
         let computed = run::features_report(pool, lineage.run.id).await.map_err(fault)?;

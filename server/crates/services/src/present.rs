@@ -74,6 +74,7 @@ pub(crate) fn run(run: &Run) -> RunSummary {
         created_at: run.created_at,
         seconds: run.finished_at.map(|end| (end - run.created_at).num_milliseconds() as f64 / 1e3),
         reproduces: run.reproduces.map(|id| id.to_string()),
+        tracked: run.tracked.as_ref().map(|tracked| tracked.name.clone()),
         values: Vec::new(),
     }
 }

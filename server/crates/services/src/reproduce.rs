@@ -21,7 +21,7 @@ pub(crate) const NOT_REPEATABLE: &str =
 
 /// Whether a run can be repeated.
 pub(crate) const fn is_repeatable(run: &Run) -> bool {
-    matches!(run.state, RunState::Succeeded | RunState::Rejected) && run.reproduces.is_none()
+    matches!(run.state, RunState::Succeeded | RunState::Rejected) && run.reproduces.is_none() && run.tracked.is_none()
 }
 
 /// What the steps of a repetition compared.
@@ -51,7 +51,7 @@ impl Services {
         let tables = run::tables(&tx, id).await.map_err(fault)?;
         let version = problem::find_version(&tx, first.problem_version).await.map_err(fault)?;
         let version = version.ok_or_else(|| Fault::not_found("problem version"))?;
-        let dataset = dataset::find_version(&tx, first.dataset_version).await.map_err(fault)?;
+        let dataset = dataset::of_run(&tx, &first).await.map_err(fault)?;
         let dataset = dataset.ok_or_else(|| Fault::not_found("dataset version"))?;
         let plan = FitPlan::read(&first.request, version.document.target.kind)
             .map_err(|mistakes| Fault::invalid("what the run asked for is not understood any more", mistakes))?;
@@ -61,7 +61,7 @@ impl Services {
         provenance["program_version"] = json!(self.settings.version);
         let new = NewRun {
             problem_version: first.problem_version,
-            dataset_version: first.dataset_version,
+            dataset_version: dataset.id,
             tables: tables.into_iter().map(|table| (table.name, table.version)).collect(),
             author: actor.account,
             request: first.request,

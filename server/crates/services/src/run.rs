@@ -5,8 +5,11 @@ use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
+use millrace_domain::tracking::Point;
 use millrace_domain::trainer::{FitPlan, Trainer};
-use millrace_domain::view::{ArtifactView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, StepView};
+use millrace_domain::view::{
+    ArtifactView, Course, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, SearchedView, StepView,
+};
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
@@ -17,7 +20,7 @@ use serde_json::{Value, json};
 use crate::access::Note;
 use crate::dataset::examples;
 use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
-use crate::{Result, Services, commit, fault, present, search_step};
+use crate::{Result, Services, commit, fault, present, search_step, searched};
 
 impl Services {
     /// Launches a run and readies its steps.
@@ -165,8 +168,11 @@ impl Services {
     pub async fn run(&self, actor: &Actor, id: RunId) -> Result<RunView> {
         let pool = self.db.pool();
         let found = self.run_for(actor, Action::ReadWorkspace, id).await?;
-        let dataset = dataset::find_version(pool, found.dataset_version).await.map_err(fault)?.ok_or_else(missing)?;
-        let steps = step::list(pool, Subject::Dataset(dataset.id.0)).await.map_err(fault)?;
+        let dataset = dataset::of_run(pool, &found).await.map_err(fault)?;
+        let steps = match &dataset {
+            Some(dataset) => step::list(pool, Subject::Dataset(dataset.id.0)).await.map_err(fault)?,
+            None => Vec::new(),
+        };
         let own = step::list(pool, Subject::Run(id.0)).await.map_err(fault)?;
         let gates = own
             .iter()
@@ -177,6 +183,10 @@ impl Services {
         let compared = compared(&own);
         let is_running = own.iter().any(|step| step.state == StepState::Running);
         let trials = run::trials(pool, id).await.map_err(fault)?;
+        let searched = match trials.is_empty() {
+            true => Vec::new(),
+            false => self.searched(&found, &trials).await?,
+        };
         let loads = steps.iter().map(|step| StepView { reused: true, ..present::step(step) });
         let steps = loads.chain(search_step::steps(&own, &trials, found.metric.parse().ok(), self.now())).collect();
         let artifacts = run::artifacts(pool, id).await.map_err(fault)?;
@@ -189,6 +199,10 @@ impl Services {
         };
         let metrics = run::metrics(pool, id).await.map_err(fault)?;
         let reproductions = self.reproductions(id).await?;
+        let courses = match found.tracked {
+            Some(_) => courses(run::courses(pool, id, DRAWN_POINTS).await.map_err(fault)?),
+            None => Vec::new(),
+        };
         let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
             Ok(()) if !open => Permission::refused(reason),
@@ -196,8 +210,10 @@ impl Services {
         };
         Ok(RunView {
             summary: present::run(&found),
-            dataset: present::dataset(&dataset, self.now()),
+            dataset: dataset.map(|dataset| present::dataset(&dataset, self.now())),
             may_cancel: may(Action::CancelRun, !found.state.is_final(), "the run has ended"),
+            tags: found.tracked.as_ref().map(|tracked| tags(&tracked.tags)).unwrap_or_default(),
+            courses,
             may_retry: match is_tried_again(&found) && is_running {
                 true => may(Action::LaunchRun, false, STILL_STOPPING),
                 false => may(Action::LaunchRun, is_tried_again(&found), NOT_TRIED_AGAIN),
@@ -213,6 +229,7 @@ impl Services {
             metrics: metrics.iter().map(present::metric).collect(),
             gates,
             trials: trials.into_iter().map(present::trial).collect(),
+            searched,
             artifacts: artifacts
                 .into_iter()
                 .map(|artifact| ArtifactView {
@@ -224,6 +241,14 @@ impl Services {
                 .collect(),
             evaluation,
         })
+    }
+
+    /// What a run's search drew; nothing of one that an earlier version asked for in words that are no longer read.
+    async fn searched(&self, run: &Run, trials: &[run::Trial]) -> Result<Vec<SearchedView>> {
+        let version = problem::find_version(self.db.pool(), run.problem_version).await.map_err(fault)?;
+        let document = version.ok_or_else(missing)?.document;
+        let plan = FitPlan::read(&run.request, document.target.kind).ok();
+        Ok(plan.map_or_else(Vec::new, |plan| searched::searched(&plan, trials, document.success.metric)))
     }
 
     /// What the caller could launch now.
@@ -332,8 +357,31 @@ const STILL_STOPPING: &str = "a step of it is still being stopped; try again in 
 
 /// Whether a run can be tried again: a repetition that made something else would only be compared once more.
 fn is_tried_again(run: &Run) -> bool {
+    if run.tracked.is_some() {
+        return false;
+    }
     let is_compared = run.failure.as_ref().is_some_and(|failure| failure.code == "not_reproduced");
     matches!(run.state, RunState::Failed | RunState::Cancelled) && !is_compared
+}
+
+/// Points of one metric that are drawn.
+const DRAWN_POINTS: u32 = 500;
+
+/// Points in their order, by metric.
+fn courses(points: Vec<Point>) -> Vec<Course> {
+    let mut courses: Vec<Course> = Vec::new();
+    for point in points {
+        match courses.last_mut().filter(|course| course.name == point.name) {
+            Some(course) => course.points.push((point.step, point.value)),
+            None => courses.push(Course { name: point.name, points: vec![(point.step, point.value)] }),
+        }
+    }
+    courses
+}
+
+fn tags(tags: &Value) -> Vec<(String, String)> {
+    let all = tags.as_object().into_iter().flatten();
+    all.map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
 }
 
 struct Asked {

@@ -101,6 +101,34 @@ impl Services {
         })
     }
 
+    /// The runs of these problems that pass a filter, as they are stored, for a door that tells them in its own words: at most so many
+    /// of a page, and the token of the next one.
+    ///
+    /// # Errors
+    /// 400 that names the part of the filter that cannot be read.
+    pub async fn search_runs(
+        &self,
+        actor: &Actor,
+        problems: &[String],
+        filter: &RunFilter,
+        most: u32,
+    ) -> Result<(Vec<Run>, Option<String>)> {
+        self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let asked = Asked::read(filter)?;
+        let skip = match given(&filter.page_token) {
+            None => 0,
+            Some(token) => token.parse().map_err(|_| Fault::field("/page_token", "is none that a list gave"))?,
+        };
+        let seen: Vec<&str> = problems.iter().map(String::as_str).filter(|slug| actor.sees(slug)).collect();
+        // Every order is one by a field, so that a place is a number.
+        let newest = Order { by: Field::Own(Own::Run), descending: true };
+        let asked = Asked { order: Some(asked.order.unwrap_or(newest)), ..asked };
+        let limit = Limit { before: None, skip, most };
+        let runs = run::list(self.db.pool(), asked.filter(Some(&seen)), limit).await.map_err(fault)?;
+        let next = (runs.len() == most as usize).then(|| skip.saturating_add(most).to_string());
+        Ok((runs, next))
+    }
+
     /// The same slice whole, for an export: at most 10,000 runs.
     ///
     /// # Errors
@@ -228,7 +256,9 @@ fn own_value(run: &Run, line: &RunSummary, own: Own) -> Value {
         Own::Problem => json!(line.problem),
         Own::Author => json!(line.author),
         Own::Created => json!(line.created_at),
+        Own::Kind if run.tracked.is_some() => json!("tracked"),
         Own::Kind => json!(if run.reproduces.is_some() { "reproduction" } else { "run" }),
+        Own::Name => json!(line.tracked),
         Own::Seed => json!(run.seed),
         Own::Seconds => json!(line.seconds),
         Own::Run => json!(run.id.0),

@@ -127,7 +127,7 @@ impl Serving {
         let version = model::find(pool, champion).await?.ok_or(LoadError::Missing("version"))?;
         let run = run::find(pool, version.run).await?.ok_or(LoadError::Missing("run"))?;
         let problem = problem::find_version(pool, run.problem_version).await?.ok_or(LoadError::Missing("document"))?;
-        let trained_on = dataset::find_version(pool, run.dataset_version).await?;
+        let trained_on = dataset::of_run(pool, &run).await?;
         let dataset = trained_on.ok_or(LoadError::Missing("dataset"))?.dataset;
         let content = self.artifacts.get(&version.artifact).await?;
         let model = Arc::new(Model::from_bytes(&content)?);

@@ -10,6 +10,7 @@ use millrace_domain::schema::{Finding, Profile, ValidationReport};
 use crate::Result;
 use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
+use crate::run::Run;
 
 /// One load of a dataset.
 #[derive(Debug, Clone)]
@@ -236,6 +237,17 @@ pub async fn find_newest(db: &impl Connection, dataset: DatasetId) -> Result<Opt
 /// When the database fails.
 pub async fn find_version(db: &impl Connection, id: DatasetVersionId) -> Result<Option<DatasetVersion>> {
     record::optional(db, select_version!("where v.id = $1"), values![id.0]).await
+}
+
+/// The version that a run ran on; none for a tracked run.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_run(db: &impl Connection, run: &Run) -> Result<Option<DatasetVersion>> {
+    match run.dataset_version {
+        Some(id) => find_version(db, id).await,
+        None => Ok(None),
+    }
 }
 
 /// A version by dataset and number.

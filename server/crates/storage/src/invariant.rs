@@ -6,7 +6,7 @@ use crate::database::Connection;
 use crate::record::{self, values};
 
 /// A rule in words, and the statement that counts what breaks it.
-const RULES: [(&str, &str); 8] = [
+const RULES: [(&str, &str); 9] = [
     (
         "every running step has a lease, and none lapsed more than two leases ago",
         "select count(*) from step where state = 'running' and lease_until < now() - interval '60 seconds'",
@@ -22,9 +22,14 @@ const RULES: [(&str, &str); 8] = [
          and not (s.state = 'running' and s.cancel_requested)",
     ),
     (
-        "every succeeded run has registered a model version",
-        "select count(*) from run r where r.state = 'succeeded' and r.reproduces is null
+        "every succeeded run of the pipeline has registered a model version",
+        "select count(*) from run r where r.state = 'succeeded' and r.reproduces is null and r.kind = 'pipeline'
          and not exists (select 1 from model_version m where m.run_id = r.id)",
+    ),
+    (
+        "nothing came of a tracked run",
+        "select count(*) from run r where r.kind = 'tracked' and (exists (select 1 from model_version m where m.run_id = r.id)
+             or exists (select 1 from step s where s.subject_kind = 'run' and s.subject_id = r.id))",
     ),
     (
         "every succeeded repetition of a run was compared with it",

@@ -159,6 +159,14 @@ pub async fn versions(db: &impl Connection, slug: &str) -> Result<Vec<ProblemVer
     record::all(db, select_version!("where p.slug = $1 order by v.number desc limit 200"), values![slug]).await
 }
 
+/// The newest version of a problem.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest(db: &impl Connection, slug: &str) -> Result<Option<ProblemVersion>> {
+    record::optional(db, select_version!("where p.slug = $1 order by v.number desc limit 1"), values![slug]).await
+}
+
 /// The approved version of a problem.
 ///
 /// # Errors

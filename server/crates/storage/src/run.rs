@@ -1,6 +1,7 @@
 //! Runs, trials, metrics and the artifacts a run keeps.
 
 mod search;
+mod tracked;
 
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
@@ -9,6 +10,9 @@ use millrace_domain::run::RunState;
 use millrace_domain::schema::{Profile, ValidationReport};
 
 pub use search::{Filter, Limit, NamedValue, find_all, list, metric_names, values_of};
+pub use tracked::{
+    NewTracked, add_entries, add_points, courses, delete_tag, history, insert_tracked, newest_points, update_tracked,
+};
 
 use crate::Result;
 use crate::database::Connection;
@@ -26,8 +30,10 @@ pub struct Run {
     pub problem_number: i32,
     /// The problem version.
     pub problem_version: ProblemVersionId,
-    /// The dataset version.
-    pub dataset_version: DatasetVersionId,
+    /// The dataset version; none of a tracked run.
+    pub dataset_version: Option<DatasetVersionId>,
+    /// What a program elsewhere logs, if it is that.
+    pub tracked: Option<Tracked>,
     /// Who launched it.
     pub author: AccountId,
     /// Their name.
@@ -66,14 +72,31 @@ pub struct Run {
     pub interval: Option<(f64, f64)>,
 }
 
+/// What a run has that a program elsewhere logs.
+#[derive(Debug, Clone)]
+pub struct Tracked {
+    /// What the program calls it.
+    pub name: String,
+    /// Its tags, texts by name.
+    pub tags: serde_json::Value,
+}
+
 impl Record for Run {
     fn read(row: &Row) -> Result<Self> {
+        let tracked = match row.get::<String>("kind")?.as_str() {
+            "tracked" => {
+                let name = row.get::<Option<String>>("name")?.unwrap_or_default();
+                Some(Tracked { name, tags: row.get("tags")? })
+            }
+            _ => None,
+        };
         Ok(Self {
             id: RunId(row.get("id")?),
             problem: row.get("slug")?,
             problem_number: row.get("problem_number")?,
             problem_version: ProblemVersionId(row.get("problem_version_id")?),
-            dataset_version: DatasetVersionId(row.get("dataset_version_id")?),
+            dataset_version: row.get::<Option<i64>>("dataset_version_id")?.map(DatasetVersionId),
+            tracked,
             author: AccountId(row.get("author_id")?),
             retried_by: row.json::<Vec<i64>>("retried_by")?.into_iter().map(AccountId).collect(),
             author_name: row.get("author_name")?,

@@ -1,5 +1,7 @@
 //! Made-up values for every figure, the awkward ones included.
 
+mod models;
+
 use millrace_charts::*;
 
 /// Every figure once, then those of nothing and of one value.
@@ -8,6 +10,9 @@ pub fn figures() -> Vec<Figure> {
     figures.extend(classification());
     figures.extend(regression());
     figures.extend(tuning());
+    figures.extend(models::of_trials());
+    figures.extend(models::explained());
+    figures.extend(models::dependence());
     figures.extend(columns());
     figures.extend(over_time());
     figures.push(origins());

@@ -1,3 +1,4 @@
+mod attributions;
 mod bars;
 mod calibration;
 mod categories;
@@ -6,11 +7,14 @@ mod curves;
 mod histogram;
 mod lineage;
 mod lines;
+mod parallel;
+mod partial_dependence;
 mod residuals;
 mod sparkline;
 mod timeline;
 mod tuning;
 
+pub use attributions::{Attribution, AttributionPoint, Attributions, attributions};
 pub use bars::{Bar, HorizontalBars, horizontal_bars};
 pub use calibration::{Calibration, CalibrationBin, calibration};
 pub use categories::{CategoryBar, CategoryBars, category_bars};
@@ -19,6 +23,8 @@ pub use curves::{Curve, OperatingPoint, PrecisionRecall, Roc, precision_recall, 
 pub use histogram::{Histogram, ReferenceCounts, histogram};
 pub use lineage::{Lineage, LineageNode, lineage};
 pub use lines::{Annotation, Line, LineChart, Threshold, XAxis, line_chart};
+pub use parallel::{Coordinate, ParallelAxis, ParallelCoordinates, ParallelLine, parallel_coordinates};
+pub use partial_dependence::{DependenceAt, DependencePoint, PartialDependence, partial_dependence};
 pub use residuals::{Residuals, predicted_vs_actual, residual_histogram};
 pub use sparkline::{Sparkline, sparkline};
 pub use timeline::{RunTimeline, Span, SpanState, run_timeline};

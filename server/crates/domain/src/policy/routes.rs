@@ -44,6 +44,22 @@ pub const ROUTES: &[Route] = &[
     get("/favicon.svg", Access::Public),
     // Predictions
     post("/v1/models/{call}", Access::May(Action::Predict)),
+    // MLflow's clients
+    post("/api/2.0/mlflow/experiments/create", Access::May(Action::WriteProblem)),
+    get("/api/2.0/mlflow/experiments/get", READ),
+    get("/api/2.0/mlflow/experiments/get-by-name", READ),
+    get("/api/2.0/mlflow/experiments/search", READ),
+    post("/api/2.0/mlflow/experiments/search", READ),
+    post("/api/2.0/mlflow/runs/create", Access::May(Action::LaunchRun)),
+    get("/api/2.0/mlflow/runs/get", READ),
+    post("/api/2.0/mlflow/runs/update", Access::May(Action::LaunchRun)),
+    post("/api/2.0/mlflow/runs/search", READ),
+    post("/api/2.0/mlflow/runs/log-metric", Access::May(Action::LaunchRun)),
+    post("/api/2.0/mlflow/runs/log-parameter", Access::May(Action::LaunchRun)),
+    post("/api/2.0/mlflow/runs/set-tag", Access::May(Action::LaunchRun)),
+    post("/api/2.0/mlflow/runs/delete-tag", Access::May(Action::LaunchRun)),
+    post("/api/2.0/mlflow/runs/log-batch", Access::May(Action::LaunchRun)),
+    get("/api/2.0/mlflow/metrics/get-history", READ),
     // REST
     get("/api/openapi.json", Access::Public),
     post("/api/v1/session", Access::Public),

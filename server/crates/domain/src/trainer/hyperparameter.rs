@@ -49,6 +49,18 @@ const fn integer(low: u64, high: u64, scale: Scale) -> Range {
     Range::Integer { low, high, scale }
 }
 
+/// Name of the hyperparameter by which classes count.
+pub const CLASS_BALANCE: &str = "class_balance";
+
+const BALANCE: Hyperparameter = Hyperparameter {
+    name: CLASS_BALANCE,
+    description: "a row counts as (n / (k n_c)) to this power, of n rows in k classes with n_c in its own: 0 is as they are, 1 as if \
+        classes were equally frequent; scores are then no longer probabilities unless they are calibrated. Of numbers it says nothing",
+    range: number(0.0, 1.0, Scale::Linear),
+    default: Setting::Number(0.0),
+    search: None,
+};
+
 const LOGISTIC: &[Hyperparameter] = &[
     Hyperparameter {
         name: "alpha",
@@ -57,10 +69,11 @@ const LOGISTIC: &[Hyperparameter] = &[
         default: Setting::Number(1.0),
         search: Some(number(1e-3, 1e3, Scale::Log)),
     },
+    BALANCE,
     Hyperparameter {
         name: "max_iterations",
         description: "most iterations of the solver",
-        range: integer(10, 100_000, Scale::Log),
+        range: integer(1, 100_000, Scale::Log),
         default: Setting::Integer(2_000),
         search: None,
     },
@@ -168,6 +181,7 @@ const GRADIENT_BOOSTING: &[Hyperparameter] = &[
         default: Setting::Number(1.0),
         search: Some(number(0.01, 30.0, Scale::Log)),
     },
+    BALANCE,
 ];
 
 const RANDOM_FOREST: &[Hyperparameter] = &[
@@ -187,6 +201,7 @@ const RANDOM_FOREST: &[Hyperparameter] = &[
     },
     MIN_LEAF_ROWS,
     SMOOTHING,
+    BALANCE,
     Hyperparameter {
         name: "max_features",
         description: "share of the features, drawn anew for each split, that it may use",
@@ -220,6 +235,7 @@ const DECISION_TREE: &[Hyperparameter] = &[
     },
     MIN_LEAF_ROWS,
     SMOOTHING,
+    BALANCE,
 ];
 
 const SMOOTHING: Hyperparameter = Hyperparameter {

@@ -4,6 +4,7 @@
 //! door it comes, and what steps compute with cannot be wrong.
 
 mod hyperparameter;
+mod importance;
 mod plan;
 mod setting;
 mod space;
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::TargetKind;
 
-pub use hyperparameter::Hyperparameter;
+pub use hyperparameter::{CLASS_BALANCE, Hyperparameter};
+pub use importance::{Importance, LEAST_TRIALS, importance};
 pub use plan::{ANY_TRAINER, FitPlan, MOST_PARALLEL, MOST_TRIALS, Rung};
 pub use setting::{Range, Scale, Setting, Settings, TrainerConfig};
 pub use space::{Axis, Branch, Space, choice_at};

@@ -36,6 +36,8 @@ views! {
         seconds: Option<f64>,
         /// The run that it repeats, to see whether the same comes of it.
         reproduces: Option<String>,
+        /// What a program that logs a run of its own calls it; none of a run of the pipeline.
+        tracked: Option<String>,
         /// Of the columns that were asked for, in their order; null where it has none, and words for numbers that are none.
         values: Vec<Value>,
     }
@@ -78,6 +80,28 @@ views! {
         message: Option<String>,
     }
 
+    /// What a search drew of one trainer.
+    SearchedView {
+        /// Trainer.
+        trainer: String,
+        /// Trials of it that have a score, or were ended early since they fell behind.
+        trials: u64,
+        /// Its hyperparameters that were drawn, those that mattered most first.
+        hyperparameters: Vec<DrawnView>,
+    }
+
+    /// A hyperparameter that a search drew.
+    DrawnView {
+        /// Its name.
+        name: String,
+        /// Whether equal factors were equally likely.
+        is_log: bool,
+        /// How much of what all hyperparameters explain is by this one, 0 to 1 (PED-ANOVA); none of too few trials.
+        importance: Option<f64>,
+        /// The least and the greatest that is found when a tenth of the trials is left out.
+        interval: Option<(f64, f64)>,
+    }
+
     /// An artifact of a run.
     ArtifactView {
         /// Name.
@@ -94,8 +118,8 @@ views! {
     RunView {
         /// The line.
         summary: RunSummary,
-        /// Dataset it ran on.
-        dataset: DatasetSummary,
+        /// Dataset it ran on; none of a tracked run.
+        dataset: Option<DatasetSummary>,
         /// What was asked.
         request: Value,
         /// Parameters the model was fitted with.
@@ -112,10 +136,16 @@ views! {
         gates: Vec<Gate>,
         /// Trials.
         trials: Vec<TrialView>,
+        /// What its search drew, by trainer.
+        searched: Vec<SearchedView>,
         /// Artifacts.
         artifacts: Vec<ArtifactView>,
         /// Curves and tables for plots.
         evaluation: Option<Value>,
+        /// Of a tracked run: its tags, by name.
+        tags: Vec<(String, String)>,
+        /// Of a tracked run: the courses of its metrics, thinned out.
+        courses: Vec<Course>,
         /// Whether the reader may cancel it.
         may_cancel: Permission,
         /// Whether the reader may try it again from the step that failed.
@@ -126,6 +156,14 @@ views! {
         compared: Vec<Compared>,
         /// The times it was computed once more, newest first.
         reproductions: Vec<Reproduction>,
+    }
+
+    /// The course of one metric that was logged.
+    Course {
+        /// The metric.
+        name: String,
+        /// Step and value, in order; of many steps some.
+        points: Vec<(i64, f64)>,
     }
 
     /// What a step made in a run, and what it made when the run was repeated.

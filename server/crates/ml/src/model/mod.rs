@@ -5,10 +5,13 @@
 
 mod calibration;
 mod coefficients;
+mod contribution;
+mod dependence;
 mod estimator;
 mod format;
 mod instance;
 mod linear;
+mod matrix;
 mod permutation;
 mod prediction;
 #[cfg(test)]
@@ -30,11 +33,14 @@ use crate::train::{Fitted, TrainerConfig};
 
 pub use calibration::Calibration;
 pub use coefficients::Coefficients;
+pub use contribution::{ContributionUnit, Contributions};
+pub use dependence::{Dependence, Place, partial_dependence};
 pub use estimator::{Estimator, PredictError, Predictor};
 pub use format::{FORMAT, MOST_BYTES, ModelError};
 pub use instance::{AsOf, Instance, InstanceProblem, Problem, micros};
 pub use linear::{LinearEstimator, LinearOutput, Link};
 pub(crate) use linear::{logistic, softmax};
+pub(crate) use matrix::tree_matrix;
 pub use permutation::{Worsening, permutation_importance};
 pub use prediction::{Prediction, outcomes};
 

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::estimator::{PredictError, Predictor};
 use super::prediction::{Prediction, outcomes};
 use crate::features::{FeatureTable, Labels};
+use crate::split::some_of;
 
 /// At most so many rows are drawn.
 const MOST_ROWS: usize = 2_000;
@@ -40,12 +41,7 @@ pub fn permutation_importance(
     metric: Metric,
     seed: u64,
 ) -> Result<Option<Vec<Worsening>>, PredictError> {
-    let mut drawn = rows.to_vec();
-    if drawn.len() > MOST_ROWS {
-        drawn.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        drawn.truncate(MOST_ROWS);
-        drawn.sort_unstable();
-    }
+    let drawn = some_of(rows, MOST_ROWS, seed);
     let measured = |predictions: &[Prediction]| {
         outcomes(labels, &drawn, predictions).ok().and_then(|outcomes| outcomes.metric(metric))
     };

@@ -11,7 +11,7 @@ use hessboost::objective::{Multiclass, Objective, RegLoss};
 use hessboost::training::{TrainResult, Trainer};
 use millrace_domain::metric::TargetKind;
 
-use super::{Fit, FitReport, Task, TrainError, trees};
+use super::{Fit, FitReport, Task, TrainError};
 use crate::model::Estimator;
 use crate::split::Part;
 
@@ -95,7 +95,7 @@ fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
         .build()
 }
 
-/// The encoded features and labels of one part.
+/// The encoded features, labels and weights of one part.
 fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
     let labels: Vec<f32> = match task.kind {
         TargetKind::Regression => task.numbers(part).into_iter().map(|number| number as f32).collect(),
@@ -103,5 +103,9 @@ fn matrix(task: &Task<'_>, part: Part) -> hessboost::error::Result<DMatrix> {
             task.classes(part).into_iter().map(|class| class as f32).collect()
         }
     };
-    trees::features(task, part)?.with_labels(&labels)
+    let matrix = task.matrix(part)?.with_labels(&labels)?;
+    match task.weights(part) {
+        Some(weights) => matrix.with_weights(&weights),
+        None => Ok(matrix),
+    }
 }

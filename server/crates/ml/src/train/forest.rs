@@ -19,7 +19,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Fit, FitReport, Task, TrainError, trees};
+use super::{Fit, FitReport, Task, TrainError};
 use crate::model::Estimator;
 use crate::split::Part;
 
@@ -29,7 +29,12 @@ const BINS: usize = 256;
 /// Fits a forest, or one tree, on the training part. Trees are grown side by side, each from a seed of its own.
 pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let (labels, targets) = labels(task);
-    let training = trees::features(task, Part::Train)
+    let training = task
+        .matrix(Part::Train)
+        .and_then(|features| match task.weights(Part::Train) {
+            Some(weights) => features.with_weights(&weights),
+            None => Ok(features),
+        })
         .and_then(|features| BinnedMatrix::new(&features, BINS)?.with_label_matrix(&labels, targets))
         .map_err(|error| task.failed(error))?;
     let trees = match task.config.trainer() {

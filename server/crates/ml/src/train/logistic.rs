@@ -1,8 +1,11 @@
-//! Logistic regression: L-BFGS (by argmin) on the summed log loss with an L2 penalty.
+//! Logistic regression: the summed log loss with an L2 penalty, by Newton's method ([`newton`]) where the curvature is small enough to
+//! be kept, else by L-BFGS (argmin).
 //!
 //! Of the terms of a row only those are kept that are not zero: a category is one term, however many levels it has. Sums over rows are
-//! made in blocks of fixed size that are added up in their order, so that they are the same on any number of threads. Iterations are
-//! made in stretches, each continuing the last; after each it is looked whether the gradient is small enough.
+//! made in blocks of fixed size that are added up in their order, so that they are the same on any number of threads. L-BFGS iterates in
+//! stretches, each continuing the last; after each it is looked whether the gradient is small enough.
+
+mod newton;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -31,11 +34,24 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     };
     let problem = Problem::of(task, outputs);
     let (most, tolerance) = (task.config.whole("max_iterations"), task.config.number("tolerance"));
-    let mut parameters = vec![0.0; outputs * (problem.terms + 1)];
+    let mut parameters = problem.start(task.progress);
     let (mut iterations, mut gap, mut stretch) = (0, problem.gap(&parameters), STRETCH);
+    let mut has_curvature = problem.keeps_curvature();
     while gap > tolerance && iterations < most {
         if task.progress.is_cancelled() {
             return Err(TrainError::Cancelled);
+        }
+        if has_curvature {
+            // A step that leads nowhere leaves the rest to the solver that asks less.
+            let step = problem.newton_step(&parameters);
+            has_curvature = step.is_some();
+            if let Some(moved) = step {
+                parameters = moved;
+                gap = problem.gap(&parameters);
+                iterations += 1;
+                task.progress.report(iterations, most, None);
+            }
+            continue;
         }
         let length = stretch.min(most - iterations);
         match problem.iterate(&parameters, length, tolerance, task.progress) {
@@ -68,6 +84,8 @@ struct Problem {
     /// Where the terms of each row end.
     ends: Vec<usize>,
     classes: Vec<u32>,
+    /// How much a row of each class counts.
+    weights: Vec<f64>,
     terms: usize,
     outputs: usize,
     alpha: f64,
@@ -97,6 +115,7 @@ impl Problem {
             sizes,
             ends,
             classes: task.classes(Part::Train),
+            weights: task.class_weights().unwrap_or_else(|| vec![1.0; outputs.max(2)]),
             terms: task.encoders.terms(),
             outputs,
             alpha: task.config.number("alpha"),
@@ -160,29 +179,41 @@ impl Problem {
         Look { at: at.to_vec(), loss, gradient }
     }
 
+    /// The terms of a row that are not zero.
+    fn row(&self, row: usize) -> &[(u32, f64)] {
+        let begin = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.sizes[begin..self.ends[row]]
+    }
+
+    /// The sums of terms of a row, one an output.
+    fn sums(&self, at: &[f64], terms: &[(u32, f64)], sums: &mut [f64]) {
+        for (sum, own) in sums.iter_mut().zip(at.chunks(self.terms + 1)) {
+            *sum = own[self.terms] + terms.iter().map(|(term, size)| own[*term as usize] * size).sum::<f64>();
+        }
+    }
+
     /// The summed loss of the rows from `first` on, which are of these classes, and its gradient.
     fn block(&self, at: &[f64], first: usize, classes: &[u32]) -> (f64, Vec<f64>) {
         let width = self.terms + 1;
         let (mut loss, mut slopes) = (0.0, vec![0.0; at.len()]);
         let mut sums = vec![0.0; self.outputs];
         for (row, class) in (first..).zip(classes) {
-            let begin = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-            let terms = &self.sizes[begin..self.ends[row]];
-            for (sum, own) in sums.iter_mut().zip(at.chunks(width)) {
-                *sum = own[self.terms] + terms.iter().map(|(term, size)| own[*term as usize] * size).sum::<f64>();
-            }
+            let terms = self.row(row);
+            self.sums(at, terms, &mut sums);
             let class = *class as usize;
+            let weight = self.weights[class];
             // What becomes of the sums are the errors: probability less truth.
             if let [sum] = sums.as_mut_slice() {
                 let truth = class as f64;
-                loss += sum.max(0.0) - truth * *sum + (-sum.abs()).exp().ln_1p();
+                loss += weight * (sum.max(0.0) - truth * *sum + (-sum.abs()).exp().ln_1p());
                 *sum = logistic(*sum) - truth;
             } else {
                 let own = sums[class];
-                loss += softmax(&mut sums) - own;
+                loss += weight * (softmax(&mut sums) - own);
                 sums[class] -= 1.0;
             }
             for (error, own) in sums.iter().zip(slopes.chunks_mut(width)) {
+                let error = weight * error;
                 own[self.terms] += error;
                 terms.iter().for_each(|(term, size)| own[*term as usize] += error * size);
             }

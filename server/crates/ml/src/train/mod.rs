@@ -11,16 +11,16 @@ mod forest;
 mod logistic;
 #[cfg(test)]
 mod tests;
-mod trees;
 
 use millrace_domain::metric::TargetKind;
 use serde::{Deserialize, Serialize};
 
 use crate::features::{Encoders, FeatureTable, FeatureValue, Labels, Told};
-use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor};
+use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor, tree_matrix};
 use crate::split::{Part, Split};
 
 pub use floors::{baseline, repeat_last};
+use millrace_domain::trainer::CLASS_BALANCE;
 pub use millrace_domain::trainer::{CalibrationMethod, Trainer, TrainerConfig};
 
 /// What a long computation tells its caller, and asks of it. `()` does nothing.
@@ -264,6 +264,29 @@ impl Task<'_> {
             }
             values
         })
+    }
+
+    /// The encoded features of one part, row by row, without labels.
+    fn matrix(&self, part: Part) -> hessboost::error::Result<hessboost::data::DMatrix> {
+        tree_matrix(self.encoders, self.split.rows(part).len(), self.values(part))
+    }
+
+    /// How much each class counts: (n / (k n_c))^class_balance, where n rows of the training part are of k classes and n_c of
+    /// this one (scikit-learn's "balanced" weights, to a power). None where all count alike.
+    fn class_weights(&self) -> Option<Vec<f64>> {
+        let balance = self.config.number(CLASS_BALANCE);
+        if balance == 0.0 || self.kind == TargetKind::Regression {
+            return None;
+        }
+        let counts = self.labels.counts(self.split.rows(Part::Train));
+        let (rows, classes) = (counts.iter().sum::<u64>() as f64, counts.len() as f64);
+        Some(counts.iter().map(|count| (rows / (classes * *count as f64)).powf(balance)).collect())
+    }
+
+    /// How much each row of a part counts, by its class; none where all count alike.
+    fn weights(&self, part: Part) -> Option<Vec<f32>> {
+        let of_class = self.class_weights()?;
+        Some(self.classes(part).into_iter().map(|class| of_class[class as usize] as f32).collect())
     }
 
     /// The classes of the training part, row by row; empty for a regression.

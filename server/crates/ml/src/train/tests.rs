@@ -175,8 +175,9 @@ fn boosting_keeps_the_best_round_of_the_validation_part() {
 
 #[test]
 fn a_solver_that_runs_out_of_iterations_is_an_error() {
-    for (kind, trainer) in [(TargetKind::Binary, Trainer::Logistic), (TargetKind::Regression, Trainer::ElasticNet)] {
-        let config = TrainerConfig::read(trainer, &json!({"max_iterations": 10, "tolerance": 1e-10})).unwrap();
+    let short = [(TargetKind::Binary, Trainer::Logistic, 2), (TargetKind::Regression, Trainer::ElasticNet, 10)];
+    for (kind, trainer, most) in short {
+        let config = TrainerConfig::read(trainer, &json!({"max_iterations": most, "tolerance": 1e-10})).unwrap();
         let error = prepared(kind, 300).fit(&config).unwrap_err();
         assert!(matches!(error, TrainError::NotConverged { .. }), "{error}");
     }
@@ -375,4 +376,38 @@ fn auc_of_shops(encoding: &str, trainer: Trainer) -> f64 {
     let rows = split.rows(Part::Test);
     let predictions = again.predict(&dataset.take(rows)).unwrap();
     outcomes(&labels, rows, &predictions).unwrap().metric(Metric::RocAuc).unwrap()
+}
+
+/// With equal weights a classifier of a rare class finds few of them; as if classes were equally frequent it finds most.
+#[test]
+fn classes_that_count_alike_are_found_alike() {
+    let prepared = prepared(TargetKind::Binary, 600);
+    let rows = prepared.split.rows(Part::Train);
+    let counts = prepared.labels.counts(rows);
+    let share = counts[1] as f64 / (counts[0] + counts[1]) as f64;
+    assert!((share - 0.5).abs() > 0.05, "the classes of the fixture are not equally frequent: {share}");
+    for trainer in Trainer::ALL.into_iter().filter(|trainer| trainer.fits(TargetKind::Binary)) {
+        let mean = |balance: f64| {
+            let config = TrainerConfig::read(trainer, &json!({ "class_balance": balance })).unwrap();
+            let predictor = prepared.fit(&config).unwrap().predictor;
+            let answers = predictor.predict_table(&prepared.table, rows).unwrap();
+            let scores = answers.iter().map(|answer| match answer {
+                Prediction::Binary { score, .. } => *score,
+                _ => 0.0,
+            });
+            scores.sum::<f64>() / rows.len() as f64
+        };
+        let (as_they_are, half, alike) = (mean(0.0), mean(0.5), mean(1.0));
+        assert!((as_they_are - share).abs() < 0.02, "{trainer}: {as_they_are}");
+        let towards = |one: f64, other: f64| (one < other) == (share < 0.5);
+        assert!(towards(as_they_are, half) && towards(half, alike), "{trainer}: {as_they_are}, {half}, {alike}");
+    }
+}
+
+/// The same, against scikit-learn 1.9.1 with `class_weight="balanced"`.
+#[test]
+fn balanced_logistic_regression_agrees_with_scikit_learn() {
+    let settings = json!({"alpha": 2.0, "tolerance": 1e-9, "class_balance": 1.0});
+    let model = reference_model(TargetKind::Binary, Trainer::Logistic, settings).0;
+    check(&model, [0.5017294565832255, -0.19443079442669908], -2.2675114101412395);
 }

@@ -108,7 +108,7 @@ impl<'a> Search<'a> {
         let rung = self.rungs[own];
         let Some(below) = own.checked_sub(1).map(|below| self.rungs[below]) else {
             let config = self.drawn(number, before)?;
-            let limits = Limits::of(before, config.trainer(), self.plan.pruner);
+            let limits = Limits::of(before, &config, self.plan.pruner);
             return Some(Draw { config, share: rung.share, limits });
         };
         let ended = before.get(below.first as usize..rung.first as usize)?;

@@ -4,7 +4,7 @@
 
 use std::sync::Mutex;
 
-use millrace_domain::trainer::{Pruner, Trainer};
+use millrace_domain::trainer::{CLASS_BALANCE, Pruner, TrainerConfig};
 
 use super::{Trial, TrialState};
 use crate::evaluate::quantile;
@@ -36,13 +36,15 @@ impl Rule {
 pub struct Limits(Vec<Option<f64>>);
 
 impl Limits {
-    /// Those that follow from the trials of one trainer. A trial that ended by itself stays where it ended; one that was pruned is
+    /// Those that follow from the trials of the same trainer whose classes count alike. A trial that ended by itself stays where it ended; one that was pruned is
     /// heard only as far as it came.
-    pub(super) fn of(before: &[Trial], trainer: Trainer, pruner: Pruner) -> Self {
+    pub(super) fn of(before: &[Trial], config: &TrainerConfig, pruner: Pruner) -> Self {
         let Some(rule) = Rule::of(pruner) else { return Self::default() };
+        let balance = |config: &TrainerConfig| config.settings().get(CLASS_BALANCE).map(|setting| setting.as_f64());
+        let is_like = |other: &TrainerConfig| other.trainer() == config.trainer() && balance(other) == balance(config);
         let heard: Vec<&Trial> = before
             .iter()
-            .filter(|trial| trial.config.trainer() == trainer && !trial.losses.is_empty())
+            .filter(|trial| is_like(&trial.config) && !trial.losses.is_empty())
             .filter(|trial| matches!(trial.state, TrialState::Succeeded | TrialState::Pruned { .. }))
             .collect();
         let places = heard.iter().map(|trial| trial.losses.len()).max().unwrap_or(0);

@@ -144,7 +144,10 @@ fn a_trial_worse_than_the_median_is_ended_early() {
         |eta, limits| study(&prepared, Metric::RocAuc).run(&Draw { config: config(eta), share: 1.0, limits }, &());
     let good: Vec<Trial> = [0.08, 0.09, 0.1, 0.11, 0.12].map(|eta| run(eta, Limits::default()).unwrap()).to_vec();
     assert_eq!(good[0].losses.len(), 5, "8, 16, 32, 64 and 100 rounds");
-    let limits = Limits::of(&good, Trainer::GradientBoosting, Pruner::Median);
+    let boosting = TrainerConfig::default_of(Trainer::GradientBoosting);
+    let limits = Limits::of(&good, &boosting, Pruner::Median);
+    let balanced = boosting.with(&[("class_balance".to_owned(), Setting::Number(1.0))].into());
+    assert_eq!(Limits::of(&good, &balanced, Pruner::Median), Limits::default(), "losses of other weights say nothing");
     let slow = run(0.001, limits.clone()).unwrap();
     assert_eq!((slow.iterations, slow.losses.len()), (Some(8), 1));
     assert!(matches!(slow.state, TrialState::Pruned { .. }), "{slow:?}");
@@ -155,9 +158,9 @@ fn a_trial_worse_than_the_median_is_ended_early() {
         let seen = behind.map_or(trial.losses.len(), |place| place + 1);
         assert_eq!(again.losses, trial.losses[..seen], "it ends where it falls behind");
     }
-    let of_four = Limits::of(&good[..4], Trainer::GradientBoosting, Pruner::Median);
+    let of_four = Limits::of(&good[..4], &boosting, Pruner::Median);
     assert!(of_four.values().iter().all(Option::is_none), "four are no ground");
-    let of_asha = Limits::of(&good, Trainer::GradientBoosting, Pruner::Asha);
+    let of_asha = Limits::of(&good, &boosting, Pruner::Asha);
     let asked: Vec<bool> = of_asha.values().iter().map(Option::is_some).collect();
     assert_eq!(asked, [false, true, false, true, false], "after 16 and 64 rounds");
     let mut at_16: Vec<f64> = good.iter().map(|trial| trial.losses[1]).collect();

@@ -77,7 +77,8 @@ macro_rules! word {
                 when 'trainer' then coalesce(r.trainer, r.request ->> 'trainer')
                 when 'problem' then p.slug
                 when 'author' then a.name
-                when 'kind' then case when r.reproduces is null then 'run' else 'reproduction' end
+                when 'kind' then case when r.kind = 'tracked' then 'tracked' when r.reproduces is null then 'run' else 'reproduction' end
+                when 'name' then r.name
                 when 'created' then to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') end)"
         )
     };

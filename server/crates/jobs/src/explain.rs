@@ -1,0 +1,88 @@
+//! What pages tell of how a model answers: what features are worth, what they contribute, and how answers depend on them.
+
+use millrace_domain::metric::Metric;
+use millrace_ml::features::{FeatureTable, FeatureValue};
+use millrace_ml::model::{
+    ContributionUnit, Dependence, Model, Place, Worsening, partial_dependence, permutation_importance,
+};
+use millrace_ml::split::{Part, some_of};
+use serde_json::{Value, json};
+
+use crate::load::Prepared;
+
+/// Rows of the test part whose answers are explained, at most.
+const EXPLAINED: usize = 500;
+/// Rows that the dependence on a feature is told over, at most.
+const DEPENDENT: usize = 300;
+/// Features that are told of, those that contribute most.
+const TOLD: usize = 12;
+
+/// What each feature is worth on the test part, most first: its name, and how much the metric worsens without it.
+pub(crate) fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Value {
+    let rows = prepared.split.rows(Part::Test);
+    // A row put together from two may have no answer; what features are worth is then not told.
+    let worth =
+        permutation_importance(model.predictor(), &prepared.table, &prepared.labels, rows, metric, seed).ok().flatten();
+    let names = model.features().definitions().iter().map(|definition| definition.name.as_str());
+    let mut worth: Vec<(&str, Worsening)> = names.zip(worth.unwrap_or_default()).collect();
+    worth.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
+    let bars: Vec<(&str, f64, f64, f64)> =
+        worth.into_iter().map(|(name, Worsening { mean, least, most })| (name, mean, least, most)).collect();
+    json!({ "metric": metric, "features": bars })
+}
+
+/// What features contribute to answers on the test part, most first, and how answers depend on each; nothing of a model that refuses.
+pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value, Value) {
+    let (predictor, table) = (model.predictor(), &prepared.table);
+    let rows = some_of(prepared.split.rows(Part::Test), EXPLAINED, seed);
+    let background = some_of(prepared.split.rows(Part::Train), 2_000, seed);
+    let Ok(found) = predictor.contributions(table, &rows, &background) else { return (Value::Null, Value::Null) };
+    let names: Vec<&str> = model.features().definitions().iter().map(|definition| definition.name.as_str()).collect();
+    let mean = |feature: usize| {
+        let sizes = found.iter().map(|row| row.of_features[feature].abs());
+        sizes.sum::<f64>() / found.len().max(1) as f64
+    };
+    let mut order: Vec<(usize, f64)> = (0..names.len()).map(|feature| (feature, mean(feature))).collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let told = |(feature, mean): &(usize, f64)| {
+        let levels = levels(table, &rows, *feature);
+        let points: Vec<(f64, Option<f64>)> =
+            found.iter().map(|row| row.of_features[*feature]).zip(levels).step_by(found.len().div_ceil(200)).collect();
+        json!({ "name": names[*feature], "mean": mean, "points": points })
+    };
+    let unit = match predictor.contribution_unit() {
+        ContributionUnit::LogOdds => "log-odds",
+        ContributionUnit::Answer => "answer",
+    };
+    let features: Vec<Value> = order.iter().take(TOLD).map(told).collect();
+    let few = some_of(&rows, DEPENDENT, seed);
+    let dependence = order.iter().take(TOLD).filter_map(|(feature, _)| {
+        let points = partial_dependence(predictor, table, &few, *feature).ok()?;
+        let points: Vec<Value> = points
+            .into_iter()
+            .map(|Dependence { place, mean, low, high, share }| match place {
+                Place::Number(number) => json!([number, mean, low, high, share]),
+                Place::Level(level) => json!([level, mean, low, high, share]),
+            })
+            .collect();
+        (!points.is_empty()).then(|| json!({ "feature": names[*feature], "points": points }))
+    });
+    let dependence: Vec<Value> = dependence.collect();
+    (json!({ "unit": unit, "rows": rows.len(), "of": names.len(), "features": features }), json!(dependence))
+}
+
+/// Where the feature of each row lies among all of them: 0 is the least and 1 the greatest; none for a category or a missing value.
+fn levels(table: &FeatureTable, rows: &[u32], feature: usize) -> Vec<Option<f64>> {
+    let number = |row: &u32| match table.value(feature, *row as usize) {
+        FeatureValue::Number(number) => Some(number),
+        _ => None,
+    };
+    let numbers: Vec<Option<f64>> = rows.iter().map(number).collect();
+    let mut sorted: Vec<f64> = numbers.iter().flatten().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let level = |number: f64| {
+        let (below, upto) = (sorted.partition_point(|one| *one < number), sorted.partition_point(|one| *one <= number));
+        (below + upto) as f64 / 2.0 / sorted.len() as f64
+    };
+    numbers.into_iter().map(|number| number.map(level)).collect()
+}

@@ -1,0 +1,49 @@
+//! What a search drew, and which hyperparameters mattered in it.
+
+use millrace_domain::metric::{Direction, Metric};
+use millrace_domain::trainer::{Axis, Branch, FitPlan, Importance, Range, Scale, Settings, importance};
+use millrace_domain::view::{DrawnView, SearchedView};
+use millrace_storage::run::Trial;
+use serde::Deserialize;
+
+/// By trainer. Of trials that saw different shares of the rows only those of the share that most saw can be compared.
+pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<SearchedView> {
+    let first_rung = trials.iter().map(|trial| trial.share).reduce(f64::min);
+    let cost = |score: f64| if metric.direction() == Direction::Down { score } else { -score };
+    let of_branch = |branch: &Branch| {
+        let own = trials
+            .iter()
+            .filter(|trial| trial.trainer == branch.base().trainer().as_str() && Some(trial.share) == first_rung);
+        let scored = own.filter_map(|trial| {
+            // Trials that were ended early had fallen behind; those that failed say nothing.
+            let cost = match trial.state.as_str() {
+                "pruned" => f64::MAX,
+                _ => cost(trial.score.filter(|score| score.is_finite())?),
+            };
+            Some((Settings::deserialize(&trial.parameters).ok()?, cost))
+        });
+        let scored: Vec<(Settings, f64)> = scored.collect();
+        let found = importance(branch, &scored);
+        let mut hyperparameters: Vec<DrawnView> =
+            branch.axes().iter().map(|(name, axis)| drawn(name, axis, &found)).collect();
+        let share = |one: &DrawnView| one.importance.unwrap_or_default();
+        hyperparameters.sort_by(|a, b| share(b).total_cmp(&share(a)));
+        let trainer = branch.base().trainer().as_str().to_owned();
+        SearchedView { trainer, trials: scored.len() as u64, hyperparameters }
+    };
+    plan.space.branches().iter().map(of_branch).collect()
+}
+
+fn drawn(name: &str, axis: &Axis, found: &[Importance]) -> DrawnView {
+    let found = found.iter().find(|one| one.name == name);
+    let is_log = match axis {
+        Axis::Range(Range::Number { scale, .. } | Range::Integer { scale, .. }) => *scale == Scale::Log,
+        Axis::Choice(_) => false,
+    };
+    DrawnView {
+        name: name.to_owned(),
+        is_log,
+        importance: found.map(|one| one.share),
+        interval: found.map(|one| (one.least, one.most)),
+    }
+}
