@@ -37,6 +37,16 @@ end $$;
 create trigger model_version_of_nothing_tracked before insert on model_version
     for each row execute function register_nothing_tracked();
 
+create function compute_nothing_tracked() returns trigger language plpgsql as $$
+begin
+    if exists (select 1 from run r where r.id = new.subject_id and r.kind = 'tracked') then
+        raise exception 'a tracked run has no steps: it is computed elsewhere' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+create trigger step_of_nothing_tracked before insert on step
+    for each row when (new.subject_kind = 'run') execute function compute_nothing_tracked();
+
 -- The course of metrics that were logged. The same point logged twice is one.
 create table run_point (
     run_id bigint not null references run (id) on delete cascade,
@@ -50,8 +60,23 @@ create table run_point (
 -- Where the newest point of a logged metric is: the final value of the metric follows it.
 alter table run_metric add column logged_step bigint, add column logged_at timestamptz,
     add constraint logged_somewhere check ((logged_step is null) = (logged_at is null));
+
+-- Lists and pages tell every metric of a run.
+create function log_so_many_metrics() returns trigger language plpgsql as $$
+begin
+    if (select count(*) from run_metric m where m.run_id = new.run_id and m.step = 0) > 2000 then
+        raise exception 'a run has at most 2000 metrics; log other steps under the same names' using errcode = 'restrict_violation';
+    end if;
+    return null;
+end $$;
+create trigger run_metric_limit after insert on run_metric
+    for each row when (new.logged_step is not null) execute function log_so_many_metrics();
 ",
     r"
+drop trigger run_metric_limit on run_metric;
+drop function log_so_many_metrics();
+drop trigger step_of_nothing_tracked on step;
+drop function compute_nothing_tracked();
 alter table run_metric drop constraint logged_somewhere, drop column logged_step, drop column logged_at;
 drop table run_point;
 drop trigger model_version_of_nothing_tracked on model_version;

@@ -193,3 +193,45 @@ async fn runs_side_by_side_keep_their_order_and_are_those_the_reader_sees() {
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
+
+#[tokio::test]
+async fn the_code_that_launched_a_run_is_kept_with_it() {
+    let (app, engineer) = recorded().await;
+    let diff = "--- a/train.py\n+++ b/train.py\n+ größer\n";
+    let provenance = json!({ "git_sha": "c6e6787aa01", "branch": "main", "dirty": true, "diff": diff });
+    let run =
+        app.run(&engineer, "shelves", json!({ "trainer": "logistic", "seed": 2, "provenance": provenance })).await;
+    assert_eq!(run.body["provenance"]["git_sha"], "c6e6787aa01");
+    assert_eq!(run.body["provenance"]["branch"], "main");
+    let kept = engineer.request(reqwest::Method::GET, &format!("/api/v1/runs/{}/artifacts/code.diff", run.id));
+    let kept = kept.send().await.unwrap();
+    assert_eq!(kept.headers()["content-type"], "text/x-diff");
+    assert_eq!(kept.headers()["content-disposition"], format!("attachment; filename=\"run-{}-code.diff\"", run.id));
+    assert_eq!(kept.headers()["etag"], format!("{}", run.body["provenance"]["diff_digest"]));
+    assert_eq!(kept.text().await.unwrap(), diff);
+    let (status, page) = engineer.page(&format!("/runs/{}?tab=artifacts", run.id)).await;
+    assert!(status == 200 && page.contains("/artifacts/code.diff"));
+    for wrong in [json!({ "git_sha": "none" }), json!({ "git_sha": ["x"] }), json!({ "diff": "x".repeat(1_048_577) })] {
+        let refused = engineer.post("/api/v1/problems/shelves/runs", json!({ "provenance": wrong })).await;
+        assert_eq!((refused.status, refused.body["errors"][0]["pointer"].as_str()), (400, Some("/provenance")));
+    }
+    assert_eq!(engineer.get(&format!("/api/v1/runs/{}/artifacts/none", run.id)).await.status, 404);
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn each_look_at_the_held_out_part_is_counted() {
+    let (app, engineer) = recorded().await;
+    let looks = |run: &Value| (run["held_out"]["looks"].as_u64(), run["held_out"]["luck"].as_f64());
+    let first = engineer.get("/api/v1/runs/1").await.done();
+    assert_eq!(looks(&first), (Some(1), Some(0.0)), "runs that were never measured do not look");
+    let second = app.run(&engineer, "shelves", json!({ "trainer": "decision_tree" })).await;
+    let (count, luck) = looks(&second.body);
+    let interval = &second.body["intervals"]["test.roc_auc"];
+    let error = (interval[1].as_f64().unwrap() - interval[0].as_f64().unwrap()) / 2.0 / 1.96;
+    assert_eq!(count, Some(2));
+    assert!((luck.unwrap() - 0.564 * error).abs() < 1e-3 * error, "{luck:?} of {error}");
+    let (_, page) = engineer.page(&format!("/runs/{}", second.id)).await;
+    assert!(page.contains("2 runs have been measured on this part"));
+    app.remove().await;
+}

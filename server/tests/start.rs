@@ -72,6 +72,14 @@ async fn the_schema_goes_down_to_nothing_and_up_again() {
     let filled =
         "insert into account (email, name, password_hash, created_at) values ('a@example.org', 'A', 'x', now())";
     db.pool().execute_unprepared(filled).await.unwrap();
+    let tracked = "insert into problem (slug, created_at) values ('shelves', now());
+        insert into problem_version (problem_id, number, document, digest, state, author_id, created_at)
+            select p.id, 1, '{}', sha256('x'::bytea), 'draft', a.id, now() from problem p, account a;
+        insert into run (kind, problem_version_id, author_id, state, request, seed, provenance, created_at)
+            select 'tracked', v.id, v.author_id, 'running', '{}', 0, '{}', now() from problem_version v;
+        insert into run_point (run_id, name, step, at, value) select id, 'loss', 1, now(), 'NaN' from run;
+        insert into run_metric (run_id, name, value, n, logged_step, logged_at) select id, 'loss', 1, 0, 1, now() from run";
+    db.pool().execute_unprepared(tracked).await.unwrap();
     millrace_migrations::Migrator::down(db.pool(), None).await.unwrap();
     assert!(db.pool().execute_unprepared(filled).await.is_err(), "the table is gone");
     millrace_migrations::Migrator::up(db.pool(), None).await.unwrap();

@@ -83,7 +83,7 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
         "metrics": [{"key": "test.roc_auc", "value": "Infinity", "timestamp": "1767225600000", "step": "0"}],
         "params": [{"key": "depth", "value": "6"}, {"key": "model", "value": "gbm"}], "tags": [{"key": "team", "value": "risk"}] });
     tracking.post("runs/log-batch", batch).await.done();
-    tracking.post("runs/log-parameter", json!({ "run_uuid": run, "key": "eta", "value": "0.10" })).await.done();
+    tracking.post("runs/log-parameter", json!({ "run_uuid": run, "key": "eta", "value": "1e-05" })).await.done();
     tracking.post("runs/set-tag", json!({ "run_id": run, "key": "gone", "value": "soon" })).await.done();
     tracking.post("runs/delete-tag", json!({ "run_id": run, "key": "gone" })).await.done();
     tracking
@@ -95,7 +95,7 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
     assert_eq!((&told["info"]["status"], &told["info"]["run_name"]), (&json!("FINISHED"), &json!("try 7")));
     assert_eq!(told["data"]["tags"], json!([{"key": "team", "value": "risk"}]));
     let parameters =
-        json!([{"key": "depth", "value": "6"}, {"key": "eta", "value": "0.10"}, {"key": "model", "value": "gbm"}]);
+        json!([{"key": "depth", "value": "6"}, {"key": "eta", "value": "1e-05"}, {"key": "model", "value": "gbm"}]);
     assert_eq!(told["data"]["params"], parameters, "as they were written");
     assert_eq!(tracking.newest(&run).await, json!({ "loss": 0.25, "test.roc_auc": "Infinity" }));
     let history = tracking.get(&format!("metrics/get-history?run_id={run}&metric_key=loss&max_results=2")).await.done();
@@ -104,7 +104,7 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
 
     let found = tracking
         .engineer
-        .get("/api/v1/runs?filter=kind%20%3D%20'tracked'%20and%20params.depth%20%3E%205%20and%20metrics.loss%20%3C%201")
+        .get("/api/v1/runs?filter=kind%20%3D%20'tracked'%20and%20params.depth%20%3E%205%20and%20params.eta%20%3C%200.1%20and%20seconds%20%3D%2060%20and%20metrics.loss%20%3C%201")
         .await
         .done();
     assert_eq!(found["items"][0]["tracked"], "try 7");
@@ -127,7 +127,14 @@ async fn a_parameter_is_written_once_and_nothing_of_a_refused_batch_stays() {
     let parameter = |value: &str| json!({ "run_id": run, "key": "depth", "value": value });
     tracking.post("runs/log-parameter", parameter("6")).await.done();
     tracking.post("runs/log-parameter", parameter("6")).await.done();
-    refused(&tracking.post("runs/log-parameter", parameter("7")).await, 400, "INVALID_PARAMETER_VALUE", "written once");
+    for other in ["7", "6.0"] {
+        refused(
+            &tracking.post("runs/log-parameter", parameter(other)).await,
+            400,
+            "INVALID_PARAMETER_VALUE",
+            "written once",
+        );
+    }
     let batch = json!({ "run_id": run, "metrics": [{"key": "loss", "value": 1.0, "timestamp": 1, "step": 1}],
         "params": [{"key": "depth", "value": "8"}], "tags": [{"key": "a", "value": "b"}] });
     assert_eq!(tracking.post("runs/log-batch", batch).await.status, 400);
@@ -167,6 +174,58 @@ async fn clients_that_log_at_once_lose_no_point() {
 }
 
 #[tokio::test]
+async fn callers_who_go_away_take_nothing_of_the_others_with_them() {
+    let tracking = tracking().await;
+    let run = tracking.begin("").await;
+    let batch = |client: i64| {
+        let metric = |step| json!({"key": format!("of {client}"), "value": step, "timestamp": 1, "step": step});
+        json!({ "run_id": run, "metrics": (0..1_000).map(metric).collect::<Vec<_>>() })
+    };
+    let calls = (0..16_i64).map(|client| {
+        let (tracking, body) = (&tracking, batch(client));
+        async move {
+            let call = tracking.post("runs/log-batch", body);
+            // Every second one goes away, sooner or later.
+            match client % 2 {
+                0 => Some(call.await.status),
+                _ => tokio::time::timeout(std::time::Duration::from_millis(client as u64 * 4), call)
+                    .await
+                    .ok()
+                    .map(|a| a.status),
+            }
+        }
+    });
+    let answered = futures::future::join_all(calls).await;
+    assert!(answered.iter().flatten().all(|status| *status == 200), "{answered:?}");
+    let whole = "select count(*) from (select name from run_point group by name having count(*) = 1000) whole";
+    assert!(tracking.app.count(whole).await >= answered.iter().flatten().count() as i64, "what was answered is there");
+    let torn = "select count(*) from (select name from run_point group by name having count(*) <> 1000) torn";
+    assert_eq!(tracking.app.count(torn).await, 0, "a batch is there as a whole");
+    tracking.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_run_with_too_many_metrics_spoils_nothing_for_those_who_log_beside_it() {
+    let tracking = tracking().await;
+    let (wide, other) = (tracking.begin("wide").await, tracking.begin("other").await);
+    let names = |from: i64| {
+        (from..from + 1_000)
+            .map(|name| json!({"key": format!("m {name}"), "value": 1, "timestamp": 1, "step": 0}))
+            .collect::<Vec<_>>()
+    };
+    for from in [0, 1_000] {
+        tracking.post("runs/log-batch", json!({ "run_id": wide, "metrics": names(from) })).await.done();
+    }
+    let (too_many, beside) = tokio::join!(
+        tracking.post("runs/log-batch", json!({ "run_id": wide, "metrics": names(2_000) })),
+        futures::future::join_all((0..20).map(|step| tracking.log(&other, "loss", json!(step), step))),
+    );
+    refused(&too_many, 400, "INVALID_PARAMETER_VALUE", "2000 metrics");
+    assert!(beside.iter().all(|answer| answer.status == 200));
+    tracking.app.remove().await;
+}
+
+#[tokio::test]
 async fn nothing_comes_of_a_tracked_run_and_the_pipelines_own_are_not_added_to() {
     let tracking = tracking().await;
     let stakeholder = tracking.app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
@@ -187,10 +246,13 @@ async fn nothing_comes_of_a_tracked_run_and_the_pipelines_own_are_not_added_to()
     assert!(said.contains("registers nothing"), "{said}");
     let said = tracking.app.try_sql(&format!("update run set kind = 'pipeline' where id = {run}")).await.unwrap_err();
     assert!(said.contains("stays what it is"), "{said}");
-    for act in ["retry", "reproduce"] {
-        let answer = tracking.engineer.post(&format!("/api/v1/runs/{run}/{act}"), json!({})).await;
-        assert!([404, 409].contains(&answer.status), "{act}: {}", answer.body);
-    }
+    let step = format!(
+        "insert into step (subject_kind, subject_id, kind, position, state) values ('run', {run}, 'train', 0, 'queued')"
+    );
+    let said = tracking.app.try_sql(&step).await.unwrap_err();
+    assert!(said.contains("has no steps"), "{said}");
+    let repeated = tracking.engineer.post(&format!("/api/v1/runs/{run}/reproduce"), json!({})).await;
+    assert_eq!((repeated.status, repeated.code()), (409, "not_repeatable"));
     let answer = tracking.log(&own, "test.roc_auc", json!(1.0), 0).await;
     refused(&answer, 400, "INVALID_PARAMETER_VALUE", "the pipeline's own");
     let told = tracking.get(&format!("runs/get?run_id={own}")).await.done();

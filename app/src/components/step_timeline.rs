@@ -150,6 +150,7 @@ mod tests {
             failure: None,
             reused: false,
             cpu_s: 0.0,
+            worker: None,
             started_at: Some(serde_json::from_value(json!("2026-11-23T14:05:00Z")).expect("a time")),
             finished_at: Some(serde_json::from_value(json!("2026-11-23T14:05:14.200Z")).expect("a time")),
         }

@@ -149,6 +149,7 @@ pub fn step(kind: &str, state: &str) -> StepView {
         failure: None,
         reused: false,
         cpu_s: 9.5,
+        worker: Some("host-serve-1".to_owned()),
         started_at: Some(moment("2026-11-23T14:05:00Z")),
         finished_at: (state != "running").then(|| moment("2026-11-23T14:05:14.200Z")),
     }
@@ -261,6 +262,7 @@ pub fn run(state: &str) -> RunView {
             "dependence": [{"feature": "fare", "points": [[1.0, 0.2, 0.1, 0.3, 0.5], [9.0, 0.6, 0.4, 0.7, 0.5]]},
                 {"feature": "company", "points": [["Blue", 0.4, 0.3, 0.5, 0.6], ["Other", 0.3, 0.2, 0.5, 0.4]]}],
         })),
+        held_out: Some(HeldOutView { looks: 6, luck: 0.007 }),
         may_cancel: Permission::granted(),
         may_retry: Permission::refused("only a run that failed or was cancelled is tried again"),
         may_reproduce: Permission::granted(),

@@ -71,6 +71,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(run::show_run))
         .routes(routes!(run::show_run_metric))
         .routes(routes!(run::list_run_artifacts))
+        .routes(routes!(run::download_run_artifact))
         .routes(routes!(run::cancel_run))
         .routes(routes!(run::reproduce_run))
         .routes(routes!(model::show_model))

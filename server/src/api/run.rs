@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::view::{
@@ -263,6 +263,7 @@ fn wire(run: &RunView) -> Value {
         "compared": run.compared,
         "reproductions": run.reproductions,
         "provenance": run.provenance,
+        "held_out": run.held_out,
         "author": run.summary.author,
         "created_at": run.summary.created_at,
         "seconds": run.summary.seconds,
@@ -293,6 +294,24 @@ pub async fn list_run_artifacts(
     Path(id): Path<String>,
 ) -> Reply<Json<Items<ArtifactView>>> {
     Ok(Json(Items::all(services.run(&actor, run_id(&id)?).await?.artifacts)))
+}
+
+/// One of the things that a run kept.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/artifacts/{name}", responses((status = 200), (status = 404)))]
+pub async fn download_run_artifact(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((id, name)): Path<(String, String)>,
+) -> Reply<impl IntoResponse> {
+    let (artifact, content) = services.run_artifact(&actor, run_id(&id)?, &name).await?;
+    // Names are the program's own: letters, digits, and `._-`.
+    let plain: String = artifact.name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
+    let headers = [
+        (header::CONTENT_TYPE, artifact.media_type),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"run-{id}-{plain}\"")),
+        (header::ETAG, format!("\"{}\"", artifact.digest)),
+    ];
+    Ok((headers, content))
 }
 
 /// Asks a run to stop.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use millrace_domain::repository::MOST_DIFF;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -214,7 +215,14 @@ fn repository() -> Value {
     match git(&["rev-parse", "HEAD"]) {
         None => Value::Null,
         Some(sha) => {
-            json!({ "git_sha": sha, "dirty": git(&["status", "--porcelain"]).is_some_and(|text| !text.is_empty()) })
+            // A diff too large to be sent is what `dirty` alone tells.
+            let diff = git(&["diff", "HEAD", "--no-color"]).filter(|diff| !diff.is_empty() && diff.len() < MOST_DIFF);
+            json!({
+                "git_sha": sha,
+                "branch": git(&["rev-parse", "--abbrev-ref", "HEAD"]),
+                "dirty": git(&["status", "--porcelain"]).is_some_and(|text| !text.is_empty()),
+                "diff": diff.map(|diff| diff + "\n"),
+            })
         }
     }
 }

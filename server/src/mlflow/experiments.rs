@@ -65,8 +65,23 @@ pub async fn list(State(services): State<Services>, By(actor): By) -> Reply<Valu
     Ok(Json(json!({ "experiments": problems.iter().map(experiment).collect::<Vec<_>>() })))
 }
 
-pub async fn search(services: State<Services>, actor: By, Asked(_): Asked<Value>) -> Reply<Value> {
-    list(services, actor).await
+#[derive(Deserialize)]
+pub struct Search {
+    filter: Option<String>,
+}
+
+/// All, or the one of a name: `name = 'SLUG'`.
+pub async fn search(State(services): State<Services>, By(actor): By, Asked(asked): Asked<Search>) -> Reply<Value> {
+    let filter = asked.filter.unwrap_or_default();
+    if filter.trim().is_empty() {
+        return list(State(services), By(actor)).await;
+    }
+    let named = filter.split_once('=').filter(|(field, _)| field.trim().trim_start_matches("attribute.") == "name");
+    let name = named.map(|(_, name)| name.trim().trim_matches(['\'', '"'])).filter(|name| !name.contains(['\'', '"']));
+    let name = name.ok_or_else(|| Fault::field("/filter", format!("must be name = 'SLUG', got {filter}")))?;
+    let problems = services.list_problems(&actor).await?;
+    let found: Vec<Value> = problems.iter().filter(|problem| problem.slug == name).map(experiment).collect();
+    Ok(Json(json!({ "experiments": found })))
 }
 
 async fn find(services: &Services, actor: &Actor, name: &str) -> Result<ProblemSummary, Fault> {

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use serde::de::DeserializeOwned;
@@ -40,10 +40,15 @@ pub fn refused(fault: &Fault) -> Response {
         _ if fault.code == "experiment_exists" => (400, "RESOURCE_ALREADY_EXISTS"),
         _ => (400, "INVALID_PARAMETER_VALUE"),
     };
-    let errors = fault.errors.iter().map(|error| format!("; {} {}", error.pointer, error.message));
-    let message: String = std::iter::once(fault.detail.clone()).chain(errors).collect();
+    let more = fault.errors.iter().filter(|error| !fault.detail.contains(&error.message));
+    let more = more.map(|error| format!("; {} {}", error.pointer, error.message));
+    let message: String = std::iter::once(fault.detail.clone()).chain(more).collect();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(json!({ "error_code": code, "message": message }))).into_response()
+    let mut response = (status, Json(json!({ "error_code": code, "message": message }))).into_response();
+    if matches!(fault.status, 429 | 503) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 /// A JSON body, whatever its content type says.

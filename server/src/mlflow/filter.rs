@@ -1,13 +1,15 @@
 //! MLflow's filters and orders in our words: an attribute is a field of its own here, a status a state, and a name in backquotes one in
 //! quotes.
 
+use chrono::{DateTime, Utc};
+
 use super::wire::state;
 
 /// A filter or an order as the list of runs reads it.
 pub fn own_words(theirs: &str) -> String {
     let mut ours = String::with_capacity(theirs.len());
     let mut rest = theirs;
-    let mut is_of_state = false;
+    let (mut is_of_state, mut is_of_time) = (false, false);
     while let Some(first) = rest.chars().next() {
         let (part, after) = match first {
             '\'' | '"' | '`' => quoted(rest, first),
@@ -23,8 +25,12 @@ pub fn own_words(theirs: &str) -> String {
             }
             c if is_of_word(c) => {
                 let word = field(part);
+                match millis(part).filter(|_| is_of_time) {
+                    Some(time) => ours.push_str(&time.format("'%Y-%m-%dT%H:%M:%SZ'").to_string()),
+                    None => ours.push_str(&word),
+                }
                 is_of_state |= word == "state";
-                ours.push_str(&word);
+                is_of_time = word == "created";
             }
             _ => ours.push_str(part),
         }
@@ -41,6 +47,11 @@ fn is_of_word(c: char) -> bool {
 fn quoted(text: &str, quote: char) -> (&str, &str) {
     let end = text[1..].find(quote).map_or(text.len(), |end| end + 2);
     text.split_at(end)
+}
+
+/// A time in milliseconds.
+fn millis(word: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(word.parse().ok()?)
 }
 
 fn field(word: &str) -> String {
@@ -73,6 +84,7 @@ mod tests {
             "state = \'succeeded\' and metrics.a < 1"
         );
         assert_eq!(own_words("attributes.start_time DESC"), "created DESC");
+        assert_eq!(own_words("attributes.start_time > 1767225600000"), "created > '2026-01-01T00:00:00Z'");
         assert_eq!(own_words("metrics.`val auc` > 1"), "metrics.\"val auc\" > 1");
     }
 

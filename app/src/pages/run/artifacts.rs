@@ -11,6 +11,8 @@ use crate::pages::quantity::bytes;
 pub fn Artifacts(
     /// The artifacts.
     artifacts: Vec<ArtifactView>,
+    /// The run.
+    run: String,
 ) -> impl IntoView {
     if artifacts.is_empty() {
         return view! { <Empty title="No artifacts yet" text="Each step that ends leaves its result here, named by its digest."/> }
@@ -19,9 +21,10 @@ pub fn Artifacts(
     let rows = artifacts
         .into_iter()
         .map(|artifact| {
+            let href = format!("/api/v1/runs/{run}/artifacts/{}", artifact.name);
             view! {
                 <tr>
-                    <th scope="row" data-label="Artifact">{artifact.name}</th>
+                    <th scope="row" data-label="Artifact"><a href=href download="" rel="external">{artifact.name}</a></th>
                     <td data-label="Type"><code>{artifact.media_type}</code></td>
                     <td class="num" data-label="Size">{bytes(artifact.bytes)}</td>
                     <td data-label="SHA-256"><ShortDigest digest=artifact.digest/></td>

@@ -208,7 +208,7 @@ impl RunTab {
                 }
                 .into_any()
             }
-            Self::Artifacts => view! { <Artifacts artifacts=run.artifacts/> }.into_any(),
+            Self::Artifacts => view! { <Artifacts artifacts=run.artifacts run=run.summary.id/> }.into_any(),
         }
     }
 }

@@ -128,6 +128,7 @@ mod tests {
             failure: None,
             reused: false,
             cpu_s: 0.0,
+            worker: None,
             started_at: None,
             finished_at: None,
         }

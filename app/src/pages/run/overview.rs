@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use millrace_charts::{count, number};
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_domain::metric::Metric;
-use millrace_domain::view::{MetricView, RunView, StepView};
+use millrace_domain::view::{HeldOutView, MetricView, RunView, StepView};
 
 use crate::components::{Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
 use crate::pages::quantity::{metric_title, part_and_metric};
@@ -32,6 +32,7 @@ pub fn Overview(
                         view! {
                             <section class="section" aria-labelledby="metrics">
                                 <div class="section-header"><h2 id="metrics">"Test part"</h2></div>
+                                {run.held_out.as_ref().and_then(wear).map(|text| view! { <p class="hint">{text}</p> })}
                                 <MetricTiles metrics=run.metrics.clone() gates=run.gates.clone() success/>
                                 <details>
                                     <summary>"All metrics"</summary>
@@ -58,6 +59,17 @@ pub fn Overview(
             </aside>
         </div>
     }
+}
+
+/// How worn the held-out part is; nothing at the first look.
+fn wear(held_out: &HeldOutView) -> Option<String> {
+    (held_out.looks > 1).then(|| {
+        format!(
+            "{} runs have been measured on this part so far. Of so many equally good models the best would look {} better by luck.",
+            count(held_out.looks),
+            number(held_out.luck)
+        )
+    })
 }
 
 #[component]

@@ -1,5 +1,7 @@
 //! What a run was asked, what it was fitted with, and what it was made from.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use millrace_domain::view::{DatasetSummary, RunView};
 
@@ -12,6 +14,8 @@ pub fn Provenance(
     run: RunView,
 ) -> impl IntoView {
     let parameters = run.parameters.unwrap_or_default();
+    let workers: BTreeSet<String> = run.steps.iter().filter_map(|step| step.worker.clone()).collect();
+    let workers: Vec<String> = workers.into_iter().collect();
     view! {
         <div class="grid grid-wide">
             <section class="card">
@@ -25,7 +29,12 @@ pub fn Provenance(
             <section class="card">
                 <div class="card-header"><h2>"Made from"</h2></div>
                 <div class="card-body stack">
-                    <Sources dataset=run.dataset problem=run.summary.problem number=run.summary.problem_version/>
+                    <Sources
+                        dataset=run.dataset
+                        problem=run.summary.problem
+                        number=run.summary.problem_version
+                        workers
+                    />
                     <JsonFacts document=run.provenance label="Provenance"/>
                 </div>
             </section>
@@ -34,7 +43,7 @@ pub fn Provenance(
 }
 
 #[component]
-fn Sources(dataset: Option<DatasetSummary>, problem: String, number: i32) -> impl IntoView {
+fn Sources(dataset: Option<DatasetSummary>, problem: String, number: i32, workers: Vec<String>) -> impl IntoView {
     let problem_page = format!("/problems/{problem}/v/{number}");
     let dataset = dataset.map(|dataset| {
         let page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
@@ -44,6 +53,7 @@ fn Sources(dataset: Option<DatasetSummary>, problem: String, number: i32) -> imp
         <KeyValues>
             <KeyValue name="Problem"><a href=problem_page>{format!("{problem} v{number}")}</a></KeyValue>
             {dataset}
+            {(!workers.is_empty()).then(|| view! { <KeyValue name="Computed by"><code>{workers.join(", ")}</code></KeyValue> })}
         </KeyValues>
     }
 }

@@ -1,14 +1,11 @@
 //! A run that a program elsewhere logs: the courses of its metrics, their newest values, parameters and tags.
 
 use leptos::prelude::*;
-use millrace_charts::{Figure, Line, LineChart, XAxis, count, line_chart, number};
+use millrace_charts::{Figure, Line, LineChart, XAxis, line_chart, number};
 use millrace_domain::view::{Course, MetricView, RunView};
 use serde_json::{Value, json};
 
 use crate::components::{ChartFigure, Empty, JsonFacts, KeyValue, KeyValues};
-
-/// Courses that are drawn; the others are told by their newest value.
-const DRAWN: usize = 24;
 
 /// What there is instead of steps, gates and plots of the pipeline.
 #[component]
@@ -16,20 +13,26 @@ pub fn TrackedRun(
     /// The run.
     run: RunView,
 ) -> impl IntoView {
-    let drawn: Vec<&Course> = run.courses.iter().filter(|course| course.points.len() > 1).collect();
-    let more = drawn.len().saturating_sub(DRAWN);
-    let figures = drawn
+    let is_whole = run.courses.len() == run.metrics.len();
+    let figures = run
+        .courses
         .iter()
-        .take(DRAWN)
         .enumerate()
         .map(|(place, course)| view! { <ChartFigure figure=course_figure(place, course)/> })
         .collect_view();
-    let courses = (!drawn.is_empty()).then(|| {
+    let courses = (!run.courses.is_empty()).then(|| {
         view! {
             <section class="section" aria-labelledby="courses">
                 <div class="section-header"><h2 id="courses">"Courses"</h2></div>
                 <div class="grid grid-wide">{figures}</div>
-                {(more > 0).then(|| view! { <p class="muted">{format!("{} more are in the table alone.", count(more as u64))}</p> })}
+                {(!is_whole)
+                    .then(|| {
+                        view! {
+                            <p class="muted">
+                                "What has one value, and what comes after twenty-four courses, is in the table alone."
+                            </p>
+                        }
+                    })}
             </section>
         }
     });

@@ -18,6 +18,7 @@ pub mod partition;
 pub mod policy;
 pub mod power;
 pub mod problem;
+pub mod repository;
 pub mod review;
 pub mod run;
 pub mod schema;

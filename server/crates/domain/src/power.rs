@@ -10,8 +10,10 @@
 
 use crate::metric::{Bound, Metric};
 
+/// The quantile of the standard normal distribution at 0.975: half the width of a 95 % interval, in standard errors.
+pub const Z_95: f64 = 1.959_963_984_540_054;
 /// Quantiles of the standard normal distribution at 0.975 and 0.8.
-const Z: f64 = 1.959_963_984_540_054 + 0.841_621_233_572_914;
+const Z: f64 = Z_95 + 0.841_621_233_572_914;
 
 /// How many rows there are to measure on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +48,26 @@ pub fn detectable(metric: Metric, limit: f64, held_out: HeldOut) -> Option<Power
         _ => None,
     }?;
     Some(Power { between_models: Z * error * std::f64::consts::SQRT_2, from_a_value: Z * error })
+}
+
+/// The expectation of the largest of so many independent standard normals: by how many standard errors the best of so many equally
+/// good models looks better than it is. Models measured on the same rows err alike, so that less than this is to be expected.
+pub fn best_of_equals(count: u64) -> f64 {
+    const STEP: f64 = 0.01;
+    const END: f64 = 9.0;
+    if count < 2 {
+        return 0.0;
+    }
+    let density = |at: f64| (-at * at / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let (mut below, mut sum) = (0.0_f64, 0.0);
+    for place in 0..(2.0 * END / STEP) as u32 {
+        // The middle of a step, and the share below it.
+        let at = -END + (f64::from(place) + 0.5) * STEP;
+        let share = below + density(at) * STEP / 2.0;
+        sum += at * count as f64 * density(at) * share.powf(count as f64 - 1.0) * STEP;
+        below += density(at) * STEP;
+    }
+    sum
 }
 
 /// Standard error of the area under the ROC curve.
@@ -128,6 +150,15 @@ mod tests {
     fn the_error_of_an_auc_is_the_published_one() {
         assert!((auc_error(0.7, 50.0, 50.0).unwrap() - 0.0521).abs() < 5e-4);
         assert!((auc_error(0.7, 100.0, 100.0).unwrap() - 0.0367).abs() < 5e-4);
+    }
+
+    /// Order statistics of normal samples: Harter, Biometrika 48 (1961), table 1.
+    #[test]
+    fn the_best_of_equals_is_the_published_expectation() {
+        for (count, expected) in [(1, 0.0), (2, 0.564_19), (5, 1.162_96), (10, 1.538_75), (100, 2.507_59)] {
+            let found = best_of_equals(count);
+            assert!((found - expected).abs() < 1e-4, "{found} for {count}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub const MOST_NAME: usize = 250;
 pub const MOST_PARAMETER: usize = 6_000;
 /// Most characters of a tag's value.
 pub const MOST_TAG: usize = 8_000;
-/// Most parameters, and most tags, of one run.
+/// Most parameters, most tags, and most metrics of one run.
 pub const MOST_KEPT: usize = 2_000;
 
 /// One value of a metric.
@@ -62,7 +62,11 @@ impl Logged {
         for point in &self.points {
             check_name("metric", &point.name)?;
         }
-        for parameter in &self.parameters {
+        for (place, parameter) in self.parameters.iter().enumerate() {
+            let is_other = |one: &Entry| one.key == parameter.key && one.value != parameter.value;
+            if self.parameters[..place].iter().any(is_other) {
+                return Err(format!("the parameter {:?} has two values", parameter.key));
+            }
             check_name("parameter", &parameter.key)?;
             check_text("parameter", parameter, MOST_PARAMETER)?;
         }
@@ -131,6 +135,8 @@ mod tests {
         assert!(logged.check().is_err_and(|reason| reason.contains("1001")));
         let long = Logged { parameters: vec![entry("p", &"x".repeat(6_001))], ..Logged::default() };
         assert!(long.check().is_err_and(|reason| reason.contains("\"p\" is longer than 6000")));
+        let twice = Logged { parameters: vec![entry("p", "1"), entry("p", "2")], ..Logged::default() };
+        assert!(twice.check().is_err_and(|reason| reason.contains("two values")));
         let nul = Logged { tags: vec![entry("t", "a\0")], ..Logged::default() };
         assert!(nul.check().is_err());
     }

@@ -235,6 +235,8 @@ views! {
         reused: bool,
         /// Seconds of processor time that its attempts used.
         cpu_s: f64,
+        /// Who did it: the worker's kind, host and process.
+        worker: Option<String>,
         /// When it began.
         started_at: Option<DateTime<Utc>>,
         /// When it ended.

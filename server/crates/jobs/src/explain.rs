@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use crate::load::Prepared;
 
-/// Rows of the test part whose answers are explained, at most.
+/// Rows of the test part whose answers are explained, at most and at least.
 const EXPLAINED: usize = 500;
+const LEAST_EXPLAINED: usize = 50;
+/// Leaves of trees that are looked at for it: large forests explain fewer rows.
+const MOST_LEAVES: usize = 20_000_000;
 /// Rows that the dependence on a feature is told over, at most.
 const DEPENDENT: usize = 300;
 /// Features that are told of, those that contribute most.
@@ -34,7 +37,8 @@ pub(crate) fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed:
 /// What features contribute to answers on the test part, most first, and how answers depend on each; nothing of a model that refuses.
 pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value, Value) {
     let (predictor, table) = (model.predictor(), &prepared.table);
-    let rows = some_of(prepared.split.rows(Part::Test), EXPLAINED, seed);
+    let affordable = MOST_LEAVES / predictor.contribution_size().max(1);
+    let rows = some_of(prepared.split.rows(Part::Test), affordable.clamp(LEAST_EXPLAINED, EXPLAINED), seed);
     let background = some_of(prepared.split.rows(Part::Train), 2_000, seed);
     let Ok(found) = predictor.contributions(table, &rows, &background) else { return (Value::Null, Value::Null) };
     let names: Vec<&str> = model.features().definitions().iter().map(|definition| definition.name.as_str()).collect();
@@ -46,8 +50,12 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
     let told = |(feature, mean): &(usize, f64)| {
         let levels = levels(table, &rows, *feature);
-        let points: Vec<(f64, Option<f64>)> =
-            found.iter().map(|row| row.of_features[*feature]).zip(levels).step_by(found.len().div_ceil(200)).collect();
+        let points: Vec<(f64, Option<f64>)> = found
+            .iter()
+            .map(|row| row.of_features[*feature])
+            .zip(levels)
+            .step_by(found.len().div_ceil(200).max(1))
+            .collect();
         json!({ "name": names[*feature], "mean": mean, "points": points })
     };
     let unit = match predictor.contribution_unit() {

@@ -2,6 +2,7 @@
 
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
+use millrace_domain::search;
 use millrace_domain::view::{HomeView, WaitingItem};
 use millrace_storage::run::{self, Limit};
 
@@ -19,7 +20,10 @@ impl Services {
         let pool = self.db.pool();
         let visible = visible_problems(actor);
         let filter = |state| run::Filter { visible: visible.as_deref(), state, ..run::Filter::default() };
-        let under_way = run::list(pool, filter(Some(RunState::Running)), Limit::first(20)).await.map_err(fault)?;
+        // Of what runs elsewhere it is not known whether it still does.
+        let own = search::filter("kind != 'tracked'").unwrap_or_default();
+        let running = run::Filter { conditions: &own, ..filter(Some(RunState::Running)) };
+        let under_way = run::list(pool, running, Limit::first(20)).await.map_err(fault)?;
         let queued = run::list(pool, filter(Some(RunState::Queued)), Limit::first(20)).await.map_err(fault)?;
         let recent = run::list(pool, filter(None), Limit::first(8)).await.map_err(fault)?;
         let recent: Vec<_> = recent.into_iter().filter(|run| run.state.is_final()).collect();

@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
-use millrace_domain::view::{DatasetSummary, FailureView, MetricView, ModelSummary, RunSummary, StepView, TrialView};
+use millrace_domain::view::{
+    ArtifactView, DatasetSummary, FailureView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
+};
 use millrace_storage::dataset::DatasetVersion;
 use millrace_storage::model::ModelVersion;
-use millrace_storage::run::{MetricValue, Run, Trial};
+use millrace_storage::run::{MetricValue, Run, RunArtifact, Trial};
 use millrace_storage::step::{Failure, Step};
 
 pub(crate) fn dataset(version: &DatasetVersion, now: DateTime<Utc>) -> DatasetSummary {
@@ -46,6 +48,7 @@ pub(crate) fn step(step: &Step) -> StepView {
         failure: step.failure.as_ref().map(failure),
         reused: step.reused_from.is_some(),
         cpu_s: step.cpu_s,
+        worker: step.worker.clone(),
         started_at: step.started_at,
         finished_at: step.finished_at,
     }
@@ -60,6 +63,8 @@ fn success(metric: Metric, metrics: &[MetricValue]) -> Option<&MetricValue> {
 pub(crate) fn run(run: &Run) -> RunSummary {
     let asked = run.request.get("trainer").and_then(|trainer| trainer.as_str());
     let trainer = run.trainer.as_deref().or(asked).unwrap_or_default();
+    // What a program logs may have begun before it was told of here.
+    let began = run.started_at.filter(|_| run.tracked.is_some()).unwrap_or(run.created_at);
     RunSummary {
         id: run.id.to_string(),
         problem: run.problem.clone(),
@@ -72,7 +77,7 @@ pub(crate) fn run(run: &Run) -> RunSummary {
         model_version: run.model_number,
         author: run.author_name.clone(),
         created_at: run.created_at,
-        seconds: run.finished_at.map(|end| (end - run.created_at).num_milliseconds() as f64 / 1e3),
+        seconds: run.finished_at.map(|end| (end - began).num_milliseconds() as f64 / 1e3),
         reproduces: run.reproduces.map(|id| id.to_string()),
         tracked: run.tracked.as_ref().map(|tracked| tracked.name.clone()),
         values: Vec::new(),
@@ -81,6 +86,15 @@ pub(crate) fn run(run: &Run) -> RunSummary {
 
 pub(crate) fn metric(value: &MetricValue) -> MetricView {
     MetricView { name: value.name.clone(), step: value.step, value: value.value, interval: value.interval, n: value.n }
+}
+
+pub(crate) fn artifact(artifact: RunArtifact) -> ArtifactView {
+    ArtifactView {
+        name: artifact.name,
+        digest: artifact.digest.to_string(),
+        bytes: artifact.bytes,
+        media_type: artifact.media_type,
+    }
 }
 
 pub(crate) fn trial(trial: Trial) -> TrialView {

@@ -1,20 +1,25 @@
 //! Runs: launched on a signed-off problem version and a valid dataset version.
 
+use bytes::Bytes;
+use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
+use millrace_domain::power::{Z_95, best_of_equals};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
+use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
 use millrace_domain::tracking::Point;
 use millrace_domain::trainer::{FitPlan, Trainer};
 use millrace_domain::view::{
-    ArtifactView, Course, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, SearchedView, StepView,
+    ArtifactView, Course, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, SearchedView,
+    StepView,
 };
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
 use millrace_storage::step::{self, Stage, Subject};
-use millrace_storage::{StorageError, event, problem};
+use millrace_storage::{StorageError, artifact, event, problem};
 use serde_json::{Value, json};
 
 use crate::access::Note;
@@ -30,7 +35,9 @@ impl Services {
     pub async fn launch_run(&self, actor: &Actor, request: &LaunchRequest) -> Result<RunId> {
         let object = format!("problem/{}", request.problem);
         self.authorise_on(actor, Action::LaunchRun, &request.problem, &object).await?;
-        let outcome = self.try_launch(actor, request).await;
+        let told = request.provenance.clone().unwrap_or_default();
+        let code = Repository::read(&told).map_err(|reason| Fault::field("/provenance", reason))?;
+        let outcome = self.try_launch(actor, request, &code).await;
         if let Err(refused) = &outcome
             && refused.status == 409
         {
@@ -40,7 +47,11 @@ impl Services {
         outcome
     }
 
-    async fn try_launch(&self, actor: &Actor, request: &LaunchRequest) -> Result<RunId> {
+    async fn try_launch(&self, actor: &Actor, request: &LaunchRequest, code: &Repository) -> Result<RunId> {
+        let diff = match code.diff.as_deref().filter(|diff| !diff.is_empty()) {
+            Some(diff) => Some(self.artifacts.put(Bytes::copy_from_slice(diff.as_bytes())).await.map_err(fault)?),
+            None => None,
+        };
         let object = format!("problem/{}", request.problem);
         let tx = self.begin_as(actor, Action::LaunchRun, Some(&request.problem), &object).await?;
         let id = problem::find_id(&tx, &request.problem).await.map_err(fault)?;
@@ -74,12 +85,17 @@ impl Services {
             dataset_version: dataset.id,
             tables: tables.iter().map(|table| (table.name.clone(), table.id)).collect(),
             author: actor.account,
-            provenance: self.provenance(&version, &dataset, &tables, request, asked.seed),
+            provenance: self.provenance(&version, &dataset, &tables, code, diff, asked.seed),
             request: asked.request,
             seed: asked.seed,
             reproduces: None,
         };
         let run = run::insert(&tx, &new, self.now()).await.map_err(fault)?;
+        if let Some(digest) = &diff {
+            let bytes = code.diff.as_ref().map_or(0, |diff| diff.len() as u64);
+            artifact::register(&tx, digest, bytes, "text/x-diff", self.now()).await.map_err(fault)?;
+            run::set_artifact(&tx, run, "code.diff", digest).await.map_err(fault)?;
+        }
         let stages = stages(&StepKind::OF_RUN, &asked.plan, &dataset);
         step::insert_stages(&tx, Subject::Run(run.0), &stages).await.map_err(fault)?;
         let details = json!({ "problem": request.problem, "version": version.number,
@@ -122,14 +138,15 @@ impl Services {
         version: &ProblemVersion,
         dataset: &DatasetVersion,
         tables: &[DatasetVersion],
-        request: &LaunchRequest,
+        code: &Repository,
+        diff: Option<Digest>,
         seed: i64,
     ) -> Value {
-        let caller = request.provenance.as_ref();
-        let told = |key: &str| caller.and_then(|caller| caller.get(key)).cloned().unwrap_or(Value::Null);
         let mut provenance = json!({
-            "git_sha": told("git_sha"),
-            "dirty": told("dirty"),
+            "git_sha": code.git_sha,
+            "branch": code.branch,
+            "dirty": code.dirty,
+            "diff_digest": diff,
             "problem_digest": version.digest,
             "dataset_digest": dataset.digest,
             "feature_digest": version.document.feature_digest(),
@@ -199,8 +216,15 @@ impl Services {
         };
         let metrics = run::metrics(pool, id).await.map_err(fault)?;
         let reproductions = self.reproductions(id).await?;
+        let held_out = match (found.interval, found.dataset_version) {
+            (Some((low, high)), Some(_)) => {
+                let looks = run::looks_at_test_part(pool, id).await.map_err(fault)?;
+                Some(HeldOutView { looks, luck: best_of_equals(looks) * (high - low) / (2.0 * Z_95) })
+            }
+            _ => None,
+        };
         let courses = match found.tracked {
-            Some(_) => courses(run::courses(pool, id, DRAWN_POINTS).await.map_err(fault)?),
+            Some(_) => courses(run::courses(pool, id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
             None => Vec::new(),
         };
         let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
@@ -230,17 +254,23 @@ impl Services {
             gates,
             trials: trials.into_iter().map(present::trial).collect(),
             searched,
-            artifacts: artifacts
-                .into_iter()
-                .map(|artifact| ArtifactView {
-                    name: artifact.name,
-                    digest: artifact.digest.to_string(),
-                    bytes: artifact.bytes,
-                    media_type: artifact.media_type,
-                })
-                .collect(),
+            held_out,
+            artifacts: artifacts.into_iter().map(present::artifact).collect(),
             evaluation,
         })
+    }
+
+    /// What a run kept, by name: its digest, media type and content.
+    ///
+    /// # Errors
+    /// 404 when the run is not there or kept nothing of that name.
+    pub async fn run_artifact(&self, actor: &Actor, id: RunId, name: &str) -> Result<(ArtifactView, Bytes)> {
+        self.run_for(actor, Action::ReadWorkspace, id).await?;
+        let kept = run::artifacts(self.db.pool(), id).await.map_err(fault)?;
+        let artifact = kept.into_iter().find(|kept| kept.name == name);
+        let artifact = artifact.ok_or_else(|| Fault::not_found("artifact of this run"))?;
+        let content = self.artifacts.get(&artifact.digest).await.map_err(fault)?;
+        Ok((present::artifact(artifact), content))
     }
 
     /// What a run's search drew; nothing of one that an earlier version asked for in words that are no longer read.
@@ -364,6 +394,8 @@ fn is_tried_again(run: &Run) -> bool {
     matches!(run.state, RunState::Failed | RunState::Cancelled) && !is_compared
 }
 
+/// Courses of a tracked run that are drawn.
+const DRAWN_COURSES: u32 = 24;
 /// Points of one metric that are drawn.
 const DRAWN_POINTS: u32 = 500;
 

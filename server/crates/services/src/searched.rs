@@ -6,7 +6,7 @@ use millrace_domain::view::{DrawnView, SearchedView};
 use millrace_storage::run::Trial;
 use serde::Deserialize;
 
-/// By trainer. Of trials that saw different shares of the rows only those of the share that most saw can be compared.
+/// By trainer. Of trials that saw different shares of the rows those that saw fewest count, which are all that were drawn.
 pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<SearchedView> {
     let first_rung = trials.iter().map(|trial| trial.share).reduce(f64::min);
     let cost = |score: f64| if metric.direction() == Direction::Down { score } else { -score };

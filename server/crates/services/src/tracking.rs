@@ -22,6 +22,8 @@ use crate::{Result, Services, commit, fault};
 
 /// Most points that are committed together.
 const TOGETHER: usize = 5_000;
+/// Most points that wait to be committed.
+const MOST_WAITING: usize = 100_000;
 /// Runs whose problem is remembered.
 const MOST_KNOWN: usize = 10_000;
 
@@ -70,26 +72,66 @@ struct WaitingEntry {
     told: oneshot::Sender<Result<()>>,
 }
 
+impl WaitingEntry {
+    fn points(&self) -> impl Iterator<Item = (RunId, &Point)> {
+        self.points.iter().map(|point| (self.run, point))
+    }
+}
+
+fn not_written() -> Fault {
+    let detail = "the points could not be written just now; log them again in a few seconds";
+    Fault::new(503, "not_logged", "Try again", detail)
+}
+
 impl PointLog {
     /// Adds points; ends when they are durable. Whoever is first commits what all have brought until then, in a task of its own, so
     /// that a caller who goes away takes nothing of the others with them.
     async fn add(&self, db: &Database, run: RunId, points: Vec<Point>, now: DateTime<Utc>) -> Result<()> {
         let (told, mut answer) = oneshot::channel();
-        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner).push(WaitingEntry { run, points, told });
-        let turn = Arc::clone(&self.0.turn).lock_owned().await;
-        if let Ok(answer) = answer.try_recv() {
-            return answer;
+        self.queue(WaitingEntry { run, points, told })?;
+        // Others may have come first with more than is committed together, so it may take several turns.
+        loop {
+            let turn = Arc::clone(&self.0.turn).lock_owned().await;
+            match answer.try_recv() {
+                Ok(answer) => return answer,
+                Err(oneshot::error::TryRecvError::Closed) => return Err(not_written()),
+                Err(oneshot::error::TryRecvError::Empty) => self.write(db, turn, now),
+            }
         }
+    }
+
+    /// Puts points into the queue, if it has room: what waits for a database that does not answer must end somewhere.
+    fn queue(&self, entry: WaitingEntry) -> Result<()> {
+        let mut entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody waits for what was given up.
+        entries.retain(|entry| !entry.told.is_closed());
+        if entries.iter().map(|entry| entry.points.len()).sum::<usize>() > MOST_WAITING {
+            return Err(not_written());
+        }
+        entries.push(entry);
+        Ok(())
+    }
+
+    /// Commits what waits, in a task of its own that holds the turn until all are answered.
+    fn write(&self, db: &Database, turn: tokio::sync::OwnedMutexGuard<()>, now: DateTime<Utc>) {
         let together = self.taken();
         let (db, log) = (db.clone(), self.clone());
         tokio::spawn(async move {
-            let points: Vec<(RunId, &Point)> =
-                together.iter().flat_map(|entry| entry.points.iter().map(|point| (entry.run, point))).collect();
-            let written = run::add_points(db.pool(), &points).await.map_err(fault);
+            let all: Vec<(RunId, &Point)> = together.iter().flat_map(WaitingEntry::points).collect();
+            let mut written = vec![run::add_points(db.pool(), &all).await.map_err(fault)];
+            if written[0].is_err() && together.len() > 1 {
+                // One of them spoils it for all, so each stands for itself.
+                written.clear();
+                for entry in &together {
+                    let own: Vec<(RunId, &Point)> = entry.points().collect();
+                    written.push(run::add_points(db.pool(), &own).await.map_err(fault));
+                }
+            }
             let runs: BTreeSet<RunId> = together.iter().map(|entry| entry.run).collect();
-            for entry in together {
+            for (place, entry) in together.into_iter().enumerate() {
+                let own = written.get(place).or(written.first()).cloned();
                 // Nobody may wait any more.
-                let _ = entry.told.send(written.clone());
+                let _ = entry.told.send(own.unwrap_or_else(|| Err(not_written())));
             }
             drop(turn);
             for run in runs.into_iter().filter(|run| log.is_news(*run, now)) {
@@ -98,9 +140,6 @@ impl PointLog {
                 }
             }
         });
-        answer.await.unwrap_or_else(|_| {
-            Err(Fault::new(503, "not_logged", "Try again", "the points were not written; log them again"))
-        })
     }
 
     /// Whether pages are to be told of new points: once in a second for each run.
@@ -152,6 +191,7 @@ impl Services {
         let id = run::insert_tracked(&tx, &new, self.now()).await.map_err(fault)?;
         let details = json!({ "problem": begun.problem, "name": begun.name });
         self.note(&tx, actor, Note::new("run.track", format!("run/{id}")).details(details)).await?;
+        event::insert(&tx, "run", id.0, "state", json!({})).await.map_err(fault)?;
         commit(tx).await?;
         Ok(id)
     }
@@ -164,6 +204,9 @@ impl Services {
         let found = self.tracked_run(actor, id).await?;
         if let Some(name) = &changed.name {
             checked_name(name)?;
+        }
+        if changed.ended_at.is_some_and(|end| found.started_at.is_some_and(|start| end < start)) {
+            return Err(Fault::field("/end_time", "is before the run began"));
         }
         let object = format!("run/{id}");
         let tx = self.begin_as(actor, Action::LaunchRun, Some(&found.problem), &object).await?;
@@ -209,6 +252,11 @@ impl Services {
             ),
             error => fault(error),
         })?;
+        if !logged.tags.is_empty() {
+            let tags: Vec<&str> = logged.tags.iter().map(|tag| tag.key.as_str()).collect();
+            self.note(&tx, actor, Note::new("run.tag", format!("run/{id}")).details(json!({ "tags": tags }))).await?;
+        }
+        event::insert(&tx, "run", id.0, "logged", json!({})).await.map_err(fault)?;
         commit(tx).await
     }
 
@@ -223,6 +271,8 @@ impl Services {
             StorageError::Conflict(_) => Fault::not_found("tag of this run"),
             error => fault(error),
         })?;
+        self.note(&tx, actor, Note::new("run.untag", format!("run/{id}")).details(json!({ "tag": key }))).await?;
+        event::insert(&tx, "run", id.0, "logged", json!({})).await.map_err(fault)?;
         commit(tx).await
     }
 

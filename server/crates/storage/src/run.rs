@@ -409,6 +409,20 @@ pub async fn metrics(db: &impl Connection, id: RunId) -> Result<Vec<MetricValue>
     record::all(db, SQL, values![id.0]).await
 }
 
+/// How many runs of a run's problem were measured on its data, up to it and with it; repetitions look at nothing new.
+///
+/// # Errors
+/// When the database fails.
+pub async fn looks_at_test_part(db: &impl Connection, id: RunId) -> Result<u64> {
+    const SQL: &str = "select count(*) from run r join problem_version v on v.id = r.problem_version_id
+        join run own on own.id = $1 join problem_version o on o.id = own.problem_version_id
+        where r.id <= own.id and r.dataset_version_id = own.dataset_version_id and v.problem_id = o.problem_id
+          and r.reproduces is null and exists (select 1 from step s where s.subject_kind = 'run' and s.subject_id = r.id
+              and s.kind = 'evaluate' and s.state = 'succeeded')";
+    let looks: i64 = record::one(db, SQL, values![id.0]).await?;
+    Ok(looks.unsigned_abs())
+}
+
 /// An artifact of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunArtifact {

@@ -95,6 +95,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/runs/{id}", READ),
     get("/api/v1/runs/{id}/metrics/{name}", READ),
     get("/api/v1/runs/{id}/artifacts", READ),
+    get("/api/v1/runs/{id}/artifacts/{name}", READ),
     post("/api/v1/runs/{id}/cancel", Access::May(Action::CancelRun)),
     post("/api/v1/runs/{id}/reproduce", Access::May(Action::LaunchRun)),
     get("/api/v1/models/{slug}", READ),

@@ -248,7 +248,7 @@ const SMOOTHING: Hyperparameter = Hyperparameter {
 
 const MIN_LEAF_ROWS: Hyperparameter = Hyperparameter {
     name: "min_leaf_rows",
-    description: "least rows in a leaf",
+    description: "least rows in a leaf, each counted as class_balance has it",
     range: integer(1, 1_000_000, Scale::Log),
     default: Setting::Integer(10),
     search: Some(integer(2, 200, Scale::Log)),

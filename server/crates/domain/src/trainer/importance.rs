@@ -31,10 +31,12 @@ pub struct Importance {
 }
 
 /// How much each hyperparameter of a branch mattered, most first, by trials of its trainer: their settings and what they cost, the
-/// less the better. None of fewer than [`LEAST_TRIALS`], or where they differ in nothing.
+/// less the better, and the greatest number there is for one that was ended since it fell behind. None of fewer than
+/// [`LEAST_TRIALS`], where too few came to their end to say which are the best, or where they differ in nothing.
 pub fn importance(branch: &Branch, trials: &[(Settings, f64)]) -> Vec<Importance> {
     let trials: Vec<&(Settings, f64)> = trials.iter().filter(|trial| trial.1.is_finite()).collect();
-    if trials.len() < LEAST_TRIALS {
+    let ended = trials.iter().filter(|trial| trial.1 < f64::MAX).count();
+    if trials.len() < LEAST_TRIALS || ended < best_of(trials.len()) {
         return Vec::new();
     }
     let Some(all) = shares(branch, &trials) else { return Vec::new() };
@@ -57,11 +59,16 @@ pub fn importance(branch: &Branch, trials: &[(Settings, f64)]) -> Vec<Importance
     told
 }
 
+/// How many of so many trials are the best ones.
+fn best_of(trials: usize) -> usize {
+    trials.div_ceil(10).max(LEAST_BEST)
+}
+
 /// The share of each axis, in their order; none where no axis explains anything.
 fn shares(branch: &Branch, trials: &[&(Settings, f64)]) -> Option<Vec<f64>> {
     let mut order = trials.to_vec();
     order.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let best = &order[..order.len().div_ceil(10).max(LEAST_BEST)];
+    let best = &order[..best_of(order.len())];
     let explained: Vec<f64> = branch
         .axes()
         .iter()
@@ -155,6 +162,8 @@ mod tests {
         assert_eq!(importance(&branch(), &trials(19, |shares| shares[0])), []);
         let failed = trials(40, |shares| if shares[0] < 0.6 { f64::NAN } else { shares[0] });
         assert_eq!(importance(&branch(), &failed), [], "those that failed do not count");
+        let behind = trials(40, |shares| if shares[0] < 0.95 { f64::MAX } else { shares[0] });
+        assert_eq!(importance(&branch(), &behind), [], "two that came to their end are no best ones");
         let fixed =
             FitPlan::read(&json!({"search": {"eta": 0.1}}), TargetKind::Binary).unwrap().space.branches()[0].clone();
         let same = vec![(Settings::from([("eta".to_owned(), Setting::Number(0.1))]), 1.0); 30];

@@ -140,6 +140,8 @@ views! {
         searched: Vec<SearchedView>,
         /// Artifacts.
         artifacts: Vec<ArtifactView>,
+        /// How often its held-out part was looked at; none before it is measured.
+        held_out: Option<HeldOutView>,
         /// Curves and tables for plots.
         evaluation: Option<Value>,
         /// Of a tracked run: its tags, by name.
@@ -156,6 +158,14 @@ views! {
         compared: Vec<Compared>,
         /// The times it was computed once more, newest first.
         reproductions: Vec<Reproduction>,
+    }
+
+    /// The wear of a held-out part: with every look at it, luck has one chance more.
+    HeldOutView {
+        /// Runs of the problem that were measured on this part of this data so far, this one counted.
+        looks: u64,
+        /// By how much the best of so many equally good models is expected to look better than it is, in the success metric's unit.
+        luck: f64,
     }
 
     /// The course of one metric that was logged.

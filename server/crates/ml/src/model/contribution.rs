@@ -40,6 +40,16 @@ impl Predictor {
         }
     }
 
+    /// How many numbers the contributions to one answer follow from: leaves of trees, or terms.
+    pub fn contribution_size(&self) -> usize {
+        match &self.estimator {
+            Estimator::Linear(linear) => linear.outputs.iter().map(|output| output.weights.len()).sum(),
+            Estimator::Trees(trees) | Estimator::Forest(trees) => {
+                trees.trees().iter().map(|tree| tree.num_leaves()).sum()
+            }
+        }
+    }
+
     /// What made the answers for `rows` of a table. `background` are the rows that a linear model's terms have their means over,
     /// usually some of those it was fitted on.
     ///

@@ -43,7 +43,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         }
         if has_curvature {
             // A step that leads nowhere leaves the rest to the solver that asks less.
-            let step = problem.newton_step(&parameters);
+            let step = problem.newton_step(&parameters, task.progress);
             has_curvature = step.is_some();
             if let Some(moved) = step {
                 parameters = moved;
@@ -146,8 +146,7 @@ impl Problem {
 
     /// The largest component of the gradient of the mean loss.
     fn gap(&self, at: &[f64]) -> f64 {
-        let most = self.look(at).gradient.iter().fold(0.0, |most: f64, component| most.max(component.abs()));
-        most / self.classes.len() as f64
+        largest(&self.look(at).gradient) / self.classes.len() as f64
     }
 
     fn look(&self, at: &[f64]) -> Look {
@@ -220,6 +219,11 @@ impl Problem {
         }
         (loss, slopes)
     }
+}
+
+/// The size of the largest component.
+fn largest(gradient: &[f64]) -> f64 {
+    gradient.iter().fold(0.0, |most: f64, component| most.max(component.abs()))
 }
 
 /// The problem, which is given up when the caller wants no more.

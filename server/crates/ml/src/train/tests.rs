@@ -378,9 +378,8 @@ fn auc_of_shops(encoding: &str, trainer: Trainer) -> f64 {
     outcomes(&labels, rows, &predictions).unwrap().metric(Metric::RocAuc).unwrap()
 }
 
-/// With equal weights a classifier of a rare class finds few of them; as if classes were equally frequent it finds most.
 #[test]
-fn classes_that_count_alike_are_found_alike() {
+fn the_more_a_rare_class_counts_the_more_scores_lean_to_it() {
     let prepared = prepared(TargetKind::Binary, 600);
     let rows = prepared.split.rows(Part::Train);
     let counts = prepared.labels.counts(rows);

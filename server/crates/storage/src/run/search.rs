@@ -56,11 +56,16 @@ macro_rules! number {
                 when 'parameter' then case when jsonb_typeof(coalesce(r.parameters, r.request -> 'parameters') -> ",
             $field,
             ".name) = 'number'
+                    -- What a program logs is kept as it wrote it.
+                    or r.kind = 'tracked' and r.parameters ->> ",
+            $field,
+            ".name ~ '^[-+]?([0-9]{1,40}[.]?[0-9]{0,40}|[.][0-9]{1,40})([eE][-+]?[0-9]{1,2})?$'
                     then (coalesce(r.parameters, r.request -> 'parameters') ->> ",
             $field,
             ".name)::double precision end
                 when 'seed' then r.seed::double precision
-                when 'seconds' then extract(epoch from r.finished_at - r.created_at)::double precision
+                when 'seconds' then extract(epoch from r.finished_at
+                    - case r.kind when 'tracked' then coalesce(r.started_at, r.created_at) else r.created_at end)::double precision
                 when 'run' then r.id::double precision
                 when 'model' then m.number::double precision end)"
         )

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, ProblemVersionId, RunId};
 use millrace_domain::run::RunState;
 use millrace_domain::tracking::{Entry, Logged, MOST_KEPT, Point};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::Result;
 use crate::database::Connection;
@@ -60,7 +60,7 @@ pub async fn update_tracked(
     name: Option<&str>,
 ) -> Result<()> {
     const SQL: &str = "update run set state = coalesce($2, state), name = coalesce($4, name),
-            finished_at = case when coalesce($2, state) in ('queued', 'running') then null
+            failure = null, finished_at = case when coalesce($2, state) in ('queued', 'running') then null
                 else coalesce($3, finished_at, now()) end
         where id = $1 and kind = 'tracked'";
     let stored = values![id.0, state.map(RunState::as_str), ended_at, name];
@@ -87,13 +87,13 @@ pub async fn add_points(db: &impl Connection, points: &[(RunId, &Point)]) -> Res
             from jsonb_to_recordset($1) as g(run_id bigint, name text, step bigint, at timestamptz, value text)
             join run r on r.id = g.run_id and r.kind = 'tracked'),
         added as (insert into run_point (run_id, name, step, at, value) select run_id, name, step, at, value from given
-            on conflict do nothing),
+            order by run_id, name, step, at, value on conflict do nothing),
         newest as (select distinct on (run_id, name) * from given order by run_id, name, step desc, at desc, value desc),
         told as (insert into run_metric as m (run_id, name, step, value, n, logged_step, logged_at)
             select run_id, name, 0, value, 0, step, at from newest order by run_id, name
             on conflict (run_id, name, step) do update
             set value = excluded.value, logged_step = excluded.logged_step, logged_at = excluded.logged_at
-            where (excluded.logged_step, excluded.logged_at) >= (m.logged_step, m.logged_at))
+            where (excluded.logged_step, excluded.logged_at, excluded.value) >= (m.logged_step, m.logged_at, m.value))
         select count(*) from newest";
     let rows: Vec<Value> = points
         .iter()
@@ -109,24 +109,15 @@ pub async fn add_points(db: &impl Connection, points: &[(RunId, &Point)]) -> Res
 /// # Errors
 /// [`crate::StorageError::Conflict`] when the run is not there, is not tracked, has one of the parameters with another value, or has too many.
 pub async fn add_entries(db: &impl Connection, id: RunId, logged: &Logged) -> Result<()> {
-    const SQL: &str = "update run set parameters = coalesce(parameters, '{}') || $2, tags = tags || $3
+    const SQL: &str = "update run set parameters = $2 || coalesce(parameters, '{}'), tags = tags || $3
         where id = $1 and kind = 'tracked'
           and not exists (select 1 from jsonb_each($2) given
-              where coalesce(parameters, '{}') ? given.key and parameters -> given.key <> given.value)
+              where parameters ? given.key and parameters -> given.key <> given.value)
           and (select count(*) from jsonb_object_keys(coalesce(parameters, '{}') || $2)) <= $4
           and (select count(*) from jsonb_object_keys(tags || $3)) <= $4";
     let most = i64::try_from(MOST_KEPT).unwrap_or(i64::MAX);
-    let parameters: Map<String, Value> =
-        logged.parameters.iter().map(|one| (one.key.clone(), number_or_text(&one.value))).collect();
-    let stored = values![id.0, Value::Object(parameters), object(&logged.tags), most];
+    let stored = values![id.0, object(&logged.parameters), object(&logged.tags), most];
     record::guarded(db, "the parameters", SQL, stored).await
-}
-
-/// A parameter that reads as a number is one: filters compare numbers.
-fn number_or_text(text: &str) -> Value {
-    let number = serde_json::from_str::<serde_json::Number>(text).ok();
-    // What would be written otherwise than it was given stays a text.
-    number.filter(|number| number.to_string() == text).map_or_else(|| json!(text), Value::Number)
 }
 
 fn object(entries: &[Entry]) -> Value {
@@ -152,16 +143,20 @@ pub async fn history(db: &impl Connection, id: RunId, name: &str, skip: u32, mos
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// The courses of all metrics of a run, of each at most about so many points at even distances, the last one among them.
+/// The courses of metrics of a run that have one: of so many metrics, by name, and of each at most about so many points at even
+/// distances, the last one among them.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn courses(db: &impl Connection, id: RunId, most: u32) -> Result<Vec<Point>> {
+pub async fn courses(db: &impl Connection, id: RunId, metrics: u32, most: u32) -> Result<Vec<Point>> {
     const SQL: &str = "select name, value, step, at from (
             select *, row_number() over w as place, count(*) over (partition by name) as points
-            from run_point where run_id = $1 window w as (partition by name order by step, at, value)) p
-        where place = points or place % greatest(1, points / $2) = 0 order by name, step, at, value limit 200000";
-    let rows: Vec<Stored> = record::all(db, SQL, values![id.0, i64::from(most)]).await?;
+            from run_point where run_id = $1 and name in (select name from run_point where run_id = $1
+                group by name having count(*) > 1 order by name limit $2)
+            window w as (partition by name order by step, at, value)) p
+        where place = points or place % greatest(1, points / $3) = 0 order by name, step, at, value";
+    let stored = values![id.0, i64::from(metrics), i64::from(most)];
+    let rows: Vec<Stored> = record::all(db, SQL, stored).await?;
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 

@@ -3,16 +3,20 @@
 //! The curvature is a sum over rows of products of their terms, of which only those are made that are not zero. A first solution is
 //! found on a few of the rows: from there the steps on all of them are two or three.
 
+use std::ops::Range;
+
 use linfa_linalg::cholesky::SolveCInplace;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{BLOCK, Problem};
+use super::{BLOCK, Problem, largest};
 use crate::model::{logistic, softmax};
 use crate::train::Progress;
 
 /// Most parameters whose curvature is kept whole.
 const MOST_PARAMETERS: usize = 512;
+/// Most products that one curvature is the sum of.
+const MOST_PRODUCTS: f64 = 1e10;
 /// Sums of the curvature that are made beside each other: however many threads there are, so that rounding is the same.
 const SUMS: usize = 16;
 /// Rows of which the first solution is found, where there are several times as many.
@@ -32,7 +36,10 @@ const RIDGE: f64 = 1e-10;
 impl Problem {
     /// Whether its curvature is small enough to be kept.
     pub(super) fn keeps_curvature(&self) -> bool {
-        self.parameters() <= MOST_PARAMETERS
+        let rows = self.classes.len().max(1) as f64;
+        let terms = self.sizes.len() as f64 / rows + 1.0;
+        let products = rows * (terms * self.outputs as f64).powi(2) / 2.0;
+        self.parameters() <= MOST_PARAMETERS && products <= MOST_PRODUCTS
     }
 
     /// Where to begin: at a rough solution for a few of the rows if there are many, else at 0.
@@ -48,25 +55,28 @@ impl Problem {
             if few.gap(&at) <= ROUGHLY || progress.is_cancelled() {
                 break;
             }
-            let Some(moved) = few.newton_step(&at) else { break };
+            let Some(moved) = few.newton_step(&at, progress) else { break };
             at = moved;
         }
         at
     }
 
-    /// One step towards the bottom; none when no part of it leads down.
-    pub(super) fn newton_step(&self, at: &[f64]) -> Option<Vec<f64>> {
+    /// One step towards the bottom; none when no part of it leads there, or nobody wants it any more.
+    pub(super) fn newton_step(&self, at: &[f64], progress: &dyn Progress) -> Option<Vec<f64>> {
         let here = self.look(at);
         let mut step = Array2::from_shape_vec((at.len(), 1), here.gradient.clone()).ok()?;
-        self.curvature(at).solvec_inplace(&mut step).ok()?;
+        self.curvature(at, progress)?.solvec_inplace(&mut step).ok()?;
         let slope: f64 = here.gradient.iter().zip(&step).map(|(slope, step)| -slope * step).sum();
         // Sums of many losses differ by this much for no reason.
         let rounding = 16.0 * f64::EPSILON * here.loss.abs();
-        (0..HALVINGS).map(|halvings| 0.5_f64.powi(halvings)).find_map(|share| {
+        let moved = (0..HALVINGS).map(|halvings| 0.5_f64.powi(halvings)).find_map(|share| {
             let moved: Vec<f64> = at.iter().zip(&step).map(|(at, step)| at - share * step).collect();
             let is_lower = self.look(&moved).loss <= here.loss + SUFFICIENT * share * slope + rounding;
             is_lower.then_some(moved)
-        })
+        })?;
+        // A step within rounding must at least flatten the slope.
+        let (gap, before) = (self.gap(&moved), largest(&here.gradient) / self.classes.len() as f64);
+        (self.look(&moved).loss < here.loss || gap < before).then_some(moved)
     }
 
     fn parameters(&self) -> usize {
@@ -95,12 +105,12 @@ impl Problem {
     }
 
     /// The lower triangle of the second derivatives of the loss.
-    fn curvature(&self, at: &[f64]) -> Array2<f64> {
+    fn curvature(&self, at: &[f64], progress: &dyn Progress) -> Option<Array2<f64>> {
         let rows = self.classes.len();
         let each = rows.div_ceil(SUMS).max(BLOCK);
         let firsts: Vec<usize> = (0..rows).step_by(each).collect();
-        let sums: Vec<Array2<f64>> =
-            firsts.par_iter().map(|first| self.curvature_of(at, *first..rows.min(first + each))).collect();
+        let of_rows = |first: &usize| self.curvature_of(at, *first..rows.min(first + each), progress);
+        let sums: Vec<Array2<f64>> = firsts.par_iter().map(of_rows).collect::<Option<_>>()?;
         let mut whole = sums.into_iter().fold(Array2::zeros((at.len(), at.len())), |whole, sum| whole + sum);
         for place in 0..at.len() {
             if place % (self.terms + 1) != self.terms {
@@ -109,15 +119,18 @@ impl Problem {
         }
         let ridge = RIDGE * whole.diag().iter().fold(f64::MIN_POSITIVE, |most: f64, entry| most.max(*entry));
         whole.diag_mut().iter_mut().for_each(|entry| *entry += ridge);
-        whole
+        Some(whole)
     }
 
-    fn curvature_of(&self, at: &[f64], rows: std::ops::Range<usize>) -> Array2<f64> {
+    fn curvature_of(&self, at: &[f64], rows: Range<usize>, progress: &dyn Progress) -> Option<Array2<f64>> {
         let (width, size) = (self.terms + 1, at.len());
         let mut sum = vec![0.0; size * size];
         let mut answers = vec![0.0; self.outputs];
         let mut own: Vec<(usize, f64)> = Vec::new();
         for row in rows {
+            if row % BLOCK == 0 && progress.is_cancelled() {
+                return None;
+            }
             let (terms, counts) = (self.row(row), self.weights[self.classes[row] as usize]);
             self.sums(at, terms, &mut answers);
             own.clear();
@@ -136,7 +149,7 @@ impl Problem {
                 }
             }
         }
-        Array2::from_shape_vec((size, size), sum).unwrap_or_default()
+        Array2::from_shape_vec((size, size), sum).ok()
     }
 }
 
@@ -175,7 +188,7 @@ mod tests {
     fn steps(problem: &Problem, mut at: Vec<f64>) -> (Vec<f64>, usize) {
         let mut made = 0;
         while problem.gap(&at) > 1e-10 && made < 20 {
-            at = problem.newton_step(&at).unwrap();
+            at = problem.newton_step(&at, &()).unwrap();
             made += 1;
         }
         (at, made)
