@@ -226,6 +226,38 @@ async fn a_run_with_too_many_metrics_spoils_nothing_for_those_who_log_beside_it(
 }
 
 #[tokio::test]
+async fn files_of_a_run_are_kept_listed_and_given_back() {
+    let tracking = tracking().await;
+    let run = tracking.begin("").await;
+    let put = |name: &str, content: &'static str| {
+        let path = format!("/api/2.0/mlflow-artifacts/artifacts/shelves/{run}/{name}");
+        tracking.client.send(tracking.client.request(reqwest::Method::PUT, &path).body(content))
+    };
+    put("plots/roc.png", "a picture").await.done();
+    put("model card.md", "a card").await.done();
+    put("model card.md", "another card").await.done();
+    let listed = |folder: &str| {
+        let (path, client) =
+            (format!("/api/2.0/mlflow-artifacts/artifacts?path=shelves/{run}{folder}"), &tracking.client);
+        async move { client.get(&path).await.done()["files"].clone() }
+    };
+    let files = json!([
+        { "path": "model card.md", "is_dir": false, "file_size": 12 },
+        { "path": "plots", "is_dir": true, "file_size": null },
+    ]);
+    assert_eq!(listed("").await, files);
+    assert_eq!(listed("/plots").await, json!([{ "path": "roc.png", "is_dir": false, "file_size": 9 }]));
+    let path = format!("/api/2.0/mlflow-artifacts/artifacts/shelves/{run}/plots/roc.png");
+    assert_eq!(tracking.client.page(&path).await, (200, "a picture".to_owned()));
+    assert_eq!(tracking.engineer.page(&format!("/api/v1/runs/{run}/artifacts/plots%2Froc.png")).await.1, "a picture");
+    refused(&put("a%0Ab", "x").await, 400, "INVALID_PARAMETER_VALUE", "in its name");
+    let reader = tracking.app.token(&tracking.engineer, &[Scope::Read]).await.unwrap();
+    let denied = reader.send(reader.request(reqwest::Method::PUT, &path).body("x")).await;
+    refused(&denied, 403, "PERMISSION_DENIED", "scope");
+    tracking.app.remove().await;
+}
+
+#[tokio::test]
 async fn nothing_comes_of_a_tracked_run_and_the_pipelines_own_are_not_added_to() {
     let tracking = tracking().await;
     let stakeholder = tracking.app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::view::{
-    ArtifactView, LaunchRequest, MetricView, RunComparison, RunFilter, RunPage, RunSummary, RunView,
+    ArtifactView, LaunchRequest, MetricView, RunComparison, RunFilter, RunPage, RunSummary, RunView, word_of,
 };
 use millrace_services::Services;
 use serde::Deserialize;
@@ -223,6 +223,11 @@ fn cell(value: &Value) -> String {
     }
 }
 
+/// A number, or the word for one that is none.
+fn in_words(number: f64) -> Value {
+    word_of(number).map_or_else(|| json!(number), |word| json!(word))
+}
+
 fn run_id(id: &str) -> Reply<RunId> {
     Ok(id.parse().map_err(|_| Fault::not_found("run"))?)
 }
@@ -238,7 +243,7 @@ pub async fn show_run(State(services): State<Services>, By(actor): By, Path(id):
 fn wire(run: &RunView) -> Value {
     let finals = run.metrics.iter().filter(|metric| metric.step == 0);
     let metrics: serde_json::Map<String, Value> =
-        finals.map(|metric| (metric.name.clone(), json!(metric.value))).collect();
+        finals.map(|metric| (metric.name.clone(), in_words(metric.value))).collect();
     let model = run.summary.model_version.map(|version| json!({ "slug": run.summary.problem, "version": version }));
     json!({
         "id": run.summary.id,

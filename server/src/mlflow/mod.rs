@@ -4,6 +4,7 @@
 //! An experiment is a problem, by its slug. What a client logs is a tracked run: it stands beside the pipeline's runs, which this door tells
 //! as well, and nothing can come of it. Doors add no rules; the use cases are `services`' own.
 
+mod artifacts;
 mod experiments;
 mod fault;
 mod filter;
@@ -34,5 +35,8 @@ pub fn router() -> Router<AppState> {
         .route("/runs/delete-tag", post(logging::delete_tag))
         .route("/runs/log-batch", post(logging::log_batch))
         .route("/metrics/get-history", get(runs::history));
-    Router::new().nest("/api/2.0/mlflow", door)
+    let files = Router::new()
+        .route("/artifacts", get(artifacts::list))
+        .route("/artifacts/{*path}", get(artifacts::give).put(artifacts::keep));
+    Router::new().nest("/api/2.0/mlflow", door).nest("/api/2.0/mlflow-artifacts", files)
 }

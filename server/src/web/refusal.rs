@@ -24,7 +24,7 @@ impl Door {
     /// By the path.
     pub fn of(uri: &Uri) -> Self {
         let path = uri.path();
-        if path.starts_with("/api/2.0/mlflow/") {
+        if path.starts_with("/api/2.0/mlflow") {
             return Self::Mlflow;
         }
         let is_program =

@@ -76,6 +76,8 @@ pub fn ActButtons(
     let id = run.summary.id;
     match run.summary.state.as_str() {
         "queued" | "running" => view! { <Cancel acts id permission=run.may_cancel/> }.into_any(),
+        // What runs elsewhere is begun again there.
+        _ if run.summary.tracked.is_some() => ().into_any(),
         "failed" | "cancelled" => view! { <Retry acts id permission=run.may_retry/> }.into_any(),
         // A repetition is not repeated itself.
         _ if run.summary.reproduces.is_some() => ().into_any(),

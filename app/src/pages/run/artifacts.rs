@@ -21,7 +21,7 @@ pub fn Artifacts(
     let rows = artifacts
         .into_iter()
         .map(|artifact| {
-            let href = format!("/api/v1/runs/{run}/artifacts/{}", artifact.name);
+            let href = format!("/api/v1/runs/{run}/artifacts/{}", artifact.name.replace('/', "%2F").replace(' ', "%20"));
             view! {
                 <tr>
                     <th scope="row" data-label="Artifact"><a href=href download="" rel="external">{artifact.name}</a></th>

@@ -5,6 +5,7 @@ use millrace_charts::{Figure, Line, LineChart, XAxis, line_chart, number};
 use millrace_domain::view::{Course, MetricView, RunView};
 use serde_json::{Value, json};
 
+use super::artifacts::Artifacts;
 use crate::components::{ChartFigure, Empty, JsonFacts, KeyValue, KeyValues};
 
 /// What there is instead of steps, gates and plots of the pipeline.
@@ -36,6 +37,15 @@ pub fn TrackedRun(
             </section>
         }
     });
+    let artifacts = (!run.artifacts.is_empty()).then(|| {
+        let (artifacts, run) = (run.artifacts.clone(), run.summary.id.clone());
+        view! {
+            <section class="section" aria-labelledby="artifacts">
+                <div class="section-header"><h2 id="artifacts">"Artifacts"</h2></div>
+                <Artifacts artifacts run/>
+            </section>
+        }
+    });
     let metrics = match run.metrics.is_empty() {
         true => view! { <NoMetrics run=run.summary.id.clone()/> }.into_any(),
         false => view! { <Newest metrics=run.metrics/> }.into_any(),
@@ -49,6 +59,7 @@ pub fn TrackedRun(
                     <div class="section-header"><h2 id="newest">"Metrics"</h2></div>
                     {metrics}
                 </section>
+                {artifacts}
             </div>
             <aside class="split-side stack">
                 <section class="card">
@@ -114,7 +125,7 @@ fn course_figure(place: usize, course: &Course) -> Figure {
     let values = LineChart {
         title: course.name.clone(),
         x: XAxis::Number("Step".to_owned()),
-        y: course.name.clone(),
+        y: "Value".to_owned(),
         conclusion: conclusion(&points),
         lines: vec![Line { label: course.name.clone(), points, band: Vec::new() }],
         threshold: None,

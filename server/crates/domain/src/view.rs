@@ -22,11 +22,13 @@ mod feature;
 mod people;
 mod review;
 mod run;
+mod word;
 
 pub use feature::*;
 pub use people::*;
 pub use review::*;
 pub use run::*;
+pub use word::word_of;
 
 views! {
     /// A line of the list of problems.

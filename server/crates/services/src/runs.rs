@@ -7,7 +7,7 @@ use millrace_domain::ids::RunId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
 use millrace_domain::search::{self, Field, Order, Own};
-use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage, RunSummary};
+use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage, RunSummary, word_of};
 use millrace_storage::run::{self, Filter, Limit, Run};
 use serde_json::{Value, json};
 
@@ -268,12 +268,7 @@ fn own_value(run: &Run, line: &RunSummary, own: Own) -> Value {
 
 /// A number, or the words for one that is none.
 fn in_words(number: f64) -> Value {
-    match number {
-        _ if number.is_nan() => json!("not a number"),
-        f64::INFINITY => json!("infinite"),
-        f64::NEG_INFINITY => json!("minus infinite"),
-        _ => json!(number),
-    }
+    word_of(number).map_or_else(|| json!(number), |word| json!(word))
 }
 
 /// The members of several objects by name; those of objects within them by their path.

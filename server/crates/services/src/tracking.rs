@@ -6,19 +6,21 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
-use millrace_domain::tracking::{Entry, Logged, MOST_NAME, Point};
+use millrace_domain::tracking::{Entry, Logged, MOST_KEPT, MOST_NAME, Point, check_name};
+use millrace_domain::view::ArtifactView;
 use millrace_storage::run::{self, NewTracked, Run};
-use millrace_storage::{Database, StorageError, event, problem};
+use millrace_storage::{Database, StorageError, artifact, event, problem};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::access::Note;
-use crate::{Result, Services, commit, fault};
+use crate::{Result, Services, commit, fault, present};
 
 /// Most points that are committed together.
 const TOGETHER: usize = 5_000;
@@ -274,6 +276,39 @@ impl Services {
         self.note(&tx, actor, Note::new("run.untag", format!("run/{id}")).details(json!({ "tag": key }))).await?;
         event::insert(&tx, "run", id.0, "logged", json!({})).await.map_err(fault)?;
         commit(tx).await
+    }
+
+    /// Keeps a file with a tracked run, in place of the one of that name.
+    ///
+    /// # Errors
+    /// 400 for a name that is none, 404 when there is no such run, 409 `not_tracked` for a run of the pipeline and `too_many_artifacts`.
+    pub async fn keep_run_artifact(&self, actor: &Actor, id: RunId, name: &str, content: Bytes) -> Result<()> {
+        check_name("artifact", name).map_err(|reason| Fault::field("/name", reason))?;
+        let found = self.tracked_run(actor, id).await?;
+        let object = format!("run/{id}");
+        self.authorise_on(actor, Action::LaunchRun, &found.problem, &object).await?;
+        let bytes = content.len() as u64;
+        let digest = self.artifacts.put(content).await.map_err(fault)?;
+        let tx = self.begin_as(actor, Action::LaunchRun, Some(&found.problem), &object).await?;
+        artifact::register(&tx, &digest, bytes, "application/octet-stream", self.now()).await.map_err(fault)?;
+        run::set_artifact(&tx, id, name, &digest).await.map_err(fault)?;
+        if run::artifacts(&tx, id).await.map_err(fault)?.len() > MOST_KEPT {
+            return Err(Fault::conflict("too_many_artifacts", format!("a run keeps at most {MOST_KEPT} files")));
+        }
+        let details = json!({ "name": name, "bytes": bytes });
+        self.note(&tx, actor, Note::new("run.artifact", object).digest(digest).details(details)).await?;
+        event::insert(&tx, "run", id.0, "logged", json!({})).await.map_err(fault)?;
+        commit(tx).await
+    }
+
+    /// What a run kept.
+    ///
+    /// # Errors
+    /// 404 when there is no such run.
+    pub async fn run_artifacts(&self, actor: &Actor, id: RunId) -> Result<Vec<ArtifactView>> {
+        self.run_for(actor, Action::ReadWorkspace, id).await?;
+        let kept = run::artifacts(self.db.pool(), id).await.map_err(fault)?;
+        Ok(kept.into_iter().map(present::artifact).collect())
     }
 
     /// The run as it is stored, for a door that tells it in its own words.

@@ -60,6 +60,13 @@ pub const ROUTES: &[Route] = &[
     post("/api/2.0/mlflow/runs/delete-tag", Access::May(Action::LaunchRun)),
     post("/api/2.0/mlflow/runs/log-batch", Access::May(Action::LaunchRun)),
     get("/api/2.0/mlflow/metrics/get-history", READ),
+    get("/api/2.0/mlflow-artifacts/artifacts", READ),
+    get("/api/2.0/mlflow-artifacts/artifacts/{*path}", READ),
+    Route {
+        method: "PUT",
+        path: "/api/2.0/mlflow-artifacts/artifacts/{*path}",
+        access: Access::May(Action::LaunchRun),
+    },
     // REST
     get("/api/openapi.json", Access::Public),
     post("/api/v1/session", Access::Public),

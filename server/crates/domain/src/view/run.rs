@@ -23,6 +23,7 @@ views! {
         /// Name of the success metric.
         metric: String,
         /// Its value on the test part.
+        #[serde(with = "super::word::optional")]
         value: Option<f64>,
         /// Its 95 % interval.
         interval: Option<(f64, f64)>,
@@ -49,6 +50,7 @@ views! {
         /// Iteration; 0 for a final value.
         step: i32,
         /// Value.
+        #[serde(with = "super::word::number")]
         value: f64,
         /// 95 % interval.
         interval: Option<(f64, f64)>,
@@ -173,6 +175,7 @@ views! {
         /// The metric.
         name: String,
         /// Step and value, in order; of many steps some.
+        #[serde(with = "super::word::points")]
         points: Vec<(i64, f64)>,
     }
 
