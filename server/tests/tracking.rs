@@ -85,6 +85,8 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
     tracking.post("runs/log-batch", batch).await.done();
     tracking.post("runs/log-parameter", json!({ "run_uuid": run, "key": "eta", "value": "1e-05" })).await.done();
     tracking.post("runs/set-tag", json!({ "run_id": run, "key": "gone", "value": "soon" })).await.done();
+    let input = json!({ "dataset": {"name": "rows (may)", "digest": "d1", "source_type": "local"}, "tags": [] });
+    tracking.post("runs/log-inputs", json!({ "run_id": run, "datasets": [input] })).await.done();
     tracking.post("runs/delete-tag", json!({ "run_id": run, "key": "gone" })).await.done();
     tracking
         .post("runs/update", json!({ "run_id": run, "status": "FINISHED", "end_time": 1_767_225_660_000_i64 }))
@@ -93,7 +95,10 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
 
     let told = tracking.get(&format!("runs/get?run_id={run}")).await.done()["run"].clone();
     assert_eq!((&told["info"]["status"], &told["info"]["run_name"]), (&json!("FINISHED"), &json!("try 7")));
-    assert_eq!(told["data"]["tags"], json!([{"key": "team", "value": "risk"}]));
+    assert_eq!(
+        told["data"]["tags"],
+        json!([{"key": "input.rows may", "value": "d1"}, {"key": "team", "value": "risk"}])
+    );
     let parameters =
         json!([{"key": "depth", "value": "6"}, {"key": "eta", "value": "1e-05"}, {"key": "model", "value": "gbm"}]);
     assert_eq!(told["data"]["params"], parameters, "as they were written");
@@ -243,7 +248,7 @@ async fn files_of_a_run_are_kept_listed_and_given_back() {
     };
     let files = json!([
         { "path": "model card.md", "is_dir": false, "file_size": 12 },
-        { "path": "plots", "is_dir": true, "file_size": null },
+        { "path": "plots", "is_dir": true },
     ]);
     assert_eq!(listed("").await, files);
     assert_eq!(listed("/plots").await, json!([{ "path": "roc.png", "is_dir": false, "file_size": 9 }]));

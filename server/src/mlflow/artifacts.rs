@@ -65,7 +65,9 @@ pub async fn list(State(services): State<Services>, By(actor): By, InQuery(asked
             None => within.insert(name.to_owned(), Some(artifact.bytes)),
         };
     }
-    let file =
-        |(path, bytes): (&String, &Option<i64>)| json!({ "path": path, "is_dir": bytes.is_none(), "file_size": bytes });
+    let file = |(path, bytes): (&String, &Option<i64>)| match bytes {
+        Some(bytes) => json!({ "path": path, "is_dir": false, "file_size": bytes }),
+        None => json!({ "path": path, "is_dir": true }),
+    };
     Ok(Json(json!({ "files": within.iter().map(file).collect::<Vec<_>>() })))
 }

@@ -85,6 +85,37 @@ pub async fn log_batch(
     log(&services, &actor, asked.run_id, asked.run_uuid, Logged { points, parameters: params, tags }).await
 }
 
+#[derive(Deserialize)]
+pub struct Inputs {
+    #[serde(default)]
+    datasets: Vec<Input>,
+}
+
+#[derive(Deserialize)]
+pub struct Input {
+    dataset: Dataset,
+}
+
+#[derive(Deserialize)]
+pub struct Dataset {
+    name: String,
+    digest: String,
+}
+
+/// The datasets that a program says it reads, which nobody checked here: tags with their digests.
+pub async fn log_inputs(
+    State(services): State<Services>,
+    By(actor): By,
+    Asked(asked): Asked<OfRun<Inputs>>,
+) -> Reply<Value> {
+    let tag = |Input { dataset }: Input| {
+        let name: String = dataset.name.chars().filter(|c| c.is_alphanumeric() || "_-. ".contains(*c)).collect();
+        Entry { key: format!("input.{name}"), value: dataset.digest }
+    };
+    let tags = asked.told.datasets.into_iter().map(tag).collect();
+    log(&services, &actor, asked.run_id, asked.run_uuid, Logged { tags, ..Logged::default() }).await
+}
+
 async fn log(
     services: &Services,
     actor: &Actor,

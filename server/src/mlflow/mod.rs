@@ -34,6 +34,7 @@ pub fn router() -> Router<AppState> {
         .route("/runs/set-tag", post(logging::set_tag))
         .route("/runs/delete-tag", post(logging::delete_tag))
         .route("/runs/log-batch", post(logging::log_batch))
+        .route("/runs/log-inputs", post(logging::log_inputs))
         .route("/metrics/get-history", get(runs::history));
     let files = Router::new()
         .route("/artifacts", get(artifacts::list))

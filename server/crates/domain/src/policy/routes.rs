@@ -59,6 +59,7 @@ pub const ROUTES: &[Route] = &[
     post("/api/2.0/mlflow/runs/set-tag", Access::May(Action::LaunchRun)),
     post("/api/2.0/mlflow/runs/delete-tag", Access::May(Action::LaunchRun)),
     post("/api/2.0/mlflow/runs/log-batch", Access::May(Action::LaunchRun)),
+    post("/api/2.0/mlflow/runs/log-inputs", Access::May(Action::LaunchRun)),
     get("/api/2.0/mlflow/metrics/get-history", READ),
     get("/api/2.0/mlflow-artifacts/artifacts", READ),
     get("/api/2.0/mlflow-artifacts/artifacts/{*path}", READ),
