@@ -23,9 +23,8 @@ create function keep_kind() returns trigger language plpgsql as $$
 begin
     raise exception 'a run stays what it is' using errcode = 'restrict_violation';
 end $$;
-create trigger run_kind_kept before update of kind, dataset_version_id on run
-    for each row when (old.kind <> new.kind or old.dataset_version_id is distinct from new.dataset_version_id)
-    execute function keep_kind();
+create trigger run_kind_kept before update of kind on run
+    for each row when (old.kind <> new.kind) execute function keep_kind();
 
 create function register_nothing_tracked() returns trigger language plpgsql as $$
 begin

@@ -35,6 +35,7 @@ pub fn router() -> Router<AppState> {
         .route("/runs/delete-tag", post(logging::delete_tag))
         .route("/runs/log-batch", post(logging::log_batch))
         .route("/runs/log-inputs", post(logging::log_inputs))
+        .route("/logged-models/search", post(runs::no_models))
         .route("/metrics/get-history", get(runs::history));
     let files = Router::new()
         .route("/artifacts", get(artifacts::list))

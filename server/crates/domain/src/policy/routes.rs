@@ -60,6 +60,7 @@ pub const ROUTES: &[Route] = &[
     post("/api/2.0/mlflow/runs/delete-tag", Access::May(Action::LaunchRun)),
     post("/api/2.0/mlflow/runs/log-batch", Access::May(Action::LaunchRun)),
     post("/api/2.0/mlflow/runs/log-inputs", Access::May(Action::LaunchRun)),
+    post("/api/2.0/mlflow/logged-models/search", READ),
     get("/api/2.0/mlflow/metrics/get-history", READ),
     get("/api/2.0/mlflow-artifacts/artifacts", READ),
     get("/api/2.0/mlflow-artifacts/artifacts/{*path}", READ),
