@@ -7,9 +7,6 @@ use millrace_charts::{
 
 use super::evaluation::{Dependence, Evaluation, Place};
 
-/// Features whose dependence is drawn.
-const DRAWN: usize = 6;
-
 /// What features contribute to the answers of some test rows; none of runs from before it was measured.
 pub(super) fn attributions_figure(evaluation: &Evaluation) -> Option<Figure> {
     let found = evaluation.contributions.as_ref().filter(|found| !found.features.is_empty())?;
@@ -30,7 +27,7 @@ const fn point(contribution: f64, level: Option<f64>) -> AttributionPoint {
 pub(super) fn dependence_figures(evaluation: &Evaluation) -> Vec<Figure> {
     // Only classes are told by a score between 0 and 1.
     let answer = if evaluation.scatter.is_empty() { "score" } else { "prediction" };
-    let drawn = evaluation.dependence.iter().take(DRAWN).enumerate();
+    let drawn = evaluation.dependence.iter().enumerate();
     drawn.map(|(place, found)| dependence_figure(place, found, answer)).collect()
 }
 

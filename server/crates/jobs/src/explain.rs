@@ -14,11 +14,12 @@ use crate::load::Prepared;
 const EXPLAINED: usize = 500;
 const LEAST_EXPLAINED: usize = 50;
 /// Leaves of trees that are looked at for it: large forests explain fewer rows.
-const MOST_LEAVES: usize = 20_000_000;
+const MOST_LEAVES: usize = 5_000_000;
 /// Rows that the dependence on a feature is told over, at most.
 const DEPENDENT: usize = 300;
-/// Features that are told of, those that contribute most.
+/// Features that are told of, those that contribute most, and of these those on which the dependence is told.
 const TOLD: usize = 12;
+const TOLD_DEPENDENCE: usize = 6;
 
 /// What each feature is worth on the test part, most first: its name, and how much the metric worsens without it.
 pub(crate) fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Value {
@@ -64,7 +65,7 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value
     };
     let features: Vec<Value> = order.iter().take(TOLD).map(told).collect();
     let few = some_of(&rows, DEPENDENT, seed);
-    let dependence = order.iter().take(TOLD).filter_map(|(feature, _)| {
+    let dependence = order.iter().take(TOLD_DEPENDENCE).filter_map(|(feature, _)| {
         let points = partial_dependence(predictor, table, &few, *feature).ok()?;
         let points: Vec<Value> = points
             .into_iter()
