@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::view::{
-    ArtifactView, LaunchRequest, MetricView, RunComparison, RunFilter, RunPage, RunSummary, RunView, word_of,
+    ArtifactView, LaunchRequest, MetricView, RunComparison, RunFilter, RunPage, RunSummary, RunView, in_words,
 };
 use millrace_services::Services;
 use serde::Deserialize;
@@ -221,11 +221,6 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// A number, or the word for one that is none.
-fn in_words(number: f64) -> Value {
-    word_of(number).map_or_else(|| json!(number), |word| json!(word))
 }
 
 fn run_id(id: &str) -> Reply<RunId> {

@@ -28,7 +28,7 @@ pub use feature::*;
 pub use people::*;
 pub use review::*;
 pub use run::*;
-pub use word::word_of;
+pub use word::in_words;
 
 views! {
     /// A line of the list of problems.

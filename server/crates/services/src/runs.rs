@@ -7,7 +7,7 @@ use millrace_domain::ids::RunId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
 use millrace_domain::search::{self, Field, Order, Own};
-use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage, RunSummary, word_of};
+use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage, RunSummary, in_words};
 use millrace_storage::run::{self, Filter, Limit, Run};
 use serde_json::{Value, json};
 
@@ -264,11 +264,6 @@ fn own_value(run: &Run, line: &RunSummary, own: Own) -> Value {
         Own::Run => json!(run.id.0),
         Own::Model => json!(run.model_number),
     }
-}
-
-/// A number, or the words for one that is none.
-fn in_words(number: f64) -> Value {
-    word_of(number).map_or_else(|| json!(number), |word| json!(word))
 }
 
 /// The members of several objects by name; those of objects within them by their path.

@@ -7,13 +7,18 @@ const INFINITE: &str = "infinite";
 const MINUS_INFINITE: &str = "minus infinite";
 
 /// The word for a number that is none.
-pub fn word_of(number: f64) -> Option<&'static str> {
+fn word_of(number: f64) -> Option<&'static str> {
     match number {
         _ if number.is_nan() => Some(NAN),
         f64::INFINITY => Some(INFINITE),
         f64::NEG_INFINITY => Some(MINUS_INFINITE),
         _ => None,
     }
+}
+
+/// A number as JSON, or the word for one that is none.
+pub fn in_words(number: f64) -> serde_json::Value {
+    word_of(number).map_or_else(|| number.into(), Into::into)
 }
 
 /// A number, or the word for one that is none.

@@ -76,8 +76,8 @@ pub async fn delete_tag(db: &impl Connection, id: RunId, key: &str) -> Result<()
     record::guarded(db, "the tag", SQL, values![id.0, key]).await
 }
 
-/// Points of several runs, all or none; a run that is not tracked gets none. The final value of each metric follows its newest point: of the greatest step, and of those the
-/// latest.
+/// Points of several runs, all or none; a run that is not tracked gets none. The final value of each metric follows its newest point: of
+/// the greatest step, of those the latest, and of those the greatest value.
 ///
 /// # Errors
 /// When the database fails.
@@ -107,7 +107,8 @@ pub async fn add_points(db: &impl Connection, points: &[(RunId, &Point)]) -> Res
 /// Parameters and tags of one run. A parameter is written once.
 ///
 /// # Errors
-/// [`crate::StorageError::Conflict`] when the run is not there, is not tracked, has one of the parameters with another value, or has too many.
+/// [`crate::StorageError::Conflict`] when the run is not there, is not tracked, has one of the parameters with another value, or has too
+/// many.
 pub async fn add_entries(db: &impl Connection, id: RunId, logged: &Logged) -> Result<()> {
     const SQL: &str = "update run set parameters = $2 || coalesce(parameters, '{}'), tags = tags || $3
         where id = $1 and kind = 'tracked'
