@@ -11,7 +11,7 @@ use crate::pages::account::AccountPage;
 use crate::pages::audit::AuditPage;
 use crate::pages::auth::{CodePage, ConfirmPage, ForgotPage, InvitePage, ResetPage, SetUpPage, SignInPage};
 use crate::pages::dataset::{DatasetPage, DatasetVersionPage, DatasetsPage, UploadDatasetPage};
-use crate::pages::deployment::{DeploymentPage, DeploymentsPage};
+use crate::pages::deployment::{ChangePage, DeploymentPage, DeploymentsPage};
 use crate::pages::feature::{FeatureSetPage, FeatureSetsPage};
 use crate::pages::home::HomePage;
 use crate::pages::mail::{MailListPage, MailPage};
@@ -56,6 +56,7 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/models/:slug/v/:number") view=ModelVersionPage ssr=WHOLE/>
                 <Route path=path!("/deployments") view=DeploymentsPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug") view=DeploymentPage ssr=WHOLE/>
+                <Route path=path!("/deployments/:slug/changes/:generation") view=ChangePage ssr=WHOLE/>
                 <Route path=path!("/people") view=PeoplePage ssr=WHOLE/>
                 <Route path=path!("/audit") view=AuditPage ssr=WHOLE/>
                 <Route path=path!("/mail") view=MailListPage ssr=WHOLE/>

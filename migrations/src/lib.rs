@@ -24,6 +24,7 @@ mod m0016_reproductions;
 mod m0017_success_metric;
 mod m0018_trials;
 mod m0019_tracked_runs;
+mod m0020_rollouts;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_success_metric::Migration),
             Box::new(m0018_trials::Migration),
             Box::new(m0019_tracked_runs::Migration),
+            Box::new(m0020_rollouts::Migration),
         ]
     }
 }

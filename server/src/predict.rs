@@ -35,7 +35,7 @@ async fn call(
         (_, Err(rejection)) => {
             Err(Fault::invalid(format!("the body is not JSON: {}", rejection.body_text()), Vec::new()))
         }
-        ("predict", Ok(Json(body))) => predict(&serving, slug, body),
+        ("predict", Ok(Json(body))) => predict(&serving, slug, body).await,
         ("features", Ok(Json(body))) => features(&serving, slug, body),
         ("outcome", Ok(Json(body))) => outcome(&serving, slug, body).await,
         _ => Err(Fault::not_found("call; calls are :predict, :features and :outcome")),
@@ -47,8 +47,8 @@ async fn call(
     }
 }
 
-fn predict(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
-    Ok(serde_json::json!(serving.predict(slug, instances(body)?)?))
+async fn predict(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
+    Ok(serde_json::json!(serving.predict(slug, instances(body)?).await?))
 }
 
 fn features(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {

@@ -55,6 +55,7 @@ fn filled(path: &str) -> String {
     path.replace("{slug}", "nothing")
         .replace("{number}", "1")
         .replace("{id}", "1")
+        .replace("{generation}", "1")
         .replace("{name}", "x")
         .replace("{call}", "nothing:predict")
         .replace("{*file}", "nothing.js")

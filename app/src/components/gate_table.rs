@@ -4,20 +4,26 @@ use leptos::prelude::*;
 use millrace_charts::{count, number};
 use millrace_domain::gate::{Gate, Verdict};
 
-/// The gates of a run or of a model version; what did not pass comes first.
+/// The gates of a run or of a model version, or the checks of a rollout; what did not pass comes first.
 #[component]
 pub fn GateTable(
     /// The gates.
     gates: Vec<Gate>,
+    /// What one is called.
+    #[prop(default = "Gate")]
+    what: &'static str,
+    /// In which sense the bounds hold.
+    #[prop(default = "95 %")]
+    bounds: &'static str,
 ) -> impl IntoView {
-    let rows: Vec<_> = worst_first(gates).into_iter().map(gate_row).collect();
+    let rows: Vec<_> = worst_first(gates).into_iter().map(|gate| gate_row(gate, what, bounds)).collect();
     view! {
-        <div class="table-wrap" role="region" aria-label="Gates" tabindex="0">
+        <div class="table-wrap" role="region" aria-label=format!("{what}s") tabindex="0">
             <table class="table" data-stack>
-                <caption class="visually-hidden">"Gates with what was observed, the limit and the verdict"</caption>
+                <caption class="visually-hidden">{format!("{what}s with what was observed, the limit and the verdict")}</caption>
                 <thead>
                     <tr>
-                        <th scope="col">"Gate"</th>
+                        <th scope="col">{what}</th>
                         <th scope="col" class="num">"Observed"</th>
                         <th scope="col" class="num">"Limit"</th>
                         <th scope="col" class="num">"n"</th>
@@ -30,14 +36,14 @@ pub fn GateTable(
     }
 }
 
-fn gate_row(gate: Gate) -> impl IntoView {
+fn gate_row(gate: Gate, what: &'static str, bounds: &'static str) -> impl IntoView {
     let note = gate.note.map(|note| view! { <div class="muted">{note}</div> });
-    let interval = gate
-        .interval
-        .map(|(low, high)| view! { <div class="muted">{format!("95 % {} to {}", number(low), number(high))}</div> });
+    let interval = gate.interval.map(
+        |(low, high)| view! { <div class="muted">{format!("{bounds} {} to {}", number(low), number(high))}</div> },
+    );
     view! {
         <tr data-tone=tone(gate.verdict)>
-            <th scope="row" data-label="Gate" title=gate.name><div>{gate.rule}{note}</div></th>
+            <th scope="row" data-label=what title=gate.name><div>{gate.rule}{note}</div></th>
             <td class="num" data-label="Observed"><div>{value(gate.observed)}{interval}</div></td>
             <td class="num" data-label="Limit">{value(gate.threshold)}</td>
             <td class="num" data-label="n">{count(gate.n)}</td>
@@ -50,8 +56,17 @@ fn gate_row(gate: Gate) -> impl IntoView {
 
 /// "8 of 9 gates passed", with what is open.
 pub fn gates_in_words(gates: &[Gate]) -> String {
+    verdicts_in_words(gates, "gates")
+}
+
+/// The same of the checks of a rollout.
+pub fn checks_in_words(checks: &[Gate]) -> String {
+    verdicts_in_words(checks, "checks")
+}
+
+fn verdicts_in_words(gates: &[Gate], what: &str) -> String {
     let of = |verdict| gates.iter().filter(|gate| gate.verdict == verdict).count();
-    let mut words = format!("{} of {} gates passed", of(Verdict::Pass), gates.len());
+    let mut words = format!("{} of {} {what} passed", of(Verdict::Pass), gates.len());
     let (failed, insufficient) = (of(Verdict::Fail), of(Verdict::Insufficient));
     if failed > 0 {
         words.push_str(&format!(", {failed} failed"));

@@ -31,6 +31,22 @@ pub fn follow(
     state
 }
 
+/// Fetches something anew every three seconds while it is under way, for what changes too often to be told of; gives it to `seen`
+/// unless it could not be fetched.
+pub fn look_again<T, F>(
+    is_under_way: impl Fn() -> bool + Send + Sync + 'static,
+    fetch: impl Fn() -> F + Clone + Send + Sync + 'static,
+    seen: impl Fn(T) + Clone + Send + Sync + 'static,
+) where
+    F: Future<Output = Option<T>> + 'static,
+    T: 'static,
+{
+    #[cfg(feature = "hydrate")]
+    browser::look_again(is_under_way, fetch, seen);
+    #[cfg(not(feature = "hydrate"))]
+    drop((is_under_way, fetch, seen));
+}
+
 /// Says whether the page follows along.
 #[component]
 pub fn LiveLine(
@@ -84,6 +100,42 @@ mod browser {
                 .filter(|open| open.subject == subject)
                 .or_else(|| Connection::open(subject, refresh.clone(), state))
         });
+    }
+
+    /// Time between two looks.
+    const LOOK: Duration = Duration::from_secs(3);
+
+    pub(super) fn look_again<T: 'static, F: Future<Output = Option<T>> + 'static>(
+        is_under_way: impl Fn() -> bool + 'static,
+        fetch: impl Fn() -> F + Clone + 'static,
+        seen: impl Fn(T) + Clone + 'static,
+    ) {
+        Effect::new(move |open: Option<Option<Timer>>| {
+            if !is_under_way() {
+                return None;
+            }
+            let (fetch, seen) = (fetch.clone(), seen.clone());
+            open.flatten().or_else(|| {
+                let look = move || {
+                    let (fetched, seen) = (fetch(), seen.clone());
+                    leptos::task::spawn_local(async move {
+                        if let Some(found) = fetched.await {
+                            seen(found);
+                        }
+                    });
+                };
+                set_interval_with_handle(look, LOOK).ok().map(Timer)
+            })
+        });
+    }
+
+    /// A timer that is stopped when dropped.
+    struct Timer(IntervalHandle);
+
+    impl Drop for Timer {
+        fn drop(&mut self) {
+            self.0.clear();
+        }
     }
 
     /// An open stream of events; closed when dropped.

@@ -6,8 +6,11 @@ use leptos::prelude::*;
 /// the text is escaped and set as the element's inner HTML, which a browser reads back as the very text.
 #[component]
 pub fn TextArea(
-    /// Name in the form; also its id.
+    /// Name in the form; also its id, unless that is another one.
     name: &'static str,
+    /// Its id, where the page has several of that name.
+    #[prop(optional)]
+    id: Option<&'static str>,
     /// What it begins with.
     #[prop(optional, into)]
     text: String,
@@ -33,7 +36,7 @@ pub fn TextArea(
     view! {
         <textarea
             class=if code { "input input-code" } else { "input" }
-            id=name
+            id=id.unwrap_or(name)
             name=name
             rows=rows
             disabled=disabled

@@ -5,6 +5,8 @@ use leptos_meta::provide_meta_context;
 use leptos_router::components::Router;
 use leptos_router::location::RequestUrl;
 use millrace_domain::gate::{Gate, Verdict};
+use millrace_domain::rollout::Step;
+use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::{
     CheckOutcome, Column, ColumnProfile, ColumnType, Finding, Profile, Severity, ValidationReport,
 };
@@ -334,6 +336,7 @@ pub fn model_version() -> ModelVersionView {
             may_comment: Permission::granted(),
         },
         generation: 3,
+        rollout: ["shadow", "canary 5 %", "full, watched"].map(str::to_owned).to_vec(),
         may_deploy: Permission::granted(),
     }
 }
@@ -345,7 +348,9 @@ pub fn deployment() -> DeploymentView {
         kind: kind.to_owned(),
         champion: Some(champion),
         previous,
-        by: "On-call".to_owned(),
+        candidate: None,
+        percent: 0.0,
+        by: Some("On-call".to_owned()),
         reason: "Scores dropped after the deployment.".to_owned(),
         at: moment("2026-11-23T16:00:00Z"),
     };
@@ -357,6 +362,8 @@ pub fn deployment() -> DeploymentView {
         candidate: None,
         stage: "full".to_owned(),
         candidate_percent: 0.0,
+        analysis: Vec::new(),
+        rollout: None,
         predictions: 120_431,
         outcomes: 98_002,
         changed_at: Some(moment("2026-11-23T16:00:00Z")),
@@ -365,6 +372,75 @@ pub fn deployment() -> DeploymentView {
         may_roll_back: Permission::granted(),
         parity: ParityView { compared: 0, differing: 0, checked_at: None, examples: Vec::new() },
         joined: Vec::new(),
+    }
+}
+
+/// The same while a candidate answers a twentieth of the units.
+pub fn deployment_with_canary() -> DeploymentView {
+    let step = |stage, percent, min_predictions| Step { stage, percent, min_predictions, min_seconds: 3_600 };
+    let check = |name: &str, verdict| Gate {
+        name: name.to_owned(),
+        rule: format!("{name} as it should be"),
+        verdict,
+        observed: Some(0.001),
+        threshold: Some(0.01),
+        n: 2_000,
+        interval: Some((-0.002, 0.004)),
+        note: None,
+    };
+    let side = |arm: &str| RolloutSide {
+        arm: arm.to_owned(),
+        answered: 1_400,
+        failed: 2,
+        p50_ms: Some(0.2),
+        p95_ms: Some(0.4),
+        p99_ms: None,
+    };
+    let minute =
+        |minute: &str| RolloutMinute { minute: moment(minute), candidate: 70, control: 68, rest: 1_300, failed: 1 };
+    DeploymentView {
+        candidate: Some(3),
+        stage: "canary".to_owned(),
+        candidate_percent: 5.0,
+        rollback_to: Some(2),
+        analysis: vec![
+            check("failures", Verdict::Pass),
+            check("slow", Verdict::Pass),
+            check("quality", Verdict::Insufficient),
+        ],
+        rollout: Some(RolloutView {
+            id: "1".to_owned(),
+            candidate: 3,
+            champion: 2,
+            steps: vec![
+                step(RolloutStage::Shadow, 0.0, 500),
+                step(RolloutStage::Canary, 5.0, 2_000),
+                step(RolloutStage::Watch, 100.0, 0),
+            ],
+            step: 1,
+            state: "running".to_owned(),
+            seconds: 1_200.0,
+            deadline_seconds: 604_800,
+            waits_for: Some("everything is shown; somebody has to let it go on".to_owned()),
+            rules: 1,
+            by: "Engineer".to_owned(),
+            reason: "trained on newer data".to_owned(),
+            started_at: moment("2026-11-23T15:00:00Z"),
+            looked_at: Some(moment("2026-11-23T16:00:00Z")),
+            ended_at: None,
+            counted: RolloutCounts {
+                share: Some(4.9),
+                sides: vec![side("candidate"), side("control")],
+                agreed: 2_700,
+                differed: 90,
+                dropped: 0,
+                scores: vec![(10, 12), (600, 580), (90, 110)],
+                minutes: vec![minute("2026-11-23T15:59:00Z"), minute("2026-11-23T16:00:00Z")],
+            },
+            may_advance: Permission::granted(),
+            may_pause: Permission::refused("only an ML engineer may"),
+        }),
+        ..deployment()
     }
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use millrace_domain::view::{DeploymentView, RolledBack};
+use millrace_domain::view::{ChangeView, DeploymentView, RolledBack};
 use millrace_services::Services;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,7 +23,18 @@ pub async fn show_deployment(
     Ok(Json(services.deployment(&actor, &slug).await?))
 }
 
-/// Which version goes live.
+/// One change of what is live, with every check that it was decided on.
+#[utoipa::path(get, path = "/api/v1/deployments/{slug}/changes/{generation}",
+    responses((status = 200, body = ChangeView), (status = 404)))]
+pub async fn show_change(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, generation)): Path<(String, i64)>,
+) -> Reply<Json<ChangeView>> {
+    Ok(Json(services.deployment_change(&actor, &slug, generation).await?))
+}
+
+/// Which version sets out.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RolloutRequest {
@@ -38,7 +49,7 @@ fn requested() -> String {
     "requested by API".to_owned()
 }
 
-/// Puts an approved version live.
+/// Sends an approved version on its way: past shadow and canary, or straight to all callers where nothing is live.
 #[utoipa::path(post, path = "/api/v1/deployments/{slug}/rollouts", request_body = RolloutRequest,
     responses((status = 202), (status = 409)))]
 pub async fn start_rollout(
@@ -50,13 +61,75 @@ pub async fn start_rollout(
 ) -> Reply<Response> {
     let kept = json!({ "slug": slug, "request": request });
     let act = async {
-        let generation = services.deploy(&actor, &slug, request.version, &request.reason).await?;
-        Ok(json!({ "generation": generation, "champion": request.version, "stage": "full" }))
+        let generation = services.start_rollout(&actor, &slug, request.version, &request.reason).await?;
+        let now = services.deployment(&actor, &slug).await?;
+        Ok(json!({
+            "generation": generation, "champion": now.champion, "candidate": now.candidate, "stage": now.stage,
+        }))
     };
     once(&services, &actor, &headers, &kept, StatusCode::ACCEPTED, act).await
 }
 
-/// Why the live version is taken back.
+/// Which step may be taken.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdvanceRequest {
+    /// Generation that was looked at.
+    generation: i64,
+    /// Why.
+    #[serde(default = "requested")]
+    reason: String,
+}
+
+/// Lets a rollout go on to its next step, if everything that was to be shown is shown.
+#[utoipa::path(post, path = "/api/v1/deployments/{slug}/advance", request_body = AdvanceRequest,
+    responses((status = 200), (status = 409)))]
+pub async fn advance_rollout(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(request): Body<AdvanceRequest>,
+) -> Reply<Json<serde_json::Value>> {
+    let generation = services.advance_rollout(&actor, &slug, &request.reason, request.generation).await?;
+    Ok(Json(json!({ "generation": generation })))
+}
+
+/// Why a rollout waits, or goes on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseRequest {
+    /// Why.
+    #[serde(default = "requested")]
+    reason: String,
+}
+
+/// Lets a rollout wait where it is. It is taken back all the same when a check fails.
+#[utoipa::path(post, path = "/api/v1/deployments/{slug}/pause", request_body = PauseRequest,
+    responses((status = 204), (status = 409)))]
+pub async fn pause_rollout(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(request): Body<PauseRequest>,
+) -> Reply<StatusCode> {
+    services.pause_rollout(&actor, &slug, true, &request.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets a rollout that waits go on by itself.
+#[utoipa::path(post, path = "/api/v1/deployments/{slug}/resume", request_body = PauseRequest,
+    responses((status = 204), (status = 409)))]
+pub async fn resume_rollout(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(request): Body<PauseRequest>,
+) -> Reply<StatusCode> {
+    services.pause_rollout(&actor, &slug, false, &request.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why the candidate or the live version is taken back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
@@ -66,7 +139,7 @@ pub struct RollbackRequest {
     generation: Option<i64>,
 }
 
-/// Takes the live version back.
+/// Takes the candidate back that is on its way, else the live version.
 #[utoipa::path(post, path = "/api/v1/deployments/{slug}/rollback", request_body = RollbackRequest,
     responses((status = 200, body = RolledBack), (status = 409)))]
 pub async fn roll_back(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leptos::config::LeptosOptions;
-use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources};
+use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources, conduct_rollouts};
 use millrace_services::Services;
 use millrace_serving::Serving;
 use tokio::net::TcpListener;
@@ -33,6 +33,7 @@ pub async fn serve(storage: Storage, web: Web, slots: Option<usize>) -> anyhow::
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
+    tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
     tokio::spawn(millrace_jobs::tidy(services.clone(), workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;
     workers.cancel();
@@ -70,7 +71,14 @@ pub async fn serve_on(
     let db = services.db().clone();
     let artifacts = services.artifacts().clone();
     let state = AppState {
-        serving: Serving::start(db.clone(), artifacts, outside::surroundings(), shutdown.clone()).await,
+        serving: Serving::start(
+            db.clone(),
+            artifacts,
+            outside::surroundings(),
+            outside::failpoint().as_deref(),
+            shutdown.clone(),
+        )
+        .await,
         events: EventHub::start(db, shutdown.clone()),
         services,
         leptos: LeptosOptions::builder().output_name("millrace").site_addr(web.addr).build(),

@@ -9,7 +9,12 @@ use crate::{document, team};
 /// Every address that changes something, with something in each place.
 fn changing() -> impl Iterator<Item = (Method, String)> {
     ROUTES.iter().filter(|route| route.method != "GET" && !route.path.starts_with("/v1/")).map(|route| {
-        let path = route.path.replace("{slug}", "nothing").replace("{number}", "1").replace("{id}", "1");
+        let path = route
+            .path
+            .replace("{slug}", "nothing")
+            .replace("{number}", "1")
+            .replace("{generation}", "1")
+            .replace("{id}", "1");
         (route.method.parse().unwrap(), path)
     })
 }
@@ -96,8 +101,13 @@ async fn c4_reading_every_address_as_an_admin_changes_nothing() {
     team.app.sql("update mail set state = 'sent', next_at = now() + interval '1 day'").await;
     let before = contents(&team.app).await;
     for route in ROUTES.iter().filter(|route| route.method == "GET" && !route.path.contains("events")) {
-        let path =
-            route.path.replace("{slug}", "read").replace("{number}", "1").replace("{id}", "1").replace("{name}", "x");
+        let path = route
+            .path
+            .replace("{slug}", "read")
+            .replace("{number}", "1")
+            .replace("{generation}", "1")
+            .replace("{id}", "1")
+            .replace("{name}", "x");
         for method in [Method::GET, Method::HEAD] {
             everything.request(method, &path).send().await.unwrap();
         }

@@ -81,6 +81,7 @@ async fn e3_every_scope_opens_its_routes_and_no_other() {
                 .path
                 .replace("{slug}", "nothing")
                 .replace("{number}", "1")
+                .replace("{generation}", "1")
                 .replace("{id}", "77")
                 .replace("{name}", "x")
                 .replace("{call}", "nothing:predict");

@@ -63,6 +63,7 @@ fn filled(route: &Route) -> String {
         .path
         .replace("{slug}", "nothing")
         .replace("{number}", "1")
+        .replace("{generation}", "1")
         .replace("{id}", "77")
         .replace("{name}", "x")
         .replace("{call}", "nothing:predict")

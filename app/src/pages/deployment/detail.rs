@@ -1,10 +1,10 @@
-//! One deployment: what is live, what it has answered, how it came to that, and the way back.
+//! One deployment: what is live, what is on its way, what it has answered, how it came to that, and the way back.
 
 use leptos::prelude::*;
 use millrace_charts::{count, duration};
 use millrace_domain::view::{DeploymentChange, DeploymentView};
 
-use crate::components::{Empty, Load, Moment, PageHeader};
+use crate::components::{Empty, LiveLine, LiveState, Load, Moment, PageHeader, look_again};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
@@ -12,6 +12,7 @@ use crate::pages::address::{path_text, query_text};
 use super::history::{ChangeHistory, change_in_words};
 use super::parity::{JoinedLoads, ParityBroken, ParityStat};
 use super::roll_back::{RollBack, RollBackCard};
+use super::rollout::{AdvanceRollout, GoOnCard, PauseRollout, RolloutFacts, RolloutSection};
 
 /// What is live for a problem.
 #[server(name = FetchDeployment, prefix = "/fn", endpoint = "deployment")]
@@ -24,29 +25,83 @@ pub async fn fetch_deployment(slug: String) -> Result<DeploymentView, PageFault>
 #[component]
 pub fn DeploymentPage() -> impl IntoView {
     let slug = path_text("slug");
-    let form = PageForm::<RollBack>::new();
-    let deployment =
-        Resource::new(move || (slug.get(), form.action.version().get()), |(slug, _)| fetch_deployment(slug));
+    let forms = Forms {
+        roll_back: PageForm::<RollBack>::new(),
+        advance: PageForm::<AdvanceRollout>::new(),
+        pause: PageForm::<PauseRollout>::new(),
+    };
+    let deployment = Resource::new(move || (slug.get(), forms.done()), |(slug, _)| fetch_deployment(slug));
+    // What is counted changes all the time. It is shown anew without touching the forms; those are made anew only when what they
+    // are about has changed, so that nobody loses what they are typing.
+    let fresh = RwSignal::new(None::<DeploymentView>);
+    look_again(
+        move || matches!(deployment.get(), Some(Ok(deployment)) if deployment.rollout.is_some()),
+        move || {
+            let fetched = fetch_deployment(slug.get_untracked());
+            async move { fetched.await.ok() }
+        },
+        move |seen| {
+            let shown = deployment.get_untracked().and_then(Result::ok);
+            if shown.is_some_and(|shown| about(&shown) == about(&seen)) {
+                fresh.set(Some(seen));
+            } else {
+                fresh.set(None);
+                deployment.refetch();
+            }
+        },
+    );
     view! {
         <Load resource=deployment above=("Deployments", "/deployments") let:deployment>
-            <Deployment deployment form/>
+            <Deployment deployment forms fresh/>
         </Load>
     }
 }
 
+/// The forms of the page.
+#[derive(Clone, Copy)]
+struct Forms {
+    roll_back: PageForm<RollBack>,
+    advance: PageForm<AdvanceRollout>,
+    pause: PageForm<PauseRollout>,
+}
+
+impl Forms {
+    fn done(self) -> (usize, usize, usize) {
+        (self.roll_back.done(), self.advance.done(), self.pause.done())
+    }
+}
+
+/// What the forms are about.
+fn about(deployment: &DeploymentView) -> (i64, Option<(String, bool)>) {
+    let rollout = deployment.rollout.as_ref();
+    (deployment.generation, rollout.map(|rollout| (rollout.state.clone(), rollout.may_advance.allowed)))
+}
+
 #[component]
-fn Deployment(deployment: DeploymentView, form: PageForm<RollBack>) -> impl IntoView {
+fn Deployment(deployment: DeploymentView, forms: Forms, fresh: RwSignal<Option<DeploymentView>>) -> impl IntoView {
     let (done, took_ms) = (query_text("done"), query_text("took_ms"));
     let newest = StoredValue::new(deployment.history.first().cloned());
     let notice = move || {
         let result = newest.with_value(|newest| result_in_words(newest.as_ref()?, &done.get(), &took_ms.get()));
         result.map(|words| view! { <div class="callout" data-kind="success" role="status"><p>{words}</p></div> })
     };
+    let first = deployment.clone();
+    let under_way = deployment.rollout.clone().map(|rollout| {
+        view! {
+            <LiveLine state=RwSignal::new(LiveState::Connected)/>
+            {move || {
+                let shown = fresh.get().unwrap_or_else(|| first.clone());
+                shown.rollout.map(|rollout| view! { <RolloutSection rollout checks=shown.analysis/> })
+            }}
+            <RolloutFacts rollout/>
+        }
+    });
     view! {
         <Head deployment=deployment.clone()/>
         <div class="split">
             <div class="split-main stack stack-loose">
                 {notice}
+                {under_way}
                 <Facts deployment=deployment.clone()/>
                 <ParityBroken parity=deployment.parity.clone()/>
                 <JoinedLoads loads=deployment.joined.clone()/>
@@ -55,12 +110,13 @@ fn Deployment(deployment: DeploymentView, form: PageForm<RollBack>) -> impl Into
                     {if deployment.history.is_empty() {
                         view! { <NeverLive slug=deployment.slug.clone()/> }.into_any()
                     } else {
-                        view! { <ChangeHistory changes=deployment.history.clone()/> }.into_any()
+                        view! { <ChangeHistory slug=deployment.slug.clone() changes=deployment.history.clone()/> }.into_any()
                     }}
                 </section>
             </div>
             <aside class="split-side stack">
-                <RollBackCard deployment form/>
+                <RollBackCard deployment=deployment.clone() form=forms.roll_back/>
+                <GoOnCard deployment advance=forms.advance pause=forms.pause/>
             </aside>
         </div>
     }
@@ -71,6 +127,13 @@ fn result_in_words(newest: &DeploymentChange, done: &str, took_ms: &str) -> Opti
     (newest.generation.to_string() == done).then(|| {
         let took = took_ms.parse::<u32>().ok().map(|ms| format!(" in {}", duration(f64::from(ms) / 1000.0)));
         let answers = match newest.champion {
+            Some(version) if newest.kind == "canary" => {
+                let candidate = newest.candidate.unwrap_or_default();
+                format!(
+                    "{} % of units are answered by version {candidate}, the others by version {version}.",
+                    newest.percent
+                )
+            }
             Some(version) => format!("100 % of predictions are answered by version {version}."),
             None => "No version answers predictions.".to_owned(),
         };
@@ -118,13 +181,17 @@ fn Facts(deployment: DeploymentView) -> impl IntoView {
         }
         None => view! { <span>"none"</span> }.into_any(),
     };
+    let answers = match deployment.candidate.filter(|_| deployment.stage == "canary") {
+        Some(candidate) => format!("answers all but the {} % of v{candidate}", deployment.candidate_percent),
+        None => "answers every prediction".to_owned(),
+    };
     let (predictions, outcomes) = (deployment.predictions.unsigned_abs(), deployment.outcomes.unsigned_abs());
     view! {
         <div class="grid grid-stats">
             <div class="stat">
                 <span class="stat-label">"Live version"</span>
                 <span class="stat-value">{live}</span>
-                <span class="stat-note">"answers every prediction"</span>
+                <span class="stat-note">{answers}</span>
             </div>
             <div class="stat">
                 <span class="stat-label">"Predictions"</span>
@@ -160,7 +227,9 @@ mod tests {
             kind: "rollback".to_owned(),
             champion: Some(12),
             previous: Some(13),
-            by: "On-call".to_owned(),
+            candidate: None,
+            percent: 0.0,
+            by: Some("On-call".to_owned()),
             reason: "scores dropped".to_owned(),
             at: serde_json::from_str("\"2026-11-23T14:05:00Z\"").expect("a time"),
         }
@@ -182,13 +251,33 @@ mod tests {
 #[cfg(all(test, feature = "ssr"))]
 mod rendered_tests {
     use super::*;
-    use crate::pages::samples::{deployment, rendered};
+    use crate::pages::samples::{deployment, deployment_with_canary, rendered};
+
+    fn forms() -> Forms {
+        Forms { roll_back: PageForm::new(), advance: PageForm::new(), pause: PageForm::new() }
+    }
+
+    #[test]
+    fn a_candidate_on_its_way_is_shown_with_its_checks_and_what_it_waits_for() {
+        let html = rendered("/deployments/taxi-tips", || {
+            view! { <Deployment deployment=deployment_with_canary() forms=forms() fresh=RwSignal::new(None)/> }
+        });
+        for expected in [
+            "Rollout of version 3",
+            "aria-current=\"step\"",
+            "2 of 3 checks passed, 1 without enough evidence",
+            "Everything is shown; somebody has to let it go on.",
+            "Take v3 back to v2?",
+            "Go on to full, watched",
+        ] {
+            assert!(html.contains(expected), "{expected} is not in {html}");
+        }
+    }
 
     #[test]
     fn rolling_back_is_a_plain_form_that_needs_a_reason() {
         let html = rendered("/deployments/taxi-tips", || {
-            let form = PageForm::<RollBack>::new();
-            view! { <Deployment deployment=deployment() form/> }
+            view! { <Deployment deployment=deployment() forms=forms() fresh=RwSignal::new(None)/> }
         });
         assert!(html.contains("Roll back to v1?") && html.contains("action=\"/fn/roll_back\""), "{html}");
         assert!(html.contains("required"), "{html}");

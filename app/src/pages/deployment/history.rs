@@ -4,32 +4,47 @@ use leptos::prelude::*;
 use millrace_domain::view::DeploymentChange;
 
 use crate::components::Moment;
-use crate::wording::state_words;
+use crate::wording::{sentence, state_words};
 
 /// The changes of one deployment.
 #[component]
 pub fn ChangeHistory(
+    /// The problem.
+    slug: String,
     /// Changes, newest first.
     changes: Vec<DeploymentChange>,
 ) -> impl IntoView {
     let items = changes
         .into_iter()
         .map(|change| {
-            let state = if change.kind == "rollback" { "rolled_back" } else { "live" };
+            let state = match change.kind.as_str() {
+                "rollback" => "rolled_back",
+                "shadow" | "canary" => "running",
+                _ => "live",
+            };
             let title = change_in_words(&change);
-            let meta = format!("generation {} · by {}", change.generation, change.by);
+            let meta = format!("generation {} · {}", change.generation, who(&change));
+            let why = change.by.is_none().then(|| {
+                let href = format!("/deployments/{slug}/changes/{}", change.generation);
+                view! { " " <a href=href>"Why it was decided so"</a> }
+            });
             view! {
                 <li data-state=state>
                     <div class="timeline-head">
                         <span class="timeline-title">{title}</span>
                         <span class="timeline-meta">{meta} " · " <Moment at=change.at/></span>
                     </div>
-                    <div class="timeline-body">{change.reason}</div>
+                    <div class="timeline-body">{sentence(&change.reason)}{why}</div>
                 </li>
             }
         })
         .collect_view();
     view! { <ol class="timeline">{items}</ol> }
+}
+
+/// Who made a change.
+pub fn who(change: &DeploymentChange) -> String {
+    change.by.as_ref().map_or_else(|| "decided by what was counted".to_owned(), |name| format!("by {name}"))
 }
 
 /// "Version 3 live in place of version 2", "Rolled back from version 3 to version 2".
@@ -40,6 +55,16 @@ pub fn change_in_words(change: &DeploymentChange) -> String {
         ("rollback", champion, previous) => {
             format!("Rolled back from {} to {}", name(previous), name(champion))
         }
+        ("shadow", champion, _) => {
+            state_words(&format!("{} in shadow beside {}", name(change.candidate), name(champion)))
+        }
+        ("canary", champion, _) => state_words(&format!(
+            "{} answers {} % of units, {} the others",
+            name(change.candidate),
+            change.percent,
+            name(champion)
+        )),
+        ("settled", champion, _) => state_words(&format!("{} has arrived; the watch has ended", name(champion))),
         (_, Some(champion), None) => format!("Version {champion} live, the first"),
         (_, champion, previous) => state_words(&format!("{} live in place of {}", name(champion), name(previous))),
     }
@@ -55,7 +80,9 @@ mod tests {
             kind: kind.to_owned(),
             champion,
             previous,
-            by: "On-call".to_owned(),
+            candidate: Some(3),
+            percent: 5.0,
+            by: Some("On-call".to_owned()),
             reason: "scores dropped".to_owned(),
             at: serde_json::from_str("\"2026-11-23T14:05:00Z\"").expect("a time"),
         }
@@ -66,5 +93,14 @@ mod tests {
         assert_eq!(change_in_words(&change("rollback", Some(2), Some(3))), "Rolled back from version 3 to version 2");
         assert_eq!(change_in_words(&change("deploy", Some(3), Some(2))), "Version 3 live in place of version 2");
         assert_eq!(change_in_words(&change("deploy", Some(1), None)), "Version 1 live, the first");
+        assert_eq!(change_in_words(&change("full", Some(3), Some(2))), "Version 3 live in place of version 2");
+    }
+
+    #[test]
+    fn a_step_of_a_rollout_names_the_candidate_and_who_answers_besides() {
+        assert_eq!(change_in_words(&change("shadow", Some(2), None)), "Version 3 in shadow beside version 2");
+        let canary = "Version 3 answers 5 % of units, version 2 the others";
+        assert_eq!(change_in_words(&change("canary", Some(2), None)), canary);
+        assert_eq!(change_in_words(&change("settled", Some(3), None)), "Version 3 has arrived; the watch has ended");
     }
 }

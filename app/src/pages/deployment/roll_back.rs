@@ -36,7 +36,9 @@ pub fn RollBackCard(
         }
         .into_any();
     };
-    let Confirmation { title, effect, label } = Confirmation::of(&deployment.slug, live, deployment.rollback_to);
+    let candidate = deployment.rollout.as_ref().map(|rollout| rollout.candidate);
+    let Confirmation { title, effect, label } =
+        Confirmation::of(&deployment.slug, candidate.unwrap_or(live), deployment.rollback_to, candidate.is_some());
     let (slug, generation) = (deployment.slug, deployment.generation);
     let reason = form.typed("reason").unwrap_or_default();
     let permission = deployment.may_roll_back;
@@ -74,9 +76,18 @@ struct Confirmation {
 }
 
 impl Confirmation {
-    /// Names the version that stops, the one that answers in its place, and what that means where there is none.
-    fn of(slug: &str, live: i32, target: Option<i32>) -> Self {
+    /// Names the version that stops, the one that answers in its place, and what that means where there is none. A version on
+    /// its way is taken back from wherever it is.
+    fn of(slug: &str, live: i32, target: Option<i32>, is_on_its_way: bool) -> Self {
         match target {
+            Some(target) if is_on_its_way => Self {
+                title: format!("Take v{live} back to v{target}?"),
+                effect: format!(
+                    "From then on version {target} answers every prediction of {slug}, and the rollout of version {live} has \
+                     ended. It takes effect at once and needs no analysis and no approval."
+                ),
+                label: format!("Roll back to v{target}"),
+            },
             Some(target) => Self {
                 title: format!("Roll back to v{target}?"),
                 effect: format!(
@@ -103,13 +114,13 @@ mod tests {
 
     #[test]
     fn the_version_that_answers_again_is_named() {
-        let confirmation = Confirmation::of("taxi-tips", 13, Some(12));
+        let confirmation = Confirmation::of("taxi-tips", 13, Some(12), false);
         assert_eq!(confirmation.label, "Roll back to v12");
         assert!(confirmation.effect.contains("version 12 answers") && confirmation.effect.contains("version 13 stops"));
     }
 
     #[test]
     fn without_an_earlier_version_the_gap_is_told() {
-        assert!(Confirmation::of("taxi-tips", 1, None).effect.contains("no model is live"));
+        assert!(Confirmation::of("taxi-tips", 1, None, false).effect.contains("no model is live"));
     }
 }

@@ -1,4 +1,4 @@
-//! Putting an approved version live: one confirmation that names the version and the effect.
+//! Sending an approved version on its way: one confirmation that names the version and the effect.
 
 use leptos::prelude::*;
 use millrace_domain::view::ModelVersionView;
@@ -7,23 +7,23 @@ use crate::components::{FaultNotice, GatedButton, TextArea};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
-/// Puts a version live and leads to the deployment's page. Gives the generation that it made.
-#[server(name = Deploy, prefix = "/fn", endpoint = "deploy")]
-pub async fn deploy(slug: String, version: i32, reason: String) -> Result<i64, PageFault> {
+/// Sends a version on its way and leads to the deployment's page. Gives the generation that it made.
+#[server(name = StartRollout, prefix = "/fn", endpoint = "start_rollout")]
+pub async fn start_rollout(slug: String, version: i32, reason: String) -> Result<i64, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let typed = [("reason", reason.as_str())];
-    let generation = crate::caller::submitted(&typed, services.deploy(&actor, &slug, version, &reason)).await?;
+    let generation = crate::caller::submitted(&typed, services.start_rollout(&actor, &slug, version, &reason)).await?;
     leptos_axum::redirect(&format!("/deployments/{slug}?done={generation}"));
     Ok(generation)
 }
 
 /// The confirmation. A version that is live already needs none.
 #[component]
-pub fn PutLive(
+pub fn RollOut(
     /// The version.
     version: ModelVersionView,
     /// The page's form.
-    form: PageForm<Deploy>,
+    form: PageForm<StartRollout>,
 ) -> impl IntoView {
     let (slug, number) = (version.summary.slug, version.summary.version);
     if version.summary.stage == "live" {
@@ -40,16 +40,22 @@ pub fn PutLive(
     let state = if permission.allowed { "ready" } else { "blocked" };
     let effect = match version.generation {
         0 => format!("From then on version {number} answers every prediction of {slug}, the first version to do so."),
-        generation => format!(
-            "From then on version {number} answers every prediction of {slug}, in place of what is live now \
-             (generation {generation}). It can be rolled back."
+        _ if version.rollout.is_empty() => {
+            format!("No version of {slug} is live: from then on version {number} answers every prediction.")
+        }
+        _ => format!(
+            "Version {number} goes past {}. It goes on when everything is shown that the problem's document asks for, and is taken \
+             back if it turns out worse. It can be rolled back at any time.",
+            version.rollout.join(", then ")
         ),
     };
+    let is_first = version.rollout.is_empty();
+    let label = if is_first { format!("Put version {number} live") } else { format!("Roll out version {number}") };
     let reason = form.typed("reason").unwrap_or_default();
     let disabled = !permission.allowed;
     view! {
-        <section class="card decision" data-state=state aria-labelledby="put-live">
-            <div class="card-header"><h2 id="put-live">{format!("Put version {number} live")}</h2></div>
+        <section class="card decision" data-state=state aria-labelledby="roll-out">
+            <div class="card-header"><h2 id="roll-out">{label.clone()}</h2></div>
             <div class="card-body stack">
                 <p>{effect}</p>
                 {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
@@ -64,7 +70,7 @@ pub fn PutLive(
                     <div class="form-actions">
                         <GatedButton
                             permission
-                            label=format!("Put version {number} live")
+                            label
                             kind="primary"
                             icon="deployment"
                         />

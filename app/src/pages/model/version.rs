@@ -14,7 +14,7 @@ use crate::pages::run::importance_figure;
 use crate::wording::counted;
 
 use super::calling::Calling;
-use super::deploy::{Deploy, PutLive};
+use super::deploy::{RollOut, StartRollout};
 use super::lineage::Lineage;
 
 /// One model version.
@@ -47,7 +47,7 @@ pub async fn decide_model(
 #[component]
 pub fn ModelVersionPage() -> impl IntoView {
     let (slug, number) = (path_text("slug"), path_number("number"));
-    let form = PageForm::<Deploy>::new();
+    let form = PageForm::<StartRollout>::new();
     let version = Resource::new(move || (slug.get(), number.get()), |(slug, number)| fetch_model_version(slug, number));
     view! {
         <Load resource=version above=("Models", "/models") let:version>
@@ -57,7 +57,7 @@ pub fn ModelVersionPage() -> impl IntoView {
 }
 
 #[component]
-fn Version(version: ModelVersionView, form: PageForm<Deploy>) -> impl IntoView {
+fn Version(version: ModelVersionView, form: PageForm<StartRollout>) -> impl IntoView {
     let summary = version.summary.clone();
     let importance = importance_figure(&version.importance);
     let graph = version.lineage.clone();
@@ -77,7 +77,7 @@ fn Version(version: ModelVersionView, form: PageForm<Deploy>) -> impl IntoView {
                     number=summary.version
                     digest=version.digest.clone()
                 />
-                <PutLive version=version.clone() form/>
+                <RollOut version=version.clone() form/>
                 {importance
                     .map(|figure| {
                         view! {
@@ -146,7 +146,7 @@ mod rendered_tests {
 
     fn page(version: ModelVersionView) -> String {
         rendered("/models/taxi-tips/v/4", move || {
-            let form = PageForm::<Deploy>::new();
+            let form = PageForm::<StartRollout>::new();
             view! { <Version version form/> }
         })
     }
@@ -154,8 +154,14 @@ mod rendered_tests {
     #[test]
     fn going_live_names_the_version_and_what_it_does() {
         let html = page(model_version());
-        assert!(html.contains("version 4 answers every prediction of taxi-tips"), "{html}");
-        assert!(html.contains("action=\"/fn/deploy\""), "{html}");
+        assert!(html.contains("Version 4 goes past shadow, then canary 5 %, then full, watched."), "{html}");
+        assert!(html.contains("action=\"/fn/start_rollout\""), "{html}");
+    }
+
+    #[test]
+    fn the_first_version_answers_everybody_at_once() {
+        let html = page(ModelVersionView { rollout: Vec::new(), ..model_version() });
+        assert!(html.contains("from then on version 4 answers every prediction"), "{html}");
     }
 
     #[test]

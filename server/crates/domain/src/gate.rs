@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// A challenger may be worse than the champion by this share of the champion's value.
+pub const MARGIN: f64 = 0.02;
+
 /// How a gate ended. Missing evidence never promotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

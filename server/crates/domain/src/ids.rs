@@ -90,3 +90,8 @@ id!(
     ModelVersionId,
     "model version"
 );
+id!(
+    /// The way of a candidate to its users.
+    RolloutId,
+    "rollout"
+);

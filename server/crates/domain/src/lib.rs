@@ -20,6 +20,7 @@ pub mod power;
 pub mod problem;
 pub mod repository;
 pub mod review;
+pub mod rollout;
 pub mod run;
 pub mod schema;
 pub mod search;

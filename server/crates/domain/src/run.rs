@@ -130,6 +130,32 @@ states! {
 }
 
 states! {
+    /// What is done with a candidate.
+    RolloutStage {
+        /// It answers beside the champion, unseen by callers.
+        Shadow = "shadow",
+        /// It answers a share of all units.
+        Canary = "canary",
+        /// It answers everything, and the version before it is asked beside it.
+        Watch = "watch",
+    }
+}
+
+states! {
+    /// Where a rollout stands.
+    RolloutState {
+        /// It goes on when enough is known.
+        Running = "running",
+        /// It does not go on by itself; it is still taken back.
+        Paused = "paused",
+        /// The candidate answers everything, and was watched.
+        Completed = "completed",
+        /// The candidate was taken back.
+        RolledBack = "rolled_back",
+    }
+}
+
+states! {
     /// What a reviewer decided.
     ReviewDecision {
         /// Signs the digest.

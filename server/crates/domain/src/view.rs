@@ -21,12 +21,14 @@ macro_rules! views {
 mod feature;
 mod people;
 mod review;
+mod rollout;
 mod run;
 mod word;
 
 pub use feature::*;
 pub use people::*;
 pub use review::*;
+pub use rollout::*;
 pub use run::*;
 pub use word::in_words;
 
@@ -297,7 +299,9 @@ views! {
         review: ReviewView,
         /// Generation a deployment would change.
         generation: i64,
-        /// Whether the reader may put it live.
+        /// What it would go through; nothing where no version is live that it could be compared with.
+        rollout: Vec<String>,
+        /// Whether the reader may send it on its way.
         may_deploy: Permission,
     }
 
@@ -305,14 +309,18 @@ views! {
     DeploymentChange {
         /// Generation it made.
         generation: i64,
-        /// `deploy` or `rollback`.
+        /// `deploy`, `shadow`, `canary`, `full`, `settled` or `rollback`.
         kind: String,
         /// Version that became live.
         champion: Option<i32>,
-        /// Version that was live.
+        /// Version that was live, or the candidate that was taken back.
         previous: Option<i32>,
-        /// Who.
-        by: String,
+        /// Version that was on its way.
+        candidate: Option<i32>,
+        /// Share of units that it answered from then on, in percent.
+        percent: f64,
+        /// Who; none when it was decided by what was counted.
+        by: Option<String>,
         /// Why.
         reason: String,
         /// When.
@@ -329,12 +337,16 @@ views! {
         generation: i64,
         /// Live version.
         champion: Option<i32>,
-        /// Candidate version; always none until staged rollout.
+        /// Version on its way.
         candidate: Option<i32>,
-        /// `none` or `full`.
+        /// `none`, `shadow`, `canary` or `full`.
         stage: String,
-        /// Share of callers answered by the candidate, in percent.
+        /// Share of units answered by the candidate, in percent.
         candidate_percent: f64,
+        /// Checks of the rollout that is under way.
+        analysis: Vec<Gate>,
+        /// The rollout that is under way.
+        rollout: Option<RolloutView>,
         /// Predictions answered by the live version.
         predictions: i64,
         /// Predictions of the live version with a known outcome.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::expr::Row;
-use millrace_domain::gate::{Decision, Gate, Verdict as GateVerdict, decide};
+use millrace_domain::gate::{Decision, Gate, MARGIN, Verdict as GateVerdict, decide};
 use millrace_domain::metric::{Bound, Direction, Metric};
 use millrace_domain::problem::{Goal, ProblemDocument};
 use millrace_domain::run::StepKind;
@@ -46,8 +46,6 @@ pub(crate) struct Judged {
 
 /// Test rows below which a metric gives no verdict.
 const FEWEST_ROWS: u64 = 30;
-/// A challenger may be worse than the champion by this share of the champion's value.
-const MARGIN: f64 = 0.02;
 /// Single predictions that are timed.
 const TIMED: usize = 2_000;
 

@@ -19,6 +19,7 @@ mod parity;
 mod post;
 mod progress;
 mod register;
+mod rollouts;
 mod sources;
 mod stage;
 mod tidy;
@@ -34,6 +35,7 @@ use millrace_executor::Handler;
 pub use lifecycle::Subjects;
 pub use parity::ParityAuditor;
 pub use post::{Post, PostSettings, PostSettingsError};
+pub use rollouts::conduct_rollouts;
 pub use sources::Sources;
 pub use tidy::tidy;
 

@@ -1,72 +1,26 @@
-//! What is live: an approved version goes live, and any live version can be taken back, by compare-and-set on a generation.
+//! What is live, and the way back: any live version and any candidate can be taken back, by compare-and-set on a generation.
 
+use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ModelVersionId;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::run::ModelStage;
+use millrace_domain::run::{ModelStage, RolloutStage};
 use millrace_domain::view::{DeploymentChange, DeploymentView, Permission, RolledBack};
 use millrace_storage::deployment::{self, Change, Deployment, PastChange};
-use millrace_storage::{Transaction, event, model, prediction, problem};
+use millrace_storage::{Transaction, event, model, prediction, problem, rollout};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::model::{locked, may_go_live, missing};
+use crate::model::missing;
+use crate::rollout::changed_since;
 use crate::{Result, Services, commit, fault};
 
 impl Services {
-    /// Puts an approved version live; gives the new generation.
+    /// Takes the candidate back that is on its way, else the live version: the version that was live before it is live again, or
+    /// none. It needs no analysis and always wins over a change in flight, since it is decided under the problem's lock.
     ///
-    /// # Errors
-    /// 409 `not_approved`, `gates_not_passed` or `already_live`.
-    pub async fn deploy(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
-        let object = format!("model/{slug}/v/{number}");
-        self.authorise_on(actor, Action::Deploy, slug, &object).await?;
-        let outcome = self.try_deploy(actor, slug, number, reason).await;
-        if let Err(refused) = &outcome
-            && refused.status < 500
-        {
-            let details = json!({ "code": refused.code });
-            self.note_refusal(actor, Note::new("deployment.deploy", object).details(details)).await?;
-        }
-        outcome
-    }
-
-    async fn try_deploy(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
-        let reason = checked_reason(reason)?;
-        let object = format!("model/{slug}/v/{number}");
-        let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
-        let version = locked(&tx, slug, number).await?;
-        may_go_live(&version)?;
-        self.still_approved(&tx, &version).await?;
-        self.parity_holds(&tx, version.id).await?;
-        self.artifacts.get(&version.artifact).await.map_err(fault)?;
-        let current = deployment::find(&tx, slug).await.map_err(fault)?;
-        let previous = current.as_ref().and_then(|current| current.champion);
-        if let Some(previous) = previous {
-            model::set_stage(&tx, previous, ModelStage::Live, ModelStage::Superseded).await.map_err(fault)?;
-        }
-        model::set_stage(&tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?;
-        let change = Change {
-            problem: version.problem,
-            from_generation: current.map_or(0, |current| current.generation),
-            kind: "deploy",
-            champion: Some(version.id),
-            previous,
-            account: actor.account,
-            reason,
-        };
-        let generation = self.swap(&tx, slug, &change).await?;
-        let details = json!({ "generation": generation, "reason": reason });
-        let note = Note::new("deployment.deploy", object);
-        self.note(&tx, actor, note.digest(version.digest).details(details)).await?;
-        commit(tx).await?;
-        Ok(generation)
-    }
-
-    /// Takes the live version back: the version that was live before it is live again, or none. It needs no analysis and
-    /// always wins over a change in flight, since it is decided under the problem's lock.
-    ///
-    /// With the `seen` generation, a rollback pressed twice happens once: the second answer is the first one's.
+    /// With the `seen` generation, a rollback pressed twice happens once: the second answer is the first one's. Steps that the same
+    /// rollout took since do not count.
     ///
     /// # Errors
     /// 409 when nothing is live, or something else than a rollback happened since `seen`; 400 without a reason.
@@ -82,8 +36,15 @@ impl Services {
         let history = deployment::history(&tx, id).await.map_err(fault)?;
         if let (Some(seen), Some(newest)) = (seen, history.first())
             && newest.generation != seen
+            && !is_same_rollout(&history, seen)
         {
             return done_since(seen, newest);
+        }
+        if let Some((deployment, staged)) = current.as_ref().and_then(|current| Some((current, current.rollout?))) {
+            let (generation, champion) =
+                self.roll_back_candidate(&tx, actor, deployment.clone(), staged, reason).await?;
+            commit(tx).await?;
+            return Ok(RolledBack { generation, champion, took_ms: self.milliseconds_since(begun) });
         }
         let Some((current, live)) = current.and_then(|current| current.champion.map(|live| (current, live))) else {
             return Err(Fault::conflict(
@@ -107,19 +68,26 @@ impl Services {
             kind: "rollback",
             champion: target,
             previous: Some(live),
-            account: actor.account,
+            of_rollout: None,
+            staged: None,
+            account: Some(actor.account),
             reason,
+            checks: None,
         };
         let generation = self.swap(&tx, slug, &change).await?;
         let details =
             json!({ "generation": generation, "from": current.champion_number, "to": champion, "reason": reason });
         self.note(&tx, actor, Note::new("deployment.rollback", object).details(details)).await?;
         commit(tx).await?;
-        let took_ms = (self.now() - begun).num_milliseconds().max(0).unsigned_abs();
-        Ok(RolledBack { generation, champion, took_ms })
+        Ok(RolledBack { generation, champion, took_ms: self.milliseconds_since(begun) })
     }
 
-    async fn swap(&self, tx: &Transaction, slug: &str, change: &Change<'_>) -> Result<i64> {
+    fn milliseconds_since(&self, begun: DateTime<Utc>) -> u64 {
+        (self.now() - begun).num_milliseconds().max(0).unsigned_abs()
+    }
+
+    /// Makes a change and tells of it; gives the new generation.
+    pub(crate) async fn swap(&self, tx: &Transaction, slug: &str, change: &Change<'_>) -> Result<i64> {
         let generation = deployment::change(tx, change, self.now()).await.map_err(fault)?;
         let payload = json!({ "slug": slug, "generation": generation, "kind": change.kind });
         event::insert(tx, "deployment", change.problem.0, "change", payload).await.map_err(fault)?;
@@ -135,7 +103,7 @@ impl Services {
         let mut views = Vec::new();
         let all = deployment::list(self.db.pool()).await.map_err(fault)?;
         for current in all.into_iter().filter(|current| actor.sees(&current.slug)) {
-            views.push(self.present_deployment(actor, current).await?);
+            views.push(self.present_deployment(actor, current, false).await?);
         }
         Ok(views)
     }
@@ -147,10 +115,11 @@ impl Services {
     pub async fn deployment(&self, actor: &Actor, slug: &str) -> Result<DeploymentView> {
         self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
         let current = deployment::find(self.db.pool(), slug).await.map_err(fault)?;
-        self.present_deployment(actor, current.ok_or_else(|| Fault::not_found("deployment"))?).await
+        self.present_deployment(actor, current.ok_or_else(|| Fault::not_found("deployment"))?, true).await
     }
 
-    async fn present_deployment(&self, actor: &Actor, current: Deployment) -> Result<DeploymentView> {
+    /// A deployment as it is shown; what was counted in its rollout only `in_full`.
+    async fn present_deployment(&self, actor: &Actor, current: Deployment, in_full: bool) -> Result<DeploymentView> {
         let pool = self.db.pool();
         let history = deployment::history(pool, current.problem).await.map_err(fault)?;
         let versions = problem::versions(pool, &current.slug).await.map_err(fault)?;
@@ -169,30 +138,40 @@ impl Services {
             Ok(()) => Permission::granted(),
         };
         let (parity, joined) = self.parity_of(current.champion).await?;
+        let rollout = match current.rollout {
+            Some(staged) => rollout::find(pool, staged.id).await.map_err(fault)?,
+            None => None,
+        };
+        let analysis = rollout.as_ref().map(|rollout| rollout.checks.clone()).unwrap_or_default();
+        let stage = match (current.rollout.map(|staged| staged.stage), current.champion) {
+            (Some(stage @ (RolloutStage::Shadow | RolloutStage::Canary)), _) => stage.as_str(),
+            (_, Some(_)) => "full",
+            (_, None) => "none",
+        };
+        let target_number = match &rollout {
+            Some(rollout) => Some(rollout.champion_number),
+            None => target.and(target_number),
+        };
+        let candidate = rollout.as_ref().filter(|_| stage != "full").map(|rollout| rollout.candidate_number);
+        let rollout = match rollout {
+            Some(rollout) if in_full => Some(self.present_rollout(actor, rollout).await?),
+            _ => None,
+        };
         Ok(DeploymentView {
             title: versions.first().map(|version| version.document.title.clone()).unwrap_or_default(),
             slug: current.slug,
             generation: current.generation,
             champion: current.champion_number,
-            candidate: None,
-            stage: if current.champion.is_some() { "full" } else { "none" }.to_owned(),
-            candidate_percent: 0.0,
+            candidate,
+            stage: stage.to_owned(),
+            candidate_percent: current.rollout.map_or(0.0, |staged| staged.percent),
+            analysis,
+            rollout,
             predictions,
             outcomes,
             changed_at: Some(current.changed_at),
-            rollback_to: target.and(target_number),
-            history: history
-                .into_iter()
-                .map(|change| DeploymentChange {
-                    generation: change.generation,
-                    kind: change.kind,
-                    champion: change.champion,
-                    previous: change.previous,
-                    by: change.account_name,
-                    reason: change.reason,
-                    at: change.changed_at,
-                })
-                .collect(),
+            rollback_to: target_number,
+            history: history.into_iter().map(present_change).collect(),
             may_roll_back,
             parity,
             joined,
@@ -200,16 +179,23 @@ impl Services {
     }
 }
 
+/// Whether all that happened since a generation is that the rollout that was under way then went on: whoever takes its candidate
+/// back means it wherever it is by now.
+fn is_same_rollout(history: &[PastChange], seen: i64) -> bool {
+    let since: Vec<&PastChange> = history.iter().take_while(|change| change.generation > seen).collect();
+    let looked_at = history.get(since.len()).filter(|change| change.generation == seen);
+    let Some(rollout) = looked_at.and_then(|change| change.rollout) else { return false };
+    let went_on =
+        |change: &&PastChange| matches!(change.kind.as_str(), "canary" | "full") && change.rollout == Some(rollout);
+    since.iter().all(went_on)
+}
+
 /// What a rollback decided on an earlier generation comes to: that generation's rollback, or a conflict.
 fn done_since(seen: i64, newest: &PastChange) -> Result<RolledBack> {
     if newest.kind == "rollback" && newest.generation == seen + 1 {
         return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
     }
-    let detail = format!(
-        "what is live has changed since generation {seen}: it is generation {} now; look again and decide on that",
-        newest.generation
-    );
-    Err(Fault::conflict("changed_meanwhile", detail))
+    Err(changed_since(seen, newest.generation))
 }
 
 /// The version a rollback brings back: the one that the live version replaced when it was last deployed. Versions that were
@@ -224,7 +210,21 @@ fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<Model
         .find(|candidate| *candidate != live && !rolled_back.contains(candidate))
 }
 
-fn checked_reason(reason: &str) -> Result<&str> {
+pub(crate) fn present_change(change: PastChange) -> DeploymentChange {
+    DeploymentChange {
+        generation: change.generation,
+        kind: change.kind,
+        champion: change.champion,
+        previous: change.previous,
+        candidate: change.candidate,
+        percent: change.percent,
+        by: change.account_name,
+        reason: change.reason,
+        at: change.changed_at,
+    }
+}
+
+pub(crate) fn checked_reason(reason: &str) -> Result<&str> {
     let reason = reason.trim();
     if (1..=1_000).contains(&reason.chars().count()) {
         return Ok(reason);

@@ -23,6 +23,8 @@ mod problem;
 mod quarantine;
 mod reproduce;
 mod review;
+mod rollout;
+mod rollout_view;
 mod run;
 mod runs;
 pub mod seal;

@@ -3,6 +3,7 @@
 use millrace_domain::fault::Fault;
 use millrace_domain::gate::{Decision as GateDecision, decide};
 use millrace_domain::policy::{Action, Actor};
+use millrace_domain::rollout::{Plan, Step};
 use millrace_domain::run::{ModelStage, ReviewDecision};
 use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView, Permission};
 use millrace_storage::decision::Subject;
@@ -92,7 +93,13 @@ impl Services {
             .may_on(Action::Deploy, slug)
             .map_err(|refused| refused.to_string())
             .and_then(|()| may_go_live(&lineage.version).map_err(|refused| refused.detail))
-            .and_then(|()| complete.then_some(()).ok_or_else(|| approval_ran_out().detail));
+            .and_then(|()| complete.then_some(()).ok_or_else(|| approval_ran_out().detail))
+            .and_then(|()| match live.as_ref().and_then(|live| live.rollout) {
+                None => Ok(()),
+                Some(_) => {
+                    Err("another version is on its way; wait until it has arrived, or roll it back first".to_owned())
+                }
+            });
         let review = self.present_review(actor, &reviewed, review, open).await?;
         Ok(ModelVersionView {
             summary: present::model(&lineage.version, lineage.problem.document.success.metric, &metrics),
@@ -118,6 +125,10 @@ impl Services {
             dataset: present::dataset(&data, self.now()),
             lineage: graph,
             review,
+            rollout: match live.as_ref().and_then(|live| live.champion) {
+                None => Vec::new(),
+                Some(_) => Plan::of(&lineage.problem.document).steps.iter().map(Step::title).collect(),
+            },
             generation: live.map_or(0, |live| live.generation),
             may_deploy: Permission::from_result(deployable),
             gates: lineage.version.gates,

@@ -38,12 +38,31 @@ impl Services {
             if let Some(problem) = millrace_storage::problem::find_id(&tx, slug).await.map_err(fault)? {
                 event::insert(&tx, "deployment", problem.0, "parity", details).await.map_err(fault)?;
             }
-            self.tell_on_call(&tx, slug, number, found).await?;
+            let subject = format!("{slug}: version {number} answers otherwise than it was trained");
+            let paragraphs = vec![
+                format!(
+                    "{} of {} answers of the live version, computed again as training computes, differ from what was \
+                     answered. Either the serving path or what it was joined to is wrong.",
+                    found.differing, found.compared
+                ),
+                "The version stays live until somebody takes it back; it cannot be put live again.".to_owned(),
+            ];
+            let facts = vec![("Version", number.to_string()), ("Compared", found.compared.to_string())];
+            self.tell_on_call(&tx, slug, "parity_broken", subject, paragraphs, facts).await?;
         }
         commit(tx).await
     }
 
-    async fn tell_on_call(&self, tx: &impl Connection, slug: &str, number: i32, found: &ParityAudit) -> Result<()> {
+    /// Writes to everybody who is on call for a problem.
+    pub(crate) async fn tell_on_call(
+        &self,
+        tx: &impl Connection,
+        slug: &str,
+        kind: &'static str,
+        subject: String,
+        paragraphs: Vec<String>,
+        facts: Vec<(&'static str, String)>,
+    ) -> Result<()> {
         let people = account::list(tx).await.map_err(fault)?;
         let on_call = people.iter().filter(|person| {
             person.disabled_at.is_none()
@@ -53,19 +72,12 @@ impl Services {
         });
         for person in on_call {
             let letter = Letter {
-                kind: "parity_broken",
-                subject: format!("{slug}: version {number} answers otherwise than it was trained"),
-                paragraphs: vec![
-                    format!(
-                        "{} of {} answers of the live version, computed again as training computes, differ from what was \
-                         answered. Either the serving path or what it was joined to is wrong.",
-                        found.differing, found.compared
-                    ),
-                    "The version stays live until somebody takes it back; it cannot be put live again.".to_owned(),
-                ],
+                kind,
+                subject: subject.clone(),
+                paragraphs: paragraphs.clone(),
                 act: Some(Act { label: "Open the deployment", link: self.link(&format!("/deployments/{slug}")) }),
                 secret: false,
-                facts: vec![("Version", number.to_string()), ("Compared", found.compared.to_string())],
+                facts: facts.clone(),
                 why: "You get this because you are on call.",
             };
             self.write_to(tx, person, letter).await?;

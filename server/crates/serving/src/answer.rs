@@ -1,17 +1,24 @@
 //! One prediction request: read, answered, logged.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::problem::{Mistake, TimeFormat};
+use millrace_domain::rollout::{Arm, Unit};
+use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::Value as Cell;
 use millrace_ml::model::{AsOf, Instance, InstanceProblem, micros};
+use millrace_storage::rollout::Came;
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::Serving;
-use crate::online::State;
-use crate::routes::Live;
+use crate::online::{Online, State};
+use crate::routes::{Live, Route};
+use crate::trial::{Compared, Trial};
 
 /// Instances one request may carry.
 const MOST_INSTANCES: usize = 1_000;
@@ -29,7 +36,7 @@ pub struct PredictRequest {
 pub struct Answer {
     /// One object an instance, in order.
     pub predictions: Vec<Value>,
-    /// The version that answered.
+    /// The version that answered; a prediction of another one names its own.
     pub model_version: i32,
     /// `champion` or `candidate`.
     pub stage: &'static str,
@@ -53,51 +60,225 @@ struct Asked {
     event_time: Option<DateTime<Utc>>,
 }
 
+/// What a model answers to one instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    pub output: Value,
+    /// What it was joined to: the cells, and as of what.
+    pub joined: Option<Value>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+/// Where an instance stands in a rollout.
+struct Place {
+    id: Uuid,
+    side: Option<(Unit, Arm)>,
+    given: Result<Given, String>,
+    by: Arc<Live>,
+}
+
 impl Serving {
-    /// Answers from the live model of a problem.
+    /// Answers from the live model of a problem, or for the units that a rollout gives it from the candidate. What a candidate
+    /// cannot answer in time, the live model answers.
     ///
     /// # Errors
     /// 404 `no_live_model`; 400 naming every unknown, missing or wrongly typed input.
-    pub fn predict(&self, slug: &str, request: PredictRequest) -> Result<Answer, Fault> {
-        let live = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
+    pub async fn predict(&self, slug: &str, request: PredictRequest) -> Result<Answer, Fault> {
+        let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
         let count = request.instances.len();
         if !(1..=MOST_INSTANCES).contains(&count) {
             return Err(Fault::field("/instances", format!("must hold 1 to {MOST_INSTANCES} instances, got {count}")));
         }
         let now = self.surroundings.now();
-        let online = live.online.as_ref().map(|online| (online, online.state()));
-        let state = online.as_ref().map(|(_, state)| &**state);
-        let asked = read_all(&live, &request.instances, now, state)?;
-        let mut predictions = Vec::with_capacity(count);
-        for (asked, sent) in asked.into_iter().zip(request.instances) {
-            let answered = live.model.predict_row(&asked.instance).map_err(|error| {
-                Fault::new(422, "no_answer", "No answer", format!("the model has no answer for this instance: {error}"))
-            })?;
-            let id = Uuid::from_bytes(self.surroundings.bytes());
-            let output = answered.to_json(live.model.classes());
-            let joined = online.as_ref().map(|(online, state)| {
-                let cells: Vec<Value> = asked.instance.joined(&live.model).iter().map(Cell::to_json).collect();
-                json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
-            });
-            let mut shown = json!({ "id": id });
-            if let (Value::Object(shown), Value::Object(output)) = (&mut shown, &output) {
-                shown.extend(output.clone());
+        let (asked, mut places) = self.by_champion(&route, &request.instances, now)?;
+        if let Some(trial) = &route.trial {
+            self.by_other(&route, trial, &request.instances, &mut places, now).await;
+        }
+        for place in &places {
+            if let Err(reason) = &place.given {
+                return Err(Fault::new(
+                    422,
+                    "no_answer",
+                    "No answer",
+                    format!("the model has no answer for this instance: {reason}"),
+                ));
             }
-            predictions.push(shown);
-            self.log.write(prediction::Prediction {
+        }
+        Ok(self.give(&route, request.instances, asked, places, now))
+    }
+
+    /// Reads every instance as the live model does, and has it answer those that are not the candidate's.
+    fn by_champion(
+        &self,
+        route: &Route,
+        instances: &[Map<String, Value>],
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<Asked>, Vec<Place>), Fault> {
+        let champion = &route.champion;
+        // A stopwatch, not a clock: only differences count.
+        let began = Instant::now();
+        let online = champion.online.as_ref().map(|online| (online, online.state()));
+        let state = online.as_ref().map(|(_, state)| &**state);
+        let other = route.trial.as_ref().map(|trial| &*trial.other);
+        let asked = read_all(champion, other, instances, now, state)?;
+        let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
+        let place = |asked: &Asked| {
+            let id = Uuid::from_bytes(self.surroundings.bytes());
+            let trial = route.trial.as_ref();
+            let side = trial.map(|trial| trial.assign(asked.entity.as_deref(), id));
+            let is_others = trial.zip(side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm));
+            let given = if is_others {
+                Err(String::new())
+            } else {
+                let online = online.as_ref().map(|(online, state)| (&***online, &**state));
+                answer(champion, &asked.instance, online, Instant::now(), reading)
+            };
+            Place { id, side, given, by: Arc::clone(champion) }
+        };
+        let places = asked.iter().map(place).collect();
+        Ok((asked, places))
+    }
+
+    /// Has the other model of a rollout answer what is its own to answer; where one of the two fails, the other one answers.
+    async fn by_other(
+        &self,
+        route: &Route,
+        trial: &Arc<Trial>,
+        instances: &[Map<String, Value>],
+        places: &mut [Place],
+        now: DateTime<Utc>,
+    ) {
+        let mut failed = Vec::new();
+        let mut requests = Vec::new();
+        for (index, place) in places.iter().enumerate().filter(|(_, place)| place.given.is_err()) {
+            let Some((unit, arm)) = place.side else { continue };
+            let is_others = trial.is_answered_by_other(arm);
+            if !is_others {
+                failed.push(trial.mark(unit, arm, now, Came::Failure));
+            }
+            // Once a candidate has taken its place, the version before it helps out; before that it helps nobody.
+            if is_others || trial.stage == RolloutStage::Watch {
+                requests.push((index, instances[index].clone()));
+            }
+        }
+        for (index, answer) in trial.ask_other(requests, now).await {
+            let place = &mut places[index];
+            let Some((unit, arm)) = place.side else { continue };
+            if answer.is_err() && trial.is_answered_by_other(arm) {
+                failed.push(trial.mark(unit, arm, now, Came::Failure));
+                place.given = one(&route.champion, &instances[index], now);
+            } else {
+                (place.given, place.by) = (answer, Arc::clone(&trial.other));
+            }
+        }
+        if !failed.is_empty() {
+            self.log.count(failed);
+        }
+    }
+
+    /// Logs what was answered, has it compared, and makes the body.
+    fn give(
+        &self,
+        route: &Route,
+        instances: Vec<Map<String, Value>>,
+        asked: Vec<Asked>,
+        places: Vec<Place>,
+        now: DateTime<Utc>,
+    ) -> Answer {
+        let by_other = |place: &Place| place.by.version != route.champion.version;
+        let whole = places.iter().all(by_other);
+        let answers_all = Arc::clone(places.first().filter(|_| whole).map_or(&route.champion, |place| &place.by));
+        let mut compared = Vec::new();
+        let mut predictions = Vec::with_capacity(places.len());
+        for ((place, asked), sent) in places.into_iter().zip(asked).zip(instances) {
+            let Place { id, side, given: Ok(given), by } = place else { continue };
+            let mut marks = Vec::new();
+            if let Some((trial, (unit, arm))) = route.trial.as_ref().zip(side) {
+                // Who was meant to answer and could not was counted as that; who answered instead is not counted at all.
+                let meant = if trial.is_answered_by_other(arm) { &trial.other } else { &route.champion };
+                if meant.version == by.version {
+                    marks.push(trial.mark(unit, arm, now, trial.came(&given, &by.classes())));
+                    if arm != Arm::Rest {
+                        let is_others = trial.other.version == by.version;
+                        let asked = Arc::clone(if is_others { &route.champion } else { &trial.other });
+                        let (sent, output) = (sent.clone(), given.output.clone());
+                        compared.push(Compared { id, unit, sent, output, asked });
+                    }
+                }
+            }
+            predictions.push(shown(id, &by, &given.output, &answers_all, route));
+            let prediction = prediction::Prediction {
                 id,
-                model_version: live.version,
-                generation: live.generation,
+                model_version: by.version,
+                generation: route.generation,
                 entity: asked.entity,
                 inputs: Value::Object(sent),
-                output,
+                output: given.output,
                 event_time: asked.event_time,
                 predicted_at: now,
-                joined,
-            });
+                joined: given.joined,
+                micros: given.micros,
+                trial: route.trial.as_ref().zip(side).map(|(trial, (_, arm))| (trial.rollout, trial.step, arm)),
+            };
+            self.log.write(prediction, marks);
         }
-        Ok(Answer { predictions, model_version: live.number, stage: "champion" })
+        if let Some(trial) = route.trial.as_ref().filter(|_| !compared.is_empty()) {
+            trial.compare(&self.log, compared, now);
+        }
+        Answer { predictions, model_version: answers_all.number, stage: stage_of(&answers_all, route) }
     }
+}
+
+/// `champion`, or `candidate` for the other model of a rollout.
+fn stage_of(by: &Live, route: &Route) -> &'static str {
+    if by.version == route.champion.version { "champion" } else { "candidate" }
+}
+
+/// A prediction as callers get it. It names its version where that is another one than the body's.
+fn shown(id: Uuid, by: &Live, output: &Value, answers_all: &Live, route: &Route) -> Value {
+    let mut shown = json!({ "id": id });
+    if let (Value::Object(shown), Value::Object(output)) = (&mut shown, output) {
+        shown.extend(output.clone());
+        if by.version != answers_all.version {
+            shown.insert("model_version".to_owned(), json!(by.number));
+            shown.insert("stage".to_owned(), json!(stage_of(by, route)));
+        }
+    }
+    shown
+}
+
+/// The answer to an instance that was read, with the time it took from `began` on and before.
+fn answer(
+    live: &Live,
+    instance: &Instance,
+    online: Option<(&Online, &State)>,
+    began: Instant,
+    before: Duration,
+) -> Result<Given, String> {
+    let answered = live.model.predict_row(instance).map_err(|error| error.to_string())?;
+    let joined = online.map(|(online, state)| {
+        let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
+        json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
+    });
+    let micros = u64::try_from((began.elapsed() + before).as_micros()).unwrap_or(u64::MAX);
+    Ok(Given { output: answered.to_json(live.model.classes()), joined, micros })
+}
+
+/// What a model answers to what another one was sent: it takes the inputs that it knows.
+pub(crate) fn one(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>) -> Result<Given, String> {
+    let began = Instant::now();
+    let online = live.online.as_ref().map(|online| (online, online.state()));
+    let state = online.as_ref().map(|(_, state)| &**state);
+    let known = |name: &str| {
+        let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
+        live.is_input(name) || extra.contains(&Some(name))
+    };
+    let sent = sent.iter().filter(|(name, _)| known(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let read = read_all(live, None, std::slice::from_ref(&sent), now, state);
+    let read = read.map_err(|fault| fault.detail)?.pop().ok_or("nothing was asked")?;
+    let online = online.as_ref().map(|(online, state)| (&***online, &**state));
+    answer(live, &read.instance, online, began, Duration::ZERO)
 }
 
 impl Serving {
@@ -106,7 +287,8 @@ impl Serving {
     /// # Errors
     /// 404 `no_live_model`; 400 naming every unknown or wrongly typed input.
     pub fn features(&self, slug: &str, request: &PredictRequest) -> Result<FeatureAnswer, Fault> {
-        let live = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
+        let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
+        let live = &route.champion;
         let count = request.instances.len();
         if !(1..=MOST_INSTANCES).contains(&count) {
             return Err(Fault::field("/instances", format!("must hold 1 to {MOST_INSTANCES} instances, got {count}")));
@@ -114,7 +296,7 @@ impl Serving {
         let now = self.surroundings.now();
         let online = live.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
-        let features = read_each(&live, &request.instances, now, state, |inputs, as_of, _, _| {
+        let features = read_each(live, None, &request.instances, now, state, |inputs, as_of, _, _| {
             live.model.features_of(inputs, as_of)
         })?;
         let loads = online.as_ref().map_or(Value::Null, |(online, _)| json!(online.loads));
@@ -125,19 +307,22 @@ impl Serving {
 /// Reads all instances, or names everything that is wrong with any of them.
 fn read_all(
     live: &Live,
+    other: Option<&Live>,
     instances: &[Map<String, Value>],
     now: DateTime<Utc>,
     state: Option<&State>,
 ) -> Result<Vec<Asked>, Fault> {
-    read_each(live, instances, now, state, |inputs, as_of, sent, event_time| {
+    read_each(live, other, instances, now, state, |inputs, as_of, sent, event_time| {
         let instance = live.model.instance(inputs, as_of)?;
         Ok(Asked { instance, entity: entity(live, sent), event_time })
     })
 }
 
-/// Reads each instance by `read`, which is given the model's inputs, the time they are about, and all that was sent.
+/// Reads each instance by `read`, which is given the model's inputs, the time they are about, and all that was sent. While another
+/// model is compared, its inputs may be sent as well.
 fn read_each<T>(
     live: &Live,
+    other: Option<&Live>,
     instances: &[Map<String, Value>],
     now: DateTime<Utc>,
     state: Option<&State>,
@@ -155,11 +340,11 @@ fn read_each<T>(
             let name = name.replace('~', "~0").replace('/', "~1");
             mistakes.push(Mistake { pointer: format!("/instances/{position}/{name}"), message });
         };
-        let is_input = |name: &str| live.model.inputs().iter().any(|input| input.column.name == name);
         let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
+        let ignored = |name: &str| extra.contains(&Some(name)) || other.is_some_and(|other| other.is_input(name));
         let inputs: Map<String, Value> = sent
             .iter()
-            .filter(|(name, _)| is_input(name) || !extra.contains(&Some(name.as_str())))
+            .filter(|(name, _)| live.is_input(name) || !ignored(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let event_time = event_time(live, sent).unwrap_or_else(|(name, message)| {
@@ -186,7 +371,7 @@ fn read_each<T>(
 
 /// `event_time` if it was sent, else the value of the document's column of the event's time.
 fn event_time<'l>(live: &'l Live, sent: &Map<String, Value>) -> Result<Option<DateTime<Utc>>, (&'l str, String)> {
-    let is_input = |name: &str| live.model.inputs().iter().any(|input| input.column.name == name);
+    let is_input = |name: &str| live.is_input(name);
     let column = live.data.event_time.as_deref().unwrap_or_default();
     let (name, format, json) = match (sent.get("event_time").filter(|_| !is_input("event_time")), sent.get(column)) {
         (Some(json), _) => ("event_time", TimeFormat::Iso, json),

@@ -1,15 +1,19 @@
 //! Answering predictions. A prediction waits for nothing but the model: routes and models are in memory, and the log is
 //! written behind a bounded queue.
 //!
+//! A rollout's other model ([`trial`]) answers on threads of its own ([`lane`]): what it does there cannot hurt anybody else.
+//!
 //! The *routing table* ([`routes`]) is an immutable map from problem to live model, replaced as a whole when the database
-//! announces a change (and looked for every few seconds in case the announcement was lost). A model that cannot be loaded
+//! announces a change (and looked for every second in case the announcement was lost). A model that cannot be loaded
 //! leaves the last good one in place.
 
 mod answer;
+mod lane;
 mod log;
 mod online;
 mod outcome;
 mod routes;
+mod trial;
 
 use std::sync::Arc;
 
@@ -24,6 +28,7 @@ pub use outcome::{OutcomeReport, OutcomeRequest};
 
 use crate::log::Log;
 use crate::routes::Routes;
+use crate::trial::Trouble;
 
 /// Everything that answers predictions. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -33,18 +38,22 @@ pub struct Serving {
     surroundings: Surroundings,
     routes: Arc<Routes>,
     log: Log,
+    trouble: Option<Trouble>,
 }
 
 impl Serving {
-    /// Loads what is live, and keeps following changes and writing the log until `shutdown`.
+    /// Loads what is live, and keeps following changes and writing the log until `shutdown`. A failpoint makes candidates
+    /// misbehave; there is none in release builds.
     pub async fn start(
         db: Database,
         artifacts: ArtifactStore,
         surroundings: Surroundings,
+        failpoint: Option<&str>,
         shutdown: CancellationToken,
     ) -> Self {
         let log = Log::start(db.clone(), shutdown.clone());
-        let serving = Self { db, artifacts, surroundings, routes: Arc::default(), log };
+        let trouble = Trouble::armed(failpoint);
+        let serving = Self { db, artifacts, surroundings, routes: Arc::default(), log, trouble };
         serving.reload().await;
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(routes::follow(serving.clone(), shutdown));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millrace_storage::Database;
 use millrace_storage::prediction::{self, Prediction};
+use millrace_storage::rollout::{self, Counterpart, Mark};
+use millrace_storage::{Database, StorageError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,11 @@ const CAPACITY: usize = 10_000;
 const BATCH: usize = 500;
 
 enum Entry {
-    Prediction(Box<Prediction>),
+    Prediction(Box<Prediction>, Vec<Mark>),
+    /// What the other model of a rollout answers.
+    Counterpart(Box<Counterpart>, Vec<Mark>),
+    /// What is only counted.
+    Marks(Vec<Mark>),
     /// Answered when everything before it is written.
     Mark(oneshot::Sender<()>),
 }
@@ -36,11 +41,27 @@ impl Log {
         Self { queue, dropped }
     }
 
-    /// Queues a prediction, or counts it as dropped; never waits.
-    pub(crate) fn write(&self, prediction: Prediction) {
-        if self.queue.try_send(Entry::Prediction(Box::new(prediction))).is_err() {
+    /// Queues a prediction and what it counts for, or counts it as dropped; never waits.
+    pub(crate) fn write(&self, prediction: Prediction, marks: Vec<Mark>) {
+        if self.queue.try_send(Entry::Prediction(Box::new(prediction), marks)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("millrace_prediction_log_dropped_total").increment(1);
+        }
+    }
+
+    /// Queues the answer of another model; what does not fit is not compared.
+    pub(crate) fn compared(&self, counterpart: Counterpart, marks: Vec<Mark>) {
+        self.try_queue(Entry::Counterpart(Box::new(counterpart), marks));
+    }
+
+    /// Queues what is only counted.
+    pub(crate) fn count(&self, marks: Vec<Mark>) {
+        self.try_queue(Entry::Marks(marks));
+    }
+
+    fn try_queue(&self, entry: Entry) {
+        if self.queue.try_send(entry).is_err() {
+            metrics::counter!("millrace_comparisons_dropped_total").increment(1);
         }
     }
 
@@ -64,7 +85,7 @@ async fn write_all(
     dropped: Arc<AtomicU64>,
     shutdown: CancellationToken,
 ) {
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch = Batch::default();
     let mut received = Vec::with_capacity(BATCH);
     loop {
         let count = tokio::select! {
@@ -80,7 +101,15 @@ async fn write_all(
         let mut marks = Vec::new();
         for entry in received.drain(..) {
             match entry {
-                Entry::Prediction(prediction) => batch.push(*prediction),
+                Entry::Prediction(prediction, marks) => {
+                    batch.predictions.push(*prediction);
+                    batch.marks.extend(marks);
+                }
+                Entry::Counterpart(counterpart, marks) => {
+                    batch.counterparts.push(*counterpart);
+                    batch.marks.extend(marks);
+                }
+                Entry::Marks(marks) => batch.marks.extend(marks),
                 Entry::Mark(mark) => marks.push(mark),
             }
         }
@@ -92,15 +121,55 @@ async fn write_all(
     }
 }
 
+/// What is written in one transaction.
+#[derive(Default)]
+struct Batch {
+    predictions: Vec<Prediction>,
+    counterparts: Vec<Counterpart>,
+    marks: Vec<Mark>,
+}
+
+impl Batch {
+    /// What was logged is counted in the same transaction. A batch whose commit went through without our being told so is there
+    /// already when it is written again: then it is not counted again.
+    async fn write(&self, db: &Database) -> Result<(), StorageError> {
+        if self.counterparts.is_empty() && self.marks.is_empty() {
+            return prediction::insert_all(db.pool(), &self.predictions).await.map(|_| ());
+        }
+        let tx = db.begin().await?;
+        let mut new = self.predictions.is_empty() && self.counterparts.is_empty();
+        if !self.predictions.is_empty() {
+            new |= prediction::insert_all(&tx, &self.predictions).await? > 0;
+        }
+        if !self.counterparts.is_empty() {
+            new |= rollout::insert_counterparts(&tx, &self.counterparts).await? > 0;
+        }
+        if new {
+            rollout::count(&tx, &self.marks).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.predictions.is_empty() && self.counterparts.is_empty() && self.marks.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.predictions.clear();
+        self.counterparts.clear();
+        self.marks.clear();
+    }
+}
+
 /// Writes a batch, trying again for about seven seconds; then it is counted as dropped.
-async fn flush(db: &Database, batch: &mut Vec<Prediction>, dropped: &AtomicU64) {
+async fn flush(db: &Database, batch: &mut Batch, dropped: &AtomicU64) {
     if batch.is_empty() {
         return;
     }
     for pause_ms in [0, 200, 500, 1_000, 2_000, 3_000] {
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-        match prediction::insert_all(db.pool(), batch).await {
-            Ok(_) => {
+        match batch.write(db).await {
+            Ok(()) => {
                 batch.clear();
                 return;
             }
@@ -111,7 +180,7 @@ async fn flush(db: &Database, batch: &mut Vec<Prediction>, dropped: &AtomicU64) 
             }
         }
     }
-    dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
-    metrics::counter!("millrace_prediction_log_dropped_total").increment(batch.len() as u64);
+    dropped.fetch_add(batch.predictions.len() as u64, Ordering::Relaxed);
+    metrics::counter!("millrace_prediction_log_dropped_total").increment(batch.predictions.len() as u64);
     batch.clear();
 }

@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
+use millrace_domain::rollout::Unit;
 use millrace_storage::prediction::{self, Stored};
-use millrace_storage::{Uuid, problem};
+use millrace_storage::rollout;
+use millrace_storage::{StorageError, Transaction, Uuid, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,7 +46,8 @@ pub struct OutcomeReport {
 }
 
 impl Serving {
-    /// Stores outcomes of a problem's predictions.
+    /// Stores outcomes of a problem's predictions, all or none. Where a rollout had two models answer, both answers are held
+    /// against the truth.
     ///
     /// # Errors
     /// 404 without such a problem, 400 for a label that is no scalar.
@@ -73,19 +76,37 @@ impl Serving {
         self.log.settle().await;
         let now = self.surroundings.now();
         let mut report = OutcomeReport::default();
+        let route = self.routes.find(slug);
+        let classes = route.as_ref().map(|route| route.champion.classes()).unwrap_or_default();
+        let tx = self.db.begin().await.map_err(unavailable)?;
         for outcome in request.outcomes {
             let Ok(prediction) = outcome.id.parse::<Uuid>() else {
                 report.unknown += 1;
                 continue;
             };
             let observed_at = outcome.observed_at.unwrap_or(now);
-            let stored = prediction::insert_outcome(pool, id, prediction, &outcome.label, observed_at, now);
+            let stored = prediction::insert_outcome(&tx, id, prediction, &outcome.label, observed_at, now);
             match stored.await.map_err(unavailable)? {
-                Stored::Accepted => report.accepted += 1,
+                Stored::Accepted => {
+                    report.accepted += 1;
+                    if route.as_ref().is_some_and(|route| route.trial.is_some()) {
+                        compare(&tx, prediction, &outcome.label, &classes).await.map_err(unavailable)?;
+                    }
+                }
                 Stored::Late => report.late += 1,
                 Stored::Unknown => report.unknown += 1,
             }
         }
+        tx.commit().await.map_err(StorageError::from).map_err(unavailable)?;
         Ok(report)
     }
+}
+
+/// Holds both answers of a rollout to a request against the truth.
+async fn compare(tx: &Transaction, prediction: Uuid, label: &Value, classes: &[&str]) -> Result<(), StorageError> {
+    let Some(pair) = rollout::pair(tx, prediction).await? else { return Ok(()) };
+    let loss = |answer: &Value| pair.plan.loss.between(answer, label, classes);
+    let Some(losses) = loss(&pair.candidate).zip(loss(&pair.control)) else { return Ok(()) };
+    let key = pair.entity.as_deref().map_or(&prediction.as_bytes()[..], str::as_bytes);
+    rollout::label(tx, pair.rollout, pair.step, Unit::of(pair.rollout, key), losses).await
 }

@@ -7,19 +7,21 @@ use std::time::Duration;
 
 use millrace_domain::ids::{DatasetId, ModelVersionId};
 use millrace_domain::problem::Data;
+use millrace_domain::run::RolloutStage;
 use millrace_ml::model::Model;
-use millrace_storage::deployment::{self, Deployment};
-use millrace_storage::{StorageError, dataset, model, problem, run};
+use millrace_storage::deployment::{self, Deployment, Staged};
+use millrace_storage::{StorageError, dataset, model, problem, rollout, run};
 use tokio_util::sync::CancellationToken;
 
 use crate::Serving;
+use crate::lane::Lane;
 use crate::online::{self, Online, OnlineError};
+use crate::trial::Trial;
 
 /// A model that answers.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub slug: String,
-    pub generation: i64,
     pub version: ModelVersionId,
     pub number: i32,
     pub data: Data,
@@ -30,7 +32,34 @@ pub(crate) struct Live {
     pub online: Option<Arc<Online>>,
 }
 
-type Table = HashMap<String, Arc<Live>>;
+impl Live {
+    pub(crate) fn is_input(&self, name: &str) -> bool {
+        self.model.inputs().iter().any(|input| input.column.name == name)
+    }
+
+    /// The names of its classes.
+    pub(crate) fn classes(&self) -> Vec<&str> {
+        self.model.classes().iter().map(AsRef::as_ref).collect()
+    }
+}
+
+/// Who answers a problem's callers.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub generation: i64,
+    pub champion: Arc<Live>,
+    /// The rollout that is under way.
+    pub trial: Option<Arc<Trial>>,
+}
+
+impl Route {
+    /// The models of it.
+    fn models(&self) -> impl Iterator<Item = &Arc<Live>> {
+        std::iter::once(&self.champion).chain(self.trial.iter().map(|trial| &trial.other))
+    }
+}
+
+type Table = HashMap<String, Arc<Route>>;
 
 /// The present table; readers take it whole and never wait for a load.
 #[derive(Debug, Default)]
@@ -40,14 +69,14 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// The live model of a problem.
-    pub(crate) fn find(&self, slug: &str) -> Option<Arc<Live>> {
+    /// Who answers a problem's callers.
+    pub(crate) fn find(&self, slug: &str) -> Option<Arc<Route>> {
         self.present().get(slug).cloned()
     }
 
-    /// Every live model.
+    /// Every model that is asked.
     pub(crate) fn all(&self) -> Vec<Arc<Live>> {
-        self.present().values().cloned().collect()
+        self.present().values().flat_map(|route| route.models().cloned().collect::<Vec<_>>()).collect()
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -73,6 +102,8 @@ enum LoadError {
     Missing(&'static str),
     #[error("what requests are joined to cannot be loaded: {0}")]
     Online(#[from] OnlineError),
+    #[error("no thread could be started for it: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 impl Serving {
@@ -89,31 +120,17 @@ impl Serving {
         let mut table = Table::new();
         let mut complete = true;
         for deployment in wanted {
-            let known = present.get(&deployment.slug);
-            if let Some(live) = known.filter(|live| live.generation == deployment.generation) {
-                let live = self.refreshed(live).await.unwrap_or_else(|error| {
-                    tracing::warn!(slug = deployment.slug, %error, "newer loads could not be read; the present ones stay");
-                    Arc::clone(live)
-                });
-                table.insert(deployment.slug, live);
-                continue;
-            }
-            let Some(champion) = deployment.champion else { continue };
-            match self.load(&deployment, champion).await {
-                Ok(live) => {
-                    tracing::info!(
-                        slug = deployment.slug,
-                        version = live.number,
-                        generation = live.generation,
-                        "model live"
-                    );
-                    table.insert(deployment.slug, Arc::new(live));
+            let known = present.get(&deployment.slug).cloned();
+            match self.route(&deployment, known.as_ref()).await {
+                Ok(Some(route)) => {
+                    table.insert(deployment.slug, route);
                 }
+                Ok(None) => {}
                 Err(error) => {
                     complete = false;
                     tracing::error!(slug = deployment.slug, %error, "the live model could not be loaded; the last good one stays");
-                    if let Some(live) = known {
-                        table.insert(deployment.slug, Arc::clone(live));
+                    if let Some(route) = known {
+                        table.insert(deployment.slug, route);
                     }
                 }
             }
@@ -122,9 +139,87 @@ impl Serving {
         self.routes.complete.store(complete, Ordering::Release);
     }
 
-    async fn load(&self, deployment: &Deployment, champion: ModelVersionId) -> Result<Live, LoadError> {
+    /// The route that a deployment asks for, made of what is loaded where that is still wanted. None when nothing is live.
+    async fn route(
+        &self,
+        deployment: &Deployment,
+        known: Option<&Arc<Route>>,
+    ) -> Result<Option<Arc<Route>>, LoadError> {
+        let Some(champion) = deployment.champion else { return Ok(None) };
+        let is_present = |route: &&Arc<Route>| {
+            route.generation == deployment.generation && route.trial.is_some() == deployment.rollout.is_some()
+        };
+        let present = known.filter(is_present);
+        let loaded: Vec<Arc<Live>> = known.iter().flat_map(|route| route.models()).cloned().collect();
+        let champion = self.model(deployment, champion, &loaded).await?;
+        let trial = match deployment.rollout {
+            None => None,
+            // What is not trusted yet must not keep a champion from answering.
+            Some(staged) => self.trial(deployment, staged, known, &loaded).await.unwrap_or_else(|error| {
+                tracing::error!(slug = deployment.slug, %error, "the candidate could not be loaded; the champion answers");
+                None
+            }),
+        };
+        let is_same = |route: &&Arc<Route>| {
+            let others = [&route.trial, &trial].map(|trial| trial.as_ref().map(|trial| Arc::as_ptr(&trial.other)));
+            Arc::ptr_eq(&route.champion, &champion) && others[0] == others[1]
+        };
+        if let Some(route) = present.filter(is_same) {
+            return Ok(Some(Arc::clone(route)));
+        }
+        let (slug, generation) = (&deployment.slug, deployment.generation);
+        let stage = trial.as_ref().map(|trial| trial.stage.as_str());
+        tracing::info!(slug, generation, version = champion.number, stage, "route replaced");
+        Ok(Some(Arc::new(Route { generation, champion, trial })))
+    }
+
+    async fn trial(
+        &self,
+        deployment: &Deployment,
+        staged: Staged,
+        known: Option<&Arc<Route>>,
+        loaded: &[Arc<Live>],
+    ) -> Result<Option<Arc<Trial>>, LoadError> {
+        let rollout = rollout::find(self.db.pool(), staged.id).await?.ok_or(LoadError::Missing("rollout"))?;
+        let other = if staged.stage == RolloutStage::Watch { rollout.champion } else { rollout.candidate };
+        let other = self.model(deployment, other, loaded).await?;
+        let before = known.and_then(|route| route.trial.as_ref()).filter(|trial| trial.rollout == staged.id);
+        let (answers, beside) = match before {
+            Some(trial) => (trial.answers.clone(), trial.beside.clone()),
+            None => (Lane::start("candidate")?, Lane::start("beside")?),
+        };
+        Ok(Some(Arc::new(Trial {
+            rollout: staged.id,
+            step: i32::try_from(rollout.step).unwrap_or(i32::MAX),
+            stage: staged.stage,
+            percent: staged.percent,
+            other,
+            slow: Duration::from_secs_f64(rollout.plan.slow_ms / 1e3),
+            trouble: self.trouble.filter(|_| staged.stage != RolloutStage::Watch),
+            answers,
+            beside,
+        })))
+    }
+
+    /// A version's model, joined to what is newest: the one that is loaded, or read anew.
+    async fn model(
+        &self,
+        deployment: &Deployment,
+        version: ModelVersionId,
+        loaded: &[Arc<Live>],
+    ) -> Result<Arc<Live>, LoadError> {
+        let Some(live) = loaded.iter().find(|live| live.version == version) else {
+            return Ok(Arc::new(self.load(&deployment.slug, version).await?));
+        };
+        Ok(self.refreshed(live).await.unwrap_or_else(|error| {
+            tracing::warn!(slug = live.slug, %error, "newer loads could not be read; the present ones stay");
+            Arc::clone(live)
+        }))
+    }
+
+    async fn load(&self, slug: &str, version: ModelVersionId) -> Result<Live, LoadError> {
         let pool = self.db.pool();
-        let version = model::find(pool, champion).await?.ok_or(LoadError::Missing("version"))?;
+        let version = model::find(pool, version).await?.ok_or(LoadError::Missing("version"))?;
         let run = run::find(pool, version.run).await?.ok_or(LoadError::Missing("run"))?;
         let problem = problem::find_version(pool, run.problem_version).await?.ok_or(LoadError::Missing("document"))?;
         let trained_on = dataset::of_run(pool, &run).await?;
@@ -132,8 +227,7 @@ impl Serving {
         let content = self.artifacts.get(&version.artifact).await?;
         let model = Arc::new(Model::from_bytes(&content)?);
         let mut live = Live {
-            slug: deployment.slug.clone(),
-            generation: deployment.generation,
+            slug: slug.to_owned(),
             version: version.id,
             number: version.number,
             data: problem.document.data,
@@ -167,7 +261,6 @@ impl Serving {
         tracing::info!(slug = live.slug, version = live.number, "requests are joined to newer loads");
         Ok(Arc::new(Live {
             slug: live.slug.clone(),
-            generation: live.generation,
             version: live.version,
             number: live.number,
             data: live.data.clone(),
@@ -178,9 +271,9 @@ impl Serving {
     }
 }
 
-/// Follows announcements, and looks every three seconds whether one was missed.
+/// Follows announcements, and looks every second whether one was missed.
 pub(crate) async fn follow(serving: Serving, shutdown: CancellationToken) {
-    const LOOK: Duration = Duration::from_secs(3);
+    const LOOK: Duration = Duration::from_secs(1);
     while !shutdown.is_cancelled() {
         let mut announcements = match serving.db.listen(&["millrace_routing"]).await {
             Ok(announcements) => announcements,

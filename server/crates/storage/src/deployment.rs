@@ -1,14 +1,16 @@
 //! What is live: one row a problem, changed by compare-and-set on its generation.
 
 use chrono::{DateTime, Utc};
-use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId};
+use millrace_domain::gate::Gate;
+use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, RolloutId};
+use millrace_domain::run::RolloutStage;
 
 use crate::Result;
 use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
 
 /// What a problem's callers are answered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
     /// The problem.
     pub problem: ProblemId,
@@ -20,8 +22,21 @@ pub struct Deployment {
     pub champion: Option<ModelVersionId>,
     /// Its number.
     pub champion_number: Option<i32>,
+    /// The rollout that is under way, and what is done in its present step.
+    pub rollout: Option<Staged>,
     /// When it last changed.
     pub changed_at: DateTime<Utc>,
+}
+
+/// What a rollout does to the routing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Staged {
+    /// The rollout.
+    pub id: RolloutId,
+    /// What is done.
+    pub stage: RolloutStage,
+    /// Share of units that the candidate answers, in percent.
+    pub percent: f64,
 }
 
 impl Record for Deployment {
@@ -32,6 +47,13 @@ impl Record for Deployment {
             generation: row.get("generation")?,
             champion: row.get::<Option<i64>>("champion_id")?.map(ModelVersionId),
             champion_number: row.get("champion_number")?,
+            rollout: match row.get::<Option<i64>>("rollout_id")? {
+                None => None,
+                Some(id) => {
+                    let (stage, percent) = (row.word("stage")?, row.get("percent")?);
+                    Some(Staged { id: RolloutId(id), stage, percent })
+                }
+            },
             changed_at: row.get("changed_at")?,
         })
     }
@@ -70,16 +92,22 @@ pub struct Change<'a> {
     pub problem: ProblemId,
     /// The generation the change was decided on; 0 when there was none.
     pub from_generation: i64,
-    /// `deploy` or `rollback`.
+    /// `deploy`, `shadow`, `canary`, `full`, `settled` or `rollback`.
     pub kind: &'static str,
     /// The version that becomes live.
     pub champion: Option<ModelVersionId>,
     /// The version that was live.
     pub previous: Option<ModelVersionId>,
-    /// Who.
-    pub account: AccountId,
+    /// The rollout that it belongs to.
+    pub of_rollout: Option<RolloutId>,
+    /// What that does from now on; none when it has ended.
+    pub staged: Option<Staged>,
+    /// Who; none when it was decided by what was counted.
+    pub account: Option<AccountId>,
     /// Why.
     pub reason: &'a str,
+    /// What it was decided on.
+    pub checks: Option<&'a [Gate]>,
 }
 
 /// Changes what is live, if the generation is still the one the change was decided on; gives the new generation.
@@ -90,14 +118,25 @@ pub async fn change(db: &impl Connection, change: &Change<'_>, now: DateTime<Utc
     const FIRST: &str = "insert into deployment (problem_id, generation, champion_id, changed_at)
         values ($1, 0, null, $2) on conflict (problem_id) do nothing";
     record::execute(db, FIRST, values![change.problem.0, now]).await?;
-    const SWAP: &str = "update deployment set generation = generation + 1, champion_id = $3, changed_at = $4
+    const SWAP: &str = "update deployment set generation = generation + 1, champion_id = $3, changed_at = $4,
+            rollout_id = $5, stage = $6, percent = $7
         where problem_id = $1 and generation = $2";
     let champion = change.champion.map(|id| id.0);
-    let swap = values![change.problem.0, change.from_generation, champion, now];
+    let staged = change.staged;
+    let percent = staged.map_or(0.0, |staged| staged.percent);
+    let swap = values![
+        change.problem.0,
+        change.from_generation,
+        champion,
+        now,
+        staged.map(|staged| staged.id.0),
+        staged.map(|staged| staged.stage.as_str()),
+        percent
+    ];
     record::guarded(db, "what is live", SWAP, swap).await?;
     const NOTE: &str = "insert into deployment_change
-            (problem_id, generation, kind, champion_id, previous_id, account_id, reason, changed_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)";
+            (problem_id, generation, kind, champion_id, previous_id, account_id, reason, changed_at, rollout_id, percent, checks)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let generation = change.from_generation + 1;
     let note = values![
         change.problem.0,
@@ -105,9 +144,12 @@ pub async fn change(db: &impl Connection, change: &Change<'_>, now: DateTime<Utc
         change.kind,
         champion,
         change.previous.map(|id| id.0),
-        change.account.0,
+        change.account.map(|account| account.0),
         change.reason,
-        now
+        now,
+        change.of_rollout.map(|rollout| rollout.0),
+        percent,
+        change.checks.map(|checks| serde_json::json!(checks))
     ];
     record::execute(db, NOTE, note).await?;
     Ok(generation)
@@ -118,7 +160,7 @@ pub async fn change(db: &impl Connection, change: &Change<'_>, now: DateTime<Utc
 pub struct PastChange {
     /// The generation it made.
     pub generation: i64,
-    /// `deploy` or `rollback`.
+    /// As in [`Change::kind`].
     pub kind: String,
     /// Number of the version that became live.
     pub champion: Option<i32>,
@@ -128,12 +170,20 @@ pub struct PastChange {
     pub previous: Option<i32>,
     /// The version that was live.
     pub previous_id: Option<ModelVersionId>,
-    /// Who.
-    pub account_name: String,
+    /// Who; none when it was decided by what was counted.
+    pub account_name: Option<String>,
     /// Why.
     pub reason: String,
     /// When.
     pub changed_at: DateTime<Utc>,
+    /// The rollout that it belongs to.
+    pub rollout: Option<RolloutId>,
+    /// Number of that rollout's candidate.
+    pub candidate: Option<i32>,
+    /// Share of units that the candidate answered from then on, in percent.
+    pub percent: f64,
+    /// What it was decided on.
+    pub checks: Option<Vec<Gate>>,
 }
 
 impl Record for PastChange {
@@ -148,6 +198,10 @@ impl Record for PastChange {
             account_name: row.get("account_name")?,
             reason: row.get("reason")?,
             changed_at: row.get("changed_at")?,
+            rollout: row.get::<Option<i64>>("rollout_id")?.map(RolloutId),
+            candidate: row.get("candidate")?,
+            percent: row.get("percent")?,
+            checks: row.optional_json("checks")?,
         })
     }
 }
@@ -157,8 +211,10 @@ impl Record for PastChange {
 /// # Errors
 /// When the database fails.
 pub async fn history(db: &impl Connection, problem: ProblemId) -> Result<Vec<PastChange>> {
-    const SQL: &str = "select c.*, m.number as champion, o.number as previous, a.name as account_name
-        from deployment_change c join account a on a.id = c.account_id
+    const SQL: &str = "select c.*, m.number as champion, o.number as previous, a.name as account_name,
+            n.number as candidate
+        from deployment_change c left join account a on a.id = c.account_id
+        left join rollout r on r.id = c.rollout_id left join model_version n on n.id = r.candidate_id
         left join model_version m on m.id = c.champion_id left join model_version o on o.id = c.previous_id
         where c.problem_id = $1 order by c.generation desc limit 200";
     record::all(db, SQL, values![problem.0]).await

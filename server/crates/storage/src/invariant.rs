@@ -6,7 +6,7 @@ use crate::database::Connection;
 use crate::record::{self, values};
 
 /// A rule in words, and the statement that counts what breaks it.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 10] = [
     (
         "every running step has a lease, and none lapsed more than two leases ago",
         "select count(*) from step where state = 'running' and lease_until < now() - interval '60 seconds'",
@@ -47,6 +47,12 @@ const RULES: [(&str, &str); 9] = [
         "what a deployment points at is live, and nothing else of that problem is",
         "select count(*) from deployment d full join model_version m on m.problem_id = d.problem_id and m.stage = 'live'
          where d.champion_id is distinct from m.id and (d.champion_id is not null or m.stage = 'live')",
+    ),
+    (
+        "what a deployment compares is a rollout that is under way, and every such rollout is compared",
+        "select count(*) from deployment d full join rollout r on r.id = d.rollout_id and r.ended_at is null
+         where (d.rollout_id is not null and r.id is null)
+             or (r.id is not null and r.ended_at is null and d.rollout_id is null)",
     ),
     (
         "generations rise by one without gaps",

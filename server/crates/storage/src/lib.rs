@@ -26,6 +26,7 @@ pub mod parity;
 pub mod prediction;
 pub mod problem;
 mod record;
+pub mod rollout;
 pub mod run;
 pub mod session;
 pub mod source;

@@ -1,7 +1,8 @@
 //! The prediction log and reported outcomes.
 
 use chrono::{DateTime, Utc};
-use millrace_domain::ids::{ModelVersionId, ProblemId};
+use millrace_domain::ids::{ModelVersionId, ProblemId, RolloutId};
+use millrace_domain::rollout::Arm;
 use sea_orm::prelude::Uuid;
 
 use crate::Result;
@@ -29,6 +30,10 @@ pub struct Prediction {
     pub predicted_at: DateTime<Utc>,
     /// What it was joined to: the cells, and as of what.
     pub joined: Option<serde_json::Value>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+    /// The rollout under way, its step, and the side that the unit is on.
+    pub trial: Option<(RolloutId, i32, Arm)>,
 }
 
 /// Writes a batch in one statement.
@@ -37,9 +42,11 @@ pub struct Prediction {
 /// When the database fails; nothing of the batch is then written.
 pub async fn insert_all(db: &impl Connection, batch: &[Prediction]) -> Result<u64> {
     const SQL: &str = "insert into prediction
-            (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at, joined)
+            (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at, joined,
+             micros, rollout_id, step, arm)
         select * from jsonb_to_recordset($1) as p(id uuid, model_version_id bigint, generation bigint, entity text,
-            inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz, joined jsonb)
+            inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz, joined jsonb,
+            micros int, rollout_id bigint, step int, arm text)
         on conflict (id) do nothing";
     let rows: Vec<serde_json::Value> = batch
         .iter()
@@ -50,6 +57,10 @@ pub async fn insert_all(db: &impl Connection, batch: &[Prediction]) -> Result<u6
                 "inputs": prediction.inputs, "output": prediction.output,
                 "event_time": prediction.event_time, "predicted_at": prediction.predicted_at,
                 "joined": prediction.joined,
+                "micros": i32::try_from(prediction.micros).unwrap_or(i32::MAX),
+                "rollout_id": prediction.trial.map(|(rollout, _, _)| rollout.0),
+                "step": prediction.trial.map(|(_, step, _)| step),
+                "arm": prediction.trial.map(|(_, _, arm)| arm.as_str()),
             })
         })
         .collect();

@@ -15,6 +15,7 @@ mod import_schema;
 mod join;
 #[cfg(feature = "parse")]
 mod read;
+mod rollout;
 mod rule;
 mod source;
 mod span;
@@ -23,7 +24,7 @@ mod state;
 mod suggest;
 mod summary;
 #[cfg(all(test, feature = "parse"))]
-mod tests;
+pub(crate) mod tests;
 #[cfg(feature = "parse")]
 mod walk;
 
@@ -44,6 +45,7 @@ pub use import::{Imported, expectation_suite};
 #[cfg(feature = "parse")]
 pub use import_schema::data_validation_schema;
 pub use join::{Aggregate, AggregateFunction, Lookup, SourceTable};
+pub use rollout::{Canary, Conduct, Rollout, RolloutCheck, Stage};
 pub use rule::{DataCheck, Rule, Statistic};
 pub use source::{Source, SourceRead};
 pub use span::Span;
@@ -322,34 +324,6 @@ pub struct Business {
     pub direction: crate::metric::Direction,
 }
 
-/// How a version reaches its users.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Rollout {
-    /// Predictions made beside the champion, unseen by callers.
-    pub shadow: Stage,
-    /// A share of callers gets the candidate's answers.
-    pub canary: Canary,
-}
-
-/// Evidence a stage must gather.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stage {
-    /// At least so many predictions.
-    pub min_predictions: u64,
-    /// For at least so long.
-    pub min_duration: Span,
-}
-
-/// The canary stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Canary {
-    /// Share of entities, in percent.
-    pub percent: f64,
-    /// Evidence it must gather.
-    #[serde(flatten)]
-    pub evidence: Stage,
-}
-
 /// What is watched in production.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Monitoring {
@@ -387,6 +361,17 @@ pub enum DriftMetric {
     Psi,
     /// Kolmogorov–Smirnov statistic.
     Ks,
+}
+
+impl std::fmt::Display for DriftMetric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kl => "KL divergence",
+            Self::Js => "JS divergence",
+            Self::Psi => "PSI",
+            Self::Ks => "KS statistic",
+        })
+    }
 }
 
 /// When a new model is trained.

@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    AboutFeatures, Approvals, Business, Canary, Csv, Data, Definition, Drift, DriftMetric, Goal, Mistake, Monitoring,
-    Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span, Split, Stage, Target,
-    TimeFormat,
+    AboutFeatures, Approvals, Business, Csv, Data, Definition, Drift, DriftMetric, Goal, Mistake, Monitoring, Notify,
+    ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span, Split, Target, TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Costs, Direction, Metric, TargetKind};
@@ -75,7 +74,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, kind)).collect();
     let serving = serving(table);
     let business = table.optional_table("business").and_then(|business| self::business(&business));
-    let rollout = rollout(table);
+    let rollout = Rollout::read(table);
     let monitoring = monitoring(table);
     let retraining = table.optional_table("retraining").and_then(|retraining| self::retraining(&retraining));
     let approvals = approvals(table);
@@ -320,42 +319,6 @@ fn business(table: &Table<'_>) -> Option<Business> {
     let direction = table.word_of("direction", &[("up", Direction::Up), ("down", Direction::Down)], Direction::Up);
     table.close();
     Some(Business { name: name?, unit: unit?, direction: direction? })
-}
-
-fn rollout(table: &Table<'_>) -> Option<Rollout> {
-    let shadow_default = || Stage { min_predictions: 500, min_duration: Span::of_seconds(3_600) };
-    let canary_default = || Canary {
-        percent: 5.0,
-        evidence: Stage { min_predictions: 2_000, min_duration: Span::of_seconds(6 * 3_600) },
-    };
-    let Some(rollout) = table.optional_table("rollout") else {
-        return (!table.has("rollout")).then(|| Rollout { shadow: shadow_default(), canary: canary_default() });
-    };
-    let shadow = match rollout.optional_table("shadow") {
-        Some(shadow) => {
-            let stage = stage(&shadow, &shadow_default());
-            shadow.close();
-            stage
-        }
-        None => Some(shadow_default()),
-    };
-    let canary = match rollout.optional_table("canary") {
-        Some(canary) => {
-            let percent = canary.number_in("percent", 0.1, 50.0, Some(5.0));
-            let evidence = stage(&canary, &canary_default().evidence);
-            canary.close();
-            percent.zip(evidence).map(|(percent, evidence)| Canary { percent, evidence })
-        }
-        None => Some(canary_default()),
-    };
-    rollout.close();
-    Some(Rollout { shadow: shadow?, canary: canary? })
-}
-
-fn stage(table: &Table<'_>, default: &Stage) -> Option<Stage> {
-    let min_predictions = table.whole_or("min_predictions", default.min_predictions);
-    let min_duration = table.span_or("min_duration", &default.min_duration.to_string());
-    Some(Stage { min_predictions, min_duration: min_duration? })
 }
 
 fn monitoring(table: &Table<'_>) -> Option<Monitoring> {

@@ -152,3 +152,27 @@ fn a_feature_named_like_no_sql_name_reads_back() {
     assert_eq!(document.features[1].expression.columns(), ["fixed acidity"]);
     assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document));
 }
+
+#[test]
+fn steps_of_a_canary_rise_and_leave_room_for_a_control_group() {
+    for steps in ["[5]", "[25, 10]", "[60]"] {
+        let text = TAXI.replace("percent = 5,", &format!("percent = 5, steps = {steps},"));
+        let found = mistakes(&text);
+        assert!(found[0].0 == "/rollout/canary/steps" && found[0].1.contains("must rise from 5"), "{found:?}");
+    }
+}
+
+#[test]
+fn what_a_rollout_does_not_say_is_not_part_of_what_is_signed() {
+    let document = serde_json::to_value(ProblemDocument::parse(TAXI).unwrap()).unwrap();
+    let mut keys: Vec<&String> = document["rollout"].as_object().unwrap().keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["canary", "shadow"]);
+    assert_eq!(ProblemDocument::from_json(&document).unwrap().rollout.watched, []);
+}
+
+#[test]
+fn a_check_that_may_not_be_set_aside_is_named() {
+    let found = mistakes(&TAXI.replace("[rollout]", "[rollout]\nwatched = [\"failures\"]"));
+    assert_eq!(found[0].1, "must name shift, slow or quality, got \"failures\"");
+}

@@ -1,0 +1,400 @@
+//! A candidate on its way: the steps, what was counted, what every check says, and what a person may do about it.
+
+use leptos::prelude::*;
+use millrace_charts::{Figure, Line, LineChart, XAxis, count, duration, number};
+use millrace_domain::gate::Gate;
+use millrace_domain::rollout::Step;
+use millrace_domain::run::RolloutStage;
+use millrace_domain::view::{DeploymentView, Permission, RolloutCounts, RolloutView};
+
+use crate::components::{ChartFigure, FaultNotice, GateTable, GatedButton, Moment, TextArea, checks_in_words};
+use crate::fault::PageFault;
+use crate::form::PageForm;
+use crate::wording::sentence;
+
+/// Takes the next step of a rollout.
+#[server(name = AdvanceRollout, prefix = "/fn", endpoint = "advance_rollout")]
+pub async fn advance_rollout(slug: String, generation: i64, reason: String) -> Result<i64, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    let typed = [("reason", reason.as_str())];
+    let advanced = services.advance_rollout(&actor, &slug, &reason, generation);
+    let generation = crate::caller::submitted(&typed, advanced).await?;
+    leptos_axum::redirect(&format!("/deployments/{slug}?done={generation}"));
+    Ok(generation)
+}
+
+/// Lets a rollout wait, or go on by itself again.
+#[server(name = PauseRollout, prefix = "/fn", endpoint = "pause_rollout")]
+pub async fn pause_rollout(slug: String, paused: bool, reason: String) -> Result<(), PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    let typed = [("reason", reason.as_str())];
+    crate::caller::submitted(&typed, services.pause_rollout(&actor, &slug, paused, &reason)).await?;
+    leptos_axum::redirect(&format!("/deployments/{slug}"));
+    Ok(())
+}
+
+/// The rollout that is under way.
+#[component]
+pub fn RolloutSection(
+    /// The rollout.
+    rollout: RolloutView,
+    /// Its checks as of the last look.
+    checks: Vec<Gate>,
+) -> impl IntoView {
+    let waits = rollout.waits_for.clone().map(|waits| {
+        view! { <div class="callout" data-kind="warning" role="status"><p>{sentence(&waits)}</p></div> }
+    });
+    view! {
+        <section class="section stack" aria-labelledby="rollout">
+            <div class="section-header">
+                <h2 id="rollout">{format!("Rollout of version {}", rollout.candidate)}</h2>
+            </div>
+            <Stepper rollout=rollout.clone()/>
+            <p class="muted">{where_it_stands(&rollout)}</p>
+            {waits}
+            <Checks checks rules=rollout.rules/>
+            <Counted counted=rollout.counted.clone() step=present_step(&rollout) prefix=format!("rollout-{}", rollout.id)/>
+        </section>
+    }
+}
+
+/// Every check with what was observed.
+#[component]
+pub fn Checks(
+    /// The checks.
+    checks: Vec<Gate>,
+    /// Version of the rules that they follow.
+    rules: u32,
+) -> impl IntoView {
+    if checks.is_empty() {
+        return view! { <p class="muted">"Nothing was looked at yet; a look is taken every second."</p> }.into_any();
+    }
+    let words = checks_in_words(&checks);
+    view! {
+        <h3>{words}</h3>
+        <GateTable gates=checks what="Check" bounds="at all looks together:"/>
+        <p class="muted">
+            {format!(
+                "Rules {rules}: a candidate that is as good as the champion is taken back by chance in at most 5 of 100 rollouts, \
+                 however often it is looked at.",
+            )}
+        </p>
+    }
+    .into_any()
+}
+
+/// The steps of a rollout in a row.
+#[component]
+pub fn Stepper(
+    /// The rollout.
+    rollout: RolloutView,
+) -> impl IntoView {
+    let ended = rollout.state.clone();
+    let present = rollout.step;
+    let items = rollout
+        .steps
+        .into_iter()
+        .enumerate()
+        .map(|(position, step)| {
+            let state = step_state(position, present, &ended);
+            let needs = needs_in_words(&step);
+            let current = (position == present).then_some("step");
+            view! {
+                <li data-state=state aria-current=current>
+                    <span class="stepper-label">{step.title()}</span>
+                    <span class="stepper-meta">{needs}</span>
+                </li>
+            }
+        })
+        .collect_view();
+    view! { <ol class="stepper" aria-label="Steps of the rollout">{items}</ol> }
+}
+
+const fn step_state(position: usize, present: usize, ended: &str) -> &'static str {
+    let rolled_back = matches!(ended.as_bytes(), b"rolled_back");
+    let completed = matches!(ended.as_bytes(), b"completed");
+    if position < present || (completed && position == present) {
+        "done"
+    } else if position > present {
+        if rolled_back { "skipped" } else { "pending" }
+    } else if rolled_back {
+        "failed"
+    } else {
+        "current"
+    }
+}
+
+fn needs_in_words(step: &Step) -> String {
+    let least = duration(step.min_seconds as f64);
+    match step.min_predictions {
+        0 => format!("{least} at least"),
+        predictions => format!("{} predictions, {least} at least", count(predictions)),
+    }
+}
+
+fn present_step(rollout: &RolloutView) -> Option<Step> {
+    rollout.steps.get(rollout.step).cloned()
+}
+
+/// "In canary 5 % for 3 min; it is taken back if it has not shown what it must within 7 days."
+fn where_it_stands(rollout: &RolloutView) -> String {
+    let title = present_step(rollout).map(|step| step.title()).unwrap_or_default();
+    let beside = match present_step(rollout).map(|step| step.stage) {
+        Some(RolloutStage::Watch) => format!("version {} is asked beside it", rollout.champion),
+        _ => format!("compared with version {}", rollout.champion),
+    };
+    format!(
+        "In {title} for {}, {beside}. What is not shown within {} is taken back.",
+        duration(rollout.seconds.max(0.0)),
+        duration(rollout.deadline_seconds as f64)
+    )
+}
+
+/// What was counted in a step: shares, times, agreement and the two distributions.
+#[component]
+pub fn Counted(
+    /// The counts.
+    counted: RolloutCounts,
+    /// The step.
+    step: Option<Step>,
+    /// Beginning of the ids of figures.
+    prefix: String,
+) -> impl IntoView {
+    let desired = step.as_ref().map(|step| step.percent).unwrap_or_default();
+    let percent = |share: Option<f64>| share.map_or_else(|| "n/a".to_owned(), |share| format!("{} %", number(share)));
+    let both = counted.agreed + counted.differed;
+    let agreement = (both > 0).then(|| 100.0 * counted.agreed as f64 / both as f64);
+    let rows = counted
+        .sides
+        .iter()
+        .map(|side| {
+            let name = if side.arm == "candidate" { "candidate" } else { "champion beside it" };
+            let time = |ms: Option<f64>| ms.map_or_else(|| "n/a".to_owned(), |ms| format!("{} ms", number(ms)));
+            view! {
+                <tr>
+                    <th scope="row">{name}</th>
+                    <td class="num" data-label="Answered">{count(side.answered)}</td>
+                    <td class="num" data-label="Not answered">{count(side.failed)}</td>
+                    <td class="num" data-label="p50">{time(side.p50_ms)}</td>
+                    <td class="num" data-label="p95">{time(side.p95_ms)}</td>
+                    <td class="num" data-label="p99">{time(side.p99_ms)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let figures = figures(&counted, &prefix).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    view! {
+        <div class="grid grid-stats">
+            <div class="stat">
+                <span class="stat-label">"Answered by the candidate"</span>
+                <span class="stat-value">{percent(counted.share)}</span>
+                <span class="stat-note">{format!("of all answers; {} % of units are meant to be", number(desired))}</span>
+            </div>
+            <div class="stat">
+                <span class="stat-label">"Same answer"</span>
+                <span class="stat-value">{percent(agreement)}</span>
+                <span class="stat-note">{format!("of {} requests that both answered", count(both))}</span>
+            </div>
+            <div class="stat">
+                <span class="stat-label">"Not compared"</span>
+                <span class="stat-value">{count(counted.dropped)}</span>
+                <span class="stat-note">"requests, because too many waited"</span>
+            </div>
+        </div>
+        <div class="table-wrap" role="region" aria-label="Both sides" tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">"Answers and times of both sides in this step"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Side"</th>
+                        <th scope="col" class="num">"Answered"</th>
+                        <th scope="col" class="num">"Not answered"</th>
+                        <th scope="col" class="num">"p50"</th>
+                        <th scope="col" class="num">"p95"</th>
+                        <th scope="col" class="num">"p99"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <div class="grid grid-figures">{figures}</div>
+    }
+}
+
+/// Answers by minute, and the two distributions of answers.
+fn figures(counted: &RolloutCounts, prefix: &str) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    if counted.scores.iter().any(|bin| bin.0 > 0 || bin.1 > 0) {
+        figures.push(distributions(counted, &format!("{prefix}-scores")));
+    }
+    if counted.minutes.len() > 1 {
+        let line = |label: &str, of: fn(&millrace_domain::view::RolloutMinute) -> u64| Line {
+            label: label.to_owned(),
+            points: counted
+                .minutes
+                .iter()
+                .map(|minute| (minute.minute.timestamp() as f64, of(minute) as f64))
+                .collect(),
+            band: Vec::new(),
+        };
+        let mut lines =
+            vec![line("candidate", |minute| minute.candidate), line("champion beside it", |minute| minute.control)];
+        if counted.minutes.iter().any(|minute| minute.failed > 0) {
+            lines.push(line("candidate, not answered", |minute| minute.failed));
+        }
+        let chart = LineChart {
+            title: "Answers by minute".to_owned(),
+            x: XAxis::Time,
+            y: "answers a minute".to_owned(),
+            lines,
+            threshold: None,
+            annotations: Vec::new(),
+            conclusion: None,
+        };
+        figures.push(millrace_charts::line_chart(&chart, &format!("{prefix}-minutes")));
+    }
+    figures
+}
+
+/// Shares of answers by group of scores, lowest first.
+fn distributions(counted: &RolloutCounts, id: &str) -> Figure {
+    let total = |of: fn(&(u64, u64)) -> u64| counted.scores.iter().map(of).sum::<u64>().max(1) as f64;
+    let (new, old) = (total(|bin| bin.0), total(|bin| bin.1));
+    let line = |label: &str, share: &dyn Fn(&(u64, u64)) -> f64| Line {
+        label: label.to_owned(),
+        points: counted.scores.iter().enumerate().map(|(group, bin)| (group as f64 + 1.0, share(bin))).collect(),
+        band: Vec::new(),
+    };
+    let chart = LineChart {
+        title: "Answers by group of scores".to_owned(),
+        x: XAxis::Number("group of scores, lowest first".to_owned()),
+        y: "share of answers".to_owned(),
+        lines: vec![
+            line("candidate", &|bin| bin.0 as f64 / new),
+            line("champion beside it", &|bin| bin.1 as f64 / old),
+        ],
+        threshold: None,
+        annotations: Vec::new(),
+        conclusion: None,
+    };
+    millrace_charts::line_chart(&chart, id)
+}
+
+/// What a person may do while a candidate is on its way: let it go on, or let it wait.
+#[component]
+pub fn GoOnCard(
+    /// The deployment.
+    deployment: DeploymentView,
+    /// The form of going on.
+    advance: PageForm<AdvanceRollout>,
+    /// The form of waiting.
+    pause: PageForm<PauseRollout>,
+) -> impl IntoView {
+    let (slug, generation) = (deployment.slug, deployment.generation);
+    deployment.rollout.map(|rollout| {
+        let next = rollout.steps.get(rollout.step + 1);
+        let label = next.map_or_else(|| "End the watch".to_owned(), |next| format!("Go on to {}", next.title()));
+        let effect = match next.map(|next| next.stage) {
+            None => "The rollout ends; the candidate keeps answering everything.".to_owned(),
+            Some(RolloutStage::Watch) => format!(
+                "From then on version {} answers every prediction of {slug}, and version {} is asked beside it.",
+                rollout.candidate, rollout.champion
+            ),
+            Some(_) => {
+                let percent = next.map_or(0.0, |next| next.percent);
+                format!("From then on version {} answers {percent} % of units.", rollout.candidate)
+            }
+        };
+        let same_slug = slug.clone();
+        let paused = rollout.state == "paused";
+        let pause_label = if paused { "Let it go on by itself" } else { "Pause" };
+        let pause_hint = if paused {
+            "It then goes on when everything is shown."
+        } else {
+            "It then does not go on by itself. It is taken back all the same when a check fails."
+        };
+        let (advance_reason, pause_reason) =
+            (advance.typed("reason").unwrap_or_default(), pause.typed("reason").unwrap_or_default());
+        let faults = (
+            move || advance.fault().map(|fault| view! { <FaultNotice fault/> }),
+            move || pause.fault().map(|fault| view! { <FaultNotice fault/> }),
+        );
+        let (may_advance, may_pause): (Permission, Permission) = (rollout.may_advance, rollout.may_pause);
+        let (no_advance, no_pause) = (!may_advance.allowed, !may_pause.allowed);
+        view! {
+            <section class="card" aria-labelledby="go-on">
+                <div class="card-header"><h2 id="go-on">{label.clone()}</h2></div>
+                <div class="card-body stack">
+                    <p>{effect}</p>
+                    {faults.0}
+                    <ActionForm action=advance.action attr:class="form">
+                        <input type="hidden" name="slug" value=slug/>
+                        <input type="hidden" name="generation" value=generation/>
+                        <div class="field">
+                            <label class="label" for="advance-reason">"Reason"</label>
+                            <TextArea
+                                name="reason"
+                                id="advance-reason"
+                                text=advance_reason
+                                rows=2
+                                required=true
+                                disabled=no_advance
+                            />
+                        </div>
+                        <div class="form-actions"><GatedButton permission=may_advance label kind="primary"/></div>
+                    </ActionForm>
+                </div>
+            </section>
+            <section class="card" aria-labelledby="pause">
+                <div class="card-header"><h2 id="pause">{pause_label}</h2></div>
+                <div class="card-body stack">
+                    <p>{pause_hint}</p>
+                    {faults.1}
+                    <ActionForm action=pause.action attr:class="form">
+                        <input type="hidden" name="slug" value=same_slug/>
+                        <input type="hidden" name="paused" value=(!paused).to_string()/>
+                        <div class="field">
+                            <label class="label" for="pause-reason">"Reason"</label>
+                            <TextArea
+                                name="reason"
+                                id="pause-reason"
+                                text=pause_reason
+                                rows=2
+                                required=true
+                                disabled=no_pause
+                            />
+                        </div>
+                        <div class="form-actions"><GatedButton permission=may_pause label=pause_label/></div>
+                    </ActionForm>
+                </div>
+            </section>
+        }
+    })
+}
+
+/// When the rollout began and by whom.
+#[component]
+pub fn RolloutFacts(
+    /// The rollout.
+    rollout: RolloutView,
+) -> impl IntoView {
+    let ended = rollout.ended_at.map(|at| view! { ", ended " <Moment at/> });
+    view! {
+        <p class="muted">
+            {format!("Begun by {} (\u{201c}{}\u{201d}) ", rollout.by, rollout.reason)} <Moment at=rollout.started_at/> {ended}
+        </p>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_before_are_done_and_those_after_wait_until_it_is_taken_back() {
+        let states = |ended: &str| [0, 1, 2].map(|position| step_state(position, 1, ended));
+        assert_eq!(states("running"), ["done", "current", "pending"]);
+        assert_eq!(states("rolled_back"), ["done", "failed", "skipped"]);
+        assert_eq!(step_state(2, 2, "completed"), "done");
+    }
+}

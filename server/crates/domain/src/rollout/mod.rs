@@ -1,0 +1,397 @@
+//! Staged rollout: shadow, canary step by step, full, and a while of watching. The verdict is a function of what was counted.
+//!
+//! A [`Plan`] follows from the document that was signed off; [`judge`] says what follows from [`Evidence`]. Whoever asks (the
+//! conductor, a person who wants to go on, a page) gets the same answer, and missing evidence never goes on.
+//!
+//! A check passes when the candidate is shown to be at most a margin worse, fails when it is shown to be worse, and else lacks
+//! evidence. What shows it to be worse is counted in *units* (entities), since those are what is assigned: a thousand failing requests
+//! of one entity are one bad event. All tests may be looked at at any time ([`sequential`]); the level of each is such that a candidate that
+//! is as good as the champion is taken back by chance in at most [`FALSE_ALARMS`] of all rollouts. The bounds of the shift alone are
+//! not made for many looks: its threshold is far above what chance does.
+
+mod arm;
+#[cfg(test)]
+pub(crate) mod chance;
+mod reading;
+pub mod sequential;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::drift::distances;
+use crate::gate::{Decision, Gate, MARGIN, Verdict, decide};
+use crate::problem::{Conduct, Drift, DriftMetric, ProblemDocument, RolloutCheck, Span, Stage};
+use crate::run::RolloutStage;
+
+pub use arm::{Arm, Unit};
+pub use reading::{Loss, latency_bin, latency_of, score_bin};
+use sequential::{Sums, is_not, more_often, share_bounds};
+
+/// Version of the rules below; it is kept with every decision.
+pub const RULES: u32 = 1;
+/// Share of rollouts of equally good candidates that may be taken back by chance.
+pub const FALSE_ALARMS: f64 = 0.05;
+/// Share of requests by which more of the candidate's may fail, or be slow, than of the champion's.
+pub const EXTRA: f64 = 0.01;
+/// Level at which unequal arms show that the assignment is broken.
+const BROKEN_ASSIGNMENT: f64 = 0.001;
+/// Groups of scores that are compared.
+const GROUPS: u64 = 10;
+
+/// One stretch of a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Step {
+    /// What is done.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub stage: RolloutStage,
+    /// Share of units that the candidate answers, in percent.
+    pub percent: f64,
+    /// Predictions that it must see.
+    pub min_predictions: u64,
+    /// Seconds that it must last.
+    pub min_seconds: u64,
+}
+
+impl Step {
+    /// `shadow`, `canary 5 %`, `full, watched`.
+    pub fn title(&self) -> String {
+        match self.stage {
+            RolloutStage::Shadow => "shadow".to_owned(),
+            RolloutStage::Canary => format!("canary {} %", self.percent),
+            RolloutStage::Watch => "full, watched".to_owned(),
+        }
+    }
+}
+
+/// What a rollout goes through, and by which rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of the rules.
+    pub rules: u32,
+    /// The steps in order; the last one is the watch after full.
+    pub steps: Vec<Step>,
+    /// Seconds after which a step without evidence is taken back.
+    pub deadline_seconds: u64,
+    /// Who goes on when all passes.
+    pub advance: Conduct,
+    /// Who takes back when a check fails.
+    pub on_breach: Conduct,
+    /// Checks that are shown and decide nothing.
+    pub watched: Vec<RolloutCheck>,
+    /// An answer that took longer is slow, in milliseconds.
+    pub slow_ms: f64,
+    /// When scores have shifted.
+    pub drift: Drift,
+    /// Predictions below which nothing is said of a shift.
+    pub min_rows: u64,
+    /// How answers are held against the truth.
+    pub loss: Loss,
+}
+
+impl Plan {
+    /// The plan that a document asks for. A step that needs neither predictions nor time is left out, except the watch.
+    pub fn of(document: &ProblemDocument) -> Self {
+        let rollout = &document.rollout;
+        let step = |stage, percent, needs: &Stage| Step {
+            stage,
+            percent,
+            min_predictions: needs.min_predictions,
+            min_seconds: needs.min_duration.seconds(),
+        };
+        let canary = &rollout.canary;
+        let percents = std::iter::once(canary.percent).chain(canary.steps.iter().copied());
+        let mut steps = vec![step(RolloutStage::Shadow, 0.0, &rollout.shadow)];
+        steps.extend(percents.map(|percent| step(RolloutStage::Canary, percent, &canary.evidence)));
+        steps.retain(|step| step.min_predictions > 0 || step.min_seconds > 0);
+        steps.push(step(RolloutStage::Watch, 100.0, &rollout.watch()));
+        Self {
+            rules: RULES,
+            steps,
+            deadline_seconds: rollout.deadline.unwrap_or(Span::of_seconds(7 * 86_400)).seconds(),
+            advance: rollout.advance,
+            on_breach: rollout.on_breach,
+            watched: rollout.watched.clone(),
+            slow_ms: document.serving.p99_ms,
+            drift: document.monitoring.drift,
+            min_rows: document.monitoring.min_rows,
+            loss: Loss::of(document.success.metric),
+        }
+    }
+
+    /// The level of each test: all of them together keep [`FALSE_ALARMS`].
+    pub fn alpha(&self) -> f64 {
+        // Failures and slow answers are tested anew in every step, quality once over all of them.
+        FALSE_ALARMS / (2 * self.steps.len() + 1) as f64
+    }
+
+    /// A step by its position; the last one for positions beyond.
+    ///
+    /// # Panics
+    /// Never: a plan has a watch at least.
+    pub fn step(&self, position: usize) -> &Step {
+        &self.steps[position.min(self.steps.len() - 1)]
+    }
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Side {
+    /// Units that asked.
+    pub units: u64,
+    /// Their requests.
+    pub asked: u64,
+    /// Requests that were not answered.
+    pub failed: u64,
+    /// Requests that were answered slowly.
+    pub slow: u64,
+    /// Units with a failure that the other side did not have.
+    pub alone_failed: u64,
+    /// Units with a slow answer that the other side did not have.
+    pub alone_slow: u64,
+}
+
+/// What was counted in a step, and of quality in all steps.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// How long the step has lasted, by the database's clock.
+    pub seconds: f64,
+    /// The candidate's units.
+    pub candidate: Side,
+    /// The champion's units that are compared with.
+    pub control: Side,
+    /// Answers by bin: the candidate's and the champion's.
+    pub scores: Vec<(u64, u64)>,
+    /// Loss of the candidate less that of the champion, over rows whose truth is known and that both answered.
+    pub difference: Sums,
+    /// Mean loss of the champion on those rows.
+    pub control_loss: Option<f64>,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Everything is shown: the next step may begin.
+    Advance,
+    /// Not enough is known yet.
+    Hold,
+    /// The candidate is shown to be worse.
+    Breach,
+    /// What had to be shown was not shown in time.
+    OutOfTime,
+}
+
+/// A look at a rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Every check.
+    pub checks: Vec<Gate>,
+    /// What follows of them.
+    pub next: Next,
+    /// Names of the checks that failed or lack evidence, without those that are watched only.
+    pub open: Vec<String>,
+}
+
+/// What follows from what was counted in a step.
+pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
+    let step = plan.step(position);
+    let alpha = plan.alpha();
+    let mut checks = vec![
+        enough(step, seen),
+        bad_events("failures", "requests without an answer", alpha, seen, |side| (side.failed, side.alone_failed)),
+        bad_events("slow", &format!("answers after {} ms", plan.slow_ms), alpha, seen, |side| {
+            (side.slow, side.alone_slow)
+        }),
+        shift(plan, &seen.scores),
+        quality(plan, step, seen),
+    ];
+    if step.stage == RolloutStage::Canary {
+        checks.push(ratio(seen));
+    }
+    let is_watched = |gate: &Gate| plan.watched.iter().any(|watched| watched.as_str() == gate.name);
+    for gate in checks.iter_mut().filter(|gate| is_watched(gate)) {
+        gate.note =
+            Some(format!("only watched, as the document says; {}", gate.note.as_deref().unwrap_or("as measured")));
+    }
+    let deciding: Vec<Gate> = checks.iter().filter(|gate| !is_watched(gate)).cloned().collect();
+    let failed = deciding.iter().any(|gate| gate.verdict == Verdict::Fail);
+    let late = seen.seconds > plan.deadline_seconds as f64;
+    let (next, open) = match decide(&deciding) {
+        Decision::Passed => (Next::Advance, Vec::new()),
+        Decision::Rejected(open) if failed => (Next::Breach, open),
+        // What is full already has shown all that the steps before asked for: without new evidence it stays.
+        Decision::Rejected(_) if late && step.stage == RolloutStage::Watch => (Next::Advance, Vec::new()),
+        Decision::Rejected(open) if late => (Next::OutOfTime, open),
+        Decision::Rejected(open) => (Next::Hold, open),
+    };
+    Judgement { checks, next, open }
+}
+
+fn gate(name: &str, rule: String, n: u64) -> Gate {
+    Gate {
+        name: name.to_owned(),
+        rule,
+        verdict: Verdict::Insufficient,
+        observed: None,
+        threshold: None,
+        n,
+        interval: None,
+        note: None,
+    }
+}
+
+fn enough(step: &Step, seen: &Evidence) -> Gate {
+    let shortest = Span::of_seconds(step.min_seconds).in_words();
+    let rule = format!("at least {} predictions over at least {shortest}", step.min_predictions);
+    let answered = seen.candidate.asked.saturating_sub(seen.candidate.failed);
+    let mut gate = gate("evidence", rule, answered);
+    gate.observed = Some(answered as f64);
+    gate.threshold = Some(step.min_predictions as f64);
+    gate.note = Some(format!("{} so far", Span::of_seconds(seen.seconds.max(0.0) as u64).in_words()));
+    if answered >= step.min_predictions && seen.seconds >= step.min_seconds as f64 {
+        gate.verdict = Verdict::Pass;
+    }
+    gate
+}
+
+/// How much greater the share of bad events is among the candidate's requests, and whether units had some that were spared them by
+/// the champion more often than the other way round.
+fn bad_events(name: &str, what: &str, alpha: f64, seen: &Evidence, of: impl Fn(&Side) -> (u64, u64)) -> Gate {
+    let rule = format!("{what}: at most {} % more of the candidate's requests than of the champion's", EXTRA * 100.0);
+    let (candidate, control) = (&seen.candidate, &seen.control);
+    let ((bad, alone), (bad_control, alone_control)) = (of(candidate), of(control));
+    let mut gate = gate(name, rule, candidate.asked);
+    gate.threshold = Some(EXTRA);
+    if candidate.asked == 0 || control.asked == 0 {
+        let missing = if candidate.asked == 0 { "the candidate" } else { "the champion beside it" };
+        gate.note = Some(format!("{missing} was not asked yet"));
+        return gate;
+    }
+    let (low, high) = share_bounds(bad, candidate.asked, alpha / 2.0);
+    let (low_control, high_control) = share_bounds(bad_control, control.asked, alpha / 2.0);
+    let share = |bad: u64, asked: u64| bad as f64 / asked as f64;
+    gate.observed = Some(share(bad, candidate.asked) - share(bad_control, control.asked));
+    gate.interval = Some((low - high_control, high - low_control));
+    gate.note = Some(format!(
+        "{bad} of {}, {bad_control} of {} of the champion's; shown is the difference of the shares. {alone} units had one with the \
+         candidate alone, {alone_control} with the champion alone",
+        candidate.asked, control.asked
+    ));
+    gate.verdict = if high - low_control <= EXTRA {
+        Verdict::Pass
+    } else if more_often(alone, alone_control, alpha) {
+        Verdict::Fail
+    } else {
+        Verdict::Insufficient
+    };
+    gate
+}
+
+/// How far the candidate's answers are from the champion's, over groups that hold equally many of the champion's.
+fn shift(plan: &Plan, scores: &[(u64, u64)]) -> Gate {
+    let (metric, limit) = (plan.drift.metric, plan.drift.threshold);
+    let (candidate, control): (u64, u64) = (scores.iter().map(|bin| bin.0).sum(), scores.iter().map(|bin| bin.1).sum());
+    let mut gate = gate("shift", format!("{metric} of its answers from the champion's at most {limit}"), candidate);
+    gate.threshold = Some(limit);
+    if candidate.min(control) < plan.min_rows.max(1) {
+        gate.note = Some(format!(
+            "{candidate} and {control} answers; needs {} of each (monitoring.min_rows)",
+            plan.min_rows.max(1)
+        ));
+        return gate;
+    }
+    let groups = grouped(scores, control);
+    let (new, old): (Vec<u64>, Vec<u64>) = groups.iter().copied().unzip();
+    let Some(apart) = distances(&old, &new) else { return gate };
+    let by_sampling = 1.0 / candidate as f64 + 1.0 / control as f64;
+    let freedom = (groups.len() - 1) as f64;
+    // Under equality n · PSI is about chi-squared; the others are that times a constant, near zero.
+    let noise = |factor: f64| factor * (freedom + 3.0 * (2.0 * freedom).sqrt()) * by_sampling;
+    let (observed, noise) = match metric {
+        DriftMetric::Kl => (apart.kl, noise(0.5)),
+        DriftMetric::Js => (apart.js, noise(0.125)),
+        DriftMetric::Psi => (apart.psi, noise(1.0)),
+        DriftMetric::Ks => (steps_apart(scores, candidate, control), 1.95 * by_sampling.sqrt()),
+    };
+    gate.observed = Some(observed);
+    gate.note = Some(format!("over {} groups of scores; equal models would be up to {noise:.4} apart", groups.len()));
+    gate.verdict = match observed {
+        observed if observed <= limit => Verdict::Pass,
+        observed if observed - noise > limit => Verdict::Fail,
+        _ => Verdict::Insufficient,
+    };
+    gate
+}
+
+/// Neighbouring bins put together until each group holds a tenth of the champion's answers.
+fn grouped(scores: &[(u64, u64)], control: u64) -> Vec<(u64, u64)> {
+    let mut groups: Vec<(u64, u64)> = Vec::new();
+    let mut open = (0, 0);
+    for bin in scores {
+        open = (open.0 + bin.0, open.1 + bin.1);
+        if open.1 * GROUPS >= control {
+            groups.push(std::mem::take(&mut open));
+        }
+    }
+    match groups.last_mut() {
+        Some(last) => *last = (last.0 + open.0, last.1 + open.1),
+        None => groups.push(open),
+    }
+    groups
+}
+
+/// The greatest difference of the two distribution functions, over the bins.
+fn steps_apart(scores: &[(u64, u64)], candidate: u64, control: u64) -> f64 {
+    let mut below = (0, 0);
+    let apart = scores.iter().map(|bin| {
+        below = (below.0 + bin.0, below.1 + bin.1);
+        (below.0 as f64 / candidate as f64 - below.1 as f64 / control as f64).abs()
+    });
+    apart.fold(0.0, f64::max)
+}
+
+/// Answers held against the truth, where both models answered the same row.
+fn quality(plan: &Plan, step: &Step, seen: &Evidence) -> Gate {
+    let title = plan.loss.title();
+    let rule = format!("{title} at most {} % worse than the champion's, on rows whose truth is known", MARGIN * 100.0);
+    let mut gate = gate("quality", rule, seen.difference.rows as u64);
+    let (Some(mean), Some(control)) = (seen.difference.mean(), seen.control_loss) else {
+        gate.note = Some("no outcome of a prediction that both models answered was reported yet".to_owned());
+        return gate;
+    };
+    let margin = MARGIN * control;
+    gate.observed = Some(mean);
+    gate.threshold = Some(margin);
+    gate.interval = seen.difference.bounds(plan.alpha(), step.min_predictions.max(200));
+    gate.note = Some(format!(
+        "candidate {:.4}, champion {control:.4}, over {} units and all steps; shown is the difference, greater is worse",
+        control + mean,
+        seen.difference.units
+    ));
+    gate.verdict = match gate.interval {
+        Some((_, high)) if high <= margin => Verdict::Pass,
+        Some((low, _)) if low > 0.0 => Verdict::Fail,
+        _ => Verdict::Insufficient,
+    };
+    gate
+}
+
+/// Whether the arms are as large as they should be: if not, who is answered by what is not by chance, and nothing can be
+/// compared.
+fn ratio(seen: &Evidence) -> Gate {
+    let (candidate, control) = (seen.candidate.units, seen.control.units);
+    let both = candidate + control;
+    let mut gate = gate("ratio", "as many units in the control group as with the candidate".to_owned(), both);
+    gate.threshold = Some(0.5);
+    gate.observed = (both > 0).then(|| candidate as f64 / both as f64);
+    let broken = both > 0 && is_not(0.5, candidate, both, BROKEN_ASSIGNMENT);
+    if broken {
+        gate.note = Some(format!(
+            "{candidate} against {control} units is not chance: who is answered by what is not as planned, so nothing can be compared"
+        ));
+    } else if candidate > 0 && control > 0 {
+        gate.verdict = Verdict::Pass;
+    }
+    gate
+}

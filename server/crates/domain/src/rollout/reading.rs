@@ -1,0 +1,165 @@
+//! What is read from an answer: a bin of its score, and its loss once the truth is known.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::metric::Metric;
+
+/// How far an answer is from the truth, row by row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Squared distance of probabilities and outcome, halved over several classes: 0 to 1 (Brier, Monthly Weather Review 78,
+    /// 1950).
+    Brier,
+    /// Squared error, in the target's unit squared.
+    Squared,
+    /// Absolute error, in the target's unit.
+    Absolute,
+}
+
+impl Loss {
+    /// The loss that goes with what a problem is judged by.
+    pub const fn of(metric: Metric) -> Self {
+        match metric {
+            Metric::Mae | Metric::Mape => Self::Absolute,
+            Metric::Rmse | Metric::R2 => Self::Squared,
+            _ => Self::Brier,
+        }
+    }
+
+    /// What it is called.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Brier => "Brier score",
+            Self::Squared => "squared error",
+            Self::Absolute => "absolute error",
+        }
+    }
+
+    /// The loss of an answer as callers get it; none when the label is not one that the model knows, or the answer is none.
+    /// `classes` are the model's, the positive one last of two.
+    pub fn between(self, answer: &Value, label: &Value, classes: &[&str]) -> Option<f64> {
+        let loss = match self {
+            Self::Squared | Self::Absolute => {
+                let error = answer["value"].as_f64()? - label.as_f64()?;
+                if self == Self::Squared { error * error } else { error.abs() }
+            }
+            Self::Brier => {
+                let truth = class_of(label, classes)?;
+                match answer["score"].as_f64() {
+                    Some(score) => (score - truth as f64).powi(2),
+                    None => {
+                        let shares = answer["probabilities"].as_object()?;
+                        let distance = |(class, name): (usize, &&str)| {
+                            let share = shares.get(*name)?.as_f64()?;
+                            Some((share - f64::from(u8::from(class == truth))).powi(2))
+                        };
+                        classes.iter().enumerate().map(distance).sum::<Option<f64>>()? / 2.0
+                    }
+                }
+            }
+        };
+        loss.is_finite().then_some(loss)
+    }
+}
+
+/// The class a label names: by its name, or of two classes by `true` and `false` or 1 and 0.
+fn class_of(label: &Value, classes: &[&str]) -> Option<usize> {
+    let named = |name: &str| classes.iter().position(|class| *class == name);
+    let of_two = |index: usize| (classes.len() == 2).then_some(index);
+    match label {
+        Value::String(name) => named(name),
+        Value::Bool(truth) => named(if *truth { "true" } else { "false" }).or_else(|| of_two(usize::from(*truth))),
+        Value::Number(number) => named(&number.to_string()).or_else(|| match number.as_f64() {
+            Some(0.0) => of_two(0),
+            Some(1.0) => of_two(1),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// Steps of log-odds in which scores are counted.
+const PER_LOGIT: f64 = 4.0;
+/// Ratio of the ends of a bin of numbers.
+const RATIO: f64 = 1.1;
+/// Numbers nearer to 0 are counted as 0.
+const SMALLEST: f64 = 1e-9;
+
+/// The bin of an answer: of its log-odds in steps of a quarter, of its class among the model's, or of its number on a scale on
+/// which a bin is 10 % wide. Bins are in the order of what they hold. None when the answer holds no finite number.
+pub fn score_bin(answer: &Value, classes: &[&str]) -> Option<i32> {
+    if let Some(score) = answer["score"].as_f64() {
+        let score = score.clamp(1e-6, 1.0 - 1e-6);
+        return Some(((score / (1.0 - score)).ln() * PER_LOGIT).floor() as i32);
+    }
+    if let Some(value) = answer["value"].as_f64() {
+        let size = (value.abs() / SMALLEST).ln() / RATIO.ln();
+        return Some(if size <= 0.0 { 0 } else { (1.0 + size) as i32 * if value < 0.0 { -1 } else { 1 } });
+    }
+    let label = answer["label"].as_str()?;
+    classes.iter().position(|class| *class == label).and_then(|class| i32::try_from(class).ok())
+}
+
+/// The bin of a duration: four to an octave, from one microsecond.
+pub fn latency_bin(micros: u64) -> i32 {
+    ((micros.max(1) as f64).log2() * 4.0) as i32
+}
+
+/// The upper end of such a bin, in milliseconds.
+pub fn latency_of(bin: i32) -> f64 {
+    (f64::from(bin + 1) / 4.0).exp2() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn losses_are_those_of_their_definitions() {
+        let binary = json!({ "score": 0.8, "label": "yes" });
+        for label in [json!("yes"), json!(true), json!(1)] {
+            let loss = Loss::Brier.between(&binary, &label, &["no", "yes"]).unwrap();
+            assert!((loss - 0.04).abs() < 1e-12, "{label} {loss}");
+        }
+        let several = json!({ "label": "a", "probabilities": { "a": 0.5, "b": 0.3, "c": 0.2 } });
+        let loss = Loss::Brier.between(&several, &json!("b"), &["a", "b", "c"]).unwrap();
+        assert!((loss - (0.25 + 0.49 + 0.04) / 2.0).abs() < 1e-12, "{loss}");
+        assert_eq!(Loss::Squared.between(&json!({ "value": 3.0 }), &json!(5), &[]), Some(4.0));
+        assert_eq!(Loss::Absolute.between(&json!({ "value": 3.0 }), &json!(5), &[]), Some(2.0));
+    }
+
+    #[test]
+    fn a_label_that_the_model_does_not_know_has_no_loss() {
+        let answer = json!({ "score": 0.8, "label": "yes" });
+        for label in [json!("perhaps"), json!(2), json!(null)] {
+            assert_eq!(Loss::Brier.between(&answer, &label, &["no", "yes"]), None, "{label}");
+        }
+        assert_eq!(Loss::Squared.between(&json!({ "value": null }), &json!(5), &[]), None);
+    }
+
+    #[test]
+    fn bins_are_in_the_order_of_what_they_hold() {
+        let of_score = |score: f64| score_bin(&json!({ "score": score }), &[]).unwrap();
+        assert!(of_score(0.001) < of_score(0.01) && of_score(0.01) < of_score(0.5) && of_score(0.5) < of_score(0.99));
+        let of_value = |value: f64| score_bin(&json!({ "value": value }), &[]).unwrap();
+        let values = [-1e6, -2.0, -1.0, 0.0, 1e-3, 1.0, 1.2, 1e9].map(of_value);
+        assert!(values.is_sorted_by(|a, b| a < b), "{values:?}");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_number_has_no_bin() {
+        assert_eq!(score_bin(&json!({ "value": null }), &[]), None);
+        assert_eq!(score_bin(&json!({ "label": "d" }), &["a", "b", "c"]), None);
+    }
+
+    #[test]
+    fn a_duration_lies_below_the_upper_end_of_its_bin() {
+        for micros in [1, 16, 999, 100_000] {
+            assert!(latency_of(latency_bin(micros)) * 1e3 >= micros as f64, "{micros}");
+        }
+    }
+}

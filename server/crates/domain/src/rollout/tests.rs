@@ -1,0 +1,199 @@
+//! Rollouts simulated on counts: how often a good candidate is taken back and a bad one is not.
+
+use super::chance::Chance;
+use super::sequential::Sums;
+use super::*;
+use crate::problem::{Drift, DriftMetric};
+
+fn plan() -> Plan {
+    let step = |stage, percent, min_predictions| Step { stage, percent, min_predictions, min_seconds: 60 };
+    Plan {
+        rules: RULES,
+        steps: vec![
+            step(RolloutStage::Shadow, 0.0, 500),
+            step(RolloutStage::Canary, 5.0, 2_000),
+            step(RolloutStage::Watch, 100.0, 0),
+        ],
+        deadline_seconds: 86_400,
+        advance: Conduct::Automatic,
+        on_breach: Conduct::Automatic,
+        watched: Vec::new(),
+        slow_ms: 100.0,
+        drift: Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 },
+        min_rows: 200,
+        loss: Loss::Brier,
+    }
+}
+
+/// A pair of models in a canary.
+struct Pair {
+    /// Share of units that the candidate cannot answer, and the champion.
+    failing: (f64, f64),
+    /// Share of answers in which the candidate is as far off as it could be.
+    wrong: f64,
+    /// Share of units whose truth comes to be known.
+    labelled: f64,
+}
+
+const ALIKE: Pair = Pair { failing: (0.0, 0.0), wrong: 0.0, labelled: 0.5 };
+
+/// Units arrive one by one on both sides and are judged again and again; gives how it ended.
+fn canary(pair: &Pair, seed: u64) -> Next {
+    let plan = plan();
+    let mut chance = Chance::new(seed);
+    let mut seen = Evidence { scores: vec![(0, 0); 400], ..Evidence::default() };
+    let mut control_loss = 0.0;
+    for unit in 1..=40_000u64 {
+        seen.seconds += 0.1;
+        let is_candidate = chance.happens(0.5);
+        let chances = 0.02 + 0.96 * chance.share();
+        let truth = f64::from(u8::from(chance.happens(chances)));
+        let guess = |chance: &mut Chance| (chances + 0.05 * chance.normal()).clamp(0.001, 0.999);
+        let (mut new, old) = (guess(&mut chance), guess(&mut chance));
+        if chance.happens(pair.wrong) {
+            new = 1.0 - new;
+        }
+        let side = if is_candidate { &mut seen.candidate } else { &mut seen.control };
+        side.units += 1;
+        side.asked += 1;
+        let failed = chance.happens(if is_candidate { pair.failing.0 } else { pair.failing.1 });
+        side.failed += u64::from(failed);
+        side.alone_failed += u64::from(failed);
+        let bin = |score: f64| (score_bin(&serde_json::json!({ "score": score }), &[]).unwrap() + 60) as usize;
+        if is_candidate {
+            seen.scores[bin(new)].0 += 1;
+        } else {
+            seen.scores[bin(old)].1 += 1;
+        }
+        if chance.happens(pair.labelled) {
+            let loss = |score: f64| (score - truth).powi(2);
+            seen.difference.add(1.0, loss(new) - loss(old));
+            control_loss += loss(old);
+            seen.control_loss = Some(control_loss / seen.difference.rows);
+        }
+        if unit % 50 == 0 {
+            match judge(&plan, 1, &seen).next {
+                Next::Hold => {}
+                next => return next,
+            }
+        }
+    }
+    judge(&plan, 1, &seen).next
+}
+
+fn ended(pair: &Pair, how: Next) -> usize {
+    (0..100).filter(|seed| canary(pair, *seed) == how).count()
+}
+
+#[test]
+fn a_candidate_that_answers_as_well_is_taken_back_in_at_most_five_of_a_hundred_canaries() {
+    let taken_back = ended(&ALIKE, Next::Breach);
+    assert!(taken_back <= 5, "{taken_back} of 100");
+    assert!(ended(&ALIKE, Next::Advance) >= 95);
+}
+
+#[test]
+fn failures_that_both_have_do_not_take_a_candidate_back() {
+    let taken_back = ended(&Pair { failing: (0.02, 0.02), ..ALIKE }, Next::Breach);
+    assert!(taken_back <= 5, "{taken_back} of 100");
+}
+
+#[test]
+fn a_candidate_that_fails_on_two_percent_is_taken_back_in_at_least_ninety_five_of_a_hundred_canaries() {
+    let taken_back = ended(&Pair { failing: (0.02, 0.0), ..ALIKE }, Next::Breach);
+    assert!(taken_back >= 95, "{taken_back} of 100");
+}
+
+#[test]
+fn a_candidate_that_is_wrong_two_percent_more_often_is_taken_back_in_at_least_ninety_five_of_a_hundred_canaries() {
+    let taken_back = ended(&Pair { wrong: 0.02, ..ALIKE }, Next::Breach);
+    assert!(taken_back >= 95, "{taken_back} of 100");
+}
+
+#[test]
+fn a_candidate_is_not_promoted_while_no_truth_is_known() {
+    assert_eq!(canary(&Pair { labelled: 0.0, ..ALIKE }, 1), Next::Hold);
+}
+
+/// What a healthy step has seen.
+fn healthy() -> Evidence {
+    let side = Side { units: 5_000, asked: 5_000, ..Side::default() };
+    let mut difference = Sums::default();
+    (0..5_000).for_each(|row| difference.add(1.0, if row % 2 == 0 { 0.001 } else { -0.001 }));
+    Evidence {
+        seconds: 120.0,
+        candidate: side,
+        control: side,
+        scores: vec![(500, 500); 10],
+        difference,
+        control_loss: Some(0.1),
+    }
+}
+
+fn next(change: impl FnOnce(&mut Evidence)) -> Next {
+    let mut seen = healthy();
+    change(&mut seen);
+    judge(&plan(), 1, &seen).next
+}
+
+#[test]
+fn a_healthy_canary_goes_on() {
+    assert_eq!(next(|_| {}), Next::Advance);
+}
+
+#[test]
+fn missing_evidence_of_any_kind_holds() {
+    assert_eq!(next(|seen| seen.candidate.asked = 1_999), Next::Hold, "too few predictions");
+    assert_eq!(next(|seen| seen.seconds = 59.0), Next::Hold, "too short");
+    assert_eq!(next(|seen| *seen = Evidence { seconds: 120.0, ..Evidence::default() }), Next::Hold, "no data");
+    assert_eq!(next(|seen| seen.scores.clear()), Next::Hold, "answers that are no numbers");
+    assert_eq!(next(|seen| seen.difference = Sums::default()), Next::Hold, "no truth");
+    assert_eq!(next(|seen| seen.control_loss = None), Next::Hold, "no truth of the champion's");
+    assert_eq!(next(|seen| seen.control = Side::default()), Next::Hold, "one-sided traffic");
+    assert_eq!(next(|seen| seen.candidate.units = 4_000), Next::Hold, "arms of unequal size");
+    assert_eq!(next(|seen| seen.difference.total_squared = f64::NAN), Next::Hold, "a number that is none");
+    assert_eq!(next(|seen| seen.seconds = -3_600.0), Next::Hold, "a clock that went back");
+}
+
+#[test]
+fn what_was_not_shown_by_the_deadline_is_taken_back() {
+    let late = |seen: &mut Evidence| (seen.seconds, seen.candidate.asked) = (86_401.0, 100);
+    assert_eq!(next(late), Next::OutOfTime);
+}
+
+#[test]
+fn a_watch_without_new_evidence_ends_at_the_deadline_and_nothing_is_taken_back() {
+    let mut seen = healthy();
+    (seen.seconds, seen.candidate) = (86_401.0, Side::default());
+    assert_eq!(judge(&plan(), 2, &seen).next, Next::Advance);
+}
+
+#[test]
+fn answers_that_have_shifted_take_it_back_unless_they_are_only_watched() {
+    let mut seen = healthy();
+    seen.scores = (0..10).map(|bin| (if bin == 9 { 4_100 } else { 100 }, 500)).collect();
+    let judged = judge(&plan(), 1, &seen);
+    assert_eq!((judged.next, judged.open), (Next::Breach, vec!["shift".to_owned()]));
+    let watching = Plan { watched: vec![RolloutCheck::Shift], ..plan() };
+    assert_eq!(judge(&watching, 1, &seen).next, Next::Advance);
+}
+
+#[test]
+fn failing_requests_of_a_single_unit_are_one_bad_event() {
+    let burst = |seen: &mut Evidence| (seen.candidate.failed, seen.candidate.alone_failed) = (1_000, 1);
+    assert_eq!(next(burst), Next::Hold, "neither shown to be worse nor to be as good");
+}
+
+#[test]
+fn a_few_units_with_many_requests_are_enough_to_show_that_nothing_fails() {
+    let few = |seen: &mut Evidence| (seen.candidate.units, seen.control.units) = (12, 14);
+    assert_eq!(next(few), Next::Advance);
+}
+
+#[test]
+fn a_document_s_steps_are_those_of_its_plan() {
+    let text = crate::problem::tests::TAXI.replace("percent = 5,", "percent = 5, steps = [25],");
+    let document = ProblemDocument::parse(&text).unwrap();
+    let titles: Vec<String> = Plan::of(&document).steps.iter().map(Step::title).collect();
+    assert_eq!(titles, ["shadow", "canary 5 %", "canary 25 %", "full, watched"]);
+}

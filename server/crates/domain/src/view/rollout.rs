@@ -1,0 +1,112 @@
+//! Rollouts as they are shown.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Permission;
+use crate::gate::Gate;
+use crate::rollout::Step;
+
+views! {
+    /// A candidate on its way, or a way that has ended.
+    RolloutView {
+        /// Its id.
+        id: String,
+        /// The version that is rolled out.
+        candidate: i32,
+        /// The version that it is compared with.
+        champion: i32,
+        /// What it goes through.
+        steps: Vec<Step>,
+        /// Position of the present step, or of the last one.
+        step: usize,
+        /// `running`, `paused`, `completed` or `rolled_back`.
+        state: String,
+        /// Seconds that the present step has lasted.
+        seconds: f64,
+        /// Seconds after which a step without evidence is taken back.
+        deadline_seconds: u64,
+        /// What a person is asked, if one is.
+        waits_for: Option<String>,
+        /// Version of the rules by which it is judged.
+        rules: u32,
+        /// Who began it.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When.
+        started_at: DateTime<Utc>,
+        /// When it was looked at last.
+        looked_at: Option<DateTime<Utc>>,
+        /// When it ended.
+        ended_at: Option<DateTime<Utc>>,
+        /// What was counted in the present step.
+        counted: RolloutCounts,
+        /// Whether the reader may let it go on to the next step.
+        may_advance: Permission,
+        /// Whether the reader may let it wait, or go on again.
+        may_pause: Permission,
+    }
+
+    /// What was counted in a step.
+    RolloutCounts {
+        /// Share of all answers that the candidate gave in this step, in percent.
+        share: Option<f64>,
+        /// The sides: the candidate and the champion beside it.
+        sides: Vec<RolloutSide>,
+        /// Requests to which both gave the same answer (same class, or a number within 1 %), and another one.
+        agreed: u64,
+        /// Requests to which they gave another answer.
+        differed: u64,
+        /// Requests that were not compared, because too many waited.
+        dropped: u64,
+        /// Answers by group of scores: the candidate's and the champion's.
+        scores: Vec<(u64, u64)>,
+        /// Answers and failures by minute.
+        minutes: Vec<RolloutMinute>,
+    }
+
+    /// One side of a comparison.
+    RolloutSide {
+        /// `candidate` or `control`.
+        arm: String,
+        /// Answers.
+        answered: u64,
+        /// Requests without an answer.
+        failed: u64,
+        /// Time of an answer in milliseconds that half of them keep; upper end of the bin it was counted in.
+        p50_ms: Option<f64>,
+        /// The same for 95 of 100.
+        p95_ms: Option<f64>,
+        /// The same for 99 of 100.
+        p99_ms: Option<f64>,
+    }
+
+    /// What was counted within a minute.
+    RolloutMinute {
+        /// The minute.
+        minute: DateTime<Utc>,
+        /// The candidate's answers.
+        candidate: u64,
+        /// The champion's, beside them.
+        control: u64,
+        /// The champion's, outside the comparison.
+        rest: u64,
+        /// Requests the candidate did not answer.
+        failed: u64,
+    }
+
+    /// A change of what is live, with what it was decided on.
+    ChangeView {
+        /// Problem.
+        slug: String,
+        /// Its title.
+        title: String,
+        /// The change.
+        change: super::DeploymentChange,
+        /// Every check as it stood then.
+        checks: Vec<Gate>,
+        /// The rollout that it belongs to.
+        rollout: Option<RolloutView>,
+    }
+}

@@ -1,0 +1,435 @@
+//! Staged rollouts: an approved version sets out, goes on step by step on what was counted, and can be taken back at any time.
+//!
+//! Whoever acts (a person, or nobody: what was counted) acts under the problem's lock and names the generation it was decided
+//! on, so that a rollback that came first wins over any step that was under way.
+
+use millrace_domain::audit::Outcome;
+use millrace_domain::fault::Fault;
+use millrace_domain::gate::Gate;
+use millrace_domain::ids::ProblemId;
+use millrace_domain::policy::{Action, Actor, Origin};
+use millrace_domain::problem::Conduct;
+use millrace_domain::rollout::{Judgement, Next, Plan, judge};
+use millrace_domain::run::{ModelStage, RolloutStage, RolloutState};
+use millrace_storage::audit;
+use millrace_storage::deployment::{self, Change, Deployment, Staged};
+use millrace_storage::rollout::{self, Rollout};
+use millrace_storage::{Transaction, model, problem};
+use serde_json::json;
+
+use crate::access::Note;
+use crate::deployment::checked_reason;
+use crate::model::{locked, may_go_live, missing};
+use crate::{Result, Services, commit, fault};
+
+/// Who takes a step.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Person(&'a Actor),
+    /// Nobody: what was counted.
+    Evidence,
+}
+
+/// A rollout with what it is part of, held under the problem's lock.
+struct Held {
+    rollout: Rollout,
+    deployment: Deployment,
+}
+
+impl Services {
+    /// Sends an approved version on its way: past shadow and canary, as the document says, or straight to all callers where no
+    /// version is live that it could be compared with. Gives the new generation.
+    ///
+    /// # Errors
+    /// 409 `not_approved`, `gates_not_passed`, `already_live` or `rollout_under_way`.
+    pub async fn start_rollout(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
+        let object = format!("model/{slug}/v/{number}");
+        self.authorise_on(actor, Action::Deploy, slug, &object).await?;
+        let outcome = self.try_start(actor, slug, number, reason).await;
+        self.note_if_refused(actor, "deployment.rollout", object, outcome).await
+    }
+
+    async fn try_start(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
+        let reason = checked_reason(reason)?;
+        let object = format!("model/{slug}/v/{number}");
+        let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
+        let version = locked(&tx, slug, number).await?;
+        may_go_live(&version)?;
+        self.still_approved(&tx, &version).await?;
+        self.parity_holds(&tx, version.id).await?;
+        self.artifacts.get(&version.artifact).await.map_err(fault)?;
+        let current = deployment::find(&tx, slug).await.map_err(fault)?;
+        if let Some(staged) = current.as_ref().and_then(|current| current.rollout) {
+            let open = rollout::find(&tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
+            let detail = format!(
+                "version {} is on its way already ({}); wait until it has arrived, or roll it back first",
+                open.candidate_number,
+                open.plan.step(open.step).title()
+            );
+            return Err(Fault::conflict("rollout_under_way", detail));
+        }
+        let mut change = Change {
+            problem: version.problem,
+            from_generation: current.as_ref().map_or(0, |current| current.generation),
+            kind: "deploy",
+            champion: Some(version.id),
+            previous: None,
+            of_rollout: None,
+            staged: None,
+            account: Some(actor.account),
+            reason,
+            checks: None,
+        };
+        match current.and_then(|current| current.champion) {
+            None => model::set_stage(&tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?,
+            Some(champion) => {
+                let plan = Plan::of(&self.lineage(version.clone()).await?.problem.document);
+                let by = (actor.account, reason);
+                let versions = (version.id, champion);
+                let id = rollout::insert(&tx, version.problem, versions, &plan, by, self.now()).await.map_err(fault)?;
+                let begun = rollout::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
+                (change.kind, change.champion) = (kind_of(&begun), Some(champion));
+                (change.of_rollout, change.staged) = (Some(id), Some(staged(&begun)));
+                if change.kind == "full" {
+                    self.put_in_place(&tx, &begun, &mut change).await?;
+                }
+            }
+        }
+        let generation = self.swap(&tx, slug, &change).await?;
+        let details = json!({ "generation": generation, "stage": change.kind, "reason": reason });
+        let note = Note::new("deployment.rollout", object);
+        self.note(&tx, actor, note.digest(version.digest).details(details)).await?;
+        commit(tx).await?;
+        Ok(generation)
+    }
+
+    /// Lets a rollout go on to its next step, if everything that was to be shown is shown. `seen` is the generation that was
+    /// looked at. Gives the new one.
+    ///
+    /// # Errors
+    /// 409 `not_enough_evidence` with what is open, `changed_meanwhile`, or without a rollout.
+    pub async fn advance_rollout(&self, actor: &Actor, slug: &str, reason: &str, seen: i64) -> Result<i64> {
+        let object = format!("deployment/{slug}");
+        self.authorise_on(actor, Action::Deploy, slug, &object).await?;
+        let outcome = self.try_advance(actor, slug, reason, seen).await;
+        self.note_if_refused(actor, "deployment.advance", object, outcome).await
+    }
+
+    async fn try_advance(&self, actor: &Actor, slug: &str, reason: &str, seen: i64) -> Result<i64> {
+        let reason = checked_reason(reason)?;
+        let tx = self.begin_as(actor, Action::Deploy, Some(slug), &format!("deployment/{slug}")).await?;
+        let held = self.hold_rollout(&tx, slug).await?;
+        if held.deployment.generation != seen {
+            return Err(changed_since(seen, held.deployment.generation));
+        }
+        let judged = self.judged(&tx, &held.rollout).await?;
+        if judged.next != Next::Advance {
+            let step = held.rollout.plan.step(held.rollout.step).title();
+            let detail = format!("{step} has not shown what it must: {}", judged.open.join(", "));
+            return Err(Fault::conflict("not_enough_evidence", detail));
+        }
+        let generation = self.step_on(&tx, By::Person(actor), &held, reason, &judged.checks).await?;
+        commit(tx).await?;
+        Ok(generation)
+    }
+
+    /// Lets a rollout wait where it is, or go on by itself again. It is taken back all the same when a check fails.
+    ///
+    /// # Errors
+    /// 409 when it does so already, or there is none.
+    pub async fn pause_rollout(&self, actor: &Actor, slug: &str, paused: bool, reason: &str) -> Result<()> {
+        let reason = checked_reason(reason)?;
+        let object = format!("deployment/{slug}");
+        let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
+        let held = self.hold_rollout(&tx, slug).await?;
+        rollout::set_paused(&tx, held.rollout.id, paused).await.map_err(fault)?;
+        let action = if paused { "deployment.pause" } else { "deployment.resume" };
+        let details = json!({ "version": held.rollout.candidate_number, "reason": reason });
+        self.note(&tx, actor, Note::new(action, object).details(details)).await?;
+        self.tell(&tx, held.rollout.problem, slug, action).await?;
+        commit(tx).await
+    }
+
+    /// Looks at every rollout that is under way and does what follows from what was counted. Gives the problems whose rollout
+    /// could not be looked at, with why.
+    ///
+    /// # Errors
+    /// When the rollouts cannot be listed.
+    pub async fn look_at_rollouts(&self) -> Result<Vec<(String, Fault)>> {
+        let mut failed = Vec::new();
+        for open in rollout::list_open(self.db.pool()).await.map_err(fault)? {
+            if let Err(error) = self.look_at(&open).await {
+                failed.push((open.slug, error));
+            }
+        }
+        Ok(failed)
+    }
+
+    async fn look_at(&self, open: &Rollout) -> Result<()> {
+        // First without a lock: most looks change nothing.
+        let judged = self.judged(self.db.pool(), open).await?;
+        let asked = match (judged.next, open.plan.advance, open.plan.on_breach) {
+            (Next::Advance, _, _) if open.state == RolloutState::Paused => Some("it is paused; it could go on"),
+            (Next::Advance, Conduct::Ask, _) => Some("everything is shown; somebody has to let it go on"),
+            (Next::Breach, _, Conduct::Ask) => Some("a check failed; somebody has to decide whether it is rolled back"),
+            _ => None,
+        };
+        if asked.is_some() || judged.next == Next::Hold {
+            let told = open.waits_for.as_deref();
+            rollout::note_look(self.db.pool(), open.id, &judged.checks, asked, self.now()).await.map_err(fault)?;
+            if let Some(asked) = asked.filter(|asked| told != Some(*asked)) {
+                let tx = self.begin().await?;
+                self.tell_of_rollout(&tx, open, asked, &judged.checks).await?;
+                commit(tx).await?;
+            }
+            return Ok(());
+        }
+        let tx = self.begin().await?;
+        let held = self.hold_rollout(&tx, &open.slug).await?;
+        if (held.rollout.id, held.rollout.step, held.rollout.state) != (open.id, open.step, open.state) {
+            return Ok(());
+        }
+        let step = open.plan.step(open.step).title();
+        match judged.next {
+            Next::Advance => {
+                let reason = format!("everything that {step} must show is shown");
+                match self.may_still_go_on(&tx, &held.rollout).await {
+                    Ok(()) => {
+                        self.step_on(&tx, By::Evidence, &held, &reason, &judged.checks).await?;
+                    }
+                    Err(refused) if refused.status < 500 => {
+                        let at = self.now();
+                        let waits = Some(refused.detail.as_str());
+                        rollout::note_look(&tx, open.id, &judged.checks, waits, at).await.map_err(fault)?;
+                        if open.waits_for.as_deref() != waits {
+                            self.tell_of_rollout(&tx, open, &refused.detail, &judged.checks).await?;
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => {
+                let open_checks = judged.open.join(", ");
+                let reason = if judged.next == Next::Breach {
+                    format!("{step}: {open_checks} shown to be worse than the champion's")
+                } else {
+                    format!("{step} did not show {open_checks} within its deadline")
+                };
+                self.take_back(&tx, By::Evidence, &held, &reason, Some(&judged.checks)).await?;
+                self.tell_of_rollout(&tx, open, &format!("it was rolled back: {reason}"), &judged.checks).await?;
+            }
+        }
+        commit(tx).await
+    }
+
+    async fn judged(&self, db: &impl millrace_storage::Connection, rollout: &Rollout) -> Result<Judgement> {
+        let seen = rollout::evidence(db, rollout).await.map_err(fault)?;
+        Ok(judge(&rollout.plan, rollout.step, &seen))
+    }
+
+    /// The open rollout of a problem, with the problem locked until the transaction ends.
+    async fn hold_rollout(&self, tx: &Transaction, slug: &str) -> Result<Held> {
+        let id = problem::find_id(tx, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("deployment"))?;
+        problem::lock(tx, id).await.map_err(fault)?;
+        let deployment = deployment::find(tx, slug).await.map_err(fault)?;
+        let deployment = deployment.ok_or_else(|| Fault::not_found("deployment"))?;
+        let none = || Fault::conflict("no_rollout", format!("no version of {slug} is on its way"));
+        let staged = deployment.rollout.ok_or_else(none)?;
+        let rollout = rollout::find(tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
+        Ok(Held { rollout, deployment })
+    }
+
+    /// What has to hold at every step, and not only when the rollout began.
+    async fn may_still_go_on(&self, tx: &Transaction, rollout: &Rollout) -> Result<()> {
+        let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
+        if version.stage != ModelStage::Live {
+            may_go_live(&version)?;
+        }
+        self.still_approved(tx, &version).await?;
+        self.parity_holds(tx, version.id).await
+    }
+
+    /// Takes the next step of a rollout, or ends it after the last; gives the new generation.
+    async fn step_on(&self, tx: &Transaction, by: By<'_>, held: &Held, reason: &str, checks: &[Gate]) -> Result<i64> {
+        let Held { rollout, deployment } = held;
+        self.may_still_go_on(tx, rollout).await?;
+        let mut change = self.change(held, by, reason, Some(checks));
+        if rollout.step + 1 == rollout.plan.steps.len() {
+            rollout::end(tx, rollout.id, RolloutState::Completed, self.now()).await.map_err(fault)?;
+            (change.kind, change.staged) = ("settled", None);
+        } else {
+            rollout::step_on(tx, rollout.id, rollout.step).await.map_err(fault)?;
+            let next = Rollout { step: rollout.step + 1, ..rollout.clone() };
+            (change.kind, change.staged) = (kind_of(&next), Some(staged(&next)));
+            if change.kind == "full" {
+                self.put_in_place(tx, rollout, &mut change).await?;
+            }
+        }
+        let generation = self.swap(tx, &deployment.slug, &change).await?;
+        self.note_step(tx, by, rollout, change.kind, generation, reason).await?;
+        Ok(generation)
+    }
+
+    /// The candidate takes the champion's place.
+    async fn put_in_place(&self, tx: &Transaction, rollout: &Rollout, change: &mut Change<'_>) -> Result<()> {
+        let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
+        model::set_stage(tx, rollout.champion, ModelStage::Live, ModelStage::Superseded).await.map_err(fault)?;
+        model::set_stage(tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?;
+        (change.champion, change.previous) = (Some(rollout.candidate), Some(rollout.champion));
+        Ok(())
+    }
+
+    /// Takes the candidate of a rollout back, wherever it stands; gives the new generation.
+    async fn take_back(
+        &self,
+        tx: &Transaction,
+        by: By<'_>,
+        held: &Held,
+        reason: &str,
+        checks: Option<&[Gate]>,
+    ) -> Result<i64> {
+        let rollout = &held.rollout;
+        let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
+        model::set_stage(tx, version.id, version.stage, ModelStage::RolledBack).await.map_err(fault)?;
+        if version.stage == ModelStage::Live {
+            model::set_stage(tx, rollout.champion, ModelStage::Superseded, ModelStage::Live).await.map_err(fault)?;
+        }
+        rollout::end(tx, rollout.id, RolloutState::RolledBack, self.now()).await.map_err(fault)?;
+        let change = Change {
+            kind: "rollback",
+            champion: Some(rollout.champion),
+            previous: Some(rollout.candidate),
+            staged: None,
+            ..self.change(held, by, reason, checks)
+        };
+        let generation = self.swap(tx, &held.deployment.slug, &change).await?;
+        self.note_step(tx, by, rollout, "rollback", generation, reason).await?;
+        Ok(generation)
+    }
+
+    /// A rollback by a person while a rollout is under way: its candidate is taken back.
+    pub(crate) async fn roll_back_candidate(
+        &self,
+        tx: &Transaction,
+        actor: &Actor,
+        deployment: Deployment,
+        staged: Staged,
+        reason: &str,
+    ) -> Result<(i64, Option<i32>)> {
+        let rollout = rollout::find(tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
+        let held = Held { rollout, deployment };
+        let generation = self.take_back(tx, By::Person(actor), &held, reason, None).await?;
+        Ok((generation, Some(held.rollout.champion_number)))
+    }
+
+    fn change<'a>(&self, held: &Held, by: By<'_>, reason: &'a str, checks: Option<&'a [Gate]>) -> Change<'a> {
+        Change {
+            problem: held.rollout.problem,
+            from_generation: held.deployment.generation,
+            kind: "",
+            champion: held.deployment.champion,
+            previous: None,
+            of_rollout: Some(held.rollout.id),
+            staged: held.deployment.rollout,
+            account: match by {
+                By::Person(actor) => Some(actor.account),
+                By::Evidence => None,
+            },
+            reason,
+            checks,
+        }
+    }
+
+    async fn note_step(
+        &self,
+        tx: &Transaction,
+        by: By<'_>,
+        rollout: &Rollout,
+        kind: &str,
+        generation: i64,
+        reason: &str,
+    ) -> Result<()> {
+        let object = format!("deployment/{}", rollout.slug);
+        let version = rollout.candidate_number;
+        let details = json!({ "generation": generation, "version": version, "to": kind, "reason": reason });
+        let action = if kind == "rollback" { "deployment.rollback" } else { "deployment.advance" };
+        match by {
+            By::Person(actor) => self.note(tx, actor, Note::new(action, object).details(details)).await,
+            By::Evidence => {
+                let act = audit::Act {
+                    actor: "rollout",
+                    via: "none",
+                    action,
+                    object,
+                    digest: None,
+                    outcome: Outcome::Done,
+                    origin: &Origin::default(),
+                    details,
+                };
+                audit::append(tx, act, self.now()).await.map(|_| ()).map_err(fault)
+            }
+        }
+    }
+
+    async fn tell(&self, tx: &Transaction, problem: ProblemId, slug: &str, kind: &str) -> Result<()> {
+        let payload = json!({ "slug": slug, "kind": kind });
+        millrace_storage::event::insert(tx, "deployment", problem.0, "change", payload).await.map_err(fault).map(|_| ())
+    }
+
+    /// Tells whoever is on call what a rollout came to.
+    async fn tell_of_rollout(&self, tx: &Transaction, rollout: &Rollout, what: &str, checks: &[Gate]) -> Result<()> {
+        let step = rollout.plan.step(rollout.step).title();
+        let found = checks.iter().map(|check| {
+            let note = check.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+            format!("{}: {} — {}{note}", check.name, check.verdict, check.rule)
+        });
+        let mut paragraphs = vec![format!("Version {} of {}, {step}: {what}.", rollout.candidate_number, rollout.slug)];
+        paragraphs.extend(found);
+        let subject = format!("{}: version {}, {step}: {what}", rollout.slug, rollout.candidate_number);
+        let facts = vec![
+            ("Candidate", format!("version {}", rollout.candidate_number)),
+            ("Champion", format!("version {}", rollout.champion_number)),
+        ];
+        self.tell_on_call(tx, &rollout.slug, "rollout", subject, paragraphs, facts).await
+    }
+
+    /// Writes a refusal down before it is given.
+    pub(crate) async fn note_if_refused<T>(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        object: String,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        if let Err(refused) = &outcome
+            && refused.status < 500
+        {
+            let details = json!({ "code": refused.code });
+            self.note_refusal(actor, Note::new(action, object).details(details)).await?;
+        }
+        outcome
+    }
+}
+
+/// What a change to the present step of a rollout is called.
+fn kind_of(rollout: &Rollout) -> &'static str {
+    match rollout.plan.step(rollout.step).stage {
+        RolloutStage::Shadow => "shadow",
+        RolloutStage::Canary => "canary",
+        RolloutStage::Watch => "full",
+    }
+}
+
+/// What the present step of a rollout does to the routing.
+fn staged(rollout: &Rollout) -> Staged {
+    let step = rollout.plan.step(rollout.step);
+    let percent = if step.stage == RolloutStage::Canary { step.percent } else { 0.0 };
+    Staged { id: rollout.id, stage: step.stage, percent }
+}
+
+pub(crate) fn changed_since(seen: i64, now: i64) -> Fault {
+    let detail = format!(
+        "what is live has changed since generation {seen}: it is generation {now} now; look again and decide on that"
+    );
+    Fault::conflict("changed_meanwhile", detail)
+}

@@ -1,0 +1,216 @@
+//! Rollouts as they are shown: where a candidate is, what was counted, and on what each change was decided.
+
+use std::collections::BTreeMap;
+
+use millrace_domain::fault::Fault;
+use millrace_domain::gate::{Decision, Gate, decide};
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::problem::RolloutCheck;
+use millrace_domain::rollout::latency_of;
+use millrace_domain::run::RolloutState;
+use millrace_domain::view::{ChangeView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView};
+use millrace_storage::rollout::{self, Rollout, Tally};
+use millrace_storage::{deployment, problem};
+
+use crate::deployment::present_change;
+use crate::{Result, Services, fault};
+
+/// Groups of scores that are drawn.
+const GROUPS: usize = 20;
+/// Minutes that are drawn.
+const MOST_MINUTES: usize = 240;
+
+impl Services {
+    /// One change of what is live, with what it was decided on.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn deployment_change(&self, actor: &Actor, slug: &str, generation: i64) -> Result<ChangeView> {
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
+        let pool = self.db.pool();
+        let missing = || Fault::not_found("change");
+        let id = problem::find_id(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
+        let history = deployment::history(pool, id).await.map_err(fault)?;
+        let change = history.into_iter().find(|change| change.generation == generation).ok_or_else(missing)?;
+        let versions = problem::versions(pool, slug).await.map_err(fault)?;
+        let rollout = match change.rollout {
+            None => None,
+            Some(id) => rollout::find(pool, id).await.map_err(fault)?,
+        };
+        let rollout = match rollout {
+            None => None,
+            Some(rollout) => Some(self.present_rollout(actor, rollout).await?),
+        };
+        Ok(ChangeView {
+            slug: slug.to_owned(),
+            title: versions.first().map(|version| version.document.title.clone()).unwrap_or_default(),
+            checks: change.checks.clone().unwrap_or_default(),
+            change: present_change(change),
+            rollout,
+        })
+    }
+
+    pub(crate) async fn present_rollout(&self, actor: &Actor, rollout: Rollout) -> Result<RolloutView> {
+        let tallies = rollout::tallies(self.db.pool(), rollout.id).await.map_err(fault)?;
+        let may = actor.may_on(Action::Deploy, &rollout.slug).map_err(|refused| refused.to_string());
+        let open = if rollout.ended_at.is_some() { Err("this rollout has ended".to_owned()) } else { Ok(()) };
+        let may_pause = may.clone().and(open.clone());
+        let may_advance = may.and(open).and_then(|()| shown(&rollout));
+        Ok(RolloutView {
+            id: rollout.id.to_string(),
+            candidate: rollout.candidate_number,
+            champion: rollout.champion_number,
+            step: rollout.step,
+            state: rollout.state.to_string(),
+            seconds: rollout.seconds,
+            deadline_seconds: rollout.plan.deadline_seconds,
+            waits_for: match (rollout.state, rollout.waits_for) {
+                (RolloutState::Paused, None) => Some("it is paused: it does not go on by itself".to_owned()),
+                (_, waits_for) => waits_for,
+            },
+            rules: rollout.plan.rules,
+            by: rollout.account_name,
+            reason: rollout.reason,
+            started_at: rollout.started_at,
+            looked_at: rollout.looked_at,
+            ended_at: rollout.ended_at,
+            counted: counted(&tallies, i32::try_from(rollout.step).unwrap_or(i32::MAX)),
+            steps: rollout.plan.steps,
+            may_advance: Permission::from_result(may_advance),
+            may_pause: Permission::from_result(may_pause),
+        })
+    }
+}
+
+/// Whether a rollout's last look showed everything; what is open, if not.
+fn shown(rollout: &Rollout) -> std::result::Result<(), String> {
+    if rollout.checks.is_empty() {
+        return Err("nothing was counted yet".to_owned());
+    }
+    let watched = &rollout.plan.watched;
+    let decides =
+        |check: &&Gate| !watched.iter().map(|name: &RolloutCheck| name.as_str()).any(|name| name == check.name);
+    let deciding: Vec<Gate> = rollout.checks.iter().filter(decides).cloned().collect();
+    match decide(&deciding) {
+        Decision::Passed => Ok(()),
+        Decision::Rejected(open) => Err(format!("not shown yet: {}", open.join(", "))),
+    }
+}
+
+/// Sums of what was tallied in a step.
+fn counted(tallies: &[Tally], step: i32) -> RolloutCounts {
+    let of_step: Vec<&Tally> = tallies.iter().filter(|tally| tally.step == step).collect();
+    let count = |arm: &str, measure: &str| -> u64 {
+        let of_one = of_step.iter().filter(|tally| tally.arm == arm && tally.measure == measure);
+        of_one.map(|tally| tally.n.unsigned_abs()).sum()
+    };
+    let bins = |arm: &str, measure: &str| {
+        let mut bins: BTreeMap<i32, u64> = BTreeMap::new();
+        for tally in of_step.iter().filter(|tally| tally.arm == arm && tally.measure == measure) {
+            *bins.entry(tally.bin).or_default() += tally.n.unsigned_abs();
+        }
+        bins
+    };
+    let side = |arm: &str| {
+        let latency = bins(arm, "latency");
+        RolloutSide {
+            arm: arm.to_owned(),
+            answered: count(arm, "answered"),
+            failed: count(arm, "failed"),
+            p50_ms: quantile(&latency, 0.5),
+            p95_ms: quantile(&latency, 0.95),
+            p99_ms: quantile(&latency, 0.99),
+        }
+    };
+    let answers = ["candidate", "control", "rest"].map(|arm| count(arm, "answered"));
+    let all: u64 = answers.iter().sum();
+    RolloutCounts {
+        share: (all > 0).then(|| 100.0 * answers[0] as f64 / all as f64),
+        sides: vec![side("candidate"), side("control")],
+        agreed: count("candidate", "agreed"),
+        differed: count("candidate", "differed"),
+        dropped: count("candidate", "dropped") + count("control", "dropped"),
+        scores: grouped(&bins("candidate", "score"), &bins("control", "score")),
+        minutes: minutes(&of_step),
+    }
+}
+
+/// The upper end of the bin in which that share of all lies.
+fn quantile(bins: &BTreeMap<i32, u64>, share: f64) -> Option<f64> {
+    let all: u64 = bins.values().sum();
+    let mut below = 0;
+    bins.iter()
+        .find(|(_, n)| {
+            below += **n;
+            below as f64 >= share * all as f64
+        })
+        .map(|(bin, _)| latency_of(*bin))
+}
+
+/// At most so many groups of neighbouring bins, of equal width.
+fn grouped(candidate: &BTreeMap<i32, u64>, control: &BTreeMap<i32, u64>) -> Vec<(u64, u64)> {
+    let all = || candidate.keys().chain(control.keys()).copied();
+    let (Some(first), Some(last)) = (all().min(), all().max()) else { return Vec::new() };
+    let bins = (last - first + 1).unsigned_abs() as usize;
+    let width = bins.div_ceil(GROUPS);
+    let mut groups = vec![(0, 0); bins.div_ceil(width)];
+    let place = |bin: i32| (bin - first).unsigned_abs() as usize / width;
+    candidate.iter().for_each(|(bin, n)| groups[place(*bin)].0 += n);
+    control.iter().for_each(|(bin, n)| groups[place(*bin)].1 += n);
+    groups
+}
+
+/// The newest minutes.
+fn minutes(tallies: &[&Tally]) -> Vec<RolloutMinute> {
+    let mut minutes: BTreeMap<_, RolloutMinute> = BTreeMap::new();
+    for tally in tallies {
+        let empty = RolloutMinute { minute: tally.minute, candidate: 0, control: 0, rest: 0, failed: 0 };
+        let line = minutes.entry(tally.minute).or_insert(empty);
+        let n = tally.n.unsigned_abs();
+        match (tally.arm.as_str(), tally.measure.as_str()) {
+            ("candidate", "answered") => line.candidate += n,
+            ("control", "answered") => line.control += n,
+            ("rest", "answered") => line.rest += n,
+            ("candidate", "failed") => line.failed += n,
+            _ => {}
+        }
+    }
+    let skipped = minutes.len().saturating_sub(MOST_MINUTES);
+    minutes.into_values().skip(skipped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(arm: &str, measure: &str, bin: i32, n: i64) -> Tally {
+        let minute = "2026-11-23T14:05:00Z".parse().unwrap();
+        Tally { step: 1, arm: arm.to_owned(), measure: measure.to_owned(), bin, minute, n }
+    }
+
+    #[test]
+    fn the_share_is_that_of_all_answers_of_the_step() {
+        let mut all = vec![
+            tally("candidate", "answered", 0, 5),
+            tally("control", "answered", 0, 5),
+            tally("rest", "answered", 0, 90),
+        ];
+        all.push(Tally { step: 0, ..tally("candidate", "answered", 0, 1_000) });
+        assert_eq!(counted(&all, 1).share, Some(5.0));
+    }
+
+    #[test]
+    fn a_quantile_is_the_upper_end_of_its_bin() {
+        let bins: BTreeMap<i32, u64> = [(40, 98), (60, 2)].into();
+        assert_eq!((quantile(&bins, 0.5), quantile(&bins, 0.99)), (Some(latency_of(40)), Some(latency_of(60))));
+        assert_eq!(quantile(&BTreeMap::new(), 0.5), None);
+    }
+
+    #[test]
+    fn groups_keep_every_answer() {
+        let candidate: BTreeMap<i32, u64> = (-70..=70).map(|bin| (bin, 2)).collect();
+        let groups = grouped(&candidate, &[(3, 7)].into());
+        assert!(groups.len() <= GROUPS && groups.iter().map(|group| group.0).sum::<u64>() == 282, "{groups:?}");
+        assert_eq!(groups.iter().map(|group| group.1).sum::<u64>(), 7);
+    }
+}

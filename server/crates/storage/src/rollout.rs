@@ -1,0 +1,549 @@
+//! Rollouts: where each stands, and what was counted on its way.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use millrace_domain::gate::Gate;
+use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, RolloutId};
+use millrace_domain::rollout::sequential::Sums;
+use millrace_domain::rollout::{Arm, Evidence, Plan, Side, Unit, latency_bin};
+use millrace_domain::run::RolloutState;
+use sea_orm::prelude::Uuid;
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+
+/// A candidate's way to its users.
+#[derive(Debug, Clone)]
+pub struct Rollout {
+    /// Its id.
+    pub id: RolloutId,
+    /// The problem.
+    pub problem: ProblemId,
+    /// The problem's slug.
+    pub slug: String,
+    /// The version that is rolled out.
+    pub candidate: ModelVersionId,
+    /// Its number.
+    pub candidate_number: i32,
+    /// The version that it is compared with.
+    pub champion: ModelVersionId,
+    /// Its number.
+    pub champion_number: i32,
+    /// What it goes through.
+    pub plan: Plan,
+    /// Position of the present step, or of the last one.
+    pub step: usize,
+    /// Where it stands.
+    pub state: RolloutState,
+    /// Who began it.
+    pub account_name: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub started_at: DateTime<Utc>,
+    /// How long the present step has lasted, by the database's clock.
+    pub seconds: f64,
+    /// Every check, as of the last look.
+    pub checks: Vec<Gate>,
+    /// What a person is asked, if one is.
+    pub waits_for: Option<String>,
+    /// When it was looked at last.
+    pub looked_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl Record for Rollout {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: RolloutId(row.get("id")?),
+            problem: ProblemId(row.get("problem_id")?),
+            slug: row.get("slug")?,
+            candidate: ModelVersionId(row.get("candidate_id")?),
+            candidate_number: row.get("candidate_number")?,
+            champion: ModelVersionId(row.get("champion_id")?),
+            champion_number: row.get("champion_number")?,
+            plan: row.json("plan")?,
+            step: usize::try_from(row.get::<i32>("step")?).unwrap_or(0),
+            state: row.word("state")?,
+            account_name: row.get("account_name")?,
+            reason: row.get("reason")?,
+            started_at: row.get("started_at")?,
+            seconds: row.get("seconds")?,
+            checks: row.json("checks")?,
+            waits_for: row.get("waits_for")?,
+            looked_at: row.get("looked_at")?,
+            ended_at: row.get("ended_at")?,
+        })
+    }
+}
+
+macro_rules! select_rollout {
+    ($rest:literal) => {
+        concat!(
+            "select r.*, p.slug, c.number as candidate_number, o.number as champion_number, a.name as account_name,
+                extract(epoch from now() - r.step_since)::float8 as seconds
+             from rollout r join problem p on p.id = r.problem_id join account a on a.id = r.account_id
+             join model_version c on c.id = r.candidate_id join model_version o on o.id = r.champion_id ",
+            $rest
+        )
+    };
+}
+
+/// Begins a rollout at the first step of its plan.
+///
+/// # Errors
+/// [`crate::StorageError::Duplicate`] when another one of that problem is open, [`crate::StorageError::Refused`] for a version
+/// that is not approved or has not passed its gates.
+pub async fn insert(
+    db: &impl Connection,
+    problem: ProblemId,
+    versions: (ModelVersionId, ModelVersionId),
+    plan: &Plan,
+    by: (AccountId, &str),
+    now: DateTime<Utc>,
+) -> Result<RolloutId> {
+    const SQL: &str = "insert into rollout
+            (problem_id, candidate_id, champion_id, plan, step, state, account_id, reason, started_at)
+        values ($1, $2, $3, $4, 0, 'running', $5, $6, $7) returning id";
+    let (candidate, champion) = versions;
+    let stored = values![problem.0, candidate.0, champion.0, json!(plan), by.0.0, by.1, now];
+    record::one::<i64>(db, SQL, stored).await.map(RolloutId)
+}
+
+/// A rollout by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(db: &impl Connection, id: RolloutId) -> Result<Option<Rollout>> {
+    record::optional(db, select_rollout!("where r.id = $1"), values![id.0]).await
+}
+
+/// All rollouts that have not ended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_open(db: &impl Connection) -> Result<Vec<Rollout>> {
+    record::all(db, select_rollout!("where r.ended_at is null order by r.id limit 1000"), values![]).await
+}
+
+/// The newest rollout of a problem.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest(db: &impl Connection, problem: ProblemId) -> Result<Option<Rollout>> {
+    record::optional(db, select_rollout!("where r.problem_id = $1 order by r.id desc limit 1"), values![problem.0])
+        .await
+}
+
+/// Writes down what a look found.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the rollout has ended.
+pub async fn note_look(
+    db: &impl Connection,
+    id: RolloutId,
+    checks: &[Gate],
+    waits_for: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "update rollout set checks = $2, waits_for = $3, looked_at = $4
+        where id = $1 and ended_at is null";
+    record::guarded(db, "the rollout", SQL, values![id.0, json!(checks), waits_for, now]).await
+}
+
+/// Takes the next step.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the rollout is not at `from` any more.
+pub async fn step_on(db: &impl Connection, id: RolloutId, from: usize) -> Result<()> {
+    const SQL: &str = "update rollout set step = step + 1, step_since = now(), checks = '[]', waits_for = null
+        where id = $1 and step = $2 and ended_at is null";
+    record::guarded(db, "the rollout", SQL, values![id.0, i32::try_from(from).unwrap_or(i32::MAX)]).await
+}
+
+/// Lets a rollout wait, or go on by itself again.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when it stands otherwise.
+pub async fn set_paused(db: &impl Connection, id: RolloutId, paused: bool) -> Result<()> {
+    const SQL: &str = "update rollout set state = $3 where id = $1 and state = $2";
+    let states = [RolloutState::Running.as_str(), RolloutState::Paused.as_str()];
+    let (from, to) = if paused { (states[0], states[1]) } else { (states[1], states[0]) };
+    record::guarded(db, "the rollout", SQL, values![id.0, from, to]).await
+}
+
+/// Ends a rollout.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when it has ended.
+pub async fn end(db: &impl Connection, id: RolloutId, state: RolloutState, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str =
+        "update rollout set state = $2, ended_at = $3, waits_for = null where id = $1 and ended_at is null";
+    record::guarded(db, "the rollout", SQL, values![id.0, state.as_str(), now]).await
+}
+
+/// A request that one side of a comparison was asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// Its step.
+    pub step: i32,
+    /// Who asked.
+    pub unit: Unit,
+    /// Which side was asked.
+    pub arm: Arm,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What came of it.
+    pub came: Came,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Came {
+    /// An answer after so many microseconds, its score in that bin.
+    Answer {
+        /// The time.
+        micros: u64,
+        /// Whether that is slow.
+        slow: bool,
+        /// The bin.
+        score: Option<i32>,
+    },
+    /// No answer.
+    Failure,
+    /// The same answer as that of the other side, or another one.
+    Agreement(bool),
+    /// Nobody asked, because too many waited.
+    Dropped,
+}
+
+/// What the other model answers to a request.
+#[derive(Debug, Clone)]
+pub struct Counterpart {
+    /// The prediction that callers got.
+    pub prediction: Uuid,
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// The other model.
+    pub model_version: ModelVersionId,
+    /// Its answer, or why there is none.
+    pub output: std::result::Result<Value, String>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+    /// When.
+    pub predicted_at: DateTime<Utc>,
+}
+
+/// Writes answers of other models in one statement; gives how many were new.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert_counterparts(db: &impl Connection, batch: &[Counterpart]) -> Result<u64> {
+    const SQL: &str = "insert into counterpart
+            (prediction_id, rollout_id, model_version_id, output, failure, micros, predicted_at)
+        select * from jsonb_to_recordset($1) as c(prediction_id uuid, rollout_id bigint, model_version_id bigint, output jsonb,
+            failure text, micros int, predicted_at timestamptz)
+        on conflict (prediction_id) do nothing";
+    let rows: Vec<Value> = batch
+        .iter()
+        .map(|other| {
+            json!({
+                "prediction_id": other.prediction, "rollout_id": other.rollout.0,
+                "model_version_id": other.model_version.0, "output": other.output.as_ref().ok(),
+                "failure": other.output.as_ref().err(), "micros": i32::try_from(other.micros).unwrap_or(i32::MAX),
+                "predicted_at": other.predicted_at,
+            })
+        })
+        .collect();
+    record::execute(db, SQL, values![Value::Array(rows)]).await
+}
+
+/// Rollout, step, arm, measure, bin and minute.
+type TallyKey = (i64, i32, &'static str, &'static str, i32, DateTime<Utc>);
+
+/// Adds marks to what was counted. Rows are taken in the order of their keys, so that servers do not wait for each other in
+/// a circle.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(db: &impl Connection, marks: &[Mark]) -> Result<()> {
+    let mut units: BTreeMap<(i64, i32, i64), [i32; 6]> = BTreeMap::new();
+    let mut tallies: BTreeMap<TallyKey, i64> = BTreeMap::new();
+    for mark in marks {
+        let minute = mark.at.duration_trunc(TimeDelta::minutes(1)).unwrap_or(mark.at);
+        let mut tally = |measure: &'static str, bin: i32| {
+            *tallies.entry((mark.rollout.0, mark.step, mark.arm.as_str(), measure, bin, minute)).or_default() += 1;
+        };
+        if mark.arm == Arm::Rest {
+            // Not compared: only how many there are.
+            if matches!(mark.came, Came::Answer { .. }) {
+                tally("answered", 0);
+            }
+            continue;
+        }
+        let (failed, is_slow) = match mark.came {
+            Came::Answer { micros, slow, score } => {
+                tally("answered", 0);
+                tally("latency", latency_bin(micros));
+                if let Some(bin) = score {
+                    tally("score", bin);
+                }
+                (false, slow)
+            }
+            Came::Failure => {
+                tally("failed", 0);
+                (true, false)
+            }
+            Came::Agreement(agrees) => {
+                tally(if agrees { "agreed" } else { "differed" }, 0);
+                continue;
+            }
+            Came::Dropped => {
+                tally("dropped", 0);
+                continue;
+            }
+        };
+        let side = if mark.arm == Arm::Candidate { 0 } else { 3 };
+        let unit = units.entry((mark.rollout.0, mark.step, mark.unit.0.cast_signed())).or_default();
+        for (place, counts) in [(0, true), (1, failed), (2, is_slow)] {
+            unit[side + place] += i32::from(counts);
+        }
+    }
+    const UNITS: &str = "insert into rollout_unit as u (rollout_id, step, unit,
+            candidate, candidate_failed, candidate_slow, control, control_failed, control_slow)
+        select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, unit bigint, candidate int,
+            candidate_failed int, candidate_slow int, control int, control_failed int, control_slow int)
+        on conflict (rollout_id, step, unit) do update set candidate = u.candidate + excluded.candidate,
+            candidate_failed = u.candidate_failed + excluded.candidate_failed,
+            candidate_slow = u.candidate_slow + excluded.candidate_slow, control = u.control + excluded.control,
+            control_failed = u.control_failed + excluded.control_failed,
+            control_slow = u.control_slow + excluded.control_slow";
+    if !units.is_empty() {
+        let rows: Vec<Value> = units
+            .into_iter()
+            .map(|((rollout, step, unit), counts)| {
+                json!({
+                    "rollout_id": rollout, "step": step, "unit": unit,
+                    "candidate": counts[0], "candidate_failed": counts[1], "candidate_slow": counts[2],
+                    "control": counts[3], "control_failed": counts[4], "control_slow": counts[5],
+                })
+            })
+            .collect();
+        record::execute(db, UNITS, values![Value::Array(rows)]).await?;
+    }
+    const TALLIES: &str = "insert into rollout_tally as t (rollout_id, step, arm, measure, bin, minute, n)
+        select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, arm text, measure text, bin int,
+            minute timestamptz, n bigint)
+        on conflict (rollout_id, step, arm, measure, bin, minute) do update set n = t.n + excluded.n";
+    let rows: Vec<Value> = tallies
+        .into_iter()
+        .map(|((rollout, step, arm, measure, bin, minute), n)| {
+            json!({
+                "rollout_id": rollout, "step": step, "arm": arm, "measure": measure, "bin": bin, "minute": minute, "n": n,
+            })
+        })
+        .collect();
+    if !rows.is_empty() {
+        record::execute(db, TALLIES, values![Value::Array(rows)]).await?;
+    }
+    Ok(())
+}
+
+/// Two answers to one request.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// The step in which it was answered.
+    pub step: i32,
+    /// Whom it was about.
+    pub entity: Option<String>,
+    /// The candidate's answer.
+    pub candidate: Value,
+    /// The champion's.
+    pub control: Value,
+    /// How answers are held against the truth.
+    pub plan: Plan,
+}
+
+impl Record for Pair {
+    fn read(row: &Row) -> Result<Self> {
+        let (served, other): (Value, Value) = (row.get("served")?, row.get("other")?);
+        let (candidate, control) = if row.get("is_candidate")? { (served, other) } else { (other, served) };
+        Ok(Self {
+            rollout: RolloutId(row.get("rollout_id")?),
+            step: row.get("step")?,
+            entity: row.get("entity")?,
+            candidate,
+            control,
+            plan: row.json("plan")?,
+        })
+    }
+}
+
+/// What both models answered to the request of a prediction; none when one did not, or the rollout has ended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn pair(db: &impl Connection, prediction: Uuid) -> Result<Option<Pair>> {
+    const SQL: &str = "select p.rollout_id, p.step, p.entity, p.output as served, c.output as other, r.plan,
+            p.model_version_id = r.candidate_id as is_candidate
+        from prediction p join counterpart c on c.prediction_id = p.id join rollout r on r.id = p.rollout_id
+        where p.id = $1 and c.output is not null and r.ended_at is null
+          and p.model_version_id <> c.model_version_id";
+    record::optional(db, SQL, values![prediction]).await
+}
+
+/// Adds a row whose truth is known: the candidate's loss and the champion's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn label(db: &impl Connection, rollout: RolloutId, step: i32, unit: Unit, losses: (f64, f64)) -> Result<()> {
+    const SQL: &str = "insert into rollout_unit as u (rollout_id, step, unit, labelled, difference, control_loss)
+        values ($1, $2, $3, 1, $4, $5)
+        on conflict (rollout_id, step, unit) do update set labelled = u.labelled + 1,
+            difference = u.difference + excluded.difference, control_loss = u.control_loss + excluded.control_loss";
+    let (candidate, control) = losses;
+    let added = values![rollout.0, step, unit.0.cast_signed(), candidate - control, control];
+    record::execute(db, SQL, added).await.map(|_| ())
+}
+
+struct Counted {
+    evidence: Evidence,
+}
+
+impl Record for Counted {
+    fn read(row: &Row) -> Result<Self> {
+        let number = |name: &str| -> Result<u64> { Ok(row.get::<i64>(name)?.unsigned_abs()) };
+        let candidate = Side {
+            units: number("candidate_units")?,
+            asked: number("candidate_asked")?,
+            failed: number("candidate_failed")?,
+            slow: number("candidate_slow")?,
+            alone_failed: number("candidate_alone_failed")?,
+            alone_slow: number("candidate_alone_slow")?,
+        };
+        let control = Side {
+            units: number("control_units")?,
+            asked: number("control_asked")?,
+            failed: number("control_failed")?,
+            slow: number("control_slow")?,
+            alone_failed: number("control_alone_failed")?,
+            alone_slow: number("control_alone_slow")?,
+        };
+        Ok(Self { evidence: Evidence { candidate, control, ..Evidence::default() } })
+    }
+}
+
+struct Quality {
+    sums: Sums,
+    control_loss: f64,
+}
+
+impl Record for Quality {
+    fn read(row: &Row) -> Result<Self> {
+        let sums = Sums {
+            units: row.get::<i64>("units")?.unsigned_abs(),
+            rows: row.get("labelled")?,
+            total: row.get("total")?,
+            rows_squared: row.get("rows_squared")?,
+            total_squared: row.get("total_squared")?,
+            product: row.get("product")?,
+        };
+        Ok(Self { sums, control_loss: row.get("control_loss")? })
+    }
+}
+
+struct ScoreBin((u64, u64));
+
+impl Record for ScoreBin {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self((row.get::<i64>("candidate")?.unsigned_abs(), row.get::<i64>("control")?.unsigned_abs())))
+    }
+}
+
+/// What was counted in the present step of a rollout, and of quality in all its steps.
+///
+/// # Errors
+/// When the database fails.
+pub async fn evidence(db: &impl Connection, rollout: &Rollout) -> Result<Evidence> {
+    const UNITS: &str = "select count(*) filter (where candidate > 0) as candidate_units,
+            coalesce(sum(candidate), 0)::bigint as candidate_asked,
+            coalesce(sum(candidate_failed), 0)::bigint as candidate_failed,
+            coalesce(sum(candidate_slow), 0)::bigint as candidate_slow,
+            count(*) filter (where candidate_failed > 0 and control_failed = 0) as candidate_alone_failed,
+            count(*) filter (where candidate_slow > 0 and control_slow = 0) as candidate_alone_slow,
+            count(*) filter (where control > 0) as control_units,
+            coalesce(sum(control), 0)::bigint as control_asked,
+            coalesce(sum(control_failed), 0)::bigint as control_failed,
+            coalesce(sum(control_slow), 0)::bigint as control_slow,
+            count(*) filter (where control_failed > 0 and candidate_failed = 0) as control_alone_failed,
+            count(*) filter (where control_slow > 0 and candidate_slow = 0) as control_alone_slow
+        from rollout_unit where rollout_id = $1 and step = $2";
+    const QUALITY: &str = "select count(*) as units, coalesce(sum(labelled), 0)::float8 as labelled,
+            coalesce(sum(total), 0)::float8 as total, coalesce(sum(labelled * labelled), 0)::float8 as rows_squared,
+            coalesce(sum(total * total), 0)::float8 as total_squared,
+            coalesce(sum(labelled * total), 0)::float8 as product, coalesce(sum(loss), 0)::float8 as control_loss
+        from (select unit, sum(labelled)::float8 as labelled, sum(difference) as total, sum(control_loss) as loss
+              from rollout_unit where rollout_id = $1 and labelled > 0 group by unit) by_unit";
+    const SCORES: &str = "select coalesce(sum(n) filter (where arm = 'candidate'), 0)::bigint as candidate,
+            coalesce(sum(n) filter (where arm = 'control'), 0)::bigint as control
+        from rollout_tally where rollout_id = $1 and step = $2 and measure = 'score' group by bin order by bin";
+    let step = i32::try_from(rollout.step).unwrap_or(i32::MAX);
+    let counted: Counted = record::one(db, UNITS, values![rollout.id.0, step]).await?;
+    let quality: Quality = record::one(db, QUALITY, values![rollout.id.0]).await?;
+    let scores: Vec<ScoreBin> = record::all(db, SCORES, values![rollout.id.0, step]).await?;
+    Ok(Evidence {
+        seconds: rollout.seconds,
+        scores: scores.into_iter().map(|bin| bin.0).collect(),
+        difference: quality.sums,
+        control_loss: (quality.sums.rows > 0.0).then(|| quality.control_loss / quality.sums.rows),
+        ..counted.evidence
+    })
+}
+
+/// How often something was counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The step.
+    pub step: i32,
+    /// The side.
+    pub arm: String,
+    /// What was counted.
+    pub measure: String,
+    /// In which bin.
+    pub bin: i32,
+    /// In which minute.
+    pub minute: DateTime<Utc>,
+    /// How often.
+    pub n: i64,
+}
+
+impl Record for Tally {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            step: row.get("step")?,
+            arm: row.get("arm")?,
+            measure: row.get("measure")?,
+            bin: row.get("bin")?,
+            minute: row.get("minute")?,
+            n: row.get("n")?,
+        })
+    }
+}
+
+/// Everything that was tallied in a rollout, by minute.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tallies(db: &impl Connection, id: RolloutId) -> Result<Vec<Tally>> {
+    const SQL: &str = "select step, arm, measure, bin, minute, n from rollout_tally where rollout_id = $1
+        order by minute, arm, measure, bin limit 200000";
+    record::all(db, SQL, values![id.0]).await
+}

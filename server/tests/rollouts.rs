@@ -1,0 +1,453 @@
+//! Staged rollouts on the real program: a good candidate arrives by itself, a bad one hurts nobody and is taken back, and no door
+//! leads past what has to be shown.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use millrace_domain::policy::{Role, Scope};
+use millrace_test_support::{Person, TestApp};
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
+
+/// A problem of two numbers whose rollout asks for what `rollout` says.
+fn document(slug: &str, rollout: Value) -> Value {
+    json!({
+        "slug": slug, "title": "Is it big", "decision": "which shelf",
+        "target": { "name": "big", "kind": "binary", "column": "big" },
+        "data": { "entity": "thing", "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 } },
+        "features": [{ "name": "x" }, { "name": "y" }],
+        "success": { "metric": "roc_auc", "at_least": 0.6 },
+        "serving": { "p99_ms": 250.0, "throughput_rps": 50.0 },
+        "rollout": rollout
+    })
+}
+
+/// A thing's numbers, and whether it is big.
+fn thing(number: u32) -> (f64, f64, bool) {
+    let x = f64::from((number.wrapping_mul(2_654_435_761)) % 1_000) / 10.0;
+    let y = f64::from((number.wrapping_mul(40_503)) % 977) / 9.77;
+    let luck = f64::from((number.wrapping_mul(97)) % 401) / 10.0;
+    (x, y, x + 0.2 * y + luck > 80.0)
+}
+
+fn rows() -> Vec<u8> {
+    let mut csv = "thing,x,y,big\n".to_owned();
+    for number in 0..4_000 {
+        let (x, y, big) = thing(number);
+        csv.push_str(&format!("t{number},{x},{y},{}\n", u32::from(big)));
+    }
+    csv.into_bytes()
+}
+
+struct Stage {
+    app: TestApp,
+    engineer: Person,
+    on_call: Person,
+    stakeholder: Person,
+    caller: Person,
+    slug: &'static str,
+}
+
+impl Stage {
+    /// Version 1 live, and version 2 approved.
+    async fn set(slug: &'static str, rollout: Value, env: &[(&str, &str)]) -> Self {
+        let app = TestApp::start_with(BINARY, env, &[]).await.unwrap();
+        let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+        let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+        let on_call = app.person("oncall", &[Role::OnCall]).await.unwrap();
+        let caller = app.token(&engineer, &[Scope::Predict]).await.unwrap();
+        app.sign_off(&engineer, &stakeholder, &document(slug, rollout)).await;
+        app.load(&engineer, slug, "things.csv", rows()).await;
+        let stage = Self { app, engineer, on_call, stakeholder, caller, slug };
+        stage.train(1).await;
+        stage.approve(1).await;
+        stage.roll_out(1).await.done();
+        stage.answering(1).await;
+        stage.train(2).await;
+        stage.approve(2).await;
+        stage
+    }
+
+    async fn train(&self, seed: u64) {
+        let trainer = json!({ "trainer": "logistic", "seed": seed });
+        let run = self.app.run(&self.engineer, self.slug, trainer).await;
+        assert_eq!(run.body["state"], "succeeded", "{}", run.body["failure"]);
+    }
+
+    async fn approve(&self, number: i32) {
+        let path = format!("/api/v1/models/{}/versions/{number}", self.slug);
+        let model = self.stakeholder.get(&path).await.done();
+        self.stakeholder.decide(&path, "approve", model["digest"].as_str().unwrap()).await.done();
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/api/v1/deployments/{}{rest}", self.slug)
+    }
+
+    async fn roll_out(&self, number: i32) -> millrace_test_support::Answer {
+        self.engineer.post(&self.path("/rollouts"), json!({ "version": number, "reason": "test" })).await
+    }
+
+    async fn now(&self) -> Value {
+        self.engineer.get(&self.path("")).await.done()
+    }
+
+    /// Asks about things; gives the whole answer.
+    async fn ask(&self, numbers: &[u32]) -> millrace_test_support::Answer {
+        let instance = |number: &u32| {
+            let (x, y, _) = thing(*number);
+            json!({ "entity": format!("t{number}"), "x": x, "y": y })
+        };
+        let instances: Vec<Value> = numbers.iter().map(instance).collect();
+        self.caller.post(&format!("/v1/models/{}:predict", self.slug), json!({ "instances": instances })).await
+    }
+
+    /// Asks about things and says what became of them; gives which version answered each.
+    async fn traffic(&self, numbers: &[u32]) -> BTreeMap<u32, i64> {
+        let answer = self.ask(numbers).await.done();
+        let whole = answer["model_version"].as_i64().unwrap();
+        let predictions = answer["predictions"].as_array().unwrap();
+        let outcomes: Vec<Value> = predictions
+            .iter()
+            .zip(numbers)
+            .map(|(prediction, number)| json!({ "id": prediction["id"], "label": thing(*number).2 }))
+            .collect();
+        // What the other model says has to be there before the truth is.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let outcome = format!("/v1/models/{}:outcome", self.slug);
+        let report = self.caller.post(&outcome, json!({ "outcomes": outcomes })).await.done();
+        assert_eq!(report["accepted"], numbers.len(), "{report}");
+        let by = predictions.iter().map(|prediction| prediction["model_version"].as_i64().unwrap_or(whole));
+        numbers.iter().copied().zip(by).collect()
+    }
+
+    async fn answering(&self, version: i64) {
+        for _ in 0..100 {
+            let answer = self.ask(&[1]).await;
+            if answer.status == 200 && answer.body["model_version"] == version {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("version {version} does not answer; the server said: {}", self.app.said());
+    }
+
+    /// Waits until the deployment is as wanted.
+    async fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..300 {
+            let now = self.now().await;
+            if wanted(&now) {
+                return now;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{what} did not come; it is {}; the server said: {}", self.now().await, self.app.said());
+    }
+
+    /// Evidence of a step in which everything went well, past the server.
+    async fn all_went_well(&self) {
+        let step = "(select id, step from rollout where ended_at is null)";
+        self.app
+            .sql(&format!(
+                "insert into rollout_unit (rollout_id, step, unit, candidate, control, labelled, difference, control_loss)
+                 select r.id, r.step, n, 1, 1, 1, case when n % 2 = 0 then 0.001 else -0.001 end, 0.1
+                 from {step} r, generate_series(1, 3000) n on conflict do nothing"
+            ))
+            .await;
+        self.app
+            .sql(&format!(
+                "insert into rollout_tally (rollout_id, step, arm, measure, bin, minute, n)
+                 select r.id, r.step, arm, 'score', bin, now(), 300
+                 from {step} r, generate_series(1, 10) bin, (values ('candidate'), ('control')) arms (arm)
+                 on conflict do nothing"
+            ))
+            .await;
+    }
+
+    async fn remove(self) {
+        let broken = millrace_storage::invariant::first_violation(self.app.services.db().pool()).await.unwrap();
+        assert_eq!(broken, None);
+        self.app.remove().await;
+    }
+}
+
+fn quick() -> Value {
+    json!({
+        "shadow": { "min_predictions": 300, "min_duration": "1s" },
+        "canary": { "percent": 40.0, "min_predictions": 300, "min_duration": "1s" },
+        "watch": { "min_predictions": 100, "min_duration": "1s" }
+    })
+}
+
+fn kinds(deployment: &Value) -> Vec<String> {
+    let history = deployment["history"].as_array().unwrap();
+    history.iter().rev().map(|change| change["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_good_candidate_goes_past_shadow_and_canary_to_everybody_and_whoever_has_it_keeps_it() {
+    let stage = Stage::set("arrives", quick(), &[]).await;
+    let begun = stage.roll_out(2).await.done();
+    assert_eq!((&begun["stage"], &begun["champion"], &begun["candidate"]), (&json!("shadow"), &json!(1), &json!(2)));
+    let mut by_canary: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+    for round in 0..400u32 {
+        let stage_now = stage.now().await["stage"].as_str().unwrap().to_owned();
+        let numbers: Vec<u32> = (0..100).map(|n| (round % 20) * 100 + n).collect();
+        let answered = stage.traffic(&numbers).await;
+        match stage_now.as_str() {
+            "shadow" => {
+                assert!(answered.values().all(|version| *version == 1) || stage.now().await["stage"] != "shadow")
+            }
+            "canary" => answered.into_iter().for_each(|(number, by)| by_canary.entry(number).or_default().push(by)),
+            _ => {}
+        }
+        if stage.now().await["rollout"].is_null() {
+            break;
+        }
+    }
+    let now = stage.now().await;
+    assert_eq!(kinds(&now), ["deploy", "shadow", "canary", "full", "settled"], "{now}");
+    assert_eq!((&now["champion"], &now["stage"]), (&json!(2), &json!("full")));
+    // Once version 2 was seen, a thing never goes back to version 1.
+    let with_candidate = by_canary.values().filter(|by| by.contains(&2)).count();
+    assert!(with_candidate > 0, "nobody had the candidate: {by_canary:?}");
+    for (number, by) in &by_canary {
+        assert!(by.is_sorted(), "t{number} went back and forth: {by:?}");
+    }
+    // Every step that nobody took shows what it was decided on.
+    let canary = stage.engineer.get(&stage.path("/changes/3")).await.done();
+    assert_eq!(canary["change"]["by"], Value::Null);
+    let verdicts: Vec<&str> =
+        canary["checks"].as_array().unwrap().iter().map(|check| check["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["pass"; 5], "{canary}");
+    assert_eq!(stage.app.count("select count(*) from audit where actor = 'rollout'").await, 3);
+    // What was superseded can be brought back.
+    let back = stage.on_call.post(&stage.path("/rollback"), json!({ "reason": "test" })).await.done();
+    assert_eq!(back["champion"], 1);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_candidate_that_fails_in_the_shadow_is_taken_back_by_itself_and_on_call_is_told_why() {
+    let stage = Stage::set("fails", quick(), &[("MILLRACE_FAILPOINT", "candidate:fail")]).await;
+    stage.roll_out(2).await.done();
+    let mut now = Value::Null;
+    for round in 0..100u32 {
+        let numbers: Vec<u32> = (0..50).map(|n| round * 50 + n).collect();
+        assert!(stage.traffic(&numbers).await.values().all(|version| *version == 1));
+        now = stage.now().await;
+        if now["rollout"].is_null() {
+            break;
+        }
+    }
+    assert_eq!(kinds(&now), ["deploy", "shadow", "rollback"], "{now}");
+    let reason = now["history"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("failures"), "{reason}");
+    let letter = stage.app.letter("oncall@example.org", "rollout").await;
+    assert!(letter.subject.contains("version 2") && letter.text.contains("rolled back"), "{letter:?}");
+    let model = stage.engineer.get("/api/v1/models/fails/versions/2").await.done();
+    assert_eq!(model["summary"]["stage"], "rolled_back");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_candidate_that_panics_hangs_or_takes_all_memory_costs_no_caller_an_answer() {
+    let straight_to_canary = json!({
+        "shadow": { "min_predictions": 0, "min_duration": "0s" },
+        "canary": { "percent": 50.0, "min_predictions": 100_000, "min_duration": "1h" }
+    });
+    let mut stage = Stage::set("hurts", straight_to_canary, &[]).await;
+    stage.roll_out(2).await.done();
+    for trouble in ["candidate:panic", "candidate:allocate", "candidate:hang"] {
+        stage.app.restart(&[("MILLRACE_FAILPOINT", trouble)]).await.unwrap();
+        stage.caller = stage.app.token(&stage.engineer, &[Scope::Predict]).await.unwrap();
+        stage.answering_after_restart().await;
+        for number in 0..12u32 {
+            let answer = stage.ask(&[number * 2, number * 2 + 1]).await;
+            assert_eq!((answer.status, &answer.body["model_version"]), (200, &json!(1)), "{trouble} {}", answer.body);
+        }
+    }
+    stage.app.restart(&[]).await.unwrap();
+    stage.app.remove().await;
+}
+
+impl Stage {
+    async fn answering_after_restart(&self) {
+        for _ in 0..100 {
+            if self.ask(&[1]).await.status == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody answers; the server said: {}", self.app.said());
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_asked_for_long_enough_is_taken_back_at_the_deadline() {
+    let rollout = json!({ "shadow": { "min_predictions": 300, "min_duration": "1s" }, "deadline": "2s" });
+    let stage = Stage::set("unasked", rollout, &[]).await;
+    stage.roll_out(2).await.done();
+    let now = stage.until("the end of the rollout", |now| now["rollout"].is_null()).await;
+    assert_eq!(kinds(&now), ["deploy", "shadow", "rollback"]);
+    let reason = now["history"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("within its deadline") && reason.contains("evidence"), "{reason}");
+    assert_eq!(now["champion"], 1);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_rollback_wins_over_a_step_that_is_under_way_two_hundred_times() {
+    let rollout = json!({
+        "shadow": { "min_predictions": 0, "min_duration": "0s" },
+        "canary": { "percent": 5.0, "steps": [25.0], "min_predictions": 1, "min_duration": "0s" }
+    });
+    let stage = Stage::set("races", rollout, &[]).await;
+    for round in 0..200 {
+        let begun = stage.roll_out(2).await.done();
+        assert_eq!(begun["stage"], "canary", "round {round}");
+        stage.all_went_well().await;
+        let back = json!({ "reason": "race", "generation": begun["generation"] });
+        let path = stage.path("/rollback");
+        let (looked, back) = tokio::join!(stage.app.services.look_at_rollouts(), stage.on_call.post(&path, back));
+        assert!(looked.unwrap().iter().all(|(_, fault)| fault.status == 409), "round {round}");
+        assert_eq!((back.status, &back.body["champion"]), (200, &json!(1)), "round {round} {}", back.body);
+        assert!(stage.app.services.look_at_rollouts().await.unwrap().is_empty());
+        let now = stage.now().await;
+        assert!(
+            now["rollout"].is_null() && now["candidate_percent"] == 0.0 && now["champion"] == 1,
+            "round {round} {now}"
+        );
+    }
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn no_candidate_answers_a_second_after_the_rollback_and_pressing_twice_is_pressing_once() {
+    let rollout = json!({
+        "shadow": { "min_predictions": 0, "min_duration": "0s" },
+        "canary": { "percent": 50.0, "min_predictions": 100_000, "min_duration": "1h" }
+    });
+    let stage = Stage::set("pressed", rollout, &[]).await;
+    let begun = stage.roll_out(2).await.done();
+    let things: Vec<u32> = (0..20).collect();
+    for _ in 0..100 {
+        if stage.traffic(&things).await.values().any(|version| *version == 2) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let request = json!({ "reason": "scores look wrong", "generation": begun["generation"] });
+    let pressed = Instant::now();
+    let first = stage.on_call.post(&stage.path("/rollback"), request.clone()).await.done();
+    let second = stage.on_call.post(&stage.path("/rollback"), request).await.done();
+    assert_eq!(first["generation"], second["generation"]);
+    let mut last_of_candidate = None;
+    while pressed.elapsed() < Duration::from_secs(3) {
+        if stage.traffic(&things).await.values().any(|version| *version == 2) {
+            last_of_candidate = Some(pressed.elapsed());
+        }
+    }
+    assert!(last_of_candidate.is_none_or(|last| last < Duration::from_secs(1)), "{last_of_candidate:?}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn callers_are_answered_by_a_live_version_through_twenty_cycles_of_switching() {
+    let rollout = json!({
+        "shadow": { "min_predictions": 1, "min_duration": "0s" },
+        "canary": { "percent": 5.0, "min_predictions": 1, "min_duration": "0s" },
+        "watch": { "min_predictions": 1, "min_duration": "0s" }
+    });
+    let stage = Stage::set("switches", rollout, &[]).await;
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let load = async {
+        let (mut sent, mut refused) = (0u32, Vec::new());
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let answer = stage.ask(&[sent]).await;
+            if answer.status != 200 || !matches!(answer.body["model_version"].as_i64(), Some(1 | 2)) {
+                refused.push(answer.body);
+            }
+            sent += 1;
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        (sent, refused)
+    };
+    let cycles = async {
+        for cycle in 0..20 {
+            stage.roll_out(2).await.done();
+            for _ in 0..3 {
+                stage.all_went_well().await;
+                stage.app.services.look_at_rollouts().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let now = stage.until("full", |now| now["champion"] == 2 && now["rollout"].is_null()).await;
+            assert_eq!(now["stage"], "full", "cycle {cycle}");
+            stage.on_call.post(&stage.path("/rollback"), json!({ "reason": "next cycle" })).await.done();
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let ((sent, refused), ()) = tokio::join!(load, cycles);
+    assert!(sent > 200, "{sent} requests are too few to show anything");
+    assert_eq!(refused, Vec::<Value>::new(), "of {sent}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn no_door_leads_past_what_has_to_be_shown_and_each_refusal_is_written_down() {
+    let stage = Stage::set("doors", quick(), &[]).await;
+    stage.train(3).await;
+    let refused =
+        |answer: millrace_test_support::Answer| (answer.status, answer.body["code"].as_str().unwrap_or("").to_owned());
+    let conflict = |code: &str| (409, code.to_owned());
+    assert_eq!(refused(stage.roll_out(3).await), conflict("not_approved"));
+    assert_eq!(refused(stage.roll_out(99).await).0, 404);
+    assert_eq!(refused(stage.roll_out(1).await), conflict("already_live"));
+    let advance = |generation: Value| json!({ "generation": generation, "reason": "test" });
+    let path = stage.path("/advance");
+    assert_eq!(refused(stage.engineer.post(&path, advance(json!(1))).await), conflict("no_rollout"));
+    let begun = stage.roll_out(2).await.done();
+    assert_eq!(refused(stage.roll_out(2).await), conflict("rollout_under_way"));
+    assert_eq!(refused(stage.engineer.post(&path, advance(json!(1))).await), conflict("changed_meanwhile"));
+    let early = stage.engineer.post(&path, advance(begun["generation"].clone())).await;
+    assert_eq!(refused(early), conflict("not_enough_evidence"));
+    for person in [&stage.on_call, &stage.stakeholder] {
+        assert_eq!(person.post(&path, advance(begun["generation"].clone())).await.status, 403);
+        assert_eq!(person.post(&stage.path("/pause"), json!({})).await.status, 403);
+    }
+    let written = "select count(*) from audit where outcome = 'refused' and action in
+        ('deployment.rollout', 'deployment.advance')";
+    assert_eq!(stage.app.count(written).await, 7);
+    // A hand at the database is stopped by the schema.
+    for statement in [
+        "insert into rollout (problem_id, candidate_id, champion_id, plan, step, state, account_id, reason, started_at)
+         select m.problem_id, m.id, (select id from model_version where number = 1), '{}', 0, 'running', 1, '', now()
+         from model_version m where m.number = 3",
+        "update rollout set step = step + 2",
+        "update rollout set candidate_id = (select id from model_version where number = 3)",
+        "update deployment set percent = 50",
+        "update deployment set stage = 'canary', percent = 80",
+        "update model_version set stage = 'live' where number = 3",
+    ] {
+        assert!(stage.app.try_sql(statement).await.is_err(), "{statement}");
+    }
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_paused_rollout_waits_for_somebody_and_says_so() {
+    let stage = Stage::set("pauses", quick(), &[]).await;
+    stage.roll_out(2).await.done();
+    assert_eq!(stage.engineer.post(&stage.path("/pause"), json!({ "reason": "holiday" })).await.status, 204);
+    stage.all_went_well().await;
+    let now = stage.until("the question", |now| !now["rollout"]["may_advance"]["allowed"].eq(&json!(false))).await;
+    assert_eq!((&now["stage"], &now["rollout"]["state"]), (&json!("shadow"), &json!("paused")));
+    assert!(now["rollout"]["waits_for"].as_str().unwrap().contains("paused"), "{now}");
+    let advance = json!({ "generation": now["generation"], "reason": "back from holiday" });
+    stage.engineer.post(&stage.path("/advance"), advance).await.done();
+    assert_eq!(stage.now().await["stage"], "canary");
+    stage.remove().await;
+}
