@@ -18,6 +18,8 @@ create table rollout (
     step_since   timestamptz not null default now(),
     checks       jsonb not null default '[]',
     waits_for    text,
+    -- What on-call was told in this step.
+    told         text,
     looked_at    timestamptz,
     ended_at     timestamptz,
     constraint two_versions check (candidate_id <> champion_id),
@@ -114,14 +116,24 @@ create table rollout_tally (
     rollout_id bigint not null references rollout (id),
     step       int not null,
     arm        text not null check (arm in ('candidate', 'control', 'rest')),
-    measure    text not null check (measure in ('answered', 'failed', 'score', 'latency', 'agreed', 'differed', 'dropped')),
+    measure    text not null check (measure in ('score', 'latency', 'agreed', 'differed', 'dropped')),
     bin        int not null,
-    minute     timestamptz not null,
     n          bigint not null,
-    primary key (rollout_id, step, arm, measure, bin, minute)
+    primary key (rollout_id, step, arm, measure, bin)
+);
+
+create table rollout_minute (
+    rollout_id bigint not null references rollout (id),
+    step       int not null,
+    arm        text not null check (arm in ('candidate', 'control', 'rest')),
+    minute     timestamptz not null,
+    answered   bigint not null,
+    failed     bigint not null,
+    primary key (rollout_id, step, arm, minute)
 );
 ",
     r"
+drop table rollout_minute;
 drop table rollout_tally;
 drop table rollout_unit;
 drop table counterpart;

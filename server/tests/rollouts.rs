@@ -115,8 +115,6 @@ impl Stage {
             .zip(numbers)
             .map(|(prediction, number)| json!({ "id": prediction["id"], "label": thing(*number).2 }))
             .collect();
-        // What the other model says has to be there before the truth is.
-        tokio::time::sleep(Duration::from_millis(30)).await;
         let outcome = format!("/v1/models/{}:outcome", self.slug);
         let report = self.caller.post(&outcome, json!({ "outcomes": outcomes })).await.done();
         assert_eq!(report["accepted"], numbers.len(), "{report}");
@@ -159,8 +157,8 @@ impl Stage {
             .await;
         self.app
             .sql(&format!(
-                "insert into rollout_tally (rollout_id, step, arm, measure, bin, minute, n)
-                 select r.id, r.step, arm, 'score', bin, now(), 300
+                "insert into rollout_tally (rollout_id, step, arm, measure, bin, n)
+                 select r.id, r.step, arm, 'score', bin, 300
                  from {step} r, generate_series(1, 10) bin, (values ('candidate'), ('control')) arms (arm)
                  on conflict do nothing"
             ))
@@ -268,6 +266,8 @@ async fn a_candidate_that_panics_hangs_or_takes_all_memory_costs_no_caller_an_an
         for number in 0..12u32 {
             let answer = stage.ask(&[number * 2, number * 2 + 1]).await;
             assert_eq!((answer.status, &answer.body["model_version"]), (200, &json!(1)), "{trouble} {}", answer.body);
+            let predictions = answer.body["predictions"].as_array().unwrap();
+            assert!(predictions.iter().all(|one| one["model_version"].is_null()), "{trouble} {}", answer.body);
         }
     }
     stage.app.restart(&[]).await.unwrap();
@@ -322,6 +322,9 @@ async fn a_rollback_wins_over_a_step_that_is_under_way_two_hundred_times() {
             "round {round} {now}"
         );
     }
+    let won =
+        stage.app.count("select count(*) from deployment_change where kind = 'canary' and account_id is null").await;
+    assert!(won > 0, "no step was ever under way");
     stage.remove().await;
 }
 
@@ -334,12 +337,15 @@ async fn no_candidate_answers_a_second_after_the_rollback_and_pressing_twice_is_
     let stage = Stage::set("pressed", rollout, &[]).await;
     let begun = stage.roll_out(2).await.done();
     let things: Vec<u32> = (0..20).collect();
+    let mut had_it = false;
     for _ in 0..100 {
-        if stage.traffic(&things).await.values().any(|version| *version == 2) {
+        had_it = stage.traffic(&things).await.values().any(|version| *version == 2);
+        if had_it {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    assert!(had_it, "nobody ever had the candidate");
     let request = json!({ "reason": "scores look wrong", "generation": begun["generation"] });
     let pressed = Instant::now();
     let first = stage.on_call.post(&stage.path("/rollback"), request.clone()).await.done();

@@ -31,27 +31,33 @@ pub fn follow(
     state
 }
 
-/// Fetches something anew every three seconds while it is under way, for what changes too often to be told of; gives it to `seen`
-/// unless it could not be fetched.
+/// Fetches something anew every three seconds while it is under way, for what changes too often to be told of; gives it to `seen`.
+/// Says whether the last look succeeded.
 pub fn look_again<T, F>(
     is_under_way: impl Fn() -> bool + Send + Sync + 'static,
     fetch: impl Fn() -> F + Clone + Send + Sync + 'static,
     seen: impl Fn(T) + Clone + Send + Sync + 'static,
-) where
+) -> RwSignal<LiveState>
+where
     F: Future<Output = Option<T>> + 'static,
     T: 'static,
 {
+    let state = RwSignal::new(LiveState::default());
     #[cfg(feature = "hydrate")]
-    browser::look_again(is_under_way, fetch, seen);
+    browser::look_again(is_under_way, fetch, seen, state);
     #[cfg(not(feature = "hydrate"))]
     drop((is_under_way, fetch, seen));
+    state
 }
 
 /// Says whether the page follows along.
 #[component]
 pub fn LiveLine(
-    /// From [`follow`].
+    /// From [`follow`] or [`look_again`].
     state: RwSignal<LiveState>,
+    /// Whether the page has forms for what is urgent: without WASM it then does not load itself anew, which would empty them.
+    #[prop(optional)]
+    has_forms: bool,
 ) -> impl IntoView {
     let word = move || match state.get() {
         LiveState::Waiting | LiveState::Connected => "live",
@@ -63,7 +69,8 @@ pub fn LiveLine(
         LiveState::Lost => "Connection lost, retrying.",
     };
     view! {
-        <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript>
+        {(!has_forms)
+            .then(|| view! { <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript> })}
         <p class="live" role="status" data-state=word>{text}</p>
     }
 }
@@ -109,6 +116,7 @@ mod browser {
         is_under_way: impl Fn() -> bool + 'static,
         fetch: impl Fn() -> F + Clone + 'static,
         seen: impl Fn(T) + Clone + 'static,
+        state: RwSignal<LiveState>,
     ) {
         Effect::new(move |open: Option<Option<Timer>>| {
             if !is_under_way() {
@@ -119,7 +127,9 @@ mod browser {
                 let look = move || {
                     let (fetched, seen) = (fetch(), seen.clone());
                     leptos::task::spawn_local(async move {
-                        if let Some(found) = fetched.await {
+                        let fetched = fetched.await;
+                        state.set(if fetched.is_some() { LiveState::Connected } else { LiveState::Lost });
+                        if let Some(found) = fetched {
                             seen(found);
                         }
                     });

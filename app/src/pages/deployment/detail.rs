@@ -34,7 +34,8 @@ pub fn DeploymentPage() -> impl IntoView {
     // What is counted changes all the time. It is shown anew without touching the forms; those are made anew only when what they
     // are about has changed, so that nobody loses what they are typing.
     let fresh = RwSignal::new(None::<DeploymentView>);
-    look_again(
+    let typed = RwSignal::new(String::new());
+    let live = look_again(
         move || matches!(deployment.get(), Some(Ok(deployment)) if deployment.rollout.is_some()),
         move || {
             let fetched = fetch_deployment(slug.get_untracked());
@@ -52,7 +53,7 @@ pub fn DeploymentPage() -> impl IntoView {
     );
     view! {
         <Load resource=deployment above=("Deployments", "/deployments") let:deployment>
-            <Deployment deployment forms fresh/>
+            <Deployment deployment forms fresh live typed/>
         </Load>
     }
 }
@@ -78,7 +79,13 @@ fn about(deployment: &DeploymentView) -> (i64, Option<(String, bool)>) {
 }
 
 #[component]
-fn Deployment(deployment: DeploymentView, forms: Forms, fresh: RwSignal<Option<DeploymentView>>) -> impl IntoView {
+fn Deployment(
+    deployment: DeploymentView,
+    forms: Forms,
+    fresh: RwSignal<Option<DeploymentView>>,
+    live: RwSignal<LiveState>,
+    typed: RwSignal<String>,
+) -> impl IntoView {
     let (done, took_ms) = (query_text("done"), query_text("took_ms"));
     let newest = StoredValue::new(deployment.history.first().cloned());
     let notice = move || {
@@ -88,7 +95,7 @@ fn Deployment(deployment: DeploymentView, forms: Forms, fresh: RwSignal<Option<D
     let first = deployment.clone();
     let under_way = deployment.rollout.clone().map(|rollout| {
         view! {
-            <LiveLine state=RwSignal::new(LiveState::Connected)/>
+            <LiveLine state=live has_forms=true/>
             {move || {
                 let shown = fresh.get().unwrap_or_else(|| first.clone());
                 shown.rollout.map(|rollout| view! { <RolloutSection rollout checks=shown.analysis/> })
@@ -115,7 +122,10 @@ fn Deployment(deployment: DeploymentView, forms: Forms, fresh: RwSignal<Option<D
                 </section>
             </div>
             <aside class="split-side stack">
-                <RollBackCard deployment=deployment.clone() form=forms.roll_back/>
+                // The page is made anew when the rollout goes on; whoever is writing why they roll back goes on writing.
+                <div on:input=move |event| typed.set(event_target_value(&event))>
+                    <RollBackCard deployment=deployment.clone() form=forms.roll_back typed=typed.get_untracked()/>
+                </div>
                 <GoOnCard deployment advance=forms.advance pause=forms.pause/>
             </aside>
         </div>
@@ -260,7 +270,7 @@ mod rendered_tests {
     #[test]
     fn a_candidate_on_its_way_is_shown_with_its_checks_and_what_it_waits_for() {
         let html = rendered("/deployments/taxi-tips", || {
-            view! { <Deployment deployment=deployment_with_canary() forms=forms() fresh=RwSignal::new(None)/> }
+            view! { <Deployment deployment=deployment_with_canary() forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
         });
         for expected in [
             "Rollout of version 3",
@@ -277,7 +287,7 @@ mod rendered_tests {
     #[test]
     fn rolling_back_is_a_plain_form_that_needs_a_reason() {
         let html = rendered("/deployments/taxi-tips", || {
-            view! { <Deployment deployment=deployment() forms=forms() fresh=RwSignal::new(None)/> }
+            view! { <Deployment deployment=deployment() forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
         });
         assert!(html.contains("Roll back to v1?") && html.contains("action=\"/fn/roll_back\""), "{html}");
         assert!(html.contains("required"), "{html}");

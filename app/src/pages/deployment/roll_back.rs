@@ -24,6 +24,9 @@ pub fn RollBackCard(
     deployment: DeploymentView,
     /// The page's form.
     form: PageForm<RollBack>,
+    /// What was typed before the page was made anew.
+    #[prop(optional)]
+    typed: String,
 ) -> impl IntoView {
     let Some(live) = deployment.champion else {
         return view! {
@@ -40,7 +43,7 @@ pub fn RollBackCard(
     let Confirmation { title, effect, label } =
         Confirmation::of(&deployment.slug, candidate.unwrap_or(live), deployment.rollback_to, candidate.is_some());
     let (slug, generation) = (deployment.slug, deployment.generation);
-    let reason = form.typed("reason").unwrap_or_default();
+    let reason = form.typed("reason").unwrap_or(typed);
     let permission = deployment.may_roll_back;
     let disabled = !permission.allowed;
     view! {

@@ -311,7 +311,7 @@ pub fn GoOnCard(
         let pause_hint = if paused {
             "It then goes on when everything is shown."
         } else {
-            "It then does not go on by itself. It is taken back all the same when a check fails."
+            "It then does not go on by itself. It is taken back all the same when a check fails or its deadline passes."
         };
         let (advance_reason, pause_reason) =
             (advance.typed("reason").unwrap_or_default(), pause.typed("reason").unwrap_or_default());

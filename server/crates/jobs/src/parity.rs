@@ -14,7 +14,7 @@ use millrace_services::Services;
 use millrace_storage::deployment::{self, Deployment};
 use millrace_storage::parity::{self, ParityAudit};
 use millrace_storage::prediction::{self, Answered, Logged, Stretch};
-use millrace_storage::{dataset, model};
+use millrace_storage::{dataset, model, rollout};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -59,12 +59,26 @@ impl ParityAuditor {
                     continue;
                 }
             };
-            self.models.retain(|version, _| live.iter().any(|deployment| deployment.champion == Some(*version)));
+            // A candidate answers as well, and must not get further if its answers differ.
+            let candidates = match rollout::list_open(self.services.db().pool()).await {
+                Ok(open) => open.into_iter().map(|open| (open.problem, open.candidate)).collect(),
+                Err(error) => {
+                    tracing::warn!(%error, "candidates could not be looked up for the parity audit");
+                    Vec::new()
+                }
+            };
+            let of = |deployment: &Deployment| -> Vec<ModelVersionId> {
+                let candidate = candidates.iter().find(|(problem, _)| *problem == deployment.problem);
+                let candidate = candidate.map(|(_, version)| *version).filter(|id| Some(*id) != deployment.champion);
+                deployment.champion.into_iter().chain(candidate).collect()
+            };
+            self.models.retain(|version, _| live.iter().any(|deployment| of(deployment).contains(version)));
             let mut read = Vec::new();
-            for deployment in live {
-                let Some(version) = deployment.champion else { continue };
-                if let Err(error) = self.look(&deployment, version, &mut read).await {
-                    tracing::warn!(slug = deployment.slug, %error, "answers could not be computed again");
+            for deployment in &live {
+                for version in of(deployment) {
+                    if let Err(error) = self.look(deployment, version, &mut read).await {
+                        tracing::warn!(slug = deployment.slug, %error, "answers could not be computed again");
+                    }
                 }
             }
             self.frames.retain(|version, _| read.contains(version));

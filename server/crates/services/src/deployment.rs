@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::ModelVersionId;
+use millrace_domain::ids::{ModelVersionId, RolloutId};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::{ModelStage, RolloutStage};
 use millrace_domain::view::{DeploymentChange, DeploymentView, Permission, RolledBack};
@@ -27,6 +27,12 @@ impl Services {
     pub async fn roll_back(&self, actor: &Actor, slug: &str, reason: &str, seen: Option<i64>) -> Result<RolledBack> {
         let object = format!("deployment/{slug}");
         self.authorise_on(actor, Action::RollBack, slug, &object).await?;
+        let outcome = self.try_roll_back(actor, slug, reason, seen).await;
+        self.note_if_refused(actor, "deployment.rollback", object, outcome).await
+    }
+
+    async fn try_roll_back(&self, actor: &Actor, slug: &str, reason: &str, seen: Option<i64>) -> Result<RolledBack> {
+        let object = format!("deployment/{slug}");
         let reason = checked_reason(reason)?;
         let begun = self.now();
         let tx = self.begin_as(actor, Action::RollBack, Some(slug), &object).await?;
@@ -38,7 +44,7 @@ impl Services {
             && newest.generation != seen
             && !is_same_rollout(&history, seen)
         {
-            return done_since(seen, newest);
+            return done_since(&history, seen, newest);
         }
         if let Some((deployment, staged)) = current.as_ref().and_then(|current| Some((current, current.rollout?))) {
             let (generation, champion) =
@@ -183,31 +189,42 @@ impl Services {
 /// back means it wherever it is by now.
 fn is_same_rollout(history: &[PastChange], seen: i64) -> bool {
     let since: Vec<&PastChange> = history.iter().take_while(|change| change.generation > seen).collect();
-    let looked_at = history.get(since.len()).filter(|change| change.generation == seen);
-    let Some(rollout) = looked_at.and_then(|change| change.rollout) else { return false };
-    let went_on =
-        |change: &&PastChange| matches!(change.kind.as_str(), "canary" | "full") && change.rollout == Some(rollout);
+    let Some(rollout) = rollout_at(history, seen) else { return false };
+    let went_on = |change: &&PastChange| {
+        matches!(change.kind.as_str(), "canary" | "full" | "settled") && change.rollout == Some(rollout)
+    };
     since.iter().all(went_on)
 }
 
+/// The rollout that the change of a generation belongs to.
+fn rollout_at(history: &[PastChange], generation: i64) -> Option<RolloutId> {
+    history.iter().find(|change| change.generation == generation)?.rollout
+}
+
 /// What a rollback decided on an earlier generation comes to: that generation's rollback, or a conflict.
-fn done_since(seen: i64, newest: &PastChange) -> Result<RolledBack> {
-    if newest.kind == "rollback" && newest.generation == seen + 1 {
+fn done_since(history: &[PastChange], seen: i64, newest: &PastChange) -> Result<RolledBack> {
+    let of_same = newest.rollout.is_some() && newest.rollout == rollout_at(history, seen);
+    if newest.kind == "rollback" && (newest.generation == seen + 1 || of_same) {
         return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
     }
     Err(changed_since(seen, newest.generation))
 }
 
-/// The version a rollback brings back: the one that the live version replaced when it was last deployed. Versions that were
-/// themselves rolled back do not come back.
+/// The version a rollback brings back: the one that the live version replaced when it last took its place. Versions that were
+/// themselves rolled back since they were live do not come back.
 fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<ModelVersionId> {
-    let rolled_back: Vec<ModelVersionId> =
-        history.iter().filter(|change| change.kind == "rollback").filter_map(|change| change.previous_id).collect();
+    // Newest first: what a version met last is found first.
+    let was_taken_back = |version: ModelVersionId| {
+        let last = history.iter().find(|change| {
+            change.champion_id == Some(version) || (change.kind == "rollback" && change.previous_id == Some(version))
+        });
+        last.is_some_and(|last| last.champion_id != Some(version))
+    };
     history
         .iter()
         .skip_while(|change| change.champion_id != Some(live))
         .filter_map(|change| change.previous_id)
-        .find(|candidate| *candidate != live && !rolled_back.contains(candidate))
+        .find(|candidate| *candidate != live && !was_taken_back(*candidate))
 }
 
 pub(crate) fn present_change(change: PastChange) -> DeploymentChange {

@@ -148,6 +148,8 @@ impl Services {
         if swept > 0 {
             tracing::info!(swept, "drafts of a program that was killed are removed");
         }
+        let yesterday = self.now() - chrono::Duration::days(1);
+        millrace_storage::rollout::clear_units(self.db.pool(), yesterday).await.map_err(fault)?;
         Ok(())
     }
 

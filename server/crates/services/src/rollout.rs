@@ -14,13 +14,16 @@ use millrace_domain::run::{ModelStage, RolloutStage, RolloutState};
 use millrace_storage::audit;
 use millrace_storage::deployment::{self, Change, Deployment, Staged};
 use millrace_storage::rollout::{self, Rollout};
-use millrace_storage::{Transaction, model, problem};
+use millrace_storage::{StorageError, Transaction, model, problem};
 use serde_json::json;
 
 use crate::access::Note;
 use crate::deployment::checked_reason;
 use crate::model::{locked, may_go_live, missing};
 use crate::{Result, Services, commit, fault};
+
+/// There is nothing to take a step with.
+const NO_ROLLOUT: &str = "no_rollout";
 
 /// Who takes a step.
 #[derive(Clone, Copy)]
@@ -83,7 +86,12 @@ impl Services {
         match current.and_then(|current| current.champion) {
             None => model::set_stage(&tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?,
             Some(champion) => {
-                let plan = Plan::of(&self.lineage(version.clone()).await?.problem.document);
+                // What people signed last holds, also for a version that was trained under an earlier document.
+                let signed = problem::approved(&tx, slug).await.map_err(fault)?;
+                let plan = match signed {
+                    Some(signed) => Plan::of(&signed.document),
+                    None => Plan::of(&self.lineage(version.clone()).await?.problem.document),
+                };
                 let by = (actor.account, reason);
                 let versions = (version.id, champion);
                 let id = rollout::insert(&tx, version.problem, versions, &plan, by, self.now()).await.map_err(fault)?;
@@ -138,6 +146,14 @@ impl Services {
     /// # Errors
     /// 409 when it does so already, or there is none.
     pub async fn pause_rollout(&self, actor: &Actor, slug: &str, paused: bool, reason: &str) -> Result<()> {
+        let object = format!("deployment/{slug}");
+        self.authorise_on(actor, Action::Deploy, slug, &object).await?;
+        let action = if paused { "deployment.pause" } else { "deployment.resume" };
+        let outcome = self.try_pause(actor, slug, paused, reason).await;
+        self.note_if_refused(actor, action, object, outcome).await
+    }
+
+    async fn try_pause(&self, actor: &Actor, slug: &str, paused: bool, reason: &str) -> Result<()> {
         let reason = checked_reason(reason)?;
         let object = format!("deployment/{slug}");
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
@@ -175,17 +191,14 @@ impl Services {
             _ => None,
         };
         if asked.is_some() || judged.next == Next::Hold {
-            let told = open.waits_for.as_deref();
-            rollout::note_look(self.db.pool(), open.id, &judged.checks, asked, self.now()).await.map_err(fault)?;
-            if let Some(asked) = asked.filter(|asked| told != Some(*asked)) {
-                let tx = self.begin().await?;
-                self.tell_of_rollout(&tx, open, asked, &judged.checks).await?;
-                commit(tx).await?;
-            }
-            return Ok(());
+            return self.note_look(open, &judged.checks, asked).await;
         }
         let tx = self.begin().await?;
-        let held = self.hold_rollout(&tx, &open.slug).await?;
+        let held = match self.hold_rollout(&tx, &open.slug).await {
+            // Another server, or a person, was faster.
+            Err(fault) if fault.code == NO_ROLLOUT => return Ok(()),
+            held => held?,
+        };
         if (held.rollout.id, held.rollout.step, held.rollout.state) != (open.id, open.step, open.state) {
             return Ok(());
         }
@@ -193,17 +206,11 @@ impl Services {
         match judged.next {
             Next::Advance => {
                 let reason = format!("everything that {step} must show is shown");
-                match self.may_still_go_on(&tx, &held.rollout).await {
-                    Ok(()) => {
-                        self.step_on(&tx, By::Evidence, &held, &reason, &judged.checks).await?;
-                    }
+                match self.step_on(&tx, By::Evidence, &held, &reason, &judged.checks).await {
+                    Ok(_) => {}
                     Err(refused) if refused.status < 500 => {
-                        let at = self.now();
-                        let waits = Some(refused.detail.as_str());
-                        rollout::note_look(&tx, open.id, &judged.checks, waits, at).await.map_err(fault)?;
-                        if open.waits_for.as_deref() != waits {
-                            self.tell_of_rollout(&tx, open, &refused.detail, &judged.checks).await?;
-                        }
+                        drop(tx);
+                        return self.note_look(open, &judged.checks, Some(&refused.detail)).await;
                     }
                     Err(error) => return Err(error),
                 }
@@ -222,6 +229,21 @@ impl Services {
         commit(tx).await
     }
 
+    /// Writes down what a look found, and tells on-call what they are asked: once in a step.
+    async fn note_look(&self, open: &Rollout, checks: &[Gate], asked: Option<&str>) -> Result<()> {
+        let tx = self.begin().await?;
+        match rollout::note_look(&tx, open, checks, asked, self.now()).await {
+            Err(StorageError::Conflict(_)) => return Ok(()),
+            noted => noted.map_err(fault)?,
+        }
+        if let Some(asked) = asked
+            && rollout::is_news(&tx, open.id, asked).await.map_err(fault)?
+        {
+            self.tell_of_rollout(&tx, open, asked, checks).await?;
+        }
+        commit(tx).await
+    }
+
     async fn judged(&self, db: &impl millrace_storage::Connection, rollout: &Rollout) -> Result<Judgement> {
         let seen = rollout::evidence(db, rollout).await.map_err(fault)?;
         Ok(judge(&rollout.plan, rollout.step, &seen))
@@ -233,18 +255,17 @@ impl Services {
         problem::lock(tx, id).await.map_err(fault)?;
         let deployment = deployment::find(tx, slug).await.map_err(fault)?;
         let deployment = deployment.ok_or_else(|| Fault::not_found("deployment"))?;
-        let none = || Fault::conflict("no_rollout", format!("no version of {slug} is on its way"));
+        let none = || Fault::conflict(NO_ROLLOUT, format!("no version of {slug} is on its way"));
         let staged = deployment.rollout.ok_or_else(none)?;
         let rollout = rollout::find(tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
         Ok(Held { rollout, deployment })
     }
 
-    /// What has to hold at every step, and not only when the rollout began.
+    /// What has to hold at every step that brings the candidate to more callers, and not only when the rollout began.
     async fn may_still_go_on(&self, tx: &Transaction, rollout: &Rollout) -> Result<()> {
         let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
-        if version.stage != ModelStage::Live {
-            may_go_live(&version)?;
-        }
+        may_go_live(&version)?;
+        self.artifacts.get(&version.artifact).await.map_err(fault)?;
         self.still_approved(tx, &version).await?;
         self.parity_holds(tx, version.id).await
     }
@@ -252,12 +273,12 @@ impl Services {
     /// Takes the next step of a rollout, or ends it after the last; gives the new generation.
     async fn step_on(&self, tx: &Transaction, by: By<'_>, held: &Held, reason: &str, checks: &[Gate]) -> Result<i64> {
         let Held { rollout, deployment } = held;
-        self.may_still_go_on(tx, rollout).await?;
         let mut change = self.change(held, by, reason, Some(checks));
         if rollout.step + 1 == rollout.plan.steps.len() {
             rollout::end(tx, rollout.id, RolloutState::Completed, self.now()).await.map_err(fault)?;
             (change.kind, change.staged) = ("settled", None);
         } else {
+            self.may_still_go_on(tx, rollout).await?;
             rollout::step_on(tx, rollout.id, rollout.step).await.map_err(fault)?;
             let next = Rollout { step: rollout.step + 1, ..rollout.clone() };
             (change.kind, change.staged) = (kind_of(&next), Some(staged(&next)));
@@ -424,7 +445,8 @@ fn kind_of(rollout: &Rollout) -> &'static str {
 fn staged(rollout: &Rollout) -> Staged {
     let step = rollout.plan.step(rollout.step);
     let percent = if step.stage == RolloutStage::Canary { step.percent } else { 0.0 };
-    Staged { id: rollout.id, stage: step.stage, percent }
+    let position = i32::try_from(rollout.step).unwrap_or(i32::MAX);
+    Staged { id: rollout.id, stage: step.stage, percent, step: position }
 }
 
 pub(crate) fn changed_since(seen: i64, now: i64) -> Fault {

@@ -9,7 +9,7 @@ use millrace_domain::problem::RolloutCheck;
 use millrace_domain::rollout::latency_of;
 use millrace_domain::run::RolloutState;
 use millrace_domain::view::{ChangeView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView};
-use millrace_storage::rollout::{self, Rollout, Tally};
+use millrace_storage::rollout::{self, Minute, Rollout, Tally};
 use millrace_storage::{deployment, problem};
 
 use crate::deployment::present_change;
@@ -18,7 +18,7 @@ use crate::{Result, Services, fault};
 /// Groups of scores that are drawn.
 const GROUPS: usize = 20;
 /// Minutes that are drawn.
-const MOST_MINUTES: usize = 240;
+const MOST_MINUTES: i64 = 240;
 
 impl Services {
     /// One change of what is live, with what it was decided on.
@@ -51,7 +51,9 @@ impl Services {
     }
 
     pub(crate) async fn present_rollout(&self, actor: &Actor, rollout: Rollout) -> Result<RolloutView> {
-        let tallies = rollout::tallies(self.db.pool(), rollout.id).await.map_err(fault)?;
+        let pool = self.db.pool();
+        let tallies = rollout::tallies(pool, rollout.id, rollout.step).await.map_err(fault)?;
+        let minutes = rollout::minutes(pool, rollout.id, rollout.step, MOST_MINUTES).await.map_err(fault)?;
         let may = actor.may_on(Action::Deploy, &rollout.slug).map_err(|refused| refused.to_string());
         let open = if rollout.ended_at.is_some() { Err("this rollout has ended".to_owned()) } else { Ok(()) };
         let may_pause = may.clone().and(open.clone());
@@ -74,7 +76,7 @@ impl Services {
             started_at: rollout.started_at,
             looked_at: rollout.looked_at,
             ended_at: rollout.ended_at,
-            counted: counted(&tallies, i32::try_from(rollout.step).unwrap_or(i32::MAX)),
+            counted: counted(&tallies, &minutes),
             steps: rollout.plan.steps,
             may_advance: Permission::from_result(may_advance),
             may_pause: Permission::from_result(may_pause),
@@ -98,31 +100,27 @@ fn shown(rollout: &Rollout) -> std::result::Result<(), String> {
 }
 
 /// Sums of what was tallied in a step.
-fn counted(tallies: &[Tally], step: i32) -> RolloutCounts {
-    let of_step: Vec<&Tally> = tallies.iter().filter(|tally| tally.step == step).collect();
-    let count = |arm: &str, measure: &str| -> u64 {
-        let of_one = of_step.iter().filter(|tally| tally.arm == arm && tally.measure == measure);
-        of_one.map(|tally| tally.n.unsigned_abs()).sum()
+fn counted(tallies: &[Tally], minutes: &[Minute]) -> RolloutCounts {
+    let bins = |arm: &str, measure: &str| -> BTreeMap<i32, u64> {
+        let of_one = tallies.iter().filter(|tally| tally.arm == arm && tally.measure == measure);
+        of_one.map(|tally| (tally.bin, tally.n.unsigned_abs())).collect()
     };
-    let bins = |arm: &str, measure: &str| {
-        let mut bins: BTreeMap<i32, u64> = BTreeMap::new();
-        for tally in of_step.iter().filter(|tally| tally.arm == arm && tally.measure == measure) {
-            *bins.entry(tally.bin).or_default() += tally.n.unsigned_abs();
-        }
-        bins
+    let count = |arm: &str, measure: &str| bins(arm, measure).values().sum::<u64>();
+    let of_arm = |arm: &str, of: fn(&Minute) -> i64| -> u64 {
+        minutes.iter().filter(|minute| minute.arm == arm).map(|minute| of(minute).unsigned_abs()).sum()
     };
     let side = |arm: &str| {
         let latency = bins(arm, "latency");
         RolloutSide {
             arm: arm.to_owned(),
-            answered: count(arm, "answered"),
-            failed: count(arm, "failed"),
+            answered: of_arm(arm, |minute| minute.answered),
+            failed: of_arm(arm, |minute| minute.failed),
             p50_ms: quantile(&latency, 0.5),
             p95_ms: quantile(&latency, 0.95),
             p99_ms: quantile(&latency, 0.99),
         }
     };
-    let answers = ["candidate", "control", "rest"].map(|arm| count(arm, "answered"));
+    let answers = ["candidate", "control", "rest"].map(|arm| of_arm(arm, |minute| minute.answered));
     let all: u64 = answers.iter().sum();
     RolloutCounts {
         share: (all > 0).then(|| 100.0 * answers[0] as f64 / all as f64),
@@ -131,7 +129,7 @@ fn counted(tallies: &[Tally], step: i32) -> RolloutCounts {
         differed: count("candidate", "differed"),
         dropped: count("candidate", "dropped") + count("control", "dropped"),
         scores: grouped(&bins("candidate", "score"), &bins("control", "score")),
-        minutes: minutes(&of_step),
+        minutes: by_minute(minutes),
     }
 }
 
@@ -160,43 +158,39 @@ fn grouped(candidate: &BTreeMap<i32, u64>, control: &BTreeMap<i32, u64>) -> Vec<
     groups
 }
 
-/// The newest minutes.
-fn minutes(tallies: &[&Tally]) -> Vec<RolloutMinute> {
-    let mut minutes: BTreeMap<_, RolloutMinute> = BTreeMap::new();
-    for tally in tallies {
-        let empty = RolloutMinute { minute: tally.minute, candidate: 0, control: 0, rest: 0, failed: 0 };
-        let line = minutes.entry(tally.minute).or_insert(empty);
-        let n = tally.n.unsigned_abs();
-        match (tally.arm.as_str(), tally.measure.as_str()) {
-            ("candidate", "answered") => line.candidate += n,
-            ("control", "answered") => line.control += n,
-            ("rest", "answered") => line.rest += n,
-            ("candidate", "failed") => line.failed += n,
-            _ => {}
+/// The sides of each minute side by side.
+fn by_minute(minutes: &[Minute]) -> Vec<RolloutMinute> {
+    let mut lines: BTreeMap<_, RolloutMinute> = BTreeMap::new();
+    for minute in minutes {
+        let empty = RolloutMinute { minute: minute.minute, candidate: 0, control: 0, rest: 0, failed: 0 };
+        let line = lines.entry(minute.minute).or_insert(empty);
+        let answered = minute.answered.unsigned_abs();
+        match minute.arm.as_str() {
+            "candidate" => {
+                line.candidate += answered;
+                line.failed += minute.failed.unsigned_abs();
+            }
+            "control" => line.control += answered,
+            _ => line.rest += answered,
         }
     }
-    let skipped = minutes.len().saturating_sub(MOST_MINUTES);
-    minutes.into_values().skip(skipped).collect()
+    lines.into_values().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tally(arm: &str, measure: &str, bin: i32, n: i64) -> Tally {
-        let minute = "2026-11-23T14:05:00Z".parse().unwrap();
-        Tally { step: 1, arm: arm.to_owned(), measure: measure.to_owned(), bin, minute, n }
-    }
-
     #[test]
-    fn the_share_is_that_of_all_answers_of_the_step() {
-        let mut all = vec![
-            tally("candidate", "answered", 0, 5),
-            tally("control", "answered", 0, 5),
-            tally("rest", "answered", 0, 90),
-        ];
-        all.push(Tally { step: 0, ..tally("candidate", "answered", 0, 1_000) });
-        assert_eq!(counted(&all, 1).share, Some(5.0));
+    fn the_share_is_that_of_all_answers() {
+        let minute = |arm: &str, answered| Minute {
+            arm: arm.to_owned(),
+            minute: "2026-11-23T14:05:00Z".parse().unwrap(),
+            answered,
+            failed: 1,
+        };
+        let found = counted(&[], &[minute("candidate", 5), minute("control", 5), minute("rest", 90)]);
+        assert_eq!((found.share, found.minutes.len(), found.minutes[0].failed), (Some(5.0), 1, 1));
     }
 
     #[test]

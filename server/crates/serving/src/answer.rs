@@ -1,5 +1,6 @@
 //! One prediction request: read, answered, logged.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::Serving;
 use crate::online::{Online, State};
 use crate::routes::{Live, Route};
-use crate::trial::{Compared, Trial};
+use crate::trial::{Compared, Trial, Unanswered};
 
 /// Instances one request may carry.
 const MOST_INSTANCES: usize = 1_000;
@@ -120,7 +121,7 @@ impl Serving {
         let began = Instant::now();
         let online = champion.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
-        let other = route.trial.as_ref().map(|trial| &*trial.other);
+        let other = route.trial.as_ref().map(|trial| &**trial.other());
         let asked = read_all(champion, other, instances, now, state)?;
         let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
         let place = |asked: &Asked| {
@@ -149,31 +150,53 @@ impl Serving {
         places: &mut [Place],
         now: DateTime<Utc>,
     ) {
-        let mut failed = Vec::new();
+        let mut marks = Vec::new();
         let mut requests = Vec::new();
+        let mut unseen = Vec::new();
         for (index, place) in places.iter().enumerate().filter(|(_, place)| place.given.is_err()) {
             let Some((unit, arm)) = place.side else { continue };
             let is_others = trial.is_answered_by_other(arm);
             if !is_others {
-                failed.push(trial.mark(unit, arm, now, Came::Failure));
+                marks.push(trial.mark(unit, arm, now, Came::Failure));
             }
-            // Once a candidate has taken its place, the version before it helps out; before that it helps nobody.
-            if is_others || trial.stage == RolloutStage::Watch {
-                requests.push((index, instances[index].clone()));
+            match trial.stage {
+                // Whether the candidate fails on it too is what a comparison is about; it answers nobody.
+                RolloutStage::Shadow => {
+                    let (id, sent) = (place.id, instances[index].clone());
+                    unseen.push(Compared { id, unit, sent, output: None, by_candidate: false });
+                }
+                // Once it has taken its place, the version before it helps out.
+                RolloutStage::Canary | RolloutStage::Watch if is_others || arm == Arm::Candidate => {
+                    requests.push((index, instances[index].clone()));
+                }
+                RolloutStage::Canary | RolloutStage::Watch => {}
             }
         }
         for (index, answer) in trial.ask_other(requests, now).await {
             let place = &mut places[index];
             let Some((unit, arm)) = place.side else { continue };
-            if answer.is_err() && trial.is_answered_by_other(arm) {
-                failed.push(trial.mark(unit, arm, now, Came::Failure));
-                place.given = one(&route.champion, &instances[index], now);
-            } else {
-                (place.given, place.by) = (answer, Arc::clone(&trial.other));
+            if trial.stage == RolloutStage::Watch {
+                let came = answer.as_ref().map_or(Came::Failure, |given| trial.came(given));
+                marks.push(trial.mark(unit, Arm::Control, now, came));
+                if let Ok(given) = answer {
+                    (place.given, place.by) = (Ok(given), Arc::clone(&trial.control));
+                }
+                continue;
+            }
+            match answer {
+                Ok(given) => (place.given, place.by) = (Ok(given), Arc::clone(&trial.candidate)),
+                Err(why) => {
+                    let came = if why == Unanswered::Busy { Came::Dropped } else { Came::Failure };
+                    marks.push(trial.mark(unit, arm, now, came));
+                    place.given = one(&route.champion, &instances[index], now);
+                }
             }
         }
-        if !failed.is_empty() {
-            self.log.count(failed);
+        if !marks.is_empty() {
+            self.log.count(marks);
+        }
+        if !unseen.is_empty() {
+            trial.compare(&self.log, unseen, now);
         }
     }
 
@@ -196,14 +219,13 @@ impl Serving {
             let mut marks = Vec::new();
             if let Some((trial, (unit, arm))) = route.trial.as_ref().zip(side) {
                 // Who was meant to answer and could not was counted as that; who answered instead is not counted at all.
-                let meant = if trial.is_answered_by_other(arm) { &trial.other } else { &route.champion };
+                let meant = if trial.is_answered_by_other(arm) { &trial.candidate } else { &route.champion };
                 if meant.version == by.version {
-                    marks.push(trial.mark(unit, arm, now, trial.came(&given, &by.classes())));
+                    marks.push(trial.mark(unit, arm, now, trial.came(&given)));
                     if arm != Arm::Rest {
-                        let is_others = trial.other.version == by.version;
-                        let asked = Arc::clone(if is_others { &route.champion } else { &trial.other });
-                        let (sent, output) = (sent.clone(), given.output.clone());
-                        compared.push(Compared { id, unit, sent, output, asked });
+                        let by_candidate = trial.candidate.version == by.version;
+                        let (sent, output) = (sent.clone(), Some(given.output.clone()));
+                        compared.push(Compared { id, unit, sent, output, by_candidate });
                     }
                 }
             }
@@ -230,9 +252,11 @@ impl Serving {
     }
 }
 
-/// `champion`, or `candidate` for the other model of a rollout.
+/// `champion`, or `candidate` for a version that has not taken its place yet.
 fn stage_of(by: &Live, route: &Route) -> &'static str {
-    if by.version == route.champion.version { "champion" } else { "candidate" }
+    let candidate = route.trial.as_ref().map(|trial| &trial.candidate);
+    let is_candidate = candidate.is_some_and(|candidate| candidate.version == by.version);
+    if is_candidate && by.version != route.champion.version { "candidate" } else { "champion" }
 }
 
 /// A prediction as callers get it. It names its version where that is another one than the body's.
@@ -256,7 +280,8 @@ fn answer(
     began: Instant,
     before: Duration,
 ) -> Result<Given, String> {
-    let answered = live.model.predict_row(instance).map_err(|error| error.to_string())?;
+    let answered = catch_unwind(AssertUnwindSafe(|| live.model.predict_row(instance)));
+    let answered = answered.map_err(|_| "it panicked".to_owned())?.map_err(|error| error.to_string())?;
     let joined = online.map(|(online, state)| {
         let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
         json!({ "cells": cells, "loads": online.loads, "seen": state.seen })

@@ -2,13 +2,17 @@
 //! it: work that does not fit the queue is refused, and who asks names how long they wait.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// Pieces of work that may wait.
+/// Requests that may wait.
 const CAPACITY: usize = 1_000;
+/// Instances that may wait, in all of them.
+const INSTANCES: usize = 2_000;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -16,13 +20,14 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
     queue: SyncSender<Work>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LaneError {
     #[error("too many requests waited for it")]
-    Full,
+    Busy,
     #[error("it did not answer in time")]
     Late,
     #[error("it panicked")]
@@ -38,35 +43,57 @@ impl Lane {
         let (queue, work) = sync_channel::<Work>(CAPACITY);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             for work in work {
-                // What was asked for learns of a panic by its answer's sender being dropped.
+                // Who asked learns of a panic by the sender of its answer being dropped.
                 if catch_unwind(AssertUnwindSafe(work)).is_err() {
                     tracing::error!("a model panicked; nobody was kept waiting for it");
                 }
             }
         })?;
-        Ok(Self { queue })
+        Ok(Self { queue, waiting: Arc::default() })
     }
 
-    /// Has it done some time; false when the queue is full.
-    pub(crate) fn send(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        self.queue.try_send(Box::new(work)).is_ok()
+    /// Has work on so many instances done some time; false when too many wait already.
+    pub(crate) fn send(&self, instances: usize, work: impl FnOnce() + Send + 'static) -> bool {
+        if self.waiting.fetch_add(instances, Ordering::Relaxed) + instances > INSTANCES {
+            self.waiting.fetch_sub(instances, Ordering::Relaxed);
+            return false;
+        }
+        let waiting = Arc::clone(&self.waiting);
+        let sent = self.queue.try_send(Box::new(move || {
+            waiting.fetch_sub(instances, Ordering::Relaxed);
+            work();
+        }));
+        if sent.is_err() {
+            self.waiting.fetch_sub(instances, Ordering::Relaxed);
+        }
+        sent.is_ok()
     }
 
-    /// Has it done and waits for what comes of it, for so long.
+    /// Has work on so many instances done and waits for what comes of it, for so long. What nobody waits for any more when its turn
+    /// comes is not done.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         within: Duration,
+        instances: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, LaneError> {
         let (answer, answered) = oneshot::channel();
-        // Nobody waiting any more is fine.
-        let sent = self.send(move || drop(answer.send(work())));
+        let begun = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&begun);
+        let sent = self.send(instances, move || {
+            if !answer.is_closed() {
+                begins.store(true, Ordering::Relaxed);
+                // Nobody waiting any more is fine.
+                drop(answer.send(work()));
+            }
+        });
         if !sent {
-            return Err(LaneError::Full);
+            return Err(LaneError::Busy);
         }
         match tokio::time::timeout(within, answered).await {
             Ok(answer) => answer.map_err(|_| LaneError::Panicked),
-            Err(_) => Err(LaneError::Late),
+            Err(_) if begun.load(Ordering::Relaxed) => Err(LaneError::Late),
+            Err(_) => Err(LaneError::Busy),
         }
     }
 }
@@ -80,21 +107,21 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_the_next_is_answered() {
         let lane = Lane::start("test").unwrap();
-        assert_eq!(lane.ask(SOON, || -> u32 { panic!("a bad model") }).await, Err(LaneError::Panicked));
-        assert_eq!(lane.ask(SOON, || 7).await, Ok(7));
+        assert_eq!(lane.ask(SOON, 1, || -> u32 { panic!("a bad model") }).await, Err(LaneError::Panicked));
+        assert_eq!(lane.ask(SOON, 1, || 7).await, Ok(7));
     }
 
     #[tokio::test]
-    async fn who_asks_what_hangs_waits_as_long_as_they_said_and_then_the_queue_fills_and_refuses() {
+    async fn what_hangs_is_late_and_what_waits_behind_it_is_not_to_blame_until_too_much_waits() {
         let lane = Lane::start("test").unwrap();
         let (release, hung) = std::sync::mpsc::channel::<()>();
-        assert!(lane.send(move || {
+        let hangs = move || {
             let _ = hung.recv();
-        }));
-        assert_eq!(lane.ask(Duration::from_millis(20), || 7).await, Err(LaneError::Late));
-        let taken = (0..2 * CAPACITY).filter(|_| lane.send(|| {})).count();
-        assert!(taken <= CAPACITY, "{taken}");
-        assert_eq!(lane.ask(SOON, || 7).await, Err(LaneError::Full));
+        };
+        assert_eq!(lane.ask(Duration::from_millis(50), 1, hangs).await, Err(LaneError::Late));
+        assert_eq!(lane.ask(Duration::from_millis(20), 1, || ()).await, Err(LaneError::Busy));
+        let taken = (0..10).filter(|_| lane.send(INSTANCES / 4, || {})).count();
+        assert_eq!(taken, 3, "a few large requests fill it as many small ones do");
         drop(release);
     }
 }

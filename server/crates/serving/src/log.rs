@@ -11,8 +11,8 @@ use millrace_storage::{Database, StorageError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Predictions that may wait to be written.
-const CAPACITY: usize = 10_000;
+/// Predictions, and what they are compared with, that may wait to be written.
+const CAPACITY: usize = 20_000;
 /// Predictions written in one statement.
 const BATCH: usize = 500;
 

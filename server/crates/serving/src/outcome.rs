@@ -1,10 +1,12 @@
 //! Outcomes that callers report later.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::rollout::Unit;
 use millrace_storage::prediction::{self, Stored};
-use millrace_storage::rollout;
+use millrace_storage::rollout::{self, Labelled};
 use millrace_storage::{StorageError, Transaction, Uuid, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +15,9 @@ use crate::Serving;
 
 /// Outcomes one request may carry.
 const MOST_OUTCOMES: usize = 1_000;
+
+/// How long a report of outcomes waits for answers that are still compared.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The body of an outcome request.
 #[derive(Debug, Clone, Deserialize)]
@@ -73,11 +78,17 @@ impl Serving {
         };
         let pool = self.db.pool();
         let id = problem::find_id(pool, slug).await.map_err(unavailable)?.ok_or_else(|| Fault::not_found("problem"))?;
+        let route = self.routes.find(slug);
+        let trial = route.as_ref().and_then(|route| route.trial.as_ref());
+        if let Some(trial) = trial {
+            // What the other model says to the same requests has to be there to be held against the truth.
+            let _ = trial.beside.ask(PATIENCE, 1, || ()).await;
+        }
         self.log.settle().await;
         let now = self.surroundings.now();
         let mut report = OutcomeReport::default();
-        let route = self.routes.find(slug);
         let classes = route.as_ref().map(|route| route.champion.classes()).unwrap_or_default();
+        let mut labelled = Labelled::new();
         let tx = self.db.begin().await.map_err(unavailable)?;
         for outcome in request.outcomes {
             let Ok(prediction) = outcome.id.parse::<Uuid>() else {
@@ -89,24 +100,35 @@ impl Serving {
             match stored.await.map_err(unavailable)? {
                 Stored::Accepted => {
                     report.accepted += 1;
-                    if route.as_ref().is_some_and(|route| route.trial.is_some()) {
-                        compare(&tx, prediction, &outcome.label, &classes).await.map_err(unavailable)?;
+                    if trial.is_some() {
+                        let compared = compare(&tx, prediction, &outcome.label, &classes, &mut labelled);
+                        compared.await.map_err(unavailable)?;
                     }
                 }
                 Stored::Late => report.late += 1,
                 Stored::Unknown => report.unknown += 1,
             }
         }
+        rollout::label(&tx, &labelled).await.map_err(unavailable)?;
         tx.commit().await.map_err(StorageError::from).map_err(unavailable)?;
         Ok(report)
     }
 }
 
 /// Holds both answers of a rollout to a request against the truth.
-async fn compare(tx: &Transaction, prediction: Uuid, label: &Value, classes: &[&str]) -> Result<(), StorageError> {
+async fn compare(
+    tx: &Transaction,
+    prediction: Uuid,
+    label: &Value,
+    classes: &[&str],
+    labelled: &mut Labelled,
+) -> Result<(), StorageError> {
     let Some(pair) = rollout::pair(tx, prediction).await? else { return Ok(()) };
     let loss = |answer: &Value| pair.plan.loss.between(answer, label, classes);
-    let Some(losses) = loss(&pair.candidate).zip(loss(&pair.control)) else { return Ok(()) };
+    let Some((candidate, control)) = loss(&pair.candidate).zip(loss(&pair.control)) else { return Ok(()) };
     let key = pair.entity.as_deref().map_or(&prediction.as_bytes()[..], str::as_bytes);
-    rollout::label(tx, pair.rollout, pair.step, Unit::of(pair.rollout, key), losses).await
+    let unit = (pair.rollout, pair.step, Unit::of(pair.rollout, key));
+    let sums = labelled.entry(unit).or_insert((0, 0.0, 0.0));
+    *sums = (sums.0 + 1, sums.1 + candidate, sums.2 + control);
+    Ok(())
 }

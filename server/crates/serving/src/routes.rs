@@ -55,7 +55,7 @@ pub(crate) struct Route {
 impl Route {
     /// The models of it.
     fn models(&self) -> impl Iterator<Item = &Arc<Live>> {
-        std::iter::once(&self.champion).chain(self.trial.iter().map(|trial| &trial.other))
+        std::iter::once(&self.champion).chain(self.trial.iter().map(|trial| trial.other()))
     }
 }
 
@@ -107,7 +107,8 @@ enum LoadError {
 }
 
 impl Serving {
-    /// Brings the table up to date. What cannot be loaded keeps its last good model.
+    /// Brings the table up to date. What cannot be loaded keeps its last good model. Routes between models that are loaded already
+    /// are put in place first, so that a rollback never waits for another problem's model to be read.
     pub(crate) async fn reload(&self) {
         let wanted = match deployment::list(self.db.pool()).await {
             Ok(wanted) => wanted,
@@ -118,25 +119,40 @@ impl Serving {
         };
         let present = self.routes.present();
         let mut table = Table::new();
+        for deployment in &wanted {
+            if let Some(route) = present.get(&deployment.slug).filter(|_| deployment.champion.is_some()) {
+                let at_once = Self::at_once(deployment, route).unwrap_or_else(|| Arc::clone(route));
+                table.insert(deployment.slug.clone(), at_once);
+            }
+        }
+        self.routes.replace(table.clone());
         let mut complete = true;
         for deployment in wanted {
-            let known = present.get(&deployment.slug).cloned();
+            let known = table.get(&deployment.slug).cloned();
             match self.route(&deployment, known.as_ref()).await {
                 Ok(Some(route)) => {
-                    table.insert(deployment.slug, route);
+                    if known.is_none_or(|known| !Arc::ptr_eq(&known, &route)) {
+                        table.insert(deployment.slug, route);
+                        self.routes.replace(table.clone());
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => {
                     complete = false;
                     tracing::error!(slug = deployment.slug, %error, "the live model could not be loaded; the last good one stays");
-                    if let Some(route) = known {
-                        table.insert(deployment.slug, route);
-                    }
                 }
             }
         }
-        self.routes.replace(table);
         self.routes.complete.store(complete, Ordering::Release);
+    }
+
+    /// The route that a deployment asks for, if that needs nothing but the models of the present one: the champion alone.
+    fn at_once(deployment: &Deployment, present: &Route) -> Option<Arc<Route>> {
+        if deployment.generation == present.generation || deployment.rollout.is_some() {
+            return None;
+        }
+        let champion = present.models().find(|live| Some(live.version) == deployment.champion)?;
+        Some(Arc::new(Route { generation: deployment.generation, champion: Arc::clone(champion), trial: None }))
     }
 
     /// The route that a deployment asks for, made of what is loaded where that is still wanted. None when nothing is live.
@@ -146,25 +162,23 @@ impl Serving {
         known: Option<&Arc<Route>>,
     ) -> Result<Option<Arc<Route>>, LoadError> {
         let Some(champion) = deployment.champion else { return Ok(None) };
-        let is_present = |route: &&Arc<Route>| {
-            route.generation == deployment.generation && route.trial.is_some() == deployment.rollout.is_some()
-        };
-        let present = known.filter(is_present);
         let loaded: Vec<Arc<Live>> = known.iter().flat_map(|route| route.models()).cloned().collect();
         let champion = self.model(deployment, champion, &loaded).await?;
         let trial = match deployment.rollout {
             None => None,
             // What is not trusted yet must not keep a champion from answering.
-            Some(staged) => self.trial(deployment, staged, known, &loaded).await.unwrap_or_else(|error| {
+            Some(staged) => self.trial(deployment, staged, &champion, known, &loaded).await.unwrap_or_else(|error| {
                 tracing::error!(slug = deployment.slug, %error, "the candidate could not be loaded; the champion answers");
                 None
             }),
         };
         let is_same = |route: &&Arc<Route>| {
-            let others = [&route.trial, &trial].map(|trial| trial.as_ref().map(|trial| Arc::as_ptr(&trial.other)));
-            Arc::ptr_eq(&route.champion, &champion) && others[0] == others[1]
+            let others = [&route.trial, &trial].map(|trial| trial.as_ref().map(|trial| Arc::as_ptr(trial.other())));
+            route.generation == deployment.generation
+                && Arc::ptr_eq(&route.champion, &champion)
+                && others[0] == others[1]
         };
-        if let Some(route) = present.filter(is_same) {
+        if let Some(route) = known.filter(is_same) {
             return Ok(Some(Arc::clone(route)));
         }
         let (slug, generation) = (&deployment.slug, deployment.generation);
@@ -177,12 +191,16 @@ impl Serving {
         &self,
         deployment: &Deployment,
         staged: Staged,
+        champion: &Arc<Live>,
         known: Option<&Arc<Route>>,
         loaded: &[Arc<Live>],
     ) -> Result<Option<Arc<Trial>>, LoadError> {
         let rollout = rollout::find(self.db.pool(), staged.id).await?.ok_or(LoadError::Missing("rollout"))?;
-        let other = if staged.stage == RolloutStage::Watch { rollout.champion } else { rollout.candidate };
-        let other = self.model(deployment, other, loaded).await?;
+        let (candidate, control) = if staged.stage == RolloutStage::Watch {
+            (Arc::clone(champion), self.model(deployment, rollout.champion, loaded).await?)
+        } else {
+            (self.model(deployment, rollout.candidate, loaded).await?, Arc::clone(champion))
+        };
         let before = known.and_then(|route| route.trial.as_ref()).filter(|trial| trial.rollout == staged.id);
         let (answers, beside) = match before {
             Some(trial) => (trial.answers.clone(), trial.beside.clone()),
@@ -190,10 +208,11 @@ impl Serving {
         };
         Ok(Some(Arc::new(Trial {
             rollout: staged.id,
-            step: i32::try_from(rollout.step).unwrap_or(i32::MAX),
+            step: staged.step,
             stage: staged.stage,
             percent: staged.percent,
-            other,
+            candidate,
+            control,
             slow: Duration::from_secs_f64(rollout.plan.slow_ms / 1e3),
             trouble: self.trouble.filter(|_| staged.stage != RolloutStage::Watch),
             answers,

@@ -14,7 +14,7 @@ use millrace_storage::rollout::{Came, Counterpart, Mark};
 use serde_json::{Map, Value};
 
 use crate::answer::{Given, one};
-use crate::lane::Lane;
+use crate::lane::{Lane, LaneError};
 use crate::log::Log;
 use crate::routes::Live;
 
@@ -23,7 +23,7 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(20);
 /// Numbers that differ by less are the same answer.
 const SAME: f64 = 0.01;
 
-/// The other model of a route, and what is done with it.
+/// A rollout, and what is done in its present step.
 #[derive(Debug)]
 pub(crate) struct Trial {
     pub rollout: RolloutId,
@@ -31,16 +31,27 @@ pub(crate) struct Trial {
     pub stage: RolloutStage,
     /// Share of units that the candidate answers, in percent.
     pub percent: f64,
-    /// The candidate; in the watch, the version before it.
-    pub other: Arc<Live>,
+    /// The version on its way.
+    pub candidate: Arc<Live>,
+    /// The version that it is compared with.
+    pub control: Arc<Live>,
     /// An answer that took longer is slow.
     pub slow: Duration,
-    /// What befalls it in tests.
+    /// What befalls the candidate in tests.
     pub trouble: Option<Trouble>,
-    /// Where it answers callers.
+    /// Where the other model answers callers.
     pub answers: Lane,
-    /// Where it answers beside the other one, unseen.
+    /// Where it answers beside the first one, unseen.
     pub beside: Lane,
+}
+
+/// Why the other model has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// It was not asked: too many waited.
+    Busy,
+    /// It failed.
+    Failed(String),
 }
 
 /// What a bad candidate does. Tests ask for it; in release builds there is none.
@@ -84,13 +95,18 @@ pub(crate) struct Compared {
     pub id: Uuid,
     pub unit: Unit,
     pub sent: Map<String, Value>,
-    /// What the caller got.
-    pub output: Value,
-    /// Who did not answer the caller, and is asked now.
-    pub asked: Arc<Live>,
+    /// What the caller got, if anything.
+    pub output: Option<Value>,
+    /// Whether the candidate was asked; the other one is asked now.
+    pub by_candidate: bool,
 }
 
 impl Trial {
+    /// The model that does not answer callers, or only those of its share.
+    pub(crate) fn other(&self) -> &Arc<Live> {
+        if self.stage == RolloutStage::Watch { &self.control } else { &self.candidate }
+    }
+
     /// The unit of a request and the side it is on.
     pub(crate) fn assign(&self, entity: Option<&str>, id: Uuid) -> (Unit, Arm) {
         let unit = entity
@@ -103,7 +119,7 @@ impl Trial {
         (unit, arm)
     }
 
-    /// Whether the other model answers a unit on that side.
+    /// Whether a unit on that side is the candidate's, while another model is the champion.
     pub(crate) fn is_answered_by_other(&self, arm: Arm) -> bool {
         self.stage == RolloutStage::Canary && arm == Arm::Candidate
     }
@@ -113,9 +129,8 @@ impl Trial {
     }
 
     /// What came of an answer.
-    pub(crate) fn came(&self, given: &Given, classes: &[&str]) -> Came {
-        let slow = Duration::from_micros(given.micros) > self.slow;
-        Came::Answer { micros: given.micros, slow, score: score_bin(&given.output, classes) }
+    pub(crate) fn came(&self, given: &Given) -> Came {
+        Came::Answer { micros: given.micros, slow: Duration::from_micros(given.micros) > self.slow }
     }
 
     /// Has the other model answer requests; whatever it does, callers are answered in time.
@@ -123,26 +138,31 @@ impl Trial {
         &self,
         requests: Vec<(usize, Map<String, Value>)>,
         now: DateTime<Utc>,
-    ) -> BTreeMap<usize, Result<Given, String>> {
+    ) -> BTreeMap<usize, Result<Given, Unanswered>> {
         if requests.is_empty() {
             return BTreeMap::new();
         }
         let places: Vec<usize> = requests.iter().map(|(place, _)| *place).collect();
-        let (other, trouble) = (Arc::clone(&self.other), self.trouble);
-        let all = move || -> BTreeMap<usize, Result<Given, String>> {
-            requests.into_iter().map(|(place, sent)| (place, troubled(trouble, &other, &sent, now))).collect()
+        let (other, trouble) = (Arc::clone(self.other()), self.trouble);
+        let all = move || -> BTreeMap<usize, Result<Given, Unanswered>> {
+            let answer = |sent| troubled(trouble, &other, sent, now).map_err(Unanswered::Failed);
+            requests.iter().map(|(place, sent)| (*place, answer(sent))).collect()
         };
-        match self.answers.ask(self.slow.max(LEAST_PATIENCE), all).await {
-            Ok(answers) => answers,
-            Err(error) => places.into_iter().map(|place| (place, Err(error.to_string()))).collect(),
-        }
+        let patience = self.slow.max(LEAST_PATIENCE) * u32::try_from(places.len()).unwrap_or(u32::MAX);
+        self.answers.ask(patience, places.len(), all).await.unwrap_or_else(|error| {
+            let why = match error {
+                LaneError::Busy => Unanswered::Busy,
+                LaneError::Late | LaneError::Panicked => Unanswered::Failed(error.to_string()),
+            };
+            places.into_iter().map(|place| (place, Err(why.clone()))).collect()
+        })
     }
 
-    /// Has the other model answer what callers were answered already, in its own time.
+    /// Has the model answer that was not asked yet, in its own time.
     pub(crate) fn compare(self: &Arc<Self>, log: &Log, requests: Vec<Compared>, at: DateTime<Utc>) {
         let units: Vec<Unit> = requests.iter().map(|request| request.unit).collect();
         let (trial, own_log) = (Arc::clone(self), log.clone());
-        let taken = self.beside.send(move || {
+        let taken = self.beside.send(units.len(), move || {
             for request in requests {
                 trial.compare_one(&own_log, request, at);
             }
@@ -153,27 +173,30 @@ impl Trial {
     }
 
     fn compare_one(&self, log: &Log, request: Compared, at: DateTime<Utc>) {
-        let asked = &request.asked;
+        let asked = if request.by_candidate { &self.control } else { &self.candidate };
         // A stopwatch, not a clock: only the difference counts.
         let began = Instant::now();
-        let trouble = self.trouble.filter(|_| asked.version == self.other.version);
+        let trouble = self.trouble.filter(|_| !request.by_candidate);
         let answer = catch_unwind(AssertUnwindSafe(|| troubled(trouble, asked, &request.sent, at)));
         let answer = answer.unwrap_or_else(|_| Err("it panicked".to_owned()));
-        let classes = asked.classes();
         let mut marks = Vec::with_capacity(2);
-        // Beside each other both are counted here; where callers have one of them, what they got is.
+        // Beside the first one it is counted here. In a canary each side is counted by what its own callers got.
         let side = match self.stage {
             RolloutStage::Shadow => Some(Arm::Candidate),
             RolloutStage::Watch => Some(Arm::Control),
             RolloutStage::Canary => None,
         };
         if let Some(arm) = side {
-            let came = answer.as_ref().map_or(Came::Failure, |given| self.came(given, &classes));
+            let came = answer.as_ref().map_or(Came::Failure, |given| self.came(given));
             marks.push(self.mark(request.unit, arm, at, came));
         }
-        if let Ok(given) = &answer {
-            let agrees = Came::Agreement(same(&request.output, &given.output));
-            marks.push(self.mark(request.unit, Arm::Candidate, at, agrees));
+        if let (Some(served), Ok(given)) = (&request.output, &answer) {
+            let classes = self.control.classes();
+            let (candidate, control) =
+                if request.by_candidate { (served, &given.output) } else { (&given.output, served) };
+            let scores = (score_bin(candidate, &classes), score_bin(control, &classes));
+            let both = Came::Both { scores, agree: same(candidate, control) };
+            marks.push(self.mark(request.unit, Arm::Candidate, at, both));
         }
         let counterpart = Counterpart {
             prediction: request.id,

@@ -37,6 +37,8 @@ pub struct Staged {
     pub stage: RolloutStage,
     /// Share of units that the candidate answers, in percent.
     pub percent: f64,
+    /// Position of the step.
+    pub step: i32,
 }
 
 impl Record for Deployment {
@@ -50,8 +52,8 @@ impl Record for Deployment {
             rollout: match row.get::<Option<i64>>("rollout_id")? {
                 None => None,
                 Some(id) => {
-                    let (stage, percent) = (row.word("stage")?, row.get("percent")?);
-                    Some(Staged { id: RolloutId(id), stage, percent })
+                    let (stage, percent, step) = (row.word("stage")?, row.get("percent")?, row.get("step")?);
+                    Some(Staged { id: RolloutId(id), stage, percent, step })
                 }
             },
             changed_at: row.get("changed_at")?,
@@ -62,8 +64,9 @@ impl Record for Deployment {
 macro_rules! select_deployment {
     ($rest:literal) => {
         concat!(
-            "select d.*, p.slug, m.number as champion_number from deployment d
-                join problem p on p.id = d.problem_id left join model_version m on m.id = d.champion_id ",
+            "select d.*, p.slug, m.number as champion_number, r.step from deployment d
+                join problem p on p.id = d.problem_id left join model_version m on m.id = d.champion_id
+                left join rollout r on r.id = d.rollout_id ",
             $rest
         )
     };

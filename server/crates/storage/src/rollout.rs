@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use millrace_domain::gate::Gate;
+use millrace_domain::gate::{Gate, MARGIN};
 use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, RolloutId};
 use millrace_domain::rollout::sequential::Sums;
 use millrace_domain::rollout::{Arm, Evidence, Plan, Side, Unit, latency_bin};
@@ -139,20 +139,31 @@ pub async fn newest(db: &impl Connection, problem: ProblemId) -> Result<Option<R
         .await
 }
 
-/// Writes down what a look found.
+/// Writes down what a look at a step found.
 ///
 /// # Errors
-/// [`crate::StorageError::Conflict`] when the rollout has ended.
+/// [`crate::StorageError::Conflict`] when the rollout stands otherwise by now.
 pub async fn note_look(
     db: &impl Connection,
-    id: RolloutId,
+    looked_at: &Rollout,
     checks: &[Gate],
     waits_for: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    const SQL: &str = "update rollout set checks = $2, waits_for = $3, looked_at = $4
-        where id = $1 and ended_at is null";
-    record::guarded(db, "the rollout", SQL, values![id.0, json!(checks), waits_for, now]).await
+    const SQL: &str = "update rollout set checks = $4, waits_for = $5, looked_at = $6
+        where id = $1 and step = $2 and state = $3 and ended_at is null";
+    let (id, step) = (looked_at.id.0, i32::try_from(looked_at.step).unwrap_or(i32::MAX));
+    let noted = values![id, step, looked_at.state.as_str(), json!(checks), waits_for, now];
+    record::guarded(db, "the rollout", SQL, noted).await
+}
+
+/// Whether on-call is still to be told that of the present step; from now on they have been.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_news(db: &impl Connection, id: RolloutId, told: &str) -> Result<bool> {
+    const SQL: &str = "update rollout set told = $2 where id = $1 and told is distinct from $2";
+    Ok(record::execute(db, SQL, values![id.0, told]).await? > 0)
 }
 
 /// Takes the next step.
@@ -160,7 +171,8 @@ pub async fn note_look(
 /// # Errors
 /// [`crate::StorageError::Conflict`] when the rollout is not at `from` any more.
 pub async fn step_on(db: &impl Connection, id: RolloutId, from: usize) -> Result<()> {
-    const SQL: &str = "update rollout set step = step + 1, step_since = now(), checks = '[]', waits_for = null
+    const SQL: &str = "update rollout set step = step + 1, step_since = now(), checks = '[]', waits_for = null,
+            told = null
         where id = $1 and step = $2 and ended_at is null";
     record::guarded(db, "the rollout", SQL, values![id.0, i32::try_from(from).unwrap_or(i32::MAX)]).await
 }
@@ -206,20 +218,23 @@ pub struct Mark {
 /// What came of a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Came {
-    /// An answer after so many microseconds, its score in that bin.
+    /// An answer after so many microseconds.
     Answer {
         /// The time.
         micros: u64,
         /// Whether that is slow.
         slow: bool,
-        /// The bin.
-        score: Option<i32>,
     },
     /// No answer.
     Failure,
-    /// The same answer as that of the other side, or another one.
-    Agreement(bool),
-    /// Nobody asked, because too many waited.
+    /// Both sides answered.
+    Both {
+        /// The bins of their scores: the candidate's and the champion's.
+        scores: (Option<i32>, Option<i32>),
+        /// Whether it is the same answer.
+        agree: bool,
+    },
+    /// Not compared, because too many waited.
     Dropped,
 }
 
@@ -264,8 +279,10 @@ pub async fn insert_counterparts(db: &impl Connection, batch: &[Counterpart]) ->
     record::execute(db, SQL, values![Value::Array(rows)]).await
 }
 
-/// Rollout, step, arm, measure, bin and minute.
-type TallyKey = (i64, i32, &'static str, &'static str, i32, DateTime<Utc>);
+/// Rollout, step, arm, measure and bin.
+type TallyKey = (i64, i32, &'static str, &'static str, i32);
+/// Rollout, step, arm and minute.
+type MinuteKey = (i64, i32, &'static str, DateTime<Utc>);
 
 /// Adds marks to what was counted. Rows are taken in the order of their keys, so that servers do not wait for each other in
 /// a circle.
@@ -275,42 +292,44 @@ type TallyKey = (i64, i32, &'static str, &'static str, i32, DateTime<Utc>);
 pub async fn count(db: &impl Connection, marks: &[Mark]) -> Result<()> {
     let mut units: BTreeMap<(i64, i32, i64), [i32; 6]> = BTreeMap::new();
     let mut tallies: BTreeMap<TallyKey, i64> = BTreeMap::new();
+    let mut minutes: BTreeMap<MinuteKey, (i64, i64)> = BTreeMap::new();
     for mark in marks {
-        let minute = mark.at.duration_trunc(TimeDelta::minutes(1)).unwrap_or(mark.at);
-        let mut tally = |measure: &'static str, bin: i32| {
-            *tallies.entry((mark.rollout.0, mark.step, mark.arm.as_str(), measure, bin, minute)).or_default() += 1;
+        let (rollout, step) = (mark.rollout.0, mark.step);
+        let mut tally = |arm: Arm, measure: &'static str, bin: i32| {
+            *tallies.entry((rollout, step, arm.as_str(), measure, bin)).or_default() += 1;
         };
-        if mark.arm == Arm::Rest {
-            // Not compared: only how many there are.
-            if matches!(mark.came, Came::Answer { .. }) {
-                tally("answered", 0);
-            }
-            continue;
-        }
         let (failed, is_slow) = match mark.came {
-            Came::Answer { micros, slow, score } => {
-                tally("answered", 0);
-                tally("latency", latency_bin(micros));
-                if let Some(bin) = score {
-                    tally("score", bin);
+            Came::Answer { micros, slow } => {
+                if mark.arm != Arm::Rest {
+                    tally(mark.arm, "latency", latency_bin(micros));
                 }
                 (false, slow)
             }
-            Came::Failure => {
-                tally("failed", 0);
-                (true, false)
-            }
-            Came::Agreement(agrees) => {
-                tally(if agrees { "agreed" } else { "differed" }, 0);
+            Came::Failure => (true, false),
+            Came::Both { scores, agree } => {
+                tally(Arm::Candidate, if agree { "agreed" } else { "differed" }, 0);
+                for (arm, bin) in [(Arm::Candidate, scores.0), (Arm::Control, scores.1)] {
+                    if let Some(bin) = bin {
+                        tally(arm, "score", bin);
+                    }
+                }
                 continue;
             }
             Came::Dropped => {
-                tally("dropped", 0);
+                tally(mark.arm, "dropped", 0);
                 continue;
             }
         };
-        let side = if mark.arm == Arm::Candidate { 0 } else { 3 };
-        let unit = units.entry((mark.rollout.0, mark.step, mark.unit.0.cast_signed())).or_default();
+        let minute = mark.at.duration_trunc(TimeDelta::minutes(1)).unwrap_or(mark.at);
+        let of_minute = minutes.entry((rollout, step, mark.arm.as_str(), minute)).or_default();
+        of_minute.0 += i64::from(!failed);
+        of_minute.1 += i64::from(failed);
+        let side = match mark.arm {
+            Arm::Candidate => 0,
+            Arm::Control => 3,
+            Arm::Rest => continue,
+        };
+        let unit = units.entry((rollout, step, mark.unit.0.cast_signed())).or_default();
         for (place, counts) in [(0, true), (1, failed), (2, is_slow)] {
             unit[side + place] += i32::from(counts);
         }
@@ -337,20 +356,33 @@ pub async fn count(db: &impl Connection, marks: &[Mark]) -> Result<()> {
             .collect();
         record::execute(db, UNITS, values![Value::Array(rows)]).await?;
     }
-    const TALLIES: &str = "insert into rollout_tally as t (rollout_id, step, arm, measure, bin, minute, n)
-        select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, arm text, measure text, bin int,
-            minute timestamptz, n bigint)
-        on conflict (rollout_id, step, arm, measure, bin, minute) do update set n = t.n + excluded.n";
+    const TALLIES: &str = "insert into rollout_tally as t (rollout_id, step, arm, measure, bin, n)
+        select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, arm text, measure text, bin int, n bigint)
+        on conflict (rollout_id, step, arm, measure, bin) do update set n = t.n + excluded.n";
     let rows: Vec<Value> = tallies
         .into_iter()
-        .map(|((rollout, step, arm, measure, bin, minute), n)| {
-            json!({
-                "rollout_id": rollout, "step": step, "arm": arm, "measure": measure, "bin": bin, "minute": minute, "n": n,
-            })
+        .map(|((rollout, step, arm, measure, bin), n)| {
+            json!({ "rollout_id": rollout, "step": step, "arm": arm, "measure": measure, "bin": bin, "n": n })
         })
         .collect();
     if !rows.is_empty() {
         record::execute(db, TALLIES, values![Value::Array(rows)]).await?;
+    }
+    const MINUTES: &str = "insert into rollout_minute as m (rollout_id, step, arm, minute, answered, failed)
+        select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, arm text, minute timestamptz, answered bigint,
+            failed bigint)
+        on conflict (rollout_id, step, arm, minute) do update set answered = m.answered + excluded.answered,
+            failed = m.failed + excluded.failed";
+    let rows: Vec<Value> = minutes
+        .into_iter()
+        .map(|((rollout, step, arm, minute), (answered, failed))| {
+            json!({
+                "rollout_id": rollout, "step": step, "arm": arm, "minute": minute, "answered": answered, "failed": failed,
+            })
+        })
+        .collect();
+    if !rows.is_empty() {
+        record::execute(db, MINUTES, values![Value::Array(rows)]).await?;
     }
     Ok(())
 }
@@ -400,18 +432,37 @@ pub async fn pair(db: &impl Connection, prediction: Uuid) -> Result<Option<Pair>
     record::optional(db, SQL, values![prediction]).await
 }
 
-/// Adds a row whose truth is known: the candidate's loss and the champion's.
+/// Rows of a unit whose truth is known: the unit, how many, the sum of the candidate's losses and that of the champion's.
+pub type Labelled = BTreeMap<(RolloutId, i32, Unit), (i32, f64, f64)>;
+
+/// Adds rows whose truth is known.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn label(db: &impl Connection, rollout: RolloutId, step: i32, unit: Unit, losses: (f64, f64)) -> Result<()> {
+pub async fn label(db: &impl Connection, labelled: &Labelled) -> Result<()> {
     const SQL: &str = "insert into rollout_unit as u (rollout_id, step, unit, labelled, difference, control_loss)
-        values ($1, $2, $3, 1, $4, $5)
-        on conflict (rollout_id, step, unit) do update set labelled = u.labelled + 1,
+        select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, unit bigint, labelled int,
+            difference float8, control_loss float8)
+        on conflict (rollout_id, step, unit) do update set labelled = u.labelled + excluded.labelled,
             difference = u.difference + excluded.difference, control_loss = u.control_loss + excluded.control_loss";
-    let (candidate, control) = losses;
-    let added = values![rollout.0, step, unit.0.cast_signed(), candidate - control, control];
-    record::execute(db, SQL, added).await.map(|_| ())
+    let mut rows: Vec<(i64, i32, i64, Value)> = labelled
+        .iter()
+        .map(|((rollout, step, unit), (rows, candidate, control))| {
+            let unit = unit.0.cast_signed();
+            let row = json!({
+                "rollout_id": rollout.0, "step": step, "unit": unit, "labelled": rows,
+                "difference": candidate - control, "control_loss": control,
+            });
+            (rollout.0, *step, unit, row)
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    // In the order in which the log's writer takes them.
+    rows.sort_by_key(|(rollout, step, unit, _)| (*rollout, *step, *unit));
+    let rows = rows.into_iter().map(|(_, _, _, row)| row).collect();
+    record::execute(db, SQL, values![Value::Array(rows)]).await.map(|_| ())
 }
 
 struct Counted {
@@ -442,21 +493,24 @@ impl Record for Counted {
 }
 
 struct Quality {
-    sums: Sums,
+    difference: Sums,
+    excess: Sums,
     control_loss: f64,
 }
 
 impl Record for Quality {
     fn read(row: &Row) -> Result<Self> {
-        let sums = Sums {
-            units: row.get::<i64>("units")?.unsigned_abs(),
-            rows: row.get("labelled")?,
-            total: row.get("total")?,
-            rows_squared: row.get("rows_squared")?,
-            total_squared: row.get("total_squared")?,
-            product: row.get("product")?,
+        let units = row.get::<i64>("units")?.unsigned_abs();
+        let (rows, rows_squared): (f64, f64) = (row.get("labelled")?, row.get("rows_squared")?);
+        let sums = |total: &str, squared: &str, product: &str| -> Result<Sums> {
+            let (total, total_squared, product) = (row.get(total)?, row.get(squared)?, row.get(product)?);
+            Ok(Sums { units, rows, total, rows_squared, total_squared, product })
         };
-        Ok(Self { sums, control_loss: row.get("control_loss")? })
+        Ok(Self {
+            difference: sums("difference", "difference_squared", "difference_product")?,
+            excess: sums("excess", "excess_squared", "excess_product")?,
+            control_loss: row.get("control_loss")?,
+        })
     }
 }
 
@@ -486,64 +540,97 @@ pub async fn evidence(db: &impl Connection, rollout: &Rollout) -> Result<Evidenc
             count(*) filter (where control_failed > 0 and candidate_failed = 0) as control_alone_failed,
             count(*) filter (where control_slow > 0 and candidate_slow = 0) as control_alone_slow
         from rollout_unit where rollout_id = $1 and step = $2";
-    const QUALITY: &str = "select count(*) as units, coalesce(sum(labelled), 0)::float8 as labelled,
-            coalesce(sum(total), 0)::float8 as total, coalesce(sum(labelled * labelled), 0)::float8 as rows_squared,
-            coalesce(sum(total * total), 0)::float8 as total_squared,
-            coalesce(sum(labelled * total), 0)::float8 as product, coalesce(sum(loss), 0)::float8 as control_loss
-        from (select unit, sum(labelled)::float8 as labelled, sum(difference) as total, sum(control_loss) as loss
+    const QUALITY: &str = "select count(*) as units, coalesce(sum(rows), 0) as labelled,
+            coalesce(sum(rows * rows), 0) as rows_squared, coalesce(sum(loss), 0) as control_loss,
+            coalesce(sum(d), 0) as difference, coalesce(sum(d * d), 0) as difference_squared,
+            coalesce(sum(rows * d), 0) as difference_product, coalesce(sum(e), 0) as excess,
+            coalesce(sum(e * e), 0) as excess_squared, coalesce(sum(rows * e), 0) as excess_product
+        from (select sum(labelled)::float8 as rows, sum(difference) as d, sum(control_loss) as loss,
+                  sum(difference) - $2 * sum(control_loss) as e
               from rollout_unit where rollout_id = $1 and labelled > 0 group by unit) by_unit";
     const SCORES: &str = "select coalesce(sum(n) filter (where arm = 'candidate'), 0)::bigint as candidate,
             coalesce(sum(n) filter (where arm = 'control'), 0)::bigint as control
         from rollout_tally where rollout_id = $1 and step = $2 and measure = 'score' group by bin order by bin";
     let step = i32::try_from(rollout.step).unwrap_or(i32::MAX);
     let counted: Counted = record::one(db, UNITS, values![rollout.id.0, step]).await?;
-    let quality: Quality = record::one(db, QUALITY, values![rollout.id.0]).await?;
+    let quality: Quality = record::one(db, QUALITY, values![rollout.id.0, MARGIN]).await?;
     let scores: Vec<ScoreBin> = record::all(db, SCORES, values![rollout.id.0, step]).await?;
     Ok(Evidence {
         seconds: rollout.seconds,
         scores: scores.into_iter().map(|bin| bin.0).collect(),
-        difference: quality.sums,
-        control_loss: (quality.sums.rows > 0.0).then(|| quality.control_loss / quality.sums.rows),
+        difference: quality.difference,
+        excess: quality.excess,
+        control_loss: (quality.difference.rows > 0.0).then(|| quality.control_loss / quality.difference.rows),
         ..counted.evidence
     })
 }
 
-/// How often something was counted.
+/// How often something was counted in a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// The step.
-    pub step: i32,
     /// The side.
     pub arm: String,
     /// What was counted.
     pub measure: String,
     /// In which bin.
     pub bin: i32,
-    /// In which minute.
-    pub minute: DateTime<Utc>,
     /// How often.
     pub n: i64,
 }
 
 impl Record for Tally {
     fn read(row: &Row) -> Result<Self> {
-        Ok(Self {
-            step: row.get("step")?,
-            arm: row.get("arm")?,
-            measure: row.get("measure")?,
-            bin: row.get("bin")?,
-            minute: row.get("minute")?,
-            n: row.get("n")?,
-        })
+        Ok(Self { arm: row.get("arm")?, measure: row.get("measure")?, bin: row.get("bin")?, n: row.get("n")? })
     }
 }
 
-/// Everything that was tallied in a rollout, by minute.
+/// Everything that was tallied in a step.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tallies(db: &impl Connection, id: RolloutId) -> Result<Vec<Tally>> {
-    const SQL: &str = "select step, arm, measure, bin, minute, n from rollout_tally where rollout_id = $1
-        order by minute, arm, measure, bin limit 200000";
-    record::all(db, SQL, values![id.0]).await
+pub async fn tallies(db: &impl Connection, id: RolloutId, step: usize) -> Result<Vec<Tally>> {
+    const SQL: &str = "select arm, measure, bin, n from rollout_tally where rollout_id = $1 and step = $2
+        order by arm, measure, bin";
+    record::all(db, SQL, values![id.0, i32::try_from(step).unwrap_or(i32::MAX)]).await
+}
+
+/// Answers and failures of a side in a minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minute {
+    /// The side.
+    pub arm: String,
+    /// The minute.
+    pub minute: DateTime<Utc>,
+    /// Answers.
+    pub answered: i64,
+    /// Requests without one.
+    pub failed: i64,
+}
+
+impl Record for Minute {
+    fn read(row: &Row) -> Result<Self> {
+        let (arm, minute) = (row.get("arm")?, row.get("minute")?);
+        Ok(Self { arm, minute, answered: row.get("answered")?, failed: row.get("failed")? })
+    }
+}
+
+/// Answers and failures in a step, by minute; those before the last so many minutes are put together in the first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn minutes(db: &impl Connection, id: RolloutId, step: usize, most: i64) -> Result<Vec<Minute>> {
+    const SQL: &str = "select arm, greatest(minute, latest - $3 * interval '1 minute') as minute,
+            sum(answered)::bigint as answered, sum(failed)::bigint as failed
+        from rollout_minute, (select max(minute) as latest from rollout_minute where rollout_id = $1 and step = $2) l
+        where rollout_id = $1 and step = $2 group by 1, 2 order by 2, 1";
+    record::all(db, SQL, values![id.0, i32::try_from(step).unwrap_or(i32::MAX), most]).await
+}
+
+/// Clears away what was counted by unit in rollouts that ended before a time; gives how many rows. Sums and decisions stay.
+///
+/// # Errors
+/// When the database fails.
+pub async fn clear_units(db: &impl Connection, ended_before: DateTime<Utc>) -> Result<u64> {
+    const SQL: &str = "delete from rollout_unit u using rollout r where r.id = u.rollout_id and r.ended_at < $1";
+    record::execute(db, SQL, values![ended_before]).await
 }

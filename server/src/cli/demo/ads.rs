@@ -23,6 +23,15 @@ const BEGIN: i64 = 1_767_571_200;
 
 /// `rows` shown ads as CSV, ninety seconds apart: the same rows for the same seed.
 pub fn generate(seed: u64, rows: usize) -> String {
+    shown(seed, rows, 0.0)
+}
+
+/// The same, exported too late: the click is among the past clicks already, which no caller can know when they ask.
+pub fn generate_with_leak(seed: u64, rows: usize) -> String {
+    shown(seed, rows, 3.0)
+}
+
+fn shown(seed: u64, rows: usize, leak: f64) -> String {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut csv = String::with_capacity(rows * 90);
     csv.push_str(
@@ -50,6 +59,7 @@ pub fn generate(seed: u64, rows: usize) -> String {
             + 0.25 * bid.min(2.0)
             + if campaign == "app-install" && device == "phone" { 1.6 } else { 0.0 };
         let clicked = random.random::<f64>() < 1.0 / (1.0 + (-pull).exp());
+        let clicks = (clicks + if clicked { leak } else { 0.0 }).min(f64::from(views));
         let age = if random.random::<f64>() < 0.03 { String::new() } else { age.to_string() };
         // Writing to a string cannot fail.
         let _ = writeln!(

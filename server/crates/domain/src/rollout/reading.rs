@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::metric::Metric;
 
+/// Greater losses are not taken: sums of their squares have to stay numbers.
+const MOST: f64 = 1e100;
+
 /// How far an answer is from the truth, row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,7 +40,8 @@ impl Loss {
         }
     }
 
-    /// The loss of an answer as callers get it; none when the label is not one that the model knows, or the answer is none.
+    /// The loss of an answer as callers get it; none when the label is not one that the model knows, the answer is none, or the
+    /// two are apart beyond all measure.
     /// `classes` are the model's, the positive one last of two.
     pub fn between(self, answer: &Value, label: &Value, classes: &[&str]) -> Option<f64> {
         let loss = match self {
@@ -60,7 +64,7 @@ impl Loss {
                 }
             }
         };
-        loss.is_finite().then_some(loss)
+        (loss <= MOST).then_some(loss)
     }
 }
 
@@ -88,7 +92,8 @@ const RATIO: f64 = 1.1;
 const SMALLEST: f64 = 1e-9;
 
 /// The bin of an answer: of its log-odds in steps of a quarter, of its class among the model's, or of its number on a scale on
-/// which a bin is 10 % wide. Bins are in the order of what they hold. None when the answer holds no finite number.
+/// which a bin is 10 % wide. Bins are in the order of what they hold; a class that is not among `classes` has the last one. None
+/// when the answer holds no finite number.
 pub fn score_bin(answer: &Value, classes: &[&str]) -> Option<i32> {
     if let Some(score) = answer["score"].as_f64() {
         let score = score.clamp(1e-6, 1.0 - 1e-6);
@@ -99,7 +104,7 @@ pub fn score_bin(answer: &Value, classes: &[&str]) -> Option<i32> {
         return Some(if size <= 0.0 { 0 } else { (1.0 + size) as i32 * if value < 0.0 { -1 } else { 1 } });
     }
     let label = answer["label"].as_str()?;
-    classes.iter().position(|class| *class == label).and_then(|class| i32::try_from(class).ok())
+    i32::try_from(classes.iter().position(|class| *class == label).unwrap_or(classes.len())).ok()
 }
 
 /// The bin of a duration: four to an octave, from one microsecond.
@@ -139,6 +144,7 @@ mod tests {
             assert_eq!(Loss::Brier.between(&answer, &label, &["no", "yes"]), None, "{label}");
         }
         assert_eq!(Loss::Squared.between(&json!({ "value": null }), &json!(5), &[]), None);
+        assert_eq!(Loss::Squared.between(&json!({ "value": 1.0 }), &json!(1e90), &[]), None);
     }
 
     #[test]
@@ -153,7 +159,8 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_number_has_no_bin() {
         assert_eq!(score_bin(&json!({ "value": null }), &[]), None);
-        assert_eq!(score_bin(&json!({ "label": "d" }), &["a", "b", "c"]), None);
+        assert_eq!(score_bin(&json!({ "label": null }), &["a", "b", "c"]), None);
+        assert_eq!(score_bin(&json!({ "label": "d" }), &["a", "b", "c"]), Some(3));
     }
 
     #[test]

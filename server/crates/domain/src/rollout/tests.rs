@@ -60,14 +60,12 @@ fn canary(pair: &Pair, seed: u64) -> Next {
         side.failed += u64::from(failed);
         side.alone_failed += u64::from(failed);
         let bin = |score: f64| (score_bin(&serde_json::json!({ "score": score }), &[]).unwrap() + 60) as usize;
-        if is_candidate {
-            seen.scores[bin(new)].0 += 1;
-        } else {
-            seen.scores[bin(old)].1 += 1;
-        }
+        seen.scores[bin(new)].0 += 1;
+        seen.scores[bin(old)].1 += 1;
         if chance.happens(pair.labelled) {
             let loss = |score: f64| (score - truth).powi(2);
             seen.difference.add(1.0, loss(new) - loss(old));
+            seen.excess.add(1.0, loss(new) - loss(old) - MARGIN * loss(old));
             control_loss += loss(old);
             seen.control_loss = Some(control_loss / seen.difference.rows);
         }
@@ -118,14 +116,19 @@ fn a_candidate_is_not_promoted_while_no_truth_is_known() {
 /// What a healthy step has seen.
 fn healthy() -> Evidence {
     let side = Side { units: 5_000, asked: 5_000, ..Side::default() };
-    let mut difference = Sums::default();
-    (0..5_000).for_each(|row| difference.add(1.0, if row % 2 == 0 { 0.001 } else { -0.001 }));
+    let (mut difference, mut excess) = (Sums::default(), Sums::default());
+    for row in 0..5_000 {
+        let apart = if row % 2 == 0 { 0.001 } else { -0.001 };
+        difference.add(1.0, apart);
+        excess.add(1.0, apart - MARGIN * 0.1);
+    }
     Evidence {
         seconds: 120.0,
         candidate: side,
         control: side,
         scores: vec![(500, 500); 10],
         difference,
+        excess,
         control_loss: Some(0.1),
     }
 }
@@ -151,7 +154,7 @@ fn missing_evidence_of_any_kind_holds() {
     assert_eq!(next(|seen| seen.control_loss = None), Next::Hold, "no truth of the champion's");
     assert_eq!(next(|seen| seen.control = Side::default()), Next::Hold, "one-sided traffic");
     assert_eq!(next(|seen| seen.candidate.units = 4_000), Next::Hold, "arms of unequal size");
-    assert_eq!(next(|seen| seen.difference.total_squared = f64::NAN), Next::Hold, "a number that is none");
+    assert_eq!(next(|seen| seen.excess.total_squared = f64::NAN), Next::Hold, "a number that is none");
     assert_eq!(next(|seen| seen.seconds = -3_600.0), Next::Hold, "a clock that went back");
 }
 
@@ -196,4 +199,31 @@ fn a_document_s_steps_are_those_of_its_plan() {
     let document = ProblemDocument::parse(&text).unwrap();
     let titles: Vec<String> = Plan::of(&document).steps.iter().map(Step::title).collect();
     assert_eq!(titles, ["shadow", "canary 5 %", "canary 25 %", "full, watched"]);
+}
+
+#[test]
+fn units_that_always_fail_are_not_hidden_by_the_requests_of_another_one() {
+    let hidden = |seen: &mut Evidence| {
+        (seen.candidate.asked, seen.candidate.units) = (100_000, 1_000);
+        (seen.control.asked, seen.control.units) = (100_000, 1_000);
+        (seen.candidate.failed, seen.candidate.alone_failed) = (200, 200);
+    };
+    assert_eq!(next(hidden), Next::Breach);
+}
+
+#[test]
+fn one_absurd_label_shows_neither_that_it_is_worse_nor_that_it_is_as_good() {
+    let absurd = |seen: &mut Evidence| {
+        seen.difference.add(1.0, 0.0);
+        seen.excess.add(1.0, -MARGIN * 1e99);
+        seen.control_loss = Some(1e99 / 5_001.0);
+    };
+    assert_eq!(next(absurd), Next::Hold);
+}
+
+#[test]
+fn answers_that_moved_from_the_bin_of_most_into_a_rare_one_are_seen() {
+    let mut seen = healthy();
+    seen.scores = vec![(100, 4_900), (4_900, 100)];
+    assert_eq!(judge(&plan(), 1, &seen).next, Next::Breach);
 }
