@@ -72,11 +72,11 @@ pub fn Checks(
     let words = checks_in_words(&checks);
     view! {
         <h3>{words}</h3>
-        <GateTable gates=checks what="Check" bounds="at all looks together:"/>
+        <GateTable gates=checks what="Check" bounds="bounds"/>
         <p class="muted">
             {format!(
-                "Rules {rules}: a candidate that is as good as the champion is taken back by chance in at most 5 of 100 rollouts, \
-                 however often it is looked at.",
+                "Rules {rules}: a candidate that is as good as the champion is taken back by chance in at most 5 of 100 rollouts. \
+                 Bounds hold at all looks together.",
             )}
         </p>
     }
@@ -188,7 +188,7 @@ pub fn Counted(
             <div class="stat">
                 <span class="stat-label">"Answered by the candidate"</span>
                 <span class="stat-value">{percent(counted.share)}</span>
-                <span class="stat-note">{format!("of all answers; {} % of units are meant to be", number(desired))}</span>
+                <span class="stat-note">{format!("of all answers; meant are {} % of units", number(desired))}</span>
             </div>
             <div class="stat">
                 <span class="stat-label">"Same answer"</span>
@@ -217,7 +217,7 @@ pub fn Counted(
                 <tbody>{rows}</tbody>
             </table>
         </div>
-        <div class="grid grid-figures">{figures}</div>
+        {figures}
     }
 }
 

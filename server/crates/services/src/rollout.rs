@@ -218,9 +218,9 @@ impl Services {
             _ => {
                 let open_checks = judged.open.join(", ");
                 let reason = if judged.next == Next::Breach {
-                    format!("{step}: {open_checks} shown to be worse than the champion's")
+                    format!("in {step} it failed: {open_checks}")
                 } else {
-                    format!("{step} did not show {open_checks} within its deadline")
+                    format!("in {step} it did not show within its deadline: {open_checks}")
                 };
                 self.take_back(&tx, By::Evidence, &held, &reason, Some(&judged.checks)).await?;
                 self.tell_of_rollout(&tx, open, &format!("it was rolled back: {reason}"), &judged.checks).await?;

@@ -1,6 +1,6 @@
 //! A problem in plain sentences, for people who sign it without being engineers.
 
-use super::{Definition, ProblemDocument, Promote, Split};
+use super::{Conduct, Definition, ProblemDocument, Promote, Split, Stage};
 use crate::metric::{Bound, TargetKind};
 use crate::policy::Role;
 
@@ -86,6 +86,7 @@ impl ProblemDocument {
             let way = if business.direction == crate::metric::Direction::Up { "rise" } else { "fall" };
             lines.push(format!("{} ({}) should {way}.", business.name, business.unit));
         }
+        lines.extend(self.way_to_users());
         if let Some(retraining) = &self.retraining {
             lines.push(match retraining.promote {
                 Promote::Approval => "A retrained model waits for a person's approval.".to_owned(),
@@ -101,6 +102,37 @@ impl ProblemDocument {
         ));
         if let Some(valid_for) = self.approvals.valid_for {
             lines.push(format!("A signature holds for {}; after that it has to be given again.", valid_for.in_words()));
+        }
+        lines
+    }
+
+    /// How a version that takes another one's place reaches its users.
+    fn way_to_users(&self) -> Vec<String> {
+        let rollout = &self.rollout;
+        let needs = |stage: &Stage| {
+            let predictions = count(usize::try_from(stage.min_predictions).unwrap_or(usize::MAX), "prediction");
+            format!("{predictions} over at least {}", stage.min_duration.in_words())
+        };
+        let shares = std::iter::once(rollout.canary.percent).chain(rollout.canary.steps.iter().copied());
+        let shares: Vec<String> = shares.map(|share| format!("{share} %")).collect();
+        let mut lines = vec![format!(
+            "A new version first answers beside the live one, unseen, for {}; then it answers {}, for {} each; then everybody.",
+            needs(&rollout.shadow),
+            shares.join(", then "),
+            needs(&rollout.canary.evidence)
+        )];
+        let watched: Vec<&str> = rollout.watched.iter().map(|check| check.as_str()).collect();
+        let on_breach = match rollout.on_breach {
+            Conduct::Automatic => "is taken back by itself",
+            Conduct::Ask => "waits for somebody to take it back",
+        };
+        let advance = match rollout.advance {
+            Conduct::Automatic => "It goes on by itself once it is shown to be as good",
+            Conduct::Ask => "Somebody lets it go on once it is shown to be as good",
+        };
+        lines.push(format!("{advance}, and {on_breach} when it is shown to be worse."));
+        if !watched.is_empty() {
+            lines.push(format!("Its {} is looked at and decides nothing.", listed(watched.into_iter())));
         }
         lines
     }

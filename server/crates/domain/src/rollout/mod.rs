@@ -191,7 +191,7 @@ pub struct Judgement {
     pub checks: Vec<Gate>,
     /// What follows of them.
     pub next: Next,
-    /// Names of the checks that failed or lack evidence, without those that are watched only.
+    /// Names of the checks that failed, or lack evidence where none failed, without those that are watched only.
     pub open: Vec<String>,
 }
 
@@ -221,7 +221,10 @@ pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
     let late = seen.seconds > plan.deadline_seconds as f64;
     let (next, open) = match decide(&deciding) {
         Decision::Passed => (Next::Advance, Vec::new()),
-        Decision::Rejected(open) if failed => (Next::Breach, open),
+        Decision::Rejected(_) if failed => {
+            let failed = deciding.iter().filter(|gate| gate.verdict == Verdict::Fail);
+            (Next::Breach, failed.map(|gate| gate.name.clone()).collect())
+        }
         // What is full already has shown all that the steps before asked for: without new evidence it stays.
         Decision::Rejected(_) if late && step.stage == RolloutStage::Watch => (Next::Advance, Vec::new()),
         Decision::Rejected(open) if late => (Next::OutOfTime, open),
@@ -276,8 +279,7 @@ fn bad_events(name: &str, what: &str, alpha: f64, seen: &Evidence, of: impl Fn(&
     gate.observed = Some(share(bad, candidate.asked) - share(bad_control, control.asked));
     gate.interval = Some((low - high_control, high - low_control));
     gate.note = Some(format!(
-        "{bad} of {}, {bad_control} of {} of the champion's; shown is the difference of the shares. {alone} units had one with the \
-         candidate alone, {alone_control} with the champion alone",
+        "{bad} of {}, the champion's {bad_control} of {}; units that had it on one side alone: {alone} and {alone_control}",
         candidate.asked, control.asked
     ));
     // A few units that fail always hide among the requests of many: once units show it to be worse, they have to show that it
