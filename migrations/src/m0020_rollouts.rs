@@ -122,6 +122,12 @@ create table rollout_tally (
     primary key (rollout_id, step, arm, measure, bin)
 );
 
+-- Versions whose bytes are known to be damaged.
+create table artifact_alarm (
+    model_version_id bigint primary key references model_version (id),
+    raised_at        timestamptz not null
+);
+
 create table rollout_minute (
     rollout_id bigint not null references rollout (id),
     step       int not null,
@@ -134,6 +140,7 @@ create table rollout_minute (
 ",
     r"
 drop table rollout_minute;
+drop table artifact_alarm;
 drop table rollout_tally;
 drop table rollout_unit;
 drop table counterpart;

@@ -457,3 +457,94 @@ async fn a_paused_rollout_waits_for_somebody_and_says_so() {
     assert_eq!(stage.now().await["stage"], "canary");
     stage.remove().await;
 }
+
+impl Stage {
+    /// The file that keeps a version's bytes.
+    async fn artifact(&self, number: i32) -> std::path::PathBuf {
+        let model = self.engineer.get(&format!("/api/v1/models/{}/versions/{number}", self.slug)).await.done();
+        let (first, rest) = model["artifact"].as_str().unwrap().split_at(2);
+        self.app.home().join("artifacts").join(first).join(rest)
+    }
+}
+
+#[tokio::test]
+async fn damaged_bytes_are_refused_before_use_told_once_and_cost_no_answer() {
+    let rollout = json!({
+        "shadow": { "min_predictions": 0, "min_duration": "0s" },
+        "canary": { "percent": 50.0, "min_predictions": 100_000, "min_duration": "1h" }
+    });
+    let mut stage = Stage::set("damaged", rollout, &[]).await;
+    let file = stage.artifact(2).await;
+    let whole = std::fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [flipped.clone(), whole[..whole.len() - 1].to_vec(), Vec::new()] {
+        std::fs::write(&file, damaged).unwrap();
+        let refused = stage.roll_out(2).await;
+        assert_eq!((refused.status, refused.code()), (409, "artifact_corrupt"), "{}", refused.body);
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(stage.roll_out(2).await.code(), "artifact_corrupt");
+    std::fs::write(&file, &whole).unwrap();
+    stage.roll_out(2).await.done();
+    std::fs::write(&file, flipped).unwrap();
+    for _ in 0..3 {
+        assert_eq!(stage.app.services.check_live_artifacts().await.unwrap(), 1);
+    }
+    assert_eq!(stage.app.count("select count(*) from audit where action = 'model.artifact_corrupt'").await, 1);
+    assert!(stage.app.letter("oncall@example.org", "artifact_corrupt").await.subject.contains("version 2"));
+    // A server that starts now does not have the candidate; everybody is answered by the champion.
+    stage.app.restart(&[]).await.unwrap();
+    stage.caller = stage.app.token(&stage.engineer, &[Scope::Predict]).await.unwrap();
+    let things: Vec<u32> = (0..40).collect();
+    let answer = stage.ask(&things).await.done();
+    assert_eq!(answer["model_version"], 1);
+    assert!(answer["predictions"].as_array().unwrap().iter().all(|one| one["model_version"].is_null()), "{answer}");
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(stage.app.services.check_live_artifacts().await.unwrap(), 0);
+    stage.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_rollback_reaches_every_server_within_a_second_though_no_mail_goes_out() {
+    let rollout = json!({
+        "shadow": { "min_predictions": 0, "min_duration": "0s" },
+        "canary": { "percent": 50.0, "min_predictions": 100_000, "min_duration": "1h" }
+    });
+    let mut stage = Stage::set("alone", rollout, &[]).await;
+    let nowhere = [("MILLRACE_SMTP_URL", "smtp://127.0.0.1:9"), ("MILLRACE_BASE_URL", "http://127.0.0.1:8080")];
+    stage.app.restart(&nowhere).await.unwrap();
+    let other = stage.app.another_server().await.unwrap();
+    let caller = stage.app.token(&stage.engineer, &[Scope::Predict]).await.unwrap().at(&other);
+    let instances: Vec<Value> =
+        (0..40).map(|number| json!({ "entity": format!("t{number}"), "x": 1.0, "y": 1.0 })).collect();
+    let with_candidate = || async {
+        let answer = caller.post("/v1/models/alone:predict", json!({ "instances": instances })).await.done();
+        answer["predictions"].as_array().unwrap().iter().any(|one| one["model_version"] == 2)
+    };
+    let on_call = stage.app.sign_in(stage.on_call.clone()).await.unwrap();
+    let engineer = stage.app.sign_in(stage.engineer.clone()).await.unwrap();
+    engineer.post(&stage.path("/rollouts"), json!({ "version": 2, "reason": "test" })).await.done();
+    let mut reached = false;
+    for _ in 0..60 {
+        reached = with_candidate().await;
+        if reached {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(reached, "the other server never had the candidate");
+    let pressed = Instant::now();
+    on_call.post(&stage.path("/rollback"), json!({ "reason": "test" })).await.done();
+    let answered = pressed.elapsed();
+    assert!(answered < Duration::from_secs(2), "{answered:?}");
+    let mut last = Duration::ZERO;
+    while pressed.elapsed() < Duration::from_secs(2) {
+        if with_candidate().await {
+            last = pressed.elapsed();
+        }
+    }
+    assert!(last < Duration::from_secs(1), "{last:?}");
+    drop(other);
+    stage.app.remove().await;
+}

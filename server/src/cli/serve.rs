@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leptos::config::LeptosOptions;
-use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources, conduct_rollouts};
+use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources, check_artifacts, conduct_rollouts};
 use millrace_services::Services;
 use millrace_serving::Serving;
 use tokio::net::TcpListener;
@@ -34,6 +34,7 @@ pub async fn serve(storage: Storage, web: Web, slots: Option<usize>) -> anyhow::
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
+    tokio::spawn(check_artifacts(services.clone(), workers.clone()));
     tokio::spawn(millrace_jobs::tidy(services.clone(), workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;
     workers.cancel();

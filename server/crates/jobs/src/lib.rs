@@ -35,7 +35,7 @@ use millrace_executor::Handler;
 pub use lifecycle::Subjects;
 pub use parity::ParityAuditor;
 pub use post::{Post, PostSettings, PostSettingsError};
-pub use rollouts::conduct_rollouts;
+pub use rollouts::{check_artifacts, conduct_rollouts};
 pub use sources::Sources;
 pub use tidy::tidy;
 

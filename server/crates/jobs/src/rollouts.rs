@@ -1,4 +1,5 @@
-//! The conductor: looks at rollouts that are under way and does what follows from what was counted.
+//! The conductor: looks at rollouts that are under way and does what follows from what was counted. And whoever checks that the bytes of
+//! what answers are whole.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,23 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_secs(1);
 /// Looking takes at most one in so many seconds.
 const SHARE: u32 = 10;
+
+/// How often the bytes of what is live are read.
+const CHECK: Duration = Duration::from_secs(30);
+
+/// Reads the bytes of what is live or on its way until told to stop.
+pub async fn check_artifacts(services: Services, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CHECK) => {}
+            () = shutdown.cancelled() => return,
+        }
+        match services.check_live_artifacts().await {
+            Ok(broken) => metrics::gauge!("millrace_artifacts_damaged").set(broken as f64),
+            Err(error) => tracing::warn!(detail = error.detail, "artifacts could not be checked"),
+        }
+    }
+}
 
 /// Looks until told to stop. Each server may have one: a step is taken once, under the problem's lock.
 pub async fn conduct_rollouts(services: Services, shutdown: CancellationToken) {

@@ -11,6 +11,7 @@ mod feature;
 mod history;
 mod home;
 mod kept;
+mod kept_whole;
 mod lineage;
 mod mail;
 mod model;

@@ -60,7 +60,7 @@ impl Services {
         may_go_live(&version)?;
         self.still_approved(&tx, &version).await?;
         self.parity_holds(&tx, version.id).await?;
-        self.artifacts.get(&version.artifact).await.map_err(fault)?;
+        self.is_whole(&version).await?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
         if let Some(staged) = current.as_ref().and_then(|current| current.rollout) {
             let open = rollout::find(&tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
@@ -265,7 +265,7 @@ impl Services {
     async fn may_still_go_on(&self, tx: &Transaction, rollout: &Rollout) -> Result<()> {
         let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
         may_go_live(&version)?;
-        self.artifacts.get(&version.artifact).await.map_err(fault)?;
+        self.is_whole(&version).await?;
         self.still_approved(tx, &version).await?;
         self.parity_holds(tx, version.id).await
     }

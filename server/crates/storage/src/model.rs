@@ -142,3 +142,20 @@ pub async fn set_stage(db: &impl Connection, id: ModelVersionId, from: ModelStag
     const SQL: &str = "update model_version set stage = $3 where id = $1 and stage = $2";
     record::guarded(db, "the model version", SQL, values![id.0, from.as_str(), to.as_str()]).await
 }
+
+/// Writes down that the bytes of a version are damaged; false when that is known.
+///
+/// # Errors
+/// When the database fails.
+pub async fn raise_alarm(db: &impl Connection, id: ModelVersionId, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "insert into artifact_alarm (model_version_id, raised_at) values ($1, $2) on conflict do nothing";
+    Ok(record::execute(db, SQL, values![id.0, now]).await? > 0)
+}
+
+/// Forgets that the bytes of a version were damaged.
+///
+/// # Errors
+/// When the database fails.
+pub async fn clear_alarm(db: &impl Connection, id: ModelVersionId) -> Result<()> {
+    record::execute(db, "delete from artifact_alarm where model_version_id = $1", values![id.0]).await.map(|_| ())
+}

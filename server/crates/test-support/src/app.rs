@@ -114,6 +114,14 @@ impl TestApp {
         Ok(())
     }
 
+    /// Starts another server on the same database.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn another_server(&self) -> anyhow::Result<Server> {
+        Server::serve(&self.how(&[])).await
+    }
+
     /// Starts a worker on the same database.
     ///
     /// # Errors

@@ -74,6 +74,11 @@ impl Answer {
 }
 
 impl Person {
+    /// The same person at another server.
+    pub fn at(&self, server: &crate::server::Server) -> Self {
+        Self { url: server.url.clone(), ..self.clone() }
+    }
+
     /// A request of theirs.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.request_from(&self.url, method, path)

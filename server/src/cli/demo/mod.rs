@@ -15,7 +15,7 @@ use anyhow::bail;
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
-use millrace_jobs::{ParityAuditor, Sources, conduct_rollouts};
+use millrace_jobs::{ParityAuditor, Sources, check_artifacts, conduct_rollouts};
 use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use reqwest::multipart::{Form, Part};
@@ -76,6 +76,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
+    tokio::spawn(check_artifacts(services.clone(), workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({
         let (services, web, stop) = (services.clone(), web.clone(), stop.clone());
