@@ -13,6 +13,10 @@ mod wiring;
 
 use clap::Parser;
 
+/// Answering a prediction is many small pieces of memory, taken on one thread and given back on another.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let command = cli::Cli::parse();
     telemetry::start(command.log_json);

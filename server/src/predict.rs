@@ -1,14 +1,15 @@
 //! The prediction door, in the shape that TensorFlow Serving and KServe v1 clients send.
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Json, State};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Extension, Router};
+use axum::{Extension, Json, Router};
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Action;
 use millrace_serving::{OutcomeRequest, PredictRequest, Serving};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use crate::api::reply::Path;
 use crate::web::AppState;
@@ -21,48 +22,58 @@ pub fn router() -> Router<AppState> {
 
 /// `{slug}:predict`, `{slug}:features` or `{slug}:outcome`.
 async fn call(
-    State(serving): State<Serving>,
+    State(state): State<AppState>,
     Path(call): Path<String>,
     Extension(recognised): Extension<Recognised>,
-    body: Result<Json<Value>, JsonRejection>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
     let begun = std::time::Instant::now();
     let (slug, verb) = call.split_once(':').unwrap_or((&call, ""));
-    let answered = match (verb, body) {
-        _ if recognised.0.is_none_or(|actor| actor.may_on(Action::Predict, slug).is_err()) => {
-            Err(Serving::no_live_model(slug))
-        }
-        (_, Err(rejection)) => {
-            Err(Fault::invalid(format!("the body is not JSON: {}", rejection.body_text()), Vec::new()))
-        }
-        ("predict", Ok(Json(body))) => predict(&serving, slug, body).await,
-        ("features", Ok(Json(body))) => features(&serving, slug, body),
-        ("outcome", Ok(Json(body))) => outcome(&serving, slug, body).await,
-        _ => Err(Fault::not_found("call; calls are :predict, :features and :outcome")),
-    };
+    let may = recognised.0.is_some_and(|actor| actor.may_on(Action::Predict, slug).is_ok());
+    let answered =
+        if may { answer(&state.serving, slug, verb, &headers, &body).await } else { Err(Serving::no_live_model(slug)) };
     metrics::histogram!("millrace_prediction_seconds").record(begun.elapsed().as_secs_f64());
-    match answered {
-        Ok(body) => Json(body).into_response(),
-        Err(fault) => problem_json(&fault),
+    answered.unwrap_or_else(|fault| problem_json(&fault))
+}
+
+async fn answer(
+    serving: &Serving,
+    slug: &str,
+    verb: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Fault> {
+    match verb {
+        "predict" => {
+            let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
+            Ok(Json(serving.predict(slug, request).await?).into_response())
+        }
+        "features" => {
+            let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
+            Ok(Json(serving.features(slug, &request)?).into_response())
+        }
+        "outcome" => {
+            let request: OutcomeRequest = read(headers, body, "/outcomes", "a list of {id, label}")?;
+            Ok(Json(serving.report_outcomes(slug, request).await?).into_response())
+        }
+        _ => Err(Fault::not_found("call; calls are :predict, :features and :outcome")),
     }
 }
 
-async fn predict(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
-    Ok(serde_json::json!(serving.predict(slug, instances(body)?).await?))
-}
-
-fn features(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
-    Ok(serde_json::json!(serving.features(slug, &instances(body)?)?))
-}
-
-fn instances(body: Value) -> Result<PredictRequest, Fault> {
-    serde_json::from_value(body)
-        .map_err(|error| Fault::field("/instances", format!("must be a list of objects: {error}")))
-}
-
-async fn outcome(serving: &Serving, slug: &str, body: Value) -> Result<Value, Fault> {
-    let request: OutcomeRequest = serde_json::from_value(body)
-        .map_err(|error| Fault::field("/outcomes", format!("must be a list of {{id, label}}: {error}")))?;
-    let report = serving.report_outcomes(slug, request).await?;
-    Ok(serde_json::json!(report))
+/// The body as what it should be, read once.
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8], pointer: &str, wanted: &str) -> Result<T, Fault> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !(kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")) {
+        let detail = format!("the body is not JSON: Content-Type must be application/json, got {kind:?}");
+        return Err(Fault::invalid(detail, Vec::new()));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            Fault::field(pointer, format!("must be {wanted}: {error}"))
+        } else {
+            Fault::invalid(format!("the body is not JSON: {error}"), Vec::new())
+        }
+    })
 }

@@ -215,6 +215,19 @@ async fn a_good_candidate_goes_past_shadow_and_canary_to_everybody_and_whoever_h
     for (number, by) in &by_canary {
         assert!(by.is_sorted(), "t{number} went back and forth: {by:?}");
     }
+    // A receipt tells which of the two answered, what the other one says, and what became of it.
+    let stored = "select id::text from prediction where arm = 'candidate' and model_version_id =
+        (select candidate_id from rollout) and step = 1 limit 1";
+    let id = stage.app.text(stored).await;
+    let receipt = stage.engineer.get(&format!("/api/v1/predictions/{id}")).await.done();
+    assert_eq!((&receipt["model_version"], &receipt["arm"]), (&json!(2), &json!("candidate")), "{receipt}");
+    assert_eq!(receipt["counterpart"]["model_version"], 1, "{receipt}");
+    assert!(receipt["label"].is_boolean() && receipt["generation"] == 3, "{receipt}");
+    let replayed = stage.engineer.get(&format!("/api/v1/predictions/{id}/replay")).await.done();
+    assert_eq!(replayed["same"], true, "{replayed}");
+    stage.app.sql("update prediction set output = output || '{\"score\": 0.123}' where arm = 'candidate'").await;
+    let changed = stage.engineer.get(&format!("/api/v1/predictions/{id}/replay")).await.done();
+    assert_eq!((&changed["same"], &changed["differences"][0]["what"]), (&json!(false), &json!("answer")), "{changed}");
     // Every step that nobody took shows what it was decided on.
     let canary = stage.engineer.get(&stage.path("/changes/3")).await.done();
     assert_eq!(canary["change"]["by"], Value::Null);

@@ -11,6 +11,7 @@ mod feature;
 mod idempotent;
 mod model;
 pub mod multipart;
+mod prediction;
 mod problem;
 pub mod reply;
 mod run;
@@ -79,6 +80,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(model::decide_model_version))
         .routes(routes!(deployment::show_deployment))
         .routes(routes!(deployment::show_change))
+        .routes(routes!(prediction::show_prediction))
+        .routes(routes!(prediction::replay_prediction))
         .routes(routes!(deployment::start_rollout))
         .routes(routes!(deployment::advance_rollout))
         .routes(routes!(deployment::pause_rollout))

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{People, Storage, Web};
 use crate::web::cookie::Cookies;
-use crate::web::{AppState, EventHub, SitePath, Tokens, record_metrics, router};
+use crate::web::{AppState, EventHub, Parts, SitePath, Tokens, record_metrics, router};
 use crate::{accept, outside, wiring};
 
 /// Serves until told to stop, and runs so many steps at a time, if any.
@@ -71,7 +71,7 @@ pub async fn serve_on(
 ) -> anyhow::Result<()> {
     let db = services.db().clone();
     let artifacts = services.artifacts().clone();
-    let state = AppState {
+    let state = AppState::new(Parts {
         serving: Serving::start(
             db.clone(),
             artifacts,
@@ -87,7 +87,7 @@ pub async fn serve_on(
         cookies: Cookies { secure: web.is_secure() },
         tokens: Arc::new(Tokens::new(web.token_rate)),
         provider: web.elsewhere.provider(web.base_url())?.map(Arc::new),
-    };
+    });
     if !web.site.join("pkg").join("millrace.js").exists() {
         tracing::warn!(
             "no browser bundle in {}: pages work, without live parts (cargo xtask build makes it)",

@@ -89,8 +89,9 @@ async fn follow_events(
         Some(id) => id,
         None => event::newest(state.services.db().pool()).await.unwrap_or(0),
     };
-    let following =
-        Following { state, request, follow, subject, after, ready: VecDeque::new(), admitted: Some(Instant::now()) };
+    let announced = state.events.announced.clone();
+    let (ready, admitted) = (VecDeque::new(), Some(Instant::now()));
+    let following = Following { state, announced, request, follow, subject, after, ready, admitted };
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
     ([("x-accel-buffering", "no")], Sse::new(following.stream()).keep_alive(keep_alive)).into_response()
 }
@@ -125,6 +126,7 @@ async fn subject(services: &Services, actor: Option<&Actor>, follow: &Follow) ->
 
 struct Following {
     state: AppState,
+    announced: watch::Receiver<u64>,
     request: Parts,
     follow: Follow,
     subject: Subject,
@@ -151,7 +153,7 @@ impl Following {
                 if following.ready.is_empty() {
                     let shutdown = following.state.events.shutdown.clone();
                     tokio::select! {
-                        changed = following.state.events.announced.changed() => changed.ok()?,
+                        changed = following.announced.changed() => changed.ok()?,
                         () = shutdown.cancelled() => return None,
                     }
                 }

@@ -50,9 +50,27 @@ pub const UPLOAD_BYTES: usize = 2 * 1024 * 1024 * 1024;
 /// A handler that takes longer is cut off; live events are not handlers in this sense, they answer at once and stream.
 const HANDLER_TIME: Duration = Duration::from_secs(60);
 
-/// What handlers are given.
+/// What handlers are given. Every layer and handler takes one, so that cloning shares it.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+impl AppState {
+    /// Shares the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The parts of a server.
+pub struct Parts {
     /// The use cases.
     pub services: Services,
     /// The models.

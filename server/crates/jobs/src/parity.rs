@@ -13,7 +13,7 @@ use millrace_ml::parity::{Recomputed, Request, recompute};
 use millrace_services::Services;
 use millrace_storage::deployment::{self, Deployment};
 use millrace_storage::parity::{self, ParityAudit};
-use millrace_storage::prediction::{self, Answered, Logged, Stretch};
+use millrace_storage::prediction::{self, Answered, Logged, Receipt, Stretch};
 use millrace_storage::{dataset, model, rollout};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ const PAGE: i64 = 5_000;
 const MOST_EXAMPLES: usize = 5;
 
 /// Why a look came to nothing.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The auditor.
 pub struct ParityAuditor {
@@ -100,16 +100,7 @@ impl ParityAuditor {
         // Answers that were joined to the same state are computed together; the others wait for their turn to be newest.
         let state = as_of(newest);
         let answers: Vec<Answered> = answers.into_iter().filter(|answer| as_of(answer) == state).collect();
-        let model = self.model(version).await?;
-        let sources = self.sources(&state, read).await?;
-        let earlier = match (&sources.own, state.get("seen").and_then(Value::as_str)) {
-            (Some(_), Some(seen)) => {
-                let since = answers.iter().map(|answer| answer.time).min().map(|first| first - longest_window(&model));
-                self.earlier(deployment.problem, seen, since).await?
-            }
-            _ => Vec::new(),
-        };
-        let differences = tokio::task::spawn_blocking(move || compare(&model, &sources, &earlier, &answers)).await??;
+        let differences = self.compute_again(deployment.problem, version, answers, read).await?;
         let found = ParityAudit {
             checked_at: self.services.surroundings().now(),
             compared: i32::try_from(differences.0).unwrap_or(i32::MAX),
@@ -124,6 +115,39 @@ impl ParityAuditor {
         metrics::counter!("millrace_parity_differing_total").increment(differences.1.len() as u64);
         self.services.record_parity(&deployment.slug, version, &found).await?;
         Ok(())
+    }
+
+    /// How many answers were computed again, and what differed; all were joined to the same state.
+    async fn compute_again(
+        &mut self,
+        problem: ProblemId,
+        version: ModelVersionId,
+        answers: Vec<Answered>,
+        read: &mut Vec<DatasetVersionId>,
+    ) -> Result<(usize, Vec<Value>), Failure> {
+        let state = answers.first().map_or(Value::Null, as_of);
+        let model = self.model(version).await?;
+        let sources = self.sources(&state, read).await?;
+        let earlier = match (&sources.own, state.get("seen").and_then(Value::as_str)) {
+            (Some(_), Some(seen)) => {
+                let since = answers.iter().map(|answer| answer.time).min().map(|first| first - longest_window(&model));
+                self.earlier(problem, seen, since).await?
+            }
+            _ => Vec::new(),
+        };
+        tokio::task::spawn_blocking(move || compare(&model, &sources, &earlier, &answers)).await?
+    }
+
+    /// Computes one prediction again as training computes; gives what differed, if anything did.
+    ///
+    /// # Errors
+    /// When what it was computed from is not there any more.
+    pub async fn replay(services: &Services, receipt: Receipt) -> Result<Option<Value>, Failure> {
+        let mut auditor = Self::new(services.clone());
+        let answers = vec![receipt.answered];
+        let (_, mut differences) =
+            auditor.compute_again(receipt.problem, receipt.model_version, answers, &mut Vec::new()).await?;
+        Ok(differences.pop())
     }
 
     /// The loads that answers were joined to.

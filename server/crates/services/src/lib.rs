@@ -22,6 +22,7 @@ mod people;
 mod present;
 mod problem;
 mod quarantine;
+mod receipt;
 mod reproduce;
 mod review;
 mod rollout;

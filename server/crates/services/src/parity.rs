@@ -122,7 +122,7 @@ impl Services {
     }
 }
 
-fn differences(examples: &Value) -> Vec<ParityDifference> {
+pub(crate) fn differences(examples: &Value) -> Vec<ParityDifference> {
     let of_one = |example: &Value| {
         let prediction = example["prediction"].as_str().unwrap_or_default().to_owned();
         let found = example["differences"].as_array().cloned().unwrap_or_default();

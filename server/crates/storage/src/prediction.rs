@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use millrace_domain::ids::{ModelVersionId, ProblemId, RolloutId};
 use millrace_domain::rollout::Arm;
 use sea_orm::prelude::Uuid;
+use serde::Serialize;
 
-use crate::Result;
 use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
+use crate::{Result, StorageError};
 
 /// One answered prediction.
 #[derive(Debug, Clone)]
@@ -44,27 +45,52 @@ pub async fn insert_all(db: &impl Connection, batch: &[Prediction]) -> Result<u6
     const SQL: &str = "insert into prediction
             (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at, joined,
              micros, rollout_id, step, arm)
-        select * from jsonb_to_recordset($1) as p(id uuid, model_version_id bigint, generation bigint, entity text,
-            inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz, joined jsonb,
+        select * from jsonb_to_recordset($1::text::jsonb) as p(id uuid, model_version_id bigint, generation bigint,
+            entity text, inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz, joined jsonb,
             micros int, rollout_id bigint, step int, arm text)
         on conflict (id) do nothing";
-    let rows: Vec<serde_json::Value> = batch
-        .iter()
-        .map(|prediction| {
-            serde_json::json!({
-                "id": prediction.id, "model_version_id": prediction.model_version.0,
-                "generation": prediction.generation, "entity": prediction.entity,
-                "inputs": prediction.inputs, "output": prediction.output,
-                "event_time": prediction.event_time, "predicted_at": prediction.predicted_at,
-                "joined": prediction.joined,
-                "micros": i32::try_from(prediction.micros).unwrap_or(i32::MAX),
-                "rollout_id": prediction.trial.map(|(rollout, _, _)| rollout.0),
-                "step": prediction.trial.map(|(_, step, _)| step),
-                "arm": prediction.trial.map(|(_, _, arm)| arm.as_str()),
-            })
-        })
-        .collect();
-    record::execute(db, SQL, values![serde_json::Value::Array(rows)]).await
+    let rows: Vec<Line<'_>> = batch.iter().map(Line::of).collect();
+    let rows = serde_json::to_string(&rows)
+        .map_err(|error| StorageError::Corrupt { what: "prediction log".to_owned(), reason: error.to_string() })?;
+    record::execute(db, SQL, values![rows]).await
+}
+
+/// A line of the log as it is written: this is the one statement that every prediction pays for, so nothing is copied for it.
+#[derive(Serialize)]
+struct Line<'p> {
+    id: Uuid,
+    model_version_id: i64,
+    generation: i64,
+    entity: Option<&'p str>,
+    inputs: &'p serde_json::Value,
+    output: &'p serde_json::Value,
+    event_time: Option<DateTime<Utc>>,
+    predicted_at: DateTime<Utc>,
+    joined: Option<&'p serde_json::Value>,
+    micros: i32,
+    rollout_id: Option<i64>,
+    step: Option<i32>,
+    arm: Option<&'static str>,
+}
+
+impl<'p> Line<'p> {
+    fn of(prediction: &'p Prediction) -> Self {
+        Self {
+            id: prediction.id,
+            model_version_id: prediction.model_version.0,
+            generation: prediction.generation,
+            entity: prediction.entity.as_deref(),
+            inputs: &prediction.inputs,
+            output: &prediction.output,
+            event_time: prediction.event_time,
+            predicted_at: prediction.predicted_at,
+            joined: prediction.joined.as_ref(),
+            micros: i32::try_from(prediction.micros).unwrap_or(i32::MAX),
+            rollout_id: prediction.trial.map(|(rollout, _, _)| rollout.0),
+            step: prediction.trial.map(|(_, step, _)| step),
+            arm: prediction.trial.map(|(_, _, arm)| arm.as_str()),
+        }
+    }
 }
 
 /// A place in the log: transactions come in the order in which others could see them.
@@ -245,4 +271,72 @@ pub async fn newest_answers(
         from prediction p where p.model_version_id = $1 and p.tx >= $2::text::xid8 and p.tx < $3::text::xid8
         order by p.tx desc, p.id limit $4";
     record::all(db, SQL, values![version.0, from, before, limit]).await
+}
+
+/// One prediction with all that is kept of it.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The prediction as an answer that can be computed again.
+    pub answered: Answered,
+    /// The problem.
+    pub problem: ProblemId,
+    /// The problem's slug.
+    pub slug: String,
+    /// The version that answered.
+    pub model_version: ModelVersionId,
+    /// Its number.
+    pub number: i32,
+    /// Generation of the routing table that it was live in.
+    pub generation: i64,
+    /// Whom it is about.
+    pub entity: Option<String>,
+    /// When the event was.
+    pub event_time: Option<DateTime<Utc>>,
+    /// When it was answered.
+    pub predicted_at: DateTime<Utc>,
+    /// How long it took, in microseconds.
+    pub micros: Option<i32>,
+    /// Side of the comparison that its unit was on.
+    pub arm: Option<String>,
+    /// The version that was asked beside, its answer, and why there is none.
+    pub counterpart: Option<(i32, Option<serde_json::Value>, Option<String>)>,
+    /// The true label and when it was observed.
+    pub outcome: Option<(serde_json::Value, DateTime<Utc>)>,
+}
+
+impl Record for Receipt {
+    fn read(row: &Row) -> Result<Self> {
+        let label: Option<serde_json::Value> = row.get("label")?;
+        let observed_at: Option<DateTime<Utc>> = row.get("observed_at")?;
+        let (other, failure) = (row.get("other_output")?, row.get("failure")?);
+        Ok(Self {
+            answered: Answered::read(row)?,
+            problem: ProblemId(row.get("problem_id")?),
+            slug: row.get("slug")?,
+            model_version: ModelVersionId(row.get("model_version_id")?),
+            number: row.get("number")?,
+            generation: row.get("generation")?,
+            entity: row.get("entity")?,
+            event_time: row.get("event_time")?,
+            predicted_at: row.get("predicted_at")?,
+            micros: row.get("micros")?,
+            arm: row.get("arm")?,
+            counterpart: row.get::<Option<i32>>("other_number")?.map(|number| (number, other, failure)),
+            outcome: label.zip(observed_at),
+        })
+    }
+}
+
+/// A prediction by its id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn receipt(db: &impl Connection, id: Uuid) -> Result<Option<Receipt>> {
+    const SQL: &str =
+        "select p.*, p.tx::text as tx, coalesce(p.event_time, p.predicted_at) as at, m.problem_id, m.number,
+            s.slug, n.number as other_number, c.output as other_output, c.failure, o.label, o.observed_at
+        from prediction p join model_version m on m.id = p.model_version_id join problem s on s.id = m.problem_id
+        left join counterpart c on c.prediction_id = p.id left join model_version n on n.id = c.model_version_id
+        left join outcome o on o.prediction_id = p.id where p.id = $1";
+    record::optional(db, SQL, values![id]).await
 }

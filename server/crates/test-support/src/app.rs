@@ -174,6 +174,17 @@ impl TestApp {
         row.and_then(|row| row.try_get_by_index(0).ok()).unwrap_or_else(|| panic!("{query} gave no number"))
     }
 
+    /// A text past the server.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn text(&self, query: &str) -> String {
+        let statement = Statement::from_string(DbBackend::Postgres, query);
+        let row = self.services.db().pool().query_one_raw(statement).await;
+        let row = row.unwrap_or_else(|error| panic!("{query}: {error}"));
+        row.and_then(|row| row.try_get_by_index(0).ok()).unwrap_or_else(|| panic!("{query} gave no text"))
+    }
+
     /// Where the database is, for connecting in another way.
     pub fn database_url(&self) -> &str {
         &self.database.url

@@ -112,6 +112,8 @@ pub const ROUTES: &[Route] = &[
     post("/api/v1/models/{slug}/versions/{number}/decisions", Access::May(Action::ReviewModel)),
     get("/api/v1/deployments/{slug}", READ),
     get("/api/v1/deployments/{slug}/changes/{generation}", READ),
+    get("/api/v1/predictions/{id}", READ),
+    get("/api/v1/predictions/{id}/replay", READ),
     post("/api/v1/deployments/{slug}/rollouts", Access::May(Action::Deploy)),
     post("/api/v1/deployments/{slug}/advance", Access::May(Action::Deploy)),
     post("/api/v1/deployments/{slug}/pause", Access::May(Action::Deploy)),

@@ -109,4 +109,58 @@ views! {
         /// The rollout that it belongs to.
         rollout: Option<RolloutView>,
     }
+
+    /// A prediction with all that is kept of it.
+    PredictionView {
+        /// Its id.
+        id: String,
+        /// Problem.
+        slug: String,
+        /// Version that answered.
+        model_version: i32,
+        /// Generation of the routing table that it was live in.
+        generation: i64,
+        /// Side of a comparison that its unit was on: `candidate`, `control` or `rest`.
+        arm: Option<String>,
+        /// Whom it is about.
+        entity: Option<String>,
+        /// The instance as sent.
+        inputs: serde_json::Value,
+        /// The answer as given.
+        output: serde_json::Value,
+        /// What it was joined to: cells, and the loads that they came from.
+        joined: Option<serde_json::Value>,
+        /// When the event was.
+        event_time: Option<DateTime<Utc>>,
+        /// When it was answered.
+        predicted_at: DateTime<Utc>,
+        /// How long it took, in microseconds.
+        micros: Option<i32>,
+        /// What another version answered to the same request, unseen.
+        counterpart: Option<CounterpartView>,
+        /// The true label.
+        label: Option<serde_json::Value>,
+        /// When it was observed.
+        observed_at: Option<DateTime<Utc>>,
+    }
+
+    /// What another version answered to the same request.
+    CounterpartView {
+        /// The version.
+        model_version: i32,
+        /// Its answer.
+        output: Option<serde_json::Value>,
+        /// Why there is none.
+        failure: Option<String>,
+    }
+
+    /// A prediction computed again as training computes.
+    ReplayView {
+        /// The prediction.
+        prediction: String,
+        /// Whether every bit is the same.
+        same: bool,
+        /// What differed.
+        differences: Vec<super::ParityDifference>,
+    }
 }

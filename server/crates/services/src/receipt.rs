@@ -1,0 +1,64 @@
+//! Receipts: what is kept of one prediction.
+
+use millrace_domain::fault::Fault;
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::view::{CounterpartView, ParityDifference, PredictionView, ReplayView};
+use millrace_storage::Uuid;
+use millrace_storage::prediction::{self, Receipt};
+use serde_json::{Value, json};
+
+use crate::parity::differences;
+use crate::{Result, Services, fault};
+
+impl Services {
+    /// A prediction with all that is kept of it, for whoever may read its problem.
+    ///
+    /// # Errors
+    /// 404 when there is none: its log is written within a moment after the answer.
+    pub async fn receipt(&self, actor: &Actor, id: Uuid) -> Result<Receipt> {
+        let missing = || Fault::not_found("prediction");
+        let receipt = prediction::receipt(self.db.pool(), id).await.map_err(fault)?.ok_or_else(missing)?;
+        if !actor.sees(&receipt.slug) {
+            return Err(missing());
+        }
+        let object = format!("deployment/{}", receipt.slug);
+        self.authorise_on(actor, Action::ReadWorkspace, &receipt.slug, &object).await?;
+        Ok(receipt)
+    }
+
+    /// The same as it is shown.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn prediction(&self, actor: &Actor, id: Uuid) -> Result<PredictionView> {
+        let receipt = self.receipt(actor, id).await?;
+        let (label, observed_at) = receipt.outcome.unzip();
+        Ok(PredictionView {
+            id: id.to_string(),
+            slug: receipt.slug,
+            model_version: receipt.number,
+            generation: receipt.generation,
+            arm: receipt.arm,
+            entity: receipt.entity,
+            inputs: receipt.answered.inputs,
+            output: receipt.answered.output,
+            joined: receipt.answered.joined,
+            event_time: receipt.event_time,
+            predicted_at: receipt.predicted_at,
+            micros: receipt.micros,
+            counterpart: receipt.counterpart.map(|(model_version, output, failure)| CounterpartView {
+                model_version,
+                output,
+                failure,
+            }),
+            label,
+            observed_at,
+        })
+    }
+
+    /// What computing a prediction again found, as it is shown.
+    pub fn replayed(&self, id: Uuid, found: Option<&Value>) -> ReplayView {
+        let differing: Vec<ParityDifference> = found.map(|found| differences(&json!([found]))).unwrap_or_default();
+        ReplayView { prediction: id.to_string(), same: differing.is_empty(), differences: differing }
+    }
+}
