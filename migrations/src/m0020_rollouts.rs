@@ -115,7 +115,7 @@ create table rollout_unit (
 create table rollout_tally (
     rollout_id bigint not null references rollout (id),
     step       int not null,
-    arm        text not null check (arm in ('candidate', 'control', 'rest')),
+    arm        text not null check (arm in ('candidate', 'control')),
     measure    text not null check (measure in ('score', 'latency', 'agreed', 'differed', 'dropped')),
     bin        int not null,
     n          bigint not null,

@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -16,6 +17,9 @@ use crate::web::AppState;
 use crate::web::guard::Recognised;
 use crate::web::refusal::problem_json;
 
+/// NUL as JSON writes it.
+const NUL: &[u8] = b"\\u0000";
+
 pub fn router() -> Router<AppState> {
     Router::new().route("/v1/models/{call}", post(call))
 }
@@ -26,13 +30,16 @@ async fn call(
     Path(call): Path<String>,
     Extension(recognised): Extension<Recognised>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let begun = std::time::Instant::now();
     let (slug, verb) = call.split_once(':').unwrap_or((&call, ""));
     let may = recognised.0.is_some_and(|actor| actor.may_on(Action::Predict, slug).is_ok());
-    let answered =
-        if may { answer(&state.serving, slug, verb, &headers, &body).await } else { Err(Serving::no_live_model(slug)) };
+    let answered = match body {
+        _ if !may => Err(Serving::no_live_model(slug)),
+        Ok(body) => answer(&state.serving, slug, verb, &headers, &body).await,
+        Err(rejection) => Err(Fault::new(413, "too_large", "Too large", rejection.body_text())),
+    };
     metrics::histogram!("millrace_prediction_seconds").record(begun.elapsed().as_secs_f64());
     answered.unwrap_or_else(|fault| problem_json(&fault))
 }
@@ -65,8 +72,14 @@ async fn answer(
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8], pointer: &str, wanted: &str) -> Result<T, Fault> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !(kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")) {
+    let kind = kind.to_ascii_lowercase();
+    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
         let detail = format!("the body is not JSON: Content-Type must be application/json, got {kind:?}");
+        return Err(Fault::invalid(detail, Vec::new()));
+    }
+    // What the database cannot keep would take the rows beside it with it.
+    if body.windows(NUL.len()).any(|part| part == NUL) {
+        let detail = "the body holds a NUL character (\\u0000), which cannot be kept; take it out";
         return Err(Fault::invalid(detail, Vec::new()));
     }
     serde_json::from_slice(body).map_err(|error| {

@@ -265,26 +265,35 @@ async fn a_candidate_that_fails_in_the_shadow_is_taken_back_by_itself_and_on_cal
 }
 
 #[tokio::test]
-async fn a_candidate_that_panics_hangs_or_takes_all_memory_costs_no_caller_an_answer() {
+async fn a_candidate_that_panics_hangs_or_takes_much_memory_costs_no_caller_an_answer_and_is_taken_back() {
     let straight_to_canary = json!({
         "shadow": { "min_predictions": 0, "min_duration": "0s" },
         "canary": { "percent": 50.0, "min_predictions": 100_000, "min_duration": "1h" }
     });
     let mut stage = Stage::set("hurts", straight_to_canary, &[]).await;
-    stage.roll_out(2).await.done();
     for trouble in ["candidate:panic", "candidate:allocate", "candidate:hang"] {
         stage.app.restart(&[("MILLRACE_FAILPOINT", trouble)]).await.unwrap();
         stage.caller = stage.app.token(&stage.engineer, &[Scope::Predict]).await.unwrap();
+        stage.engineer = stage.app.sign_in(stage.engineer.clone()).await.unwrap();
         stage.answering_after_restart().await;
-        for number in 0..12u32 {
+        stage.roll_out(2).await.done();
+        let mut now = stage.now().await;
+        for number in 0..60u32 {
             let answer = stage.ask(&[number * 2, number * 2 + 1]).await;
             assert_eq!((answer.status, &answer.body["model_version"]), (200, &json!(1)), "{trouble} {}", answer.body);
             let predictions = answer.body["predictions"].as_array().unwrap();
             assert!(predictions.iter().all(|one| one["model_version"].is_null()), "{trouble} {}", answer.body);
+            now = stage.now().await;
+            if now["rollout"].is_null() {
+                break;
+            }
         }
+        // It is to blame for everything that waits behind it, and is taken back for it.
+        now = if now["rollout"].is_null() { now } else { stage.until(trouble, |now| now["rollout"].is_null()).await };
+        let reason = now["history"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("it failed: failures"), "{trouble}: {reason}");
     }
-    stage.app.restart(&[]).await.unwrap();
-    stage.app.remove().await;
+    stage.remove().await;
 }
 
 impl Stage {

@@ -69,8 +69,11 @@ pub fn LiveLine(
         LiveState::Lost => "Connection lost, retrying.",
     };
     view! {
-        {(!has_forms)
-            .then(|| view! { <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript> })}
+        {if has_forms {
+            view! { <noscript inner_html="<p>Load the page again for what is new.</p>"></noscript> }
+        } else {
+            view! { <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript> }
+        }}
         <p class="live" role="status" data-state=word>{text}</p>
     }
 }

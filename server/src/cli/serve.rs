@@ -86,6 +86,7 @@ pub async fn serve_on(
         site: SitePath(web.site.clone()),
         cookies: Cookies { secure: web.is_secure() },
         tokens: Arc::new(Tokens::new(web.token_rate)),
+        replays: tokio::sync::Semaphore::new(1),
         provider: web.elsewhere.provider(web.base_url())?.map(Arc::new),
     });
     if !web.site.join("pkg").join("millrace.js").exists() {

@@ -85,6 +85,8 @@ pub struct Parts {
     pub cookies: cookie::Cookies,
     /// Tokens that called.
     pub tokens: Arc<Tokens>,
+    /// Turns to compute a prediction again.
+    pub replays: tokio::sync::Semaphore,
     /// The other sign-in, if there is one.
     pub provider: Option<Arc<Provider>>,
 }

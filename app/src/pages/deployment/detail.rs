@@ -35,6 +35,11 @@ pub fn DeploymentPage() -> impl IntoView {
     // are about has changed, so that nobody loses what they are typing.
     let fresh = RwSignal::new(None::<DeploymentView>);
     let typed = RwSignal::new(String::new());
+    Effect::new(move |_| {
+        // What was rolled back needs another reason the next time, and so does another problem.
+        let _ = (forms.roll_back.done(), slug.get());
+        typed.set(String::new());
+    });
     let live = look_again(
         move || matches!(deployment.get(), Some(Ok(deployment)) if deployment.rollout.is_some()),
         move || {
@@ -122,7 +127,7 @@ fn Deployment(
                 </section>
             </div>
             <aside class="split-side stack">
-                // The page is made anew when the rollout goes on; whoever is writing why they roll back goes on writing.
+                // The page is made anew when the rollout goes on; why somebody rolls back is kept meanwhile.
                 <div on:input=move |event| typed.set(event_target_value(&event))>
                     <RollBackCard deployment=deployment.clone() form=forms.roll_back typed=typed.get_untracked()/>
                 </div>

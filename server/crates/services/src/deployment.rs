@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::{ModelVersionId, RolloutId};
+use millrace_domain::ids::ModelVersionId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::{ModelStage, RolloutStage};
 use millrace_domain::view::{DeploymentChange, DeploymentView, Permission, RolledBack};
@@ -189,22 +189,18 @@ impl Services {
 /// back means it wherever it is by now.
 fn is_same_rollout(history: &[PastChange], seen: i64) -> bool {
     let since: Vec<&PastChange> = history.iter().take_while(|change| change.generation > seen).collect();
-    let Some(rollout) = rollout_at(history, seen) else { return false };
+    let looked_at = history.iter().find(|change| change.generation == seen);
+    let Some(rollout) = looked_at.and_then(|change| change.rollout) else { return false };
     let went_on = |change: &&PastChange| {
         matches!(change.kind.as_str(), "canary" | "full" | "settled") && change.rollout == Some(rollout)
     };
     since.iter().all(went_on)
 }
 
-/// The rollout that the change of a generation belongs to.
-fn rollout_at(history: &[PastChange], generation: i64) -> Option<RolloutId> {
-    history.iter().find(|change| change.generation == generation)?.rollout
-}
-
 /// What a rollback decided on an earlier generation comes to: that generation's rollback, or a conflict.
 fn done_since(history: &[PastChange], seen: i64, newest: &PastChange) -> Result<RolledBack> {
-    let of_same = newest.rollout.is_some() && newest.rollout == rollout_at(history, seen);
-    if newest.kind == "rollback" && (newest.generation == seen + 1 || of_same) {
+    let before = history.get(1..).unwrap_or_default();
+    if newest.kind == "rollback" && (newest.generation == seen + 1 || is_same_rollout(before, seen)) {
         return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
     }
     Err(changed_since(seen, newest.generation))

@@ -57,7 +57,7 @@ impl Services {
     }
 
     /// What computing a prediction again found, as it is shown.
-    pub fn replayed(&self, id: Uuid, found: Option<&Value>) -> ReplayView {
+    pub fn replayed(id: Uuid, found: Option<&Value>) -> ReplayView {
         let differing: Vec<ParityDifference> = found.map(|found| differences(&json!([found]))).unwrap_or_default();
         ReplayView { prediction: id.to_string(), same: differing.is_empty(), differences: differing }
     }

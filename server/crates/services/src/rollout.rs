@@ -55,12 +55,15 @@ impl Services {
     async fn try_start(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
         let reason = checked_reason(reason)?;
         let object = format!("model/{slug}/v/{number}");
+        // Read before the lock is taken: a rollback waits for no store. What a version's bytes are never changes.
+        if let Some(version) = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)? {
+            self.is_whole(&version).await?;
+        }
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
         may_go_live(&version)?;
         self.still_approved(&tx, &version).await?;
         self.parity_holds(&tx, version.id).await?;
-        self.is_whole(&version).await?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
         if let Some(staged) = current.as_ref().and_then(|current| current.rollout) {
             let open = rollout::find(&tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
@@ -125,6 +128,11 @@ impl Services {
 
     async fn try_advance(&self, actor: &Actor, slug: &str, reason: &str, seen: i64) -> Result<i64> {
         let reason = checked_reason(reason)?;
+        let present = deployment::find(self.db.pool(), slug).await.map_err(fault)?;
+        if let Some(staged) = present.and_then(|present| present.rollout) {
+            let open = rollout::find(self.db.pool(), staged.id).await.map_err(fault)?.ok_or_else(missing)?;
+            self.candidate_is_whole(&open).await?;
+        }
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &format!("deployment/{slug}")).await?;
         let held = self.hold_rollout(&tx, slug).await?;
         if held.deployment.generation != seen {
@@ -192,6 +200,14 @@ impl Services {
         };
         if asked.is_some() || judged.next == Next::Hold {
             return self.note_look(open, &judged.checks, asked).await;
+        }
+        if judged.next == Next::Advance
+            && let Err(refused) = self.candidate_is_whole(open).await
+        {
+            return match refused.status {
+                500.. => Err(refused),
+                _ => self.note_look(open, &judged.checks, Some(&refused.detail)).await,
+            };
         }
         let tx = self.begin().await?;
         let held = match self.hold_rollout(&tx, &open.slug).await {
@@ -261,11 +277,16 @@ impl Services {
         Ok(Held { rollout, deployment })
     }
 
+    /// The candidate's bytes are read before a lock is taken: a rollback waits for no store.
+    async fn candidate_is_whole(&self, rollout: &Rollout) -> Result<()> {
+        let version = model::find(self.db.pool(), rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
+        self.is_whole(&version).await
+    }
+
     /// What has to hold at every step that brings the candidate to more callers, and not only when the rollout began.
     async fn may_still_go_on(&self, tx: &Transaction, rollout: &Rollout) -> Result<()> {
         let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
         may_go_live(&version)?;
-        self.is_whole(&version).await?;
         self.still_approved(tx, &version).await?;
         self.parity_holds(tx, version.id).await
     }

@@ -174,7 +174,9 @@ fn by_minute(minutes: &[Minute]) -> Vec<RolloutMinute> {
             _ => line.rest += answered,
         }
     }
-    lines.into_values().collect()
+    // The first of so many holds everything before.
+    let whole = lines.keys().next_back().map(|latest| *latest - chrono::TimeDelta::minutes(MOST_MINUTES));
+    lines.into_values().filter(|line| whole.is_none_or(|whole| line.minute > whole)).collect()
 }
 
 #[cfg(test)]

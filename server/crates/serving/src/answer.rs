@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::Serving;
 use crate::online::{Online, State};
 use crate::routes::{Live, Route};
-use crate::trial::{Compared, Trial, Unanswered};
+use crate::trial::{Compared, Trial};
 
 /// Instances one request may carry.
 const MOST_INSTANCES: usize = 1_000;
@@ -166,7 +166,7 @@ impl Serving {
                     unseen.push(Compared { id, unit, sent, output: None, by_candidate: false });
                 }
                 // Once it has taken its place, the version before it helps out.
-                RolloutStage::Canary | RolloutStage::Watch if is_others || arm == Arm::Candidate => {
+                RolloutStage::Canary | RolloutStage::Watch if arm == Arm::Candidate => {
                     requests.push((index, instances[index].clone()));
                 }
                 RolloutStage::Canary | RolloutStage::Watch => {}
@@ -176,7 +176,7 @@ impl Serving {
             let place = &mut places[index];
             let Some((unit, arm)) = place.side else { continue };
             if trial.stage == RolloutStage::Watch {
-                let came = answer.as_ref().map_or(Came::Failure, |given| trial.came(given));
+                let came = answer.as_ref().map_or_else(|why| why.came(), |given| trial.came(given));
                 marks.push(trial.mark(unit, Arm::Control, now, came));
                 if let Ok(given) = answer {
                     (place.given, place.by) = (Ok(given), Arc::clone(&trial.control));
@@ -186,8 +186,7 @@ impl Serving {
             match answer {
                 Ok(given) => (place.given, place.by) = (Ok(given), Arc::clone(&trial.candidate)),
                 Err(why) => {
-                    let came = if why == Unanswered::Busy { Came::Dropped } else { Came::Failure };
-                    marks.push(trial.mark(unit, arm, now, came));
+                    marks.push(trial.mark(unit, arm, now, why.came()));
                     place.given = one(&route.champion, &instances[index], now);
                 }
             }

@@ -3,9 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -21,6 +21,9 @@ type Work = Box<dyn FnOnce() + Send>;
 pub(crate) struct Lane {
     queue: SyncSender<Work>,
     waiting: Arc<AtomicUsize>,
+    started: Instant,
+    /// When the work began that is being done, in microseconds after the start; 0 when none is.
+    since: Arc<AtomicU64>,
 }
 
 /// Why there is no answer.
@@ -41,15 +44,20 @@ impl Lane {
     /// When the machine has no more of them.
     pub(crate) fn start(name: &str) -> std::io::Result<Self> {
         let (queue, work) = sync_channel::<Work>(CAPACITY);
+        // A stopwatch, not a clock: only differences count.
+        let (started, since) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let began = Arc::clone(&since);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             for work in work {
+                began.store(micros(started).max(1), Ordering::Relaxed);
                 // Who asked learns of a panic by the sender of its answer being dropped.
                 if catch_unwind(AssertUnwindSafe(work)).is_err() {
                     tracing::error!("a model panicked; nobody was kept waiting for it");
                 }
+                began.store(0, Ordering::Relaxed);
             }
         })?;
-        Ok(Self { queue, waiting: Arc::default() })
+        Ok(Self { queue, waiting: Arc::default(), started, since })
     }
 
     /// Has work on so many instances done some time; false when too many wait already.
@@ -88,14 +96,26 @@ impl Lane {
             }
         });
         if !sent {
-            return Err(LaneError::Busy);
+            return Err(self.why_not(within));
         }
         match tokio::time::timeout(within, answered).await {
             Ok(answer) => answer.map_err(|_| LaneError::Panicked),
             Err(_) if begun.load(Ordering::Relaxed) => Err(LaneError::Late),
-            Err(_) => Err(LaneError::Busy),
+            Err(_) => Err(self.why_not(within)),
         }
     }
+
+    /// Whose fault it is that work did not begin: a model that has been at something for longer than anybody waits is late with
+    /// everything that waits behind it.
+    fn why_not(&self, within: Duration) -> LaneError {
+        let since = self.since.load(Ordering::Relaxed);
+        let is_stuck = since > 0 && micros(self.started) - since.min(micros(self.started)) > within.as_micros() as u64;
+        if is_stuck { LaneError::Late } else { LaneError::Busy }
+    }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -112,16 +132,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_hangs_is_late_and_what_waits_behind_it_is_not_to_blame_until_too_much_waits() {
+    async fn what_hangs_is_late_with_everything_that_waits_behind_it() {
         let lane = Lane::start("test").unwrap();
         let (release, hung) = std::sync::mpsc::channel::<()>();
-        let hangs = move || {
+        let (begin, begun) = std::sync::mpsc::channel::<()>();
+        assert!(lane.send(1, move || {
+            begin.send(()).unwrap();
             let _ = hung.recv();
-        };
-        assert_eq!(lane.ask(Duration::from_millis(50), 1, hangs).await, Err(LaneError::Late));
-        assert_eq!(lane.ask(Duration::from_millis(20), 1, || ()).await, Err(LaneError::Busy));
-        let taken = (0..10).filter(|_| lane.send(INSTANCES / 4, || {})).count();
-        assert_eq!(taken, 3, "a few large requests fill it as many small ones do");
+        }));
+        begun.recv().unwrap();
+        assert_eq!(lane.ask(Duration::from_millis(20), 1, || ()).await, Err(LaneError::Late));
+        drop(release);
+    }
+
+    #[tokio::test]
+    async fn a_few_large_requests_fill_it_as_many_small_ones_do_and_it_is_not_to_blame() {
+        let lane = Lane::start("test").unwrap();
+        let (release, hung) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = std::sync::mpsc::channel::<()>();
+        assert!(lane.send(1, move || {
+            begin.send(()).unwrap();
+            let _ = hung.recv();
+        }));
+        begun.recv().unwrap();
+        assert_eq!((0..10).filter(|_| lane.send(INSTANCES / 4, || {})).count(), 4);
+        assert_eq!(lane.ask(Duration::from_secs(600), 1, || ()).await, Err(LaneError::Busy));
         drop(release);
     }
 }

@@ -90,7 +90,10 @@ impl Serving {
         let classes = route.as_ref().map(|route| route.champion.classes()).unwrap_or_default();
         let mut labelled = Labelled::new();
         let tx = self.db.begin().await.map_err(unavailable)?;
-        for outcome in request.outcomes {
+        // In one order, so that two reports of the same predictions do not wait for each other.
+        let mut outcomes = request.outcomes;
+        outcomes.sort_by(|one, other| one.id.cmp(&other.id));
+        for outcome in outcomes {
             let Ok(prediction) = outcome.id.parse::<Uuid>() else {
                 report.unknown += 1;
                 continue;

@@ -20,6 +20,8 @@ use crate::routes::Live;
 
 /// How long callers wait for a candidate at least, however little the document allows.
 const LEAST_PATIENCE: Duration = Duration::from_millis(20);
+/// And at most beyond what one answer may take, however many are asked for at once.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
 /// Numbers that differ by less are the same answer.
 const SAME: f64 = 0.01;
 
@@ -46,12 +48,22 @@ pub(crate) struct Trial {
 }
 
 /// Why the other model has no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unanswered {
     /// It was not asked: too many waited.
     Busy,
     /// It failed.
-    Failed(String),
+    Failed,
+}
+
+impl Unanswered {
+    /// As it is counted.
+    pub(crate) const fn came(self) -> Came {
+        match self {
+            Self::Busy => Came::Dropped,
+            Self::Failed => Came::Failure,
+        }
+    }
 }
 
 /// What a bad candidate does. Tests ask for it; in release builds there is none.
@@ -145,16 +157,18 @@ impl Trial {
         let places: Vec<usize> = requests.iter().map(|(place, _)| *place).collect();
         let (other, trouble) = (Arc::clone(self.other()), self.trouble);
         let all = move || -> BTreeMap<usize, Result<Given, Unanswered>> {
-            let answer = |sent| troubled(trouble, &other, sent, now).map_err(Unanswered::Failed);
+            let answer = |sent| troubled(trouble, &other, sent, now).map_err(|_| Unanswered::Failed);
             requests.iter().map(|(place, sent)| (*place, answer(sent))).collect()
         };
-        let patience = self.slow.max(LEAST_PATIENCE) * u32::try_from(places.len()).unwrap_or(u32::MAX);
+        let one = self.slow.max(LEAST_PATIENCE);
+        let patience = (one * u32::try_from(places.len()).unwrap_or(u32::MAX)).min(one + MOST_PATIENCE);
         self.answers.ask(patience, places.len(), all).await.unwrap_or_else(|error| {
             let why = match error {
                 LaneError::Busy => Unanswered::Busy,
-                LaneError::Late | LaneError::Panicked => Unanswered::Failed(error.to_string()),
+                LaneError::Late | LaneError::Panicked => Unanswered::Failed,
             };
-            places.into_iter().map(|place| (place, Err(why.clone()))).collect()
+            tracing::debug!(rollout = self.rollout.0, %error, "the other model did not answer");
+            places.into_iter().map(|place| (place, Err(why))).collect()
         })
     }
 

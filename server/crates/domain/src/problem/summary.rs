@@ -1,8 +1,10 @@
 //! A problem in plain sentences, for people who sign it without being engineers.
 
-use super::{Conduct, Definition, ProblemDocument, Promote, Split, Stage};
+use super::{Conduct, Definition, ProblemDocument, Promote, Span, Split};
 use crate::metric::{Bound, TargetKind};
 use crate::policy::Role;
+use crate::rollout::Plan;
+use crate::run::RolloutStage;
 
 impl ProblemDocument {
     /// What is being signed, one sentence a line.
@@ -109,18 +111,22 @@ impl ProblemDocument {
     /// How a version that takes another one's place reaches its users.
     fn way_to_users(&self) -> Vec<String> {
         let rollout = &self.rollout;
-        let needs = |stage: &Stage| {
-            let predictions = count(usize::try_from(stage.min_predictions).unwrap_or(usize::MAX), "prediction");
-            format!("{predictions} over at least {}", stage.min_duration.in_words())
-        };
-        let shares = std::iter::once(rollout.canary.percent).chain(rollout.canary.steps.iter().copied());
-        let shares: Vec<String> = shares.map(|share| format!("{share} %")).collect();
-        let mut lines = vec![format!(
-            "A new version first answers beside the live one, unseen, for {}; then it answers {}, for {} each; then everybody.",
-            needs(&rollout.shadow),
-            shares.join(", then "),
-            needs(&rollout.canary.evidence)
-        )];
+        let plan = Plan::of(self);
+        let steps = plan.steps.iter().map(|step| {
+            let predictions = count(usize::try_from(step.min_predictions).unwrap_or(usize::MAX), "prediction");
+            let needs = format!("{predictions} over at least {}", Span::of_seconds(step.min_seconds).in_words());
+            match step.stage {
+                RolloutStage::Shadow => format!("answers beside the live one, unseen, for {needs}"),
+                RolloutStage::Canary => format!("answers {} % for {needs}", step.percent),
+                RolloutStage::Watch => format!("answers everybody, the one before it asked beside it for {needs}"),
+            }
+        });
+        let steps: Vec<String> = steps.collect();
+        let deadline = Span::of_seconds(plan.deadline_seconds).in_words();
+        let mut lines = vec![
+            format!("A new version {}.", steps.join(", then ")),
+            format!("What a step has not shown within {deadline} takes it back."),
+        ];
         let watched: Vec<&str> = rollout.watched.iter().map(|check| check.as_str()).collect();
         let on_breach = match rollout.on_breach {
             Conduct::Automatic => "is taken back by itself",

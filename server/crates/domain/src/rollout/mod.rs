@@ -374,6 +374,7 @@ fn quality(plan: &Plan, seen: &Evidence) -> Gate {
     // One boundary for all steps: another one for each would be another test.
     let expected = plan.steps.iter().map(|step| step.min_predictions).max().unwrap_or(0).max(200);
     gate.interval = seen.difference.bounds(plan.alpha(), expected);
+    // The margin is not known better than the champion's loss that it is a share of.
     let excess = seen.excess.bounds(plan.alpha(), expected);
     gate.note = Some(format!(
         "candidate {:.4}, champion {control:.4}, over {} units and all steps; shown is the difference, greater is worse",

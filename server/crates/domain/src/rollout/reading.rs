@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use crate::metric::Metric;
 
-/// Greater losses are not taken: sums of their squares have to stay numbers.
+/// Greater losses are not taken, and smaller ones are none: the squares of their sums have to stay numbers.
 const MOST: f64 = 1e100;
+const LEAST: f64 = 1e-100;
 
 /// How far an answer is from the truth, row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl Loss {
                 }
             }
         };
-        (loss <= MOST).then_some(loss)
+        (loss <= MOST).then_some(if loss < LEAST { 0.0 } else { loss })
     }
 }
 
@@ -145,6 +146,7 @@ mod tests {
         }
         assert_eq!(Loss::Squared.between(&json!({ "value": null }), &json!(5), &[]), None);
         assert_eq!(Loss::Squared.between(&json!({ "value": 1.0 }), &json!(1e90), &[]), None);
+        assert_eq!(Loss::Brier.between(&json!({ "score": 1e-81 }), &json!("no"), &["no", "yes"]), Some(0.0));
     }
 
     #[test]
