@@ -127,10 +127,10 @@ for (const javaScript of [true, false]) {
     });
     await as(ENGINEER, options, async (page) => {
       await page.goto(`/models/${slug}/v/1`);
-      const live = page.locator("form[action*=deploy]");
+      const live = page.locator("form[action*=start_rollout]");
       await live.locator("textarea[name=reason]").fill("first version");
       // Leaving the page before the answer would call the request off.
-      const answered = page.waitForResponse((response) => response.url().includes("/fn/deploy"));
+      const answered = page.waitForResponse((response) => response.url().includes("/fn/start_rollout"));
       await live.getByRole("button", { name: "Put version 1 live" }).click();
       await answered;
       await page.goto(`/deployments/${slug}`);
@@ -142,6 +142,36 @@ for (const javaScript of [true, false]) {
       });
       const { predictions } = await answer.json();
       assert.ok(predictions[0].score > predictions[1].score, JSON.stringify(predictions));
+    });
+  });
+
+  test(`a second version sets out beside the first and is taken back in two clicks ${how}`, async () => {
+    await as(ENGINEER, options, async (page) => {
+      await page.goto(`/runs/new?problem=${slug}`);
+      await page.getByRole("main").locator("form[method=post] button[type=submit]").first().click();
+      await page.waitForURL(/\/runs\/\d+/);
+      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
+    });
+    await as(STAKEHOLDER, options, async (page) => {
+      await page.goto(`/models/${slug}/v/2`);
+      await page.getByRole("button", { name: "Approve" }).click();
+      await page.locator("[data-state=approved]").first().waitFor();
+    });
+    await as(ENGINEER, options, async (page) => {
+      await page.goto(`/models/${slug}/v/2`);
+      const out = page.locator("form[action*=start_rollout]");
+      await out.locator("textarea[name=reason]").fill("trained once more");
+      await out.getByRole("button", { name: "Roll out version 2" }).click();
+      await page.waitForURL(`**/deployments/${slug}**`);
+      await page.getByRole("heading", { name: "Rollout of version 2" }).waitFor();
+      await page.getByText("Version 2 in shadow beside version 1").waitFor();
+      const back = page.locator("form[action*=roll_back]");
+      await back.locator("textarea[name=reason]").fill("not this week");
+      // A look is taken meanwhile; what was typed is still there.
+      await page.waitForTimeout(4000);
+      await back.getByRole("button", { name: "Roll back to v1" }).click();
+      await page.getByText("Rolled back from version 2 to version 1").first().waitFor();
+      assert.equal(await page.getByText("not this week").first().isVisible(), true);
     });
   });
 }
@@ -194,6 +224,7 @@ const PAGES = [
   "/models/parcels/v/1",
   "/deployments",
   "/deployments/parcels",
+  "/deployments/parcels/changes/2",
   "/people",
   "/audit",
   "/account",
