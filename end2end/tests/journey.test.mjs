@@ -164,7 +164,7 @@ for (const javaScript of [true, false]) {
       await out.getByRole("button", { name: "Roll out version 2" }).click();
       await page.waitForURL(`**/deployments/${slug}**`);
       await page.getByRole("heading", { name: "Rollout of version 2" }).waitFor();
-      await page.getByText("Version 2 in shadow beside version 1").waitFor();
+      await page.getByText("Version 2 in shadow beside version 1").first().waitFor();
       const back = page.locator("form[action*=roll_back]");
       await back.locator("textarea[name=reason]").fill("not this week");
       // A look is taken meanwhile; what was typed is still there.
