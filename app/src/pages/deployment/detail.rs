@@ -12,7 +12,7 @@ use crate::pages::address::{path_text, query_text};
 use super::history::{ChangeHistory, change_in_words};
 use super::parity::{JoinedLoads, ParityBroken, ParityStat};
 use super::roll_back::{RollBack, RollBackCard};
-use super::rollout::{AdvanceRollout, GoOnCard, PauseRollout, RolloutFacts, RolloutSection};
+use super::rollout::{AdvanceRollout, GoOnCard, PauseRollout, RolloutEvidence, RolloutFacts, RolloutSection};
 
 /// What is live for a problem.
 #[server(name = FetchDeployment, prefix = "/fn", endpoint = "deployment")]
@@ -97,15 +97,22 @@ fn Deployment(
         let result = newest.with_value(|newest| result_in_words(newest.as_ref()?, &done.get(), &took_ms.get()));
         result.map(|words| view! { <div class="callout" data-kind="success" role="status"><p>{words}</p></div> })
     };
-    let first = deployment.clone();
+    let (slug, changes) = (deployment.slug.clone(), deployment.history.clone());
+    let first = StoredValue::new(deployment.clone());
+    let shown = move || fresh.get().unwrap_or_else(|| first.get_value());
     let under_way = deployment.rollout.clone().map(|rollout| {
         view! {
             <LiveLine state=live has_forms=true/>
-            {move || {
-                let shown = fresh.get().unwrap_or_else(|| first.clone());
-                shown.rollout.map(|rollout| view! { <RolloutSection rollout checks=shown.analysis/> })
-            }}
+            {move || shown().rollout.map(|rollout| view! { <RolloutSection rollout/> })}
             <RolloutFacts rollout/>
+        }
+    });
+    let evidence = deployment.rollout.is_some().then(|| {
+        view! {
+            {move || {
+                let shown = shown();
+                shown.rollout.map(|rollout| view! { <RolloutEvidence rollout checks=shown.analysis/> })
+            }}
         }
     });
     view! {
@@ -117,14 +124,6 @@ fn Deployment(
                 <Facts deployment=deployment.clone()/>
                 <ParityBroken parity=deployment.parity.clone()/>
                 <JoinedLoads loads=deployment.joined.clone()/>
-                <section class="section" aria-labelledby="history">
-                    <div class="section-header"><h2 id="history">"History"</h2></div>
-                    {if deployment.history.is_empty() {
-                        view! { <NeverLive slug=deployment.slug.clone()/> }.into_any()
-                    } else {
-                        view! { <ChangeHistory slug=deployment.slug.clone() changes=deployment.history.clone()/> }.into_any()
-                    }}
-                </section>
             </div>
             <aside class="split-side stack">
                 // The page is made anew when the rollout goes on; why somebody rolls back is kept meanwhile.
@@ -134,6 +133,15 @@ fn Deployment(
                 <GoOnCard deployment advance=forms.advance pause=forms.pause/>
             </aside>
         </div>
+        {evidence}
+        <section class="section" aria-labelledby="history">
+            <div class="section-header"><h2 id="history">"History"</h2></div>
+            {if changes.is_empty() {
+                view! { <NeverLive slug/> }.into_any()
+            } else {
+                view! { <ChangeHistory slug changes/> }.into_any()
+            }}
+        </section>
     }
 }
 

@@ -33,13 +33,11 @@ pub async fn pause_rollout(slug: String, paused: bool, reason: String) -> Result
     Ok(())
 }
 
-/// The rollout that is under way.
+/// The rollout that is under way: its steps, and what it waits for.
 #[component]
 pub fn RolloutSection(
     /// The rollout.
     rollout: RolloutView,
-    /// Its checks as of the last look.
-    checks: Vec<Gate>,
 ) -> impl IntoView {
     let waits = rollout.waits_for.clone().map(|waits| {
         view! { <div class="callout" data-kind="warning" role="status"><p>{sentence(&waits)}</p></div> }
@@ -52,6 +50,21 @@ pub fn RolloutSection(
             <Stepper rollout=rollout.clone()/>
             <p class="muted">{where_it_stands(&rollout)}</p>
             {waits}
+        </section>
+    }
+}
+
+/// What every check says, and what was counted.
+#[component]
+pub fn RolloutEvidence(
+    /// The rollout.
+    rollout: RolloutView,
+    /// Its checks as of the last look.
+    checks: Vec<Gate>,
+) -> impl IntoView {
+    view! {
+        <section class="section stack" aria-labelledby="evidence">
+            <div class="section-header"><h2 id="evidence">"What it has shown"</h2></div>
             <Checks checks rules=rollout.rules/>
             <Counted counted=rollout.counted.clone() step=present_step(&rollout) prefix=format!("rollout-{}", rollout.id)/>
         </section>
