@@ -158,6 +158,23 @@ async fn a_prediction_that_does_not_fit_names_everything_that_is_wrong() {
     let pointers: Vec<&str> =
         refused.body["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
     assert_eq!((refused.status, pointers), (400, vec!["/instances/0/y", "/instances/0/x", "/instances/1/x"]));
+    // A NUL is named, text about one is none, and a line that the database refuses costs none beside it.
+    let predict = async |entity: &str, event_time: &str| {
+        let both = json!([{ "x": 1, "entity": entity, "event_time": event_time }, { "x": 2, "entity": "beside" }]);
+        caller.post("/v1/models/asked:predict", json!({ "instances": both })).await
+    };
+    let nul = predict("a\0b", "2026-05-01T12:30:00Z").await;
+    assert_eq!((nul.status, &nul.body["errors"][0]["pointer"]), (400, &json!("/instances/0/entity")), "{}", nul.body);
+    predict("\\u0000", "2026-05-01T12:30:00Z").await.done();
+    app.sql("alter table prediction add check (entity is distinct from 'unkept')").await;
+    let unkept = predict("unkept", "2026-05-01T12:30:00Z").await.done();
+    let id = unkept["predictions"][1]["id"].clone();
+    let label = |label: Value| json!({ "outcomes": [{ "id": id, "label": label }] });
+    let nul = caller.post("/v1/models/asked:outcome", label(json!("a\0b"))).await;
+    assert_eq!((nul.status, &nul.body["errors"][0]["pointer"]), (400, &json!("/outcomes/0/label")), "{}", nul.body);
+    let known = caller.post("/v1/models/asked:outcome", label(json!(true))).await.done();
+    assert_eq!(known["accepted"], 1, "the line beside one that cannot be kept was lost: {known}");
+    assert_eq!(app.count("select count(*) from prediction where entity = 'unkept'").await, 0);
     app.remove().await;
 }
 

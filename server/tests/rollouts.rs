@@ -165,6 +165,23 @@ impl Stage {
             .await;
     }
 
+    async fn answering_after_restart(&self) {
+        for _ in 0..100 {
+            if self.ask(&[1]).await.status == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody answers; the server said: {}", self.app.said());
+    }
+
+    /// The file that keeps a version's bytes.
+    async fn artifact(&self, number: i32) -> std::path::PathBuf {
+        let model = self.engineer.get(&format!("/api/v1/models/{}/versions/{number}", self.slug)).await.done();
+        let (first, rest) = model["artifact"].as_str().unwrap().split_at(2);
+        self.app.home().join("artifacts").join(first).join(rest)
+    }
+
     async fn remove(self) {
         let broken = millrace_storage::invariant::first_violation(self.app.services.db().pool()).await.unwrap();
         assert_eq!(broken, None);
@@ -294,18 +311,6 @@ async fn a_candidate_that_panics_hangs_or_takes_much_memory_costs_no_caller_an_a
         assert!(reason.contains("it failed: failures"), "{trouble}: {reason}");
     }
     stage.remove().await;
-}
-
-impl Stage {
-    async fn answering_after_restart(&self) {
-        for _ in 0..100 {
-            if self.ask(&[1]).await.status == 200 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("nobody answers; the server said: {}", self.app.said());
-    }
 }
 
 #[tokio::test]
@@ -478,15 +483,6 @@ async fn a_paused_rollout_waits_for_somebody_and_says_so() {
     stage.engineer.post(&stage.path("/advance"), advance).await.done();
     assert_eq!(stage.now().await["stage"], "canary");
     stage.remove().await;
-}
-
-impl Stage {
-    /// The file that keeps a version's bytes.
-    async fn artifact(&self, number: i32) -> std::path::PathBuf {
-        let model = self.engineer.get(&format!("/api/v1/models/{}/versions/{number}", self.slug)).await.done();
-        let (first, rest) = model["artifact"].as_str().unwrap().split_at(2);
-        self.app.home().join("artifacts").join(first).join(rest)
-    }
 }
 
 #[tokio::test]

@@ -60,13 +60,7 @@ pub async fn start_rollout(
     Body(request): Body<RolloutRequest>,
 ) -> Reply<Response> {
     let kept = json!({ "slug": slug, "request": request });
-    let act = async {
-        let generation = services.start_rollout(&actor, &slug, request.version, &request.reason).await?;
-        let now = services.deployment(&actor, &slug).await?;
-        Ok(json!({
-            "generation": generation, "champion": now.champion, "candidate": now.candidate, "stage": now.stage,
-        }))
-    };
+    let act = async { Ok(json!(services.start_rollout(&actor, &slug, request.version, &request.reason).await?)) };
     once(&services, &actor, &headers, &kept, StatusCode::ACCEPTED, act).await
 }
 

@@ -8,7 +8,7 @@ use crate::fault::PageFault;
 use crate::pages::address::{path_number, path_text};
 use crate::wording::sentence;
 
-use super::history::{change_in_words, who};
+use super::history::{change_in_words, standing, who};
 use super::rollout::{Checks, RolloutFacts, Stepper};
 
 /// One change, with what it was decided on.
@@ -36,7 +36,7 @@ fn Change(change: ChangeView) -> impl IntoView {
     let crumbs = vec![("Deployments".to_owned(), "/deployments".to_owned()), (title, format!("/deployments/{slug}"))];
     let by = who(&change);
     let generation = format!("generation {}", change.generation);
-    let state = if change.kind == "rollback" { "rolled_back" } else { "live" };
+    let state = standing(&change);
     let (at, reason) = (change.at, sentence(&change.reason));
     let decided = if checks.is_empty() {
         view! { <p>"A person decided it; no check was asked for."</p> }.into_any()

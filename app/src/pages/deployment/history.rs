@@ -17,10 +17,9 @@ pub fn ChangeHistory(
     let items = changes
         .into_iter()
         .map(|change| {
-            let state = match change.kind.as_str() {
-                "rollback" => "rolled_back",
+            let state = match standing(&change) {
                 "shadow" | "canary" => "running",
-                _ => "live",
+                state => state,
             };
             let title = change_in_words(&change);
             let meta = format!("generation {} · {}", change.generation, who(&change));
@@ -40,6 +39,16 @@ pub fn ChangeHistory(
         })
         .collect_view();
     view! { <ol class="timeline">{items}</ol> }
+}
+
+/// Where a change left the version that it is about, as badges show it.
+pub fn standing(change: &DeploymentChange) -> &'static str {
+    match change.kind.as_str() {
+        "rollback" => "rolled_back",
+        "shadow" => "shadow",
+        "canary" => "canary",
+        _ => "live",
+    }
 }
 
 /// Who made a change.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::{DeploymentView, RolledBack};
 
-use crate::components::{FaultNotice, GatedButton, TextArea};
+use crate::components::{FaultNotice, GatedButton, ReasonField};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
@@ -55,11 +55,7 @@ pub fn RollBackCard(
                 <ActionForm action=form.action attr:class="form">
                     <input type="hidden" name="slug" value=slug/>
                     <input type="hidden" name="generation" value=generation/>
-                    <div class="field">
-                        <label class="label" for="reason">"Reason"</label>
-                        <p class="hint" id="reason-hint">"What you saw; it stands in the history."</p>
-                        <TextArea name="reason" text=reason rows=2 required=true disabled described_by="reason-hint"/>
-                    </div>
+                    <ReasonField hint="What you saw; it stands in the history." text=reason disabled/>
                     <div class="form-actions">
                         <GatedButton permission label kind="danger" icon="rollback"/>
                     </div>

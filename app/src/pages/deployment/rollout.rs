@@ -7,7 +7,7 @@ use millrace_domain::rollout::Step;
 use millrace_domain::run::RolloutStage;
 use millrace_domain::view::{DeploymentView, Permission, RolloutCounts, RolloutView};
 
-use crate::components::{ChartFigure, FaultNotice, GateTable, GatedButton, Moment, TextArea, checks_in_words};
+use crate::components::{ChartFigure, FaultNotice, GateTable, GatedButton, Moment, ReasonField, checks_in_words};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::wording::sentence;
@@ -343,17 +343,7 @@ pub fn GoOnCard(
                     <ActionForm action=advance.action attr:class="form">
                         <input type="hidden" name="slug" value=slug/>
                         <input type="hidden" name="generation" value=generation/>
-                        <div class="field">
-                            <label class="label" for="advance-reason">"Reason"</label>
-                            <TextArea
-                                name="reason"
-                                id="advance-reason"
-                                text=advance_reason
-                                rows=2
-                                required=true
-                                disabled=no_advance
-                            />
-                        </div>
+                        <ReasonField id="advance-reason" hint="Stands in the history." text=advance_reason disabled=no_advance/>
                         <div class="form-actions"><GatedButton permission=may_advance label kind="primary"/></div>
                     </ActionForm>
                 </div>
@@ -366,17 +356,7 @@ pub fn GoOnCard(
                     <ActionForm action=pause.action attr:class="form">
                         <input type="hidden" name="slug" value=same_slug/>
                         <input type="hidden" name="paused" value=(!paused).to_string()/>
-                        <div class="field">
-                            <label class="label" for="pause-reason">"Reason"</label>
-                            <TextArea
-                                name="reason"
-                                id="pause-reason"
-                                text=pause_reason
-                                rows=2
-                                required=true
-                                disabled=no_pause
-                            />
-                        </div>
+                        <ReasonField id="pause-reason" hint="Stands in the audit trail." text=pause_reason disabled=no_pause/>
                         <div class="form-actions"><GatedButton permission=may_pause label=pause_label/></div>
                     </ActionForm>
                 </div>

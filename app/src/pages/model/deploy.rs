@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::ModelVersionView;
 
-use crate::components::{FaultNotice, GatedButton, TextArea};
+use crate::components::{FaultNotice, GatedButton, ReasonField};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
@@ -12,7 +12,8 @@ use crate::form::PageForm;
 pub async fn start_rollout(slug: String, version: i32, reason: String) -> Result<i64, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let typed = [("reason", reason.as_str())];
-    let generation = crate::caller::submitted(&typed, services.start_rollout(&actor, &slug, version, &reason)).await?;
+    let started = services.start_rollout(&actor, &slug, version, &reason);
+    let generation = crate::caller::submitted(&typed, started).await?.generation;
     leptos_axum::redirect(&format!("/deployments/{slug}?done={generation}"));
     Ok(generation)
 }
@@ -62,11 +63,7 @@ pub fn RollOut(
                 <ActionForm action=form.action attr:class="form">
                     <input type="hidden" name="slug" value=slug/>
                     <input type="hidden" name="version" value=number/>
-                    <div class="field">
-                        <label class="label" for="reason">"Reason"</label>
-                        <p class="hint" id="reason-hint">"Stands in the deployment's history."</p>
-                        <TextArea name="reason" text=reason rows=2 required=true disabled described_by="reason-hint"/>
-                    </div>
+                    <ReasonField hint="Stands in the deployment's history." text=reason disabled/>
                     <div class="form-actions">
                         <GatedButton
                             permission

@@ -11,6 +11,7 @@ use millrace_domain::policy::{Action, Actor, Origin};
 use millrace_domain::problem::Conduct;
 use millrace_domain::rollout::{Judgement, Next, Plan, judge};
 use millrace_domain::run::{ModelStage, RolloutStage, RolloutState};
+use millrace_domain::view::RolloutStarted;
 use millrace_storage::audit;
 use millrace_storage::deployment::{self, Change, Deployment, Staged};
 use millrace_storage::rollout::{self, Rollout};
@@ -45,14 +46,14 @@ impl Services {
     ///
     /// # Errors
     /// 409 `not_approved`, `gates_not_passed`, `already_live` or `rollout_under_way`.
-    pub async fn start_rollout(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
+    pub async fn start_rollout(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<RolloutStarted> {
         let object = format!("model/{slug}/v/{number}");
         self.authorise_on(actor, Action::Deploy, slug, &object).await?;
         let outcome = self.try_start(actor, slug, number, reason).await;
         self.note_if_refused(actor, "deployment.rollout", object, outcome).await
     }
 
-    async fn try_start(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<i64> {
+    async fn try_start(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<RolloutStarted> {
         let reason = checked_reason(reason)?;
         let object = format!("model/{slug}/v/{number}");
         // Read before the lock is taken: a rollback waits for no store. What a version's bytes are never changes.
@@ -86,6 +87,7 @@ impl Services {
             reason,
             checks: None,
         };
+        let live = current.as_ref().and_then(|current| current.champion_number);
         match current.and_then(|current| current.champion) {
             None => model::set_stage(&tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?,
             Some(champion) => {
@@ -111,7 +113,13 @@ impl Services {
         let note = Note::new("deployment.rollout", object);
         self.note(&tx, actor, note.digest(version.digest).details(details)).await?;
         commit(tx).await?;
-        Ok(generation)
+        let is_on_its_way = matches!(change.kind, "shadow" | "canary");
+        Ok(RolloutStarted {
+            generation,
+            champion: live.filter(|_| is_on_its_way).unwrap_or(number),
+            candidate: is_on_its_way.then_some(number),
+            stage: if is_on_its_way { change.kind } else { "full" }.to_owned(),
+        })
     }
 
     /// Lets a rollout go on to its next step, if everything that was to be shown is shown. `seen` is the generation that was

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use millrace_domain::fault::Fault;
-use millrace_domain::gate::{Decision, Gate, decide};
+use millrace_domain::gate::Decision;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::RolloutCheck;
 use millrace_domain::rollout::latency_of;
 use millrace_domain::run::RolloutState;
 use millrace_domain::view::{ChangeView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView};
@@ -89,11 +88,7 @@ fn shown(rollout: &Rollout) -> std::result::Result<(), String> {
     if rollout.checks.is_empty() {
         return Err("nothing was counted yet".to_owned());
     }
-    let watched = &rollout.plan.watched;
-    let decides =
-        |check: &&Gate| !watched.iter().map(|name: &RolloutCheck| name.as_str()).any(|name| name == check.name);
-    let deciding: Vec<Gate> = rollout.checks.iter().filter(decides).cloned().collect();
-    match decide(&deciding) {
+    match rollout.plan.decide(&rollout.checks) {
         Decision::Passed => Ok(()),
         Decision::Rejected(open) => Err(format!("not shown yet: {}", open.join(", "))),
     }

@@ -364,6 +364,9 @@ fn read_each<T>(
             let name = name.replace('~', "~0").replace('/', "~1");
             mistakes.push(Mistake { pointer: format!("/instances/{position}/{name}"), message });
         };
+        for (name, _) in sent.iter().filter(|(_, value)| holds_nul(value)) {
+            note(name, format!("{name:?} {NUL}"));
+        }
         let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
         let ignored = |name: &str| extra.contains(&Some(name)) || other.is_some_and(|other| other.is_input(name));
         let inputs: Map<String, Value> = sent
@@ -391,6 +394,18 @@ fn read_each<T>(
     }
     let listed: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).take(20).collect();
     Err(Fault { code: "invalid_instances".to_owned(), ..Fault::invalid(listed.join("; "), mistakes) })
+}
+
+/// What is wrong with a value that the log cannot keep.
+pub(crate) const NUL: &str = "must not hold a NUL character (\\u0000), which cannot be kept";
+
+pub(crate) fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
 }
 
 /// `event_time` if it was sent, else the value of the document's column of the event's time.

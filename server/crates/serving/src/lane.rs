@@ -131,8 +131,8 @@ mod tests {
         assert_eq!(lane.ask(SOON, 1, || 7).await, Ok(7));
     }
 
-    #[tokio::test]
-    async fn what_hangs_is_late_with_everything_that_waits_behind_it() {
+    /// A lane at work that does not end before the sender is dropped.
+    fn stuck() -> (Lane, std::sync::mpsc::Sender<()>) {
         let lane = Lane::start("test").unwrap();
         let (release, hung) = std::sync::mpsc::channel::<()>();
         let (begin, begun) = std::sync::mpsc::channel::<()>();
@@ -141,22 +141,19 @@ mod tests {
             let _ = hung.recv();
         }));
         begun.recv().unwrap();
+        (lane, release)
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_late_with_everything_that_waits_behind_it() {
+        let (lane, _release) = stuck();
         assert_eq!(lane.ask(Duration::from_millis(20), 1, || ()).await, Err(LaneError::Late));
-        drop(release);
     }
 
     #[tokio::test]
     async fn a_few_large_requests_fill_it_as_many_small_ones_do_and_it_is_not_to_blame() {
-        let lane = Lane::start("test").unwrap();
-        let (release, hung) = std::sync::mpsc::channel::<()>();
-        let (begin, begun) = std::sync::mpsc::channel::<()>();
-        assert!(lane.send(1, move || {
-            begin.send(()).unwrap();
-            let _ = hung.recv();
-        }));
-        begun.recv().unwrap();
+        let (lane, _release) = stuck();
         assert_eq!((0..10).filter(|_| lane.send(INSTANCES / 4, || {})).count(), 4);
         assert_eq!(lane.ask(Duration::from_secs(600), 1, || ()).await, Err(LaneError::Busy));
-        drop(release);
     }
 }

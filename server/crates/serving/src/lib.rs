@@ -1,7 +1,7 @@
 //! Answering predictions. A prediction waits for nothing but the model: routes and models are in memory, and the log is
 //! written behind a bounded queue.
 //!
-//! A rollout's other model ([`trial`]) answers on threads of its own ([`lane`]): what it does there cannot hurt anybody else.
+//! A rollout's other model ([`trial`]) answers on threads of its own ([`lane`]): nobody else waits for what it does there.
 //!
 //! The *routing table* ([`routes`]) is an immutable map from problem to live model, replaced as a whole when the database
 //! announces a change (and looked for every second in case the announcement was lost). A model that cannot be loaded

@@ -85,7 +85,6 @@ async fn write_all(
     dropped: Arc<AtomicU64>,
     shutdown: CancellationToken,
 ) {
-    let mut batch = Batch::default();
     let mut received = Vec::with_capacity(BATCH);
     loop {
         let count = tokio::select! {
@@ -98,38 +97,103 @@ async fn write_all(
         if count == 0 {
             return;
         }
-        let mut marks = Vec::new();
+        flush(&db, &received, &dropped).await;
         for entry in received.drain(..) {
-            match entry {
-                Entry::Prediction(prediction, marks) => {
-                    batch.predictions.push(*prediction);
-                    batch.marks.extend(marks);
-                }
-                Entry::Counterpart(counterpart, marks) => {
-                    batch.counterparts.push(*counterpart);
-                    batch.marks.extend(marks);
-                }
-                Entry::Marks(marks) => batch.marks.extend(marks),
-                Entry::Mark(mark) => marks.push(mark),
+            if let Entry::Mark(mark) = entry {
+                // Nobody waiting any more is fine.
+                let _ = mark.send(());
             }
-        }
-        flush(&db, &mut batch, &dropped).await;
-        for mark in marks {
-            // Nobody waiting any more is fine.
-            let _ = mark.send(());
         }
     }
 }
 
+/// How writing came out.
+#[derive(PartialEq, Eq)]
+enum Written {
+    Kept,
+    /// The database cannot keep it, now or later.
+    Refused,
+    /// The database is away.
+    Away,
+}
+
+/// Writes entries in one transaction, and where the database does not take them together each alone: one that cannot be kept costs no
+/// other its place.
+async fn flush(db: &Database, entries: &[Entry], dropped: &AtomicU64) {
+    let lost = match write_patiently(db, entries).await {
+        Written::Kept => return,
+        Written::Away => predictions(entries),
+        Written::Refused => each_alone(db, entries).await,
+    };
+    dropped.fetch_add(lost, Ordering::Relaxed);
+    metrics::counter!("millrace_prediction_log_dropped_total").increment(lost);
+}
+
+/// Writes entries one by one; gives how many predictions are lost.
+async fn each_alone(db: &Database, entries: &[Entry]) -> u64 {
+    let mut lost = 0;
+    for (place, entry) in entries.iter().enumerate() {
+        match write_patiently(db, std::slice::from_ref(entry)).await {
+            Written::Kept => {}
+            Written::Refused => lost += predictions(std::slice::from_ref(entry)),
+            Written::Away => return lost + predictions(&entries[place..]),
+        }
+    }
+    lost
+}
+
+fn predictions(entries: &[Entry]) -> u64 {
+    entries.iter().filter(|entry| matches!(entry, Entry::Prediction(..))).count() as u64
+}
+
+/// Writes entries in one transaction, trying again for about seven seconds while the database is away.
+async fn write_patiently(db: &Database, entries: &[Entry]) -> Written {
+    let batch = Batch::of(entries);
+    if batch.is_empty() {
+        return Written::Kept;
+    }
+    for pause_ms in [0, 200, 500, 1_000, 2_000, 3_000] {
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        match batch.write(db).await {
+            Ok(()) => return Written::Kept,
+            Err(error) if error.is_transient() => tracing::warn!(%error, "prediction log waits for the database"),
+            Err(error) => {
+                tracing::error!(%error, entries = entries.len(), "entries of the prediction log cannot be kept together");
+                return Written::Refused;
+            }
+        }
+    }
+    Written::Away
+}
+
 /// What is written in one transaction.
 #[derive(Default)]
-struct Batch {
-    predictions: Vec<Prediction>,
-    counterparts: Vec<Counterpart>,
+struct Batch<'e> {
+    predictions: Vec<&'e Prediction>,
+    counterparts: Vec<&'e Counterpart>,
     marks: Vec<Mark>,
 }
 
-impl Batch {
+impl<'e> Batch<'e> {
+    fn of(entries: &'e [Entry]) -> Self {
+        let mut batch = Self::default();
+        for entry in entries {
+            match entry {
+                Entry::Prediction(prediction, marks) => {
+                    batch.predictions.push(prediction);
+                    batch.marks.extend(marks);
+                }
+                Entry::Counterpart(counterpart, marks) => {
+                    batch.counterparts.push(counterpart);
+                    batch.marks.extend(marks);
+                }
+                Entry::Marks(marks) => batch.marks.extend(marks),
+                Entry::Mark(_) => {}
+            }
+        }
+        batch
+    }
+
     /// What was logged is counted in the same transaction. A batch whose commit went through without our being told so is there
     /// already when it is written again: then it is not counted again.
     async fn write(&self, db: &Database) -> Result<(), StorageError> {
@@ -153,34 +217,4 @@ impl Batch {
     const fn is_empty(&self) -> bool {
         self.predictions.is_empty() && self.counterparts.is_empty() && self.marks.is_empty()
     }
-
-    fn clear(&mut self) {
-        self.predictions.clear();
-        self.counterparts.clear();
-        self.marks.clear();
-    }
-}
-
-/// Writes a batch, trying again for about seven seconds; then it is counted as dropped.
-async fn flush(db: &Database, batch: &mut Batch, dropped: &AtomicU64) {
-    if batch.is_empty() {
-        return;
-    }
-    for pause_ms in [0, 200, 500, 1_000, 2_000, 3_000] {
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-        match batch.write(db).await {
-            Ok(()) => {
-                batch.clear();
-                return;
-            }
-            Err(error) if error.is_transient() => tracing::warn!(%error, "prediction log waits for the database"),
-            Err(error) => {
-                tracing::error!(%error, "predictions could not be logged");
-                break;
-            }
-        }
-    }
-    dropped.fetch_add(batch.predictions.len() as u64, Ordering::Relaxed);
-    metrics::counter!("millrace_prediction_log_dropped_total").increment(batch.predictions.len() as u64);
-    batch.clear();
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Serving;
+use crate::answer::{NUL, holds_nul};
 
 /// Outcomes one request may carry.
 const MOST_OUTCOMES: usize = 1_000;
@@ -66,9 +67,15 @@ impl Serving {
                 let pointer = format!("/outcomes/{position}/label");
                 return Err(Fault::field(&pointer, "must be a text, a number, or true or false"));
             }
+            if holds_nul(&outcome.label) {
+                return Err(Fault::field(&format!("/outcomes/{position}/label"), NUL));
+            }
         }
-        let unavailable = |error: millrace_storage::StorageError| {
+        let unavailable = |error: StorageError| {
             tracing::warn!(%error, "outcomes could not be stored");
+            if let StorageError::Unstorable(reason) = &error {
+                return Fault::invalid(format!("an outcome cannot be kept: {reason}"), Vec::new());
+            }
             Fault::new(
                 503,
                 "database_unavailable",
@@ -103,8 +110,9 @@ impl Serving {
             match stored.await.map_err(unavailable)? {
                 Stored::Accepted => {
                     report.accepted += 1;
-                    if trial.is_some() {
-                        let compared = compare(&tx, prediction, &outcome.label, &classes, &mut labelled);
+                    if let Some(trial) = trial {
+                        let loss = |answer: &Value| trial.loss.between(answer, &outcome.label, &classes);
+                        let compared = compare(&tx, prediction, loss, &mut labelled);
                         compared.await.map_err(unavailable)?;
                     }
                 }
@@ -122,12 +130,10 @@ impl Serving {
 async fn compare(
     tx: &Transaction,
     prediction: Uuid,
-    label: &Value,
-    classes: &[&str],
+    loss: impl Fn(&Value) -> Option<f64>,
     labelled: &mut Labelled,
 ) -> Result<(), StorageError> {
     let Some(pair) = rollout::pair(tx, prediction).await? else { return Ok(()) };
-    let loss = |answer: &Value| pair.plan.loss.between(answer, label, classes);
     let Some((candidate, control)) = loss(&pair.candidate).zip(loss(&pair.control)) else { return Ok(()) };
     let key = pair.entity.as_deref().map_or(&prediction.as_bytes()[..], str::as_bytes);
     let unit = (pair.rollout, pair.step, Unit::of(pair.rollout, key));

@@ -214,6 +214,7 @@ impl Serving {
             candidate,
             control,
             slow: Duration::from_secs_f64(rollout.plan.slow_ms / 1e3),
+            loss: rollout.plan.loss,
             trouble: self.trouble.filter(|_| staged.stage != RolloutStage::Watch),
             answers,
             beside,

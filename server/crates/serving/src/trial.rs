@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::RolloutId;
-use millrace_domain::rollout::{Arm, Unit, score_bin};
+use millrace_domain::rollout::{Arm, Loss, Unit, score_bin};
 use millrace_domain::run::RolloutStage;
 use millrace_storage::Uuid;
 use millrace_storage::rollout::{Came, Counterpart, Mark};
@@ -39,6 +39,8 @@ pub(crate) struct Trial {
     pub control: Arc<Live>,
     /// An answer that took longer is slow.
     pub slow: Duration,
+    /// How answers are held against the truth.
+    pub loss: Loss,
     /// What befalls the candidate in tests.
     pub trouble: Option<Trouble>,
     /// Where the other model answers callers.
@@ -145,7 +147,7 @@ impl Trial {
         Came::Answer { micros: given.micros, slow: Duration::from_micros(given.micros) > self.slow }
     }
 
-    /// Has the other model answer requests; whatever it does, callers are answered in time.
+    /// Has the other model answer requests. Callers wait for what one answer may take and a second at most, whatever it does.
     pub(crate) async fn ask_other(
         &self,
         requests: Vec<(usize, Map<String, Value>)>,
@@ -157,7 +159,7 @@ impl Trial {
         let places: Vec<usize> = requests.iter().map(|(place, _)| *place).collect();
         let (other, trouble) = (Arc::clone(self.other()), self.trouble);
         let all = move || -> BTreeMap<usize, Result<Given, Unanswered>> {
-            let answer = |sent| troubled(trouble, &other, sent, now).map_err(|_| Unanswered::Failed);
+            let answer = |sent| guarded(trouble, &other, sent, now).map_err(|_| Unanswered::Failed);
             requests.iter().map(|(place, sent)| (*place, answer(sent))).collect()
         };
         let one = self.slow.max(LEAST_PATIENCE);
@@ -191,8 +193,7 @@ impl Trial {
         // A stopwatch, not a clock: only the difference counts.
         let began = Instant::now();
         let trouble = self.trouble.filter(|_| !request.by_candidate);
-        let answer = catch_unwind(AssertUnwindSafe(|| troubled(trouble, asked, &request.sent, at)));
-        let answer = answer.unwrap_or_else(|_| Err("it panicked".to_owned()));
+        let answer = guarded(trouble, asked, &request.sent, at);
         let mut marks = Vec::with_capacity(2);
         // Beside the first one it is counted here. In a canary each side is counted by what its own callers got.
         let side = match self.stage {
@@ -224,14 +225,18 @@ impl Trial {
     }
 }
 
-fn troubled(
+/// The answer of a model that is not trusted: its panics are its own.
+fn guarded(
     trouble: Option<Trouble>,
     live: &Live,
     sent: &Map<String, Value>,
     now: DateTime<Utc>,
 ) -> Result<Given, String> {
-    trouble.map_or(Ok(()), Trouble::strike)?;
-    one(live, sent, now)
+    let answer = catch_unwind(AssertUnwindSafe(|| {
+        trouble.map_or(Ok(()), Trouble::strike)?;
+        one(live, sent, now)
+    }));
+    answer.unwrap_or_else(|_| Err("it panicked".to_owned()))
 }
 
 /// Whether two answers say the same: the same class, or numbers within 1 %.

@@ -41,7 +41,7 @@ pub struct Prediction {
 ///
 /// # Errors
 /// When the database fails; nothing of the batch is then written.
-pub async fn insert_all(db: &impl Connection, batch: &[Prediction]) -> Result<u64> {
+pub async fn insert_all(db: &impl Connection, batch: &[&Prediction]) -> Result<u64> {
     const SQL: &str = "insert into prediction
             (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at, joined,
              micros, rollout_id, step, arm)
@@ -49,7 +49,7 @@ pub async fn insert_all(db: &impl Connection, batch: &[Prediction]) -> Result<u6
             entity text, inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz, joined jsonb,
             micros int, rollout_id bigint, step int, arm text)
         on conflict (id) do nothing";
-    let rows: Vec<Line<'_>> = batch.iter().map(Line::of).collect();
+    let rows: Vec<Line<'_>> = batch.iter().copied().map(Line::of).collect();
     let rows = serde_json::to_string(&rows)
         .map_err(|error| StorageError::Corrupt { what: "prediction log".to_owned(), reason: error.to_string() })?;
     record::execute(db, SQL, values![rows]).await

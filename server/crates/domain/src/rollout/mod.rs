@@ -126,6 +126,17 @@ impl Plan {
         FALSE_ALARMS / (2 * self.steps.len() + 1) as f64
     }
 
+    /// Whether a check is shown and decides nothing.
+    fn is_watched(&self, check: &Gate) -> bool {
+        self.watched.iter().any(|watched| watched.as_str() == check.name)
+    }
+
+    /// What the checks say together, without those that are watched only.
+    pub fn decide(&self, checks: &[Gate]) -> Decision {
+        let deciding: Vec<Gate> = checks.iter().filter(|check| !self.is_watched(check)).cloned().collect();
+        decide(&deciding)
+    }
+
     /// A step by its position; the last one for positions beyond.
     ///
     /// # Panics
@@ -202,7 +213,7 @@ pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
     let mut checks = vec![
         enough(step, seen),
         bad_events("failures", "requests without an answer", alpha, seen, |side| (side.failed, side.alone_failed)),
-        bad_events("slow", &format!("answers after {} ms", plan.slow_ms), alpha, seen, |side| {
+        bad_events(RolloutCheck::Slow.as_str(), &format!("answers after {} ms", plan.slow_ms), alpha, seen, |side| {
             (side.slow, side.alone_slow)
         }),
         shift(plan, &seen.scores),
@@ -211,20 +222,19 @@ pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
     if step.stage == RolloutStage::Canary {
         checks.push(ratio(seen));
     }
-    let is_watched = |gate: &Gate| plan.watched.iter().any(|watched| watched.as_str() == gate.name);
-    for gate in checks.iter_mut().filter(|gate| is_watched(gate)) {
-        gate.note =
-            Some(format!("only watched, as the document says; {}", gate.note.as_deref().unwrap_or("as measured")));
+    for check in checks.iter_mut().filter(|check| plan.is_watched(check)) {
+        check.note =
+            Some(format!("only watched, as the document says; {}", check.note.as_deref().unwrap_or("as measured")));
     }
-    let deciding: Vec<Gate> = checks.iter().filter(|gate| !is_watched(gate)).cloned().collect();
-    let failed = deciding.iter().any(|gate| gate.verdict == Verdict::Fail);
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Fail && !plan.is_watched(check))
+        .map(|check| check.name.clone())
+        .collect();
     let late = seen.seconds > plan.deadline_seconds as f64;
-    let (next, open) = match decide(&deciding) {
+    let (next, open) = match plan.decide(&checks) {
         Decision::Passed => (Next::Advance, Vec::new()),
-        Decision::Rejected(_) if failed => {
-            let failed = deciding.iter().filter(|gate| gate.verdict == Verdict::Fail);
-            (Next::Breach, failed.map(|gate| gate.name.clone()).collect())
-        }
+        Decision::Rejected(_) if !failed.is_empty() => (Next::Breach, failed),
         // What is full already has shown all that the steps before asked for: without new evidence it stays.
         Decision::Rejected(_) if late && step.stage == RolloutStage::Watch => (Next::Advance, Vec::new()),
         Decision::Rejected(open) if late => (Next::OutOfTime, open),
@@ -299,7 +309,11 @@ fn bad_events(name: &str, what: &str, alpha: f64, seen: &Evidence, of: impl Fn(&
 fn shift(plan: &Plan, scores: &[(u64, u64)]) -> Gate {
     let (metric, limit) = (plan.drift.metric, plan.drift.threshold);
     let (candidate, control): (u64, u64) = (scores.iter().map(|bin| bin.0).sum(), scores.iter().map(|bin| bin.1).sum());
-    let mut gate = gate("shift", format!("{metric} of its answers from the champion's at most {limit}"), candidate);
+    let mut gate = gate(
+        RolloutCheck::Shift.as_str(),
+        format!("{metric} of its answers from the champion's at most {limit}"),
+        candidate,
+    );
     gate.threshold = Some(limit);
     if candidate.min(control) < plan.min_rows.max(1) {
         gate.note = Some(format!(
@@ -363,7 +377,7 @@ fn steps_apart(scores: &[(u64, u64)], candidate: u64, control: u64) -> f64 {
 fn quality(plan: &Plan, seen: &Evidence) -> Gate {
     let title = plan.loss.title();
     let rule = format!("{title} at most {} % worse than the champion's, on rows whose truth is known", MARGIN * 100.0);
-    let mut gate = gate("quality", rule, seen.difference.rows as u64);
+    let mut gate = gate(RolloutCheck::Quality.as_str(), rule, seen.difference.rows as u64);
     let (Some(mean), Some(control)) = (seen.difference.mean(), seen.control_loss) else {
         gate.note = Some("no outcome of a prediction that both models answered was reported yet".to_owned());
         return gate;

@@ -48,6 +48,18 @@ views! {
         may_pause: Permission,
     }
 
+    /// Where a version that was sent on its way is now.
+    RolloutStarted {
+        /// The generation that it made.
+        generation: i64,
+        /// The live version.
+        champion: i32,
+        /// The version on its way; none where it is live at once.
+        candidate: Option<i32>,
+        /// `shadow`, `canary` or `full`.
+        stage: String,
+    }
+
     /// What was counted in a step.
     RolloutCounts {
         /// Share of all answers that the candidate gave in this step, in percent.
