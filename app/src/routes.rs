@@ -10,12 +10,13 @@ use crate::fault::PageFault;
 use crate::pages::account::AccountPage;
 use crate::pages::audit::AuditPage;
 use crate::pages::auth::{CodePage, ConfirmPage, ForgotPage, InvitePage, ResetPage, SetUpPage, SignInPage};
+use crate::pages::case::{CasesPage, PredictionPage};
 use crate::pages::dataset::{DatasetPage, DatasetVersionPage, DatasetsPage, UploadDatasetPage};
 use crate::pages::deployment::{ChangePage, DeploymentPage, DeploymentsPage};
 use crate::pages::feature::{FeatureSetPage, FeatureSetsPage};
 use crate::pages::home::HomePage;
 use crate::pages::mail::{MailListPage, MailPage};
-use crate::pages::model::{ModelPage, ModelVersionPage, ModelsPage};
+use crate::pages::model::{CompareVersionsPage, ModelCardPage, ModelPage, ModelVersionPage, ModelsPage};
 use crate::pages::people::PeoplePage;
 use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
 use crate::pages::run::{CompareRunsPage, LaunchRunPage, RunPage, RunsPage};
@@ -41,6 +42,7 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/problems/new") view=WriteProblemPage ssr=WHOLE/>
                 <Route path=path!("/problems/:slug") view=ProblemVersionPage ssr=WHOLE/>
                 <Route path=path!("/problems/:slug/v/:number") view=ProblemVersionPage ssr=WHOLE/>
+                <Route path=path!("/problems/:slug/cases") view=CasesPage ssr=WHOLE/>
                 <Route path=path!("/datasets") view=DatasetsPage ssr=WHOLE/>
                 <Route path=path!("/datasets/new") view=UploadDatasetPage ssr=WHOLE/>
                 <Route path=path!("/datasets/:id") view=DatasetPage ssr=WHOLE/>
@@ -53,10 +55,13 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/runs/:id") view=RunPage ssr=WHOLE/>
                 <Route path=path!("/models") view=ModelsPage ssr=WHOLE/>
                 <Route path=path!("/models/:slug") view=ModelPage ssr=WHOLE/>
+                <Route path=path!("/models/:slug/compare") view=CompareVersionsPage ssr=WHOLE/>
                 <Route path=path!("/models/:slug/v/:number") view=ModelVersionPage ssr=WHOLE/>
+                <Route path=path!("/models/:slug/v/:number/card") view=ModelCardPage ssr=WHOLE/>
                 <Route path=path!("/deployments") view=DeploymentsPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug") view=DeploymentPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug/changes/:generation") view=ChangePage ssr=WHOLE/>
+                <Route path=path!("/predictions") view=PredictionPage ssr=WHOLE/>
                 <Route path=path!("/people") view=PeoplePage ssr=WHOLE/>
                 <Route path=path!("/audit") view=AuditPage ssr=WHOLE/>
                 <Route path=path!("/mail") view=MailListPage ssr=WHOLE/>

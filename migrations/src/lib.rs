@@ -25,6 +25,8 @@ mod m0017_success_metric;
 mod m0018_trials;
 mod m0019_tracked_runs;
 mod m0020_rollouts;
+mod m0021_overrides_and_cases;
+mod m0022_registry;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_trials::Migration),
             Box::new(m0019_tracked_runs::Migration),
             Box::new(m0020_rollouts::Migration),
+            Box::new(m0021_overrides_and_cases::Migration),
+            Box::new(m0022_registry::Migration),
         ]
     }
 }

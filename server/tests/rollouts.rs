@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use millrace_domain::policy::{Role, Scope};
-use millrace_test_support::{Person, TestApp};
+use millrace_test_support::{Person, TestApp, thing, things};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
@@ -23,23 +23,6 @@ fn document(slug: &str, rollout: Value) -> Value {
         "serving": { "p99_ms": 250.0, "throughput_rps": 50.0 },
         "rollout": rollout
     })
-}
-
-/// A thing's numbers, and whether it is big.
-fn thing(number: u32) -> (f64, f64, bool) {
-    let x = f64::from((number.wrapping_mul(2_654_435_761)) % 1_000) / 10.0;
-    let y = f64::from((number.wrapping_mul(40_503)) % 977) / 9.77;
-    let luck = f64::from((number.wrapping_mul(97)) % 401) / 10.0;
-    (x, y, x + 0.2 * y + luck > 80.0)
-}
-
-fn rows() -> Vec<u8> {
-    let mut csv = "thing,x,y,big\n".to_owned();
-    for number in 0..4_000 {
-        let (x, y, big) = thing(number);
-        csv.push_str(&format!("t{number},{x},{y},{}\n", u32::from(big)));
-    }
-    csv.into_bytes()
 }
 
 struct Stage {
@@ -60,7 +43,7 @@ impl Stage {
         let on_call = app.person("oncall", &[Role::OnCall]).await.unwrap();
         let caller = app.token(&engineer, &[Scope::Predict]).await.unwrap();
         app.sign_off(&engineer, &stakeholder, &document(slug, rollout)).await;
-        app.load(&engineer, slug, "things.csv", rows()).await;
+        app.load(&engineer, slug, "things.csv", things(4_000)).await;
         let stage = Self { app, engineer, on_call, stakeholder, caller, slug };
         stage.train(1).await;
         stage.approve(1).await;

@@ -4,6 +4,9 @@ use leptos::prelude::*;
 use millrace_charts::{count, number};
 use millrace_domain::gate::{Gate, Verdict};
 
+use super::Moment;
+use crate::wording::sentence;
+
 /// The gates of a run or of a model version, or the checks of a rollout; what did not pass comes first.
 #[component]
 pub fn GateTable(
@@ -41,9 +44,16 @@ fn gate_row(gate: Gate, what: &'static str, bounds: &'static str) -> impl IntoVi
     let interval = gate.interval.map(
         |(low, high)| view! { <div class="muted">{format!("{bounds} {} to {}", number(low), number(high))}</div> },
     );
+    let overridden = gate.overridden.map(|given| {
+        view! {
+            <div class="override">
+                {format!("Overridden by {}: {} ", given.by, sentence(&given.reason))} "Until " <Moment at=given.until/> "."
+            </div>
+        }
+    });
     view! {
         <tr data-tone=tone(gate.verdict)>
-            <th scope="row" data-label=what title=gate.name><div>{gate.rule}{note}</div></th>
+            <th scope="row" data-label=what title=gate.name><div>{gate.rule}{note}{overridden}</div></th>
             <td class="num" data-label="Observed"><div>{value(gate.observed)}{interval}</div></td>
             <td class="num" data-label="Limit">{value(gate.threshold)}</td>
             <td class="num" data-label="n">{count(gate.n)}</td>
@@ -73,6 +83,10 @@ fn verdicts_in_words(gates: &[Gate], what: &str) -> String {
     }
     if insufficient > 0 {
         words.push_str(&format!(", {insufficient} without enough evidence"));
+    }
+    let overridden = gates.iter().filter(|gate| gate.overridden.is_some()).count();
+    if overridden > 0 {
+        words.push_str(&format!("; {overridden} overridden"));
     }
     words
 }
@@ -111,16 +125,7 @@ mod tests {
     use super::*;
 
     fn gate(name: &str, verdict: Verdict) -> Gate {
-        Gate {
-            name: name.to_owned(),
-            rule: format!("{name} holds"),
-            verdict,
-            observed: None,
-            threshold: None,
-            n: 0,
-            interval: None,
-            note: None,
-        }
+        Gate { verdict, ..Gate::new(name, format!("{name} holds")) }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod account;
 pub mod address;
 pub mod audit;
 pub mod auth;
+pub mod case;
 pub mod dataset;
 pub mod deployment;
 pub mod feature;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::provide_meta_context;
 use leptos_router::components::Router;
 use leptos_router::location::RequestUrl;
+use millrace_domain::case::{Case, Expected};
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_domain::rollout::Step;
 use millrace_domain::run::RolloutStage;
@@ -160,14 +161,12 @@ pub fn step(kind: &str, state: &str) -> StepView {
 /// Gates of every verdict.
 pub fn gates() -> Vec<Gate> {
     let gate = |name: &str, rule: &str, verdict, observed| Gate {
-        name: name.to_owned(),
-        rule: rule.to_owned(),
         verdict,
         observed,
         threshold: Some(0.7),
         n: 4_812,
         interval: Some((0.861, 0.88)),
-        note: None,
+        ..Gate::new(name, rule)
     };
     vec![
         gate("success.roc_auc", "ROC AUC at least 0.70 on the test part", Verdict::Pass, Some(0.871)),
@@ -268,6 +267,7 @@ pub fn run(state: &str) -> RunView {
         may_cancel: Permission::granted(),
         may_retry: Permission::refused("only a run that failed or was cancelled is tried again"),
         may_reproduce: Permission::granted(),
+        may_override: (state == "rejected").then(Permission::granted),
         compared: Vec::new(),
         reproductions: vec![Reproduction {
             run: "18".to_owned(),
@@ -290,6 +290,8 @@ pub fn model(version: i32, stage: &str) -> ModelSummary {
         value: Some(0.8 + 0.01 * f64::from(version)),
         interval: Some((0.79 + 0.01 * f64::from(version), 0.81 + 0.01 * f64::from(version))),
         author: "Engineer".to_owned(),
+        overridden: false,
+        archived: false,
         created_at: moment("2026-11-23T14:05:00Z"),
     }
 }
@@ -338,6 +340,7 @@ pub fn model_version() -> ModelVersionView {
         generation: 3,
         rollout: ["shadow", "canary 5 %", "full, watched"].map(str::to_owned).to_vec(),
         may_deploy: Permission::granted(),
+        may_archive: Permission::granted(),
     }
 }
 
@@ -379,14 +382,12 @@ pub fn deployment() -> DeploymentView {
 pub fn deployment_with_canary() -> DeploymentView {
     let step = |stage, percent, min_predictions| Step { stage, percent, min_predictions, min_seconds: 3_600 };
     let check = |name: &str, verdict| Gate {
-        name: name.to_owned(),
-        rule: format!("{name} as it should be"),
         verdict,
         observed: Some(0.001),
         threshold: Some(0.01),
         n: 2_000,
         interval: Some((-0.002, 0.004)),
-        note: None,
+        ..Gate::new(name, format!("{name} as it should be"))
     };
     let side = |arm: &str| RolloutSide {
         arm: arm.to_owned(),
@@ -512,5 +513,55 @@ pub fn feature_set() -> FeatureSetView {
         }],
         models: vec![FeatureSetModel { model: model(4, "approved"), feature_set: Some(2) }],
         lineage: lineage(),
+    }
+}
+
+/// Regression cases.
+pub fn cases() -> CasesView {
+    let case = |id: &str, name: &str, prediction: Option<&str>| Case {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        instance: json!({ "fare": 7.5, "company": "12" }).as_object().cloned().unwrap_or_default(),
+        expect: Expected { label: Some("true".to_owned()), at_least: Some(0.7), at_most: None },
+        prediction: prediction.map(str::to_owned),
+        by: "On-call".to_owned(),
+        at: moment("2026-11-23T16:00:00Z"),
+    };
+    CasesView {
+        slug: "taxi-tips".to_owned(),
+        kind: "binary".to_owned(),
+        cases: vec![
+            case("7", "An airport run", Some("018f3c6e-0000-7000-8000-000000000001")),
+            case("4", "A short hop", None),
+        ],
+        retired: 2,
+        may_keep: Permission::granted(),
+        may_retire: Permission::granted(),
+    }
+}
+
+/// A prediction in a canary, whose outcome is known.
+pub fn prediction() -> PredictionView {
+    PredictionView {
+        id: "018f3c6e-0000-7000-8000-000000000001".to_owned(),
+        slug: "taxi-tips".to_owned(),
+        model_version: 2,
+        generation: 3,
+        arm: Some("control".to_owned()),
+        entity: Some("12".to_owned()),
+        inputs: json!({ "fare": 7.5, "company": "12" }),
+        output: json!({ "score": 0.31, "label": "false" }),
+        joined: None,
+        event_time: Some(moment("2026-11-23T14:05:00Z")),
+        predicted_at: moment("2026-11-23T14:05:01Z"),
+        micros: Some(182),
+        counterpart: Some(CounterpartView {
+            model_version: 3,
+            output: Some(json!({ "score": 0.84, "label": "true" })),
+            failure: None,
+        }),
+        label: Some(json!(true)),
+        observed_at: Some(moment("2026-11-24T14:05:00Z")),
+        may_keep: Permission::granted(),
     }
 }

@@ -4,6 +4,7 @@
 //! `Idempotency-Key`; times are RFC 3339 UTC; ids are opaque strings.
 
 mod audit;
+mod case;
 mod dataset;
 mod deployment;
 mod export;
@@ -54,6 +55,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(problem::create_problem_version))
         .routes(routes!(problem::submit_problem_version))
         .routes(routes!(problem::decide_problem_version))
+        .routes(routes!(case::list_cases, case::keep_cases))
+        .routes(routes!(case::retire_case))
         .routes(routes!(run::launch_run))
         .routes(routes!(dataset::show_dataset_version))
         .routes(routes!(dataset::show_dataset_report))
@@ -75,13 +78,21 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(run::download_run_artifact))
         .routes(routes!(run::cancel_run))
         .routes(routes!(run::reproduce_run))
+        .routes(routes!(run::override_gates))
         .routes(routes!(model::show_model))
         .routes(routes!(model::show_model_version))
         .routes(routes!(model::decide_model_version))
+        .routes(routes!(model::archive_model_version))
+        .routes(routes!(model::download_card))
+        .routes(routes!(model::download_evidence))
+        .routes(routes!(model::compare_model_versions))
+        .routes(routes!(model::list_aliases))
+        .routes(routes!(model::move_alias, model::take_alias))
         .routes(routes!(deployment::show_deployment))
         .routes(routes!(deployment::show_change))
         .routes(routes!(prediction::show_prediction))
         .routes(routes!(prediction::replay_prediction))
+        .routes(routes!(case::keep_prediction))
         .routes(routes!(deployment::start_rollout))
         .routes(routes!(deployment::advance_rollout))
         .routes(routes!(deployment::pause_rollout))

@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use millrace_domain::view::{AliasView, DecisionRequest, ModelComparison, ModelSummary, ModelVersionView};
 use millrace_services::Services;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::api::reply::{Body, By, Items, Path, Reply};
+use crate::api::reply::{Body, By, Items, Path, Query, Reply};
 
 /// The versions of a model, newest first.
 #[utoipa::path(get, path = "/api/v1/models/{slug}", responses((status = 200, body = Items<ModelSummary>), (status = 404)))]
@@ -41,4 +44,133 @@ pub async fn decide_model_version(
 ) -> Reply<(StatusCode, Json<Value>)> {
     let stage = services.decide_model(&actor, &slug, number, &request).await?;
     Ok((StatusCode::CREATED, Json(json!({ "slug": slug, "version": number, "stage": stage }))))
+}
+
+/// Why a version is put away, or brought back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveRequest {
+    /// Whether it is put away; it is brought back otherwise.
+    archived: bool,
+    /// Why.
+    reason: String,
+}
+
+/// Puts a version away, so that it is neither approved nor sent out, or brings it back. Nothing is deleted.
+#[utoipa::path(post, path = "/api/v1/models/{slug}/versions/{number}/archive", request_body = ArchiveRequest,
+    responses((status = 204), (status = 409)))]
+pub async fn archive_model_version(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, number)): Path<(String, i32)>,
+    Body(request): Body<ArchiveRequest>,
+) -> Reply<StatusCode> {
+    services.archive_model(&actor, &slug, number, request.archived, &request.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The model card, as Markdown.
+#[utoipa::path(get, path = "/api/v1/models/{slug}/versions/{number}/card.md",
+    responses((status = 200, content_type = "text/markdown"), (status = 404)))]
+pub async fn download_card(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, number)): Path<(String, i32)>,
+) -> Reply<impl IntoResponse> {
+    let card = services.model_card(&actor, &slug, number).await?.markdown();
+    Ok((file("text/markdown; charset=utf-8", &format!("{slug}-v{number}-card.md")), card))
+}
+
+/// Everything that the version rests on, as an archive that `millrace verify-pack` checks without this server.
+#[utoipa::path(get, path = "/api/v1/models/{slug}/versions/{number}/evidence.tar",
+    responses((status = 200, content_type = "application/x-tar"), (status = 404), (status = 409)))]
+pub async fn download_evidence(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, number)): Path<(String, i32)>,
+) -> Reply<impl IntoResponse> {
+    let pack = services.evidence(&actor, &slug, number).await?;
+    Ok((file("application/x-tar", &format!("{slug}-v{number}-evidence.tar")), pack))
+}
+
+fn file(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)]
+}
+
+/// Which versions are compared.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CompareVersions {
+    /// One.
+    a: i32,
+    /// The other.
+    b: i32,
+}
+
+/// Two versions side by side: metrics, gates, inputs, parameters, data and code, where they differ.
+#[utoipa::path(get, path = "/api/v1/models/{slug}/compare", params(CompareVersions),
+    responses((status = 200, body = ModelComparison), (status = 404)))]
+pub async fn compare_model_versions(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Query(asked): Query<CompareVersions>,
+) -> Reply<Json<ModelComparison>> {
+    Ok(Json(services.compare_versions(&actor, &slug, asked.a, asked.b).await?))
+}
+
+/// The aliases of a model, with every move; `champion` and `candidate` follow the deployment.
+#[utoipa::path(get, path = "/api/v1/models/{slug}/aliases", responses((status = 200, body = Items<AliasView>), (status = 404)))]
+pub async fn list_aliases(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+) -> Reply<Json<Items<AliasView>>> {
+    Ok(Json(Items::all(services.registered(&actor, &slug).await?.aliases)))
+}
+
+/// Where an alias is moved.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AliasRequest {
+    /// The version.
+    version: i32,
+    /// Why.
+    reason: String,
+}
+
+/// Lets an alias point at a version. Nothing that is live follows it.
+#[utoipa::path(put, path = "/api/v1/models/{slug}/aliases/{name}", request_body = AliasRequest,
+    responses((status = 204), (status = 404), (status = 409)))]
+pub async fn move_alias(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, name)): Path<(String, String)>,
+    Body(request): Body<AliasRequest>,
+) -> Reply<StatusCode> {
+    services.move_alias(&actor, &slug, &name, Some(request.version), &request.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why an alias is taken away.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeAlias {
+    /// Why.
+    reason: String,
+}
+
+/// Lets an alias point at no version; its moves stay.
+#[utoipa::path(delete, path = "/api/v1/models/{slug}/aliases/{name}", request_body = TakeAlias,
+    responses((status = 204), (status = 404), (status = 409)))]
+pub async fn take_alias(
+    State(services): State<Services>,
+    By(actor): By,
+    Path((slug, name)): Path<(String, String)>,
+    Body(request): Body<TakeAlias>,
+) -> Reply<StatusCode> {
+    services.move_alias(&actor, &slug, &name, None, &request.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

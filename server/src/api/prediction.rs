@@ -47,6 +47,6 @@ pub async fn replay_prediction(
 }
 
 /// What is no id is the id of none.
-fn known(id: &str) -> Result<Uuid, Fault> {
+pub(super) fn known(id: &str) -> Result<Uuid, Fault> {
     id.parse().map_err(|_| Fault::not_found("prediction"))
 }

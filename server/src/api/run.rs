@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::view::{
-    ArtifactView, LaunchRequest, MetricView, RunComparison, RunFilter, RunPage, RunSummary, RunView, in_words,
+    ArtifactView, LaunchRequest, MetricView, Overridden, OverrideRequest, RunComparison, RunFilter, RunPage,
+    RunSummary, RunView, in_words,
 };
 use millrace_services::Services;
 use serde::Deserialize;
@@ -332,4 +333,17 @@ pub async fn reproduce_run(
     let first = run_id(&id)?;
     let act = async { services.reproduce_run(&actor, first).await.map(|run| json!({ "run": run })) };
     once(&services, &actor, &headers, &json!({ "reproduces": id }), StatusCode::ACCEPTED, act).await
+}
+
+/// Registers the model of a run that its gates stopped. The request names every gate that did not pass; the verdicts stay what they
+/// are, for the version's life.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/override", request_body = OverrideRequest,
+    responses((status = 201, body = Overridden), (status = 403), (status = 409)))]
+pub async fn override_gates(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+    Body(request): Body<OverrideRequest>,
+) -> Reply<(StatusCode, Json<Overridden>)> {
+    Ok((StatusCode::CREATED, Json(services.override_gates(&actor, run_id(&id)?, &request).await?)))
 }

@@ -100,6 +100,11 @@ enum Command {
         #[command(flatten)]
         storage: Storage,
     },
+    /// Checks an evidence pack of a model version, without a server; exit 1 names what does not hold.
+    VerifyPack {
+        /// The archive, as a version's page gives it.
+        file: PathBuf,
+    },
     /// Turns a Great Expectations suite, or a schema of TensorFlow Data Validation, into `[[checks]]` of a problem document; what has no counterpart is listed.
     ImportChecks {
         /// The suite, JSON.
@@ -201,6 +206,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Reproduce(args) => reproduce::reproduce(&args, json).await,
         Command::Replay(args) => replay::replay(args, json).await,
         Command::Verify { storage } => verify::verify(storage, json).await,
+        Command::VerifyPack { file } => verify::verify_pack(&file, json),
         Command::ImportChecks { file } => apply::import_checks(&file, json),
         Command::Openapi => host::print_document(),
         Command::Policy => {

@@ -1,7 +1,12 @@
-//! `verify`: the audit chain, the artifacts, and what must always hold.
+//! `verify`: the audit chain, the artifacts, and what must always hold; `verify-pack`: what a version rests on, without a server.
 
-use anyhow::bail;
-use millrace_domain::Digest;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use millrace_domain::{Digest, evidence};
 use millrace_services::Services;
 use millrace_storage::{artifact, invariant};
 use serde_json::json;
@@ -44,4 +49,40 @@ pub async fn verify(storage: Storage, as_json: bool) -> anyhow::Result<()> {
         println!("invariants: all hold");
     }
     Ok(())
+}
+
+/// Bytes of a pack's files together that are read at most.
+const LARGEST_PACK: u64 = 8 << 30;
+
+/// `verify-pack`.
+pub fn verify_pack(file: &Path, as_json: bool) -> anyhow::Result<()> {
+    let files = unpacked(file).with_context(|| format!("{} is no evidence pack", file.display()))?;
+    let holds = evidence::check(&files).with_context(|| format!("{} proves nothing", file.display()))?;
+    if as_json {
+        println!("{}", json!({ "holds": holds }));
+    } else {
+        holds.iter().for_each(|line| println!("{line}"));
+    }
+    Ok(())
+}
+
+/// The files of the archive by name, below the one directory that it has. Nothing is written anywhere.
+fn unpacked(file: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    let mut left = LARGEST_PACK;
+    for entry in tar::Archive::new(File::open(file)?).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        let name = path.file_name().and_then(|name| name.to_str()).context("a file has no name")?.to_owned();
+        if path.components().count() != 2 || !entry.header().entry_type().is_file() {
+            bail!("{} is not a plain file in the pack's one directory", path.display());
+        }
+        left = left.checked_sub(entry.size()).context("it is larger than any pack")?;
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content)?;
+        if files.insert(name.clone(), content).is_some() {
+            bail!("{name} is in it twice");
+        }
+    }
+    Ok(files)
 }

@@ -2,31 +2,35 @@
 
 use leptos::prelude::*;
 use millrace_domain::run::ModelStage;
-use millrace_domain::view::ModelSummary;
+use millrace_domain::view::{ModelSummary, ModelView};
 
 use crate::components::{ChartFigure, Empty, Load, PageHeader};
 use crate::fault::PageFault;
+use crate::form::PageForm;
 use crate::pages::address::path_text;
 
+use super::aliases::{Aliases, MoveAlias};
+use super::compare::ChooseVersions;
 use super::history::metric_over_versions;
 use super::table::ModelTable;
 
-/// All versions of a model, newest first.
+/// A model with all its versions and aliases.
 #[server(name = FetchModel, prefix = "/fn", endpoint = "model")]
-pub async fn fetch_model(slug: String) -> Result<Vec<ModelSummary>, PageFault> {
+pub async fn fetch_model(slug: String) -> Result<ModelView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    Ok(services.model(&actor, &slug).await?)
+    Ok(services.registered(&actor, &slug).await?)
 }
 
 /// `/models/{slug}`.
 #[component]
 pub fn ModelPage() -> impl IntoView {
     let slug = path_text("slug");
-    let versions = Resource::new(move || slug.get(), fetch_model);
+    let form = PageForm::<MoveAlias>::new();
+    let model = Resource::new(move || (slug.get(), form.done()), |(slug, _)| fetch_model(slug));
     view! {
-        <Load resource=versions above=("Models", "/models") let:rows>
-            <Head slug=slug.get_untracked() was_live=rows.iter().any(was_live)/>
-            <Versions rows/>
+        <Load resource=model above=("Models", "/models") let:model>
+            <Head slug=slug.get_untracked() was_live=model.versions.iter().any(was_live)/>
+            <Model slug=slug.get_untracked() model form/>
         </Load>
     }
 }
@@ -39,6 +43,7 @@ fn was_live(version: &ModelSummary) -> bool {
 #[component]
 fn Head(slug: String, was_live: bool) -> impl IntoView {
     let problem = format!("/problems/{slug}");
+    let cases = format!("/problems/{slug}/cases");
     let deployment = format!("/deployments/{slug}");
     let deployment =
         was_live.then(|| view! { <a class="button" data-icon="deployment" href=deployment>"What is live"</a> });
@@ -49,6 +54,7 @@ fn Head(slug: String, was_live: bool) -> impl IntoView {
             actions=move || {
                 view! {
                     <a class="button" data-icon="problem" href=problem>"Problem"</a>
+                    <a class="button" href=cases>"Regression cases"</a>
                     {deployment}
                 }
             }
@@ -57,7 +63,8 @@ fn Head(slug: String, was_live: bool) -> impl IntoView {
 }
 
 #[component]
-fn Versions(rows: Vec<ModelSummary>) -> impl IntoView {
+fn Model(slug: String, model: ModelView, form: PageForm<MoveAlias>) -> impl IntoView {
+    let ModelView { versions: rows, aliases, may_move } = model;
     if rows.is_empty() {
         return view! {
             <Empty title="No versions yet" text="A run that passes every gate of the problem registers the first version."/>
@@ -65,10 +72,19 @@ fn Versions(rows: Vec<ModelSummary>) -> impl IntoView {
         .into_any();
     }
     let figure = metric_over_versions(&rows);
+    // What is live beside the newest: what somebody who is to approve asks first.
+    let numbers: Vec<i32> = rows.iter().map(|version| version.version).collect();
+    let live = rows.iter().find(|version| version.stage == "live").map(|version| version.version);
+    let compare = (numbers.len() > 1).then(|| {
+        let a = live.filter(|live| *live != numbers[0]).unwrap_or(numbers[1]);
+        view! { <ChooseVersions slug=slug.clone() versions=numbers.clone() a b=numbers[0]/> }
+    });
     view! {
         <div class="stack stack-loose">
             {figure.map(|figure| view! { <ChartFigure figure/> })}
+            {compare}
             <ModelTable rows caption="Versions, newest first"/>
+            <Aliases slug aliases permission=may_move form/>
         </div>
     }
     .into_any()

@@ -44,6 +44,8 @@ mod tests {
             value,
             interval: None,
             author: "Engineer".to_owned(),
+            overridden: false,
+            archived: false,
             created_at: serde_json::from_str("\"2026-11-23T14:05:00Z\"").expect("a time"),
         }
     }

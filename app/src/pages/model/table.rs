@@ -43,7 +43,13 @@ fn model_row(model: ModelSummary) -> impl IntoView {
         <tr>
             <th scope="row" data-label="Model"><a href=model_page>{model.slug}</a></th>
             <td data-label="Version"><a href=version_page>{format!("v{}", model.version)}</a></td>
-            <td data-label="Stage"><StateBadge state=model.stage/></td>
+            <td data-label="Stage">
+                <div class="cluster">
+                    <StateBadge state=model.stage/>
+                    {model.archived.then(|| view! { <span class="badge" data-state="skipped">"Archived"</span> })}
+                    {model.overridden.then(|| view! { <span class="badge" data-state="fail">"Gates overridden"</span> })}
+                </div>
+            </td>
             <td data-label="Metric">{metric_title(&model.metric)}</td>
             <td data-label="Test value"><Measured value=model.value interval=model.interval/></td>
             <td data-label="Run"><a href=format!("/runs/{}", model.run)>{format!("#{}", model.run)}</a></td>

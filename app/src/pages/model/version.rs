@@ -1,6 +1,7 @@
 //! One model version, read like a review: what it proved, who approved it, where it comes from and how to call it.
 
 use leptos::prelude::*;
+use millrace_domain::gate::Gate;
 use millrace_domain::view::ModelVersionView;
 
 use crate::components::{
@@ -11,8 +12,9 @@ use crate::form::PageForm;
 use crate::pages::address::{path_number, path_text};
 use crate::pages::quantity::metric_title;
 use crate::pages::run::importance_figure;
-use crate::wording::counted;
+use crate::wording::{counted, sentence};
 
+use super::archive::{ArchiveCard, ArchiveModel};
 use super::calling::Calling;
 use super::deploy::{RollOut, StartRollout};
 use super::lineage::Lineage;
@@ -48,16 +50,18 @@ pub async fn decide_model(
 pub fn ModelVersionPage() -> impl IntoView {
     let (slug, number) = (path_text("slug"), path_number("number"));
     let form = PageForm::<StartRollout>::new();
-    let version = Resource::new(move || (slug.get(), number.get()), |(slug, number)| fetch_model_version(slug, number));
+    let archive = PageForm::<ArchiveModel>::new();
+    let asked = move || (slug.get(), number.get(), archive.done());
+    let version = Resource::new(asked, |(slug, number, _)| fetch_model_version(slug, number));
     view! {
         <Load resource=version above=("Models", "/models") let:version>
-            <Version version form/>
+            <Version version form archive/>
         </Load>
     }
 }
 
 #[component]
-fn Version(version: ModelVersionView, form: PageForm<StartRollout>) -> impl IntoView {
+fn Version(version: ModelVersionView, form: PageForm<StartRollout>, archive: PageForm<ArchiveModel>) -> impl IntoView {
     let summary = version.summary.clone();
     let importance = importance_figure(&version.importance);
     let graph = version.lineage.clone();
@@ -65,6 +69,7 @@ fn Version(version: ModelVersionView, form: PageForm<StartRollout>) -> impl Into
         <Head version=version.clone()/>
         <div class="split">
             <div class="split-main stack stack-loose">
+                <Overridden gates=version.gates.clone()/>
                 <Warnings warnings=version.warnings.clone()/>
                 <section class="section" aria-labelledby="gates">
                     <div class="section-header"><h2 id="gates">{gates_in_words(&version.gates)}</h2></div>
@@ -90,7 +95,8 @@ fn Version(version: ModelVersionView, form: PageForm<StartRollout>) -> impl Into
                 <Calling slug=summary.slug inputs=version.inputs.clone()/>
             </div>
             <aside class="split-side stack">
-                <Lineage version/>
+                <Lineage version=version.clone()/>
+                <ArchiveCard version form=archive/>
             </aside>
         </div>
         <section class="section stack" aria-labelledby="lineage">
@@ -103,6 +109,9 @@ fn Version(version: ModelVersionView, form: PageForm<StartRollout>) -> impl Into
 #[component]
 fn Head(version: ModelVersionView) -> impl IntoView {
     let summary = version.summary;
+    let card = format!("/models/{}/v/{}/card", summary.slug, summary.version);
+    let evidence = format!("/api/v1/models/{}/versions/{}/evidence.tar", summary.slug, summary.version);
+    let archived = summary.archived.then(|| view! { <span class="badge" data-state="skipped">"Archived"</span> });
     let crumbs =
         vec![("Models".to_owned(), "/models".to_owned()), (summary.slug.clone(), format!("/models/{}", summary.slug))];
     view! {
@@ -113,14 +122,36 @@ fn Head(version: ModelVersionView) -> impl IntoView {
             meta=move || {
                 let run = format!("/runs/{}", summary.run);
                 view! {
+                    {archived}
                     <span>{metric_title(&summary.metric)} " " <Measured value=summary.value interval=summary.interval/></span>
                     <span>"from " <a href=run>{format!("run {}", summary.run)}</a></span>
                     <span>"by " {summary.author}</span>
                     <span><Moment at=summary.created_at/></span>
                 }
             }
+            actions=move || {
+                view! {
+                    <a class="button" href=card>"Model card"</a>
+                    <a class="button" data-icon="download" href=evidence rel="external">"Evidence pack"</a>
+                }
+            }
         />
     }
+}
+
+/// Gates that somebody let be stay red on the version for its life.
+#[component]
+fn Overridden(gates: Vec<Gate>) -> impl IntoView {
+    let names: Vec<String> =
+        gates.iter().filter(|gate| gate.overridden.is_some()).map(|gate| gate.name.clone()).collect();
+    let given = gates.into_iter().find_map(|gate| gate.overridden)?;
+    Some(view! {
+        <div class="callout" data-kind="error">
+            <p class="callout-title">{format!("Gates overridden by {}", given.by)}</p>
+            <p>{sentence(&given.reason)}</p>
+            <p class="muted">{names.join(", ")} ". It may set out until " <Moment at=given.until/> "."</p>
+        </div>
+    })
 }
 
 /// Warnings of the data travel along, so that whoever approves has seen them.
@@ -146,8 +177,8 @@ mod rendered_tests {
 
     fn page(version: ModelVersionView) -> String {
         rendered("/models/taxi-tips/v/4", move || {
-            let form = PageForm::<StartRollout>::new();
-            view! { <Version version form/> }
+            let (form, archive) = (PageForm::<StartRollout>::new(), PageForm::<ArchiveModel>::new());
+            view! { <Version version form archive/> }
         })
     }
 

@@ -57,6 +57,7 @@ fn Version(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl
 fn Acts(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl IntoView {
     let ProblemVersionView { slug, version: number, state, may_submit, may_write, may_launch, .. } = version;
     let run = format!("/runs/new?problem={slug}");
+    let cases = format!("/problems/{slug}/cases");
     let revise = format!("/problems/new?from={slug}&version={number}");
     let submit = (state == "draft").then(|| {
         view! {
@@ -70,6 +71,7 @@ fn Acts(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl In
     view! {
         {submit}
         <GatedLink permission=may_launch href=run label="Launch run" icon="play"/>
+        <a class="button" href=cases>"Regression cases"</a>
         <GatedLink permission=may_write href=revise label="New version"/>
     }
 }

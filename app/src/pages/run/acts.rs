@@ -7,6 +7,8 @@ use crate::components::{FaultNotice, GatedButton};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
+use super::override_gates::OverrideGates;
+
 /// Asks a run to stop; steps look at it between units of work.
 #[server(name = CancelRun, prefix = "/fn", endpoint = "cancel_run")]
 pub async fn cancel_run(id: String) -> Result<(), PageFault> {
@@ -39,12 +41,19 @@ pub struct RunActs {
     cancel: PageForm<CancelRun>,
     retry: PageForm<RetryRun>,
     reproduce: PageForm<ReproduceRun>,
+    /// Letting it go on although gates did not pass.
+    pub override_gates: PageForm<OverrideGates>,
 }
 
 impl RunActs {
     /// Forms without an answer yet.
     pub fn new() -> Self {
-        Self { cancel: PageForm::new(), retry: PageForm::new(), reproduce: PageForm::new() }
+        Self {
+            cancel: PageForm::new(),
+            retry: PageForm::new(),
+            reproduce: PageForm::new(),
+            override_gates: PageForm::new(),
+        }
     }
 
     /// Rises with every act that was answered.

@@ -15,6 +15,7 @@ use super::evaluation::Evaluation;
 use super::is_under_way;
 use super::launch_form::LaunchForm;
 use super::outcome::RunOutcome;
+use super::override_gates::OverrideCard;
 use super::overview::{CurrentStep, Overview};
 use super::plots::figures;
 use super::provenance::Provenance;
@@ -79,7 +80,7 @@ fn Run(run: RunView, acts: RunActs, live: RwSignal<LiveState>) -> impl IntoView 
                 let run = shown.get_value();
                 view! {
                     <Tabs label="Run" tabs=tabs(&run, open)/>
-                    {open.content(run)}
+                    {open.content(run, acts)}
                 }
             }}
         </div>
@@ -192,9 +193,12 @@ impl RunTab {
         }
     }
 
-    fn content(self, run: RunView) -> AnyView {
+    fn content(self, run: RunView, acts: RunActs) -> AnyView {
         match self {
-            Self::Overview => view! { <Overview run/> }.into_any(),
+            Self::Overview => {
+                let card = view! { <OverrideCard run=run.clone() form=acts.override_gates/> };
+                view! { <Overview run>{card}</Overview> }.into_any()
+            }
             Self::Plots => view! { <Plots run/> }.into_any(),
             Self::Trials => {
                 let search = run.steps.iter().find(|step| step.kind == StepKind::Trial.as_str());

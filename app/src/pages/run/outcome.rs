@@ -14,6 +14,7 @@ pub fn RunOutcome(
 ) -> impl IntoView {
     match run.summary.state.as_str() {
         "failed" => run.failure.map(|failure| view! { <Failed failure steps=run.steps/> }.into_any()),
+        "rejected" if run.summary.model_version.is_some() => Some(view! { <Overridden/> }.into_any()),
         "rejected" => Some(view! { <Rejected gates=run.gates/> }.into_any()),
         "cancelled" => Some(view! { <Cancelled failure=run.failure/> }.into_any()),
         _ => None,
@@ -61,6 +62,16 @@ fn Rejected(gates: Vec<Gate>) -> impl IntoView {
                      Better data, features or a larger search may help; the limits themselves are signed with the problem.",
                 )}
             </p>
+        </div>
+    }
+}
+
+#[component]
+fn Overridden() -> impl IntoView {
+    view! {
+        <div class="callout" data-kind="error">
+            <p class="callout-title">"The gates said no and were overridden"</p>
+            <p>"The model became a version all the same; who let it go on, and why, stands on its page."</p>
         </div>
     }
 }

@@ -18,6 +18,8 @@ use super::is_under_way;
 pub fn Overview(
     /// The run.
     run: RunView,
+    /// What may be done about it.
+    children: Children,
 ) -> impl IntoView {
     let success = part_and_metric(&run.summary.metric).1.to_owned();
     let gates_heading = gates_in_words(&run.gates);
@@ -56,6 +58,7 @@ pub fn Overview(
                     <div class="card-header"><h2>"Steps"</h2></div>
                     <div class="card-body"><StepTimeline steps=run.steps/></div>
                 </section>
+                {children()}
             </aside>
         </div>
     }
@@ -200,16 +203,7 @@ mod tests {
     }
 
     fn gate(name: &str, verdict: Verdict) -> Gate {
-        Gate {
-            name: name.to_owned(),
-            rule: String::new(),
-            verdict,
-            observed: None,
-            threshold: None,
-            n: 0,
-            interval: None,
-            note: None,
-        }
+        Gate { verdict, ..Gate::new(name, "") }
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::ids::AccountId;
 
 /// A challenger may be worse than the champion by this share of the champion's value.
 pub const MARGIN: f64 = 0.02;
@@ -57,7 +60,45 @@ pub struct Gate {
     pub interval: Option<(f64, f64)>,
     /// Why, in one sentence, when it is not a plain comparison.
     pub note: Option<String>,
+    /// Who let it be although it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
 }
+
+impl Gate {
+    /// A gate that nothing is known of yet.
+    pub fn new(name: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            rule: rule.into(),
+            verdict: Verdict::Insufficient,
+            observed: None,
+            threshold: None,
+            n: 0,
+            interval: None,
+            note: None,
+            overridden: None,
+        }
+    }
+}
+
+/// Somebody's word that a version may go on although a gate did not pass. It does not change the verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Override {
+    /// Whose account.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub account: AccountId,
+    /// Their name then.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// From then on the version does not set out any more.
+    pub until: DateTime<Utc>,
+}
+
+/// Days that an override holds at most.
+pub const LONGEST_OVERRIDE: i64 = 90;
 
 /// What all gates together say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +111,17 @@ pub enum Decision {
 
 /// Decides over all gates: every one must pass, and there must be at least one.
 pub fn decide(gates: &[Gate]) -> Decision {
-    let open: Vec<String> =
-        gates.iter().filter(|gate| gate.verdict != Verdict::Pass).map(|gate| gate.name.clone()).collect();
+    decided(gates, |gate| gate.verdict == Verdict::Pass)
+}
+
+/// Decides over the gates of a registered version, where somebody may have let one be until a day.
+pub fn decide_at(gates: &[Gate], now: DateTime<Utc>) -> Decision {
+    let holds = |given: &Override| given.until > now;
+    decided(gates, |gate| gate.verdict == Verdict::Pass || gate.overridden.as_ref().is_some_and(holds))
+}
+
+fn decided(gates: &[Gate], lets_pass: impl Fn(&Gate) -> bool) -> Decision {
+    let open: Vec<String> = gates.iter().filter(|gate| !lets_pass(gate)).map(|gate| gate.name.clone()).collect();
     match (gates.is_empty(), open.is_empty()) {
         (true, _) => Decision::Rejected(vec!["no gate was evaluated".to_owned()]),
         (false, true) => Decision::Passed,
@@ -84,16 +134,7 @@ mod tests {
     use super::*;
 
     fn gate(name: &str, verdict: Verdict) -> Gate {
-        Gate {
-            name: name.to_owned(),
-            rule: String::new(),
-            verdict,
-            observed: None,
-            threshold: None,
-            n: 0,
-            interval: None,
-            note: None,
-        }
+        Gate { verdict, ..Gate::new(name, "") }
     }
 
     #[test]
@@ -110,5 +151,18 @@ mod tests {
     #[test]
     fn all_passing_gates_pass() {
         assert_eq!(decide(&[gate("a", Verdict::Pass)]), Decision::Passed);
+    }
+
+    #[test]
+    fn what_was_let_be_counts_until_its_day_and_never_as_passed() {
+        let until = DateTime::from_timestamp(1_000, 0).unwrap();
+        let given = Override { account: AccountId(1), by: "A".to_owned(), reason: "b".to_owned(), until };
+        let gates = [Gate { overridden: Some(given), ..gate("a", Verdict::Fail) }, gate("b", Verdict::Pass)];
+        let before = until - chrono::TimeDelta::seconds(1);
+        let rejected = Decision::Rejected(vec!["a".to_owned()]);
+        assert_eq!(
+            (decide_at(&gates, before), decide_at(&gates, until), decide(&gates)),
+            (Decision::Passed, rejected.clone(), rejected)
+        );
     }
 }

@@ -5,9 +5,13 @@
 //! how the audit trail is chained ([`audit`]).
 
 pub mod audit;
+pub mod card;
+pub mod case;
 pub mod clock;
 pub mod digest;
 pub mod drift;
+#[cfg(feature = "parse")]
+pub mod evidence;
 pub mod expr;
 pub mod fault;
 pub mod gate;

@@ -95,6 +95,11 @@ pub enum Action {
     LaunchRun,
     CancelRun,
     ReviewModel,
+    OverrideGate,
+    KeepCase,
+    RetireCase,
+    MoveAlias,
+    ArchiveModel,
     Deploy,
     RollBack,
     Predict,
@@ -108,7 +113,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::ReadWorkspace,
         Self::WriteProblem,
         Self::ReviewProblem,
@@ -117,6 +122,11 @@ impl Action {
         Self::LaunchRun,
         Self::CancelRun,
         Self::ReviewModel,
+        Self::OverrideGate,
+        Self::KeepCase,
+        Self::RetireCase,
+        Self::MoveAlias,
+        Self::ArchiveModel,
         Self::Deploy,
         Self::RollBack,
         Self::Predict,
@@ -139,6 +149,11 @@ impl Action {
             Self::LaunchRun => "launch runs",
             Self::CancelRun => "cancel runs",
             Self::ReviewModel => "review model versions",
+            Self::OverrideGate => "override gates",
+            Self::KeepCase => "keep regression cases",
+            Self::RetireCase => "retire regression cases",
+            Self::MoveAlias => "move aliases of models",
+            Self::ArchiveModel => "archive model versions",
             Self::Deploy => "put approved models live",
             Self::RollBack => "roll back",
             Self::Predict => "ask for predictions",
@@ -160,7 +175,10 @@ impl Action {
                 &[MlEngineer]
             }
             Self::ReviewProblem | Self::ReviewModel => &[Stakeholder, MlEngineer],
-            Self::Deploy => &[MlEngineer],
+            // What loosens a rule is for those who answer for the decision.
+            Self::OverrideGate | Self::RetireCase => &[Stakeholder],
+            Self::KeepCase => &[Stakeholder, MlEngineer, OnCall],
+            Self::Deploy | Self::MoveAlias | Self::ArchiveModel => &[MlEngineer],
             Self::RollBack => &[MlEngineer, OnCall],
             Self::Predict | Self::ReportOutcome => &[MlEngineer, OnCall],
             Self::ManagePeople | Self::ReadMail => &[Admin],
@@ -175,12 +193,17 @@ impl Action {
             Self::ReadWorkspace => Some(Scope::Read),
             Self::ReadMetrics => Some(Scope::Metrics),
             Self::Predict | Self::ReportOutcome => Some(Scope::Predict),
-            Self::WriteProblem | Self::UploadData | Self::MuteCheck | Self::LaunchRun | Self::CancelRun => {
-                Some(Scope::Launch)
-            }
-            Self::Deploy | Self::RollBack => Some(Scope::Deploy),
+            Self::WriteProblem
+            | Self::UploadData
+            | Self::MuteCheck
+            | Self::LaunchRun
+            | Self::CancelRun
+            | Self::KeepCase => Some(Scope::Launch),
+            Self::Deploy | Self::MoveAlias | Self::ArchiveModel | Self::RollBack => Some(Scope::Deploy),
             Self::ReviewProblem
             | Self::ReviewModel
+            | Self::OverrideGate
+            | Self::RetireCase
             | Self::ManageOwnTokens
             | Self::ManagePeople
             | Self::ReadAudit
@@ -200,6 +223,11 @@ impl Action {
             | Self::LaunchRun
             | Self::CancelRun
             | Self::ReviewModel
+            | Self::OverrideGate
+            | Self::KeepCase
+            | Self::RetireCase
+            | Self::MoveAlias
+            | Self::ArchiveModel
             | Self::Deploy
             | Self::RollBack
             | Self::Predict
@@ -223,7 +251,14 @@ impl Action {
             Self::LaunchRun => "a version is signed off, its sign-off has not run out, and a dataset version is valid",
             Self::CancelRun => "the run has not ended",
             Self::ReviewModel => "the version is registered and every gate passed; never by who launched its run",
-            Self::Deploy => "the version is approved and every gate passed",
+            Self::OverrideGate => {
+                "gates stopped the run, and every open one is named; never by who launched it or started it anew, and who did it does not approve"
+            }
+            Self::KeepCase => "the problem has a version",
+            Self::RetireCase => "the case is not retired yet",
+            Self::MoveAlias => "the version is not archived; what is live follows no alias",
+            Self::ArchiveModel => "the version is neither live nor on its way",
+            Self::Deploy => "the version is approved and every gate passed or was overridden, until its day",
             Self::RollBack => "a version is live",
             Self::Predict => "a version is live",
             Self::ReportOutcome => "the prediction is known",

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::case::Case;
 use crate::gate::Gate;
 use crate::mute::Mute;
 use crate::problem::Mistake;
@@ -20,6 +21,7 @@ macro_rules! views {
 
 mod feature;
 mod people;
+mod registry;
 mod review;
 mod rollout;
 mod run;
@@ -27,12 +29,29 @@ mod word;
 
 pub use feature::*;
 pub use people::*;
+pub use registry::*;
 pub use review::*;
 pub use rollout::*;
 pub use run::*;
 pub use word::in_words;
 
 views! {
+    /// The regression cases of a problem.
+    CasesView {
+        /// Problem.
+        slug: String,
+        /// Kind of target.
+        kind: String,
+        /// Those that are held against versions, the newest first.
+        cases: Vec<Case>,
+        /// How many are retired.
+        retired: u64,
+        /// Whether the reader may keep further ones.
+        may_keep: Permission,
+        /// Whether the reader may retire one.
+        may_retire: Permission,
+    }
+
     /// A line of the list of problems.
     ProblemSummary {
         /// Address.
@@ -267,6 +286,10 @@ views! {
         author: String,
         /// When it was registered.
         created_at: DateTime<Utc>,
+        /// Whether somebody let it go on although a gate did not pass.
+        overridden: bool,
+        /// Whether it is put away.
+        archived: bool,
     }
 
     /// One model version.
@@ -303,6 +326,8 @@ views! {
         rollout: Vec<String>,
         /// Whether the reader may send it on its way.
         may_deploy: Permission,
+        /// Whether the reader may put it away, or bring it back.
+        may_archive: Permission,
     }
 
     /// A past change of what is live.

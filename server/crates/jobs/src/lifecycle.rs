@@ -5,12 +5,10 @@ use millrace_domain::clock::Surroundings;
 use millrace_domain::ids::{DatasetVersionId, RunId};
 use millrace_domain::run::{RunState, StepKind, StepState};
 use millrace_executor::Lifecycle;
+use millrace_services::GATES_NOT_PASSED;
 use millrace_storage::step::{self, Failure, Step, Subject};
 use millrace_storage::{StorageError, Transaction, dataset, event, run};
 use serde_json::{Value, json};
-
-/// Code of the failure with which the gate step stops a run.
-pub(crate) const GATES_NOT_PASSED: &str = "gates_not_passed";
 
 /// The steps with which runs end.
 const LAST: [StepKind; 2] = [StepKind::Register, StepKind::Compare];

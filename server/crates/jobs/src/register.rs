@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use millrace_domain::Digest;
+use millrace_domain::evidence::VersionFile;
 use millrace_domain::gate::{Decision, Gate, decide};
 use millrace_domain::ids::{ProblemId, RunId};
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
+use millrace_services::GATES_NOT_PASSED;
 use millrace_storage::{model, problem};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::gate::Judged;
 use crate::load::Launched;
@@ -41,19 +42,15 @@ impl Stage for Register {
     }
 
     fn digest(&self, (launched, judged): &Self::Input) -> Digest {
-        Digest::of_canonical(&json!({
-            "artifact": judged.model,
-            "gates": judged.gates,
-            "provenance": launched.run.provenance,
-            "run": launched.run.id,
-        }))
+        let (provenance, run) = (launched.run.provenance.clone(), launched.run.id);
+        VersionFile { artifact: judged.model, gates: judged.gates.clone(), provenance, run }.digest()
     }
 
     async fn compute(&self, _context: &Context, input: Self::Input) -> Result<Registered, StepError> {
         let digest = self.digest(&input);
         let (launched, judged) = input;
         if decide(&judged.gates) != Decision::Passed {
-            return Err(StepError::refused("gates_not_passed", "a version is registered only when every gate passed"));
+            return Err(StepError::refused(GATES_NOT_PASSED, "a version is registered only when every gate passed"));
         }
         Ok(Registered { digest, artifact: judged.model, problem: launched.problem.problem.0, gates: judged.gates })
     }

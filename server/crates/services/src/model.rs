@@ -1,7 +1,8 @@
 //! Registered models: what they proved, where they come from, who approves them.
 
+use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::gate::{Decision as GateDecision, decide};
+use millrace_domain::gate::{Decision as GateDecision, decide_at};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::rollout::{Plan, Step};
 use millrace_domain::run::{ModelStage, ReviewDecision};
@@ -14,6 +15,7 @@ use millrace_storage::{Transaction, dataset, deployment, event, problem, run};
 use serde_json::{Value, json};
 
 use crate::access::Note;
+use crate::override_gates::GATES_NOT_PASSED;
 use crate::review::{self, Reviewed};
 use crate::{Result, Services, commit, fault, present};
 
@@ -84,7 +86,8 @@ impl Services {
         let review = self.review(pool, &reviewed).await?;
         let complete = review.rules.tally().complete;
         let open = match lineage.version.stage {
-            ModelStage::Registered => gates_pass(&lineage.version).map_err(|refused| refused.detail),
+            _ if lineage.version.archived_at.is_some() => Err(archived(number).detail),
+            ModelStage::Registered => gates_pass(&lineage.version, self.now()).map_err(|refused| refused.detail),
             ModelStage::Approved if !complete => Ok(()),
             stage => Err(format!("this version is {stage} already; only a registered one is decided on")),
         };
@@ -92,7 +95,7 @@ impl Services {
         let deployable = actor
             .may_on(Action::Deploy, slug)
             .map_err(|refused| refused.to_string())
-            .and_then(|()| may_go_live(&lineage.version).map_err(|refused| refused.detail))
+            .and_then(|()| may_go_live(&lineage.version, self.now()).map_err(|refused| refused.detail))
             .and_then(|()| complete.then_some(()).ok_or_else(|| approval_ran_out().detail))
             .and_then(|()| match live.as_ref().and_then(|live| live.rollout) {
                 None => Ok(()),
@@ -131,6 +134,7 @@ impl Services {
             },
             generation: live.map_or(0, |live| live.generation),
             may_deploy: Permission::from_result(deployable),
+            may_archive: Permission::from_result(actor.may_on(Action::ArchiveModel, slug)),
             gates: lineage.version.gates,
         })
     }
@@ -186,6 +190,9 @@ impl Services {
         let version = &lineage.version;
         let reviewed = reviewed(&lineage);
         let before = self.review(&tx, &reviewed).await?;
+        if request.decision != ReviewDecision::Comment && version.archived_at.is_some() {
+            return Err(archived(number));
+        }
         let is_open = match version.stage {
             ModelStage::Registered => true,
             // Approved, but not by enough people whose approvals still stand.
@@ -198,7 +205,7 @@ impl Services {
             return Err(Fault::conflict("not_registered", detail));
         }
         if request.decision == ReviewDecision::Approve {
-            gates_pass(version)?;
+            gates_pass(version, self.now())?;
         }
         let metrics = run::metrics(&tx, lineage.run.id).await.map_err(fault)?;
         let measured: serde_json::Map<String, Value> = metrics
@@ -259,10 +266,20 @@ fn reviewed(lineage: &Lineage) -> Reviewed<'_> {
         problem: &lineage.version.slug,
         action: Action::ReviewModel,
         digest: lineage.version.digest,
-        authors: std::iter::once(lineage.run.author).chain(lineage.run.retried_by.iter().copied()).collect(),
+        authors: std::iter::once(lineage.run.author)
+            .chain(lineage.run.retried_by.iter().copied())
+            .chain(lineage.version.gates.iter().filter_map(|gate| Some(gate.overridden.as_ref()?.account)))
+            .collect(),
         quorum: lineage.problem.document.approvals.of_promotion(),
         unproven: None,
     }
+}
+
+fn archived(number: i32) -> Fault {
+    Fault::conflict(
+        "archived",
+        format!("version {number} is archived; whoever may put versions away can bring it back"),
+    )
 }
 
 fn approval_ran_out() -> Fault {
@@ -279,19 +296,23 @@ pub(crate) async fn locked(tx: &Transaction, slug: &str, number: i32) -> Result<
     model::find_numbered(tx, slug, number).await.map_err(fault)?.ok_or_else(missing)
 }
 
-/// Every gate passed: asked before an approval and before anything goes live.
-fn gates_pass(version: &ModelVersion) -> Result<()> {
-    match decide(&version.gates) {
+/// Every gate passed, or somebody let it be and that still holds: asked before an approval and before anything goes live.
+fn gates_pass(version: &ModelVersion, now: DateTime<Utc>) -> Result<()> {
+    match decide_at(&version.gates, now) {
         GateDecision::Passed => Ok(()),
-        GateDecision::Rejected(open) => {
-            Err(Fault::conflict("gates_not_passed", format!("these gates did not pass: {}", open.join(", "))))
-        }
+        GateDecision::Rejected(open) => Err(Fault::conflict(
+            GATES_NOT_PASSED,
+            format!("these gates did not pass, and no override of them holds: {}", open.join(", ")),
+        )),
     }
 }
 
 /// Whether the version may go live: gates passed and approved.
-pub(crate) fn may_go_live(version: &ModelVersion) -> Result<()> {
-    gates_pass(version)?;
+pub(crate) fn may_go_live(version: &ModelVersion, now: DateTime<Utc>) -> Result<()> {
+    gates_pass(version, now)?;
+    if version.archived_at.is_some() {
+        return Err(archived(version.number));
+    }
     match version.stage {
         ModelStage::Registered => Err(Fault::conflict(
             "not_approved",

@@ -119,6 +119,8 @@ pub(crate) fn model(version: &ModelVersion, metric: Metric, metrics: &[MetricVal
         version: version.number,
         stage: version.stage.as_str().to_owned(),
         run: version.run.to_string(),
+        overridden: version.gates.iter().any(|gate| gate.overridden.is_some()),
+        archived: version.archived_at.is_some(),
         metric: metric.to_string(),
         value: value.map(|value| value.value),
         interval: value.and_then(|value| value.interval),

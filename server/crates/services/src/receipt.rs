@@ -2,7 +2,7 @@
 
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::view::{CounterpartView, ParityDifference, PredictionView, ReplayView};
+use millrace_domain::view::{CounterpartView, ParityDifference, Permission, PredictionView, ReplayView};
 use millrace_storage::Uuid;
 use millrace_storage::prediction::{self, Receipt};
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ impl Services {
         let (label, observed_at) = receipt.outcome.unzip();
         Ok(PredictionView {
             id: id.to_string(),
+            may_keep: Permission::from_result(actor.may_on(Action::KeepCase, &receipt.slug)),
             slug: receipt.slug,
             model_version: receipt.number,
             generation: receipt.generation,

@@ -62,7 +62,7 @@ impl Services {
         }
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
-        may_go_live(&version)?;
+        may_go_live(&version, self.now())?;
         self.still_approved(&tx, &version).await?;
         self.parity_holds(&tx, version.id).await?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
@@ -294,7 +294,7 @@ impl Services {
     /// What has to hold at every step that brings the candidate to more callers, and not only when the rollout began.
     async fn may_still_go_on(&self, tx: &Transaction, rollout: &Rollout) -> Result<()> {
         let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
-        may_go_live(&version)?;
+        may_go_live(&version, self.now())?;
         self.still_approved(tx, &version).await?;
         self.parity_holds(tx, version.id).await
     }

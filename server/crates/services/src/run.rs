@@ -243,6 +243,7 @@ impl Services {
                 false => may(Action::LaunchRun, is_tried_again(&found), NOT_TRIED_AGAIN),
             },
             may_reproduce: may(Action::LaunchRun, is_repeatable(&found), NOT_REPEATABLE),
+            may_override: Self::may_override(actor, &found),
             compared,
             reproductions,
             request: found.request,

@@ -163,6 +163,31 @@ pub async fn list(db: &impl Connection, filter: &Filter, limit: u32) -> Result<V
     record::all(db, SQL, filter).await
 }
 
+/// An entry with the hash of the one before it.
+#[derive(Debug)]
+pub struct Placed {
+    /// The entry and its hash.
+    pub link: Link,
+    /// The hash before.
+    pub previous: Digest,
+}
+
+impl Record for Placed {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self { link: Link::read(row)?, previous: row.optional_digest("previous")?.unwrap_or(GENESIS) })
+    }
+}
+
+/// The entries on these objects, in their order, up to 1,000.
+///
+/// # Errors
+/// When the database fails.
+pub async fn on(db: &impl Connection, objects: &[String]) -> Result<Vec<Placed>> {
+    const SQL: &str = "select a.*, b.hash as previous from audit a left join audit b on b.sequence = a.sequence - 1
+        where a.object in (select jsonb_array_elements_text($1)) order by a.sequence limit 1000";
+    record::all(db, SQL, values![serde_json::json!(objects)]).await
+}
+
 /// Follows the whole chain.
 ///
 /// # Errors

@@ -6,8 +6,10 @@
 //! sea-orm.
 
 pub mod account;
+pub mod alias;
 pub mod artifact;
 pub mod audit;
+pub mod case;
 pub mod cluster;
 pub mod credential;
 mod database;

@@ -37,6 +37,8 @@ pub struct ModelVersion {
     pub stage: ModelStage,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
+    /// When it was put away.
+    pub archived_at: Option<DateTime<Utc>>,
 }
 
 impl Record for ModelVersion {
@@ -54,6 +56,7 @@ impl Record for ModelVersion {
             gates: row.json("gates")?,
             stage: row.word("stage")?,
             created_at: row.get("created_at")?,
+            archived_at: row.get("archived_at")?,
         })
     }
 }
@@ -131,7 +134,12 @@ pub async fn list_newest(db: &impl Connection) -> Result<Vec<ModelVersion>> {
 /// # Errors
 /// When the database fails.
 pub async fn list_waiting(db: &impl Connection) -> Result<Vec<ModelVersion>> {
-    record::all(db, select_model!("where m.stage = 'registered' order by m.id limit 200"), values![]).await
+    record::all(
+        db,
+        select_model!("where m.stage = 'registered' and m.archived_at is null order by m.id limit 200"),
+        values![],
+    )
+    .await
 }
 
 /// Moves a version from one stage to the next.
@@ -141,6 +149,21 @@ pub async fn list_waiting(db: &impl Connection) -> Result<Vec<ModelVersion>> {
 pub async fn set_stage(db: &impl Connection, id: ModelVersionId, from: ModelStage, to: ModelStage) -> Result<()> {
     const SQL: &str = "update model_version set stage = $3 where id = $1 and stage = $2";
     record::guarded(db, "the model version", SQL, values![id.0, from.as_str(), to.as_str()]).await
+}
+
+/// Puts a version away, or brings it back when there is no reason.
+///
+/// # Errors
+/// When the database fails or its schema refuses it.
+pub async fn set_archived(
+    db: &impl Connection,
+    id: ModelVersionId,
+    reason: Option<(AccountId, &str)>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str = "update model_version set archived_at = $2, archived_by = $3, archived_for = $4 where id = $1";
+    let (by, why) = reason.map(|(by, why)| (by.0, why.to_owned())).unzip();
+    record::execute(db, SQL, values![id.0, reason.map(|_| now), by, why]).await.map(|_| ())
 }
 
 /// Writes down that the bytes of a version are damaged; false when that is known.

@@ -1,4 +1,4 @@
-//! Real data sets, where they are.
+//! Data for tests: real sets where they are, and things of which it is asked whether they are big.
 
 use std::path::PathBuf;
 
@@ -13,4 +13,22 @@ pub fn testdata(file: &str) -> Option<PathBuf> {
     }
     println!("skipped: {} is not there; set MILLRACE_TESTDATA", path.display());
     None
+}
+
+/// A thing's numbers, and whether it is big.
+pub fn thing(number: u32) -> (f64, f64, bool) {
+    let x = f64::from((number.wrapping_mul(2_654_435_761)) % 1_000) / 10.0;
+    let y = f64::from((number.wrapping_mul(40_503)) % 977) / 9.77;
+    let luck = f64::from((number.wrapping_mul(97)) % 401) / 10.0;
+    (x, y, x + 0.2 * y + luck > 80.0)
+}
+
+/// So many things as a CSV file with the columns `thing`, `x`, `y` and `big`.
+pub fn things(count: u32) -> Vec<u8> {
+    let mut csv = "thing,x,y,big\n".to_owned();
+    for number in 0..count {
+        let (x, y, big) = thing(number);
+        csv.push_str(&format!("t{number},{x},{y},{}\n", u32::from(big)));
+    }
+    csv.into_bytes()
 }

@@ -11,7 +11,7 @@ mod person;
 mod server;
 
 pub use app::{Launched, Letter, TestApp};
-pub use data::testdata;
+pub use data::{testdata, thing, things};
 pub use database::TestDatabase;
 pub use person::{Answer, Landed, Person};
 pub use server::Server;

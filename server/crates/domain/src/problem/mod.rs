@@ -13,6 +13,7 @@ mod import;
 #[cfg(feature = "parse")]
 mod import_schema;
 mod join;
+mod limits;
 #[cfg(feature = "parse")]
 mod read;
 mod rollout;
@@ -45,6 +46,7 @@ pub use import::{Imported, expectation_suite};
 #[cfg(feature = "parse")]
 pub use import_schema::data_validation_schema;
 pub use join::{Aggregate, AggregateFunction, Lookup, SourceTable};
+pub use limits::GateLimits;
 pub use rollout::{Canary, Conduct, Rollout, RolloutCheck, Stage};
 pub use rule::{DataCheck, Rule, Statistic};
 pub use source::{Source, SourceRead};
@@ -107,6 +109,9 @@ pub struct ProblemDocument {
     /// Parts of the data on which a model must hold up as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<Slice>,
+    /// Other limits on a version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GateLimits>,
     /// What serving must keep.
     pub serving: Serving,
     /// The business number the predictions should move.

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    AboutFeatures, Approvals, Business, Csv, Data, Definition, Drift, DriftMetric, Goal, Mistake, Monitoring, Notify,
-    ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span, Split, Target, TimeFormat,
+    AboutFeatures, Approvals, Business, Csv, Data, Definition, Drift, DriftMetric, GateLimits, Goal, Mistake,
+    Monitoring, Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span, Split, Target,
+    TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Costs, Direction, Metric, TargetKind};
@@ -72,6 +73,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let success = table.table("success").and_then(|success| self::success(&success, kind));
     let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, kind, true)).collect();
     let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, kind)).collect();
+    let gates = GateLimits::read(table, kind);
     let serving = serving(table);
     let business = table.optional_table("business").and_then(|business| self::business(&business));
     let rollout = Rollout::read(table);
@@ -97,6 +99,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         success: success?,
         guardrails,
         slices,
+        gates,
         serving: serving?,
         business,
         rollout: rollout?,

@@ -83,6 +83,7 @@ impl ProblemDocument {
                 words(slice.goal.bound)
             ));
         }
+        lines.extend(self.gates.iter().flat_map(|limits| limits.in_words(self.success.metric.title())));
         lines.push(format!("99 of 100 answers come within {} ms.", self.serving.p99_ms));
         if let Some(business) = &self.business {
             let way = if business.direction == crate::metric::Direction::Up { "rise" } else { "fall" };

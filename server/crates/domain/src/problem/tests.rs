@@ -176,3 +176,21 @@ fn a_check_that_may_not_be_set_aside_is_named() {
     let found = mistakes(&TAXI.replace("[rollout]", "[rollout]\nwatched = [\"failures\"]"));
     assert_eq!(found[0].1, "must name shift, slow or quality, got \"failures\"");
 }
+
+#[test]
+fn other_limits_on_a_version_are_signed_in_words_and_none_of_them_changes_no_digest() {
+    let limits = "[gates]\ntrain_gap = 0.05\nnegative_flips = 0.02\nmodel_mb = 20\n";
+    let document = ProblemDocument::parse(&format!("{TAXI}{limits}")).unwrap();
+    let summary = document.summary().join("\n");
+    for sentence in ["at most 0.05 better than", "at most 2 % of the answers wrong", "at most 20 MB"] {
+        assert!(summary.contains(sentence), "{sentence}: {summary}");
+    }
+    assert!(!serde_json::to_string(&ProblemDocument::parse(TAXI).unwrap()).unwrap().contains("\"gates\""));
+}
+
+#[test]
+fn limits_that_cannot_be_held_are_refused() {
+    let found = mistakes(&format!("{TAXI}[gates]\nnegative_flips = 2\nflips = 1\n"));
+    let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/gates/negative_flips", "/gates/flips"]);
+}

@@ -244,16 +244,7 @@ pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
 }
 
 fn gate(name: &str, rule: String, n: u64) -> Gate {
-    Gate {
-        name: name.to_owned(),
-        rule,
-        verdict: Verdict::Insufficient,
-        observed: None,
-        threshold: None,
-        n,
-        interval: None,
-        note: None,
-    }
+    Gate { n, ..Gate::new(name, rule) }
 }
 
 fn enough(step: &Step, seen: &Evidence) -> Gate {

@@ -154,6 +154,8 @@ views! {
         label: Option<serde_json::Value>,
         /// When it was observed.
         observed_at: Option<DateTime<Utc>>,
+        /// Whether the reader may keep it as a regression case.
+        may_keep: Permission,
     }
 
     /// What another version answered to the same request.

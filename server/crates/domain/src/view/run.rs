@@ -156,6 +156,8 @@ views! {
         may_retry: Permission,
         /// Whether the reader may have it computed once more.
         may_reproduce: Permission,
+        /// Whether the reader may let it go on; none of a run that its gates did not stop.
+        may_override: Option<Permission>,
         /// What a repetition compared; empty for other runs, and until it did.
         compared: Vec<Compared>,
         /// The times it was computed once more, newest first.
@@ -338,5 +340,30 @@ impl ComparedValues {
     /// Whether all runs have the same.
     pub fn is_equal(&self) -> bool {
         self.values.windows(2).all(|pair| pair[0] == pair[1])
+    }
+}
+
+/// What is asked for when gates are overridden.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OverrideRequest {
+    /// Every gate that did not pass, by name: those that were looked at.
+    pub gates: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// For so many days, at most 90: from then on the version does not set out any more.
+    pub days: i64,
+}
+
+views! {
+    /// A version that gates had stopped.
+    Overridden {
+        /// Model.
+        slug: String,
+        /// Version.
+        version: i32,
+        /// Until when it may set out.
+        until: DateTime<Utc>,
     }
 }

@@ -3,6 +3,7 @@
 use millrace_domain::metric::{Direction, Metric};
 use serde::{Deserialize, Serialize};
 
+use super::interval::wilson;
 use super::outcomes::{OutcomeError, Outcomes};
 use super::resample::{percentile_interval, resamples};
 
@@ -66,4 +67,40 @@ pub fn compare(
         improvement: better,
         interval,
     }))
+}
+
+/// Rows on which two models say different things, one of them rightly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flips {
+    /// Rows behind it.
+    pub rows: u64,
+    /// Right by the champion, wrong by the challenger.
+    pub lost: u64,
+    /// Wrong by the champion, right by the challenger.
+    pub won: u64,
+}
+
+impl Flips {
+    /// The share of rows that the challenger loses: the negative flip rate (Yan et al., "Positive-Congruent Training", CVPR 2021).
+    pub fn share_lost(self) -> f64 {
+        self.lost as f64 / self.rows as f64
+    }
+
+    /// Its 95 % interval (Wilson).
+    pub fn interval(self) -> Option<(f64, f64)> {
+        wilson(self.lost as f64, self.rows as f64)
+    }
+}
+
+/// Counts the flips between two classifiers.
+///
+/// # Errors
+/// When they were not measured on the same rows, or do not classify.
+pub fn flips(champion: &Outcomes, challenger: &Outcomes) -> Result<Flips, OutcomeError> {
+    if !champion.pairs_with(challenger) {
+        return Err(OutcomeError::Unpaired);
+    }
+    let (old, new) = (champion.hits().ok_or(OutcomeError::Kind)?, challenger.hits().ok_or(OutcomeError::Kind)?);
+    let count = |was: bool, is: bool| old.iter().zip(&new).filter(|pair| *pair == (&was, &is)).count() as u64;
+    Ok(Flips { rows: old.len() as u64, lost: count(true, false), won: count(false, true) })
 }

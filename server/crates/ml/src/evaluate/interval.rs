@@ -60,7 +60,7 @@ fn closed_form(outcomes: &Outcomes, metric: Metric) -> Option<(f64, f64)> {
 }
 
 /// Wilson's score interval of a share (Journal of the American Statistical Association 22, 1927).
-fn wilson(successes: f64, n: f64) -> Option<(f64, f64)> {
+pub(super) fn wilson(successes: f64, n: f64) -> Option<(f64, f64)> {
     if n == 0.0 {
         return None;
     }

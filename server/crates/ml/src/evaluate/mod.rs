@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::split::Part;
 
-pub use compare::{Comparison, compare};
+pub use compare::{Comparison, Flips, compare, flips};
 pub use curves::{CalibrationBin, CurvePoint, ThresholdPoint};
 pub use diagnostics::{Confusion, Diagnostics, Residuals};
 pub(crate) use outcomes::most_probable;

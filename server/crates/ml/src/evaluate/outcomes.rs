@@ -64,6 +64,21 @@ impl Outcomes {
         self.len() == 0
     }
 
+    /// Whether what was said of each row came true; none of numbers, which are right by no rule.
+    pub(super) fn hits(&self) -> Option<Vec<bool>> {
+        match self {
+            Self::Binary(outcomes) => {
+                let threshold = outcomes.costs.threshold();
+                let rows = outcomes.scores.iter().zip(&outcomes.labels);
+                Some(rows.map(|(score, label)| (*score > threshold) == *label).collect())
+            }
+            Self::Multiclass(outcomes) => {
+                Some(outcomes.predicted().iter().zip(&outcomes.labels).map(|(said, label)| said == label).collect())
+            }
+            Self::Regression(_) => None,
+        }
+    }
+
     /// The pairs at `positions`; none when there are no positions.
     ///
     /// # Panics

@@ -316,3 +316,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_one_model_gets_right_and_the_other_wrong_is_counted_both_ways() {
+    let outcomes = |scores: [f64; 6]| {
+        let labels = [true, true, true, false, false, false];
+        Outcomes::Binary(BinaryOutcomes::new(scores.into_iter().zip(labels)).unwrap())
+    };
+    let (champion, challenger) = (outcomes([0.9, 0.9, 0.1, 0.1, 0.9, 0.9]), outcomes([0.9, 0.2, 0.8, 0.1, 0.1, 0.1]));
+    assert_eq!(flips(&champion, &challenger), Ok(Flips { rows: 6, lost: 1, won: 3 }));
+}
+
+#[test]
+fn numbers_are_right_by_no_rule_and_flip_not() {
+    let numbers = Outcomes::Regression(NumberOutcomes::new([(1.0, 1.0)]).unwrap());
+    assert_eq!(flips(&numbers, &numbers), Err(OutcomeError::Kind));
+}

@@ -32,6 +32,23 @@ pub enum Prediction {
 }
 
 impl Prediction {
+    /// The class that is answered; none of a number.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::Binary { label, .. } | Self::Multiclass { label, .. } => Some(label),
+            Self::Regression { .. } => None,
+        }
+    }
+
+    /// The score of two classes, or the number; none of several classes.
+    pub const fn number(&self) -> Option<f64> {
+        match self {
+            Self::Binary { score, .. } => Some(*score),
+            Self::Multiclass { .. } => None,
+            Self::Regression { value } => Some(*value),
+        }
+    }
+
     /// The answer as callers get it; `classes` are the model's.
     pub fn to_json(&self, classes: &[Arc<str>]) -> Json {
         match self {

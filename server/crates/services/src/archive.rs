@@ -1,0 +1,58 @@
+//! Versions are put away, never deleted: what was approved, answered and decided stays to be read.
+
+use millrace_domain::fault::Fault;
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::run::ModelStage;
+use millrace_storage::{deployment, model, rollout};
+use serde_json::json;
+
+use crate::access::Note;
+use crate::deployment::checked_reason;
+use crate::model::locked;
+use crate::{Result, Services, commit, fault};
+
+impl Services {
+    /// Puts a version away, so that it is neither approved nor sent out, or brings it back.
+    ///
+    /// # Errors
+    /// 409 `in_use` while it is live or on its way.
+    pub async fn archive_model(
+        &self,
+        actor: &Actor,
+        slug: &str,
+        number: i32,
+        archived: bool,
+        reason: &str,
+    ) -> Result<()> {
+        let object = format!("model/{slug}/v/{number}");
+        self.authorise_on(actor, Action::ArchiveModel, slug, &object).await?;
+        let outcome = self.try_archive(actor, slug, number, archived, reason).await;
+        self.note_if_refused(actor, "model.archive", object, outcome).await
+    }
+
+    async fn try_archive(&self, actor: &Actor, slug: &str, number: i32, archived: bool, reason: &str) -> Result<()> {
+        let reason = checked_reason(reason)?;
+        let object = format!("model/{slug}/v/{number}");
+        let tx = self.begin_as(actor, Action::ArchiveModel, Some(slug), &object).await?;
+        let version = locked(&tx, slug, number).await?;
+        let staged = deployment::find(&tx, slug).await.map_err(fault)?.and_then(|live| live.rollout);
+        let on_its_way = match staged {
+            None => false,
+            Some(staged) => {
+                let open = rollout::find(&tx, staged.id).await.map_err(fault)?;
+                open.is_some_and(|open| open.candidate == version.id || open.champion == version.id)
+            }
+        };
+        if archived && (version.stage == ModelStage::Live || on_its_way) {
+            let detail = format!(
+                "version {number} answers callers or is compared with what does; only what is at rest is archived"
+            );
+            return Err(Fault::conflict("in_use", detail));
+        }
+        let put_away = archived.then_some((actor.account, reason));
+        model::set_archived(&tx, version.id, put_away, self.now()).await.map_err(fault)?;
+        let details = json!({ "archived": archived, "reason": reason });
+        self.note(&tx, actor, Note::new("model.archive", object).digest(version.digest).details(details)).await?;
+        commit(tx).await
+    }
+}

@@ -1,0 +1,96 @@
+//! Two versions of a model side by side: only where they differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_domain::policy::Actor;
+use millrace_domain::view::{ComparedRow, ModelComparison, ModelVersionView};
+use serde_json::Value;
+
+use crate::{Result, Services};
+
+impl Services {
+    /// Compares two versions.
+    ///
+    /// # Errors
+    /// 404 when one of them is not there.
+    pub async fn compare_versions(&self, actor: &Actor, slug: &str, a: i32, b: i32) -> Result<ModelComparison> {
+        let versions = self.model(actor, slug).await?.iter().map(|version| version.version).collect();
+        let (a, b) = (self.model_version(actor, slug, a).await?, self.model_version(actor, slug, b).await?);
+        let (mut rows, mut equal) = (Vec::new(), 0);
+        for group in [metrics, gates, inputs, parameters, origin] {
+            let (name, of_a, of_b) = (group(&a).0, group(&a).1, group(&b).1);
+            let names: BTreeSet<&String> = of_a.keys().chain(of_b.keys()).collect();
+            for key in names {
+                let (one, other) = (of_a.get(key), of_b.get(key));
+                if one == other {
+                    equal += 1;
+                    continue;
+                }
+                let delta = one.and_then(Value::as_f64).zip(other.and_then(Value::as_f64));
+                rows.push(ComparedRow {
+                    group: name.to_owned(),
+                    name: key.clone(),
+                    a: one.map(text),
+                    b: other.map(text),
+                    delta: delta.map(|(one, other)| other - one),
+                });
+            }
+        }
+        Ok(ModelComparison { a: a.summary, b: b.summary, rows, equal, versions })
+    }
+}
+
+type Facts = (&'static str, BTreeMap<String, Value>);
+
+fn metrics(version: &ModelVersionView) -> Facts {
+    let finals = version.metrics.iter().filter(|metric| metric.step == 0);
+    ("metrics", finals.map(|metric| (metric.name.clone(), Value::from(metric.value))).collect())
+}
+
+fn gates(version: &ModelVersionView) -> Facts {
+    let verdict = |gate: &millrace_domain::gate::Gate| match &gate.overridden {
+        Some(given) => format!("{}, overridden by {}", gate.verdict, given.by),
+        None => gate.verdict.to_string(),
+    };
+    ("gates", version.gates.iter().map(|gate| (gate.name.clone(), verdict(gate).into())).collect())
+}
+
+fn inputs(version: &ModelVersionView) -> Facts {
+    ("inputs", version.inputs.iter().map(|(name, kind)| (name.clone(), kind.clone().into())).collect())
+}
+
+fn parameters(version: &ModelVersionView) -> Facts {
+    let mut facts = BTreeMap::new();
+    flatten("", version.parameters.as_ref().unwrap_or(&Value::Null), &mut facts);
+    ("parameters", facts)
+}
+
+fn origin(version: &ModelVersionView) -> Facts {
+    let mut facts = BTreeMap::new();
+    flatten("", &version.provenance, &mut facts);
+    let data = &version.dataset;
+    facts.insert("dataset".to_owned(), format!("{} v{}", data.name, data.version).into());
+    facts.insert("rows".to_owned(), data.rows.into());
+    facts.insert("model bytes".to_owned(), version.artifact.clone().into());
+    ("data and code", facts)
+}
+
+/// Leaves by their path.
+fn flatten(path: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (name, member) in members {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, member, out);
+            }
+        }
+        leaf => {
+            out.insert(path.to_owned(), leaf.clone());
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,7 @@
+//! Model versions on the real program: gates and who may let a version go on that they stopped, regression cases, and the registry.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
+mod gates;
+mod registry;
+mod team;

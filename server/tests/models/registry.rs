@@ -1,0 +1,150 @@
+//! Aliases, archive, comparison, model card and evidence pack.
+
+use std::process::{Command, Output};
+
+use millrace_test_support::Person;
+use serde_json::{Value, json};
+
+use crate::team::{BINARY, Team};
+
+/// Two registered versions, the first live.
+async fn two_versions() -> Team {
+    let team = Team::with("things", 0.6, json!({})).await;
+    for trainer in ["logistic", "decision_tree"] {
+        let run = team.run(json!({ "trainer": trainer })).await;
+        assert_eq!(run["state"], "succeeded", "{}", run["failure"]);
+    }
+    team.put_live(1).await;
+    team
+}
+
+async fn put(by: &Person, path: &str, body: Value) -> (u16, String) {
+    let answer = by.send(by.request(reqwest::Method::PUT, path).json(&body)).await;
+    (answer.status, answer.code().to_owned())
+}
+
+#[tokio::test]
+async fn an_alias_keeps_every_move_and_moves_nothing_that_is_live() {
+    let team = two_versions().await;
+    let alias = |name: &str| format!("/api/v1/models/things/aliases/{name}");
+    let to = |version: i32, reason: &str| json!({ "version": version, "reason": reason });
+    assert_eq!(put(&team.engineer, &alias("stable"), to(1, "first")).await.0, 204);
+    assert_eq!(put(&team.engineer, &alias("stable"), to(2, "better")).await.0, 204);
+    let refused = [
+        (put(&team.engineer, &alias("champion"), to(2, "quicker")).await, (409, "reserved_alias")),
+        (put(&team.engineer, &alias("candidate"), to(2, "quicker")).await, (409, "reserved_alias")),
+        (put(&team.engineer, &alias("Stable"), to(2, "name")).await, (400, "invalid")),
+        (put(&team.engineer, &alias("stable"), to(9, "none")).await, (404, "not_found")),
+        (put(&team.engineer, &alias("stable"), to(1, "")).await, (400, "invalid")),
+        (put(&team.stakeholder, &alias("stable"), to(1, "role")).await, (403, "not_allowed")),
+    ];
+    for (answer, wanted) in refused {
+        assert_eq!((answer.0, answer.1.as_str()), wanted);
+    }
+    let aliases = team.second.get("/api/v1/models/things/aliases").await.done();
+    let told: Vec<(&str, &Value)> = aliases["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alias| (alias["name"].as_str().unwrap(), &alias["version"]))
+        .collect();
+    assert_eq!(told, [("champion", &json!(1)), ("candidate", &Value::Null), ("stable", &json!(2))]);
+    let moves = &aliases["items"][2]["moves"];
+    assert_eq!(
+        (&moves[0]["previous"], &moves[0]["reason"], &moves[1]["version"]),
+        (&json!(1), &json!("better"), &json!(1))
+    );
+    let live = team.second.get("/api/v1/deployments/things").await.done();
+    assert_eq!(live["champion"], 1);
+    // History is only added to, also by a hand at the database.
+    let refused = team.app.try_sql("update model_alias_move set reason = 'x'").await.unwrap_err();
+    assert!(refused.contains("only added") || refused.contains("permission denied"), "{refused}");
+    let (_, page) = team.second.page("/models/things").await;
+    assert!(page.contains("v1 to v2 by engineer") && page.contains("follows the deployment"), "{page}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn an_archived_version_goes_nowhere_until_it_is_brought_back() {
+    let team = two_versions().await;
+    let archive = |number: i32| format!("{}/archive", team.version(number));
+    let body = |archived: bool| json!({ "archived": archived, "reason": "too slow" });
+    assert_eq!(team.engineer.post(&archive(1), body(true)).await.code(), "in_use");
+    assert_eq!(team.stakeholder.post(&archive(2), body(true)).await.status, 403);
+    assert_eq!(team.engineer.post(&archive(2), body(true)).await.status, 204);
+    assert_eq!(team.approve(&team.second, 2).await.code(), "archived");
+    let alias = put(&team.engineer, "/api/v1/models/things/aliases/next", json!({ "version": 2, "reason": "a" })).await;
+    assert_eq!(alias.1, "archived");
+    assert_eq!(team.engineer.post(&archive(2), body(false)).await.status, 204);
+    team.approve(&team.second, 2).await.done();
+    // Approved before it was put away, it does not set out either; nor past the server.
+    assert_eq!(team.engineer.post(&archive(2), body(true)).await.status, 204);
+    let rollouts = "/api/v1/deployments/things/rollouts";
+    assert_eq!(team.engineer.post(rollouts, json!({ "version": 2, "reason": "a" })).await.code(), "archived");
+    let by_hand =
+        "insert into rollout (problem_id, candidate_id, champion_id, plan, step, state, account_id, reason, started_at)
+        select c.problem_id, c.id, l.id, '{}', 0, 'running', 1, 'a', now() from model_version c
+        join model_version l on l.problem_id = c.problem_id and l.number = 1 where c.number = 2";
+    let refused = team.app.try_sql(by_hand).await.unwrap_err();
+    assert!(refused.contains("archived version"), "{refused}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn two_versions_are_compared_by_what_differs() {
+    let team = two_versions().await;
+    let compared = team.second.get("/api/v1/models/things/compare?a=1&b=2").await.done();
+    let rows = compared["rows"].as_array().unwrap();
+    let metric = rows.iter().find(|row| row["name"] == "test.roc_auc").unwrap();
+    let (a, b) = (metric["a"].as_str().unwrap(), metric["b"].as_str().unwrap());
+    let delta = b.parse::<f64>().unwrap() - a.parse::<f64>().unwrap();
+    assert!((metric["delta"].as_f64().unwrap() - delta).abs() < 1e-12, "{metric}");
+    // Both were asked the same inputs of the same data.
+    assert!(rows.iter().all(|row| row["group"] != "inputs" && row["name"] != "dataset"), "{rows:?}");
+    assert_eq!(team.second.get("/api/v1/models/things/compare?a=1&b=7").await.status, 404);
+    let (status, page) = team.second.page("/models/things/compare?a=1&b=2").await;
+    assert!(status == 200 && page.contains("Version 1 beside version 2"), "{page}");
+    team.app.remove().await;
+}
+
+fn verified(pack: &std::path::Path) -> Output {
+    // No database, no settings: the archive alone.
+    Command::new(BINARY).arg("verify-pack").arg(pack).env_clear().output().unwrap()
+}
+
+#[tokio::test]
+async fn an_evidence_pack_is_checked_without_the_server_and_a_changed_one_is_refused() {
+    let team = two_versions().await;
+    let card = team.second.page("/api/v1/models/things/versions/1/card.md").await.1;
+    assert!(card.starts_with("# things version 1") && card.contains("## What it had to prove"), "{card}");
+    let (status, page) = team.second.page("/models/things/v/1/card").await;
+    assert!(status == 200 && page.contains("What to be careful about"), "{page}");
+
+    let request = team.second.request(reqwest::Method::GET, "/api/v1/models/things/versions/1/evidence.tar");
+    let pack = request.send().await.unwrap().bytes().await.unwrap().to_vec();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pack.tar");
+    std::fs::write(&path, &pack).unwrap();
+    let sound = verified(&path);
+    let said = String::from_utf8_lossy(&sound.stdout).into_owned();
+    assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stderr));
+    for holds in [
+        "the model's bytes are its own",
+        "gates passed",
+        "was signed by stakeholder",
+        "approved by second",
+        "audit trail",
+    ] {
+        assert!(said.contains(holds), "{holds}: {said}");
+    }
+    // One bit in the middle of the largest part, and an end that is missing.
+    let mut flipped = pack.clone();
+    let place = pack.windows(6).position(|window| window == b"\"gates").unwrap() + 1;
+    flipped[place] ^= 1;
+    for broken in [flipped, pack[..pack.len() / 2].to_vec(), Vec::new()] {
+        std::fs::write(&path, &broken).unwrap();
+        let refused = verified(&path);
+        assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stdout));
+    }
+    team.app.remove().await;
+}
