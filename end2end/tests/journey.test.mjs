@@ -30,6 +30,8 @@ name = "x"
 [success]
 metric = "roc_auc"
 at_least = 0.6
+[serving]
+fallback = { label = "0", score = 0.1 }
 `;
 
 const ROWS = `x,big\n${Array.from({ length: 400 }, (_, row) => {
@@ -174,6 +176,72 @@ for (const javaScript of [true, false]) {
       assert.equal(await page.getByText("not this week").first().isVisible(), true);
     });
   });
+
+  test(`a regression case stops a run, and those who answer for the decision let it go on ${how}`, async () => {
+    await as(STAKEHOLDER, options, async (page) => {
+      await page.goto(`/problems/${slug}/cases`);
+      await page.getByLabel("Name", { exact: true }).fill("a small one that is big");
+      await page.getByLabel("Inputs").fill('{"x": 1}');
+      await page.getByLabel("Score at least").fill("0.99");
+      await page.getByRole("button", { name: "Keep the case" }).click();
+      await page.getByText("score at least 0.99").waitFor();
+    });
+    let run;
+    await as(ENGINEER, options, async (page) => {
+      await page.goto(`/runs/new?problem=${slug}`);
+      await page.getByRole("main").locator("form[method=post] button[type=submit]").first().click();
+      await page.waitForURL(/\/runs\/\d+/);
+      await reloadUntil(page, () => page.locator("[data-state=rejected]").first().isVisible());
+      run = new URL(page.url()).pathname;
+      assert.equal(await page.getByRole("button", { name: "Override the gates" }).isDisabled(), true);
+    });
+    await as(STAKEHOLDER, options, async (page) => {
+      await page.goto(run);
+      const form = page.locator("form[action*=override_gates]");
+      await form.locator("textarea[name=reason]").fill("the case is disputed");
+      await form.getByRole("button", { name: "Override the gates" }).click();
+      await page.waitForURL(`**/models/${slug}/v/3`);
+      await page.getByText("Gates overridden by Signer").waitFor();
+      await page.goto(`/problems/${slug}/cases`);
+      await page.getByRole("link", { name: "Retire a small one that is big" }).click();
+      await page.locator("textarea[name=reason]").fill("it was mislabelled");
+      await page.getByRole("button", { name: "Retire the case" }).click();
+      await page.getByText("No regression cases yet").waitFor();
+    });
+  });
+
+  test(`a model is switched off and on again, and how long a change takes is measured ${how}`, async () => {
+    await as(ENGINEER, options, async (page) => {
+      await page.goto(`/deployments/${slug}`);
+      const form = page.locator("form[action*=switch_model]");
+      await form.locator("textarea[name=reason]").fill("answers are wrong");
+      await form.getByRole("button", { name: "Switch off" }).click();
+      await page.getByText("The model is switched off", { exact: true }).waitFor();
+      await form.locator("textarea[name=reason]").fill("right again");
+      await form.getByRole("button", { name: "Switch on" }).click();
+      await page.getByText("Version 1 answers again").first().waitFor();
+      await page.getByRole("button", { name: "Measure it" }).click();
+      await page.waitForURL(`**/deployments/${slug}/changes/*`);
+      await page.getByText("1 server answers by it").waitFor();
+    });
+  });
+
+  test(`an alias is moved and the move is undone ${how}`, async () => {
+    await as(ENGINEER, options, async (page) => {
+      for (const [version, reason] of [
+        ["1", "it held"],
+        ["2", "it is newer"],
+      ]) {
+        await page.goto(`/models/${slug}?alias=stable&to=${version}`);
+        const form = page.locator("form[action*=move_alias]");
+        await form.locator("textarea[name=reason]").fill(reason);
+        await form.getByRole("button", { name: "Move the alias" }).click();
+        await page.getByText(reason, { exact: false }).first().waitFor();
+      }
+      await page.getByRole("link", { name: "Undo the last move of stable" }).click();
+      assert.equal(await page.locator("form[action*=move_alias] input[name=version]").inputValue(), "1");
+    });
+  });
 }
 
 test("a stakeholder goes from the letter to the approval without JavaScript on a phone", async () => {
@@ -208,6 +276,7 @@ const PAGES = [
   "/problems/parcels/v/1?tab=document",
   "/problems/parcels/v/1?tab=changes",
   "/problems/parcels/v/1?tab=review",
+  "/problems/parcels/cases",
   "/datasets",
   "/datasets/new",
   "/datasets/1",
@@ -222,6 +291,10 @@ const PAGES = [
   "/models",
   "/models/parcels",
   "/models/parcels/v/1",
+  "/models/parcels/v/1/card",
+  "/models/parcels/v/3",
+  "/models/parcels/compare?a=1&b=2",
+  "/predictions",
   "/deployments",
   "/deployments/parcels",
   "/deployments/parcels/changes/2",

@@ -27,6 +27,7 @@ mod m0019_tracked_runs;
 mod m0020_rollouts;
 mod m0021_overrides_and_cases;
 mod m0022_registry;
+mod m0023_switches;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_rollouts::Migration),
             Box::new(m0021_overrides_and_cases::Migration),
             Box::new(m0022_registry::Migration),
+            Box::new(m0023_switches::Migration),
         ]
     }
 }

@@ -21,6 +21,8 @@ begin
 end $$;
 create trigger alias_move_kept before update or delete on model_alias_move
     for each row execute function keep_alias_move();
+create trigger alias_moves_kept before truncate on model_alias_move
+    for each statement execute function keep_alias_move();
 
 alter table model_version
     add column archived_at  timestamptz,
@@ -57,7 +59,7 @@ create trigger rollout_of_nothing_archived before insert on rollout
 create function archive_what_is_at_rest() returns trigger language plpgsql as $$
 begin
     if new.archived_at is not null and exists (
-        select 1 from rollout r where r.candidate_id = new.id and r.ended_at is null
+        select 1 from rollout r where new.id in (r.candidate_id, r.champion_id) and r.ended_at is null
     ) then
         raise exception 'a version on its way is not archived' using errcode = 'restrict_violation';
     end if;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -20,20 +21,24 @@ use tower::ServiceExt;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Requests in flight may take this long after the stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(30);
+/// What a caller who has just connected sends arrives within this time.
+const FIRST_BYTES: Duration = Duration::from_millis(250);
 /// Connections held at a time.
 const MOST_CONNECTIONS: usize = 1_024;
 
-/// Serves `router` until `shutdown`.
+/// Serves `router` until `shutdown`; whoever has connected by then is answered.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
-        let place = Arc::clone(&places).acquire_owned();
-        let accepted = tokio::select! {
-            accepted = async { (listener.accept().await, place.await) } => accepted,
-            () = shutdown.cancelled() => break,
+        let waiting = tokio::select! {
+            biased;
+            accepted = listener.accept() => Some(accepted),
+            () = shutdown.cancelled() => None,
         };
-        let (Ok((stream, peer)), Ok(place)) = accepted else {
+        // The system connects callers before they are accepted here; those are not sent away.
+        let Some(accepted) = waiting.or_else(|| listener.accept().now_or_never()) else { break };
+        let (Ok((stream, peer)), Ok(place)) = (accepted, Arc::clone(&places).acquire_owned().await) else {
             // The system is out of files or the peer is gone already: give others a moment to close.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -55,6 +60,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         });
     }
     drop(listener);
+    // hyper closes a connection at once on which nothing has come yet; what was sent over it is on its way.
+    tokio::time::sleep(FIRST_BYTES).await;
     if tokio::time::timeout(LAST_REQUESTS, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }

@@ -240,6 +240,9 @@ pub struct Web {
     /// Calls a second that one token may make, twice as many in a burst.
     #[arg(long, env = "MILLRACE_TOKEN_RATE", default_value_t = 1_000.0)]
     pub token_rate: f64,
+    /// Requests for predictions of one model that are answered at a time; more are told to come again.
+    #[arg(long, env = "MILLRACE_PREDICTIONS_AT_ONCE", default_value_t = 256)]
+    pub predictions_at_once: usize,
     #[command(flatten)]
     pub people: People,
     #[command(flatten)]
@@ -296,6 +299,9 @@ impl Web {
         }
         if !(1.0..=1e9).contains(&self.token_rate) {
             bail!("MILLRACE_TOKEN_RATE must lie between 1 and 1000000000, got {}", self.token_rate);
+        }
+        if self.predictions_at_once == 0 {
+            bail!("MILLRACE_PREDICTIONS_AT_ONCE must be at least 1");
         }
         self.elsewhere.elsewhere()?;
         self.elsewhere.provider(self.base_url()).map(|_| ())

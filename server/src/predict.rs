@@ -1,16 +1,20 @@
 //! The prediction door, in the shape that TensorFlow Serving and KServe v1 clients send.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Action;
-use millrace_serving::{OutcomeRequest, PredictRequest, Serving};
+use millrace_domain::policy::Actor;
+use millrace_serving::{Asking, Metadata, OutcomeRequest, PredictRequest, Serving};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::api::reply::Path;
 use crate::web::AppState;
@@ -18,7 +22,10 @@ use crate::web::guard::Recognised;
 use crate::web::refusal::problem_json;
 
 pub fn router() -> Router<AppState> {
-    Router::new().route("/v1/models/{call}", post(call))
+    Router::new()
+        .route("/v1/models/{call}", post(call).get(status))
+        .route("/v2/models/{slug}", get(metadata))
+        .route("/v2/models/{slug}/ready", get(ready))
 }
 
 /// `{slug}:predict`, `{slug}:features` or `{slug}:outcome`.
@@ -31,11 +38,11 @@ async fn call(
 ) -> Response {
     let begun = std::time::Instant::now();
     let (slug, verb) = call.split_once(':').unwrap_or((&call, ""));
-    let may = recognised.0.is_some_and(|actor| actor.may_on(Action::Predict, slug).is_ok());
-    let answered = match body {
-        _ if !may => Err(Serving::no_live_model(slug)),
-        Ok(body) => answer(&state.serving, slug, verb, &headers, &body).await,
-        Err(rejection) => Err(Fault::new(413, "too_large", "Too large", rejection.body_text())),
+    let actor = recognised.0.filter(|actor| actor.may_on(Action::Predict, slug).is_ok());
+    let answered = match (body, actor) {
+        (_, None) => Err(Serving::no_live_model(slug)),
+        (Ok(body), Some(actor)) => answer(&state.serving, slug, verb, &actor, &headers, &body).await,
+        (Err(rejection), _) => Err(Fault::new(413, "too_large", "Too large", rejection.body_text())),
     };
     metrics::histogram!("millrace_prediction_seconds").record(begun.elapsed().as_secs_f64());
     answered.unwrap_or_else(|fault| problem_json(&fault))
@@ -45,13 +52,15 @@ async fn answer(
     serving: &Serving,
     slug: &str,
     verb: &str,
+    actor: &Actor,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Fault> {
     match verb {
         "predict" => {
             let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
-            Ok(Json(serving.predict(slug, request).await?).into_response())
+            let asking = asking(headers, actor, slug)?;
+            Ok(Json(serving.predict(slug, request, asking).await?).into_response())
         }
         "features" => {
             let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
@@ -63,6 +72,68 @@ async fn answer(
         }
         _ => Err(Fault::not_found("call; calls are :predict, :features and :outcome")),
     }
+}
+
+/// The version that is to answer, whoever is live: a test, for those who may send versions on their way.
+const VERSION: &str = "millrace-version";
+/// Milliseconds that the caller waits for the answer.
+const PATIENCE: &str = "millrace-timeout-ms";
+
+fn asking(headers: &HeaderMap, actor: &Actor, slug: &str) -> Result<Asking, Fault> {
+    let number = |name: &'static str| -> Result<Option<u32>, Fault> {
+        let Some(value) = headers.get(name) else { return Ok(None) };
+        let read = value.to_str().ok().and_then(|text| text.trim().parse().ok()).filter(|number| *number > 0);
+        let read =
+            read.ok_or_else(|| Fault::invalid(format!("the header {name} must be a whole number above 0"), Vec::new()));
+        read.map(Some)
+    };
+    let version = number(VERSION)?.map(|number| i32::try_from(number).unwrap_or(i32::MAX));
+    if version.is_some() {
+        actor.may_on(Action::Deploy, slug).map_err(|refused| {
+            Fault::forbidden("not_allowed", format!("to choose the version that answers: {refused}"))
+        })?;
+    }
+    let patience = number(PATIENCE)?.map(|ms| Duration::from_millis(u64::from(ms)));
+    Ok(Asking { version, patience })
+}
+
+fn described(state: &AppState, recognised: Recognised, slug: &str) -> Result<Metadata, Fault> {
+    let may = recognised.0.is_some_and(|actor| actor.may_on(Action::Predict, slug).is_ok());
+    may.then(|| state.serving.metadata(slug)).flatten().ok_or_else(|| Serving::no_live_model(slug))
+}
+
+/// What a live model is asked and answers, as the Open Inference protocol has it.
+async fn metadata(
+    State(state): State<AppState>,
+    Path(slug): Path<String>,
+    Extension(recognised): Extension<Recognised>,
+) -> Response {
+    described(&state, recognised, &slug).map_or_else(|fault| problem_json(&fault), |model| Json(model).into_response())
+}
+
+/// Whether a model is live, as the Open Inference protocol has it.
+async fn ready(
+    State(state): State<AppState>,
+    Path(slug): Path<String>,
+    Extension(recognised): Extension<Recognised>,
+) -> Response {
+    let is_ready = state.serving.is_answering(&slug);
+    let answer = |model: Metadata| Json(json!({ "name": model.name, "ready": is_ready })).into_response();
+    described(&state, recognised, &slug).map_or_else(|fault| problem_json(&fault), answer)
+}
+
+/// The versions that answer, as TensorFlow Serving has it.
+async fn status(
+    State(state): State<AppState>,
+    Path(slug): Path<String>,
+    Extension(recognised): Extension<Recognised>,
+) -> Response {
+    let one = |version: &String| json!({ "version": version, "state": "AVAILABLE", "status": { "error_code": "OK", "error_message": "" } });
+    let answer = |model: Metadata| {
+        let versions: Vec<_> = model.versions.iter().map(one).collect();
+        Json(json!({ "model_version_status": versions })).into_response()
+    };
+    described(&state, recognised, &slug).map_or_else(|fault| problem_json(&fault), answer)
 }
 
 /// The body as what it should be, read once.

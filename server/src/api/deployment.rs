@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use millrace_domain::view::{ChangeView, DeploymentView, RolledBack};
+use millrace_domain::view::{ChangeView, DeploymentView, DrillView, RolledBack, Switched};
 use millrace_services::Services;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -143,4 +143,36 @@ pub async fn roll_back(
     Body(request): Body<RollbackRequest>,
 ) -> Reply<Json<RolledBack>> {
     Ok(Json(services.roll_back(&actor, &slug, &request.reason, request.generation).await?))
+}
+
+/// Whether the model answers.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchRequest {
+    /// Whether callers get what the document names in place of the model's answers.
+    on: bool,
+    /// Why.
+    reason: String,
+}
+
+/// Lets every caller get the fallback that the signed document names, or the model's answers again.
+#[utoipa::path(post, path = "/api/v1/deployments/{slug}/fallback", request_body = SwitchRequest,
+    responses((status = 200, body = Switched), (status = 409)))]
+pub async fn switch_model(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(request): Body<SwitchRequest>,
+) -> Reply<Json<Switched>> {
+    Ok(Json(services.switch_model(&actor, &slug, request.on, &request.reason).await?))
+}
+
+/// Makes a change that changes nothing for callers, and measures how long it takes until every server has it in place.
+#[utoipa::path(post, path = "/api/v1/deployments/{slug}/drill", responses((status = 200, body = DrillView), (status = 409)))]
+pub async fn drill(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+) -> Reply<Json<DrillView>> {
+    Ok(Json(services.drill(&actor, &slug).await?))
 }

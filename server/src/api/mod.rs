@@ -98,6 +98,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(deployment::pause_rollout))
         .routes(routes!(deployment::resume_rollout))
         .routes(routes!(deployment::roll_back))
+        .routes(routes!(deployment::switch_model))
+        .routes(routes!(deployment::drill))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit_csv))
         .routes(routes!(audit::export_audit_json))

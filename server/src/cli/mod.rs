@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use millrace_domain::Digest;
 use millrace_domain::policy::{Grant, Scope};
 
 use crate::config::{People, Slots, Storage, Web};
@@ -104,6 +105,9 @@ enum Command {
     VerifyPack {
         /// The archive, as a version's page gives it.
         file: PathBuf,
+        /// The version's digest as it is known from elsewhere: the server's page, a letter, the audit trail.
+        #[arg(long)]
+        digest: Option<Digest>,
     },
     /// Turns a Great Expectations suite, or a schema of TensorFlow Data Validation, into `[[checks]]` of a problem document; what has no counterpart is listed.
     ImportChecks {
@@ -206,7 +210,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Reproduce(args) => reproduce::reproduce(&args, json).await,
         Command::Replay(args) => replay::replay(args, json).await,
         Command::Verify { storage } => verify::verify(storage, json).await,
-        Command::VerifyPack { file } => verify::verify_pack(&file, json),
+        Command::VerifyPack { file, digest } => verify::verify_pack(&file, digest, json),
         Command::ImportChecks { file } => apply::import_checks(&file, json),
         Command::Openapi => host::print_document(),
         Command::Policy => {

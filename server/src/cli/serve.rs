@@ -76,6 +76,8 @@ pub async fn serve_on(
             db.clone(),
             artifacts,
             outside::surroundings(),
+            &worker_name("serve"),
+            web.predictions_at_once,
             outside::failpoint().as_deref(),
             shutdown.clone(),
         )

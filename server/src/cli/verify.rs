@@ -55,9 +55,20 @@ pub async fn verify(storage: Storage, as_json: bool) -> anyhow::Result<()> {
 const LARGEST_PACK: u64 = 8 << 30;
 
 /// `verify-pack`.
-pub fn verify_pack(file: &Path, as_json: bool) -> anyhow::Result<()> {
+pub fn verify_pack(file: &Path, known: Option<Digest>, as_json: bool) -> anyhow::Result<()> {
     let files = unpacked(file).with_context(|| format!("{} is no evidence pack", file.display()))?;
-    let holds = evidence::check(&files).with_context(|| format!("{} proves nothing", file.display()))?;
+    let mut holds = evidence::check(&files).with_context(|| format!("{} proves nothing", file.display()))?;
+    let manifest: evidence::Manifest = serde_json::from_slice(&files[evidence::MANIFEST])?;
+    match known {
+        Some(known) if known != manifest.digest => {
+            bail!("{} is of a version with the digest {}, not of {known}", file.display(), manifest.digest)
+        }
+        Some(_) => holds.push("it is the version that was meant".to_owned()),
+        None => {
+            let open = "whether it is the version that was meant: compare the digest with the server's, or give it with --digest";
+            holds.push(open.to_owned());
+        }
+    }
     if as_json {
         println!("{}", json!({ "holds": holds }));
     } else {

@@ -103,7 +103,7 @@ async fn recognise(state: &AppState, request: &Parts) -> Result<Option<Actor>, F
     if let Some(token) = bearer(&request.headers)? {
         return state.tokens.recognise(&state.services, token, origin, request.uri.path()).await.map(Some);
     }
-    if request.uri.path().starts_with("/v1/") {
+    if ["/v1/", "/v2/"].iter().any(|prefix| request.uri.path().starts_with(prefix)) {
         // Predictions take tokens only: a browser's cookie never speaks for a program.
         return Ok(None);
     }

@@ -120,7 +120,6 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
     let small = Router::new()
         .merge(pages::router())
         .merge(api::router())
-        .merge(predict::router())
         .merge(mlflow::router())
         .merge(health::router())
         .merge(events::router())
@@ -134,6 +133,14 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         .merge(api::upload_router())
         .layer(DefaultBodyLimit::max(UPLOAD_BYTES))
         .layer(RequestBodyLimitLayer::new(UPLOAD_BYTES));
+    // Predictions are asked for by programs with tokens: no session, no form of another site, and nothing that is worth compressing
+    // while somebody waits.
+    let predictions = predict::router()
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, HANDLER_TIME))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(middleware::from_fn_with_state(state.clone(), headers::add_to_data));
     let router = small
         .merge(large)
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
@@ -142,6 +149,7 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         .layer(csrf)
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .layer(CompressionLayer::new())
+        .merge(predictions)
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
         .layer(middleware::from_fn_with_state(client::Proxies::new(&web.trusted_proxies), client::find))

@@ -28,7 +28,7 @@ impl Door {
             return Self::Mlflow;
         }
         let is_program =
-            ["/api/", "/v1/", "/metrics", "/healthz", "/readyz"].iter().any(|prefix| path.starts_with(prefix));
+            ["/api/", "/v1/", "/v2/", "/metrics", "/healthz", "/readyz"].iter().any(|prefix| path.starts_with(prefix));
         match (is_program, path.starts_with("/fn/")) {
             (true, _) => Self::Program,
             (false, true) => Self::Function,

@@ -74,12 +74,29 @@ async fn nobody_overrides_the_gates_of_their_own_run_at_any_door() {
             stopped.id
         )
     };
-    let id = both.id.0;
-    for overridden in [String::new(), given(id, "2999-01-01T00:00:00Z"), given(id + 1_000, "2020-01-01T00:00:00Z")] {
+    let (own, other) = (both.id.0, team.stakeholder.id.0);
+    let soon = team.app.text("select to_char(now() + interval '5 days', 'YYYY-MM-DD') || 'T00:00:00Z'").await;
+    let refused = [
+        (String::new(), "registered only when"),
+        (given(other, "2020-01-01T00:00:00Z"), "registered only when"),
+        (given(own, &soon), "their own run"),
+        (given(other, "2999-01-01T00:00:00Z"), "who, why and until when"),
+        (given(other + 1_000, &soon), "who, why and until when"),
+        (r#", "overridden": { "until": "2999-01-01T00:00:00Z" }"#.to_owned(), "who, why and until when"),
+    ];
+    for (overridden, why) in refused {
         let refused = team.app.try_sql(&insert(&overridden)).await.unwrap_err();
-        assert!(refused.contains("registered only when") || refused.contains("their own run"), "{refused}");
+        assert!(refused.contains(why), "{overridden}: {refused}");
     }
-    team.app.try_sql(&insert(&given(id + 1_000, "2999-01-01T00:00:00Z"))).await.unwrap();
+    team.app.try_sql(&insert(&given(other, &soon))).await.unwrap();
+    // Whoever let it go on does not approve it, whoever writes it down.
+    let approve = format!(
+        "insert into decision (subject_kind, subject_id, digest, account_id, decision, comment, decided_at)
+         select 'model', id, digest, {other}, 'approve', '', now() from model_version"
+    );
+    team.app.try_sql(&approve).await.unwrap();
+    let refused = team.app.try_sql("update model_version set stage = 'approved'").await.unwrap_err();
+    assert!(refused.contains("as many others"), "{refused}");
     team.app.remove().await;
 }
 
@@ -95,11 +112,12 @@ async fn a_version_that_answers_a_regression_case_otherwise_is_stopped_and_the_c
         { "name": "big", "instance": { "x": 99, "y": 99 }, "expect": { "label": "1" } },
         { "name": "", "instance": { "x": 1 }, "expect": { "label": "1" } },
         { "name": "no list", "instance": { "x": [1] }, "expect": { "label": "1" } },
-        { "name": "no score", "instance": { "x": 1 }, "expect": { "at_most": 7 } }] });
+        { "name": "no score", "instance": { "x": 1 }, "expect": { "at_most": 7 } },
+        { "name": "no input", "instance": { "x": 1, "yy": 2 }, "expect": { "at_most": 0.7 } }] });
     let refused = team.engineer.post(&team.cases(), unfit).await;
     let pointers: Vec<&str> =
         refused.body["errors"].as_array().unwrap().iter().filter_map(|error| error["pointer"].as_str()).collect();
-    assert_eq!(pointers, ["/cases/1/name", "/cases/2/instance", "/cases/3/expect"]);
+    assert_eq!(pointers, ["/cases/1/name", "/cases/2/instance", "/cases/3/expect", "/cases/4/instance"]);
     let good = json!({ "cases": [{ "name": "big", "instance": { "x": 99, "y": 99 }, "expect": { "at_least": 0.9 } }] });
     team.engineer.post(&team.cases(), good).await.done();
 

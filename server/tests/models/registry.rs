@@ -75,6 +75,16 @@ async fn an_archived_version_goes_nowhere_until_it_is_brought_back() {
     assert_eq!(team.approve(&team.second, 2).await.code(), "archived");
     let alias = put(&team.engineer, "/api/v1/models/things/aliases/next", json!({ "version": 2, "reason": "a" })).await;
     assert_eq!(alias.1, "archived");
+    assert_eq!(
+        put(&team.engineer, "/api/v1/models/things/aliases/next", json!({ "version": 1, "reason": "a" })).await.0,
+        204
+    );
+    let delete = |name: &str| {
+        let path = format!("/api/v1/models/things/aliases/{name}");
+        team.engineer.request(reqwest::Method::DELETE, &path).json(&json!({ "reason": "a" }))
+    };
+    assert_eq!(team.engineer.send(delete("never")).await.status, 404);
+    assert_eq!(team.engineer.send(delete("next")).await.status, 204);
     assert_eq!(team.engineer.post(&archive(2), body(false)).await.status, 204);
     team.approve(&team.second, 2).await.done();
     // Approved before it was put away, it does not set out either; nor past the server.
@@ -107,9 +117,9 @@ async fn two_versions_are_compared_by_what_differs() {
     team.app.remove().await;
 }
 
-fn verified(pack: &std::path::Path) -> Output {
+fn verified(pack: &std::path::Path, more: &[&str]) -> Output {
     // No database, no settings: the archive alone.
-    Command::new(BINARY).arg("verify-pack").arg(pack).env_clear().output().unwrap()
+    Command::new(BINARY).arg("verify-pack").arg(pack).args(more).env_clear().output().unwrap()
 }
 
 #[tokio::test]
@@ -125,7 +135,7 @@ async fn an_evidence_pack_is_checked_without_the_server_and_a_changed_one_is_ref
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pack.tar");
     std::fs::write(&path, &pack).unwrap();
-    let sound = verified(&path);
+    let sound = verified(&path, &[]);
     let said = String::from_utf8_lossy(&sound.stdout).into_owned();
     assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stderr));
     for holds in [
@@ -137,13 +147,18 @@ async fn an_evidence_pack_is_checked_without_the_server_and_a_changed_one_is_ref
     ] {
         assert!(said.contains(holds), "{holds}: {said}");
     }
+    // Nobody signs a pack: what it is of is known from elsewhere.
+    let model = team.second.get(&team.version(1)).await.done();
+    assert!(verified(&path, &["--digest", model["digest"].as_str().unwrap()]).status.success());
+    let other = team.second.get(&team.version(2)).await.done();
+    assert_eq!(verified(&path, &["--digest", other["digest"].as_str().unwrap()]).status.code(), Some(1));
     // One bit in the middle of the largest part, and an end that is missing.
     let mut flipped = pack.clone();
     let place = pack.windows(6).position(|window| window == b"\"gates").unwrap() + 1;
     flipped[place] ^= 1;
     for broken in [flipped, pack[..pack.len() / 2].to_vec(), Vec::new()] {
         std::fs::write(&path, &broken).unwrap();
-        let refused = verified(&path);
+        let refused = verified(&path, &[]);
         assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stdout));
     }
     team.app.remove().await;

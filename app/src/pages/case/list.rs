@@ -75,10 +75,7 @@ fn Cases(cases: CasesView, keep: PageForm<KeepCase>, retire: PageForm<RetireCase
             }
         />
         <p class="lede">"What a model must answer to these inputs, whatever its metrics say: a gate of every version."</p>
-        <div class="split">
-            <div class="split-main stack stack-loose">{question} {rows} {empty}</div>
-            <aside class="split-side stack"><KeepCaseCard cases form=keep/></aside>
-        </div>
+        <div class="stack stack-loose">{question} {rows} {empty} <KeepCaseCard cases form=keep/></div>
     }
 }
 

@@ -1,7 +1,6 @@
 //! One prediction: what was asked, joined and answered, what another version answered, what came true; and the way to keep it as a case.
 
 use leptos::prelude::*;
-use millrace_charts::duration;
 use millrace_domain::metric::TargetKind;
 use millrace_domain::view::PredictionView;
 use serde_json::Value;
@@ -146,7 +145,7 @@ fn Prediction(prediction: PredictionView, form: PageForm<KeepPrediction>) -> imp
                             {prediction
                                 .micros
                                 .map(|micros| {
-                                    view! { <KeyValue name="Took">{duration(f64::from(micros) / 1e6)}</KeyValue> }
+                                    view! { <KeyValue name="Took">{format!("{micros} µs, without the way there and back")}</KeyValue> }
                                 })}
                         </KeyValues>
                         <p><a href=replay rel="external">"Compute it again and compare every bit"</a></p>

@@ -9,7 +9,8 @@ use crate::pages::address::{path_number, path_text};
 use crate::wording::sentence;
 
 use super::history::{change_in_words, standing, who};
-use super::rollout::{Checks, RolloutFacts, Stepper};
+use super::rollout::{Checks, Disagreements, RolloutFacts, Stepper};
+use super::switch::Spread;
 
 /// One change, with what it was decided on.
 #[server(name = FetchChange, prefix = "/fn", endpoint = "deployment_change")]
@@ -32,7 +33,7 @@ pub fn ChangePage() -> impl IntoView {
 
 #[component]
 fn Change(change: ChangeView) -> impl IntoView {
-    let ChangeView { slug, title, change, checks, rollout } = change;
+    let ChangeView { slug, title, change, checks, rollout, spread } = change;
     let crumbs = vec![("Deployments".to_owned(), "/deployments".to_owned()), (title, format!("/deployments/{slug}"))];
     let by = who(&change);
     let generation = format!("generation {}", change.generation);
@@ -51,6 +52,11 @@ fn Change(change: ChangeView) -> impl IntoView {
                     <h2 id="rollout">{format!("The rollout of version {} as it stands now", rollout.candidate)}</h2>
                 </div>
                 <Stepper rollout=rollout.clone()/>
+                <Disagreements
+                    disagreements=rollout.disagreements.clone()
+                    champion=rollout.champion
+                    candidate=rollout.candidate
+                />
                 <RolloutFacts rollout/>
             </section>
         }
@@ -68,6 +74,7 @@ fn Change(change: ChangeView) -> impl IntoView {
                 <div class="section-header"><h2 id="decided">"What it was decided on"</h2></div>
                 {decided}
             </section>
+            {spread.map(|spread| view! { <Spread spread/> })}
             {of_rollout}
         </div>
     }
@@ -90,6 +97,7 @@ mod rendered_tests {
                 change,
                 checks: deployment.analysis,
                 rollout: deployment.rollout,
+                spread: None,
             };
             view! { <Change change/> }
         });

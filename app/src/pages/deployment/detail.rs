@@ -13,6 +13,7 @@ use super::history::{ChangeHistory, change_in_words};
 use super::parity::{JoinedLoads, ParityBroken, ParityStat};
 use super::roll_back::{RollBack, RollBackCard};
 use super::rollout::{AdvanceRollout, GoOnCard, PauseRollout, RolloutEvidence, RolloutFacts, RolloutSection};
+use super::switch::{Drill, DrillCard, SwitchCard, SwitchModel, SwitchedOff};
 
 /// What is live for a problem.
 #[server(name = FetchDeployment, prefix = "/fn", endpoint = "deployment")]
@@ -29,6 +30,8 @@ pub fn DeploymentPage() -> impl IntoView {
         roll_back: PageForm::<RollBack>::new(),
         advance: PageForm::<AdvanceRollout>::new(),
         pause: PageForm::<PauseRollout>::new(),
+        switch: PageForm::<SwitchModel>::new(),
+        drill: PageForm::<Drill>::new(),
     };
     let deployment = Resource::new(move || (slug.get(), forms.done()), |(slug, _)| fetch_deployment(slug));
     // What is counted changes all the time. It is shown anew without touching the forms; those are made anew only when what they
@@ -69,11 +72,13 @@ struct Forms {
     roll_back: PageForm<RollBack>,
     advance: PageForm<AdvanceRollout>,
     pause: PageForm<PauseRollout>,
+    switch: PageForm<SwitchModel>,
+    drill: PageForm<Drill>,
 }
 
 impl Forms {
-    fn done(self) -> (usize, usize, usize) {
-        (self.roll_back.done(), self.advance.done(), self.pause.done())
+    fn done(self) -> [usize; 4] {
+        [self.roll_back.done(), self.advance.done(), self.pause.done(), self.switch.done()]
     }
 }
 
@@ -92,9 +97,9 @@ fn Deployment(
     typed: RwSignal<String>,
 ) -> impl IntoView {
     let (done, took_ms) = (query_text("done"), query_text("took_ms"));
-    let newest = StoredValue::new(deployment.history.first().cloned());
+    let (newest, is_off) = (StoredValue::new(deployment.history.first().cloned()), deployment.fallback.is_some());
     let notice = move || {
-        let result = newest.with_value(|newest| result_in_words(newest.as_ref()?, &done.get(), &took_ms.get()));
+        let result = newest.with_value(|newest| result_in_words(newest.as_ref()?, is_off, &done.get(), &took_ms.get()));
         result.map(|words| view! { <div class="callout" data-kind="success" role="status"><p>{words}</p></div> })
     };
     let (slug, changes) = (deployment.slug.clone(), deployment.history.clone());
@@ -120,6 +125,7 @@ fn Deployment(
         <div class="split">
             <div class="split-main stack stack-loose">
                 {notice}
+                {deployment.fallback.clone().map(|answer| view! { <SwitchedOff answer/> })}
                 {under_way}
                 <Facts deployment=deployment.clone()/>
                 <ParityBroken parity=deployment.parity.clone()/>
@@ -130,7 +136,9 @@ fn Deployment(
                 <div on:input=move |event| typed.set(event_target_value(&event))>
                     <RollBackCard deployment=deployment.clone() form=forms.roll_back typed=typed.get_untracked()/>
                 </div>
-                <GoOnCard deployment advance=forms.advance pause=forms.pause/>
+                <GoOnCard deployment=deployment.clone() advance=forms.advance pause=forms.pause/>
+                <SwitchCard deployment=deployment.clone() form=forms.switch/>
+                <DrillCard deployment form=forms.drill/>
             </aside>
         </div>
         {evidence}
@@ -146,7 +154,7 @@ fn Deployment(
 }
 
 /// What a change did, told once after it; only if the change that the address names is the newest one.
-fn result_in_words(newest: &DeploymentChange, done: &str, took_ms: &str) -> Option<String> {
+fn result_in_words(newest: &DeploymentChange, is_off: bool, done: &str, took_ms: &str) -> Option<String> {
     (newest.generation.to_string() == done).then(|| {
         let took = took_ms.parse::<u32>().ok().map(|ms| format!(" in {}", duration(f64::from(ms) / 1000.0)));
         let answers = match newest.champion {
@@ -157,6 +165,7 @@ fn result_in_words(newest: &DeploymentChange, done: &str, took_ms: &str) -> Opti
                     newest.percent
                 )
             }
+            _ if is_off => "No prediction is answered by a model.".to_owned(),
             Some(version) => format!("100 % of predictions are answered by version {version}."),
             None => "No version answers predictions.".to_owned(),
         };
@@ -206,6 +215,7 @@ fn Facts(deployment: DeploymentView) -> impl IntoView {
     };
     let answers = match deployment.candidate.filter(|_| deployment.stage == "canary") {
         Some(candidate) => format!("answers all but the {} % of v{candidate}", deployment.candidate_percent),
+        None if deployment.fallback.is_some() => "answers nobody: it is switched off".to_owned(),
         None => "answers every prediction".to_owned(),
     };
     let (predictions, outcomes) = (deployment.predictions.unsigned_abs(), deployment.outcomes.unsigned_abs());
@@ -262,12 +272,12 @@ mod tests {
     fn a_rollback_says_how_long_it_took_and_who_answers_now() {
         let expected =
             "Rolled back from version 13 to version 12 in 1.4 s. 100 % of predictions are answered by version 12.";
-        assert_eq!(result_in_words(&rollback(), "4", "1400").as_deref(), Some(expected));
+        assert_eq!(result_in_words(&rollback(), false, "4", "1400").as_deref(), Some(expected));
     }
 
     #[test]
     fn an_address_of_an_older_change_claims_nothing() {
-        assert_eq!(result_in_words(&rollback(), "3", "1"), None);
+        assert_eq!(result_in_words(&rollback(), false, "3", "1"), None);
     }
 }
 
@@ -277,7 +287,13 @@ mod rendered_tests {
     use crate::pages::samples::{deployment, deployment_with_canary, rendered};
 
     fn forms() -> Forms {
-        Forms { roll_back: PageForm::new(), advance: PageForm::new(), pause: PageForm::new() }
+        Forms {
+            roll_back: PageForm::new(),
+            advance: PageForm::new(),
+            pause: PageForm::new(),
+            switch: PageForm::new(),
+            drill: PageForm::new(),
+        }
     }
 
     #[test]
@@ -292,9 +308,22 @@ mod rendered_tests {
             "Everything is shown; somebody has to let it go on.",
             "Take v3 back to v2?",
             "Go on to full, watched",
+            "Where they are furthest apart",
+            "cab-12",
         ] {
             assert!(html.contains(expected), "{expected} is not in {html}");
         }
+    }
+
+    #[test]
+    fn a_model_that_is_switched_off_is_told_before_all_else() {
+        let html = rendered("/deployments/taxi-tips", || {
+            let fallback = Some(serde_json::json!({ "label": "false", "score": 0.1 }));
+            let off = millrace_domain::view::DeploymentView { fallback, ..deployment() };
+            view! { <Deployment deployment=off forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
+        });
+        assert!(html.contains("The model is switched off") && html.contains("Switch the model on again?"), "{html}");
+        assert!(html.contains("answers nobody"), "{html}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub fn ChangeHistory(
     /// Changes, newest first.
     changes: Vec<DeploymentChange>,
 ) -> impl IntoView {
+    let newest = changes.first().map(|change| change.generation);
     let items = changes
         .into_iter()
         .map(|change| {
@@ -27,13 +28,18 @@ pub fn ChangeHistory(
                 let href = format!("/deployments/{slug}/changes/{}", change.generation);
                 view! { " " <a href=href>"Why it was decided so"</a> }
             });
+            // Of the newest it is known how it reached the servers.
+            let spread = (newest == Some(change.generation) && change.by.is_some()).then(|| {
+                let href = format!("/deployments/{slug}/changes/{}", change.generation);
+                view! { " " <a href=href>"How it reached the servers"</a> }
+            });
             view! {
                 <li data-state=state>
                     <div class="timeline-head">
                         <span class="timeline-title">{title}</span>
                         <span class="timeline-meta">{meta} " · " <Moment at=change.at/></span>
                     </div>
-                    <div class="timeline-body">{sentence(&change.reason)}{why}</div>
+                    <div class="timeline-body">{sentence(&change.reason)}{why}{spread}</div>
                 </li>
             }
         })
@@ -45,6 +51,7 @@ pub fn ChangeHistory(
 pub fn standing(change: &DeploymentChange) -> &'static str {
     match change.kind.as_str() {
         "rollback" => "rolled_back",
+        "switched_off" => "stopped",
         "shadow" => "shadow",
         "canary" => "canary",
         _ => "live",
@@ -73,6 +80,9 @@ pub fn change_in_words(change: &DeploymentChange) -> String {
             change.percent,
             name(champion)
         )),
+        ("switched_off", ..) => "Model switched off: every caller gets the fallback".to_owned(),
+        ("switched_on", champion, _) => state_words(&format!("{} answers again", name(champion))),
+        ("drill", ..) => "Drill: a change that changed nothing was timed".to_owned(),
         ("settled", champion, _) => state_words(&format!("{} has arrived; the watch has ended", name(champion))),
         (_, Some(champion), None) => format!("Version {champion} live, the first"),
         (_, champion, previous) => state_words(&format!("{} live in place of {}", name(champion), name(previous))),
@@ -103,6 +113,15 @@ mod tests {
         assert_eq!(change_in_words(&change("deploy", Some(3), Some(2))), "Version 3 live in place of version 2");
         assert_eq!(change_in_words(&change("deploy", Some(1), None)), "Version 1 live, the first");
         assert_eq!(change_in_words(&change("full", Some(3), Some(2))), "Version 3 live in place of version 2");
+    }
+
+    #[test]
+    fn a_switch_says_who_answers() {
+        assert_eq!(
+            change_in_words(&change("switched_off", Some(2), None)),
+            "Model switched off: every caller gets the fallback"
+        );
+        assert_eq!(change_in_words(&change("switched_on", Some(2), None)), "Version 2 answers again");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod list;
 mod parity;
 mod roll_back;
 mod rollout;
+mod switch;
 
 pub use change::ChangePage;
 pub use detail::DeploymentPage;

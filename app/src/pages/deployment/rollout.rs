@@ -5,11 +5,12 @@ use millrace_charts::{Figure, Line, LineChart, XAxis, count, duration, number};
 use millrace_domain::gate::Gate;
 use millrace_domain::rollout::Step;
 use millrace_domain::run::RolloutStage;
-use millrace_domain::view::{DeploymentView, Permission, RolloutCounts, RolloutView};
+use millrace_domain::view::{DeploymentView, DisagreementView, Permission, RolloutCounts, RolloutView};
 
 use crate::components::{ChartFigure, FaultNotice, GateTable, GatedButton, Moment, ReasonField, checks_in_words};
 use crate::fault::PageFault;
 use crate::form::PageForm;
+use crate::pages::address::address;
 use crate::wording::sentence;
 
 /// Takes the next step of a rollout.
@@ -67,6 +68,11 @@ pub fn RolloutEvidence(
             <div class="section-header"><h2 id="evidence">"What it has shown"</h2></div>
             <Checks checks rules=rollout.rules/>
             <Counted counted=rollout.counted.clone() step=present_step(&rollout) prefix=format!("rollout-{}", rollout.id)/>
+            <Disagreements
+                disagreements=rollout.disagreements.clone()
+                champion=rollout.champion
+                candidate=rollout.candidate
+            />
         </section>
     }
 }
@@ -92,6 +98,60 @@ pub fn Checks(
                  Bounds hold at all looks together.",
             )}
         </p>
+    }
+    .into_any()
+}
+
+/// Requests on which the two are furthest apart, each with the way to its page.
+#[component]
+pub fn Disagreements(
+    /// The requests.
+    disagreements: Vec<DisagreementView>,
+    /// The version that it is compared with.
+    champion: i32,
+    /// The version that is rolled out.
+    candidate: i32,
+) -> impl IntoView {
+    if disagreements.is_empty() {
+        return ().into_any();
+    }
+    let said = |output: &serde_json::Value| {
+        let number = ["score", "value"].iter().find_map(|name| output[*name].as_f64()).map(number);
+        let label = output["label"].as_str().map(str::to_owned);
+        [label, number].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
+    let rows = disagreements
+        .into_iter()
+        .map(|one| {
+            let href = address("/predictions", [("id", one.prediction.as_str())]);
+            let flips = one.champion["label"] != one.candidate["label"];
+            let about = one.entity.unwrap_or_else(|| one.prediction.chars().take(8).collect());
+            view! {
+                <tr data-tone=flips.then_some("warn")>
+                    <th scope="row" data-label="Request"><a href=href>{about}</a></th>
+                    <td data-label=format!("v{champion}")>{said(&one.champion)}</td>
+                    <td data-label=format!("v{candidate}")>{said(&one.candidate)}</td>
+                    <td data-label="When"><Moment at=one.at/></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <h3>"Where they are furthest apart"</h3>
+        <div class="table-wrap" role="region" aria-label="Requests on which both are furthest apart" tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">"Of the newest requests that both versions answered"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Request"</th>
+                        <th scope="col">{format!("v{champion} says")}</th>
+                        <th scope="col">{format!("v{candidate} says")}</th>
+                        <th scope="col">"When"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
     }
     .into_any()
 }

@@ -81,10 +81,11 @@ fn MoveCard(slug: String, permission: Permission, form: PageForm<MoveAlias>) -> 
         let (name, version) = (typed("name", alias.get()), typed("version", to.get()));
         let (slug, permission) = (slug.clone(), permission.clone());
         let text = form.typed("reason").unwrap_or_default();
+        let is_asked = !name.is_empty();
         view! {
-            <section class="card" aria-labelledby="move">
-                <div class="card-header"><h3 id="move">"Move an alias"</h3></div>
-                <div class="card-body stack">
+            <details open=is_asked>
+                <summary id="move">"Move an alias"</summary>
+                <div class="stack">
                     {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
                     <ActionForm action=form.action attr:class="form">
                         <input type="hidden" name="slug" value=slug/>
@@ -96,7 +97,7 @@ fn MoveCard(slug: String, permission: Permission, form: PageForm<MoveAlias>) -> 
                         </div>
                     </ActionForm>
                 </div>
-            </section>
+            </details>
         }
     }
 }

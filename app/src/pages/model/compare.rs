@@ -89,7 +89,7 @@ pub fn ChooseVersions(
         }
     };
     view! {
-        <form method="get" action=format!("/models/{slug}/compare") class="cluster">
+        <form method="get" action=format!("/models/{slug}/compare") class="cluster cluster-end">
             {choice("a", "Version", a)}
             {choice("b", "beside", b)}
             <button class="button" type="submit">"Compare"</button>
@@ -120,7 +120,13 @@ fn Group(name: String, rows: Vec<ComparedRow>, a: i32, b: i32) -> impl IntoView 
     let rows = rows
         .into_iter()
         .map(|row| {
-            let cell = |value: Option<String>| match value {
+            let is_number = row.delta.is_some() && row.group == "metrics";
+            // Numbers are told as elsewhere; what else there is, as it is.
+            let short = |value: String| match value.parse() {
+                Ok(value) if is_number => number(value),
+                _ => value,
+            };
+            let cell = |value: Option<String>| match value.map(short) {
                 Some(value) => view! { <span class="break">{value}</span> }.into_any(),
                 None => view! { <span class="muted">"none"</span> }.into_any(),
             };

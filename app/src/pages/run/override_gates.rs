@@ -18,7 +18,7 @@ pub async fn override_gates(id: String, gates: String, reason: String, days: Str
     let typed = [("reason", reason.as_str()), ("days", &days)];
     let done = async {
         let days = days.trim().parse().map_err(|_| Fault::field("/days", "must be a whole number of days"))?;
-        let gates = gates.lines().map(str::to_owned).collect();
+        let gates = serde_json::from_str(&gates).map_err(|_| Fault::field("/gates", "must be a list of names"))?;
         services.override_gates(&actor, run, &OverrideRequest { gates, reason: reason.clone(), days }).await
     };
     let done = crate::caller::submitted(&typed, done).await?;
@@ -54,7 +54,7 @@ pub fn OverrideCard(
                 {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
                 <ActionForm action=form.action attr:class="form">
                     <input type="hidden" name="id" value=run.summary.id/>
-                    <input type="hidden" name="gates" value=open.join("\n")/>
+                    <input type="hidden" name="gates" value=serde_json::json!(open).to_string()/>
                     <ReasonField id="override-reason" hint="Stands on the version and in the audit trail." text=reason disabled/>
                     <Field
                         name="days"

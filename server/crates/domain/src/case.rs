@@ -81,7 +81,8 @@ impl Expected {
 pub struct NewCase {
     /// What it is about, in one line.
     pub name: String,
-    /// The inputs, as a prediction is asked for; `event_time` says as of when it is joined, the end of the data when absent.
+    /// The inputs, as a prediction is asked for; `event_time` says as of when it is joined, the end of the training data when absent. What
+    /// it is joined to is in the training data: rows that only serving has seen are not.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub instance: Map<String, Value>,
     /// What must be answered.

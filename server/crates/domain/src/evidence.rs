@@ -1,7 +1,9 @@
 //! Evidence packs: what a model version rests on, as files that anybody can check without the server that made them.
 //!
 //! The digests tie them together: the manifest names every file by its content; the version's digest covers artifact, gates
-//! and provenance; the provenance names the document that was signed and the data; approvals are of these digests.
+//! and provenance; the provenance names the document that was signed and the data; approvals are of these digests. Who gave them, and
+//! who launched the run, stands in the pack as the server told it: nobody signs it, so the version's digest has to be compared with
+//! what is known from elsewhere (the server, a letter, the audit trail).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +33,8 @@ pub const PROBLEM: &str = "problem.json";
 pub const RUN: &str = "run.json";
 /// The decisions of people: a list of [`DecisionFile`].
 pub const DECISIONS: &str = "decisions.json";
+/// The data: its `digest` is the one that the version was made of.
+pub const DATASET: &str = "dataset.json";
 /// The acts on all this: a list of [`ActFile`]; only for those who may read the audit trail.
 pub const ACTS: &str = "acts.json";
 
@@ -175,14 +179,28 @@ pub fn check(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<String>, Broken> {
     let Ok(document) = ProblemDocument::from_json(&problem.document) else {
         return broken("the document is not one that could be signed");
     };
+    if files.contains_key(DATASET) {
+        let data: Value = read(files, DATASET)?;
+        if data["digest"] != version.provenance["dataset_digest"] {
+            return broken("the data is not what the version was made of");
+        }
+        holds.push("the report is of the data that the version was made of".to_owned());
+    }
     let run: RunFile = read(files, RUN)?;
     if run.id != version.run {
         return broken("the run is not the one that made the version");
     }
     holds.extend(gates_hold(&version.gates)?);
     let decisions: Vec<DecisionFile> = read(files, DECISIONS)?;
+    if decisions.windows(2).any(|pair| pair[0].digest == pair[1].digest && pair[0].at > pair[1].at) {
+        return broken("decisions on one thing are not in the order of time");
+    }
     let needed = document.approvals.specification as usize;
-    let signers = approvers(&decisions, signed, &[problem.author])?;
+    // Once signed, it was signed, whatever was asked for later.
+    let signers = (0..=decisions.len())
+        .map(|end| approvers(&decisions[..end], signed, &[problem.author]))
+        .find(|given| given.as_ref().map_or(true, |given| given.len() >= needed))
+        .unwrap_or_else(|| approvers(&decisions, signed, &[problem.author]))?;
     if signers.len() < needed {
         return broken(format!("the document has {} of {needed} approvals", signers.len()));
     }
@@ -352,10 +370,9 @@ mod tests {
     }
 
     #[test]
-    fn whoever_seals_anew_cannot_invent_what_was_approved() {
+    fn another_version_has_another_digest_which_nobody_approved() {
         let mut other_gates = Pack::sound();
         other_gates.version.gates[0].observed = Some(0.99);
-        // The digest is another one, which nobody approved.
         let holds = check(&other_gates.sealed()).unwrap().join("\n");
         assert!(holds.contains("0 of 1 approvals: it may not be used yet"), "{holds}");
     }
@@ -371,6 +388,30 @@ mod tests {
         let mut unsigned = Pack::sound();
         unsigned.decisions.remove(0);
         assert!(reason(&unsigned.sealed()).contains("0 of 1 approvals"));
+    }
+
+    #[test]
+    fn a_signature_that_was_given_stays_given_and_an_approval_that_was_taken_back_does_not() {
+        let mut later = Pack::sound();
+        for place in [0, 1] {
+            let mut again = later.decisions[place].clone();
+            (again.decision, again.at) = (ReviewDecision::RequestChanges, DateTime::from_timestamp(9, 0).unwrap());
+            later.decisions.push(again);
+        }
+        let holds = check(&later.sealed()).unwrap().join("\n");
+        assert!(holds.contains("was signed by person 2") && holds.contains("0 of 1 approvals"), "{holds}");
+        let mut turned = Pack::sound();
+        let mut before = turned.decisions[1].clone();
+        (before.decision, before.at) = (ReviewDecision::RequestChanges, DateTime::from_timestamp(9, 0).unwrap());
+        turned.decisions.insert(1, before);
+        assert!(reason(&turned.sealed()).contains("order of time"));
+    }
+
+    #[test]
+    fn data_that_it_was_not_made_of_breaks_a_pack() {
+        let mut other = Pack::sound();
+        other.files.insert(DATASET.to_owned(), json!({ "digest": Digest::of("other") }).to_string().into_bytes());
+        assert!(reason(&other.sealed()).contains("not what the version was made of"));
     }
 
     #[test]

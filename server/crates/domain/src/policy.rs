@@ -102,6 +102,7 @@ pub enum Action {
     ArchiveModel,
     Deploy,
     RollBack,
+    SwitchModel,
     Predict,
     ReportOutcome,
     ManageOwnTokens,
@@ -113,7 +114,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ReadWorkspace,
         Self::WriteProblem,
         Self::ReviewProblem,
@@ -129,6 +130,7 @@ impl Action {
         Self::ArchiveModel,
         Self::Deploy,
         Self::RollBack,
+        Self::SwitchModel,
         Self::Predict,
         Self::ReportOutcome,
         Self::ManageOwnTokens,
@@ -156,6 +158,7 @@ impl Action {
             Self::ArchiveModel => "archive model versions",
             Self::Deploy => "put approved models live",
             Self::RollBack => "roll back",
+            Self::SwitchModel => "switch models off and on",
             Self::Predict => "ask for predictions",
             Self::ReportOutcome => "report outcomes",
             Self::ManageOwnTokens => "manage own tokens",
@@ -179,7 +182,7 @@ impl Action {
             Self::OverrideGate | Self::RetireCase => &[Stakeholder],
             Self::KeepCase => &[Stakeholder, MlEngineer, OnCall],
             Self::Deploy | Self::MoveAlias | Self::ArchiveModel => &[MlEngineer],
-            Self::RollBack => &[MlEngineer, OnCall],
+            Self::RollBack | Self::SwitchModel => &[MlEngineer, OnCall],
             Self::Predict | Self::ReportOutcome => &[MlEngineer, OnCall],
             Self::ManagePeople | Self::ReadMail => &[Admin],
             Self::ReadAudit => &[Admin, OnCall, Stakeholder, MlEngineer],
@@ -199,7 +202,9 @@ impl Action {
             | Self::LaunchRun
             | Self::CancelRun
             | Self::KeepCase => Some(Scope::Launch),
-            Self::Deploy | Self::MoveAlias | Self::ArchiveModel | Self::RollBack => Some(Scope::Deploy),
+            Self::Deploy | Self::MoveAlias | Self::ArchiveModel | Self::RollBack | Self::SwitchModel => {
+                Some(Scope::Deploy)
+            }
             Self::ReviewProblem
             | Self::ReviewModel
             | Self::OverrideGate
@@ -230,6 +235,7 @@ impl Action {
             | Self::ArchiveModel
             | Self::Deploy
             | Self::RollBack
+            | Self::SwitchModel
             | Self::Predict
             | Self::ReportOutcome
             | Self::ManageOwnTokens => true,
@@ -260,6 +266,7 @@ impl Action {
             Self::ArchiveModel => "the version is neither live nor on its way",
             Self::Deploy => "the version is approved and every gate passed or was overridden, until its day",
             Self::RollBack => "a version is live",
+            Self::SwitchModel => "off: the document names a fallback; on: it is off",
             Self::Predict => "a version is live",
             Self::ReportOutcome => "the prediction is known",
             Self::ManageOwnTokens => "to make one: confirmed with the password within ten minutes",

@@ -388,6 +388,14 @@ views! {
         parity: ParityView,
         /// What the newest answer was joined to.
         joined: Vec<JoinedLoad>,
+        /// What every caller gets while the model is switched off.
+        fallback: Option<Value>,
+        /// What they would get, as the document signed last says.
+        fallback_answer: Option<Value>,
+        /// Whether the reader may switch the model off, or on again.
+        may_switch: Permission,
+        /// Whether the reader may measure how long a change takes.
+        may_drill: Permission,
     }
 
     /// What feeds a dataset by itself.

@@ -3,7 +3,7 @@
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::view::{AliasView, ModelView, Permission};
-use millrace_storage::{alias, deployment, model, rollout};
+use millrace_storage::{alias, deployment, problem, rollout};
 use serde_json::json;
 
 use crate::access::Note;
@@ -97,8 +97,13 @@ impl Services {
                 (version.problem, Some(version.id))
             }
             None => {
-                let versions = model::versions(&tx, slug).await.map_err(fault)?;
-                (versions.first().ok_or_else(missing)?.problem, None)
+                let known = alias::moves(&tx, slug).await.map_err(fault)?;
+                if known.iter().all(|moved| moved.name != name) {
+                    return Err(Fault::not_found("alias"));
+                }
+                let problem = problem::find_id(&tx, slug).await.map_err(fault)?.ok_or_else(missing)?;
+                problem::lock(&tx, problem).await.map_err(fault)?;
+                (problem, None)
             }
         };
         alias::insert(&tx, problem, name, target, (actor.account, reason), self.now()).await.map_err(fault)?;

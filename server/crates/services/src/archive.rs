@@ -49,6 +49,9 @@ impl Services {
             );
             return Err(Fault::conflict("in_use", detail));
         }
+        if version.archived_at.is_some() == archived {
+            return Ok(());
+        }
         let put_away = archived.then_some((actor.account, reason));
         model::set_archived(&tx, version.id, put_away, self.now()).await.map_err(fault)?;
         let details = json!({ "archived": archived, "reason": reason });

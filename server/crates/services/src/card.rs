@@ -39,10 +39,7 @@ fn card(version: &ModelVersionView, document: &ProblemDocument, signed: i32) -> 
                     summary.author,
                     summary.created_at.format("%Y-%m-%d")
                 ),
-                match version.parameters.as_ref().map(ToString::to_string) {
-                    Some(parameters) => format!("Fitted with {parameters}."),
-                    None => "Fitted without parameters.".to_owned(),
-                },
+                format!("Fitted with {}.", parameters(version)),
             ],
         ),
         Section::of_lines("What it is for", document.summary()),
@@ -55,8 +52,8 @@ fn card(version: &ModelVersionView, document: &ProblemDocument, signed: i32) -> 
         Section::of_rows(
             "How well it does",
             vec!["On rows that it was not trained on, with 95 % intervals where one is known.".to_owned()],
-            &["metric", "value", "interval", "rows"],
-            version.metrics.iter().filter(|metric| metric.step == 0).map(metric_row).collect(),
+            &["metric", "test part", "interval", "rows", "always alike", "last label again", "validation part"],
+            version.metrics.iter().filter_map(|metric| metric_row(metric, version)).collect(),
         ),
         Section::of_rows(
             "What it had to prove",
@@ -100,9 +97,31 @@ fn state(version: &ModelVersionView) -> String {
     if version.summary.archived { format!("{stage}, archived") } else { stage }
 }
 
-fn metric_row(metric: &MetricView) -> Vec<String> {
+/// Hyperparameters with their values.
+fn parameters(version: &ModelVersionView) -> String {
+    let given = version.parameters.as_ref().and_then(serde_json::Value::as_object);
+    let listed: Vec<String> = given.into_iter().flatten().map(|(name, value)| format!("{name} {value}")).collect();
+    if listed.is_empty() { "the trainer's own settings".to_owned() } else { listed.join(", ") }
+}
+
+/// A metric on the test part, beside what the two floors reach there and the validation part; none for those other parts.
+fn metric_row(metric: &MetricView, version: &ModelVersionView) -> Option<Vec<String>> {
+    let name = metric.name.strip_prefix("test.").filter(|_| metric.step == 0)?;
+    let elsewhere = |part: &str| {
+        let wanted = format!("{part}.{name}");
+        let found = version.metrics.iter().find(|other| other.name == wanted && other.step == 0);
+        found.map(|other| number(other.value)).unwrap_or_default()
+    };
     let interval = metric.interval.map(|(low, high)| format!("{} to {}", number(low), number(high)));
-    vec![metric.name.clone(), number(metric.value), interval.unwrap_or_default(), metric.n.to_string()]
+    Some(vec![
+        name.to_owned(),
+        number(metric.value),
+        interval.unwrap_or_default(),
+        metric.n.to_string(),
+        elsewhere("baseline"),
+        elsewhere("repeat_last"),
+        elsewhere("validation"),
+    ])
 }
 
 fn gate_row(gate: &Gate) -> Vec<String> {

@@ -2,9 +2,8 @@
 
 use millrace_domain::case::{CasesRequest, Expected, MOST_CASES, NewCase};
 use millrace_domain::fault::Fault;
-use millrace_domain::metric::TargetKind;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::Mistake;
+use millrace_domain::problem::{Mistake, ProblemDocument};
 use millrace_domain::view::{CasesView, Permission};
 use millrace_storage::{Uuid, case, problem};
 use serde_json::{Map, Value, json};
@@ -20,7 +19,7 @@ impl Services {
     /// 404 when there is no such problem.
     pub async fn cases(&self, actor: &Actor, slug: &str) -> Result<CasesView> {
         self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("problem/{slug}")).await?;
-        let kind = self.kind_of(slug).await?;
+        let kind = self.newest(slug).await?.target.kind;
         let pool = self.db.pool();
         let id = problem::find_id(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
         let (_, retired) = case::count(pool, id).await.map_err(fault)?;
@@ -50,6 +49,9 @@ impl Services {
     pub async fn keep_prediction(&self, actor: &Actor, id: Uuid, name: &str, expect: &Expected) -> Result<String> {
         let receipt = self.receipt(actor, id).await?;
         let mut instance: Map<String, Value> = receipt.answered.inputs.as_object().cloned().unwrap_or_default();
+        let document = self.newest(&receipt.slug).await?;
+        let known = document.sent_names();
+        instance.retain(|name, _| known.contains(name.as_str()));
         // As of then it was joined.
         let time = receipt.event_time.unwrap_or(receipt.predicted_at);
         instance.entry("event_time").or_insert_with(|| json!(time));
@@ -61,11 +63,18 @@ impl Services {
     async fn keep(&self, actor: &Actor, slug: &str, cases: &[NewCase], of: Option<Uuid>) -> Result<Vec<String>> {
         let object = format!("problem/{slug}");
         self.authorise_on(actor, Action::KeepCase, slug, &object).await?;
-        let kind = self.kind_of(slug).await?;
+        let document = self.newest(slug).await?;
+        let (kind, known) = (document.target.kind, document.sent_names());
+        let unknown = |case: &NewCase| {
+            let name = case.instance.keys().find(|name| !known.contains(name.as_str()))?;
+            Some(("instance", format!("{name:?} is not an input; nothing of the document reads it")))
+        };
         let mistakes: Vec<Mistake> = cases
             .iter()
             .enumerate()
-            .filter_map(|(place, case)| case.check(kind).err().map(|mistake| (place, mistake)))
+            .filter_map(|(place, case)| {
+                case.check(kind).err().or_else(|| unknown(case)).map(|mistake| (place, mistake))
+            })
             .map(|(place, (field, message))| Mistake { pointer: format!("/cases/{place}/{field}"), message })
             .collect();
         if cases.is_empty() || !mistakes.is_empty() {
@@ -115,10 +124,10 @@ impl Services {
         commit(tx).await
     }
 
-    /// What is predicted, by the newest version of the document.
-    async fn kind_of(&self, slug: &str) -> Result<TargetKind> {
+    /// The newest version of the document.
+    async fn newest(&self, slug: &str) -> Result<ProblemDocument> {
         let versions = problem::versions(self.db.pool(), slug).await.map_err(fault)?;
-        versions.first().map(|newest| newest.document.target.kind).ok_or_else(missing)
+        versions.into_iter().next().map(|newest| newest.document).ok_or_else(missing)
     }
 }
 

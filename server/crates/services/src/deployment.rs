@@ -39,7 +39,10 @@ impl Services {
         let id = problem::find_id(&tx, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("deployment"))?;
         problem::lock(&tx, id).await.map_err(fault)?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
-        let history = deployment::history(&tx, id).await.map_err(fault)?;
+        // What moved nothing (a drill, a switch) is not in the way of a rollback, nor of one that was decided before it.
+        let history = deployment::moves(&tx, id).await.map_err(fault)?;
+        let seen =
+            seen.map(|seen| history.iter().map(|change| change.generation).find(|one| *one <= seen).unwrap_or(seen));
         if let (Some(seen), Some(newest)) = (seen, history.first())
             && newest.generation != seen
             && !is_same_rollout(&history, seen)
@@ -88,7 +91,7 @@ impl Services {
         Ok(RolledBack { generation, champion, took_ms: self.milliseconds_since(begun) })
     }
 
-    fn milliseconds_since(&self, begun: DateTime<Utc>) -> u64 {
+    pub(crate) fn milliseconds_since(&self, begun: DateTime<Utc>) -> u64 {
         (self.now() - begun).num_milliseconds().max(0).unsigned_abs()
     }
 
@@ -133,9 +136,9 @@ impl Services {
             Some(champion) => prediction::counts(pool, champion).await.map_err(fault)?,
             None => (0, 0),
         };
-        let target = current.champion.and_then(|live| rollback_target(&history, live));
-        let target_number =
-            history.iter().find(|change| change.champion_id == target).and_then(|change| change.champion);
+        let moves = deployment::moves(pool, current.problem).await.map_err(fault)?;
+        let target = current.champion.and_then(|live| rollback_target(&moves, live));
+        let target_number = moves.iter().find(|change| change.champion_id == target).and_then(|change| change.champion);
         let may_roll_back = match actor.may_on(Action::RollBack, &current.slug) {
             Err(refused) => Permission::refused(refused.to_string()),
             Ok(()) if current.champion.is_none() => {
@@ -163,7 +166,23 @@ impl Services {
             Some(rollout) if in_full => Some(self.present_rollout(actor, rollout).await?),
             _ => None,
         };
+        let fallback_answer = self.fallback_of(pool, &current.slug).await?;
+        let switch = actor.may_on(Action::SwitchModel, &current.slug).map_err(|refused| refused.to_string());
+        let may_switch = switch.and_then(|()| match (&current.fallback, &fallback_answer) {
+            (None, None) => Err("the document names no serving.fallback to answer with".to_owned()),
+            _ => Ok(()),
+        });
+        let may_drill = actor.may_on(Action::RollBack, &current.slug).map_err(|refused| refused.to_string());
+        let may_drill = may_drill.and_then(|()| match (current.champion, current.rollout) {
+            (None, _) => Err("no model is live; there is nothing to measure".to_owned()),
+            (_, Some(_)) => Err("a version is on its way; a drill would get between its steps".to_owned()),
+            _ => Ok(()),
+        });
         Ok(DeploymentView {
+            fallback: current.fallback,
+            fallback_answer,
+            may_switch: Permission::from_result(may_switch),
+            may_drill: Permission::from_result(may_drill),
             title: versions.first().map(|version| version.document.title.clone()).unwrap_or_default(),
             slug: current.slug,
             generation: current.generation,
@@ -207,7 +226,7 @@ fn done_since(history: &[PastChange], seen: i64, newest: &PastChange) -> Result<
 }
 
 /// The version a rollback brings back: the one that the live version replaced when it last took its place. Versions that were
-/// themselves rolled back since they were live do not come back.
+/// themselves rolled back since they were live, or were put away, do not come back.
 fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<ModelVersionId> {
     // Newest first: what a version met last is found first.
     let was_taken_back = |version: ModelVersionId| {
@@ -219,6 +238,7 @@ fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<Model
     history
         .iter()
         .skip_while(|change| change.champion_id != Some(live))
+        .filter(|change| !change.previous_archived)
         .filter_map(|change| change.previous_id)
         .find(|candidate| *candidate != live && !was_taken_back(*candidate))
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::evidence::{
-    ACTS, ActFile, DECISIONS, DecisionFile, FORMAT, MANIFEST, MODEL, Manifest, PROBLEM, ProblemFile, RUN, RunFile,
-    VERSION, VersionFile,
+    ACTS, ActFile, DATASET, DECISIONS, DecisionFile, FORMAT, MANIFEST, MODEL, Manifest, PROBLEM, ProblemFile, RUN,
+    RunFile, VERSION, VersionFile,
 };
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
@@ -73,7 +73,7 @@ impl Services {
         if let Some(data) = dataset::of_run(pool, &run).await.map_err(fault)? {
             let told = json!({ "name": data.name, "version": data.number, "digest": data.digest, "source": data.source,
                 "rows": data.rows, "profile": data.profile, "report": data.report });
-            put(&mut files, "dataset.json", &told)?;
+            put(&mut files, DATASET, &told)?;
         }
         let kept = run::artifacts(pool, run.id).await.map_err(fault)?;
         if let Some(evaluation) = kept.into_iter().find(|kept| kept.name == "evaluation") {

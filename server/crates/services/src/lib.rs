@@ -42,6 +42,7 @@ mod searched;
 mod second_factor;
 pub mod sessions;
 mod sign_in;
+mod switch;
 mod token;
 mod tracking;
 

@@ -14,7 +14,7 @@ use millrace_domain::run::{RunState, StepKind};
 use millrace_domain::view::{Overridden, OverrideRequest, Permission};
 use millrace_storage::run::{self, Run};
 use millrace_storage::step::{self, Subject};
-use millrace_storage::{StorageError, Transaction, event, model, problem};
+use millrace_storage::{StorageError, Transaction, account, event, model, problem};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -64,6 +64,7 @@ impl Services {
         let run = run::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
         stopped_by_gates(&run).map_err(|(code, detail)| Fault::conflict(code, detail))?;
         by_another(actor, &run).map_err(|detail| Fault::forbidden("own_work", detail))?;
+        self.no_bond(&tx, actor, &run).await?;
         let mut judged = judged(&tx, id).await?;
         let open: BTreeSet<String> = match decide(&judged.gates) {
             Decision::Passed => BTreeSet::new(),
@@ -93,6 +94,18 @@ impl Services {
         event::insert(&tx, "run", id.0, "state", json!({ "overridden": number })).await.map_err(fault)?;
         commit(tx).await?;
         Ok(Overridden { slug: run.problem, version: number, until })
+    }
+
+    /// A second pair of eyes is not of the same head: whose account an author made, or gave its roles, overrides nothing of theirs.
+    async fn no_bond(&self, tx: &Transaction, actor: &Actor, run: &Run) -> Result<()> {
+        for author in std::iter::once(run.author).chain(run.retried_by.iter().copied()) {
+            let bound = account::bound_to(tx, author, self.settings.approvers_apart).await.map_err(fault)?;
+            if bound.contains(&actor.account) {
+                let detail = "an author of the run made your account or gave you your roles; somebody else has to override its gates";
+                return Err(Fault::forbidden("made_by_author", detail));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the caller may override the gates of a run; nothing for a run that they did not stop.

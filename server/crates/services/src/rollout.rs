@@ -66,6 +66,10 @@ impl Services {
         self.still_approved(&tx, &version).await?;
         self.parity_holds(&tx, version.id).await?;
         let current = deployment::find(&tx, slug).await.map_err(fault)?;
+        if current.as_ref().is_some_and(|current| current.fallback.is_some()) {
+            let detail = "the model is switched off, so nothing can be shown of another version; switch it on first";
+            return Err(Fault::conflict("switched_off", detail));
+        }
         if let Some(staged) = current.as_ref().and_then(|current| current.rollout) {
             let open = rollout::find(&tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
             let detail = format!(

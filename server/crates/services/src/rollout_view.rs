@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use millrace_domain::fault::Fault;
 use millrace_domain::gate::Decision;
+use millrace_domain::ids::ModelVersionId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::rollout::latency_of;
 use millrace_domain::run::RolloutState;
-use millrace_domain::view::{ChangeView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView};
-use millrace_storage::rollout::{self, Minute, Rollout, Tally};
-use millrace_storage::{deployment, problem};
+use millrace_domain::view::{
+    ChangeView, DisagreementView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView,
+};
+use millrace_storage::deployment::{self, PastChange};
+use millrace_storage::problem;
+use millrace_storage::rollout::{self, AnsweredByBoth, Minute, Rollout, Tally};
+
+use serde_json::Value;
 
 use crate::deployment::present_change;
 use crate::{Result, Services, fault};
@@ -18,6 +24,9 @@ use crate::{Result, Services, fault};
 const GROUPS: usize = 20;
 /// Minutes that are drawn.
 const MOST_MINUTES: i64 = 240;
+/// Requests that are looked through for differences, and those that are shown.
+const LOOKED_THROUGH: i64 = 500;
+const MOST_APART: usize = 8;
 
 impl Services {
     /// One change of what is live, with what it was decided on.
@@ -30,8 +39,10 @@ impl Services {
         let missing = || Fault::not_found("change");
         let id = problem::find_id(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
         let history = deployment::history(pool, id).await.map_err(fault)?;
-        let change = history.into_iter().find(|change| change.generation == generation).ok_or_else(missing)?;
+        let change = history.iter().find(|change| change.generation == generation).cloned().ok_or_else(missing)?;
         let versions = problem::versions(pool, slug).await.map_err(fault)?;
+        let newest = generation == newest_of(&history);
+        let spread = if newest { Some(self.spread(id, generation, taken_back(&change)).await?) } else { None };
         let rollout = match change.rollout {
             None => None,
             Some(id) => rollout::find(pool, id).await.map_err(fault)?,
@@ -46,6 +57,7 @@ impl Services {
             checks: change.checks.clone().unwrap_or_default(),
             change: present_change(change),
             rollout,
+            spread,
         })
     }
 
@@ -53,6 +65,8 @@ impl Services {
         let pool = self.db.pool();
         let tallies = rollout::tallies(pool, rollout.id, rollout.step).await.map_err(fault)?;
         let minutes = rollout::minutes(pool, rollout.id, rollout.step, MOST_MINUTES).await.map_err(fault)?;
+        let pairs = rollout::answered_by_both(pool, rollout.id, LOOKED_THROUGH).await.map_err(fault)?;
+        let disagreements = furthest_apart(pairs, rollout.champion_number);
         let may = actor.may_on(Action::Deploy, &rollout.slug).map_err(|refused| refused.to_string());
         let open = if rollout.ended_at.is_some() { Err("this rollout has ended".to_owned()) } else { Ok(()) };
         let may_pause = may.clone().and(open.clone());
@@ -76,11 +90,43 @@ impl Services {
             looked_at: rollout.looked_at,
             ended_at: rollout.ended_at,
             counted: counted(&tallies, &minutes),
+            disagreements,
             steps: rollout.plan.steps,
             may_advance: Permission::from_result(may_advance),
             may_pause: Permission::from_result(may_pause),
         })
     }
+}
+
+fn newest_of(history: &[PastChange]) -> i64 {
+    history.first().map_or(0, |newest| newest.generation)
+}
+
+/// The version that a change took back.
+fn taken_back(change: &PastChange) -> Option<ModelVersionId> {
+    change.previous_id.filter(|_| change.kind == "rollback")
+}
+
+/// Those on which both said the most different things, the furthest apart first; none of those on which they agree.
+fn furthest_apart(pairs: Vec<AnsweredByBoth>, champion: i32) -> Vec<DisagreementView> {
+    let number = |output: &Value| ["score", "value"].iter().find_map(|name| output[*name].as_f64());
+    let mut apart: Vec<(bool, f64, AnsweredByBoth)> = pairs
+        .into_iter()
+        .filter(|pair| pair.output != pair.other)
+        .map(|pair| {
+            let flips = pair.output["label"] != pair.other["label"];
+            let distance =
+                number(&pair.output).zip(number(&pair.other)).map_or(0.0, |(one, other)| (one - other).abs());
+            (flips, distance, pair)
+        })
+        .collect();
+    apart.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)));
+    let view = |(_, _, pair): (bool, f64, AnsweredByBoth)| {
+        let is_champions = pair.number == champion;
+        let (champion, candidate) = if is_champions { (pair.output, pair.other) } else { (pair.other, pair.output) };
+        DisagreementView { prediction: pair.id.to_string(), entity: pair.entity, champion, candidate, at: pair.at }
+    };
+    apart.into_iter().take(MOST_APART).map(view).collect()
 }
 
 /// Whether a rollout's last look showed everything; what is open, if not.
@@ -188,6 +234,30 @@ mod tests {
         };
         let found = counted(&[], &[minute("candidate", 5), minute("control", 5), minute("rest", 90)]);
         assert_eq!((found.share, found.minutes.len(), found.minutes[0].failed), (Some(5.0), 1, 1));
+    }
+
+    #[test]
+    fn a_flip_comes_before_a_larger_distance_and_agreement_is_left_out() {
+        let pair = |one: Value, other: Value, number: i32| AnsweredByBoth {
+            id: millrace_storage::Uuid::nil(),
+            entity: None,
+            number,
+            output: one,
+            other_number: 3 - number,
+            other,
+            at: "2026-11-23T14:05:00Z".parse().unwrap(),
+        };
+        let answer = |score: f64, label: &str| serde_json::json!({ "score": score, "label": label });
+        let found = furthest_apart(
+            vec![
+                pair(answer(0.1, "0"), answer(0.1, "0"), 1),
+                pair(answer(0.6, "1"), answer(0.9, "1"), 1),
+                pair(answer(0.45, "0"), answer(0.55, "1"), 2),
+            ],
+            1,
+        );
+        assert_eq!(found.len(), 2);
+        assert_eq!((&found[0].champion["score"], &found[0].candidate["score"]), (&0.55.into(), &0.45.into()));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One prediction request: read, answered, logged.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -10,7 +11,7 @@ use millrace_domain::problem::{Mistake, TimeFormat};
 use millrace_domain::rollout::{Arm, Unit};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::Value as Cell;
-use millrace_ml::model::{AsOf, Instance, InstanceProblem, micros};
+use millrace_ml::model::{AsOf, ContributionUnit, Instance, InstanceProblem, micros};
 use millrace_storage::rollout::Came;
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
@@ -18,11 +19,17 @@ use serde_json::{Map, Value, json};
 
 use crate::Serving;
 use crate::online::{Online, State};
-use crate::routes::{Live, Route};
+use crate::routes::{Live, Route, Turn};
 use crate::trial::{Compared, Trial};
 
 /// Instances one request may carry.
 const MOST_INSTANCES: usize = 1_000;
+/// Features that are told with an answer at most.
+const MOST_EXPLAINED: usize = 100;
+/// Answers of one request that are explained at most: it takes longer than answering.
+const MOST_EXPLAINED_AT_ONCE: usize = 100;
+/// How long a version that was asked for may take.
+const LONGEST_TEST: Duration = Duration::from_secs(30);
 
 /// The body of a prediction request.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +37,18 @@ const MOST_INSTANCES: usize = 1_000;
 pub struct PredictRequest {
     /// One object an instance: the model's inputs by name, and optionally `entity` and `event_time`.
     pub instances: Vec<Map<String, Value>>,
+    /// How many features are told with each answer that contributed most to it.
+    #[serde(default)]
+    pub explain: usize,
+}
+
+/// How a request wants to be answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asking {
+    /// The version that is to answer, whoever is live. It is a test: nothing of it is kept.
+    pub version: Option<i32>,
+    /// How long an answer is waited for.
+    pub patience: Option<Duration>,
 }
 
 /// The body of a prediction's answer.
@@ -37,9 +56,9 @@ pub struct PredictRequest {
 pub struct Answer {
     /// One object an instance, in order.
     pub predictions: Vec<Value>,
-    /// The version that answered; a prediction of another one names its own.
-    pub model_version: i32,
-    /// `champion` or `candidate`.
+    /// The version that answered; a prediction of another one names its own. None while the model is switched off.
+    pub model_version: Option<i32>,
+    /// `champion`, `candidate`, `fallback`, or `pinned` for the version that was asked for.
     pub stage: &'static str,
 }
 
@@ -84,29 +103,86 @@ impl Serving {
     /// cannot answer in time, the live model answers.
     ///
     /// # Errors
-    /// 404 `no_live_model`; 400 naming every unknown, missing or wrongly typed input.
-    pub async fn predict(&self, slug: &str, request: PredictRequest) -> Result<Answer, Fault> {
-        let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
+    /// 404 `no_live_model`; 400 naming every unknown, missing or wrongly typed input; 429 `too_many_at_once`; 504 `too_late`.
+    pub async fn predict(&self, slug: &str, request: PredictRequest, asking: Asking) -> Result<Answer, Fault> {
         let count = request.instances.len();
+        if request.explain > MOST_EXPLAINED {
+            return Err(Fault::field("/explain", format!("must be at most {MOST_EXPLAINED}")));
+        }
         if !(1..=MOST_INSTANCES).contains(&count) {
             return Err(Fault::field("/instances", format!("must hold 1 to {MOST_INSTANCES} instances, got {count}")));
         }
+        if request.explain > 0 && count > MOST_EXPLAINED_AT_ONCE {
+            let message =
+                format!("must hold at most {MOST_EXPLAINED_AT_ONCE} instances when answers are explained, got {count}");
+            return Err(Fault::field("/instances", message));
+        }
+        let turn = self.routes.turn(slug, self.at_once).ok_or_else(|| too_many(slug, self.at_once))?;
+        let begun = Instant::now();
+        if let Some(number) = asking.version {
+            return self.predict_pinned(slug, number, request, asking.patience, turn).await;
+        }
+        if let Some(answer) = self.routes.fallback(slug) {
+            metrics::counter!("millrace_fallback_answers_total").increment(count as u64);
+            let predictions = vec![Value::clone(&answer); count];
+            return Ok(Answer { predictions, model_version: None, stage: "fallback" });
+        }
+        let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
         let now = self.surroundings.now();
-        let (asked, mut places) = self.by_champion(&route, &request.instances, now)?;
+        let late = || asking.patience.is_some_and(|patience| begun.elapsed() > patience);
+        let (asked, mut places) = self.by_champion(&route, &request.instances, now, &late)?;
         if let Some(trial) = &route.trial {
             self.by_other(&route, trial, &request.instances, &mut places, now).await;
         }
-        for place in &places {
-            if let Err(reason) = &place.given {
-                return Err(Fault::new(
-                    422,
-                    "no_answer",
-                    "No answer",
-                    format!("the model has no answer for this instance: {reason}"),
-                ));
-            }
+        if let Some(reason) = places.iter().find_map(|place| place.given.as_ref().err()) {
+            return Err(no_answer(reason));
         }
-        Ok(self.give(&route, request.instances, asked, places, now))
+        let told = match request.explain {
+            0 => Vec::new(),
+            most => places
+                .iter()
+                .zip(&request.instances)
+                .map(|(place, sent)| explanation(&place.by, sent, now, most))
+                .collect::<Result<_, _>>()?,
+        };
+        let mut answer = self.give(&route, request.instances, asked, places, now);
+        for (shown, told) in answer.predictions.iter_mut().zip(told) {
+            shown["explanation"] = told;
+        }
+        Ok(answer)
+    }
+
+    /// Answers by one version of the model, on a thread of its own and without a trace in the log.
+    async fn predict_pinned(
+        &self,
+        slug: &str,
+        number: i32,
+        request: PredictRequest,
+        patience: Option<Duration>,
+        turn: Turn,
+    ) -> Result<Answer, Fault> {
+        let live = self.pinned(slug, number).await?;
+        let now = self.surroundings.now();
+        let most = request.explain;
+        let answered = tokio::task::spawn_blocking(move || {
+            // Held until it has ended, however long somebody waits for it.
+            let _turn = turn;
+            request
+                .instances
+                .iter()
+                .map(|sent| {
+                    let given = one(&live, sent, now).map_err(|reason| no_answer(&reason))?;
+                    let mut shown = given.output;
+                    if most > 0 {
+                        shown["explanation"] = explanation(&live, sent, now, most)?;
+                    }
+                    Ok(shown)
+                })
+                .collect::<Result<Vec<Value>, Fault>>()
+        });
+        let answered = tokio::time::timeout(patience.unwrap_or(LONGEST_TEST).min(LONGEST_TEST), answered).await;
+        let predictions = answered.map_err(|_| too_late())?.map_err(|_| no_answer("it panicked"))??;
+        Ok(Answer { predictions, model_version: Some(number), stage: "pinned" })
     }
 
     /// Reads every instance as the live model does, and has it answer those that are not the candidate's.
@@ -115,6 +191,7 @@ impl Serving {
         route: &Route,
         instances: &[Map<String, Value>],
         now: DateTime<Utc>,
+        late: &impl Fn() -> bool,
     ) -> Result<(Vec<Asked>, Vec<Place>), Fault> {
         let champion = &route.champion;
         // A stopwatch, not a clock: only differences count.
@@ -125,6 +202,9 @@ impl Serving {
         let asked = read_all(champion, other, instances, now, state)?;
         let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
         let place = |asked: &Asked| {
+            if late() {
+                return Err(too_late());
+            }
             let id = Uuid::from_bytes(self.surroundings.bytes());
             let trial = route.trial.as_ref();
             let side = trial.map(|trial| trial.assign(asked.entity.as_deref(), id));
@@ -135,9 +215,9 @@ impl Serving {
                 let online = online.as_ref().map(|(online, state)| (&***online, &**state));
                 answer(champion, &asked.instance, online, Instant::now(), reading)
             };
-            Place { id, side, given, by: Arc::clone(champion) }
+            Ok(Place { id, side, given, by: Arc::clone(champion) })
         };
-        let places = asked.iter().map(place).collect();
+        let places = asked.iter().map(place).collect::<Result<_, _>>()?;
         Ok((asked, places))
     }
 
@@ -247,8 +327,23 @@ impl Serving {
         if let Some(trial) = route.trial.as_ref().filter(|_| !compared.is_empty()) {
             trial.compare(&self.log, compared, now);
         }
-        Answer { predictions, model_version: answers_all.number, stage: stage_of(&answers_all, route) }
+        Answer { predictions, model_version: Some(answers_all.number), stage: stage_of(&answers_all, route) }
     }
+}
+
+fn no_answer(reason: &str) -> Fault {
+    Fault::new(422, "no_answer", "No answer", format!("the model has no answer for this instance: {reason}"))
+}
+
+fn too_late() -> Fault {
+    let detail =
+        "the answer was not there within the time that the request gave it; ask with fewer instances or more patience";
+    Fault::new(504, "too_late", "Too late", detail)
+}
+
+fn too_many(slug: &str, at_once: usize) -> Fault {
+    let detail = format!("{at_once} requests to {slug} are being answered already; try again in a moment");
+    Fault::new(429, "too_many_at_once", "Too many at once", detail)
 }
 
 /// `champion`, or `candidate` for a version that has not taken its place yet.
@@ -292,17 +387,51 @@ fn answer(
 /// What a model answers to what another one was sent: it takes the inputs that it knows.
 pub(crate) fn one(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>) -> Result<Given, String> {
     let began = Instant::now();
-    let online = live.online.as_ref().map(|online| (online, online.state()));
-    let state = online.as_ref().map(|(_, state)| &**state);
+    let (read, state) = read_one(live, sent, now)?;
+    let online = live.online.as_deref().zip(state.as_deref());
+    answer(live, &read.instance, online, began, Duration::ZERO)
+}
+
+/// An instance that may have been sent to another model, and the state that it is joined to.
+fn read_one<'l>(
+    live: &'l Live,
+    sent: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<(Asked, Option<RwLockReadGuard<'l, State>>), String> {
+    let state = live.online.as_ref().map(|online| online.state());
     let known = |name: &str| {
         let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
         live.is_input(name) || extra.contains(&Some(name))
     };
     let sent = sent.iter().filter(|(name, _)| known(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
-    let read = read_all(live, None, std::slice::from_ref(&sent), now, state);
+    let read = read_all(live, None, std::slice::from_ref(&sent), now, state.as_deref());
     let read = read.map_err(|fault| fault.detail)?.pop().ok_or("nothing was asked")?;
-    let online = online.as_ref().map(|(online, state)| (&***online, &**state));
-    answer(live, &read.instance, online, began, Duration::ZERO)
+    Ok((read, state))
+}
+
+/// The features that contributed most to an answer, in the model's own unit (Shapley values).
+fn explanation(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>, most: usize) -> Result<Value, Fault> {
+    let unexplained = |reason: String| no_answer(&format!("it cannot be explained: {reason}"));
+    let (read, _) = read_one(live, sent, now).map_err(unexplained)?;
+    let found = catch_unwind(AssertUnwindSafe(|| live.model.contributions(&read.instance)));
+    let found = found.map_err(|_| unexplained("it panicked".to_owned()))?;
+    let found = found.map_err(|error| unexplained(error.to_string()))?;
+    let found = found.ok_or_else(|| unexplained("nothing is known of it".to_owned()))?;
+    let features = live.model.features();
+    let values = features.values_of(&read.instance);
+    let named = features.definitions().iter().zip(values).zip(&found.of_features);
+    let mut told: Vec<(f64, Value)> = named
+        .map(|((definition, value), share)| {
+            (share.abs(), json!({ "feature": definition.name, "value": value.to_json(), "contribution": share }))
+        })
+        .collect();
+    told.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let unit = match live.model.predictor().contribution_unit() {
+        ContributionUnit::LogOdds => "log-odds",
+        ContributionUnit::Answer => "answer",
+    };
+    let told: Vec<Value> = told.into_iter().take(most).map(|(_, told)| told).collect();
+    Ok(json!({ "base": found.base, "unit": unit, "features": told }))
 }
 
 impl Serving {
@@ -369,11 +498,14 @@ fn read_each<T>(
         }
         let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
         let ignored = |name: &str| extra.contains(&Some(name)) || other.is_some_and(|other| other.is_input(name));
-        let inputs: Map<String, Value> = sent
-            .iter()
-            .filter(|(name, _)| live.is_input(name) || !ignored(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+        // Mostly all that was sent is an input, and is read where it stands.
+        let inputs = match sent.keys().all(|name| live.is_input(name)) {
+            true => Cow::Borrowed(sent),
+            false => {
+                let kept = sent.iter().filter(|(name, _)| live.is_input(name) || !ignored(name));
+                Cow::Owned(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+        };
         let event_time = event_time(live, sent).unwrap_or_else(|(name, message)| {
             note(name, message);
             None

@@ -10,6 +10,7 @@
 mod answer;
 mod lane;
 mod log;
+mod metadata;
 mod online;
 mod outcome;
 mod routes;
@@ -23,7 +24,8 @@ use millrace_storage::Database;
 use millrace_storage::artifact::ArtifactStore;
 use tokio_util::sync::CancellationToken;
 
-pub use answer::{Answer, PredictRequest};
+pub use answer::{Answer, Asking, PredictRequest};
+pub use metadata::Metadata;
 pub use outcome::{OutcomeReport, OutcomeRequest};
 
 use crate::log::Log;
@@ -39,21 +41,29 @@ pub struct Serving {
     routes: Arc<Routes>,
     log: Log,
     trouble: Option<Trouble>,
+    /// What this server is called.
+    name: Arc<str>,
+    /// Requests to one problem that are answered at once.
+    at_once: usize,
 }
 
 impl Serving {
-    /// Loads what is live, and keeps following changes and writing the log until `shutdown`. A failpoint makes candidates
+    /// Loads what is live, and keeps following changes and writing the log until `shutdown`, and tells which routing table this server
+    /// has in place under its name. At most `at_once` requests to one problem are answered at a time. A failpoint makes candidates
     /// misbehave; there is none in release builds.
     pub async fn start(
         db: Database,
         artifacts: ArtifactStore,
         surroundings: Surroundings,
+        name: &str,
+        at_once: usize,
         failpoint: Option<&str>,
         shutdown: CancellationToken,
     ) -> Self {
         let log = Log::start(db.clone(), shutdown.clone());
         let trouble = Trouble::armed(failpoint);
-        let serving = Self { db, artifacts, surroundings, routes: Arc::default(), log, trouble };
+        let serving =
+            Self { db, artifacts, surroundings, routes: Arc::default(), log, trouble, name: name.into(), at_once };
         serving.reload().await;
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(routes::follow(serving.clone(), shutdown));

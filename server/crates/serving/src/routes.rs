@@ -1,16 +1,18 @@
 //! The routing table.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use millrace_domain::ids::{DatasetId, ModelVersionId};
+use millrace_domain::fault::Fault;
+use millrace_domain::ids::{DatasetId, ModelVersionId, ProblemId};
 use millrace_domain::problem::Data;
 use millrace_domain::run::RolloutStage;
 use millrace_ml::model::Model;
 use millrace_storage::deployment::{self, Deployment, Staged};
-use millrace_storage::{StorageError, dataset, model, problem, rollout, run};
+use millrace_storage::{StorageError, dataset, model, problem, rollout, run, server_route};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::Serving;
@@ -28,13 +30,15 @@ pub(crate) struct Live {
     /// The dataset it was trained on.
     dataset: DatasetId,
     pub model: Arc<Model>,
+    /// Names of what it is sent.
+    inputs: Arc<HashSet<String>>,
     /// What requests are joined to; none when the model joins nothing.
     pub online: Option<Arc<Online>>,
 }
 
 impl Live {
     pub(crate) fn is_input(&self, name: &str) -> bool {
-        self.model.inputs().iter().any(|input| input.column.name == name)
+        self.inputs.contains(name)
     }
 
     /// The names of its classes.
@@ -61,11 +65,36 @@ impl Route {
 
 type Table = HashMap<String, Arc<Route>>;
 
+/// A deployment as it should be: problem, slug, generation, and whether a version is live.
+type Wanted = (ProblemId, String, i64, bool);
+
+/// What callers get while a model is switched off, by problem.
+type Fallbacks = HashMap<String, Arc<Value>>;
+
 /// The present table; readers take it whole and never wait for a load.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     table: RwLock<Arc<Table>>,
+    fallbacks: RwLock<Arc<Fallbacks>>,
     complete: AtomicBool,
+    /// What the database was told last of what is in place here.
+    told: Mutex<HashMap<ProblemId, i64>>,
+    /// Requests that are being answered, by problem.
+    turns: RwLock<HashMap<String, Arc<AtomicUsize>>>,
+    /// Versions that were asked for lately although they are not live.
+    pinned: Mutex<VecDeque<Arc<Live>>>,
+}
+
+/// Versions that are kept in memory although they are not live.
+const MOST_PINNED: usize = 4;
+
+/// A request's place among those that are being answered; given back when it ends.
+pub(crate) struct Turn(Arc<AtomicUsize>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Routes {
@@ -77,6 +106,42 @@ impl Routes {
     /// Every model that is asked.
     pub(crate) fn all(&self) -> Vec<Arc<Live>> {
         self.present().values().flat_map(|route| route.models().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// Lets callers get the fallback of what is switched off, and the model's answers again once the version that is live is in place:
+    /// what it was switched off for does not answer meanwhile.
+    fn switch(&self, wanted: &[Deployment], table: &Table) {
+        let mut present = self.fallbacks.write().unwrap_or_else(PoisonError::into_inner);
+        let mut fallbacks = Fallbacks::clone(&present);
+        for deployment in wanted {
+            let in_place = table.get(&deployment.slug).map(|route| route.champion.version) == deployment.champion;
+            match &deployment.fallback {
+                Some(answer) => drop(fallbacks.insert(deployment.slug.clone(), Arc::new(answer.clone()))),
+                None if in_place => drop(fallbacks.remove(&deployment.slug)),
+                None => {}
+            }
+        }
+        *present = Arc::new(fallbacks);
+    }
+
+    /// A place among the requests of a problem that are answered at once; none when there is none left.
+    pub(crate) fn turn(&self, slug: &str, most: usize) -> Option<Turn> {
+        let known = self.turns.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned();
+        let count = known.unwrap_or_else(|| {
+            // Of what is not live nothing is kept: anybody can name anything.
+            if !self.present().contains_key(slug) {
+                return Arc::default();
+            }
+            let mut turns = self.turns.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(slug.to_owned()).or_default())
+        });
+        let turn = Turn(count);
+        (turn.0.fetch_add(1, Ordering::AcqRel) < most).then_some(turn)
+    }
+
+    /// What a problem's callers get while its model is switched off.
+    pub(crate) fn fallback(&self, slug: &str) -> Option<Arc<Value>> {
+        self.fallbacks.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -126,14 +191,20 @@ impl Serving {
             }
         }
         self.routes.replace(table.clone());
+        self.routes.switch(&wanted, &table);
+        let generations: Vec<Wanted> =
+            wanted.iter().map(|one| (one.problem, one.slug.clone(), one.generation, one.champion.is_some())).collect();
+        self.tell(&generations, true).await;
         let mut complete = true;
         for deployment in wanted {
             let known = table.get(&deployment.slug).cloned();
+            let loaded = deployment.clone();
             match self.route(&deployment, known.as_ref()).await {
                 Ok(Some(route)) => {
                     if known.is_none_or(|known| !Arc::ptr_eq(&known, &route)) {
                         table.insert(deployment.slug, route);
                         self.routes.replace(table.clone());
+                        self.routes.switch(std::slice::from_ref(&loaded), &table);
                     }
                 }
                 Ok(None) => {}
@@ -144,6 +215,62 @@ impl Serving {
             }
         }
         self.routes.complete.store(complete, Ordering::Release);
+        self.tell(&generations, false).await;
+    }
+
+    /// Tells which generations callers of this server are answered by now, where that has changed, and otherwise when asked to that
+    /// this server is there.
+    async fn tell(&self, wanted: &[Wanted], is_there: bool) {
+        let present = self.routes.present();
+        let in_place = |slug: &str, generation: i64, is_live: bool| match present.get(slug) {
+            Some(route) => is_live && route.generation == generation,
+            None => !is_live,
+        };
+        let told = self.routes.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let placed: Vec<(ProblemId, i64)> = wanted
+            .iter()
+            .filter(|(problem, slug, generation, is_live)| {
+                told.get(problem) != Some(generation) && in_place(slug, *generation, *is_live)
+            })
+            .map(|(problem, _, generation, _)| (*problem, *generation))
+            .collect();
+        if placed.is_empty() && !is_there {
+            return;
+        }
+        match server_route::report(self.db.pool(), &self.name, &placed).await {
+            Ok(()) => self.routes.told.lock().unwrap_or_else(PoisonError::into_inner).extend(placed),
+            Err(error) => tracing::warn!(%error, "it could not be told what is in place here"),
+        }
+    }
+
+    /// A version of a model, whether it is live or not.
+    ///
+    /// # Errors
+    /// 404 when there is none; 409 when it cannot be read.
+    pub(crate) async fn pinned(&self, slug: &str, number: i32) -> Result<Arc<Live>, Fault> {
+        let is_asked = |live: &&Arc<Live>| live.slug == slug && live.number == number;
+        let routed = self.routes.find(slug);
+        if let Some(live) = routed.iter().flat_map(|route| route.models()).find(is_asked) {
+            return Ok(Arc::clone(live));
+        }
+        let kept = self.routes.pinned.lock().unwrap_or_else(PoisonError::into_inner).iter().find(is_asked).cloned();
+        if let Some(live) = kept {
+            return Ok(live);
+        }
+        let unavailable = |error: StorageError| Fault::new(503, "database_unavailable", "Try again", error.to_string());
+        let version = model::find_numbered(self.db.pool(), slug, number).await.map_err(unavailable)?;
+        let version = version.ok_or_else(|| Fault::not_found("model version"))?;
+        if version.archived_at.is_some() {
+            return Err(Fault::conflict("archived", format!("version {number} is archived; bring it back to ask it")));
+        }
+        let live = self.load(slug, version.id).await.map_err(|error| {
+            Fault::conflict("cannot_be_loaded", format!("version {number} of {slug} cannot be loaded: {error}"))
+        })?;
+        let live = Arc::new(live);
+        let mut kept = self.routes.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.truncate(MOST_PINNED - 1);
+        kept.push_front(Arc::clone(&live));
+        Ok(live)
     }
 
     /// The route that a deployment asks for, if that needs nothing but the models of the present one: the champion alone.
@@ -252,6 +379,7 @@ impl Serving {
             number: version.number,
             data: problem.document.data,
             dataset,
+            inputs: Arc::new(model.inputs().iter().map(|input| input.column.name.clone()).collect()),
             model,
             online: None,
         };
@@ -286,6 +414,7 @@ impl Serving {
             data: live.data.clone(),
             dataset: live.dataset,
             model: Arc::clone(&live.model),
+            inputs: Arc::clone(&live.inputs),
             online,
         }))
     }
@@ -294,6 +423,9 @@ impl Serving {
 /// Follows announcements, and looks every second whether one was missed.
 pub(crate) async fn follow(serving: Serving, shutdown: CancellationToken) {
     const LOOK: Duration = Duration::from_secs(1);
+    if let Err(error) = server_route::forget(serving.db.pool()).await {
+        tracing::warn!(%error, "servers that are gone could not be forgotten");
+    }
     while !shutdown.is_cancelled() {
         let mut announcements = match serving.db.listen(&["millrace_routing"]).await {
             Ok(announcements) => announcements,

@@ -24,6 +24,8 @@ pub struct Deployment {
     pub champion_number: Option<i32>,
     /// The rollout that is under way, and what is done in its present step.
     pub rollout: Option<Staged>,
+    /// What every caller gets while the model is switched off.
+    pub fallback: Option<serde_json::Value>,
     /// When it last changed.
     pub changed_at: DateTime<Utc>,
 }
@@ -56,6 +58,7 @@ impl Record for Deployment {
                     Some(Staged { id: RolloutId(id), stage, percent, step })
                 }
             },
+            fallback: row.get("fallback")?,
             changed_at: row.get("changed_at")?,
         })
     }
@@ -95,7 +98,7 @@ pub struct Change<'a> {
     pub problem: ProblemId,
     /// The generation the change was decided on; 0 when there was none.
     pub from_generation: i64,
-    /// `deploy`, `shadow`, `canary`, `full`, `settled` or `rollback`.
+    /// `deploy`, `shadow`, `canary`, `full`, `settled`, `rollback`, `switched_off`, `switched_on` or `drill`.
     pub kind: &'static str,
     /// The version that becomes live.
     pub champion: Option<ModelVersionId>,
@@ -158,6 +161,28 @@ pub async fn change(db: &impl Connection, change: &Change<'_>, now: DateTime<Utc
     Ok(generation)
 }
 
+/// Lets every caller get an answer in place of the model's, or the model's again. The caller makes the change beside it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_fallback(db: &impl Connection, problem: ProblemId, answer: Option<&serde_json::Value>) -> Result<()> {
+    const SQL: &str = "update deployment set fallback = $2 where problem_id = $1";
+    record::execute(db, SQL, values![problem.0, answer.cloned()]).await.map(|_| ())
+}
+
+macro_rules! select_change {
+    ($rest:literal) => {
+        concat!(
+            "select c.*, m.number as champion, o.number as previous, a.name as account_name, n.number as candidate,
+                o.archived_at is not null as previous_archived
+            from deployment_change c left join account a on a.id = c.account_id
+            left join rollout r on r.id = c.rollout_id left join model_version n on n.id = r.candidate_id
+            left join model_version m on m.id = c.champion_id left join model_version o on o.id = c.previous_id ",
+            $rest
+        )
+    };
+}
+
 /// A past change.
 #[derive(Debug, Clone)]
 pub struct PastChange {
@@ -173,6 +198,8 @@ pub struct PastChange {
     pub previous: Option<i32>,
     /// The version that was live.
     pub previous_id: Option<ModelVersionId>,
+    /// Whether that one is put away by now.
+    pub previous_archived: bool,
     /// Who; none when it was decided by what was counted.
     pub account_name: Option<String>,
     /// Why.
@@ -198,6 +225,7 @@ impl Record for PastChange {
             champion_id: row.get::<Option<i64>>("champion_id")?.map(ModelVersionId),
             previous: row.get("previous")?,
             previous_id: row.get::<Option<i64>>("previous_id")?.map(ModelVersionId),
+            previous_archived: row.get("previous_archived")?,
             account_name: row.get("account_name")?,
             reason: row.get("reason")?,
             changed_at: row.get("changed_at")?,
@@ -209,16 +237,27 @@ impl Record for PastChange {
     }
 }
 
+/// The changes of a problem that moved what is live or on its way, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn moves(db: &impl Connection, problem: ProblemId) -> Result<Vec<PastChange>> {
+    record::all(
+        db,
+        select_change!(
+            "where c.problem_id = $1 and c.kind in ('deploy', 'rollback', 'shadow', 'canary', 'full', 'settled')
+        order by c.generation desc limit 1000"
+        ),
+        values![problem.0],
+    )
+    .await
+}
+
 /// The changes of a problem, newest first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn history(db: &impl Connection, problem: ProblemId) -> Result<Vec<PastChange>> {
-    const SQL: &str = "select c.*, m.number as champion, o.number as previous, a.name as account_name,
-            n.number as candidate
-        from deployment_change c left join account a on a.id = c.account_id
-        left join rollout r on r.id = c.rollout_id left join model_version n on n.id = r.candidate_id
-        left join model_version m on m.id = c.champion_id left join model_version o on o.id = c.previous_id
-        where c.problem_id = $1 order by c.generation desc limit 200";
-    record::all(db, SQL, values![problem.0]).await
+    record::all(db, select_change!("where c.problem_id = $1 order by c.generation desc limit 200"), values![problem.0])
+        .await
 }

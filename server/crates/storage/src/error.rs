@@ -80,7 +80,11 @@ impl From<DbErr> for StorageError {
                 }
                 _ => Self::Database(error),
             },
+            // A connection that ends in the middle of an exchange is told as a broken protocol, or as a transaction that did not begin.
             sea_orm::sqlx::Error::Io(_)
+            | sea_orm::sqlx::Error::Protocol(_)
+            | sea_orm::sqlx::Error::BeginFailed
+            | sea_orm::sqlx::Error::WorkerCrashed
             | sea_orm::sqlx::Error::Tls(_)
             | sea_orm::sqlx::Error::PoolTimedOut
             | sea_orm::sqlx::Error::PoolClosed => Self::Unavailable(error),

@@ -30,6 +30,7 @@ pub mod problem;
 mod record;
 pub mod rollout;
 pub mod run;
+pub mod server_route;
 pub mod session;
 pub mod source;
 pub mod step;

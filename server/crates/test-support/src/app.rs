@@ -114,6 +114,16 @@ impl TestApp {
         Ok(())
     }
 
+    /// Starts the server again on the database through a wire, with further arguments.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn restart_on(&mut self, database_url: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        let start = Start { database_url, arguments, ..self.how(&[]) };
+        self.server = Server::serve(&start).await?;
+        Ok(())
+    }
+
     /// Starts another server on the same database.
     ///
     /// # Errors
@@ -329,6 +339,16 @@ impl TestApp {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("{path} did not come to an end; the server said: {}", self.server.output());
+    }
+
+    /// Whether everything holds that must always hold.
+    ///
+    /// # Panics
+    /// When the database cannot be read.
+    pub async fn verified(&self) -> bool {
+        let violation = millrace_storage::invariant::first_violation(self.services.db().pool()).await;
+        let violation = violation.expect("the database can be read");
+        violation.inspect(|violation| println!("{violation}")).is_none()
     }
 
     /// What the server has logged.

@@ -9,9 +9,11 @@ mod database;
 pub mod mailbox;
 mod person;
 mod server;
+mod wire;
 
 pub use app::{Launched, Letter, TestApp};
 pub use data::{testdata, thing, things};
 pub use database::TestDatabase;
 pub use person::{Answer, Landed, Person};
 pub use server::Server;
+pub use wire::Wire;

@@ -85,6 +85,15 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Asks it to stop, as who runs it would (SIGTERM).
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn ask_to_stop(&self) -> anyhow::Result<()> {
+        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        asked.success().then_some(()).context("kill failed")
+    }
+
     /// Waits until it ends by itself, at most so long; whether it did.
     ///
     /// # Errors

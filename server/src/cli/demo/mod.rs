@@ -115,6 +115,7 @@ fn web(addr: SocketAddr, site: PathBuf) -> Web {
         addr,
         site,
         token_rate: 1_000.0,
+        predictions_at_once: 256,
         people: People { base_url: None, key_file: None, second_factor: Vec::new(), approvers_apart: false },
         mail: Mail { smtp_url: None, mail_from: "Millrace <millrace@localhost.localdomain>".to_owned() },
         elsewhere: SignInElsewhere {

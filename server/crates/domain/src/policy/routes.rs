@@ -44,6 +44,9 @@ pub const ROUTES: &[Route] = &[
     get("/favicon.svg", Access::Public),
     // Predictions
     post("/v1/models/{call}", Access::May(Action::Predict)),
+    get("/v1/models/{call}", Access::May(Action::Predict)),
+    get("/v2/models/{slug}", Access::May(Action::Predict)),
+    get("/v2/models/{slug}/ready", Access::May(Action::Predict)),
     // MLflow's clients
     post("/api/2.0/mlflow/experiments/create", Access::May(Action::WriteProblem)),
     get("/api/2.0/mlflow/experiments/get", READ),
@@ -131,6 +134,8 @@ pub const ROUTES: &[Route] = &[
     post("/api/v1/deployments/{slug}/pause", Access::May(Action::Deploy)),
     post("/api/v1/deployments/{slug}/resume", Access::May(Action::Deploy)),
     post("/api/v1/deployments/{slug}/rollback", Access::May(Action::RollBack)),
+    post("/api/v1/deployments/{slug}/fallback", Access::May(Action::SwitchModel)),
+    post("/api/v1/deployments/{slug}/drill", Access::May(Action::RollBack)),
     get("/api/v1/audit", Access::May(Action::ReadAudit)),
     get("/api/v1/audit/export.csv", Access::May(Action::ReadAudit)),
     get("/api/v1/audit/export.json", Access::May(Action::ReadAudit)),
@@ -232,6 +237,8 @@ pub const ROUTES: &[Route] = &[
     post("/fn/advance_rollout", Access::May(Action::Deploy)),
     post("/fn/pause_rollout", Access::May(Action::Deploy)),
     post("/fn/roll_back", Access::May(Action::RollBack)),
+    post("/fn/switch_model", Access::May(Action::SwitchModel)),
+    post("/fn/drill", Access::May(Action::RollBack)),
     post("/fn/list_people", READ),
     post("/fn/invite_person", Access::May(Action::ManagePeople)),
     post("/fn/set_roles", Access::May(Action::ManagePeople)),

@@ -6,6 +6,7 @@
 
 mod diff;
 mod environment;
+mod fallback;
 mod feature;
 mod feature_set;
 #[cfg(feature = "parse")]
@@ -39,6 +40,7 @@ use crate::review::Quorum;
 
 pub use diff::changes;
 pub use environment::Environment;
+pub use fallback::Fallback;
 pub use feature::{Encoding, Feature, FeatureType};
 pub use feature_set::AboutFeatures;
 #[cfg(feature = "parse")]
@@ -155,6 +157,16 @@ pub enum Definition {
     Column(String),
     /// It is the value of an expression over columns.
     Expression(Expression),
+}
+
+impl ProblemDocument {
+    /// The names under which a row may be sent to be answered: what features and keys are read from, and whom and when it is about.
+    pub fn sent_names(&self) -> std::collections::BTreeSet<&str> {
+        let features = self.features.iter().flat_map(|feature| feature.expression.columns());
+        let keys = join::key_columns(&self.lookups, &self.aggregates);
+        let about = [self.data.entity.as_deref(), self.data.event_time.as_deref(), Some("entity"), Some("event_time")];
+        features.chain(keys).chain(about.into_iter().flatten()).collect()
+    }
 }
 
 impl Target {
@@ -310,12 +322,15 @@ pub struct Slice {
 }
 
 /// What serving must keep.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Serving {
     /// 99th percentile of a single prediction, in milliseconds.
     pub p99_ms: f64,
     /// Predictions a second it is measured at.
     pub throughput_rps: f64,
+    /// What is answered while no model may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
 }
 
 /// The business number that the predictions should move.

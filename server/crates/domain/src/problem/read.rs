@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    AboutFeatures, Approvals, Business, Csv, Data, Definition, Drift, DriftMetric, GateLimits, Goal, Mistake,
+    AboutFeatures, Approvals, Business, Csv, Data, Definition, Drift, DriftMetric, Fallback, GateLimits, Goal, Mistake,
     Monitoring, Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span, Split, Target,
     TimeFormat,
 };
@@ -74,7 +74,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, kind, true)).collect();
     let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, kind)).collect();
     let gates = GateLimits::read(table, kind);
-    let serving = serving(table);
+    let serving = serving(table, kind);
     let business = table.optional_table("business").and_then(|business| self::business(&business));
     let rollout = Rollout::read(table);
     let monitoring = monitoring(table);
@@ -306,14 +306,16 @@ fn slice(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Slice> {
     Some(Slice { by: by?, goal: goal?, min_rows })
 }
 
-fn serving(table: &Table<'_>) -> Option<Serving> {
+fn serving(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Serving> {
     let Some(serving) = table.optional_table("serving") else {
-        return (!table.has("serving")).then_some(Serving { p99_ms: 100.0, throughput_rps: 50.0 });
+        let usual = Serving { p99_ms: 100.0, throughput_rps: 50.0, fallback: None };
+        return (!table.has("serving")).then_some(usual);
     };
     let p99_ms = serving.number_in("p99_ms", 0.01, 60_000.0, Some(100.0));
     let throughput_rps = serving.number_in("throughput_rps", 0.01, 1e6, Some(50.0));
+    let fallback = Fallback::read(&serving, kind);
     serving.close();
-    Some(Serving { p99_ms: p99_ms?, throughput_rps: throughput_rps? })
+    Some(Serving { p99_ms: p99_ms?, throughput_rps: throughput_rps?, fallback })
 }
 
 fn business(table: &Table<'_>) -> Option<Business> {

@@ -85,6 +85,9 @@ impl ProblemDocument {
         }
         lines.extend(self.gates.iter().flat_map(|limits| limits.in_words(self.success.metric.title())));
         lines.push(format!("99 of 100 answers come within {} ms.", self.serving.p99_ms));
+        if let Some(fallback) = &self.serving.fallback {
+            lines.push(format!("When the model is switched off, every answer is: {}.", fallback.in_words()));
+        }
         if let Some(business) = &self.business {
             let way = if business.direction == crate::metric::Direction::Up { "rise" } else { "fall" };
             lines.push(format!("{} ({}) should {way}.", business.name, business.unit));

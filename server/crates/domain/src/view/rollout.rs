@@ -42,10 +42,26 @@ views! {
         ended_at: Option<DateTime<Utc>>,
         /// What was counted in the present step.
         counted: RolloutCounts,
+        /// Of the newest requests that both versions answered, those on which they are furthest apart.
+        disagreements: Vec<DisagreementView>,
         /// Whether the reader may let it go on to the next step.
         may_advance: Permission,
         /// Whether the reader may let it wait, or go on again.
         may_pause: Permission,
+    }
+
+    /// A request that two versions answered differently.
+    DisagreementView {
+        /// The prediction.
+        prediction: String,
+        /// Whom it is about.
+        entity: Option<String>,
+        /// What the champion answers.
+        champion: serde_json::Value,
+        /// What the candidate answers.
+        candidate: serde_json::Value,
+        /// When.
+        at: DateTime<Utc>,
     }
 
     /// Where a version that was sent on its way is now.
@@ -120,6 +136,47 @@ views! {
         checks: Vec<Gate>,
         /// The rollout that it belongs to.
         rollout: Option<RolloutView>,
+        /// When every server had it, if it is the newest.
+        spread: Option<SpreadView>,
+    }
+
+    /// How a change reached the servers.
+    SpreadView {
+        /// Servers that have it in place, the slowest last.
+        servers: Vec<ServerView>,
+        /// Servers that were seen in the last quarter of a minute and do not have it, as far as they told.
+        waiting: Vec<String>,
+        /// Milliseconds from the change, by the database's clock, to the last answer of the version that it took back, by the clock of
+        /// the server that gave it; none without one.
+        last_answer_ms: Option<f64>,
+    }
+
+    /// A server that has a change in place.
+    ServerView {
+        /// Its name.
+        name: String,
+        /// Milliseconds from the beginning of the change until callers were answered by it.
+        after_ms: f64,
+    }
+
+    /// What a drill measured.
+    DrillView {
+        /// The generation that it made.
+        generation: i64,
+        /// Milliseconds until the last server had it; none while one does not.
+        took_ms: Option<f64>,
+        /// How it reached the servers.
+        spread: SpreadView,
+    }
+
+    /// What a switch came to.
+    Switched {
+        /// The generation that it made.
+        generation: i64,
+        /// Whether callers get the fallback now.
+        fallback: bool,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
     }
 
     /// A prediction with all that is kept of it.

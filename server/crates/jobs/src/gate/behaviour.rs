@@ -21,8 +21,6 @@ use super::held;
 const TIMED: usize = 2_000;
 /// Single predictions of one model that are timed before those of the other.
 const TURN: usize = 100;
-/// After everything that is known.
-const AT_THE_END: i64 = i64::MAX / 2;
 /// Cases that are named when they are not answered as expected.
 const NAMED: usize = 3;
 
@@ -116,16 +114,17 @@ pub(super) fn cases(document: &ProblemDocument, prepared: &Prepared, model: &Mod
 /// The answer to a case. Inputs that the model has and the case does not are missing; those it does not have are left out.
 fn answered(document: &ProblemDocument, prepared: &Prepared, model: &Model, case: &Case) -> Result<Prediction, String> {
     let sent = |name: &str| case.instance.get(name).filter(|value| !value.is_null());
+    let is_input = |name: &str| model.inputs().iter().any(|input| input.column.name == name);
     let object: Map<String, serde_json::Value> = model
         .inputs()
         .iter()
         .map(|input| (input.column.name.clone(), sent(&input.column.name).cloned().unwrap_or_default()))
         .collect();
     let column = document.data.event_time.as_deref().unwrap_or_default();
-    let time = match (sent("event_time"), sent(column)) {
+    let time = match (sent("event_time").filter(|_| !is_input("event_time")), sent(column)) {
         (Some(json), _) => micros(TimeFormat::Iso, json),
         (None, Some(json)) => micros(document.data.time_format, json),
-        (None, None) => Some(AT_THE_END),
+        (None, None) => Some(prepared.history.loaded_until().saturating_add(1)),
     };
     let time = time.ok_or("its event_time is no time")?;
     let instance = model
@@ -155,6 +154,8 @@ pub(super) fn latency(
     let asked = |model: &Model| -> Vec<Request> {
         rows.iter().take(TIMED).map(|row| request(prepared, model, *row as usize)).collect()
     };
+    // A live version that is joined to other things cannot be asked as of this history.
+    let champion = champion.filter(|(_, champion)| champion.joins() == prepared.history.joins());
     let (own, other) = (asked(model), champion.map(|(_, champion)| asked(champion)).unwrap_or_default());
     let (mut durations, mut beside) = (Vec::with_capacity(TIMED), Vec::new());
     let count = TIMED.min(rows.len() * 20);

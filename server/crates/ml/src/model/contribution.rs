@@ -11,7 +11,7 @@ use super::estimator::{Estimator, PredictError, Predictor};
 use super::linear::LinearEstimator;
 use super::matrix::tree_matrix;
 use crate::evaluate::most_probable;
-use crate::features::FeatureTable;
+use crate::features::{FeatureTable, FeatureValue};
 
 /// What contributions are measured in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,21 +61,33 @@ impl Predictor {
         rows: &[u32],
         background: &[u32],
     ) -> Result<Vec<Contributions>, PredictError> {
+        let of = |rows: &[u32]| rows.iter().map(|row| table.values(*row as usize)).collect::<Vec<_>>();
+        self.contributions_to(of(rows), &of(background))
+    }
+
+    /// The same for rows of feature values. Without a background a linear model's terms contribute all that they are away from nothing.
+    ///
+    /// # Errors
+    /// When the tree ensemble refuses a row.
+    pub fn contributions_to(
+        &self,
+        rows: Vec<Vec<FeatureValue<'_>>>,
+        background: &[Vec<FeatureValue<'_>>],
+    ) -> Result<Vec<Contributions>, PredictError> {
         match &self.estimator {
-            Estimator::Linear(linear) => Ok(self.of_terms(linear, table, rows, background)),
-            Estimator::Trees(trees) | Estimator::Forest(trees) => self.of_trees(trees, table, rows),
+            Estimator::Linear(linear) => Ok(self.of_terms(linear, &rows, background)),
+            Estimator::Trees(trees) | Estimator::Forest(trees) => self.of_trees(trees, rows),
         }
     }
 
     fn of_trees(
         &self,
         trees: &BoostedModel,
-        table: &FeatureTable,
-        rows: &[u32],
+        rows: Vec<Vec<FeatureValue<'_>>>,
     ) -> Result<Vec<Contributions>, PredictError> {
         let failed = |error: hessboost::error::HessboostError| PredictError::Trees(error.to_string());
-        let values = rows.iter().map(|row| table.values(*row as usize));
-        let matrix = tree_matrix(&self.encoders, rows.len(), values).map_err(failed)?;
+        let count = rows.len();
+        let matrix = tree_matrix(&self.encoders, count, rows.into_iter()).map_err(failed)?;
         let found = trees.predict_contribs(&matrix, Iterations::Best).map_err(failed)?;
         let row = |place: usize| {
             let outputs: Vec<&[f32]> = (0..trees.n_outputs()).filter_map(|output| found.get(place, output)).collect();
@@ -89,27 +101,26 @@ impl Predictor {
             }
             Contributions { base: f64::from(own[first]), of_features }
         };
-        Ok((0..rows.len()).map(row).collect())
+        Ok((0..count).map(row).collect())
     }
 
     fn of_terms(
         &self,
         linear: &LinearEstimator,
-        table: &FeatureTable,
-        rows: &[u32],
-        background: &[u32],
+        rows: &[Vec<FeatureValue<'_>>],
+        background: &[Vec<FeatureValue<'_>>],
     ) -> Vec<Contributions> {
         let features = self.encoders.features();
         let owners: Vec<usize> =
             (0..features.len()).flat_map(|feature| std::iter::repeat_n(feature, features[feature].terms())).collect();
         let mut means = vec![0.0; owners.len()];
         for row in background {
-            self.encoders.for_linear(&table.values(*row as usize), |term, size| means[term] += size);
+            self.encoders.for_linear(row, |term, size| means[term] += size);
         }
         means.iter_mut().for_each(|mean| *mean /= background.len().max(1) as f64);
-        let row = |row: &u32| {
+        let row = |row: &Vec<FeatureValue<'_>>| {
             let mut terms = vec![0.0; owners.len()];
-            self.encoders.for_linear(&table.values(*row as usize), |term, size| terms[term] += size);
+            self.encoders.for_linear(row, |term, size| terms[term] += size);
             let of_output = |output: &super::LinearOutput| {
                 let mut of_features = vec![0.0; features.len()];
                 let mut base = output.intercept;
@@ -135,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::ColumnData;
-    use crate::features::{FeaturePlan, FeatureValue};
+    use crate::features::FeaturePlan;
     use crate::fixture::{Prepared, prepared};
     use crate::join::TableColumns;
     use crate::model::Prediction;

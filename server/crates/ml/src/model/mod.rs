@@ -149,6 +149,15 @@ impl Model {
         self.predictor.predict(&self.features.values_of(row))
     }
 
+    /// What made the answer to one row, feature by feature in the order of the definitions.
+    ///
+    /// # Errors
+    /// When the tree ensemble refuses the row.
+    pub fn contributions<R: Row + ?Sized>(&self, row: &R) -> Result<Option<Contributions>, PredictError> {
+        let values = self.features.values_of(row);
+        Ok(self.predictor.contributions_to(vec![values], &[])?.pop())
+    }
+
     /// The answers for every row of a dataset that was joined: those of [`Self::predict_row`], bit for bit.
     ///
     /// # Errors

@@ -445,3 +445,49 @@ pub async fn clear_units(db: &impl Connection, ended_before: DateTime<Utc>) -> R
     const SQL: &str = "delete from rollout_unit u using rollout r where r.id = u.rollout_id and r.ended_at < $1";
     record::execute(db, SQL, values![ended_before]).await
 }
+
+/// What both versions of a rollout answered to the same request.
+#[derive(Debug, Clone)]
+pub struct AnsweredByBoth {
+    /// The prediction.
+    pub id: Uuid,
+    /// Whom it is about.
+    pub entity: Option<String>,
+    /// Number of the version that the caller was answered by.
+    pub number: i32,
+    /// What it answered.
+    pub output: serde_json::Value,
+    /// Number of the other version.
+    pub other_number: i32,
+    /// What that one answers.
+    pub other: serde_json::Value,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl Record for AnsweredByBoth {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            entity: row.get("entity")?,
+            number: row.get("number")?,
+            output: row.get("output")?,
+            other_number: row.get("other_number")?,
+            other: row.get("other")?,
+            at: row.get("predicted_at")?,
+        })
+    }
+}
+
+/// The newest requests that both versions of a rollout answered.
+///
+/// # Errors
+/// When the database fails.
+pub async fn answered_by_both(db: &impl Connection, rollout: RolloutId, most: i64) -> Result<Vec<AnsweredByBoth>> {
+    const SQL: &str =
+        "select p.id, p.entity, m.number, p.output, n.number as other_number, c.output as other, p.predicted_at
+        from counterpart c join prediction p on p.id = c.prediction_id
+        join model_version m on m.id = p.model_version_id join model_version n on n.id = c.model_version_id
+        where c.rollout_id = $1 and c.output is not null order by c.predicted_at desc limit $2";
+    record::all(db, SQL, values![rollout.0, most]).await
+}

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
+mod real;
+mod trouble;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,86 @@
+//! Which server has which routing table in place.
+
+use millrace_domain::ids::{ModelVersionId, ProblemId};
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+
+/// A server that was seen in the last seconds, and how it stands to a change.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// Its name.
+    pub server: String,
+    /// Milliseconds from the beginning of the change until it had it in place; none when it does not have it yet.
+    pub after_ms: Option<f64>,
+}
+
+impl Record for Placed {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self { server: row.get("name")?, after_ms: row.get("after_ms")? })
+    }
+}
+
+/// Writes down that a server is there, and which generations it has in place.
+///
+/// # Errors
+/// When the database fails.
+pub async fn report(db: &impl Connection, server: &str, placed: &[(ProblemId, i64)]) -> Result<()> {
+    const SEEN: &str = "insert into serving_server (name, seen_at) values ($1, now())
+        on conflict (name) do update set seen_at = excluded.seen_at";
+    record::execute(db, SEEN, values![server]).await?;
+    if placed.is_empty() {
+        return Ok(());
+    }
+    const PLACED: &str = "insert into server_route (server, problem_id, generation, placed_at)
+        select $1, (p ->> 0)::bigint, (p ->> 1)::bigint, now() from jsonb_array_elements($2) p
+        on conflict (server, problem_id) do update
+        set generation = excluded.generation, placed_at = excluded.placed_at
+        where server_route.generation <> excluded.generation";
+    let pairs: Vec<(i64, i64)> = placed.iter().map(|(problem, generation)| (problem.0, *generation)).collect();
+    record::execute(db, PLACED, values![server, serde_json::json!(pairs)]).await.map(|_| ())
+}
+
+/// Forgets servers that were not seen for a day.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(db: &impl Connection) -> Result<u64> {
+    record::execute(db, "delete from serving_server where seen_at < now() - interval '1 day'", values![]).await
+}
+
+/// The servers that were seen in the last fifteen seconds, and when each had the change of that generation in place, the slowest last.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_change(db: &impl Connection, problem: ProblemId, generation: i64) -> Result<Vec<Placed>> {
+    const SQL: &str = "select s.name, extract(epoch from r.placed_at - c.begun_at)::float8 * 1000 as after_ms
+        from serving_server s
+        join deployment_change c on c.problem_id = $1 and c.generation = $2
+        left join server_route r on r.server = s.name and r.problem_id = $1 and r.generation = $2
+        where s.seen_at > now() - interval '15 seconds' order by r.placed_at, s.name";
+    record::all(db, SQL, values![problem.0, generation]).await
+}
+
+/// Milliseconds from the beginning of a change to the last answer of a version since; none without one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_answer_ms(
+    db: &impl Connection,
+    problem: ProblemId,
+    generation: i64,
+    version: ModelVersionId,
+) -> Result<Option<f64>> {
+    struct Last(Option<f64>);
+    impl Record for Last {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(row.get("after_ms")?))
+        }
+    }
+    const SQL: &str = "select extract(epoch from max(p.predicted_at) - c.begun_at)::float8 * 1000 as after_ms
+        from deployment_change c left join prediction p
+            on p.model_version_id = $3 and p.predicted_at > c.begun_at and p.generation < c.generation
+        where c.problem_id = $1 and c.generation = $2 group by c.begun_at";
+    Ok(record::optional::<Last>(db, SQL, values![problem.0, generation, version.0]).await?.and_then(|last| last.0))
+}
