@@ -20,7 +20,8 @@ alter table deployment_change
     add constraint deployment_change_kind_check
         check (kind in ('deploy', 'rollback', 'shadow', 'canary', 'full', 'settled', 'switched_off', 'switched_on', 'drill')),
     -- By the database's clock, as what servers have in place: how long a change takes is between the two.
-    add column begun_at timestamptz not null default now();
+    add column begun_at timestamptz;
+alter table deployment_change alter column begun_at set default now();
 
 -- The newest answers of both versions to the same request.
 create index counterpart_newest on counterpart (rollout_id, predicted_at desc);

@@ -38,7 +38,15 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         };
         // The system connects callers before they are accepted here; those are not sent away.
         let Some(accepted) = waiting.or_else(|| listener.accept().now_or_never()) else { break };
-        let (Ok((stream, peer)), Ok(place)) = (accepted, Arc::clone(&places).acquire_owned().await) else {
+        if accepted.is_err() && shutdown.is_cancelled() {
+            break;
+        }
+        let place = tokio::select! {
+            biased;
+            place = Arc::clone(&places).acquire_owned() => place,
+            () = shutdown.cancelled() => break,
+        };
+        let (Ok((stream, peer)), Ok(place)) = (accepted, place) else {
             // The system is out of files or the peer is gone already: give others a moment to close.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;

@@ -240,7 +240,8 @@ pub struct Web {
     /// Calls a second that one token may make, twice as many in a burst.
     #[arg(long, env = "MILLRACE_TOKEN_RATE", default_value_t = 1_000.0)]
     pub token_rate: f64,
-    /// Requests for predictions of one model that are answered at a time; more are told to come again.
+    /// Requests for predictions of one model that are under way at a time, most of them waiting for a candidate; more are told to come
+    /// again.
     #[arg(long, env = "MILLRACE_PREDICTIONS_AT_ONCE", default_value_t = 256)]
     pub predictions_at_once: usize,
     #[command(flatten)]

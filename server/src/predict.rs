@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -118,7 +118,8 @@ async fn ready(
     Extension(recognised): Extension<Recognised>,
 ) -> Response {
     let is_ready = state.serving.is_answering(&slug);
-    let answer = |model: Metadata| Json(json!({ "name": model.name, "ready": is_ready })).into_response();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let answer = |model: Metadata| (status, Json(json!({ "name": model.name, "ready": is_ready }))).into_response();
     described(&state, recognised, &slug).map_or_else(|fault| problem_json(&fault), answer)
 }
 
@@ -128,7 +129,8 @@ async fn status(
     Path(slug): Path<String>,
     Extension(recognised): Extension<Recognised>,
 ) -> Response {
-    let one = |version: &String| json!({ "version": version, "state": "AVAILABLE", "status": { "error_code": "OK", "error_message": "" } });
+    let standing = if state.serving.is_answering(&slug) { "AVAILABLE" } else { "UNAVAILABLE" };
+    let one = |version: &String| json!({ "version": version, "state": standing, "status": { "error_code": "OK", "error_message": "" } });
     let answer = |model: Metadata| {
         let versions: Vec<_> = model.versions.iter().map(one).collect();
         Json(json!({ "model_version_status": versions })).into_response()

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Actor;
-use millrace_services::Services;
+use millrace_services::{OUTCOME_UNKNOWN, Services};
 use millrace_storage::kept::Kept;
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ pub async fn once<T: Serialize>(
     }
     let answer = match act.await {
         Ok(answer) => serde_json::json!(answer),
+        // The key stays taken: whoever repeats it is not to do it twice.
+        Err(fault) if fault.code == OUTCOME_UNKNOWN => return Err(fault.into()),
         Err(fault) => {
             services.free_key(actor, key).await?;
             return Err(fault.into());

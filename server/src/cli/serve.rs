@@ -97,8 +97,10 @@ pub async fn serve_on(
             web.site.display()
         );
     }
+    let serving = state.serving.clone();
     let app = router(state, web)?;
     accept::serve(listener, app, shutdown).await;
+    serving.finish().await;
     Ok(())
 }
 

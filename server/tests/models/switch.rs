@@ -152,7 +152,9 @@ async fn a_drill_and_a_rollback_tell_when_every_server_had_them() {
     // Pressed on a page that was opened before the drill, a rollback is done all the same.
     let before = live["history"][1]["generation"].as_i64().unwrap();
     let reason = json!({ "reason": "wrong", "generation": before });
-    let rolled_back = team.engineer.post("/api/v1/deployments/things/rollback", reason).await.done();
+    let rolled_back = team.engineer.post("/api/v1/deployments/things/rollback", reason.clone()).await.done();
+    let twice = team.engineer.post("/api/v1/deployments/things/rollback", reason).await.done();
+    assert_eq!(twice["generation"], rolled_back["generation"]);
     let change = format!("/api/v1/deployments/things/changes/{}", rolled_back["generation"]);
     let mut spread = Value::Null;
     for _ in 0..40 {

@@ -81,7 +81,7 @@ fn MoveCard(slug: String, permission: Permission, form: PageForm<MoveAlias>) -> 
         let (name, version) = (typed("name", alias.get()), typed("version", to.get()));
         let (slug, permission) = (slug.clone(), permission.clone());
         let text = form.typed("reason").unwrap_or_default();
-        let is_asked = !name.is_empty();
+        let is_asked = !name.is_empty() || form.fault().is_some();
         view! {
             <details open=is_asked>
                 <summary id="move">"Move an alias"</summary>

@@ -7,7 +7,7 @@ use millrace_storage::{deployment, model, rollout};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::deployment::checked_reason;
+use crate::deployment::{checked_reason, rollback_target};
 use crate::model::locked;
 use crate::{Result, Services, commit, fault};
 
@@ -35,7 +35,10 @@ impl Services {
         let object = format!("model/{slug}/v/{number}");
         let tx = self.begin_as(actor, Action::ArchiveModel, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
-        let staged = deployment::find(&tx, slug).await.map_err(fault)?.and_then(|live| live.rollout);
+        let live = deployment::find(&tx, slug).await.map_err(fault)?;
+        let staged = live.as_ref().and_then(|live| live.rollout);
+        let moves = deployment::moves(&tx, version.problem).await.map_err(fault)?;
+        let way_back = live.and_then(|live| rollback_target(&moves, live.champion?));
         let on_its_way = match staged {
             None => false,
             Some(staged) => {
@@ -51,6 +54,11 @@ impl Services {
         }
         if version.archived_at.is_some() == archived {
             return Ok(());
+        }
+        if archived && way_back == Some(version.id) {
+            let detail =
+                format!("version {number} is what a rollback would bring back; it is archived once another one is");
+            return Err(Fault::conflict("in_use", detail));
         }
         let put_away = archived.then_some((actor.account, reason));
         model::set_archived(&tx, version.id, put_away, self.now()).await.map_err(fault)?;

@@ -219,7 +219,8 @@ fn is_same_rollout(history: &[PastChange], seen: i64) -> bool {
 /// What a rollback decided on an earlier generation comes to: that generation's rollback, or a conflict.
 fn done_since(history: &[PastChange], seen: i64, newest: &PastChange) -> Result<RolledBack> {
     let before = history.get(1..).unwrap_or_default();
-    if newest.kind == "rollback" && (newest.generation == seen + 1 || is_same_rollout(before, seen)) {
+    let was_next = before.first().is_some_and(|change| change.generation == seen);
+    if newest.kind == "rollback" && (was_next || is_same_rollout(before, seen)) {
         return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
     }
     Err(changed_since(seen, newest.generation))
@@ -227,7 +228,7 @@ fn done_since(history: &[PastChange], seen: i64, newest: &PastChange) -> Result<
 
 /// The version a rollback brings back: the one that the live version replaced when it last took its place. Versions that were
 /// themselves rolled back since they were live, or were put away, do not come back.
-fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<ModelVersionId> {
+pub(crate) fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<ModelVersionId> {
     // Newest first: what a version met last is found first.
     let was_taken_back = |version: ModelVersionId| {
         let last = history.iter().find(|change| {

@@ -173,8 +173,20 @@ impl Services {
     }
 }
 
+/// Code of the fault that leaves open whether an act was done.
+pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+
 async fn commit(tx: Transaction) -> Result<()> {
-    tx.commit().await.map_err(|error| fault(StorageError::from(error)))
+    tx.commit().await.map_err(|error| match fault(StorageError::from(error)) {
+        // It may have been written down before the connection broke off.
+        lost if lost.status == 503 => Fault::new(
+            503,
+            OUTCOME_UNKNOWN,
+            "Look before doing it again",
+            "the database broke off while this was written down: it may have been done, look before doing it again",
+        ),
+        refused => refused,
+    })
 }
 
 /// Chooses what a caller is told of a storage error; the full chain goes to the log.

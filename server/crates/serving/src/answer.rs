@@ -137,17 +137,21 @@ impl Serving {
         if let Some(reason) = places.iter().find_map(|place| place.given.as_ref().err()) {
             return Err(no_answer(reason));
         }
-        let told = match request.explain {
+        if late() {
+            return Err(too_late());
+        }
+        let most = request.explain;
+        let explained: Vec<(Arc<Live>, Map<String, Value>)> = match most {
             0 => Vec::new(),
-            most => places
-                .iter()
-                .zip(&request.instances)
-                .map(|(place, sent)| explanation(&place.by, sent, now, most))
-                .collect::<Result<_, _>>()?,
+            _ => places.iter().map(|place| Arc::clone(&place.by)).zip(request.instances.iter().cloned()).collect(),
         };
         let mut answer = self.give(&route, request.instances, asked, places, now);
-        for (shown, told) in answer.predictions.iter_mut().zip(told) {
-            shown["explanation"] = told;
+        if most > 0 {
+            let left = asking.patience.map_or(LONGEST_TEST, |patience| patience.saturating_sub(begun.elapsed()));
+            let told = explained_by(explained, now, most, left).await;
+            for (shown, told) in answer.predictions.iter_mut().zip(told) {
+                shown["explanation"] = told;
+            }
         }
         Ok(answer)
     }
@@ -161,7 +165,9 @@ impl Serving {
         patience: Option<Duration>,
         turn: Turn,
     ) -> Result<Answer, Fault> {
-        let live = self.pinned(slug, number).await?;
+        let left = patience.unwrap_or(LONGEST_TEST).min(LONGEST_TEST);
+        let begun = Instant::now();
+        let live = tokio::time::timeout(left, self.pinned(slug, number)).await.map_err(|_| too_late())??;
         let now = self.surroundings.now();
         let most = request.explain;
         let answered = tokio::task::spawn_blocking(move || {
@@ -174,13 +180,13 @@ impl Serving {
                     let given = one(&live, sent, now).map_err(|reason| no_answer(&reason))?;
                     let mut shown = given.output;
                     if most > 0 {
-                        shown["explanation"] = explanation(&live, sent, now, most)?;
+                        shown["explanation"] = explanation(&live, sent, now, most);
                     }
                     Ok(shown)
                 })
                 .collect::<Result<Vec<Value>, Fault>>()
         });
-        let answered = tokio::time::timeout(patience.unwrap_or(LONGEST_TEST).min(LONGEST_TEST), answered).await;
+        let answered = tokio::time::timeout(left.saturating_sub(begun.elapsed()), answered).await;
         let predictions = answered.map_err(|_| too_late())?.map_err(|_| no_answer("it panicked"))??;
         Ok(Answer { predictions, model_version: Some(number), stage: "pinned" })
     }
@@ -409,14 +415,35 @@ fn read_one<'l>(
     Ok((read, state))
 }
 
-/// The features that contributed most to an answer, in the model's own unit (Shapley values).
-fn explanation(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>, most: usize) -> Result<Value, Fault> {
-    let unexplained = |reason: String| no_answer(&format!("it cannot be explained: {reason}"));
-    let (read, _) = read_one(live, sent, now).map_err(unexplained)?;
-    let found = catch_unwind(AssertUnwindSafe(|| live.model.contributions(&read.instance)));
-    let found = found.map_err(|_| unexplained("it panicked".to_owned()))?;
-    let found = found.map_err(|error| unexplained(error.to_string()))?;
-    let found = found.ok_or_else(|| unexplained("nothing is known of it".to_owned()))?;
+/// Explains answers on a thread of its own; what is not explained in time is said.
+async fn explained_by(
+    answers: Vec<(Arc<Live>, Map<String, Value>)>,
+    now: DateTime<Utc>,
+    most: usize,
+    patience: Duration,
+) -> Vec<Value> {
+    let count = answers.len();
+    let each = move || answers.iter().map(|(live, sent)| explanation(live, sent, now, most)).collect();
+    match tokio::time::timeout(patience, tokio::task::spawn_blocking(each)).await {
+        Ok(Ok(told)) => told,
+        _ => vec![json!({ "unexplained": "it took too long" }); count],
+    }
+}
+
+/// The features that contributed most to an answer, in the model's own unit: Shapley values of trees, and of a linear model what its
+/// terms add to the intercept. An answer that cannot be explained is an answer all the same.
+fn explanation(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>, most: usize) -> Value {
+    let explained = catch_unwind(AssertUnwindSafe(|| contributions(live, sent, now, most)));
+    match explained.unwrap_or_else(|_| Err("it panicked".to_owned())) {
+        Ok(told) => told,
+        Err(reason) => json!({ "unexplained": reason }),
+    }
+}
+
+fn contributions(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>, most: usize) -> Result<Value, String> {
+    let (read, _) = read_one(live, sent, now)?;
+    let found = live.model.contributions(&read.instance).map_err(|error| error.to_string())?;
+    let found = found.ok_or("nothing is known of it")?;
     let features = live.model.features();
     let values = features.values_of(&read.instance);
     let named = features.definitions().iter().zip(values).zip(&found.of_features);

@@ -48,7 +48,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Loads what is live, and keeps following changes and writing the log until `shutdown`, and tells which routing table this server
+    /// Loads what is live, and keeps following changes until `shutdown` and writing the log until [`Self::finish`], and tells which routing table this server
     /// has in place under its name. At most `at_once` requests to one problem are answered at a time. A failpoint makes candidates
     /// misbehave; there is none in release builds.
     pub async fn start(
@@ -60,7 +60,7 @@ impl Serving {
         failpoint: Option<&str>,
         shutdown: CancellationToken,
     ) -> Self {
-        let log = Log::start(db.clone(), shutdown.clone());
+        let log = Log::start(db.clone());
         let trouble = Trouble::armed(failpoint);
         let serving =
             Self { db, artifacts, surroundings, routes: Arc::default(), log, trouble, name: name.into(), at_once };
@@ -68,6 +68,11 @@ impl Serving {
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(routes::follow(serving.clone(), shutdown));
         serving
+    }
+
+    /// Writes what was answered, after the last request.
+    pub async fn finish(&self) {
+        self.log.finish().await;
     }
 
     /// Whether everything that should be live is loaded.

@@ -1,14 +1,15 @@
 //! The prediction log: a bounded queue in memory, written in batches. When the database cannot keep up, predictions go on
 //! and what is not logged is counted.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_storage::prediction::{self, Prediction};
 use millrace_storage::rollout::{self, Counterpart, Mark};
 use millrace_storage::{Database, StorageError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Predictions, and what they are compared with, that may wait to be written.
@@ -31,14 +32,28 @@ enum Entry {
 pub(crate) struct Log {
     queue: mpsc::Sender<Entry>,
     dropped: Arc<AtomicU64>,
+    ending: CancellationToken,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Log {
-    pub(crate) fn start(db: Database, shutdown: CancellationToken) -> Self {
+    pub(crate) fn start(db: Database) -> Self {
         let (queue, entries) = mpsc::channel(CAPACITY);
         let dropped = Arc::new(AtomicU64::new(0));
-        tokio::spawn(write_all(db, entries, Arc::clone(&dropped), shutdown));
-        Self { queue, dropped }
+        let ending = CancellationToken::new();
+        let writer = tokio::spawn(write_all(db, entries, Arc::clone(&dropped), ending.clone()));
+        Self { queue, dropped, ending, writer: Arc::new(Mutex::new(Some(writer))) }
+    }
+
+    /// Takes nothing more in, and waits until what was taken in is written, or given up since the database is away.
+    pub(crate) async fn finish(&self) {
+        self.ending.cancel();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.await.is_err()
+        {
+            tracing::error!("the prediction log ended before it was written");
+        }
     }
 
     /// Queues a prediction and what it counts for, or counts it as dropped; never waits.
@@ -83,13 +98,13 @@ async fn write_all(
     db: Database,
     mut entries: mpsc::Receiver<Entry>,
     dropped: Arc<AtomicU64>,
-    shutdown: CancellationToken,
+    ending: CancellationToken,
 ) {
     let mut received = Vec::with_capacity(BATCH);
     loop {
         let count = tokio::select! {
             count = entries.recv_many(&mut received, BATCH) => count,
-            () = shutdown.cancelled() => {
+            () = ending.cancelled() => {
                 entries.close();
                 entries.recv_many(&mut received, BATCH).await
             }

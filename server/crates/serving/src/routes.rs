@@ -13,6 +13,7 @@ use millrace_ml::model::Model;
 use millrace_storage::deployment::{self, Deployment, Staged};
 use millrace_storage::{StorageError, dataset, model, problem, rollout, run, server_route};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Serving;
@@ -65,9 +66,6 @@ impl Route {
 
 type Table = HashMap<String, Arc<Route>>;
 
-/// A deployment as it should be: problem, slug, generation, and whether a version is live.
-type Wanted = (ProblemId, String, i64, bool);
-
 /// What callers get while a model is switched off, by problem.
 type Fallbacks = HashMap<String, Arc<Value>>;
 
@@ -82,7 +80,7 @@ pub(crate) struct Routes {
     /// Requests that are being answered, by problem.
     turns: RwLock<HashMap<String, Arc<AtomicUsize>>>,
     /// Versions that were asked for lately although they are not live.
-    pinned: Mutex<VecDeque<Arc<Live>>>,
+    pinned: tokio::sync::Mutex<VecDeque<Arc<Live>>>,
 }
 
 /// Versions that are kept in memory although they are not live.
@@ -110,7 +108,8 @@ impl Routes {
 
     /// Lets callers get the fallback of what is switched off, and the model's answers again once the version that is live is in place:
     /// what it was switched off for does not answer meanwhile.
-    fn switch(&self, wanted: &[Deployment], table: &Table) {
+    fn switch(&self, wanted: &[Deployment]) {
+        let table = self.present();
         let mut present = self.fallbacks.write().unwrap_or_else(PoisonError::into_inner);
         let mut fallbacks = Fallbacks::clone(&present);
         for deployment in wanted {
@@ -152,8 +151,12 @@ impl Routes {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, table: Table) {
-        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    /// Changes the table as a whole.
+    fn change(&self, change: impl FnOnce(&mut Table)) {
+        let mut present = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Table::clone(&present);
+        change(&mut next);
+        *present = Arc::new(next);
     }
 }
 
@@ -172,67 +175,82 @@ enum LoadError {
 }
 
 impl Serving {
-    /// Brings the table up to date. What cannot be loaded keeps its last good model. Routes between models that are loaded already
-    /// are put in place first, so that a rollback never waits for another problem's model to be read.
+    /// Brings the table up to date and loads what is missing.
     pub(crate) async fn reload(&self) {
-        let wanted = match deployment::list(self.db.pool()).await {
-            Ok(wanted) => wanted,
-            Err(error) => {
-                tracing::warn!(%error, "routes could not be looked up; the present ones stay");
-                return;
-            }
-        };
-        let present = self.routes.present();
-        let mut table = Table::new();
-        for deployment in &wanted {
-            if let Some(route) = present.get(&deployment.slug).filter(|_| deployment.champion.is_some()) {
-                let at_once = Self::at_once(deployment, route).unwrap_or_else(|| Arc::clone(route));
-                table.insert(deployment.slug.clone(), at_once);
-            }
+        if let Some(wanted) = self.place().await {
+            self.load_missing(&wanted).await;
         }
-        self.routes.replace(table.clone());
-        self.routes.switch(&wanted, &table);
-        let generations: Vec<Wanted> =
-            wanted.iter().map(|one| (one.problem, one.slug.clone(), one.generation, one.champion.is_some())).collect();
-        self.tell(&generations, true).await;
+    }
+
+    /// Puts routes between models that are loaded already in place. It reads no model, so that a rollback waits for none. Gives what
+    /// is wanted; none when that could not be looked up.
+    async fn place(&self) -> Option<Vec<Deployment>> {
+        let wanted = deployment::list(self.db.pool()).await;
+        let wanted = wanted
+            .inspect_err(|error| tracing::warn!(%error, "routes could not be looked up; the present ones stay"))
+            .ok()?;
+        self.routes.change(|table| {
+            let known = std::mem::take(table);
+            for deployment in wanted.iter().filter(|deployment| deployment.champion.is_some()) {
+                if let Some(route) = known.get(&deployment.slug) {
+                    let at_once = Self::at_once(deployment, route).unwrap_or_else(|| Arc::clone(route));
+                    table.insert(deployment.slug.clone(), at_once);
+                }
+            }
+        });
+        self.routes.switch(&wanted);
+        self.tell(&wanted, true).await;
+        Some(wanted)
+    }
+
+    /// Loads the models that routes need and that are not there. What cannot be loaded keeps its last good model.
+    async fn load_missing(&self, wanted: &[Deployment]) {
         let mut complete = true;
         for deployment in wanted {
-            let known = table.get(&deployment.slug).cloned();
-            let loaded = deployment.clone();
-            match self.route(&deployment, known.as_ref()).await {
-                Ok(Some(route)) => {
-                    if known.is_none_or(|known| !Arc::ptr_eq(&known, &route)) {
-                        table.insert(deployment.slug, route);
-                        self.routes.replace(table.clone());
-                        self.routes.switch(std::slice::from_ref(&loaded), &table);
-                    }
+            let known = self.routes.find(&deployment.slug);
+            match self.route(deployment, known.as_ref()).await {
+                Ok(Some(route)) if known.is_none_or(|known| !Arc::ptr_eq(&known, &route)) => {
+                    self.put(deployment, route).await;
                 }
-                Ok(None) => {}
+                Ok(_) => {}
                 Err(error) => {
                     complete = false;
-                    tracing::error!(slug = deployment.slug, %error, "the live model could not be loaded; the last good one stays");
+                    let slug = &deployment.slug;
+                    tracing::error!(slug, %error, "the live model could not be loaded; the last good one stays");
                 }
             }
         }
         self.routes.complete.store(complete, Ordering::Release);
-        self.tell(&generations, false).await;
+        self.tell(wanted, false).await;
+    }
+
+    /// Puts a route in place that took time to make, unless something else is wanted by now.
+    async fn put(&self, deployment: &Deployment, route: Arc<Route>) {
+        let now = deployment::find(self.db.pool(), &deployment.slug).await;
+        if !now.is_ok_and(|now| now.is_some_and(|now| now.generation == deployment.generation)) {
+            return;
+        }
+        self.routes.change(|table| {
+            if table.get(&deployment.slug).is_none_or(|present| present.generation <= route.generation) {
+                table.insert(deployment.slug.clone(), route);
+            }
+        });
+        self.routes.switch(std::slice::from_ref(deployment));
     }
 
     /// Tells which generations callers of this server are answered by now, where that has changed, and otherwise when asked to that
     /// this server is there.
-    async fn tell(&self, wanted: &[Wanted], is_there: bool) {
+    async fn tell(&self, wanted: &[Deployment], is_there: bool) {
         let present = self.routes.present();
-        let in_place = |slug: &str, generation: i64, is_live: bool| match present.get(slug) {
-            Some(route) => is_live && route.generation == generation,
-            None => !is_live,
+        let in_place = |deployment: &Deployment| match present.get(&deployment.slug) {
+            Some(route) => deployment.champion.is_some() && route.generation == deployment.generation,
+            None => deployment.champion.is_none(),
         };
         let told = self.routes.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let placed: Vec<(ProblemId, i64)> = wanted
             .iter()
-            .filter(|(problem, slug, generation, is_live)| {
-                told.get(problem) != Some(generation) && in_place(slug, *generation, *is_live)
-            })
-            .map(|(problem, _, generation, _)| (*problem, *generation))
+            .filter(|one| told.get(&one.problem) != Some(&one.generation) && in_place(one))
+            .map(|one| (one.problem, one.generation))
             .collect();
         if placed.is_empty() && !is_there {
             return;
@@ -243,31 +261,30 @@ impl Serving {
         }
     }
 
-    /// A version of a model, whether it is live or not.
+    /// A version of a model, whether it is live or not, joined to what is newest. One is loaded at a time.
     ///
     /// # Errors
-    /// 404 when there is none; 409 when it cannot be read.
+    /// 404 when there is none; 409 when it is archived or cannot be read.
     pub(crate) async fn pinned(&self, slug: &str, number: i32) -> Result<Arc<Live>, Fault> {
-        let is_asked = |live: &&Arc<Live>| live.slug == slug && live.number == number;
         let routed = self.routes.find(slug);
-        if let Some(live) = routed.iter().flat_map(|route| route.models()).find(is_asked) {
+        if let Some(live) = routed.iter().flat_map(|route| route.models()).find(|live| live.number == number) {
             return Ok(Arc::clone(live));
         }
-        let kept = self.routes.pinned.lock().unwrap_or_else(PoisonError::into_inner).iter().find(is_asked).cloned();
-        if let Some(live) = kept {
-            return Ok(live);
-        }
+        let mut kept = self.routes.pinned.lock().await;
         let unavailable = |error: StorageError| Fault::new(503, "database_unavailable", "Try again", error.to_string());
         let version = model::find_numbered(self.db.pool(), slug, number).await.map_err(unavailable)?;
         let version = version.ok_or_else(|| Fault::not_found("model version"))?;
         if version.archived_at.is_some() {
             return Err(Fault::conflict("archived", format!("version {number} is archived; bring it back to ask it")));
         }
-        let live = self.load(slug, version.id).await.map_err(|error| {
+        let known = kept.iter().position(|live| live.version == version.id).and_then(|place| kept.remove(place));
+        let loaded = match known {
+            Some(live) => self.refreshed(&live).await,
+            None => self.load(slug, version.id).await.map(Arc::new),
+        };
+        let live = loaded.map_err(|error| {
             Fault::conflict("cannot_be_loaded", format!("version {number} of {slug} cannot be loaded: {error}"))
         })?;
-        let live = Arc::new(live);
-        let mut kept = self.routes.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         kept.truncate(MOST_PINNED - 1);
         kept.push_front(Arc::clone(&live));
         Ok(live)
@@ -420,33 +437,57 @@ impl Serving {
     }
 }
 
+/// Loads what routes need, whenever it was looked what is wanted: one after the other, beside what is put in place meanwhile.
+async fn load(serving: Serving, looked: Arc<Notify>, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = looked.notified() => {}
+            () = shutdown.cancelled() => return,
+        }
+        match deployment::list(serving.db.pool()).await {
+            Ok(wanted) => serving.load_missing(&wanted).await,
+            Err(error) => tracing::warn!(%error, "routes could not be looked up; the present ones stay"),
+        }
+    }
+}
+
 /// Follows announcements, and looks every second whether one was missed.
 pub(crate) async fn follow(serving: Serving, shutdown: CancellationToken) {
     const LOOK: Duration = Duration::from_secs(1);
     if let Err(error) = server_route::forget(serving.db.pool()).await {
         tracing::warn!(%error, "servers that are gone could not be forgotten");
     }
+    let looked = Arc::new(Notify::new());
+    tokio::spawn(load(serving.clone(), Arc::clone(&looked), shutdown.clone()));
+    let look = async || {
+        if serving.place().await.is_some() {
+            looked.notify_one();
+        }
+    };
     while !shutdown.is_cancelled() {
         let mut announcements = match serving.db.listen(&["millrace_routing"]).await {
             Ok(announcements) => announcements,
             Err(error) => {
                 tracing::warn!(%error, "cannot listen for routing changes; polling");
                 tokio::time::sleep(LOOK).await;
-                serving.reload().await;
+                look().await;
                 continue;
             }
         };
-        serving.reload().await;
+        look().await;
         loop {
             let lost = tokio::select! {
                 heard = announcements.next() => heard.is_err(),
                 () = tokio::time::sleep(LOOK) => false,
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => break,
             };
-            serving.reload().await;
+            look().await;
             if lost {
                 break;
             }
         }
+    }
+    if let Err(error) = server_route::leave(serving.db.pool(), &serving.name).await {
+        tracing::warn!(%error, "it could not be told that this server stops");
     }
 }

@@ -246,7 +246,7 @@ pub async fn moves(db: &impl Connection, problem: ProblemId) -> Result<Vec<PastC
         db,
         select_change!(
             "where c.problem_id = $1 and c.kind in ('deploy', 'rollback', 'shadow', 'canary', 'full', 'settled')
-        order by c.generation desc limit 1000"
+        order by c.generation desc limit 10000"
         ),
         values![problem.0],
     )

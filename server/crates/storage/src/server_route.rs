@@ -41,6 +41,14 @@ pub async fn report(db: &impl Connection, server: &str, placed: &[(ProblemId, i6
     record::execute(db, PLACED, values![server, serde_json::json!(pairs)]).await.map(|_| ())
 }
 
+/// Writes down that a server stops.
+///
+/// # Errors
+/// When the database fails.
+pub async fn leave(db: &impl Connection, server: &str) -> Result<()> {
+    record::execute(db, "delete from serving_server where name = $1", values![server]).await.map(|_| ())
+}
+
 /// Forgets servers that were not seen for a day.
 ///
 /// # Errors
@@ -54,7 +62,8 @@ pub async fn forget(db: &impl Connection) -> Result<u64> {
 /// # Errors
 /// When the database fails.
 pub async fn of_change(db: &impl Connection, problem: ProblemId, generation: i64) -> Result<Vec<Placed>> {
-    const SQL: &str = "select s.name, extract(epoch from r.placed_at - c.begun_at)::float8 * 1000 as after_ms
+    const SQL: &str =
+        "select s.name, extract(epoch from r.placed_at - coalesce(c.begun_at, c.changed_at))::float8 * 1000 as after_ms
         from serving_server s
         join deployment_change c on c.problem_id = $1 and c.generation = $2
         left join server_route r on r.server = s.name and r.problem_id = $1 and r.generation = $2
@@ -78,9 +87,9 @@ pub async fn last_answer_ms(
             Ok(Self(row.get("after_ms")?))
         }
     }
-    const SQL: &str = "select extract(epoch from max(p.predicted_at) - c.begun_at)::float8 * 1000 as after_ms
+    const SQL: &str = "select extract(epoch from max(p.predicted_at) - coalesce(c.begun_at, c.changed_at))::float8 * 1000 as after_ms
         from deployment_change c left join prediction p
-            on p.model_version_id = $3 and p.predicted_at > c.begun_at and p.generation < c.generation
-        where c.problem_id = $1 and c.generation = $2 group by c.begun_at";
+            on p.model_version_id = $3 and p.predicted_at > coalesce(c.begun_at, c.changed_at) and p.generation < c.generation
+        where c.problem_id = $1 and c.generation = $2 group by c.begun_at, c.changed_at";
     Ok(record::optional::<Last>(db, SQL, values![problem.0, generation, version.0]).await?.and_then(|last| last.0))
 }
