@@ -217,6 +217,8 @@ for (const javaScript of [true, false]) {
       await form.locator("textarea[name=reason]").fill("answers are wrong");
       await form.getByRole("button", { name: "Switch off" }).click();
       await page.getByText("The model is switched off", { exact: true }).waitFor();
+      await form.getByRole("button", { name: "Switch on" }).waitFor();
+      assert.equal(await form.locator("textarea[name=reason]").inputValue(), "", "the reason for the one way is not for the other");
       await form.locator("textarea[name=reason]").fill("right again");
       await form.getByRole("button", { name: "Switch on" }).click();
       await page.getByText("Version 1 answers again").first().waitFor();

@@ -165,7 +165,7 @@ fn result_in_words(newest: &DeploymentChange, is_off: bool, done: &str, took_ms:
                     newest.percent
                 )
             }
-            _ if is_off => "No prediction is answered by a model.".to_owned(),
+            _ if is_off => "Every caller gets the fallback.".to_owned(),
             Some(version) => format!("100 % of predictions are answered by version {version}."),
             None => "No version answers predictions.".to_owned(),
         };
@@ -185,7 +185,7 @@ fn Head(deployment: DeploymentView) -> impl IntoView {
         <PageHeader
             title=deployment.title
             crumbs=vec![("Deployments".to_owned(), "/deployments".to_owned())]
-            state=deployment.stage
+            state=if deployment.fallback.is_some() { "switched_off".to_owned() } else { deployment.stage }
             meta=move || {
                 view! {
                     <span>{deployment.slug}</span>
@@ -198,6 +198,7 @@ fn Head(deployment: DeploymentView) -> impl IntoView {
                     {roll_back}
                     <a class="button" data-icon="model" href=model>"Model versions"</a>
                     <a class="button" data-icon="problem" href=problem>"Problem"</a>
+                    <a class="button" href="/predictions">"Look up a prediction"</a>
                 }
             }
         />

@@ -80,7 +80,7 @@ pub fn change_in_words(change: &DeploymentChange) -> String {
             change.percent,
             name(champion)
         )),
-        ("switched_off", ..) => "Model switched off: every caller gets the fallback".to_owned(),
+        ("switched_off", ..) => "Model switched off".to_owned(),
         ("switched_on", champion, _) => state_words(&format!("{} answers again", name(champion))),
         ("drill", ..) => "Drill: a change that changed nothing was timed".to_owned(),
         ("settled", champion, _) => state_words(&format!("{} has arrived; the watch has ended", name(champion))),
@@ -117,10 +117,7 @@ mod tests {
 
     #[test]
     fn a_switch_says_who_answers() {
-        assert_eq!(
-            change_in_words(&change("switched_off", Some(2), None)),
-            "Model switched off: every caller gets the fallback"
-        );
+        assert_eq!(change_in_words(&change("switched_off", Some(2), None)), "Model switched off");
         assert_eq!(change_in_words(&change("switched_on", Some(2), None)), "Version 2 answers again");
     }
 

@@ -63,6 +63,7 @@ fn deployment_row(row: DeploymentView) -> impl IntoView {
         None => view! { <span class="muted">"none"</span> }.into_any(),
     };
     let page = format!("/deployments/{}", row.slug);
+    let stage = if row.fallback.is_some() { "switched_off".to_owned() } else { row.stage };
     view! {
         <tr>
             <th scope="row" data-label="Problem">
@@ -72,7 +73,7 @@ fn deployment_row(row: DeploymentView) -> impl IntoView {
                 </div>
             </th>
             <td data-label="Live version">{version}</td>
-            <td data-label="Stage"><StateBadge state=row.stage/></td>
+            <td data-label="Stage"><StateBadge state=stage/></td>
             <td class="num" data-label="Generation">{row.generation}</td>
             <td class="num" data-label="Predictions">{count(row.predictions.unsigned_abs())}</td>
             <td class="num" data-label="With outcome">{count(row.outcomes.unsigned_abs())}</td>

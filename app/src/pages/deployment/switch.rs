@@ -69,20 +69,23 @@ pub fn SwitchCard(
     let permission = deployment.may_switch;
     let disabled = !permission.allowed;
     let text = form.typed("reason").unwrap_or_default();
-    view! {
-        <section class="card confirm" aria-labelledby="switch">
-            <div class="card-header"><h2 id="switch">{title}</h2></div>
-            <div class="card-body stack">
-                <p>{effect}</p>
-                {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
-                <ActionForm action=form.action attr:class="form">
-                    <input type="hidden" name="slug" value=deployment.slug/>
-                    <input type="hidden" name="off" value=(!is_off).to_string()/>
-                    <ReasonField id="switch-reason" hint="Stands in the history." text disabled/>
-                    <div class="form-actions"><GatedButton permission label kind/></div>
-                </ActionForm>
-            </div>
-        </section>
+    let body = view! {
+        <div class="card-header"><h2 id="switch">{title}</h2></div>
+        <div class="card-body stack">
+            <p>{effect}</p>
+            {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
+            <ActionForm action=form.action attr:class="form">
+                <input type="hidden" name="slug" value=deployment.slug/>
+                <input type="hidden" name="off" value=(!is_off).to_string()/>
+                <ReasonField id="switch-reason" hint="Stands in the history." text disabled/>
+                <div class="form-actions"><GatedButton permission label kind/></div>
+            </ActionForm>
+        </div>
+    };
+    // Elements of their own, so that the reason for the one way does not stand in the form for the other.
+    match is_off {
+        false => view! { <section class="card confirm" aria-labelledby="switch">{body}</section> }.into_any(),
+        true => view! { <article class="card confirm" aria-labelledby="switch">{body}</article> }.into_any(),
     }
 }
 

@@ -38,21 +38,23 @@ pub fn ArchiveCard(
     let permission = version.may_archive;
     let disabled = !permission.allowed;
     let text = form.typed("reason").unwrap_or_default();
-    view! {
-        <section class="card" aria-labelledby="archive">
-            <div class="card-header"><h2 id="archive">{title}</h2></div>
-            <div class="card-body stack">
-                <p class="muted">{effect}</p>
-                {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
-                <ActionForm action=form.action attr:class="form">
-                    <input type="hidden" name="slug" value=slug/>
-                    <input type="hidden" name="number" value=number/>
-                    <input type="hidden" name="archived" value=(!archived).to_string()/>
-                    <ReasonField id="archive-reason" hint="Stands in the audit trail." text disabled/>
-                    <div class="form-actions"><GatedButton permission label/></div>
-                </ActionForm>
-            </div>
-        </section>
+    let body = view! {
+        <div class="card-header"><h2 id="archive">{title}</h2></div>
+        <div class="card-body stack">
+            <p class="muted">{effect}</p>
+            {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
+            <ActionForm action=form.action attr:class="form">
+                <input type="hidden" name="slug" value=slug/>
+                <input type="hidden" name="number" value=number/>
+                <input type="hidden" name="archived" value=(!archived).to_string()/>
+                <ReasonField id="archive-reason" hint="Stands in the audit trail." text disabled/>
+                <div class="form-actions"><GatedButton permission label/></div>
+            </ActionForm>
+        </div>
+    };
+    // Elements of their own, so that the reason for the one way does not stand in the form for the other.
+    match archived {
+        false => view! { <section class="card" aria-labelledby="archive">{body}</section> }.into_any(),
+        true => view! { <article class="card" aria-labelledby="archive">{body}</article> }.into_any(),
     }
-    .into_any()
 }

@@ -46,7 +46,7 @@ fn model_row(model: ModelSummary) -> impl IntoView {
             <td data-label="Stage">
                 <div class="cluster">
                     <StateBadge state=model.stage/>
-                    {model.archived.then(|| view! { <span class="badge" data-state="skipped">"Archived"</span> })}
+                    {model.archived.then(|| view! { <span class="badge" data-state="archived">"Archived"</span> })}
                     {model.overridden.then(|| view! { <span class="badge" data-state="fail">"Gates overridden"</span> })}
                 </div>
             </td>

@@ -111,7 +111,7 @@ fn Head(version: ModelVersionView) -> impl IntoView {
     let summary = version.summary;
     let card = format!("/models/{}/v/{}/card", summary.slug, summary.version);
     let evidence = format!("/api/v1/models/{}/versions/{}/evidence.tar", summary.slug, summary.version);
-    let archived = summary.archived.then(|| view! { <span class="badge" data-state="skipped">"Archived"</span> });
+    let archived = summary.archived.then(|| view! { <span class="badge" data-state="archived">"Archived"</span> });
     let crumbs =
         vec![("Models".to_owned(), "/models".to_owned()), (summary.slug.clone(), format!("/models/{}", summary.slug))];
     view! {

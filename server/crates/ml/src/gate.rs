@@ -1,5 +1,7 @@
 //! The statistics behind gates; what they mean for a promotion is decided in `millrace_domain::gate`.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -39,6 +41,24 @@ pub fn latency_quantile(durations_us: &[f64], share: f64) -> Option<LatencyQuant
     })
 }
 
+/// How long requests take from their coming to their answer when they come at random, `rate` a second on average, and are answered
+/// one after the other, each for as long as one of the measured durations (in microseconds, in their order): who comes while another
+/// one is answered waits (Lindley 1952).
+pub fn with_waiting(durations_us: &[f64], rate: f64, seed: u64) -> Vec<f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut waits_us = 0.0_f64;
+    durations_us
+        .iter()
+        .map(|duration| {
+            let taken = waits_us + duration;
+            // Time between two requests: exponential, since they come independently of each other.
+            let apart = -1e6 / rate * random.random_range(f64::MIN_POSITIVE..1.0).ln();
+            waits_us = (taken - apart).max(0.0);
+            taken
+        })
+        .collect()
+}
+
 /// Whether the challenger is not worse than the champion by more than `margin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +95,21 @@ mod tests {
     fn the_bound_is_an_order_statistic() {
         let quantile = latency_quantile(&ramp(1_000), 0.99).unwrap();
         assert_eq!((quantile.observed_us, quantile.upper_bound_us), (990.0, Some(996.0)));
+    }
+
+    /// Pollaczek and Khinchine: of equal durations s at utilisation ρ the mean wait is ρ s / (2 (1 − ρ)); here 250 µs at a half.
+    #[test]
+    fn who_comes_while_another_is_answered_waits_as_the_formula_says() {
+        let durations = vec![500.0; 200_000];
+        let taken = with_waiting(&durations, 1_000.0, 1);
+        let mean = taken.iter().sum::<f64>() / taken.len() as f64 - 500.0;
+        assert!((mean - 250.0).abs() < 10.0, "{mean}");
+    }
+
+    #[test]
+    fn a_model_that_is_too_slow_for_its_throughput_keeps_callers_waiting_longer_and_longer() {
+        let taken = with_waiting(&vec![2_000.0; 2_000], 1_000.0, 1);
+        assert!(taken[1_999] > 1_000_000.0, "{}", taken[1_999]);
     }
 
     #[test]

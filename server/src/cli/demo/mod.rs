@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
@@ -211,6 +211,13 @@ async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> a
     if last["kind"] != "settled" {
         bail!("a version that is as good as the one before it was taken back: {}", last["reason"]);
     }
+
+    let drill = program.post(&format!("/api/v1/deployments/{SLUG}/drill"), &json!({})).await?;
+    let took = drill["took_ms"].as_f64().context("a server does not take changes up")?;
+    stages.reached(
+        "drill",
+        &format!("every server had a change in place after {took:.0} ms: so long a rollback would take"),
+    );
 
     // What no gate can see: a column that knew the answer when it was exported, and does not know it when it is asked.
     let csv = tokio::task::spawn_blocking(|| ads::generate_with_leak(20_260_106, ROWS)).await?;

@@ -1,6 +1,6 @@
 //! A problem in plain sentences, for people who sign it without being engineers.
 
-use super::{Conduct, Definition, ProblemDocument, Promote, Span, Split};
+use super::{Conduct, Definition, ProblemDocument, Promote, Serving, Span, Split};
 use crate::metric::{Bound, TargetKind};
 use crate::policy::Role;
 use crate::rollout::Plan;
@@ -84,7 +84,8 @@ impl ProblemDocument {
             ));
         }
         lines.extend(self.gates.iter().flat_map(|limits| limits.in_words(self.success.metric.title())));
-        lines.push(format!("99 of 100 answers come within {} ms.", self.serving.p99_ms));
+        let Serving { p99_ms, throughput_rps, .. } = self.serving;
+        lines.push(format!("99 of 100 answers come within {p99_ms} ms when {throughput_rps} a second are asked for."));
         if let Some(fallback) = &self.serving.fallback {
             lines.push(format!("When the model is switched off, every answer is: {}.", fallback.in_words()));
         }

@@ -7,7 +7,7 @@ use millrace_domain::expr::Row;
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_domain::problem::{ProblemDocument, TimeFormat};
 use millrace_domain::schema::{Finding, Value};
-use millrace_ml::gate::{LatencyQuantile, latency_quantile};
+use millrace_ml::gate::{LatencyQuantile, latency_quantile, with_waiting};
 use millrace_ml::model::{AsOf, Model, Prediction, micros};
 use millrace_ml::split::Part;
 use millrace_ml::validate::copies_of_target;
@@ -142,12 +142,14 @@ fn in_words(answer: &Prediction) -> String {
 }
 
 /// The 99th percentile of single predictions over the serving path (JSON in, answer out), by its upper 95 % bound; that of the live
-/// version is measured in turns beside it, so that what slows the machine slows both.
+/// version is measured in turns beside it, so that what slows the machine slows both. Requests come at the document's throughput and are
+/// answered on one thread: who comes while another one is answered waits.
 pub(super) fn latency(
     document: &ProblemDocument,
     prepared: &Prepared,
     model: &Model,
     champion: Option<&(i32, Model)>,
+    seed: u64,
 ) -> Gate {
     let limit_ms = document.serving.p99_ms;
     let rows = prepared.split.rows(Part::Test);
@@ -166,10 +168,12 @@ pub(super) fn latency(
             beside.extend(turn.filter_map(|place| timed(prepared, champion, &other[place % other.len()])));
         }
     }
-    let measured = latency_quantile(&durations, 0.99);
+    let rate = document.serving.throughput_rps;
+    let quantile = |durations: &[f64]| latency_quantile(&with_waiting(durations, rate, seed), 0.99);
+    let measured = quantile(&durations);
     let bound_ms = |measured: LatencyQuantile| measured.upper_bound_us.map(|bound| bound / 1e3);
     let bound = measured.and_then(bound_ms);
-    let of_champion = champion.zip(latency_quantile(&beside, 0.99).and_then(bound_ms));
+    let of_champion = champion.zip(quantile(&beside).and_then(bound_ms));
     let of_champion =
         of_champion.map(|((number, _), bound)| format!(", that of the live version {number} not above {bound:.3}"));
     Gate {
@@ -178,7 +182,7 @@ pub(super) fn latency(
         threshold: Some(limit_ms),
         n: measured.map_or(0, |measured| measured.n),
         note: bound.map(|bound| {
-            format!("in milliseconds; with 95 % confidence not above {bound:.3}{}", of_champion.unwrap_or_default())
+            format!("in milliseconds, at {rate} requests a second on one thread; with 95 % confidence not above {bound:.3}{}", of_champion.unwrap_or_default())
         }),
         ..Gate::new("latency.p99", format!("99 of 100 single predictions within {limit_ms} ms"))
     }

@@ -132,7 +132,7 @@ fn judge(input: &Input) -> Result<Judged, StepError> {
     gates.push(leakage(document, &prepared));
     gates.push(parity(&prepared, &challenger));
     gates.extend(cases(document, &prepared, &challenger, &input.cases));
-    gates.push(latency(document, &prepared, &challenger, champion.as_ref()));
+    gates.push(latency(document, &prepared, &challenger, champion.as_ref(), input.launched.seed()));
     gates.extend(limits.model_mb.map(|limit| size(limit, input.challenger.len())));
     Ok(Judged { model: evaluated.model, gates })
 }
