@@ -15,13 +15,6 @@ const [RATE, CYCLES, QUIET_S] = [2, 3, 4].map((place, index) => Number(process.a
 const LONGEST_S = 600;
 const SLUG = "switching";
 
-const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "1000000" } });
-try {
-  console.log(JSON.stringify(await measure()));
-} finally {
-  await server.stop();
-}
-
 async function measure() {
   const people = await setUp();
   const load = new Load(people.token);
@@ -191,4 +184,11 @@ async function eventually(isSo, tries = 300) {
     await sleep(200);
   }
   return false;
+}
+
+const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "1000000" } });
+try {
+  console.log(JSON.stringify(await measure()));
+} finally {
+  await server.stop();
 }
