@@ -1,24 +1,24 @@
-//! One prediction request: read, answered, logged.
+//! One prediction request: answered and logged.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::problem::{Mistake, TimeFormat};
 use millrace_domain::rollout::{Arm, Unit};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::Value as Cell;
-use millrace_ml::model::{AsOf, ContributionUnit, Instance, InstanceProblem, micros};
+use millrace_ml::model::Instance;
 use millrace_storage::rollout::Came;
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::Serving;
+use crate::explain::{explained_by, explanation};
 use crate::online::{Online, State};
+use crate::read::{Asked, read_all, read_each, read_one};
 use crate::routes::{Live, Route, Turn};
 use crate::trial::{Compared, Trial};
 
@@ -71,13 +71,6 @@ pub struct FeatureAnswer {
     pub model_version: i32,
     /// The loads of the tables that were read, by dataset version.
     pub loads: Value,
-}
-
-/// An instance that was understood.
-struct Asked {
-    instance: Instance,
-    entity: Option<String>,
-    event_time: Option<DateTime<Utc>>,
 }
 
 /// What a model answers to one instance.
@@ -398,69 +391,6 @@ pub(crate) fn one(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>) ->
     answer(live, &read.instance, online, began, Duration::ZERO)
 }
 
-/// An instance that may have been sent to another model, and the state that it is joined to.
-fn read_one<'l>(
-    live: &'l Live,
-    sent: &Map<String, Value>,
-    now: DateTime<Utc>,
-) -> Result<(Asked, Option<RwLockReadGuard<'l, State>>), String> {
-    let state = live.online.as_ref().map(|online| online.state());
-    let known = |name: &str| {
-        let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
-        live.is_input(name) || extra.contains(&Some(name))
-    };
-    let sent = sent.iter().filter(|(name, _)| known(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
-    let read = read_all(live, None, std::slice::from_ref(&sent), now, state.as_deref());
-    let read = read.map_err(|fault| fault.detail)?.pop().ok_or("nothing was asked")?;
-    Ok((read, state))
-}
-
-/// Explains answers on a thread of its own; what is not explained in time is said.
-async fn explained_by(
-    answers: Vec<(Arc<Live>, Map<String, Value>)>,
-    now: DateTime<Utc>,
-    most: usize,
-    patience: Duration,
-) -> Vec<Value> {
-    let count = answers.len();
-    let each = move || answers.iter().map(|(live, sent)| explanation(live, sent, now, most)).collect();
-    match tokio::time::timeout(patience, tokio::task::spawn_blocking(each)).await {
-        Ok(Ok(told)) => told,
-        _ => vec![json!({ "unexplained": "it took too long" }); count],
-    }
-}
-
-/// The features that contributed most to an answer, in the model's own unit: Shapley values of trees, and of a linear model what its
-/// terms add to the intercept. An answer that cannot be explained is an answer all the same.
-fn explanation(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>, most: usize) -> Value {
-    let explained = catch_unwind(AssertUnwindSafe(|| contributions(live, sent, now, most)));
-    match explained.unwrap_or_else(|_| Err("it panicked".to_owned())) {
-        Ok(told) => told,
-        Err(reason) => json!({ "unexplained": reason }),
-    }
-}
-
-fn contributions(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>, most: usize) -> Result<Value, String> {
-    let (read, _) = read_one(live, sent, now)?;
-    let found = live.model.contributions(&read.instance).map_err(|error| error.to_string())?;
-    let found = found.ok_or("nothing is known of it")?;
-    let features = live.model.features();
-    let values = features.values_of(&read.instance);
-    let named = features.definitions().iter().zip(values).zip(&found.of_features);
-    let mut told: Vec<(f64, Value)> = named
-        .map(|((definition, value), share)| {
-            (share.abs(), json!({ "feature": definition.name, "value": value.to_json(), "contribution": share }))
-        })
-        .collect();
-    told.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let unit = match live.model.predictor().contribution_unit() {
-        ContributionUnit::LogOdds => "log-odds",
-        ContributionUnit::Answer => "answer",
-    };
-    let told: Vec<Value> = told.into_iter().take(most).map(|(_, told)| told).collect();
-    Ok(json!({ "base": found.base, "unit": unit, "features": told }))
-}
-
 impl Serving {
     /// What the live model of a problem would be given, by key, as of the instance's time: no answer, and no row of the log.
     ///
@@ -481,123 +411,5 @@ impl Serving {
         })?;
         let loads = online.as_ref().map_or(Value::Null, |(online, _)| json!(online.loads));
         Ok(FeatureAnswer { features, model_version: live.number, loads })
-    }
-}
-
-/// Reads all instances, or names everything that is wrong with any of them.
-fn read_all(
-    live: &Live,
-    other: Option<&Live>,
-    instances: &[Map<String, Value>],
-    now: DateTime<Utc>,
-    state: Option<&State>,
-) -> Result<Vec<Asked>, Fault> {
-    read_each(live, other, instances, now, state, |inputs, as_of, sent, event_time| {
-        let instance = live.model.instance(inputs, as_of)?;
-        Ok(Asked { instance, entity: entity(live, sent), event_time })
-    })
-}
-
-/// Reads each instance by `read`, which is given the model's inputs, the time they are about, and all that was sent. While another
-/// model is compared, its inputs may be sent as well.
-fn read_each<T>(
-    live: &Live,
-    other: Option<&Live>,
-    instances: &[Map<String, Value>],
-    now: DateTime<Utc>,
-    state: Option<&State>,
-    read: impl Fn(
-        &Map<String, Value>,
-        Option<AsOf<'_>>,
-        &Map<String, Value>,
-        Option<DateTime<Utc>>,
-    ) -> Result<T, Vec<InstanceProblem>>,
-) -> Result<Vec<T>, Fault> {
-    let mut mistakes = Vec::new();
-    let mut asked = Vec::with_capacity(instances.len());
-    for (position, sent) in instances.iter().enumerate() {
-        let mut note = |name: &str, message: String| {
-            let name = name.replace('~', "~0").replace('/', "~1");
-            mistakes.push(Mistake { pointer: format!("/instances/{position}/{name}"), message });
-        };
-        for (name, _) in sent.iter().filter(|(_, value)| holds_nul(value)) {
-            note(name, format!("{name:?} {NUL}"));
-        }
-        let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
-        let ignored = |name: &str| extra.contains(&Some(name)) || other.is_some_and(|other| other.is_input(name));
-        // Mostly all that was sent is an input, and is read where it stands.
-        let inputs = match sent.keys().all(|name| live.is_input(name)) {
-            true => Cow::Borrowed(sent),
-            false => {
-                let kept = sent.iter().filter(|(name, _)| live.is_input(name) || !ignored(name));
-                Cow::Owned(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
-            }
-        };
-        let event_time = event_time(live, sent).unwrap_or_else(|(name, message)| {
-            note(name, message);
-            None
-        });
-        let time = event_time.unwrap_or(now).timestamp_micros();
-        let as_of = state.map(|state| AsOf { history: &state.history, time });
-        match read(&inputs, as_of, sent, event_time) {
-            Ok(one) => asked.push(one),
-            Err(problems) => {
-                for problem in problems {
-                    note(&problem.input, problem.to_string());
-                }
-            }
-        }
-    }
-    if mistakes.is_empty() {
-        return Ok(asked);
-    }
-    let listed: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).take(20).collect();
-    Err(Fault { code: "invalid_instances".to_owned(), ..Fault::invalid(listed.join("; "), mistakes) })
-}
-
-/// What is wrong with a value that the log cannot keep.
-pub(crate) const NUL: &str = "must not hold a NUL character (\\u0000), which cannot be kept";
-
-pub(crate) fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        _ => false,
-    }
-}
-
-/// `event_time` if it was sent, else the value of the document's column of the event's time.
-fn event_time<'l>(live: &'l Live, sent: &Map<String, Value>) -> Result<Option<DateTime<Utc>>, (&'l str, String)> {
-    let is_input = |name: &str| live.is_input(name);
-    let column = live.data.event_time.as_deref().unwrap_or_default();
-    let (name, format, json) = match (sent.get("event_time").filter(|_| !is_input("event_time")), sent.get(column)) {
-        (Some(json), _) => ("event_time", TimeFormat::Iso, json),
-        (None, Some(json)) => (column, live.data.time_format, json),
-        (None, None) => return Ok(None),
-    };
-    if json.is_null() {
-        return Ok(None);
-    }
-    let wanted = match format {
-        TimeFormat::Iso => "a time as in \"2026-05-01T12:30:00Z\"",
-        TimeFormat::UnixS => "a time in seconds since 1970",
-        TimeFormat::UnixMs => "a time in milliseconds since 1970",
-    };
-    match micros(format, json).and_then(DateTime::from_timestamp_micros) {
-        Some(time) => Ok(Some(time)),
-        // What the model itself reads is judged with its inputs.
-        None if is_input(name) => Ok(None),
-        None => Err((name, format!("must be {wanted}"))),
-    }
-}
-
-/// `entity` if it was sent, else the value of the document's entity column.
-fn entity(live: &Live, sent: &Map<String, Value>) -> Option<String> {
-    let named = sent.get("entity").or_else(|| sent.get(live.data.entity.as_ref()?))?;
-    match named {
-        Value::Null => None,
-        Value::String(text) => Some(text.chars().take(200).collect()),
-        other => Some(other.to_string().chars().take(200).collect()),
     }
 }

@@ -8,11 +8,13 @@
 //! leaves the last good one in place.
 
 mod answer;
+mod explain;
 mod lane;
 mod log;
 mod metadata;
 mod online;
 mod outcome;
+mod read;
 mod routes;
 mod trial;
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Serving;
-use crate::answer::{NUL, holds_nul};
+use crate::read::{NUL, holds_nul};
 
 /// Outcomes one request may carry.
 const MOST_OUTCOMES: usize = 1_000;
