@@ -15,7 +15,7 @@ impl Services {
     /// Puts a version away, so that it is neither approved nor sent out, or brings it back.
     ///
     /// # Errors
-    /// 409 `in_use` while it is live or on its way.
+    /// 409 `in_use` while it is live, on its way or what a rollback would bring back.
     pub async fn archive_model(
         &self,
         actor: &Actor,
