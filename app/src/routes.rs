@@ -8,6 +8,7 @@ use millrace_domain::fault::Fault;
 use crate::components::{FaultNotice, Frame, PageHeader};
 use crate::fault::PageFault;
 use crate::pages::account::AccountPage;
+use crate::pages::alert::{AlertByMailPage, AlertPage, AlertsPage};
 use crate::pages::audit::AuditPage;
 use crate::pages::auth::{CodePage, ConfirmPage, ForgotPage, InvitePage, ResetPage, SetUpPage, SignInPage};
 use crate::pages::case::{CasesPage, PredictionPage};
@@ -17,8 +18,10 @@ use crate::pages::feature::{FeatureSetPage, FeatureSetsPage};
 use crate::pages::home::HomePage;
 use crate::pages::mail::{MailListPage, MailPage};
 use crate::pages::model::{CompareVersionsPage, ModelCardPage, ModelPage, ModelVersionPage, ModelsPage};
+use crate::pages::monitor::MonitorPage;
 use crate::pages::people::PeoplePage;
 use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
+use crate::pages::retraining::RetrainingPage;
 use crate::pages::run::{CompareRunsPage, LaunchRunPage, RunPage, RunsPage};
 
 /// A page leaves the server complete: content that is streamed late needs scripts to get to its place.
@@ -36,6 +39,7 @@ pub fn Pages() -> impl IntoView {
             <Route path=path!("/invite") view=InvitePage ssr=WHOLE/>
             <Route path=path!("/reset") view=ResetPage ssr=WHOLE/>
             <Route path=path!("/set-up") view=SetUpPage ssr=WHOLE/>
+            <Route path=path!("/alerts/:id/by-mail") view=AlertByMailPage ssr=WHOLE/>
             <ParentRoute path=path!("") view=Frame ssr=WHOLE>
                 <Route path=path!("/") view=HomePage ssr=WHOLE/>
                 <Route path=path!("/problems") view=ProblemsPage ssr=WHOLE/>
@@ -61,6 +65,10 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/deployments") view=DeploymentsPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug") view=DeploymentPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug/changes/:generation") view=ChangePage ssr=WHOLE/>
+                <Route path=path!("/deployments/:slug/monitor") view=MonitorPage ssr=WHOLE/>
+                <Route path=path!("/problems/:slug/retraining") view=RetrainingPage ssr=WHOLE/>
+                <Route path=path!("/alerts") view=AlertsPage ssr=WHOLE/>
+                <Route path=path!("/alerts/:id") view=AlertPage ssr=WHOLE/>
                 <Route path=path!("/predictions") view=PredictionPage ssr=WHOLE/>
                 <Route path=path!("/people") view=PeoplePage ssr=WHOLE/>
                 <Route path=path!("/audit") view=AuditPage ssr=WHOLE/>

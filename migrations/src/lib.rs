@@ -28,6 +28,7 @@ mod m0020_rollouts;
 mod m0021_overrides_and_cases;
 mod m0022_registry;
 mod m0023_switches;
+mod m0024_monitoring;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_overrides_and_cases::Migration),
             Box::new(m0022_registry::Migration),
             Box::new(m0023_switches::Migration),
+            Box::new(m0024_monitoring::Migration),
         ]
     }
 }

@@ -32,7 +32,7 @@ const PLACES: [(&str, &[Place]); 5] = [
             place("/models", "model", "Models"),
         ],
     ),
-    ("Operate", &[place("/deployments", "deployment", "Deployments")]),
+    ("Operate", &[place("/deployments", "deployment", "Deployments"), place("/alerts", "alert", "Alerts")]),
     ("Workspace", &[place("/people", "person", "People"), place("/audit", "audit", "Audit")]),
     ("Admin", &[place("/mail", "mail", "Mail")]),
 ];

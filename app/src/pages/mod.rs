@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod address;
+pub mod alert;
 pub mod audit;
 pub mod auth;
 pub mod case;
@@ -11,9 +12,13 @@ pub mod feature;
 pub mod home;
 pub mod mail;
 pub mod model;
+pub mod monitor;
 pub mod people;
 pub mod problem;
 pub mod quantity;
+pub mod retraining;
 pub mod run;
 #[cfg(all(test, feature = "ssr"))]
 mod samples;
+#[cfg(all(test, feature = "ssr"))]
+mod samples_watched;

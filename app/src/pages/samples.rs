@@ -456,7 +456,7 @@ pub fn deployment_with_canary() -> DeploymentView {
     }
 }
 
-fn moment(text: &str) -> chrono::DateTime<chrono::Utc> {
+pub fn moment(text: &str) -> chrono::DateTime<chrono::Utc> {
     text.parse().expect("samples hold valid times")
 }
 

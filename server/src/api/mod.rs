@@ -11,6 +11,7 @@ mod export;
 mod feature;
 mod idempotent;
 mod model;
+mod monitor;
 pub mod multipart;
 mod prediction;
 mod problem;
@@ -100,6 +101,15 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(deployment::roll_back))
         .routes(routes!(deployment::switch_model))
         .routes(routes!(deployment::drill))
+        .routes(routes!(monitor::show_monitor))
+        .routes(routes!(monitor::export_monitor))
+        .routes(routes!(monitor::report_business))
+        .routes(routes!(monitor::list_alerts))
+        .routes(routes!(monitor::show_alert))
+        .routes(routes!(monitor::acknowledge_alert))
+        .routes(routes!(monitor::silence_alert))
+        .routes(routes!(monitor::show_triggers, monitor::steer_triggers))
+        .routes(routes!(monitor::ask_for_training))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit_csv))
         .routes(routes!(audit::export_audit_json))

@@ -44,6 +44,9 @@ enum Command {
         /// Leave steps to other workers.
         #[arg(long)]
         no_executor: bool,
+        /// Judge no windows, write no letters about alerts, and start no trainings: another server does.
+        #[arg(long, env = "MILLRACE_NO_WATCH")]
+        no_watch: bool,
         #[command(flatten)]
         slots: Slots,
     },
@@ -191,8 +194,8 @@ enum ConfigAct {
 pub async fn run(cli: Cli) -> ExitCode {
     let json = cli.json;
     let done = match cli.command {
-        Command::Serve { storage, web, no_executor, slots } => {
-            serve::serve(storage, web, (!no_executor).then(|| slots.count())).await
+        Command::Serve { storage, web, no_executor, no_watch, slots } => {
+            serve::serve(storage, web, (!no_executor).then(|| slots.count()), !no_watch).await
         }
         Command::Worker { storage, people, slots } => serve::work(storage, people, slots.count()).await,
         Command::Migrate { storage } => host::migrate(storage).await,

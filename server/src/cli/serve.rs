@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leptos::config::LeptosOptions;
-use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources, check_artifacts, conduct_rollouts};
+use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources, Watch, check_artifacts, conduct_rollouts};
 use millrace_services::Services;
 use millrace_serving::Serving;
 use tokio::net::TcpListener;
@@ -16,8 +16,8 @@ use crate::web::cookie::Cookies;
 use crate::web::{AppState, EventHub, Parts, SitePath, Tokens, record_metrics, router};
 use crate::{accept, outside, wiring};
 
-/// Serves until told to stop, and runs so many steps at a time, if any.
-pub async fn serve(storage: Storage, web: Web, slots: Option<usize>) -> anyhow::Result<()> {
+/// Serves until told to stop, runs so many steps at a time, if any, and watches what is live if it is asked to.
+pub async fn serve(storage: Storage, web: Web, slots: Option<usize>, watches: bool) -> anyhow::Result<()> {
     web.check()?;
     let shutdown = wiring::shutdown_signal()?;
     let listener = listen(&web).await?;
@@ -35,6 +35,9 @@ pub async fn serve(storage: Storage, web: Web, slots: Option<usize>) -> anyhow::
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
     tokio::spawn(check_artifacts(services.clone(), workers.clone()));
+    if watches {
+        tokio::spawn(Watch::new(services.clone()).run(workers.clone()));
+    }
     tokio::spawn(millrace_jobs::tidy(services.clone(), workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;
     workers.cancel();

@@ -176,6 +176,7 @@ fn result_in_words(newest: &DeploymentChange, is_off: bool, done: &str, took_ms:
 #[component]
 fn Head(deployment: DeploymentView) -> impl IntoView {
     let model = format!("/models/{}", deployment.slug);
+    let monitor = format!("/deployments/{}/monitor", deployment.slug);
     let problem = format!("/problems/{}", deployment.slug);
     // On a phone the confirmation stands below the history; whoever is called at night gets there in one touch.
     let roll_back = deployment.champion.filter(|_| deployment.may_roll_back.allowed).map(|_| {
@@ -196,6 +197,7 @@ fn Head(deployment: DeploymentView) -> impl IntoView {
             actions=move || {
                 view! {
                     {roll_back}
+                    <a class="button" data-icon="monitor" href=monitor>"Monitoring"</a>
                     <a class="button" data-icon="model" href=model>"Model versions"</a>
                     <a class="button" data-icon="problem" href=problem>"Problem"</a>
                     <a class="button" href="/predictions">"Look up a prediction"</a>

@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use millrace_domain::view::{DeploymentView, HomeView, RunSummary, WaitingItem};
+use millrace_domain::view::{DeploymentView, HomeView, IncidentLine, RunSummary, WaitingItem};
 
 use crate::components::{Empty, Load, Moment, Number, PageHeader, StateBadge};
 use crate::fault::PageFault;
@@ -23,6 +23,7 @@ fn Overview(home: HomeView) -> impl IntoView {
     view! {
         <div class="stack stack-loose">
             {(home.stuck_mail > 0).then(|| view! { <StuckMail count=home.stuck_mail/> })}
+            {(!home.alerts.is_empty()).then(|| view! { <Firing alerts=home.alerts/> })}
             <Waiting items=home.waiting/>
             <Runs title="Under way" nothing="No run is under way." runs=home.running/>
             <Live deployments=home.live/>
@@ -58,6 +59,28 @@ fn Section(title: &'static str, count: usize, nothing: &'static str, children: C
             }}
         </section>
     }
+}
+
+/// What fires stands before all else.
+#[component]
+fn Firing(alerts: Vec<IncidentLine>) -> impl IntoView {
+    let count = alerts.len();
+    let rows = alerts
+        .into_iter()
+        .map(|alert| {
+            let by = alert.acknowledged_by.map(|name| format!(", {name} looks after it"));
+            view! {
+                <li>
+                    <a class="card-row" href=format!("/alerts/{}", alert.id)>
+                        <span class="card-row-title">{alert.title}</span>
+                        <span class="card-row-meta">"since " <Moment at=alert.fired_at.unwrap_or(alert.opened_at)/> {by}</span>
+                        <StateBadge state=alert.state/>
+                    </a>
+                </li>
+            }
+        })
+        .collect_view();
+    view! { <Section title="Alerts" count nothing="">{rows}</Section> }
 }
 
 #[component]

@@ -320,3 +320,24 @@ fn points_that_are_not_finite_are_left_out_of_the_dependence_and_counted() {
     assert!(figure.caption.ends_with("2 values were not finite numbers and are left out."), "{}", figure.caption);
     assert_eq!(figure.table.len(), 1);
 }
+
+#[test]
+fn what_has_moved_and_matters_is_named_first_and_marked() {
+    let point = |label: &str, importance: f64, distance: f64| QuadrantPoint {
+        label: label.to_owned(),
+        importance,
+        distance,
+        is_drifted: distance > 0.2,
+    };
+    let points = vec![point("idle", 0.01, 0.9), point("miles", 0.7, 0.4), point("hour", 0.29, 0.01)];
+    let figure = quadrant(&Quadrant { metric: "PSI".to_owned(), threshold: 0.2, points }, "q");
+    assert!(figure.caption.starts_with("2 of 3 features have drifted"), "{}", figure.caption);
+    assert_eq!(figure.table[0], ["miles", "70 %", "0.4", "yes"]);
+    assert!(figure.svg.contains("miles: importance 70 %, PSI 0.4"), "{}", figure.svg);
+}
+
+#[test]
+fn a_quadrant_of_nothing_says_so() {
+    let figure = quadrant(&Quadrant { metric: "PSI".to_owned(), threshold: 0.2, points: Vec::new() }, "q");
+    assert!(figure.caption.contains("No data"), "{}", figure.caption);
+}

@@ -63,6 +63,23 @@ impl Binning {
         values.binary_search_by(|value| value.as_str().cmp(text)).unwrap_or(values.len())
     }
 
+    /// The bin of a number, one that is not finite among the missing.
+    ///
+    /// # Panics
+    /// When these are bins of texts.
+    pub fn of_number(&self, number: f64) -> usize {
+        let Self::Numbers { edges } = self else { panic!("a number has no bin among texts") };
+        if number.is_finite() { edges.partition_point(|edge| *edge <= number) } else { self.missing() }
+    }
+
+    /// The bin of texts that the reference does not name; none among numbers.
+    pub const fn unseen(&self) -> Option<usize> {
+        match self {
+            Self::Numbers { .. } => None,
+            Self::Texts { values } => Some(values.len()),
+        }
+    }
+
     /// What people call each bin.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = match self {
@@ -136,12 +153,97 @@ impl ColumnDrift {
 
     /// The bin that adds most to the PSI, with its shares of reference and current rows.
     pub fn widest(&self) -> Option<(String, f64, f64)> {
-        let (q, p) = (floored(&self.reference)?, floored(&self.current)?);
-        let part = |bin: usize| (p[bin] - q[bin]) * (p[bin] / q[bin]).ln();
-        let widest = (0..p.len()).max_by(|a, b| part(*a).total_cmp(&part(*b)))?;
-        let share = |counts: &[u64]| counts[widest] as f64 / total(counts) as f64;
-        Some((self.binning.names().swap_remove(widest), share(&self.reference), share(&self.current)))
+        widest(&self.binning, &self.reference, &self.current)
     }
+}
+
+/// The bin that adds most to the PSI, with its shares of reference and current rows; none when one side has none.
+pub fn widest(binning: &Binning, reference: &[u64], current: &[u64]) -> Option<(String, f64, f64)> {
+    let (q, p) = (floored(reference)?, floored(current)?);
+    let part = |bin: usize| (p[bin] - q[bin]) * (p[bin] / q[bin]).ln();
+    let widest = (0..p.len()).max_by(|a, b| part(*a).total_cmp(&part(*b)))?;
+    let share = |counts: &[u64]| counts[widest] as f64 / total(counts) as f64;
+    Some((binning.names().swap_remove(widest), share(reference), share(current)))
+}
+
+/// The greatest difference of two distribution functions at the edges of bins, missing values left out: KS as far as counts over bins
+/// can tell it. None when one side has no values.
+pub fn binned_ks(reference: &[u64], current: &[u64]) -> Option<f64> {
+    let (_, q) = reference.split_last()?;
+    let (_, p) = current.split_last()?;
+    let (n, m) = (total(q) as f64, total(p) as f64);
+    if n == 0.0 || m == 0.0 {
+        return None;
+    }
+    let (mut before, mut now, mut greatest) = (0, 0, 0.0f64);
+    for (q, p) in q.iter().zip(p) {
+        (before, now) = (before + q, now + p);
+        greatest = greatest.max((before as f64 / n - now as f64 / m).abs());
+    }
+    Some(greatest)
+}
+
+/// The chance that two samples of one distribution differ in their bins as much as these or more: Pearson's test of homogeneity,
+/// over bins that hold anything. 1 when there is nothing to compare.
+pub fn homogeneity(reference: &[u64], current: &[u64]) -> f64 {
+    let (n, m) = (total(reference) as f64, total(current) as f64);
+    let filled: Vec<(f64, f64)> =
+        reference.iter().zip(current).map(|(q, p)| (*q as f64, *p as f64)).filter(|(q, p)| q + p > 0.0).collect();
+    if n == 0.0 || m == 0.0 || filled.len() < 2 {
+        return 1.0;
+    }
+    let (a, b) = ((m / n).sqrt(), (n / m).sqrt());
+    let statistic: f64 = filled.iter().map(|(q, p)| (a * q - b * p).powi(2) / (q + p)).sum();
+    chi_square_beyond(statistic, (filled.len() - 1) as f64)
+}
+
+/// The chance that a chi-square variable of so many degrees of freedom is at least `x`: the upper regularised incomplete gamma
+/// function, by its series below the mean and by Lentz's continued fraction above (Press et al., Numerical Recipes, 6.2).
+fn chi_square_beyond(x: f64, freedom: f64) -> f64 {
+    const STEPS: usize = 10_000;
+    let (a, x) = (freedom / 2.0, x / 2.0);
+    if x <= 0.0 {
+        return 1.0;
+    }
+    let scale = (a * x.ln() - x - libm::lgamma(a)).exp();
+    if x < a + 1.0 {
+        let (mut term, mut sum) = (1.0 / a, 1.0 / a);
+        for step in 1..STEPS {
+            term *= x / (a + step as f64);
+            sum += term;
+            if term < sum * f64::EPSILON {
+                break;
+            }
+        }
+        return (1.0 - scale * sum).clamp(0.0, 1.0);
+    }
+    let mut b = x + 1.0 - a;
+    let (mut c, mut d) = (1.0 / f64::MIN_POSITIVE, 1.0 / b);
+    let mut fraction = d;
+    for step in 1..STEPS {
+        let step = step as f64;
+        let factor = -step * (step - a);
+        b += 2.0;
+        d = 1.0 / (factor * d + b);
+        c = b + factor / c;
+        let change = c * d;
+        fraction *= change;
+        if (change - 1.0).abs() < f64::EPSILON {
+            break;
+        }
+    }
+    (scale * fraction).clamp(0.0, 1.0)
+}
+
+/// Which of several chances are too small to be luck, so that on average at most a share `rate` of those named is (Benjamini and
+/// Hochberg, 1995).
+pub fn discoveries(chances: &[f64], rate: f64) -> Vec<bool> {
+    let mut sorted: Vec<f64> = chances.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let count = sorted.len() as f64;
+    let limit = sorted.iter().enumerate().rev().find(|(rank, chance)| **chance <= rate * (*rank + 1) as f64 / count);
+    limit
+        .map_or_else(|| vec![false; chances.len()], |(_, limit)| chances.iter().map(|chance| chance <= limit).collect())
 }
 
 /// Every column that could be compared, and with what.
@@ -300,6 +402,52 @@ mod tests {
         let found = kolmogorov_smirnov(&reference, &current).unwrap();
         close(found.statistic, 0.25);
         close(found.p_value, 0.559_559_710_195_263_6);
+    }
+
+    // scipy 1.17.1: chi2_contingency([[400, 250, 350], [54, 32, 14]], correction=False).pvalue and
+    // chi2_contingency([[40, 25, 35, 0], [12, 9, 8, 1]], correction=False).pvalue.
+    #[test]
+    fn the_test_of_homogeneity_is_that_of_scipy() {
+        close(homogeneity(&[400, 250, 350], &[54, 32, 14]), 0.00011334469973139158);
+        close(homogeneity(&[40, 25, 35, 0, 0], &[12, 9, 8, 1, 0]), 0.25734548400545715);
+        assert_eq!((homogeneity(&[5, 0], &[7, 0]), homogeneity(&[0, 0], &[7, 1])), (1.0, 1.0));
+    }
+
+    // scipy 1.17.1: chi2.sf(x, freedom).
+    #[test]
+    fn the_chi_square_distribution_is_that_of_scipy() {
+        for (x, freedom, expected) in [
+            (0.5, 1.0, 0.47950012218695337),
+            (3.84, 1.0, 0.05004352124870519),
+            (10.0, 9.0, 0.3504852123233613),
+            (30.0, 9.0, 0.00043872177097947936),
+            (9.0, 10.0, 0.5321035763747151),
+            (300.0, 256.0, 0.03058993509924451),
+            (900.0, 256.0, 1.5488465782809502e-72),
+            (200.0, 256.0, 0.9960053797059645),
+        ] {
+            let found = chi_square_beyond(x, freedom);
+            assert!((found / expected - 1.0).abs() < 1e-10, "{x}, {freedom}: {found} is not {expected}");
+        }
+    }
+
+    // statsmodels 0.14: multipletests([0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205], 0.05, "fdr_bh")[0].
+    #[test]
+    fn chances_that_may_be_luck_are_no_discoveries() {
+        let found = discoveries(&[0.205, 0.001, 0.041, 0.008, 0.039, 0.042, 0.06, 0.074], 0.05);
+        assert_eq!(found, [false, true, false, true, false, false, false, false]);
+    }
+
+    #[test]
+    fn a_number_lies_in_the_bin_that_begins_with_it() {
+        let bins = Binning::Numbers { edges: vec![1.0, 2.0] };
+        assert_eq!([0.5, 1.0, 1.5, 2.0, f64::NAN].map(|number| bins.of_number(number)), [0, 1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn distribution_functions_over_bins_leave_missing_values_out() {
+        assert_eq!(binned_ks(&[50, 50, 0], &[25, 75, 900]), Some(0.25));
+        assert_eq!(binned_ks(&[50, 50, 0], &[0, 0, 9]), None);
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub enum Action {
     Deploy,
     RollBack,
     SwitchModel,
+    HandleIncident,
+    SteerRetraining,
     Predict,
     ReportOutcome,
     ManageOwnTokens,
@@ -114,7 +116,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::ReadWorkspace,
         Self::WriteProblem,
         Self::ReviewProblem,
@@ -131,6 +133,8 @@ impl Action {
         Self::Deploy,
         Self::RollBack,
         Self::SwitchModel,
+        Self::HandleIncident,
+        Self::SteerRetraining,
         Self::Predict,
         Self::ReportOutcome,
         Self::ManageOwnTokens,
@@ -159,6 +163,8 @@ impl Action {
             Self::Deploy => "put approved models live",
             Self::RollBack => "roll back",
             Self::SwitchModel => "switch models off and on",
+            Self::HandleIncident => "acknowledge and silence alerts",
+            Self::SteerRetraining => "pause, resume and ask for retraining",
             Self::Predict => "ask for predictions",
             Self::ReportOutcome => "report outcomes",
             Self::ManageOwnTokens => "manage own tokens",
@@ -182,7 +188,7 @@ impl Action {
             Self::OverrideGate | Self::RetireCase => &[Stakeholder],
             Self::KeepCase => &[Stakeholder, MlEngineer, OnCall],
             Self::Deploy | Self::MoveAlias | Self::ArchiveModel => &[MlEngineer],
-            Self::RollBack | Self::SwitchModel => &[MlEngineer, OnCall],
+            Self::RollBack | Self::SwitchModel | Self::HandleIncident | Self::SteerRetraining => &[MlEngineer, OnCall],
             Self::Predict | Self::ReportOutcome => &[MlEngineer, OnCall],
             Self::ManagePeople | Self::ReadMail => &[Admin],
             Self::ReadAudit => &[Admin, OnCall, Stakeholder, MlEngineer],
@@ -202,9 +208,13 @@ impl Action {
             | Self::LaunchRun
             | Self::CancelRun
             | Self::KeepCase => Some(Scope::Launch),
-            Self::Deploy | Self::MoveAlias | Self::ArchiveModel | Self::RollBack | Self::SwitchModel => {
-                Some(Scope::Deploy)
-            }
+            Self::Deploy
+            | Self::MoveAlias
+            | Self::ArchiveModel
+            | Self::RollBack
+            | Self::SwitchModel
+            | Self::HandleIncident
+            | Self::SteerRetraining => Some(Scope::Deploy),
             Self::ReviewProblem
             | Self::ReviewModel
             | Self::OverrideGate
@@ -236,6 +246,8 @@ impl Action {
             | Self::Deploy
             | Self::RollBack
             | Self::SwitchModel
+            | Self::HandleIncident
+            | Self::SteerRetraining
             | Self::Predict
             | Self::ReportOutcome
             | Self::ManageOwnTokens => true,
@@ -267,6 +279,8 @@ impl Action {
             Self::Deploy => "the version is approved and every gate passed or was overridden, until its day",
             Self::RollBack => "a version is live",
             Self::SwitchModel => "off: the document names a fallback; on: it is off",
+            Self::HandleIncident => "the alert is open",
+            Self::SteerRetraining => "the document that was signed last has a retraining policy",
             Self::Predict => "a version is live",
             Self::ReportOutcome => "the prediction is known",
             Self::ManageOwnTokens => "to make one: confirmed with the password within ten minutes",

@@ -20,6 +20,7 @@ macro_rules! views {
 }
 
 mod feature;
+mod monitor;
 mod people;
 mod registry;
 mod review;
@@ -28,6 +29,7 @@ mod run;
 mod word;
 
 pub use feature::*;
+pub use monitor::*;
 pub use people::*;
 pub use registry::*;
 pub use review::*;
@@ -458,6 +460,8 @@ views! {
 
     /// What waits for the reader, what runs, and what is live.
     HomeView {
+        /// Alerts that fire.
+        alerts: Vec<IncidentLine>,
         /// Reviews the reader can decide.
         waiting: Vec<WaitingItem>,
         /// Runs and loads under way.

@@ -13,6 +13,7 @@ use millrace_ml::evaluate::{
     Diagnostics, Evaluation, OutcomeError, Outcomes, SliceEvaluation, ThresholdPoint, evaluate, evaluate_slices,
 };
 use millrace_ml::model::{Model, Prediction, outcomes};
+use millrace_ml::reference::reference;
 use millrace_ml::split::Part;
 use millrace_ml::train::{baseline, repeat_last};
 use millrace_storage::run::MetricValue;
@@ -49,6 +50,9 @@ pub(crate) struct Evaluated {
     pub slices: Vec<Vec<SliceEvaluation>>,
     evaluation: Digest,
     evaluation_bytes: u64,
+    /// What live answers are held against.
+    reference: Digest,
+    reference_bytes: u64,
 }
 
 /// One metric of one part.
@@ -88,7 +92,7 @@ impl Stage for Evaluate {
     }
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Evaluated, StepError> {
-        let (mut evaluated, figures) = context
+        let (mut evaluated, figures, reference) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "measuring on validation and test" }));
                 measure(&input)
@@ -96,6 +100,8 @@ impl Stage for Evaluate {
             .await?;
         evaluated.evaluation_bytes = figures.len() as u64;
         evaluated.evaluation = context.artifacts().put(Bytes::from(figures)).await?;
+        evaluated.reference_bytes = reference.len() as u64;
+        evaluated.reference = context.artifacts().put(Bytes::from(reference)).await?;
         Ok(evaluated)
     }
 
@@ -104,15 +110,21 @@ impl Stage for Evaluate {
         commit(move |tx| {
             Box::pin(async move {
                 let now = millrace_storage::now(tx).await?;
-                artifact::register(tx, &output.evaluation, output.evaluation_bytes, "application/json", now).await?;
-                run::set_artifact(tx, id, "evaluation", &output.evaluation).await?;
+                for (name, digest, bytes) in [
+                    ("evaluation", &output.evaluation, output.evaluation_bytes),
+                    ("reference", &output.reference, output.reference_bytes),
+                ] {
+                    artifact::register(tx, digest, bytes, "application/json", now).await?;
+                    run::set_artifact(tx, id, name, digest).await?;
+                }
                 run::set_metrics(tx, id, &values(&output)).await
             })
         })
     }
 }
 
-fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
+/// What was measured, what is drawn from, and the reference of the model.
+fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
     let document = &input.launched.problem.document;
     let seed = input.launched.seed();
     let prepared = prepare(&input.frames, document)?;
@@ -146,6 +158,8 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
     figures["costs"] = json!(document.target.costs);
     (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, seed);
     let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
+    let train = prepared.split.rows(Part::Train);
+    let reference = reference(&model, &prepared.table, train, &test.predictions, &test.outcomes);
     let evaluated = Evaluated {
         model: input.model,
         test_rows: test.evaluation.rows,
@@ -155,8 +169,10 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>), StepError> {
         slices,
         evaluation: input.model,
         evaluation_bytes: 0,
+        reference: input.model,
+        reference_bytes: 0,
     };
-    Ok((evaluated, figures.to_string().into_bytes()))
+    Ok((evaluated, figures.to_string().into_bytes(), json!(reference).to_string().into_bytes()))
 }
 
 struct Measurement {

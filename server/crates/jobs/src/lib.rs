@@ -27,6 +27,7 @@ mod train;
 mod trial;
 mod tune;
 mod validate;
+mod watch;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub use post::{Post, PostSettings, PostSettingsError};
 pub use rollouts::{check_artifacts, conduct_rollouts};
 pub use sources::Sources;
 pub use tidy::tidy;
+pub use watch::Watch;
 
 /// One handler for each kind of step.
 pub fn handlers() -> Vec<Arc<dyn Handler>> {

@@ -157,7 +157,11 @@ impl Post {
             .boundary(format!("part-{}", Digest::of(&letter.message_id).short()))
             .singlepart(part(ContentType::TEXT_PLAIN, text))
             .singlepart(part(ContentType::TEXT_HTML, html));
-        Message::builder()
+        let mut message = Message::builder();
+        if let Some(thread) = letter.thread.as_ref().map(|thread| format!("<{thread}>")) {
+            message = message.references(thread.clone()).in_reply_to(thread);
+        }
+        message
             .from(self.from.clone())
             .to(to)
             .subject(letter.subject.clone())

@@ -24,6 +24,8 @@ use crate::order::{key_of, number_of, quantile, quantile_at};
 pub const MOST_VALUES: usize = 255;
 /// Numbers of the reference that have a bin each, where deciles leave one bin.
 const FEW_NUMBERS: usize = 10;
+/// The parts that columns are binned in.
+const TENTHS: u32 = 10;
 
 /// Compares the columns that both have, of the same kind of values; `version` is the number of the reference.
 pub fn compare(reference: &Dataset, current: &Dataset, version: i32) -> DriftTable {
@@ -108,8 +110,13 @@ fn compare_numbers(before: &[f64], now: &[f64]) -> Numbers {
 
 /// The edges of bins, from sorted keys of the reference.
 fn edges(sorted: &[i64]) -> Vec<f64> {
+    edges_of(sorted, TENTHS)
+}
+
+/// The same at the quantiles that part the reference into so many.
+pub(crate) fn edges_of(sorted: &[i64], parts: u32) -> Vec<f64> {
     let (Some(least), Some(greatest)) = (sorted.first(), sorted.last()) else { return Vec::new() };
-    if let Some(inner) = inner_deciles(sorted.len(), |rank| number_of(sorted[rank])) {
+    if let Some(inner) = inner_quantiles(sorted.len(), parts, |rank| number_of(sorted[rank])) {
         return inner;
     }
     let (least, greatest) = (number_of(*least), number_of(*greatest));
@@ -128,11 +135,17 @@ fn edges(sorted: &[i64]) -> Vec<f64> {
 /// The deciles between the least and the greatest of so many values, rising and each once, by the value at each rank; none where
 /// there are none.
 fn inner_deciles(count: usize, at: impl Fn(usize) -> f64) -> Option<Vec<f64>> {
-    let mut deciles: Vec<f64> = (0..=10).map(|tenth| quantile_at(count, f64::from(tenth) / 10.0, &at)).collect();
+    inner_quantiles(count, TENTHS, at)
+}
+
+/// The same of the quantiles that part them into so many.
+fn inner_quantiles(count: usize, parts: u32, at: impl Fn(usize) -> f64) -> Option<Vec<f64>> {
+    let quantile = |part: u32| quantile_at(count, f64::from(part) / f64::from(parts), &at);
+    let mut quantiles: Vec<f64> = (0..=parts).map(quantile).collect();
     // Between the same two values, rounding can turn neighbours round.
-    deciles.sort_unstable_by(f64::total_cmp);
-    deciles.dedup();
-    match deciles.as_slice() {
+    quantiles.sort_unstable_by(f64::total_cmp);
+    quantiles.dedup();
+    match quantiles.as_slice() {
         [_, inner @ .., _] if !inner.is_empty() => Some(inner.to_vec()),
         _ => None,
     }
@@ -171,7 +184,7 @@ fn texts(cells: &Cells) -> Option<Counts<'_>> {
     Some(counts)
 }
 
-fn most_frequent<'a>(counts: impl Iterator<Item = (&'a &'a str, &'a u64)>) -> Vec<String> {
+pub(crate) fn most_frequent<'a>(counts: impl Iterator<Item = (&'a &'a str, &'a u64)>) -> Vec<String> {
     let mut values: Vec<(&str, u64)> = counts.map(|(text, rows)| (*text, *rows)).collect();
     values.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     values.truncate(MOST_VALUES);

@@ -18,6 +18,7 @@ pub mod parity;
 pub mod profile;
 pub mod quarantine;
 pub mod read;
+pub mod reference;
 pub mod split;
 pub mod train;
 pub mod tune;

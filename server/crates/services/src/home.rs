@@ -27,7 +27,10 @@ impl Services {
         let queued = run::list(pool, filter(Some(RunState::Queued)), Limit::first(20)).await.map_err(fault)?;
         let recent = run::list(pool, filter(None), Limit::first(8)).await.map_err(fault)?;
         let recent: Vec<_> = recent.into_iter().filter(|run| run.state.is_final()).collect();
+        let mut alerts = self.list_alerts(actor, None, true).await?.items;
+        alerts.retain(|alert| alert.state != "pending");
         Ok(HomeView {
+            alerts,
             waiting: self.waiting(actor).await?,
             running: under_way.iter().chain(&queued).map(present::run).collect(),
             live: self.list_deployments(actor).await?,

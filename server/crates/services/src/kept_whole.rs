@@ -79,7 +79,10 @@ impl Services {
             format!("{detail}."),
             "Servers that run answer on from memory. One that starts now does not load it.".to_owned(),
         ];
-        let facts = vec![("Version", version.number.to_string()), ("Artifact", version.artifact.to_string())];
+        let facts = vec![
+            ("Version".to_owned(), version.number.to_string()),
+            ("Artifact".to_owned(), version.artifact.to_string()),
+        ];
         self.tell_on_call(&tx, &version.slug, "artifact_corrupt", subject, paragraphs, facts).await?;
         commit(tx).await
     }

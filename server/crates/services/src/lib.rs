@@ -16,11 +16,14 @@ mod evidence;
 mod feature;
 mod history;
 mod home;
+mod incident;
 mod kept;
 mod kept_whole;
 mod lineage;
 mod mail;
 mod model;
+mod monitor;
+mod monitor_view;
 mod mute;
 mod override_gates;
 mod parity;
@@ -31,6 +34,7 @@ mod problem;
 mod quarantine;
 mod receipt;
 mod reproduce;
+mod retraining;
 mod review;
 mod rollout;
 mod rollout_view;
@@ -60,7 +64,10 @@ use millrace_storage::{Database, StorageError, Transaction};
 use crate::credentials::Hasher;
 
 pub use elsewhere::{Elsewhere, RoleRule, Vouched};
+pub use incident::Handling;
 pub use millrace_storage::credential::LinkPurpose;
+pub use monitor::BusinessValue;
+pub use monitor_view::MonitorQuery;
 pub use override_gates::GATES_NOT_PASSED;
 pub use people::SetUpCode;
 pub use sign_in::{Presented, SignedIn};
@@ -161,6 +168,8 @@ impl Services {
         }
         let yesterday = self.now() - chrono::Duration::days(1);
         millrace_storage::rollout::clear_units(self.db.pool(), yesterday).await.map_err(fault)?;
+        let long_judged = self.now() - chrono::Duration::days(7);
+        millrace_storage::monitor::forget_counts(self.db.pool(), long_judged).await.map_err(fault)?;
         Ok(())
     }
 

@@ -38,9 +38,11 @@ pub(crate) struct Letter<'a> {
     pub act: Option<Act>,
     /// Whether the link is a secret: then it is put in only when the letter goes out.
     pub secret: bool,
-    pub facts: Vec<(&'static str, String)>,
+    pub facts: Vec<(String, String)>,
     /// Why the reader gets it.
     pub why: &'a str,
+    /// What letters of one matter to one reader have in common, so that they stand under each other.
+    pub thread: Option<String>,
 }
 
 #[derive(Template)]
@@ -49,7 +51,7 @@ struct Text<'a> {
     title: &'a str,
     paragraphs: &'a [String],
     act: Option<&'a Act>,
-    facts: &'a [(&'static str, String)],
+    facts: &'a [(String, String)],
     why: &'a str,
     base_url: &'a str,
     head: Option<(i64, String)>,
@@ -61,7 +63,7 @@ struct Html<'a> {
     title: &'a str,
     paragraphs: &'a [String],
     act: Option<&'a Act>,
-    facts: &'a [(&'static str, String)],
+    facts: &'a [(String, String)],
     why: &'a str,
     base_url: &'a str,
     head: Option<(i64, String)>,
@@ -84,6 +86,7 @@ impl Services {
             _ => None,
         };
         let title = one_line(&letter.subject);
+        let thread = letter.thread.as_ref().map(|thread| format!("{thread}@{}", self.mail_host()));
         let head = audit::head(tx).await.map_err(fault)?.map(|(sequence, hash)| (sequence, hash.to_string()));
         let (paragraphs, act, facts) = (&letter.paragraphs[..], letter.act.as_ref(), &letter.facts[..]);
         let (why, base_url) = (letter.why, self.settings.base_url.as_str());
@@ -102,15 +105,20 @@ impl Services {
             text_body: &text.map_err(unwritten)?,
             html_body: &html.map_err(unwritten)?,
             sealed_link,
+            thread: thread.as_deref(),
         };
         mail::insert(tx, new, self.now()).await.map_err(fault).map(|_| ())
     }
 
     fn message_id(&self) -> String {
         let name = random_text(self.surroundings.entropy.as_ref() as &dyn Entropy, 26);
+        format!("{name}@{}", self.mail_host())
+    }
+
+    /// The host that letters are named after.
+    fn mail_host(&self) -> &str {
         let host = self.settings.base_url.split("://").nth(1).unwrap_or_default();
-        let host = host.split([':', '/']).next().filter(|host| !host.is_empty()).unwrap_or("localhost");
-        format!("{name}@{host}")
+        host.split([':', '/']).next().filter(|host| !host.is_empty()).unwrap_or("localhost")
     }
 
     /// Text and HTML of a letter as it goes out, its secret link put in; none when the link was sealed under another key.

@@ -47,7 +47,8 @@ impl Services {
                 ),
                 "The version stays live until somebody takes it back; it cannot be put live again.".to_owned(),
             ];
-            let facts = vec![("Version", number.to_string()), ("Compared", found.compared.to_string())];
+            let facts =
+                vec![("Version".to_owned(), number.to_string()), ("Compared".to_owned(), found.compared.to_string())];
             self.tell_on_call(&tx, slug, "parity_broken", subject, paragraphs, facts).await?;
         }
         commit(tx).await
@@ -61,7 +62,7 @@ impl Services {
         kind: &'static str,
         subject: String,
         paragraphs: Vec<String>,
-        facts: Vec<(&'static str, String)>,
+        facts: Vec<(String, String)>,
     ) -> Result<()> {
         let people = account::list(tx).await.map_err(fault)?;
         let on_call = people.iter().filter(|person| {
@@ -79,6 +80,7 @@ impl Services {
                 secret: false,
                 facts: facts.clone(),
                 why: "You get this because you are on call.",
+                thread: None,
             };
             self.write_to(tx, person, letter).await?;
         }

@@ -126,8 +126,9 @@ impl Services {
             ],
             act: Some(Act { label: "Choose a new password", link }),
             secret: true,
-            facts: vec![("Account", account.email.clone())],
+            facts: vec![("Account".to_owned(), account.email.clone())],
             why: "You get this because somebody asked for it on the sign-in page.",
+            thread: None,
         };
         self.write_to(&tx, &account, letter).await?;
         commit(tx).await

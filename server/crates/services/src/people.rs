@@ -122,8 +122,9 @@ impl Services {
             ],
             act: Some(crate::mail::Act { label: "Choose a password", link }),
             secret: true,
-            facts: vec![("Account", to.email.clone()), ("Roles", grants_in_words(&to.grants))],
+            facts: vec![("Account".to_owned(), to.email.clone()), ("Roles".to_owned(), grants_in_words(&to.grants))],
             why: "You get this because somebody invited this address.",
+            thread: None,
         };
         self.write_to(tx, to, letter).await
     }
@@ -276,8 +277,13 @@ impl Services {
             ],
             act: Some(crate::mail::Act { label: "Look at your account", link: self.link("/account") }),
             secret: false,
-            facts: vec![("Account", to.email.clone()), ("By", by.to_owned()), ("When", when)],
+            facts: vec![
+                ("Account".to_owned(), to.email.clone()),
+                ("By".to_owned(), by.to_owned()),
+                ("When".to_owned(), when),
+            ],
             why: "You get this because your account was changed; such letters cannot be switched off.",
+            thread: None,
         };
         self.write_to(tx, to, letter).await
     }

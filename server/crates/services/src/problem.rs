@@ -235,8 +235,9 @@ impl Services {
                     link: self.link(&format!("/problems/{}/v/{}?tab=changes", newer.slug, newer.number)),
                 }),
                 secret: false,
-                facts: vec![("Problem", newer.slug.clone()), ("Digest", newer.digest.short())],
+                facts: vec![("Problem".to_owned(), newer.slug.clone()), ("Digest".to_owned(), newer.digest.short())],
                 why: "You get this because you approved an earlier version.",
+                thread: None,
             };
             self.write_to(tx, &person, letter).await?;
         }
@@ -319,12 +320,13 @@ impl Services {
                 }),
                 secret: false,
                 facts: vec![
-                    ("Asked by", version.author_name.clone()),
-                    ("Version", version.number.to_string()),
-                    ("Digest", version.digest.short()),
-                    ("Changed fields", shown.changes.len().to_string()),
+                    ("Asked by".to_owned(), version.author_name.clone()),
+                    ("Version".to_owned(), version.number.to_string()),
+                    ("Digest".to_owned(), version.digest.short()),
+                    ("Changed fields".to_owned(), shown.changes.len().to_string()),
                 ],
                 why: "You get this because you may approve this problem.",
+                thread: None,
             };
             self.write_to(tx, &person, letter).await?;
         }
@@ -440,8 +442,12 @@ impl Services {
                 link: self.link(&format!("/problems/{}/v/{}?tab=review", version.slug, version.number)),
             }),
             secret: false,
-            facts: vec![("Version", version.number.to_string()), ("Digest", version.digest.short())],
+            facts: vec![
+                ("Version".to_owned(), version.number.to_string()),
+                ("Digest".to_owned(), version.digest.short()),
+            ],
             why: "You get this because you wrote this version.",
+            thread: None,
         };
         self.write_to(tx, &author, letter).await
     }

@@ -441,8 +441,8 @@ impl Services {
         paragraphs.extend(found);
         let subject = format!("{}: version {}, {step}: {what}", rollout.slug, rollout.candidate_number);
         let facts = vec![
-            ("Candidate", format!("version {}", rollout.candidate_number)),
-            ("Champion", format!("version {}", rollout.champion_number)),
+            ("Candidate".to_owned(), format!("version {}", rollout.candidate_number)),
+            ("Champion".to_owned(), format!("version {}", rollout.champion_number)),
         ];
         self.tell_on_call(tx, &rollout.slug, "rollout", subject, paragraphs, facts).await
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::{DatasetId, RunId};
+use millrace_domain::ids::{AccountId, DatasetId, RunId};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::power::{Z_95, best_of_equals};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
@@ -80,30 +80,45 @@ impl Services {
         let dataset = self.dataset_for(&tx, request, &version.document).await?;
         let tables = tables_for(&tx, &version).await?;
         let asked = checked(request, &version)?;
-        let new = NewRun {
-            problem_version: version.id,
-            dataset_version: dataset.id,
-            tables: tables.iter().map(|table| (table.name.clone(), table.id)).collect(),
-            author: actor.account,
-            provenance: self.provenance(&version, &dataset, &tables, code, diff, asked.seed),
-            request: asked.request,
-            seed: asked.seed,
-            reproduces: None,
-        };
-        let run = run::insert(&tx, &new, self.now()).await.map_err(fault)?;
+        let asked_for = asked.request.clone();
+        let queued = Queued { version: &version, dataset: &dataset, tables: &tables, code, diff };
+        let run = self.queue(&tx, &queued, asked, actor.account).await?;
         if let Some(digest) = &diff {
             let bytes = code.diff.as_ref().map_or(0, |diff| diff.len() as u64);
             artifact::register(&tx, digest, bytes, "text/x-diff", self.now()).await.map_err(fault)?;
             run::set_artifact(&tx, run, "code.diff", digest).await.map_err(fault)?;
         }
-        let stages = stages(&StepKind::OF_RUN, &asked.plan, &dataset);
-        step::insert_stages(&tx, Subject::Run(run.0), &stages).await.map_err(fault)?;
         let details = json!({ "problem": request.problem, "version": version.number,
-            "dataset": dataset.dataset, "dataset_version": dataset.number, "request": new.request });
+            "dataset": dataset.dataset, "dataset_version": dataset.number, "request": asked_for });
         let note = Note::new("run.launch", format!("run/{run}")).digest(version.digest).details(details);
         self.note(&tx, actor, note).await?;
-        event::insert(&tx, "run", run.0, "state", json!({ "state": RunState::Queued })).await.map_err(fault)?;
         commit(tx).await?;
+        Ok(run)
+    }
+
+    /// Writes a run and its steps, the first of them ready.
+    pub(crate) async fn queue(
+        &self,
+        tx: &millrace_storage::Transaction,
+        queued: &Queued<'_>,
+        asked: Asked,
+        author: AccountId,
+    ) -> Result<RunId> {
+        let Queued { version, dataset, tables, code, diff } = *queued;
+        let new = NewRun {
+            problem_version: version.id,
+            dataset_version: dataset.id,
+            tables: tables.iter().map(|table| (table.name.clone(), table.id)).collect(),
+            author,
+            provenance: self.provenance(version, dataset, tables, code, diff, asked.seed),
+            request: asked.request,
+            seed: asked.seed,
+            reproduces: None,
+        };
+        let run = run::insert(tx, &new, self.now()).await.map_err(fault)?;
+        let stages = stages(&StepKind::OF_RUN, &asked.plan, dataset);
+        step::insert_stages(tx, Subject::Run(run.0), &stages).await.map_err(fault)?;
+        event::insert(tx, "run", run.0, "state", json!({ "state": RunState::Queued })).await.map_err(fault)?;
         Ok(run)
     }
 
@@ -357,8 +372,21 @@ impl Services {
     }
 }
 
+/// What a run is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Queued<'a> {
+    pub version: &'a ProblemVersion,
+    pub dataset: &'a DatasetVersion,
+    pub tables: &'a [DatasetVersion],
+    pub code: &'a Repository,
+    pub diff: Option<Digest>,
+}
+
 /// The newest valid version of each table that the document's joins read.
-async fn tables_for(tx: &millrace_storage::Transaction, version: &ProblemVersion) -> Result<Vec<DatasetVersion>> {
+pub(crate) async fn tables_for(
+    tx: &millrace_storage::Transaction,
+    version: &ProblemVersion,
+) -> Result<Vec<DatasetVersion>> {
     let document = &version.document;
     if document.tables.is_empty() {
         return Ok(Vec::new());
@@ -417,10 +445,11 @@ fn tags(tags: &Value) -> Vec<(String, String)> {
     all.map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
 }
 
-struct Asked {
-    plan: FitPlan,
-    request: Value,
-    seed: i64,
+/// What a run is asked to fit, read and as it was asked.
+pub(crate) struct Asked {
+    pub plan: FitPlan,
+    pub request: Value,
+    pub seed: i64,
 }
 
 /// Checks what is asked and fills in what is left out.

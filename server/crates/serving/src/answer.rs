@@ -81,6 +81,8 @@ pub(crate) struct Given {
     pub joined: Option<Value>,
     /// How long it took, in microseconds.
     pub micros: u64,
+    /// The bins it is counted in; none of a version without a reference.
+    pub bins: Vec<u16>,
 }
 
 /// Where an instance stands in a rollout.
@@ -128,6 +130,9 @@ impl Serving {
             self.by_other(&route, trial, &request.instances, &mut places, now).await;
         }
         if let Some(reason) = places.iter().find_map(|place| place.given.as_ref().err()) {
+            if let Some(counters) = &route.champion.counters {
+                counters.count_failure(now);
+            }
             return Err(no_answer(reason));
         }
         if late() {
@@ -307,6 +312,9 @@ impl Serving {
                     }
                 }
             }
+            if let Some(counters) = &by.counters {
+                counters.count(now, &given.bins, given.micros);
+            }
             predictions.push(shown(id, &by, &given.output, &answers_all, route));
             let prediction = prediction::Prediction {
                 id,
@@ -373,14 +381,17 @@ fn answer(
     began: Instant,
     before: Duration,
 ) -> Result<Given, String> {
-    let answered = catch_unwind(AssertUnwindSafe(|| live.model.predict_row(instance)));
-    let answered = answered.map_err(|_| "it panicked".to_owned())?.map_err(|error| error.to_string())?;
+    let answered = catch_unwind(AssertUnwindSafe(|| match &live.counters {
+        Some(counters) => live.model.predict_and_bin(instance, &counters.reference),
+        None => live.model.predict_row(instance).map(|answer| (answer, Vec::new())),
+    }));
+    let (answered, bins) = answered.map_err(|_| "it panicked".to_owned())?.map_err(|error| error.to_string())?;
     let joined = online.map(|(online, state)| {
         let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
         json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
     });
     let micros = u64::try_from((began.elapsed() + before).as_micros()).unwrap_or(u64::MAX);
-    Ok(Given { output: answered.to_json(live.model.classes()), joined, micros })
+    Ok(Given { output: answered.to_json(live.model.classes()), joined, micros, bins })
 }
 
 /// What a model answers to what another one was sent: it takes the inputs that it knows.

@@ -8,6 +8,7 @@
 //! leaves the last good one in place.
 
 mod answer;
+mod counters;
 mod explain;
 mod lane;
 mod log;
@@ -22,14 +23,15 @@ use std::sync::Arc;
 
 use millrace_domain::clock::Surroundings;
 use millrace_domain::fault::Fault;
-use millrace_storage::Database;
 use millrace_storage::artifact::ArtifactStore;
+use millrace_storage::{Database, Uuid};
 use tokio_util::sync::CancellationToken;
 
 pub use answer::{Answer, Asking, PredictRequest};
 pub use metadata::Metadata;
 pub use outcome::{OutcomeReport, OutcomeRequest};
 
+use crate::counters::Book;
 use crate::log::Log;
 use crate::routes::Routes;
 use crate::trial::Trouble;
@@ -42,6 +44,7 @@ pub struct Serving {
     surroundings: Surroundings,
     routes: Arc<Routes>,
     log: Log,
+    book: Book,
     trouble: Option<Trouble>,
     /// What this server is called.
     name: Arc<str>,
@@ -64,17 +67,36 @@ impl Serving {
     ) -> Self {
         let log = Log::start(db.clone());
         let trouble = Trouble::armed(failpoint);
-        let serving =
-            Self { db, artifacts, surroundings, routes: Arc::default(), log, trouble, name: name.into(), at_once };
+        let book = Book::new(db.clone(), Uuid::from_bytes(surroundings.bytes()));
+        let serving = Self {
+            db,
+            artifacts,
+            surroundings,
+            routes: Arc::default(),
+            log,
+            book,
+            trouble,
+            name: name.into(),
+            at_once,
+        };
         serving.reload().await;
+        tokio::spawn(counters::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(routes::follow(serving.clone(), shutdown));
         serving
     }
 
-    /// Writes what was answered, after the last request.
+    /// Writes what was answered and counted, after the last request.
     pub async fn finish(&self) {
         self.log.finish().await;
+        self.settle().await;
+    }
+
+    /// Writes what was counted so far.
+    pub async fn settle(&self) {
+        if let Err(error) = self.book.write(self.surroundings.now()).await {
+            tracing::error!(%error, "what was counted last could not be written and is lost");
+        }
     }
 
     /// Whether everything that should be live is loaded.

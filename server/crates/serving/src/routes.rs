@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, ModelVersionId, ProblemId};
+use millrace_domain::monitor::Reference;
 use millrace_domain::problem::Data;
 use millrace_domain::run::RolloutStage;
 use millrace_ml::model::Model;
 use millrace_storage::deployment::{self, Deployment, Staged};
-use millrace_storage::{StorageError, dataset, model, problem, rollout, run, server_route};
+use millrace_storage::model::ModelVersion;
+use millrace_storage::{StorageError, dataset, model, monitor, problem, rollout, run, server_route};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Serving;
+use crate::counters::Counters;
 use crate::lane::Lane;
 use crate::online::{self, Online, OnlineError};
 use crate::trial::Trial;
@@ -31,6 +34,8 @@ pub(crate) struct Live {
     /// The dataset it was trained on.
     dataset: DatasetId,
     pub model: Arc<Model>,
+    /// What its answers are counted by; none of a version that was registered before there were references.
+    pub counters: Option<Arc<Counters>>,
     /// Names of what it is sent.
     inputs: Arc<HashSet<String>>,
     /// What requests are joined to; none when the model joins nothing.
@@ -168,6 +173,8 @@ enum LoadError {
     Model(#[from] millrace_ml::model::ModelError),
     #[error("the model's {0} is missing")]
     Missing(&'static str),
+    #[error("what its answers are held against cannot be read: {0}")]
+    Reference(String),
     #[error("what requests are joined to cannot be loaded: {0}")]
     Online(#[from] OnlineError),
     #[error("no thread could be started for it: {0}")]
@@ -394,14 +401,27 @@ impl Serving {
             slug: slug.to_owned(),
             version: version.id,
             number: version.number,
-            data: problem.document.data,
+            data: problem.document.data.clone(),
             dataset,
             inputs: Arc::new(model.inputs().iter().map(|input| input.column.name.clone()).collect()),
             model,
+            counters: None,
             online: None,
         };
+        live.counters = self.counters(&version, problem.document.monitoring.window.seconds()).await?;
         live.online = self.online_of(&live).await?;
         Ok(live)
+    }
+
+    /// The counters of a version, for windows as long as the document signed last has them.
+    async fn counters(&self, version: &ModelVersion, window: u64) -> Result<Option<Arc<Counters>>, LoadError> {
+        let pool = self.db.pool();
+        let Some(digest) = monitor::reference(pool, version.id).await? else { return Ok(None) };
+        let signed = problem::approved(pool, &version.slug).await?;
+        let window = signed.map_or(window, |signed| signed.document.monitoring.window.seconds());
+        let reference: Reference = serde_json::from_slice(&self.artifacts.get(&digest).await?)
+            .map_err(|error| LoadError::Reference(error.to_string()))?;
+        Ok(Some(self.book.counters(version.id, reference, window)))
     }
 
     /// What requests of a model are joined to: the present state if no newer versions were loaded.
@@ -431,6 +451,7 @@ impl Serving {
             data: live.data.clone(),
             dataset: live.dataset,
             model: Arc::clone(&live.model),
+            counters: live.counters.clone(),
             inputs: Arc::clone(&live.inputs),
             online,
         }))

@@ -27,6 +27,8 @@ pub struct Mail {
     pub html_body: String,
     /// A link that is put in when it goes out, sealed.
     pub sealed_link: Option<Vec<u8>>,
+    /// The Message-ID that it stands under, without brackets.
+    pub thread: Option<String>,
     /// `queued`, `sent` or `failed`.
     pub state: String,
     /// Attempts begun.
@@ -52,6 +54,7 @@ impl Record for Mail {
             text_body: row.get("text_body")?,
             html_body: row.get("html_body")?,
             sealed_link: row.get("sealed_link")?,
+            thread: row.get("thread")?,
             state: row.get("state")?,
             attempt: row.get("attempt")?,
             next_at: row.get("next_at")?,
@@ -81,6 +84,8 @@ pub struct NewMail<'a> {
     pub html_body: &'a str,
     /// A link that is put in when it goes out, sealed.
     pub sealed_link: Option<Vec<u8>>,
+    /// The Message-ID that it stands under, without brackets.
+    pub thread: Option<&'a str>,
 }
 
 /// Puts a letter into the outbox.
@@ -89,8 +94,8 @@ pub struct NewMail<'a> {
 /// When the database fails.
 pub async fn insert(db: &impl Connection, new: NewMail<'_>, now: DateTime<Utc>) -> Result<i64> {
     const SQL: &str = "insert into mail
-            (message_id, kind, account_id, recipient, subject, text_body, html_body, sealed_link, next_at, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) returning id";
+            (message_id, kind, account_id, recipient, subject, text_body, html_body, sealed_link, next_at, created_at, thread)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) returning id";
     let stored = values![
         new.message_id,
         new.kind,
@@ -100,7 +105,8 @@ pub async fn insert(db: &impl Connection, new: NewMail<'_>, now: DateTime<Utc>) 
         new.text_body,
         new.html_body,
         new.sealed_link,
-        now
+        now,
+        new.thread
     ];
     record::one(db, SQL, stored).await
 }

@@ -99,6 +99,17 @@ impl TestApp {
         Ok(Self { server, services, database, home, binary: binary.to_owned(), http })
     }
 
+    /// The same use cases at another time: whoever uses them lives by that clock.
+    ///
+    /// # Errors
+    /// When the database or the artifacts cannot be opened.
+    pub async fn services_at(&self, clock: &MovableClock) -> anyhow::Result<Services> {
+        let db = Database::connect(&self.database.url, 8).await?;
+        let artifacts = ArtifactStore::open(ArtifactPlace::Directory(self.home.path().join("artifacts"))).await?;
+        let surroundings = Surroundings { clock: Arc::new(clock.clone()), ..surroundings() };
+        Ok(Services::new(db, artifacts, surroundings, self.services.settings().clone()))
+    }
+
     /// Its directory.
     pub fn home(&self) -> PathBuf {
         self.home.path().to_owned()
@@ -369,6 +380,32 @@ fn server_key(home: &std::path::Path) -> anyhow::Result<Key> {
     let bytes: Vec<u8> =
         (0..32).map(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16)).collect::<Result<_, _>>()?;
     Ok(Key::new(&bytes.try_into().map_err(|_| anyhow::anyhow!("the key has 32 bytes"))?))
+}
+
+/// A clock that stands still until a test moves it on.
+#[derive(Debug, Clone)]
+pub struct MovableClock(Arc<std::sync::atomic::AtomicI64>);
+
+impl MovableClock {
+    /// A clock that shows that moment.
+    pub fn at(moment: DateTime<Utc>) -> Self {
+        Self(Arc::new(std::sync::atomic::AtomicI64::new(moment.timestamp_millis())))
+    }
+
+    /// Moves it to that moment.
+    pub fn set(&self, moment: DateTime<Utc>) {
+        self.0.store(moment.timestamp_millis(), std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Clock for MovableClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0.load(std::sync::atomic::Ordering::SeqCst)).unwrap_or_default()
+    }
+
+    fn thread_time(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 #[derive(Debug)]

@@ -11,7 +11,7 @@ mod person;
 mod server;
 mod wire;
 
-pub use app::{Launched, Letter, TestApp};
+pub use app::{Launched, Letter, MovableClock, TestApp};
 pub use data::{testdata, thing, things};
 pub use database::TestDatabase;
 pub use person::{Answer, Landed, Person};

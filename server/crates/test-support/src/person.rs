@@ -116,6 +116,11 @@ impl Person {
         self.send(self.request(Method::POST, path).json(&body)).await
     }
 
+    /// Puts JSON.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::PUT, path).json(&body)).await
+    }
+
     /// Posts a form as a browser without scripts does, from a page of this server; gives the status and where it leads.
     ///
     /// # Panics

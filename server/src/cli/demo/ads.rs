@@ -23,15 +23,29 @@ const BEGIN: i64 = 1_767_571_200;
 
 /// `rows` shown ads as CSV, ninety seconds apart: the same rows for the same seed.
 pub fn generate(seed: u64, rows: usize) -> String {
-    shown(seed, rows, 0.0)
+    shown(seed, rows, &World::default())
+}
+
+/// The same after an app came out: nearly everybody looks at a phone, ads cost more, and the app's campaign works.
+pub fn generate_drifted(seed: u64, rows: usize) -> String {
+    shown(seed, rows, &World { has_app: true, ..World::default() })
 }
 
 /// The same, exported too late: the click is among the past clicks already, which no caller can know when they ask.
 pub fn generate_with_leak(seed: u64, rows: usize) -> String {
-    shown(seed, rows, 3.0)
+    shown(seed, rows, &World { has_app: true, leak: 3.0 })
 }
 
-fn shown(seed: u64, rows: usize, leak: f64) -> String {
+/// What the world is like.
+#[derive(Default)]
+struct World {
+    /// Whether the app is out.
+    has_app: bool,
+    /// Clicks that are counted among those before.
+    leak: f64,
+}
+
+fn shown(seed: u64, rows: usize, world: &World) -> String {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut csv = String::with_capacity(rows * 90);
     csv.push_str(
@@ -41,10 +55,12 @@ fn shown(seed: u64, rows: usize, leak: f64) -> String {
         let shown_at = DateTime::from_timestamp(BEGIN, 0).unwrap_or_default() + Duration::seconds(90 * row as i64);
         let user = random.random_range(1..=4_000u32);
         let (campaign, appeal) = CAMPAIGNS[random.random_range(0..CAMPAIGNS.len())];
-        let (device, on_device) = device(random.random());
+        let drawn: f64 = random.random();
+        let (device, on_device) = device(if world.has_app { drawn * 0.6 } else { drawn });
         let (country, at_home) = COUNTRIES[random.random_range(0..COUNTRIES.len())];
         let position = random.random_range(1..=8u32);
-        let bid = (-(1.0 - random.random::<f64>()).ln() * 0.6 * 100.0).round() / 100.0;
+        let bid =
+            (-(1.0 - random.random::<f64>()).ln() * (if world.has_app { 1.8 } else { 0.6 }) * 100.0).round() / 100.0;
         let age = random.random_range(0..60u32);
         let views = random.random_range(0..200u32);
         let interest = f64::from((user * 7_919) % 1_000) / 1_000.0;
@@ -57,9 +73,18 @@ fn shown(seed: u64, rows: usize, leak: f64) -> String {
             + 0.3 * weekend
             - 0.015 * f64::from(age)
             + 0.25 * bid.min(2.0)
-            + if campaign == "app-install" && device == "phone" { 1.6 } else { 0.0 };
+            + match campaign {
+                "app-install" if device == "phone" => {
+                    if world.has_app {
+                        3.2
+                    } else {
+                        1.6
+                    }
+                }
+                _ => 0.0,
+            };
         let clicked = random.random::<f64>() < 1.0 / (1.0 + (-pull).exp());
-        let clicks = (clicks + if clicked { leak } else { 0.0 }).min(f64::from(views));
+        let clicks = (clicks + if clicked { world.leak } else { 0.0 }).min(f64::from(views));
         let age = if random.random::<f64>() < 0.03 { String::new() } else { age.to_string() };
         // Writing to a string cannot fail.
         let _ = writeln!(

@@ -6,16 +6,17 @@
 mod ads;
 mod person;
 mod rollout;
+mod watch;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
-use millrace_jobs::{ParityAuditor, Sources, check_artifacts, conduct_rollouts};
+use millrace_jobs::{ParityAuditor, Sources, Watch, check_artifacts, conduct_rollouts};
 use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use reqwest::multipart::{Form, Part};
@@ -77,6 +78,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
     tokio::spawn(check_artifacts(services.clone(), workers.clone()));
+    tokio::spawn(Watch::new(services.clone()).run(workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({
         let (services, web, stop) = (services.clone(), web.clone(), stop.clone());
@@ -87,8 +89,9 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
         println!("  {:<24} {}   ({})", person.email, person.password, person.role_words());
     }
     let url = web.base_url();
+    let letters = storage.home.join("mail");
     let cycle = tokio::select! {
-        cycle = take_through(&services, &people, &url) => cycle,
+        cycle = take_through(&services, &people, &url, &letters) => cycle,
         () = shutdown.cancelled() => Err(anyhow::anyhow!("stopped before the cycle was through")),
     };
     if let Err(error) = &cycle {
@@ -160,7 +163,7 @@ impl Stages {
     }
 }
 
-async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> anyhow::Result<()> {
+async fn take_through(services: &Services, people: &[Person; 3], url: &str, letters: &Path) -> anyhow::Result<()> {
     let [stakeholder, engineer, _] = people;
     let mut stages = Stages { begun: Instant::now() };
     let owner = services.recognise_host(&engineer.email).await?;
@@ -218,6 +221,8 @@ async fn take_through(services: &Services, people: &[Person; 3], url: &str) -> a
         "drill",
         &format!("every server had a change in place after {took:.0} ms: so long a rollback would take"),
     );
+
+    watch::drift(&program, &signer, &mut traffic, &mut stages, letters).await?;
 
     // What no gate can see: a column that knew the answer when it was exported, and does not know it when it is asked.
     let csv = tokio::task::spawn_blocking(|| ads::generate_with_leak(20_260_106, ROWS)).await?;

@@ -9,6 +9,8 @@ use super::{SLUG, Stages, ads, instance, text};
 
 /// Rows of simulated traffic in one request.
 const CHUNK: usize = 50;
+/// How far apart rows are that follow each other; it has no divisor in common with their number.
+const STRIDE: usize = 7_919;
 /// Requests after which a rollout must have come to an end.
 const MOST_REQUESTS: usize = 2_000;
 
@@ -21,7 +23,15 @@ pub(super) struct Traffic {
 
 impl Traffic {
     pub(super) fn new() -> anyhow::Result<Self> {
-        let csv = ads::generate(99, 60_000);
+        Self::of(&ads::generate(99, 60_000))
+    }
+
+    /// The same people once the app is out.
+    pub(super) fn drifted() -> anyhow::Result<Self> {
+        Self::of(&ads::generate_drifted(98, 60_000))
+    }
+
+    fn of(csv: &str) -> anyhow::Result<Self> {
         let mut lines = csv.lines();
         let split = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
         let names = split(lines.next().context("the generator writes a header")?);
@@ -31,16 +41,17 @@ impl Traffic {
     /// Sends one request and what became of each of its rows; gives how many were answered, and how many outcomes were new.
     pub(super) async fn send(&mut self, program: &Client) -> anyhow::Result<(usize, u64)> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        let first = self.next % (self.rows.len() - CHUNK);
+        // Drawn from all of the time there is, so that no hour and no day stands out.
+        let chunk: Vec<&Vec<String>> =
+            (self.next..self.next + CHUNK).map(|place| &self.rows[place * STRIDE % self.rows.len()]).collect();
         self.next += CHUNK;
-        let chunk = &self.rows[first..first + CHUNK];
-        let row = |row: &Vec<String>| instance(&names, &row.iter().map(String::as_str).collect::<Vec<&str>>());
+        let row = |row: &&Vec<String>| instance(&names, &row.iter().map(String::as_str).collect::<Vec<&str>>());
         let instances: Vec<Value> = chunk.iter().map(row).collect();
         let answer = super::predict(program, &json!({ "instances": instances })).await?;
         let predictions = answer["predictions"].as_array().context("the answer has predictions")?;
         let outcomes: Vec<Value> = predictions
             .iter()
-            .zip(chunk)
+            .zip(&chunk)
             .map(|(prediction, row)| json!({ "id": prediction["id"], "label": row[row.len() - 1] == "1" }))
             .collect();
         let report = program.post(&format!("/v1/models/{SLUG}:outcome"), &json!({ "outcomes": outcomes })).await?;

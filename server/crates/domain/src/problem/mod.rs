@@ -15,6 +15,7 @@ mod import;
 mod import_schema;
 mod join;
 mod limits;
+mod operation;
 #[cfg(feature = "parse")]
 mod read;
 mod rollout;
@@ -49,6 +50,7 @@ pub use import::{Imported, expectation_suite};
 pub use import_schema::data_validation_schema;
 pub use join::{Aggregate, AggregateFunction, Lookup, SourceTable};
 pub use limits::GateLimits;
+pub use operation::{Blackout, Business, Drift, DriftMetric, Monitoring, NoData, Notify, Promote, Retraining, When};
 pub use rollout::{Canary, Conduct, Rollout, RolloutCheck, Stage};
 pub use rule::{DataCheck, Rule, Statistic};
 pub use source::{Source, SourceRead};
@@ -333,96 +335,6 @@ pub struct Serving {
     pub fallback: Option<Fallback>,
 }
 
-/// The business number that the predictions should move.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Business {
-    /// Its name.
-    pub name: String,
-    /// Its unit.
-    pub unit: String,
-    /// Which way is better.
-    pub direction: crate::metric::Direction,
-}
-
-/// What is watched in production.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Monitoring {
-    /// Length of a window.
-    pub window: Span,
-    /// When a distribution counts as drifted.
-    pub drift: Drift,
-    /// Data older than this is stale.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub freshness: Option<Span>,
-    /// Windows with fewer rows give no verdict.
-    pub min_rows: u64,
-}
-
-/// When a distribution counts as drifted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Drift {
-    /// The distance.
-    pub metric: DriftMetric,
-    /// Its limit.
-    pub threshold: f64,
-    /// Windows in a row above the limit.
-    pub windows: u32,
-}
-
-/// A distance between two distributions over the same bins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DriftMetric {
-    /// Kullback–Leibler divergence.
-    Kl,
-    /// Jensen–Shannon divergence.
-    Js,
-    /// Population stability index.
-    Psi,
-    /// Kolmogorov–Smirnov statistic.
-    Ks,
-}
-
-impl std::fmt::Display for DriftMetric {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Kl => "KL divergence",
-            Self::Js => "JS divergence",
-            Self::Psi => "PSI",
-            Self::Ks => "KS statistic",
-        })
-    }
-}
-
-/// When a new model is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Retraining {
-    /// Five-field cron.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cron: Option<String>,
-    /// Zone of the cron.
-    pub timezone: String,
-    /// New rows since the last training.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub new_rows: Option<u64>,
-    /// Whether confirmed drift starts a training.
-    pub on_drift: bool,
-    /// Least time between two trainings.
-    pub cool_down: Span,
-    /// How far a retrained version may go without a person.
-    pub promote: Promote,
-}
-
-/// How far a retrained version may go without a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Promote {
-    /// A person approves every promotion.
-    Approval,
-    /// Goes live when its gates and stages pass.
-    Automatic,
-}
-
 /// Which approvals are needed, each by somebody other than the author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approvals {
@@ -451,13 +363,6 @@ impl Approvals {
     pub fn of_promotion(&self) -> Quorum {
         Quorum { needed: self.promotion, roles: self.promotion_roles.clone(), valid_for: self.valid_for }
     }
-}
-
-/// Who is told.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Notify {
-    /// Mail addresses of people on call.
-    pub on_call: Vec<String>,
 }
 
 impl ProblemDocument {

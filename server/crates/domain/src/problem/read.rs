@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use super::walk::{Mistakes, Table};
 use super::{
-    AboutFeatures, Approvals, Business, Csv, Data, Definition, Drift, DriftMetric, Fallback, GateLimits, Goal, Mistake,
-    Monitoring, Notify, ProblemDocument, Promote, Quarantine, Retraining, Rollout, Serving, Slice, Span, Split, Target,
-    TimeFormat,
+    AboutFeatures, Approvals, Business, Csv, Data, Definition, Fallback, GateLimits, Goal, Mistake, Monitoring, Notify,
+    ProblemDocument, Quarantine, Retraining, Rollout, Serving, Slice, Split, Target, TimeFormat,
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Costs, Direction, Metric, TargetKind};
@@ -75,12 +74,12 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, kind)).collect();
     let gates = GateLimits::read(table, kind);
     let serving = serving(table, kind);
-    let business = table.optional_table("business").and_then(|business| self::business(&business));
+    let business = Business::read(table);
     let rollout = Rollout::read(table);
-    let monitoring = monitoring(table);
-    let retraining = table.optional_table("retraining").and_then(|retraining| self::retraining(&retraining));
+    let monitoring = Monitoring::read(table);
+    let retraining = Retraining::read(table);
     let approvals = approvals(table);
-    let notify = notify(table);
+    let notify = Notify::read(table);
     table.close();
     Some(ProblemDocument {
         slug: slug?,
@@ -318,65 +317,6 @@ fn serving(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Serving> {
     Some(Serving { p99_ms: p99_ms?, throughput_rps: throughput_rps?, fallback })
 }
 
-fn business(table: &Table<'_>) -> Option<Business> {
-    let name = table.line("name", 100);
-    let unit = table.line("unit", 40);
-    let direction = table.word_of("direction", &[("up", Direction::Up), ("down", Direction::Down)], Direction::Up);
-    table.close();
-    Some(Business { name: name?, unit: unit?, direction: direction? })
-}
-
-fn monitoring(table: &Table<'_>) -> Option<Monitoring> {
-    let drift_default = Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 };
-    let Some(monitoring) = table.optional_table("monitoring") else {
-        let default =
-            Monitoring { window: Span::of_seconds(3_600), drift: drift_default, freshness: None, min_rows: 200 };
-        return (!table.has("monitoring")).then_some(default);
-    };
-    let window = monitoring.span_or("window", "1h").filter(|window| {
-        let long_enough = window.seconds() >= 1;
-        if !long_enough {
-            monitoring.mistake("window", "must be at least one second");
-        }
-        long_enough
-    });
-    let drift = match monitoring.optional_table("drift") {
-        Some(drift) => {
-            let metrics =
-                [("kl", DriftMetric::Kl), ("js", DriftMetric::Js), ("psi", DriftMetric::Psi), ("ks", DriftMetric::Ks)];
-            let metric = drift.word_of("metric", &metrics, DriftMetric::Kl);
-            let threshold = drift.number_in("threshold", 1e-6, 1e6, Some(0.1));
-            let windows = drift.number_in("windows", 1.0, 1_000.0, Some(2.0));
-            drift.close();
-            metric.zip(threshold.zip(windows)).map(|(metric, (threshold, windows))| Drift {
-                metric,
-                threshold,
-                windows: windows as u32,
-            })
-        }
-        None => Some(drift_default),
-    };
-    let freshness = monitoring.optional_span("freshness");
-    let min_rows = monitoring.whole_or("min_rows", 200);
-    monitoring.close();
-    Some(Monitoring { window: window?, drift: drift?, freshness, min_rows })
-}
-
-fn retraining(table: &Table<'_>) -> Option<Retraining> {
-    let cron = table.optional_text("cron").map(str::to_owned);
-    let timezone = table.optional_text("timezone").unwrap_or("UTC").to_owned();
-    let new_rows = table.optional_whole("new_rows");
-    let on_drift = table.truth_or("on_drift", false);
-    let cool_down = table.span_or("cool_down", "6h");
-    let promote = table.word_of(
-        "promote",
-        &[("approval", Promote::Approval), ("automatic", Promote::Automatic)],
-        Promote::Approval,
-    );
-    table.close();
-    Some(Retraining { cron, timezone, new_rows, on_drift, cool_down: cool_down?, promote: promote? })
-}
-
 fn approvals(table: &Table<'_>) -> Option<Approvals> {
     let Some(approvals) = table.optional_table("approvals") else {
         return (!table.has("approvals")).then(|| Approvals {
@@ -428,19 +368,4 @@ fn reviewing_roles(table: &Table<'_>, key: &'static str, action: Action) -> Vec<
         }
     }
     roles
-}
-
-fn notify(table: &Table<'_>) -> Notify {
-    let Some(notify) = table.optional_table("notify") else { return Notify::default() };
-    let on_call = notify.optional_texts("on_call").unwrap_or_default();
-    for address in &on_call {
-        let plausible = address.len() <= 254
-            && address.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.'))
-            && !address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
-        if !plausible {
-            notify.mistake("on_call", format!("{address:?} is not a mail address"));
-        }
-    }
-    notify.close();
-    Notify { on_call }
 }

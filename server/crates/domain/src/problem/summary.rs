@@ -1,6 +1,6 @@
 //! A problem in plain sentences, for people who sign it without being engineers.
 
-use super::{Conduct, Definition, ProblemDocument, Promote, Serving, Span, Split};
+use super::{Conduct, Definition, Drift, Monitoring, ProblemDocument, Promote, Retraining, Serving, Span, Split, When};
 use crate::metric::{Bound, TargetKind};
 use crate::policy::Role;
 use crate::rollout::Plan;
@@ -92,13 +92,15 @@ impl ProblemDocument {
         if let Some(business) = &self.business {
             let way = if business.direction == crate::metric::Direction::Up { "rise" } else { "fall" };
             lines.push(format!("{} ({}) should {way}.", business.name, business.unit));
+            if let Some(limit) = business.limit {
+                let worse = if business.direction == crate::metric::Direction::Up { "below" } else { "above" };
+                lines.push(format!("A mean of it {worse} {limit} in a window is told to on-call."));
+            }
         }
         lines.extend(self.way_to_users());
+        lines.extend(self.monitoring.in_words());
         if let Some(retraining) = &self.retraining {
-            lines.push(match retraining.promote {
-                Promote::Approval => "A retrained model waits for a person's approval.".to_owned(),
-                Promote::Automatic => "A retrained model goes live by itself when its checks pass.".to_owned(),
-            });
+            lines.extend(retraining.in_words());
         }
         lines.push(format!(
             "{} to sign this document{}, {} to put a model live{}; nobody approves their own work.",
@@ -188,6 +190,70 @@ impl ProblemDocument {
                 "{test} % of the rows, drawn by lot, are kept for the final test and {validation} % for choosing; the rest train."
             ),
         }
+    }
+}
+
+impl Monitoring {
+    /// What is watched.
+    fn in_words(&self) -> Vec<String> {
+        let Drift { metric, threshold, windows } = self.drift;
+        let row = if windows == 1 { String::new() } else { format!(" in {windows} windows in a row") };
+        let mut lines = vec![format!(
+            "Every {} what the model is asked and answers is held against its training data; a {metric} above {threshold}{row}, of at \
+             least {}, is told to on-call.",
+            self.window.in_words(),
+            count(usize::try_from(self.min_rows).unwrap_or(usize::MAX), "answer")
+        )];
+        if let Some(freshness) = self.freshness {
+            lines.push(format!("Data whose newest row is older than {} is told to on-call.", freshness.in_words()));
+        }
+        lines
+    }
+}
+
+impl Retraining {
+    /// When a new model is trained, and how far it goes by itself.
+    pub fn in_words(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Some(cron) = &self.cron {
+            reasons.push(format!("on the schedule {cron} ({})", self.timezone));
+        }
+        let many = |number: u64, thing| count(usize::try_from(number).unwrap_or(usize::MAX), thing);
+        reasons.extend(self.new_rows.map(|rows| format!("after {}", many(rows, "new row"))));
+        reasons.extend(self.new_labels.map(|labels| format!("after {}", many(labels, "new outcome"))));
+        if self.on_drift {
+            reasons.push("on confirmed drift".to_owned());
+        }
+        if self.on_quality {
+            reasons.push("when answers are worse than they must be".to_owned());
+        }
+        let mut lines = Vec::new();
+        if !reasons.is_empty() {
+            let between = if self.when == When::All { " and " } else { ", or " };
+            let all = if self.when == When::All { ", once all of it has come together" } else { "" };
+            lines.push(format!(
+                "A new model is trained by itself {}{all}; at most one every {}.",
+                reasons.join(between),
+                self.cool_down.in_words()
+            ));
+        }
+        if let Some(most) = self.most {
+            lines.push(format!("At most {} are started so within thirty days.", many(u64::from(most), "training")));
+        }
+        if let Some(blackout) = self.blackout {
+            lines.push(format!("None is started from {} ({}).", String::from(blackout), self.timezone));
+        }
+        if !reasons.is_empty() {
+            lines.push(format!(
+                "After {} in a row that came to nothing it stops.",
+                many(u64::from(self.patience()), "training")
+            ));
+        }
+        lines.push(match self.promote {
+            Promote::Approval => "A retrained model waits for a person's approval.".to_owned(),
+            Promote::Automatic => "A retrained model goes live by itself when its checks pass.".to_owned(),
+        });
+        lines
     }
 }
 

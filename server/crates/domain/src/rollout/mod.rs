@@ -25,7 +25,7 @@ use crate::problem::{Conduct, Drift, DriftMetric, ProblemDocument, RolloutCheck,
 use crate::run::RolloutStage;
 
 pub use arm::{Arm, Unit};
-pub use reading::{Loss, latency_bin, latency_of, score_bin};
+pub use reading::{Loss, class_of, latency_bin, latency_of, score_bin};
 use sequential::{Sums, is_not, more_often, share_bounds};
 
 /// Version of the rules below; it is kept with every decision.

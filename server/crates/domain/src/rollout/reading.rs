@@ -70,7 +70,7 @@ impl Loss {
 }
 
 /// The class a label names: by its name, or of two classes by `true` and `false` or 1 and 0.
-fn class_of(label: &Value, classes: &[&str]) -> Option<usize> {
+pub fn class_of(label: &Value, classes: &[&str]) -> Option<usize> {
     let named = |name: &str| classes.iter().position(|class| *class == name);
     let of_two = |index: usize| (classes.len() == 2).then_some(index);
     match label {

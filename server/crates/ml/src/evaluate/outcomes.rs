@@ -126,6 +126,11 @@ pub struct BinaryOutcomes {
 }
 
 impl BinaryOutcomes {
+    /// Every score with whether the positive class came true.
+    pub fn pairs(&self) -> impl Iterator<Item = (f64, bool)> {
+        self.scores.iter().copied().zip(self.labels.iter().copied())
+    }
+
     /// Checks pairs of score and outcome.
     ///
     /// # Errors

@@ -23,12 +23,14 @@ use std::sync::Arc;
 use millrace_domain::Digest;
 use millrace_domain::expr::Row;
 use millrace_domain::metric::TargetKind;
+use millrace_domain::monitor::Reference;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Dataset;
 use crate::features::{FeaturePlan, FeatureSet, FeatureSetError, Input, Reordered};
 use crate::join::Joins;
+use crate::reference::bins;
 use crate::train::{Fitted, TrainerConfig};
 
 pub use calibration::Calibration;
@@ -147,6 +149,21 @@ impl Model {
     /// When the calculation leaves the range of numbers.
     pub fn predict_row<R: Row + ?Sized>(&self, row: &R) -> Result<Prediction, PredictError> {
         self.predictor.predict(&self.features.values_of(row))
+    }
+
+    /// The same, and the bin of every feature and of the answer in a reference of this model.
+    ///
+    /// # Errors
+    /// When the calculation leaves the range of numbers.
+    pub fn predict_and_bin<R: Row + ?Sized>(
+        &self,
+        row: &R,
+        reference: &Reference,
+    ) -> Result<(Prediction, Vec<u16>), PredictError> {
+        let values = self.features.values_of(row);
+        let answer = self.predictor.predict(&values)?;
+        let bins = bins(reference, &values, &answer);
+        Ok((answer, bins))
     }
 
     /// What made the answer to one row, feature by feature in the order of the definitions.

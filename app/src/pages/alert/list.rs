@@ -1,0 +1,99 @@
+//! `/alerts`: those that are open first.
+
+use leptos::prelude::*;
+use millrace_domain::view::{IncidentLine, IncidentsView};
+
+use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
+use crate::fault::PageFault;
+use crate::pages::address::query_text;
+
+/// Alerts, of one problem if it is named.
+#[server(name = ListAlerts, prefix = "/fn", endpoint = "list_alerts")]
+pub async fn list_alerts(problem: String, open: bool) -> Result<IncidentsView, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    let problem = (!problem.is_empty()).then_some(problem);
+    Ok(services.list_alerts(&actor, problem.as_deref(), open).await?)
+}
+
+/// The page; `?problem=` and `?open=true` carry what it shows.
+#[component]
+pub fn AlertsPage() -> impl IntoView {
+    let (problem, open) = (query_text("problem"), query_text("open"));
+    let alerts =
+        Resource::new(move || (problem.get(), open.get() == "true"), |(problem, open)| list_alerts(problem, open));
+    view! {
+        <PageHeader title="Alerts"/>
+        <p class="lede">"What is not as the documents say it must be in production, and who looks after it."</p>
+        <form class="cluster" method="get" action="/alerts" role="search">
+            <label class="label" for="problem">"Problem"</label>
+            <input class="input" id="problem" name="problem" value=move || problem.get()/>
+            <label class="check">
+                <input type="checkbox" name="open" value="true" checked=move || open.get() == "true"/>
+                " only open ones"
+            </label>
+            <button class="button" type="submit">"Filter"</button>
+            <a class="button button-quiet" href="/alerts">"Clear filters"</a>
+        </form>
+        <Load resource=alerts let:alerts>
+            <Alerts alerts is_filtered=!problem.get_untracked().is_empty() || open.get_untracked() == "true"/>
+        </Load>
+    }
+}
+
+#[component]
+pub fn Alerts(alerts: IncidentsView, is_filtered: bool) -> impl IntoView {
+    if alerts.items.is_empty() {
+        return match is_filtered {
+            true => view! {
+                <Empty title="No alert fits" text="Other problems, or alerts that are over, may have some.">
+                    <a class="button" href="/alerts">"Clear filters"</a>
+                </Empty>
+            }
+            .into_any(),
+            false => view! {
+                <Empty
+                    title="Nothing has fired"
+                    text="An alert is opened when features, answers, outcomes, data or the business metric of a live model are not as its document says. Whoever is on call gets a letter."
+                >
+                    <a class="button" data-icon="deployment" href="/deployments">"Deployments"</a>
+                </Empty>
+            }
+            .into_any(),
+        };
+    }
+    let rows = alerts.items.into_iter().map(|line| view! { <Row line/> }).collect_view();
+    view! {
+        <div class="table-wrap" role="region" aria-label="Alerts" tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">"Alerts, open ones first"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"State"</th>
+                        <th scope="col">"What"</th>
+                        <th scope="col">"Problem"</th>
+                        <th scope="col">"Since"</th>
+                        <th scope="col">"Over since"</th>
+                        <th scope="col">"Looked after by"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Row(line: IncidentLine) -> impl IntoView {
+    let monitor = format!("/deployments/{}/monitor", line.slug);
+    view! {
+        <tr>
+            <td data-label="State"><StateBadge state=line.state/></td>
+            <th scope="row" data-label="What"><a href=format!("/alerts/{}", line.id)>{line.title}</a></th>
+            <td data-label="Problem"><a href=monitor>{line.slug}</a></td>
+            <td data-label="Since"><Moment at=line.fired_at.unwrap_or(line.opened_at)/></td>
+            <td data-label="Over since">{line.resolved_at.map(|at| view! { <Moment at/> })}</td>
+            <td data-label="Looked after by">{line.acknowledged_by.unwrap_or_else(|| "nobody".to_owned())}</td>
+        </tr>
+    }
+}

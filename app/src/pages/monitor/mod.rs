@@ -1,0 +1,8 @@
+//! What is watched of a deployment: drift, quality, business metric, volume and freshness, window by window.
+
+mod charts;
+mod columns;
+mod page;
+mod windows;
+
+pub use page::MonitorPage;

@@ -1,0 +1,5 @@
+//! When models are trained by themselves.
+
+mod page;
+
+pub use page::RetrainingPage;

@@ -1,0 +1,40 @@
+//! How good answers are before their outcomes are known.
+
+use serde::{Deserialize, Serialize};
+
+use super::Reference;
+use crate::drift::Binning;
+
+/// What quality would be if scores meant what they did on the held-out rows: from how often each bin of scores was right there, and how
+/// often it is answered now (after the confidence-based estimation of NannyML, here over bins). It sees that inputs moved, and does
+/// not see that their meaning did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Estimate {
+    /// Area under the ROC curve.
+    pub roc_auc: f64,
+    /// Share of answers that name the right class.
+    pub accuracy: f64,
+}
+
+/// The estimate of a binary model from the counts of its scores; none of others, and where nothing or one class alone is expected.
+pub fn estimate(reference: &Reference, scores: &[u64]) -> Option<Estimate> {
+    let Binning::Numbers { edges } = &reference.prediction.binning else { return None };
+    let bins = edges.len() + 1;
+    let known: Vec<(usize, f64)> =
+        reference.positives.iter().enumerate().filter_map(|(bin, share)| Some((bin, (*share)?))).collect();
+    let nearest = |bin: usize| known.iter().min_by_key(|(other, _)| other.abs_diff(bin)).map(|(_, share)| *share);
+    let (mut below, mut ranked, mut positive, mut right) = (0.0, 0.0, 0.0, 0.0);
+    for (bin, count) in scores.iter().enumerate().take(bins) {
+        let (count, share) = (*count as f64, nearest(bin)?);
+        let (yes, no) = (count * share, count * (1.0 - share));
+        ranked += yes * (below + no / 2.0);
+        below += no;
+        positive += yes;
+        // Whoever makes the bins puts an edge just above the threshold.
+        let says_yes = bin > 0 && edges[bin - 1] > reference.threshold;
+        right += if says_yes { yes } else { no };
+    }
+    (positive > 0.0 && below > 0.0)
+        .then(|| Estimate { roc_auc: ranked / (positive * below), accuracy: right / (positive + below) })
+}

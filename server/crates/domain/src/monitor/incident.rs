@@ -1,0 +1,399 @@
+//! Incidents: one for each cause on each deployment, from the first window that is not as it should be to the last letter about it.
+//!
+//! ```text
+//! pending ──▶ firing ──▶ resolved        pending: a breach, but not for as many windows as the document asks for
+//!    │           ▲            │          firing: stays so until as many windows in a row were fine again
+//!    ▼           └────────────┘          resolved: breaches again within [`QUIET`] open the same incident anew
+//!  over
+//! ```
+//!
+//! A window without enough data changes nothing. Somebody may *acknowledge* a firing incident (no more reminders, no escalation) and
+//! *silence* it until a day (no letters at all; what is still firing then is told). Who is told what follows from the incident and
+//! what was told last ([`Incident::letter_due`]), so that looking twice tells nothing twice.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A firing incident that nobody acknowledges is told again after so long.
+pub const REPEAT: TimeDelta = TimeDelta::hours(4);
+/// What breaches again within this time is the same incident, and nobody is written to before it is over.
+pub const QUIET: TimeDelta = TimeDelta::hours(1);
+/// The longest silence.
+pub const LONGEST_SILENCE: TimeDelta = TimeDelta::days(30);
+
+/// What an incident is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Features or answers are distributed otherwise than in the reference.
+    Drift,
+    /// Answers are worse than the document allows, now that outcomes are known.
+    Quality,
+    /// The newest data is older than the document allows.
+    Freshness,
+    /// Nobody asks for predictions.
+    NoData,
+    /// The business metric is beyond the document's limit.
+    Business,
+    /// Trainings that were started by themselves come to nothing.
+    Retraining,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 6] =
+        [Self::Drift, Self::Quality, Self::Freshness, Self::NoData, Self::Business, Self::Retraining];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::Quality => "quality",
+            Self::Freshness => "freshness",
+            Self::NoData => "no_data",
+            Self::Business => "business",
+            Self::Retraining => "retraining",
+        }
+    }
+
+    /// The word that a subject begins with.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Drift => "Drift",
+            Self::Quality => "Quality",
+            Self::Freshness => "Stale data",
+            Self::NoData => "No traffic",
+            Self::Business => "Business metric",
+            Self::Retraining => "Retraining",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Cause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text).ok_or_else(|| format!("{text:?} is no cause"))
+    }
+}
+
+/// Where an incident stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Breached, but not for long enough.
+    Pending,
+    /// Somebody should look.
+    Firing,
+    /// Fine again.
+    Resolved,
+    /// It was over before it fired.
+    Over,
+}
+
+impl State {
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Over => "over",
+        }
+    }
+
+    /// Whether it is still about something.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Firing)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Pending, Self::Firing, Self::Resolved, Self::Over]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is no state of an incident"))
+    }
+}
+
+/// What one look found of a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Not as it should be.
+    Breach,
+    /// As it should be.
+    Fine,
+    /// Too little to say.
+    Unknown,
+}
+
+/// What a letter says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// It fires.
+    Firing,
+    /// It is fine again.
+    Resolved,
+}
+
+impl Told {
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl FromStr for Told {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Firing, Self::Resolved]
+            .into_iter()
+            .find(|told| told.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is nothing that is told"))
+    }
+}
+
+/// A letter that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letter {
+    /// It fires, and nobody knows yet.
+    Firing,
+    /// It still does, and nobody has acknowledged it.
+    Reminder,
+    /// Nobody has acknowledged it for so long that others are told.
+    Escalation,
+    /// It is fine again.
+    Resolved,
+}
+
+/// One incident, as far as the rules look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incident {
+    /// Where it stands.
+    pub state: State,
+    /// Breaches in a row while it is pending, fine looks in a row while it fires.
+    pub in_a_row: u32,
+    /// When it first fired since it was resolved last.
+    pub fired_at: Option<DateTime<Utc>>,
+    /// When it was resolved.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// What was told last, and when.
+    pub told: Option<(Told, DateTime<Utc>)>,
+    /// Whether others were told since it fired.
+    pub escalated: bool,
+    /// Whether somebody has taken it on.
+    pub acknowledged: bool,
+    /// Until when nobody is written to.
+    pub silenced_until: Option<DateTime<Utc>>,
+}
+
+impl Incident {
+    /// An incident of a first breach, which fires after so many.
+    pub const fn begin(after: u32, now: DateTime<Utc>) -> Self {
+        let state = if after <= 1 { State::Firing } else { State::Pending };
+        Self {
+            state,
+            in_a_row: if after <= 1 { 0 } else { 1 },
+            fired_at: if after <= 1 { Some(now) } else { None },
+            resolved_at: None,
+            told: None,
+            escalated: false,
+            acknowledged: false,
+            silenced_until: None,
+        }
+    }
+
+    /// Whether a new breach belongs to it.
+    pub fn takes_up(&self, now: DateTime<Utc>) -> bool {
+        self.state.is_open()
+            || self.state == State::Resolved && self.resolved_at.is_some_and(|resolved| resolved + QUIET > now)
+    }
+
+    /// The incident after another look. It fires after so many breaches in a row, and is resolved after as many fine looks.
+    #[must_use]
+    pub fn after_look(mut self, seen: Seen, after: u32, now: DateTime<Utc>) -> Self {
+        match (self.state, seen) {
+            (_, Seen::Unknown) | (State::Over | State::Resolved, Seen::Fine) => {}
+            (State::Pending | State::Resolved | State::Over, Seen::Breach) => {
+                self.in_a_row = if self.state == State::Pending { self.in_a_row + 1 } else { 1 };
+                if self.state == State::Resolved || self.in_a_row >= after {
+                    (self.state, self.in_a_row) = (State::Firing, 0);
+                    (self.fired_at, self.resolved_at) = (Some(now), None);
+                    (self.acknowledged, self.escalated) = (false, false);
+                } else {
+                    self.state = State::Pending;
+                }
+            }
+            (State::Pending, Seen::Fine) => (self.state, self.in_a_row) = (State::Over, 0),
+            (State::Firing, Seen::Breach) => self.in_a_row = 0,
+            (State::Firing, Seen::Fine) => {
+                self.in_a_row += 1;
+                if self.in_a_row >= after {
+                    (self.state, self.in_a_row) = (State::Resolved, 0);
+                    self.resolved_at = Some(now);
+                }
+            }
+        }
+        self
+    }
+
+    /// The letter that is due by now; others are told when nobody has acknowledged it for `escalate_after`.
+    pub fn letter_due(&self, escalate_after: Option<TimeDelta>, now: DateTime<Utc>) -> Option<Letter> {
+        if self.silenced_until.is_some_and(|until| until > now) {
+            return None;
+        }
+        match (self.state, self.told) {
+            (State::Firing, None) => Some(Letter::Firing),
+            (State::Firing, Some((Told::Resolved, at))) => (at + QUIET <= now).then_some(Letter::Firing),
+            (State::Firing, Some((Told::Firing, at))) if !self.acknowledged => {
+                let is_late = escalate_after.zip(self.fired_at).is_some_and(|(after, fired)| fired + after <= now);
+                match (is_late && !self.escalated, at + REPEAT <= now) {
+                    (true, _) => Some(Letter::Escalation),
+                    (false, true) => Some(Letter::Reminder),
+                    (false, false) => None,
+                }
+            }
+            (State::Resolved, Some((Told::Firing, _))) => Some(Letter::Resolved),
+            _ => None,
+        }
+    }
+
+    /// The incident once that letter is written.
+    #[must_use]
+    pub const fn told(mut self, letter: Letter, now: DateTime<Utc>) -> Self {
+        match letter {
+            Letter::Firing | Letter::Reminder => self.told = Some((Told::Firing, now)),
+            Letter::Escalation => self.escalated = true,
+            Letter::Resolved => self.told = Some((Told::Resolved, now)),
+        }
+        self
+    }
+
+    /// What people call where it stands.
+    pub fn standing(&self, now: DateTime<Utc>) -> &'static str {
+        match self.state {
+            State::Firing if self.silenced_until.is_some_and(|until| until > now) => "silenced",
+            State::Firing if self.acknowledged => "acknowledged",
+            state => state.as_str(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(minutes * 60, 0).unwrap()
+    }
+
+    /// Looks once a minute and writes what is due; gives the letters with their minutes.
+    fn watched(after: u32, looks: impl Iterator<Item = Seen>) -> (Vec<(i64, Letter)>, Vec<Incident>) {
+        let (mut all, mut letters): (Vec<Incident>, Vec<(i64, Letter)>) = (Vec::new(), Vec::new());
+        for (minute, seen) in (0..).zip(looks) {
+            let now = at(minute);
+            match all.last_mut().filter(|last| last.takes_up(now)) {
+                Some(last) => *last = last.after_look(seen, after, now),
+                None if seen == Seen::Breach => all.push(Incident::begin(after, now)),
+                None => {}
+            }
+            if let Some(last) = all.last_mut()
+                && let Some(letter) = last.letter_due(None, now)
+            {
+                *last = last.told(letter, now);
+                letters.push((minute, letter));
+            }
+        }
+        (letters, all)
+    }
+
+    use Seen::{Breach, Fine, Unknown};
+
+    #[test]
+    fn one_breach_of_two_needed_tells_nobody() {
+        let (letters, all) = watched(2, [Breach, Fine, Fine].into_iter());
+        assert_eq!((letters, all.len(), all[0].state), (vec![], 1, State::Over));
+    }
+
+    #[test]
+    fn it_fires_once_after_enough_breaches_in_a_row_and_is_resolved_once() {
+        let (letters, _) = watched(2, [Breach, Breach, Breach, Fine, Breach, Fine, Fine, Fine].into_iter());
+        assert_eq!(letters, [(1, Letter::Firing), (6, Letter::Resolved)]);
+    }
+
+    #[test]
+    fn windows_without_enough_data_change_nothing() {
+        let (letters, _) = watched(2, [Breach, Unknown, Breach, Unknown, Unknown, Fine, Unknown, Fine].into_iter());
+        assert_eq!(letters, [(2, Letter::Firing), (7, Letter::Resolved)]);
+    }
+
+    #[test]
+    fn a_thousand_looks_at_one_open_incident_are_one_letter_and_reminders_every_four_hours() {
+        let (letters, all) = watched(1, std::iter::repeat_n(Breach, 1_000));
+        let reminders = [240, 480, 720, 960].map(|minute| (minute, Letter::Reminder));
+        assert_eq!((&letters[..1], &letters[1..], all.len()), (&[(0, Letter::Firing)][..], &reminders[..], 1));
+    }
+
+    #[test]
+    fn twenty_flips_in_ten_minutes_are_two_letters_at_most() {
+        let flips = (0..20).map(|flip| if flip % 2 == 0 { Breach } else { Fine });
+        let (letters, all) = watched(1, flips);
+        assert_eq!((letters, all.len()), (vec![(0, Letter::Firing), (1, Letter::Resolved)], 1));
+    }
+
+    #[test]
+    fn what_breaches_again_and_lasts_is_told_when_the_quiet_is_over() {
+        let looks = [Breach, Fine].into_iter().chain(std::iter::repeat_n(Breach, 90));
+        let (letters, _) = watched(1, looks);
+        assert_eq!(letters, [(0, Letter::Firing), (1, Letter::Resolved), (61, Letter::Firing)]);
+    }
+
+    #[test]
+    fn whoever_acknowledges_is_not_reminded_and_still_hears_that_it_is_over() {
+        let mut incident = Incident::begin(1, at(0)).told(Letter::Firing, at(0));
+        incident.acknowledged = true;
+        assert_eq!(incident.letter_due(Some(TimeDelta::minutes(30)), at(600)), None);
+        let over = incident.after_look(Fine, 1, at(601));
+        assert_eq!(over.letter_due(None, at(601)), Some(Letter::Resolved));
+    }
+
+    #[test]
+    fn a_silence_holds_every_letter_back_until_its_end() {
+        let mut incident = Incident::begin(1, at(0));
+        incident.silenced_until = Some(at(60));
+        assert_eq!((incident.letter_due(None, at(59)), incident.standing(at(59))), (None, "silenced"));
+        assert_eq!(incident.letter_due(None, at(60)), Some(Letter::Firing));
+    }
+
+    #[test]
+    fn others_are_told_once_when_nobody_acknowledges() {
+        let after = Some(TimeDelta::minutes(30));
+        let incident = Incident::begin(1, at(0)).told(Letter::Firing, at(0));
+        assert_eq!(incident.letter_due(after, at(29)), None);
+        assert_eq!(incident.letter_due(after, at(30)), Some(Letter::Escalation));
+        assert_eq!(incident.told(Letter::Escalation, at(30)).letter_due(after, at(31)), None);
+    }
+}

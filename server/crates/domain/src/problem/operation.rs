@@ -1,0 +1,393 @@
+//! What is watched once a model answers, who is told, and when a new one is trained.
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+use crate::metric::Direction;
+
+/// The business number that the predictions should move.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Business {
+    /// Its name.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// Which way is better.
+    pub direction: Direction,
+    /// On-call is told when the mean of a window is worse than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
+}
+
+/// What is watched in production.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Monitoring {
+    /// Length of a window.
+    pub window: Span,
+    /// When a distribution counts as drifted.
+    pub drift: Drift,
+    /// Data older than this is stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Span>,
+    /// Windows with fewer rows give no verdict.
+    pub min_rows: u64,
+    /// What is done when nobody asks for predictions.
+    #[serde(default, skip_serializing_if = "NoData::is_shown")]
+    pub no_data: NoData,
+}
+
+/// What is done when nobody asks for predictions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoData {
+    /// It is shown, and nobody is woken for it.
+    #[default]
+    Show,
+    /// On-call is told.
+    Mail,
+}
+
+impl NoData {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    const fn is_shown(&self) -> bool {
+        matches!(self, Self::Show)
+    }
+}
+
+/// When a distribution counts as drifted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The distance.
+    pub metric: DriftMetric,
+    /// Its limit.
+    pub threshold: f64,
+    /// Windows in a row above the limit.
+    pub windows: u32,
+}
+
+/// A distance between two distributions over the same bins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftMetric {
+    /// Kullback–Leibler divergence.
+    Kl,
+    /// Jensen–Shannon divergence.
+    Js,
+    /// Population stability index.
+    Psi,
+    /// Kolmogorov–Smirnov statistic.
+    Ks,
+}
+
+impl std::fmt::Display for DriftMetric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kl => "KL divergence",
+            Self::Js => "JS divergence",
+            Self::Psi => "PSI",
+            Self::Ks => "KS statistic",
+        })
+    }
+}
+
+/// When a new model is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retraining {
+    /// Five-field cron.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// Zone of the cron.
+    pub timezone: String,
+    /// New rows since the last training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_rows: Option<u64>,
+    /// New outcomes of predictions since the last training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_labels: Option<u64>,
+    /// Whether confirmed drift starts a training.
+    pub on_drift: bool,
+    /// Whether answers that are shown to be worse than allowed start a training.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_quality: bool,
+    /// Whether one of the reasons is enough.
+    #[serde(default, skip_serializing_if = "When::is_any")]
+    pub when: When,
+    /// Least time between two trainings.
+    pub cool_down: Span,
+    /// Trainings that may be started by themselves within thirty days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<u32>,
+    /// Times of day, in the zone, at which none is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blackout: Option<Blackout>,
+    /// After so many trainings in a row that came to no better model, none is started any more; 3 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub give_up_after: Option<u32>,
+    /// How far a retrained version may go without a person.
+    pub promote: Promote,
+}
+
+impl Retraining {
+    /// Trainings in a row that may come to nothing.
+    pub fn patience(&self) -> u32 {
+        self.give_up_after.unwrap_or(3)
+    }
+}
+
+/// Whether one reason is enough.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// One of them.
+    #[default]
+    Any,
+    /// All of them.
+    All,
+}
+
+impl When {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    const fn is_any(&self) -> bool {
+        matches!(self, Self::Any)
+    }
+}
+
+/// A time of day, over midnight where it ends before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Blackout {
+    /// Minutes after midnight.
+    from: u16,
+    to: u16,
+}
+
+impl Blackout {
+    /// Whether that minute of the day is within it.
+    pub const fn holds(self, minute: u16) -> bool {
+        if self.from <= self.to {
+            self.from <= minute && minute < self.to
+        } else {
+            minute >= self.from || minute < self.to
+        }
+    }
+}
+
+impl TryFrom<String> for Blackout {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let minute = |part: &str| {
+            let (hours, minutes) = part.trim().split_once(':')?;
+            let (hours, minutes) = (hours.parse::<u16>().ok()?, minutes.parse::<u16>().ok()?);
+            (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+        };
+        let read = text.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
+        match read {
+            Some((from, to)) if from != to => Ok(Self { from, to }),
+            _ => Err(format!("{text:?} is no time of day as in \"22:00-06:00\"")),
+        }
+    }
+}
+
+impl From<Blackout> for String {
+    fn from(Blackout { from, to }: Blackout) -> Self {
+        format!("{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
+    }
+}
+
+/// How far a retrained version may go without a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Promote {
+    /// A person approves every promotion.
+    Approval,
+    /// Goes live when its gates and stages pass.
+    Automatic,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Notify {
+    /// Mail addresses of people on call.
+    pub on_call: Vec<String>,
+    /// Mail addresses of those who are told when nobody on call acknowledges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<String>,
+    /// After how long; half an hour when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate_after: Option<Span>,
+    /// Where it is written what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
+}
+
+impl Notify {
+    /// After how long others are told; none when nobody is named.
+    pub fn escalate_after(&self) -> Option<chrono::TimeDelta> {
+        let after =
+            self.escalate_after.map_or(1_800, |after| i64::try_from(after.seconds()).unwrap_or(i64::MAX / 1_000));
+        (!self.escalation.is_empty()).then(|| chrono::TimeDelta::seconds(after.min(i64::MAX / 1_000)))
+    }
+}
+
+#[cfg(feature = "parse")]
+mod read {
+    use super::{
+        Blackout, Business, Direction, Drift, DriftMetric, Monitoring, NoData, Notify, Promote, Retraining, Span, When,
+    };
+    use crate::problem::walk::Table;
+    use crate::schedule::Schedule;
+
+    impl Business {
+        /// The `business` of a document.
+        pub(in crate::problem) fn read(document: &Table<'_>) -> Option<Self> {
+            let table = document.optional_table("business")?;
+            let name = table.line("name", 100);
+            let unit = table.line("unit", 40);
+            let ways = [("up", Direction::Up), ("down", Direction::Down)];
+            let direction = table.word_of("direction", &ways, Direction::Up);
+            let limit = table.has("limit").then(|| table.number_in("limit", f64::MIN, f64::MAX, None));
+            table.close();
+            Some(Self { name: name?, unit: unit?, direction: direction?, limit: limit.flatten() })
+        }
+    }
+
+    impl Monitoring {
+        /// The `monitoring` of a document; the defaults when it has none.
+        pub(in crate::problem) fn read(document: &Table<'_>) -> Option<Self> {
+            let usual = Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 };
+            let Some(table) = document.optional_table("monitoring") else {
+                let (window, no_data) = (Span::of_seconds(3_600), NoData::Show);
+                let defaults = Self { window, drift: usual, freshness: None, min_rows: 200, no_data };
+                return (!document.has("monitoring")).then_some(defaults);
+            };
+            let window = table.span_or("window", "1h").filter(|window| {
+                let long_enough = window.seconds() >= 1;
+                if !long_enough {
+                    table.mistake("window", "must be at least one second");
+                }
+                long_enough
+            });
+            let drift = match table.optional_table("drift") {
+                Some(drift) => Drift::read(&drift),
+                None => Some(usual),
+            };
+            let freshness = table.optional_span("freshness");
+            let min_rows = table.whole_or("min_rows", 200);
+            let no_data = table.word_of("no_data", &[("show", NoData::Show), ("mail", NoData::Mail)], NoData::Show);
+            table.close();
+            Some(Self { window: window?, drift: drift?, freshness, min_rows, no_data: no_data? })
+        }
+    }
+
+    impl Drift {
+        fn read(table: &Table<'_>) -> Option<Self> {
+            let metrics =
+                [("kl", DriftMetric::Kl), ("js", DriftMetric::Js), ("psi", DriftMetric::Psi), ("ks", DriftMetric::Ks)];
+            let metric = table.word_of("metric", &metrics, DriftMetric::Kl);
+            let threshold = table.number_in("threshold", 1e-6, 1e6, Some(0.1));
+            let windows = table.number_in("windows", 1.0, 1_000.0, Some(2.0));
+            table.close();
+            Some(Self { metric: metric?, threshold: threshold?, windows: windows? as u32 })
+        }
+    }
+
+    impl Retraining {
+        /// The `retraining` of a document.
+        pub(in crate::problem) fn read(document: &Table<'_>) -> Option<Self> {
+            let table = document.optional_table("retraining")?;
+            let cron = table.optional_text("cron").map(str::to_owned);
+            let timezone = table.optional_text("timezone").unwrap_or("UTC").to_owned();
+            if let Err((key, reason)) = Schedule::read(cron.as_deref().unwrap_or("0 0 * * *"), &timezone) {
+                table.mistake(key, reason);
+            }
+            let new_rows = table.optional_whole("new_rows");
+            let new_labels = table.optional_whole("new_labels");
+            let on_drift = table.truth_or("on_drift", false);
+            let on_quality = table.truth_or("on_quality", false);
+            let when = table.word_of("when", &[("any", When::Any), ("all", When::All)], When::Any);
+            let cool_down = table.span_or("cool_down", "6h");
+            let small = |key: &'static str| {
+                table.has(key).then(|| table.number_in(key, 1.0, 1_000.0, None).map(|number| number as u32)).flatten()
+            };
+            let (most, give_up_after) = (small("most"), small("give_up_after"));
+            let blackout = table.optional_text("blackout").and_then(|text| {
+                Blackout::try_from(text.to_owned()).map_err(|reason| table.mistake("blackout", reason)).ok()
+            });
+            let ways = [("approval", Promote::Approval), ("automatic", Promote::Automatic)];
+            let promote = table.word_of("promote", &ways, Promote::Approval);
+            table.close();
+            Some(Self {
+                cron,
+                timezone,
+                new_rows,
+                new_labels,
+                on_drift,
+                on_quality,
+                when: when?,
+                cool_down: cool_down?,
+                most,
+                blackout,
+                give_up_after,
+                promote: promote?,
+            })
+        }
+    }
+
+    impl Notify {
+        /// The `notify` of a document; nobody when it has none.
+        pub(in crate::problem) fn read(document: &Table<'_>) -> Self {
+            let Some(table) = document.optional_table("notify") else { return Self::default() };
+            let on_call = addresses(&table, "on_call");
+            let escalation = addresses(&table, "escalation");
+            let escalate_after = table.optional_span("escalate_after");
+            let runbook = table.optional_text("runbook").map(str::to_owned);
+            if runbook.as_ref().is_some_and(|link| !is_link(link)) {
+                table.mistake("runbook", "must be an address that begins with https://, of at most 500 characters");
+            }
+            table.close();
+            Self { on_call, escalation, escalate_after, runbook }
+        }
+    }
+
+    fn is_link(text: &str) -> bool {
+        let plain = |c: char| c.is_ascii_graphic() && !"<>\"'`\\".contains(c);
+        text.len() <= 500
+            && text.chars().all(plain)
+            && text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
+    }
+
+    fn addresses(table: &Table<'_>, key: &'static str) -> Vec<String> {
+        let addresses = table.optional_texts(key).unwrap_or_default();
+        for address in &addresses {
+            let plausible = address.len() <= 254
+                && address.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.'))
+                && !address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+            if !plausible {
+                table.mistake(key, format!("{address:?} is not a mail address"));
+            }
+        }
+        addresses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blackout_may_go_over_midnight() {
+        let night = Blackout::try_from("22:00-06:00".to_owned()).unwrap();
+        assert_eq!([0, 359, 360, 1_319, 1_320].map(|minute| night.holds(minute)), [true, true, false, false, true]);
+        let noon = Blackout::try_from("11:30-13:00".to_owned()).unwrap();
+        assert_eq!([689, 690, 779, 780].map(|minute| noon.holds(minute)), [false, true, true, false]);
+        assert_eq!(String::from(noon), "11:30-13:00");
+    }
+
+    #[test]
+    fn what_is_no_time_of_day_is_refused() {
+        for text in ["", "22:00", "24:00-01:00", "9-10", "09:00-09:00", "aa:bb-cc:dd"] {
+            assert!(Blackout::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What is watched, incidents, and trainings that start by themselves, as they are shown.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Permission;
+use crate::drift::Binning;
+use crate::monitor::Finding;
+
+views! {
+    /// How good answers of a window were, as far as their outcomes are known.
+    QualityView {
+        /// The success metric.
+        metric: String,
+        /// Its value.
+        value: f64,
+        /// Its 95 % interval.
+        interval: Option<(f64, f64)>,
+        /// Answers whose outcome is known.
+        labelled: u64,
+        /// Answers in all.
+        answered: u64,
+        /// What the document asks for.
+        limit: f64,
+        /// `pass`, `fail` or `insufficient`.
+        verdict: String,
+    }
+
+    /// One window of a deployment.
+    WindowView {
+        /// Its beginning.
+        begins: DateTime<Utc>,
+        /// Its end.
+        ends: DateTime<Utc>,
+        /// The version that was live at its end.
+        version: i32,
+        /// What its counts say; none of a version that was registered before references were kept.
+        finding: Option<Finding>,
+        /// How good its answers were; none before outcomes are known.
+        quality: Option<QualityView>,
+        /// Mean of the business metric, and of how many values.
+        business: Option<(f64, u64)>,
+    }
+
+    /// How old the newest rows of a dataset are.
+    FreshnessView {
+        /// The dataset.
+        dataset: String,
+        /// Its newest valid version.
+        version: i32,
+        /// Time of its newest row; when it was loaded where rows have no time.
+        newest: DateTime<Utc>,
+        /// Seconds since then.
+        age_seconds: i64,
+        /// What the document allows, in seconds.
+        limit_seconds: Option<i64>,
+        /// Whether it is older than that.
+        is_stale: bool,
+    }
+
+    /// The rule by which windows are judged.
+    MonitorRule {
+        /// Length of a window in seconds.
+        window_seconds: u64,
+        /// The distance, in words.
+        metric: String,
+        /// Its limit.
+        threshold: f64,
+        /// Windows in a row that make an alarm.
+        windows: u32,
+        /// Rows that a window needs.
+        min_rows: u64,
+        /// Seconds until outcomes are known.
+        delay_seconds: u64,
+    }
+
+    /// The bins of one column in a window.
+    BinsView {
+        /// The column.
+        column: String,
+        /// The bins.
+        binning: Binning,
+        /// Rows of the reference in each.
+        reference: Vec<u64>,
+        /// Answers of the window in each.
+        current: Vec<u64>,
+    }
+
+    /// The distances of one column over windows.
+    CourseView {
+        /// The column.
+        column: String,
+        /// The distances, in the order of the windows.
+        distances: Vec<Option<f64>>,
+    }
+
+    /// What was counted of a deployment, window by window.
+    MonitorView {
+        /// The problem.
+        slug: String,
+        /// Its title.
+        title: String,
+        /// The live version.
+        champion: Option<i32>,
+        /// Whether the live version can be watched: it has a reference.
+        is_watched: bool,
+        /// The rule.
+        rule: MonitorRule,
+        /// The windows asked for, oldest first.
+        windows: Vec<WindowView>,
+        /// Whether there are older ones.
+        has_older: bool,
+        /// Distances of every column, window by window; none where nothing was counted.
+        courses: Vec<CourseView>,
+        /// End of the window that is looked at closely.
+        chosen: Option<DateTime<Utc>>,
+        /// The bins of the column that was asked for, in that window.
+        bins: Option<BinsView>,
+        /// How old data is.
+        freshness: Vec<FreshnessView>,
+        /// Name and unit of the business metric, and its limit.
+        business: Option<(String, String, Option<f64>)>,
+        /// Incidents that are open.
+        incidents: Vec<IncidentLine>,
+        /// What changed what is live while these windows were counted.
+        changes: Vec<(DateTime<Utc>, String)>,
+        /// How far estimates of quality were from what it turned out to be: mean absolute difference, and over how many windows.
+        estimate_error: Option<(f64, u64)>,
+        /// Addresses of the document that nobody with an account has, so that nothing is sent there.
+        unreachable: Vec<String>,
+    }
+
+    /// A line of the list of incidents.
+    IncidentLine {
+        /// Its id.
+        id: String,
+        /// The problem.
+        slug: String,
+        /// What it is about.
+        cause: String,
+        /// What it says.
+        title: String,
+        /// `pending`, `firing`, `acknowledged`, `silenced`, `resolved` or `over`.
+        state: String,
+        /// When it began.
+        opened_at: DateTime<Utc>,
+        /// When it fired.
+        fired_at: Option<DateTime<Utc>>,
+        /// When it was fine again.
+        resolved_at: Option<DateTime<Utc>>,
+        /// Who took it on.
+        acknowledged_by: Option<String>,
+        /// Until when nobody is written to.
+        silenced_until: Option<DateTime<Utc>>,
+    }
+
+    /// Something that happened to an incident.
+    IncidentEvent {
+        /// When.
+        at: DateTime<Utc>,
+        /// What: `opened`, `fired`, `told`, `acknowledged`, …
+        kind: String,
+        /// In words.
+        text: String,
+        /// Who did it, if anybody did.
+        by: Option<String>,
+    }
+
+    /// One incident.
+    IncidentView {
+        /// The line.
+        line: IncidentLine,
+        /// What is wrong, column by column or number by number, as of the last window that was not as it should be.
+        facts: Vec<(String, String)>,
+        /// Beginning and end of the last window it was seen in.
+        window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+        /// What happened.
+        events: Vec<IncidentEvent>,
+        /// Where it is written what to do.
+        runbook: Option<String>,
+        /// Whether the reader may acknowledge and silence it.
+        may_act: Permission,
+        /// Whether the reader may roll the deployment back.
+        may_roll_back: Permission,
+    }
+
+    /// A list of incidents.
+    IncidentsView {
+        /// The incidents, those that are open first.
+        items: Vec<IncidentLine>,
+    }
+
+    /// Something that was reason to train.
+    TriggerEventView {
+        /// Its id.
+        id: String,
+        /// `schedule`, `new_rows`, `new_labels`, `drift`, `quality` or `asked`.
+        reason: String,
+        /// What exactly.
+        detail: String,
+        /// When it came up.
+        at: DateTime<Utc>,
+        /// The run that it started.
+        run: Option<String>,
+        /// Where that run stands.
+        run_state: Option<String>,
+        /// The version that the run registered.
+        version: Option<i32>,
+        /// What came of it, where it started no run.
+        ended: Option<String>,
+    }
+
+    /// When models are trained by themselves.
+    TriggersView {
+        /// The problem.
+        slug: String,
+        /// Its title.
+        title: String,
+        /// Whether the signed document asks for it.
+        has_policy: bool,
+        /// The policy in words.
+        policy: Vec<String>,
+        /// The schedule as it is written, with its zone.
+        cron: Option<(String, String)>,
+        /// The next times: in UTC, and on the wall of the zone.
+        next: Vec<(DateTime<Utc>, String)>,
+        /// Who has paused it, why and since when.
+        paused: Option<(String, String, DateTime<Utc>)>,
+        /// What it does now, in words.
+        standing: String,
+        /// Whether it has given up.
+        has_given_up: bool,
+        /// How near each reason is.
+        nearness: Vec<(String, String)>,
+        /// What came up, newest first.
+        events: Vec<TriggerEventView>,
+        /// Whether the reader may pause it, let it go on, and ask for a training.
+        may_act: Permission,
+    }
+}

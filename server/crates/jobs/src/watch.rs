@@ -1,0 +1,195 @@
+//! The watch: judges windows that have ended, holds answers against outcomes as they come in, writes letters about incidents, and starts
+//! trainings. Each server may have one: what is done is done once, under the problem's lock.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use millrace_domain::fault::Fault;
+use millrace_domain::gate::Verdict;
+use millrace_domain::ids::ProblemId;
+use millrace_domain::metric::{Bound, TargetKind};
+use millrace_domain::problem::ProblemDocument;
+use millrace_domain::rollout::class_of;
+use millrace_domain::view::QualityView;
+use millrace_ml::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, Outcomes, evaluate};
+use millrace_ml::model::Model;
+use millrace_ml::split::Part;
+use millrace_services::Services;
+use millrace_storage::monitor::{self, Labelled, Watched, Window};
+use millrace_storage::{StorageError, model, problem};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// Looking takes at most one in so many seconds.
+const SHARE: u32 = 10;
+/// Outcomes are taken into account for so many windows after they should be known.
+const LATE_WINDOWS: i32 = 20;
+/// Answers of a window that are held against outcomes.
+const MOST_LABELLED: u32 = 20_000;
+
+/// Whoever watches.
+pub struct Watch {
+    services: Services,
+    /// When outcomes of a problem were last looked at.
+    looked: HashMap<ProblemId, Instant>,
+}
+
+impl Watch {
+    /// A watch over these services.
+    pub fn new(services: Services) -> Self {
+        Self { services, looked: HashMap::new() }
+    }
+
+    /// Looks until told to stop.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut pause = EVERY;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => return,
+            }
+            // A stopwatch, not a clock: only the difference counts.
+            let began = Instant::now();
+            self.look().await;
+            pause = EVERY.max(began.elapsed() * SHARE);
+        }
+    }
+
+    /// One look at everything.
+    pub async fn look(&mut self) {
+        report("windows could not be judged", self.services.judge_windows().await);
+        if let Err(error) = self.look_at_outcomes().await {
+            tracing::warn!(%error, "answers could not be held against outcomes");
+        }
+        report("letters about an alert could not be written", self.services.tell_incidents().await);
+        report("retraining could not be looked at", self.services.look_at_retraining().await);
+    }
+
+    /// Holds answers against the outcomes that came since the last look.
+    async fn look_at_outcomes(&mut self) -> Result<(), StorageError> {
+        let pool = self.services.db().pool().clone();
+        for watched in monitor::watched(&pool).await? {
+            let window = watched.monitoring.window.seconds();
+            let pause = Duration::from_secs(window).div_f64(4.0).clamp(Duration::from_secs(1), Duration::from_secs(60));
+            if self.looked.get(&watched.problem).is_some_and(|looked| looked.elapsed() < pause) {
+                continue;
+            }
+            self.looked.insert(watched.problem, Instant::now());
+            let now = self.services.surroundings().now();
+            let length = |seconds: u64| TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000));
+            // Until a label's delay is over, those that are known are not like those to come.
+            let until = now - length(watched.delay.seconds());
+            let after = until - length(window) * LATE_WINDOWS;
+            let found = monitor::windows_with_new_outcomes(&pool, watched.problem, after, until).await?;
+            let newest = found.first().map(|(window, _)| window.ends);
+            for (window, known) in found {
+                let is_newest = Some(window.ends) == newest;
+                if let Err(error) = self.hold_against_outcomes(&watched, &window, known, is_newest).await {
+                    tracing::warn!(slug = watched.slug, %error, "answers of a window could not be held against outcomes");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn hold_against_outcomes(
+        &self,
+        watched: &Watched,
+        window: &Window,
+        known: i64,
+        is_newest: bool,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let pool = self.services.db().pool();
+        let Some(signed) = problem::approved(pool, &watched.slug).await? else { return Ok(()) };
+        let Some(version) = model::find(pool, window.version).await? else { return Ok(()) };
+        let rows = monitor::labelled(pool, window.version, window.begins, window.ends, MOST_LABELLED).await?;
+        let content = self.services.artifacts().get(&version.artifact).await?;
+        let answered = window.finding.as_ref().map_or(0, |finding| finding.n);
+        let document = signed.document;
+        let min_rows = watched.monitoring.min_rows;
+        let quality = tokio::task::spawn_blocking(move || {
+            let model = Model::from_bytes(&content)?;
+            Ok::<_, millrace_ml::model::ModelError>(quality(&document, &model, &rows, known, answered, min_rows))
+        });
+        let Some(quality) = quality.await?? else { return Ok(()) };
+        let recorded = self.services.record_quality(watched, window, &quality, known, is_newest).await;
+        recorded.map_err(|fault| fault.detail.into())
+    }
+}
+
+/// How good answers were by the document's success metric; none when that cannot be measured on them.
+fn quality(
+    document: &ProblemDocument,
+    model: &Model,
+    rows: &[Labelled],
+    known: i64,
+    answered: u64,
+    min_rows: u64,
+) -> Option<QualityView> {
+    let (metric, bound) = (document.success.metric, document.success.bound);
+    let classes: Vec<&str> = model.classes().iter().map(AsRef::as_ref).collect();
+    let outcomes = outcomes_of(document, &classes, rows)?;
+    let evaluation = evaluate(Part::Test, &outcomes, 0);
+    let value = evaluation.metrics.get(&metric).copied()?;
+    let interval = evaluation.intervals.get(&metric).copied();
+    let (low, high) = interval.unwrap_or((value, value));
+    let is_worse = match bound {
+        Bound::AtLeast(limit) => high < limit,
+        Bound::AtMost(limit) => low > limit,
+    };
+    let verdict = match (evaluation.rows < min_rows, is_worse) {
+        (true, _) => Verdict::Insufficient,
+        (_, true) => Verdict::Fail,
+        _ => Verdict::Pass,
+    };
+    Some(QualityView {
+        metric: metric.to_string(),
+        value,
+        interval,
+        labelled: known.unsigned_abs(),
+        answered,
+        limit: bound.limit(),
+        verdict: verdict.to_string(),
+    })
+}
+
+/// Answers as they were given beside what became of them; what cannot be read as either is left out.
+fn outcomes_of(document: &ProblemDocument, classes: &[&str], rows: &[Labelled]) -> Option<Outcomes> {
+    let class = |label: &Value| class_of(label, classes);
+    match document.target.kind {
+        TargetKind::Binary => {
+            let pair = |row: &Labelled| Some((row.output["score"].as_f64()?, class(&row.label)? == 1));
+            let outcomes = BinaryOutcomes::new(rows.iter().filter_map(pair)).ok()?;
+            Some(Outcomes::Binary(match document.target.costs {
+                Some(costs) => outcomes.with_costs(costs),
+                None => outcomes,
+            }))
+        }
+        TargetKind::Multiclass => {
+            let pair = |row: &Labelled| {
+                let shares = row.output["probabilities"].as_object()?;
+                let shares: Option<Vec<f64>> = classes.iter().map(|name| shares.get(*name)?.as_f64()).collect();
+                Some((shares?, u32::try_from(class(&row.label)?).ok()?))
+            };
+            ClassOutcomes::new(classes.len(), rows.iter().filter_map(pair)).ok().map(Outcomes::Multiclass)
+        }
+        TargetKind::Regression => {
+            let pair = |row: &Labelled| Some((row.output["value"].as_f64()?, row.label.as_f64()?));
+            NumberOutcomes::new(rows.iter().filter_map(pair)).ok().map(Outcomes::Regression)
+        }
+    }
+}
+
+fn report(what: &str, outcome: Result<Vec<(String, Fault)>, Fault>) {
+    match outcome {
+        Ok(failed) => {
+            for (slug, fault) in failed {
+                tracing::warn!(slug, code = fault.code, detail = fault.detail, "{what}");
+            }
+        }
+        Err(fault) => tracing::warn!(detail = fault.detail, "{what}"),
+    }
+}

@@ -1,0 +1,391 @@
+//! Windows: what servers counted is summed, judged and kept, each window once, and incidents follow from it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use millrace_domain::fault::Fault;
+use millrace_domain::metric::Direction;
+use millrace_domain::monitor::incident::{Cause, Seen};
+use millrace_domain::monitor::{Finding, Reference, Verdict, judge, settled_after};
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument};
+use millrace_domain::view::{FreshnessView, QualityView};
+use millrace_storage::monitor::{self, NewWindow, Watched};
+use millrace_storage::{Transaction, event, problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::access::Note;
+use crate::incident::Look;
+use crate::{Result, Services, commit, fault};
+
+/// Windows of one deployment that are judged at one look: after a long absence the others wait for the next.
+const MOST_AT_ONCE: usize = 200;
+/// Values of the business metric in one report.
+const MOST_VALUES: usize = 1_000;
+
+/// A value of the business metric.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BusinessValue {
+    /// The value, in the document's unit.
+    pub value: f64,
+    /// What time it is of; now when absent.
+    pub at: Option<DateTime<Utc>>,
+}
+
+impl Services {
+    /// Judges every window that has ended since the last look. Gives the problems where that could not be done, with why.
+    ///
+    /// # Errors
+    /// When the deployments cannot be listed.
+    pub async fn judge_windows(&self) -> Result<Vec<(String, Fault)>> {
+        let mut failed = Vec::new();
+        for watched in monitor::watched(self.db.pool()).await.map_err(fault)? {
+            if let Err(error) = self.judge_windows_of(&watched).await {
+                failed.push((watched.slug, error));
+            }
+        }
+        Ok(failed)
+    }
+
+    async fn judge_windows_of(&self, watched: &Watched) -> Result<()> {
+        let window = watched.monitoring.window.seconds();
+        let (length, settled) = (seconds(window), TimeDelta::from_std(settled_after(window)).unwrap_or_default());
+        let mut begins = first_begin(watched, window);
+        if begins + length + settled > self.now() {
+            return Ok(());
+        }
+        let reference = self.reference(watched.champion).await?;
+        let document = problem::approved(self.db.pool(), &watched.slug).await.map_err(fault)?;
+        for _ in 0..MOST_AT_ONCE {
+            let ends = begins + length;
+            if ends + settled > self.now() {
+                break;
+            }
+            let document = document.as_ref().map(|signed| &signed.document);
+            self.judge_window(watched, reference.as_ref(), document, begins, ends).await?;
+            begins = ends;
+        }
+        Ok(())
+    }
+
+    async fn judge_window(
+        &self,
+        watched: &Watched,
+        reference: Option<&Reference>,
+        document: Option<&ProblemDocument>,
+        begins: DateTime<Utc>,
+        ends: DateTime<Utc>,
+    ) -> Result<()> {
+        let (pool, rule) = (self.db.pool(), &watched.monitoring);
+        let counts = match reference {
+            None => None,
+            Some(reference) => {
+                let counted = monitor::sum_counts(pool, watched.champion, begins, ends).await.map_err(fault)?;
+                Some(counted.unwrap_or_else(|| vec![0; reference.width()]))
+            }
+        };
+        let finding = reference.zip(counts.as_ref()).and_then(|(reference, counts)| judge(reference, counts, rule));
+        let business = match watched.business {
+            Some(_) => monitor::business(pool, watched.problem, begins, ends).await.map_err(fault)?,
+            None => None,
+        };
+        let freshness = match document {
+            Some(document) => self.freshness(watched.problem, document).await?,
+            None => Vec::new(),
+        };
+        let tx = self.begin().await?;
+        problem::lock(&tx, watched.problem).await.map_err(fault)?;
+        let new = NewWindow {
+            problem: watched.problem,
+            version: watched.champion,
+            begins,
+            ends,
+            rule,
+            counts: counts.as_deref(),
+            finding: finding.as_ref(),
+            business,
+        };
+        if !monitor::insert_window(&tx, &new).await.map_err(fault)? {
+            return Ok(());
+        }
+        let window = Some((begins, ends));
+        if let Some(finding) = &finding {
+            self.look_of(&tx, watched, drift_look(&watched.slug, rule, finding, window)).await?;
+            if rule.no_data == NoData::Mail {
+                self.look_of(&tx, watched, no_data_look(rule, finding, window)).await?;
+            }
+        }
+        if let Some(look) = watched.business.as_ref().and_then(|metric| business_look(rule, metric, business, window)) {
+            self.look_of(&tx, watched, look).await?;
+        }
+        if rule.freshness.is_some() {
+            self.look_of(&tx, watched, freshness_look(&freshness, window)).await?;
+        }
+        let payload = json!({ "slug": watched.slug, "kind": "window" });
+        event::insert(&tx, "deployment", watched.problem.0, "change", payload).await.map_err(fault)?;
+        commit(tx).await
+    }
+
+    async fn look_of(&self, tx: &Transaction, watched: &Watched, look: Look) -> Result<()> {
+        self.look_at_incident(tx, watched.problem, &look).await
+    }
+
+    /// What a version's live answers are held against; none of one that was registered before references were kept.
+    pub(crate) async fn reference(&self, version: millrace_domain::ids::ModelVersionId) -> Result<Option<Reference>> {
+        let Some(digest) = monitor::reference(self.db.pool(), version).await.map_err(fault)? else { return Ok(None) };
+        let content = self.artifacts.get(&digest).await.map_err(fault)?;
+        serde_json::from_slice(&content).map(Some).map_err(|error| {
+            tracing::error!(%digest, %error, "a reference cannot be read");
+            Fault::new(500, "internal", "Internal error", "what live answers are held against cannot be read")
+        })
+    }
+
+    /// How old the newest rows of each dataset are.
+    pub(crate) async fn freshness(
+        &self,
+        problem: millrace_domain::ids::ProblemId,
+        document: &ProblemDocument,
+    ) -> Result<Vec<FreshnessView>> {
+        let newest = monitor::newest_data(self.db.pool(), problem).await.map_err(fault)?;
+        let limit = document.monitoring.freshness.map(|limit| i64::try_from(limit.seconds()).unwrap_or(i64::MAX));
+        let view = |data: monitor::NewestData| {
+            let column = match document.table(&data.name) {
+                Some(table) => table.event_time.as_deref(),
+                None => document.data.event_time.as_deref(),
+            };
+            let time = column.and_then(|column| data.times.get(column)).map(|micros| *micros as i64);
+            let newest = time.and_then(DateTime::from_timestamp_micros).unwrap_or(data.loaded_at);
+            let age_seconds = (self.now() - newest).num_seconds();
+            FreshnessView {
+                dataset: data.name,
+                version: data.number,
+                newest,
+                age_seconds,
+                limit_seconds: limit,
+                is_stale: limit.is_some_and(|limit| age_seconds > limit),
+            }
+        };
+        Ok(newest.into_iter().map(view).collect())
+    }
+
+    /// Takes in how good the answers of a window were, as far as outcomes are known; an incident follows if it `is_newest`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record_quality(
+        &self,
+        watched: &Watched,
+        window: &monitor::Window,
+        quality: &QualityView,
+        known: i64,
+        is_newest: bool,
+    ) -> Result<()> {
+        let tx = self.begin().await?;
+        problem::lock(&tx, watched.problem).await.map_err(fault)?;
+        monitor::set_quality(&tx, window.id, quality, known).await.map_err(fault)?;
+        if is_newest {
+            let look = quality_look(quality, Some((window.begins, window.ends)));
+            self.look_at_incident(&tx, watched.problem, &look).await?;
+        }
+        commit(tx).await
+    }
+
+    /// Takes in values of the business metric.
+    ///
+    /// # Errors
+    /// 404 without such a problem, 409 when its document names no such metric, 400 for what is no number.
+    pub async fn report_business(&self, actor: &Actor, slug: &str, values: &[BusinessValue]) -> Result<u64> {
+        let object = format!("deployment/{slug}");
+        if !(1..=MOST_VALUES).contains(&values.len()) {
+            let message = format!("must hold 1 to {MOST_VALUES} values, got {}", values.len());
+            return Err(Fault::field("/values", message));
+        }
+        for (place, value) in values.iter().enumerate() {
+            if !value.value.is_finite() {
+                return Err(Fault::field(&format!("/values/{place}/value"), "must be a finite number"));
+            }
+            if value.at.is_some_and(|at| at > self.now() + TimeDelta::days(1)) {
+                return Err(Fault::field(&format!("/values/{place}/at"), "must not be in the future"));
+            }
+        }
+        let tx = self.begin_as(actor, Action::ReportOutcome, Some(slug), &object).await?;
+        let id = problem::find_id(&tx, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("deployment"))?;
+        let signed = problem::approved(&tx, slug).await.map_err(fault)?;
+        if signed.is_none_or(|signed| signed.document.business.is_none()) {
+            let detail = "the document signed last names no [business] metric that values could be of";
+            return Err(Fault::conflict("no_business_metric", detail));
+        }
+        let now = self.now();
+        for value in values {
+            let at = value.at.unwrap_or(now);
+            monitor::insert_business(&tx, id, at, value.value, actor.account, now).await.map_err(fault)?;
+        }
+        let note = Note::new("business.report", object).details(json!({ "values": values.len() }));
+        self.note(&tx, actor, note).await?;
+        commit(tx).await?;
+        Ok(values.len() as u64)
+    }
+}
+
+fn seconds(window: u64) -> TimeDelta {
+    TimeDelta::seconds(i64::try_from(window).unwrap_or(i64::MAX / 1_000).min(i64::MAX / 1_000))
+}
+
+/// Windows lie side by side from 1970 on, and none begins before the last one ended.
+fn first_begin(watched: &Watched, window: u64) -> DateTime<Utc> {
+    let length = i64::try_from(window).unwrap_or(i64::MAX).max(1);
+    let from = watched.last_end.unwrap_or(watched.changed_at).timestamp();
+    let floor = from.div_euclid(length) * length;
+    let begin = if watched.last_end.is_some() && floor < from { floor + length } else { floor };
+    DateTime::from_timestamp(begin, 0).unwrap_or(watched.changed_at)
+}
+
+type Between = Option<(DateTime<Utc>, DateTime<Utc>)>;
+
+fn drift_look(slug: &str, rule: &Monitoring, finding: &Finding, window: Between) -> Look {
+    let metric = rule.drift.metric;
+    let limit = rule.drift.threshold;
+    let drifted = finding.drifted();
+    let title = match drifted.first() {
+        None => format!("Drift: {slug}"),
+        Some(first) => {
+            let more = if drifted.len() > 1 { format!(" and {} more", drifted.len() - 1) } else { String::new() };
+            format!("Drift: {slug} / {} {metric} {} > {limit}{more}", first.name, short(first.distance))
+        }
+    };
+    let fact = |column: &&millrace_domain::monitor::ColumnFinding| {
+        let moved = column
+            .moved
+            .as_ref()
+            .map(|(bin, before, now)| format!("; {bin} went from {} % to {} %", percent(*before), percent(*now)));
+        let what = format!("{metric} {} > {limit}{}", short(column.distance), moved.unwrap_or_default());
+        (column.name.clone(), what)
+    };
+    let mut facts: Vec<(String, String)> = drifted.iter().map(fact).collect();
+    facts.push(("Answers in the window".to_owned(), finding.n.to_string()));
+    Look {
+        cause: Cause::Drift,
+        seen: match finding.verdict {
+            Verdict::Drifted => Seen::Breach,
+            Verdict::Stable => Seen::Fine,
+            Verdict::TooFew | Verdict::NoData => Seen::Unknown,
+        },
+        after: rule.drift.windows,
+        title,
+        facts,
+        window,
+    }
+}
+
+fn no_data_look(rule: &Monitoring, finding: &Finding, window: Between) -> Look {
+    Look {
+        cause: Cause::NoData,
+        seen: if finding.n + finding.failed == 0 { Seen::Breach } else { Seen::Fine },
+        after: rule.drift.windows,
+        title: format!("No traffic: nobody asked within {}", rule.window.in_words()),
+        facts: vec![("Answers in the window".to_owned(), finding.n.to_string())],
+        window,
+    }
+}
+
+fn business_look(rule: &Monitoring, metric: &Business, mean: Option<(f64, u64)>, window: Between) -> Option<Look> {
+    let limit = metric.limit?;
+    let (seen, told) = match mean {
+        None => (Seen::Unknown, "no value".to_owned()),
+        Some((mean, n)) => {
+            let is_worse = if metric.direction == Direction::Up { mean < limit } else { mean > limit };
+            let sign = if metric.direction == Direction::Up { '<' } else { '>' };
+            let told = format!("{} {} {sign} {limit}, mean of {n} values", short(mean), metric.unit);
+            (if is_worse { Seen::Breach } else { Seen::Fine }, told)
+        }
+    };
+    let title = format!("Business metric: {} {told}", metric.name);
+    Some(Look {
+        cause: Cause::Business,
+        seen,
+        after: rule.drift.windows,
+        title,
+        facts: vec![(metric.name.clone(), told)],
+        window,
+    })
+}
+
+fn freshness_look(freshness: &[FreshnessView], window: Between) -> Look {
+    let stale: Vec<&FreshnessView> = freshness.iter().filter(|data| data.is_stale).collect();
+    let hours = |seconds: i64| format!("{} h", seconds / 3_600);
+    let title = match stale.first() {
+        None => "Stale data".to_owned(),
+        Some(first) => {
+            let limit = hours(first.limit_seconds.unwrap_or_default());
+            format!(
+                "Stale data: the newest row of {} is {} old, more than {limit}",
+                first.dataset,
+                hours(first.age_seconds)
+            )
+        }
+    };
+    let fact = |data: &&FreshnessView| {
+        let newest = data.newest.format("%Y-%m-%d %H:%M UTC");
+        (
+            data.dataset.clone(),
+            format!("newest row of {newest}, {} old (version {})", hours(data.age_seconds), data.version),
+        )
+    };
+    Look {
+        cause: Cause::Freshness,
+        seen: match (freshness.is_empty(), stale.is_empty()) {
+            (true, _) => Seen::Unknown,
+            (_, true) => Seen::Fine,
+            _ => Seen::Breach,
+        },
+        after: 1,
+        title,
+        facts: stale.iter().map(fact).collect(),
+        window,
+    }
+}
+
+fn quality_look(quality: &QualityView, window: Between) -> Look {
+    let QualityView { metric, value, limit, labelled, answered, interval, .. } = quality;
+    let range = interval.map(|(low, high)| format!(" (95 %: {} to {})", short(low), short(high))).unwrap_or_default();
+    Look {
+        cause: Cause::Quality,
+        seen: match quality.verdict.as_str() {
+            "fail" => Seen::Breach,
+            "pass" => Seen::Fine,
+            _ => Seen::Unknown,
+        },
+        after: 1,
+        title: format!("Quality: {metric} {} against {limit}", short(*value)),
+        facts: vec![
+            (metric.clone(), format!("{}{range}; the document asks for {limit}", short(*value))),
+            ("Known outcomes".to_owned(), format!("{labelled} of {answered} answers")),
+        ],
+        window,
+    }
+}
+
+/// A number with as many digits as somebody reads at night.
+fn short(number: f64) -> String {
+    if number == 0.0 || (1e-3..1e6).contains(&number.abs()) {
+        let digits = if number.abs() < 10.0 { 3 } else { 1 };
+        let text = format!("{number:.digits$}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    format!("{number:.2e}")
+}
+
+fn percent(share: f64) -> String {
+    short((share * 1_000.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([0.314_15, 12.04, 0.0, 1e-9, 0.5].map(short), ["0.314", "12", "0", "1.00e-9", "0.5"]);
+        assert_eq!([0.034_56, 1.0].map(percent), ["3.5", "100"]);
+    }
+}

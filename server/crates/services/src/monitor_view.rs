@@ -1,0 +1,220 @@
+//! What was counted of a deployment, as it is shown.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::fault::Fault;
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::problem::ProblemDocument;
+use millrace_domain::view::{BinsView, CourseView, MonitorRule, MonitorView, WindowView};
+use millrace_storage::monitor::{self, Which, Window};
+use millrace_storage::{deployment, incident, model, problem};
+
+use crate::{Result, Services, fault};
+
+/// Windows that are shown when nobody says how many.
+pub const USUAL_WINDOWS: u32 = 48;
+/// Windows of one answer at most.
+const MOST_WINDOWS: u32 = 500;
+/// Incidents that are shown.
+const MOST_INCIDENTS: u32 = 20;
+
+/// Which windows are asked for, and the column whose bins are shown.
+#[derive(Debug, Clone, Default)]
+pub struct MonitorQuery {
+    /// Windows that ended after it.
+    pub from: Option<DateTime<Utc>>,
+    /// Windows that ended by then.
+    pub to: Option<DateTime<Utc>>,
+    /// At most so many, the newest.
+    pub limit: Option<u32>,
+    /// The column.
+    pub column: Option<String>,
+    /// End of the window that is looked at closely, in seconds since 1970; the newest that holds anything when absent.
+    pub window: Option<i64>,
+    /// Whether windows in which nobody asked are left out, and the columns of all windows but that one.
+    pub slim: bool,
+}
+
+impl Services {
+    /// What was counted of a deployment, window by window.
+    ///
+    /// # Errors
+    /// 404 when nothing ever was live.
+    pub async fn monitor(&self, actor: &Actor, slug: &str, query: &MonitorQuery) -> Result<MonitorView> {
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
+        let pool = self.db.pool();
+        let missing = || Fault::not_found("deployment");
+        let live = deployment::find(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
+        let document = match self.document_of(slug).await? {
+            Some(document) => document,
+            None => problem::newest(pool, slug).await.map_err(fault)?.ok_or_else(missing)?.document,
+        };
+        let limit = query.limit.unwrap_or(USUAL_WINDOWS).clamp(1, MOST_WINDOWS);
+        let until = query.to.unwrap_or_else(|| self.now());
+        let (after, only_busy) = (query.from, query.slim);
+        let which = Which { problem: live.problem, after, until, only_busy, limit: limit + 1 };
+        let mut windows = monitor::windows(pool, which).await.map_err(fault)?;
+        let has_older = windows.len() > limit as usize;
+        windows.truncate(limit as usize);
+        let is_watched = match live.champion {
+            Some(champion) => monitor::reference(pool, champion).await.map_err(fault)?.is_some(),
+            None => false,
+        };
+        let now = self.now();
+        let incidents = incident::list(pool, Some(slug), false, MOST_INCIDENTS).await.map_err(fault)?;
+        let changes = deployment::moves(pool, live.problem).await.map_err(fault)?;
+        let oldest = windows.last().map(|window| window.begins);
+        let changes = changes.into_iter().filter(|change| oldest.is_some_and(|oldest| change.changed_at >= oldest));
+        let told = |change: deployment::PastChange| {
+            let version = change.champion.map(|version| format!(" v{version}")).unwrap_or_default();
+            (change.changed_at, format!("{}{version}", change.kind))
+        };
+        Ok(MonitorView {
+            slug: slug.to_owned(),
+            title: document.title.clone(),
+            champion: live.champion_number,
+            is_watched,
+            rule: rule(&document),
+            courses: courses(&windows),
+            chosen: chosen(&windows, query).map(|window| window.ends),
+            bins: self.bins(&windows, query).await?,
+            has_older,
+            freshness: self.freshness(live.problem, &document).await?,
+            business: document.business.as_ref().map(|metric| (metric.name.clone(), metric.unit.clone(), metric.limit)),
+            incidents: incidents.iter().map(|kept| crate::incident::line(kept, now)).collect(),
+            changes: changes.take(50).map(told).collect(),
+            estimate_error: estimate_error(&windows),
+            unreachable: self.unreachable(&document.notify).await?,
+            windows: slimmed(windows, query).into_iter().rev().map(present_window).collect(),
+        })
+    }
+
+    /// The bins of a column in the window that is looked at closely.
+    async fn bins(&self, windows: &[Window], query: &MonitorQuery) -> Result<Option<BinsView>> {
+        let Some((window, counts)) = chosen(windows, query).and_then(|window| Some((window, window.counts.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        let Some(reference) = self.reference(window.version).await? else { return Ok(None) };
+        let Some(counted) = reference.split(counts) else { return Ok(None) };
+        // Without a wish, the column whose drift matters most.
+        let wanted = query.column.clone().or_else(|| {
+            let finding = window.finding.as_ref()?;
+            let most = finding.columns.iter().max_by(|a, b| a.weight().total_cmp(&b.weight()))?;
+            Some(finding.drifted().first().map_or_else(|| most.name.clone(), |column| column.name.clone()))
+        });
+        let found = reference.columns().zip(counted.columns).find(|(column, _)| Some(&column.name) == wanted.as_ref());
+        Ok(found.map(|(column, current)| BinsView {
+            column: column.name.clone(),
+            binning: column.binning.clone(),
+            reference: column.counts.clone(),
+            current: current.to_vec(),
+        }))
+    }
+
+    /// What a version is watched by, for whoever computes everything again elsewhere: its reference, and windows with their counts.
+    ///
+    /// # Errors
+    /// 404 when nothing is live.
+    pub async fn export_monitor(&self, actor: &Actor, slug: &str, query: &MonitorQuery) -> Result<serde_json::Value> {
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
+        let pool = self.db.pool();
+        let live = deployment::find(pool, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("deployment"))?;
+        let (limit, until) =
+            (query.limit.unwrap_or(MOST_WINDOWS).clamp(1, MOST_WINDOWS), query.to.unwrap_or_else(|| self.now()));
+        let which = Which { problem: live.problem, after: query.from, until, only_busy: false, limit };
+        let windows = monitor::windows(pool, which).await.map_err(fault)?;
+        let mut versions: Vec<_> = windows.iter().map(|window| window.version).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        let mut references = serde_json::Map::new();
+        for id in versions {
+            let Some(version) = model::find(pool, id).await.map_err(fault)? else { continue };
+            references.insert(version.number.to_string(), serde_json::json!(self.reference(id).await?));
+        }
+        let windows: Vec<_> = windows
+            .into_iter()
+            .rev()
+            .map(|window| {
+                let counts = window.counts.clone();
+                serde_json::json!({ "counts": counts, "window": present_window(window) })
+            })
+            .collect();
+        let rule = self.document_of(slug).await?.map(|document| document.monitoring);
+        Ok(serde_json::json!({ "slug": slug, "rule": rule, "references": references, "windows": windows }))
+    }
+}
+
+/// The window that was asked for, or the newest in which anything was counted; `windows` are newest first.
+fn chosen<'w>(windows: &'w [Window], query: &MonitorQuery) -> Option<&'w Window> {
+    windows.iter().find(|window| match query.window {
+        Some(end) => window.ends.timestamp() == end,
+        None => window.finding.as_ref().is_some_and(|finding| finding.n > 0),
+    })
+}
+
+/// The distances of each column, oldest window first.
+fn courses(windows: &[Window]) -> Vec<CourseView> {
+    let newest = windows.iter().find_map(|window| window.finding.as_ref().filter(|finding| finding.n > 0));
+    let names = newest.map(|finding| finding.columns.iter().map(|column| column.name.clone())).into_iter().flatten();
+    let distance = |window: &Window, name: &str| {
+        let column = window.finding.as_ref()?.columns.iter().find(|column| column.name == name)?;
+        Some(column.distance)
+    };
+    names
+        .map(|column| {
+            let distances = windows.iter().rev().map(|window| distance(window, &column)).collect();
+            CourseView { column, distances }
+        })
+        .collect()
+}
+
+/// The same windows, with the columns of the chosen one alone if that was asked for.
+fn slimmed(mut windows: Vec<Window>, query: &MonitorQuery) -> Vec<Window> {
+    let kept = chosen(&windows, query).map(|window| window.id);
+    for window in windows.iter_mut().filter(|window| query.slim && Some(window.id) != kept) {
+        if let Some(finding) = &mut window.finding {
+            finding.columns.clear();
+        }
+    }
+    windows
+}
+
+fn rule(document: &ProblemDocument) -> MonitorRule {
+    let monitoring = &document.monitoring;
+    MonitorRule {
+        window_seconds: monitoring.window.seconds(),
+        metric: monitoring.drift.metric.to_string(),
+        threshold: monitoring.drift.threshold,
+        windows: monitoring.drift.windows,
+        min_rows: monitoring.min_rows,
+        delay_seconds: document.target.delay.seconds(),
+    }
+}
+
+fn present_window(window: Window) -> WindowView {
+    WindowView {
+        begins: window.begins,
+        ends: window.ends,
+        version: window.number,
+        finding: window.finding,
+        quality: window.quality,
+        business: window.business,
+    }
+}
+
+/// How far estimates were from what quality turned out to be, where both are of the same metric.
+fn estimate_error(windows: &[Window]) -> Option<(f64, u64)> {
+    let errors: Vec<f64> = windows
+        .iter()
+        .filter_map(|window| {
+            let (quality, estimate) = (window.quality.as_ref()?, window.finding.as_ref()?.estimate?);
+            let estimated = match quality.metric.as_str() {
+                "roc_auc" => estimate.roc_auc,
+                "accuracy" => estimate.accuracy,
+                _ => return None,
+            };
+            (quality.verdict != "insufficient").then(|| (quality.value - estimated).abs())
+        })
+        .collect();
+    (!errors.is_empty()).then(|| (errors.iter().sum::<f64>() / errors.len() as f64, errors.len() as u64))
+}

@@ -1,0 +1,177 @@
+//! What this server counts of its answers: bins, durations and failures, version by version and stretch by stretch of time.
+//!
+//! Counting is a few additions under a lock that nobody holds for longer. What was counted is written every few seconds, each stretch as a
+//! whole and under this server's own mark, so that writing again after a failure counts nothing twice; a server that is killed loses
+//! what it had not written yet.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use millrace_domain::ids::ModelVersionId;
+use millrace_domain::monitor::{Reference, grain, written_every};
+use millrace_storage::monitor::{self, LiveCount};
+use millrace_storage::{Database, StorageError, Uuid};
+use tokio_util::sync::CancellationToken;
+
+use crate::Serving;
+
+/// How often it is looked whether something has to be written.
+const LOOK: Duration = Duration::from_secs(1);
+/// Stretches that are kept while the database is away.
+const MOST_STRETCHES: usize = 3_000;
+
+/// The counters of one version.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    version: ModelVersionId,
+    pub reference: Reference,
+    /// Seconds that are counted together.
+    seconds: u64,
+    stretches: Mutex<BTreeMap<i64, Stretch>>,
+}
+
+#[derive(Debug, Default)]
+struct Stretch {
+    counts: Vec<u64>,
+    /// Whether it was counted on since it was written.
+    is_new: bool,
+}
+
+impl Counters {
+    /// Counters of a version, for windows of so many seconds.
+    fn new(version: ModelVersionId, reference: Reference, window: u64) -> Self {
+        Self { version, reference, seconds: grain(window), stretches: Mutex::default() }
+    }
+
+    /// Counts an answer that was given now.
+    pub(crate) fn count(&self, now: DateTime<Utc>, bins: &[u16], micros: u64) {
+        self.at(now, |counts| self.reference.count(counts, bins, micros));
+    }
+
+    /// Counts a request without an answer.
+    pub(crate) fn count_failure(&self, now: DateTime<Utc>) {
+        self.at(now, |counts| self.reference.count_failure(counts));
+    }
+
+    fn at(&self, now: DateTime<Utc>, count: impl FnOnce(&mut [u64])) {
+        let place = now.timestamp().div_euclid(self.seconds as i64);
+        let mut stretches = self.stretches.lock().unwrap_or_else(PoisonError::into_inner);
+        let stretch = stretches
+            .entry(place)
+            .or_insert_with(|| Stretch { counts: vec![0; self.reference.width()], is_new: false });
+        count(&mut stretch.counts);
+        stretch.is_new = true;
+    }
+
+    /// What has to be written.
+    fn unwritten(&self) -> Vec<LiveCount> {
+        let stretches = self.stretches.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = |place: i64| DateTime::from_timestamp(place * self.seconds as i64, 0).unwrap_or_default();
+        stretches
+            .iter()
+            .filter(|(_, stretch)| stretch.is_new)
+            .map(|(place, stretch)| LiveCount {
+                model_version_id: self.version.0,
+                begins: begins(*place),
+                seconds: i32::try_from(self.seconds).unwrap_or(i32::MAX),
+                counts: stretch.counts.clone(),
+            })
+            .collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.stretches.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Forgets what was written as it is, but for the stretch that still goes on and the one before it.
+    fn written(&self, written: &[LiveCount], now: DateTime<Utc>) {
+        let present = now.timestamp().div_euclid(self.seconds as i64);
+        let mut stretches = self.stretches.lock().unwrap_or_else(PoisonError::into_inner);
+        for count in written {
+            let place = count.begins.timestamp().div_euclid(self.seconds as i64);
+            if let Some(stretch) = stretches.get_mut(&place)
+                && stretch.counts == count.counts
+            {
+                stretch.is_new = false;
+            }
+        }
+        stretches.retain(|place, stretch| stretch.is_new || *place >= present - 1);
+        while stretches.len() > MOST_STRETCHES {
+            stretches.pop_first();
+            metrics::counter!("millrace_counts_dropped_total").increment(1);
+        }
+    }
+}
+
+/// Whoever writes counters down.
+#[derive(Debug, Clone)]
+pub(crate) struct Book {
+    db: Database,
+    /// This server, since it was started.
+    mark: Uuid,
+    all: Arc<Mutex<Vec<Arc<Counters>>>>,
+}
+
+impl Book {
+    pub(crate) fn new(db: Database, mark: Uuid) -> Self {
+        Self { db, mark, all: Arc::default() }
+    }
+
+    /// The counters of a version: those that count it already, so that two never write the same stretch, or new ones.
+    pub(crate) fn counters(&self, version: ModelVersionId, reference: Reference, window: u64) -> Arc<Counters> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.iter().find(|counters| counters.version == version) {
+            return Arc::clone(known);
+        }
+        let counters = Arc::new(Counters::new(version, reference, window));
+        all.push(Arc::clone(&counters));
+        counters
+    }
+
+    /// Writes what was counted.
+    ///
+    /// # Errors
+    /// When the database does not take it; then it is written the next time.
+    pub(crate) async fn write(&self, now: DateTime<Utc>) -> Result<(), StorageError> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for counters in &all {
+            let unwritten = counters.unwritten();
+            if !unwritten.is_empty() {
+                monitor::write_counts(self.db.pool(), self.mark, &unwritten).await?;
+            }
+            counters.written(&unwritten, now);
+        }
+        drop(all);
+        let is_done = |counters: &Arc<Counters>| Arc::strong_count(counters) == 1 && counters.is_empty();
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).retain(|counters| !is_done(counters));
+        Ok(())
+    }
+
+    /// How often something has to be written.
+    fn pause(&self) -> Duration {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|counters| written_every(counters.seconds)).min().unwrap_or(LOOK)
+    }
+}
+
+/// Writes what was counted until told to stop.
+pub(crate) async fn follow(serving: Serving, shutdown: CancellationToken) {
+    // A stopwatch, not a clock: only the difference counts.
+    let mut written = Instant::now();
+    loop {
+        let pause = serving.book.pause();
+        tokio::select! {
+            () = tokio::time::sleep(pause.min(LOOK)) => {}
+            () = shutdown.cancelled() => return,
+        }
+        if written.elapsed() < pause {
+            continue;
+        }
+        written = Instant::now();
+        if let Err(error) = serving.book.write(serving.surroundings.now()).await {
+            tracing::warn!(%error, "what was counted could not be written; it is tried again");
+        }
+    }
+}

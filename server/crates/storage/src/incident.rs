@@ -1,0 +1,263 @@
+//! Incidents and what happened to them.
+
+use chrono::{DateTime, Utc};
+use millrace_domain::ids::{AccountId, ProblemId};
+use millrace_domain::monitor::incident::{Cause, Incident, Told};
+
+use crate::Result;
+use crate::database::Connection;
+use crate::record::{self, Record, Row, values};
+
+/// An incident as it is kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its id.
+    pub id: i64,
+    /// The problem.
+    pub problem: ProblemId,
+    /// The problem's slug.
+    pub slug: String,
+    /// What it is about.
+    pub cause: Cause,
+    /// Where it stands.
+    pub incident: Incident,
+    /// What it says.
+    pub title: String,
+    /// What is wrong, as of the last breach.
+    pub facts: Vec<(String, String)>,
+    /// The window that was seen in.
+    pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// When it began.
+    pub opened_at: DateTime<Utc>,
+    /// Who took it on.
+    pub acknowledged_by: Option<String>,
+}
+
+impl Record for Kept {
+    fn read(row: &Row) -> Result<Self> {
+        let told: Option<String> = row.get("told")?;
+        let told = match told {
+            None => None,
+            Some(_) => Some((row.word::<Told>("told")?, row.get("told_at")?)),
+        };
+        let acknowledged_at: Option<DateTime<Utc>> = row.get("acknowledged_at")?;
+        Ok(Self {
+            id: row.get("id")?,
+            problem: ProblemId(row.get("problem_id")?),
+            slug: row.get("slug")?,
+            cause: row.word("cause")?,
+            incident: Incident {
+                state: row.word("state")?,
+                in_a_row: row.get::<i32>("in_a_row")?.unsigned_abs(),
+                fired_at: row.get("fired_at")?,
+                resolved_at: row.get("resolved_at")?,
+                told,
+                escalated: row.get("escalated")?,
+                acknowledged: acknowledged_at.is_some(),
+                silenced_until: row.get("silenced_until")?,
+            },
+            title: row.get("title")?,
+            facts: row.json("facts")?,
+            window: row.get::<Option<DateTime<Utc>>>("window_begins")?.zip(row.get("window_ends")?),
+            opened_at: row.get("opened_at")?,
+            acknowledged_by: row.get("acknowledged_name")?,
+        })
+    }
+}
+
+macro_rules! select_incident {
+    ($rest:literal) => {
+        concat!(
+            "select i.*, p.slug, a.name as acknowledged_name from incident i join problem p on p.id = i.problem_id
+             left join account a on a.id = i.acknowledged_by ",
+            $rest
+        )
+    };
+}
+
+/// What an incident says.
+#[derive(Debug, Clone)]
+pub struct About<'a> {
+    /// In one line.
+    pub title: &'a str,
+    /// What is wrong.
+    pub facts: &'a [(String, String)],
+    /// The window that was seen in.
+    pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+/// The newest incident of a cause.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest(db: &impl Connection, problem: ProblemId, cause: Cause) -> Result<Option<Kept>> {
+    let bound = values![problem.0, cause.as_str()];
+    record::optional(db, select_incident!("where i.problem_id = $1 and i.cause = $2 order by i.id desc limit 1"), bound)
+        .await
+}
+
+/// An incident by its id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(db: &impl Connection, id: i64) -> Result<Option<Kept>> {
+    record::optional(db, select_incident!("where i.id = $1"), values![id]).await
+}
+
+/// Incidents that are open, or of which it has still to be told that they are over.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_unsettled(db: &impl Connection) -> Result<Vec<Kept>> {
+    record::all(
+        db,
+        select_incident!(
+            "where i.state in ('pending', 'firing') or (i.state = 'resolved' and i.told = 'firing') order by i.id"
+        ),
+        values![],
+    )
+    .await
+}
+
+/// Incidents, open ones first and then the newest; of one problem if given, and only open ones if asked for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(db: &impl Connection, slug: Option<&str>, only_open: bool, limit: u32) -> Result<Vec<Kept>> {
+    let bound = values![slug.map(str::to_owned), only_open, i64::from(limit)];
+    record::all(
+        db,
+        select_incident!(
+            "where ($1::text is null or p.slug = $1) and (not $2 or i.state in ('pending', 'firing')) and i.state <> 'over'
+             order by i.state in ('pending', 'firing') desc, i.state = 'firing' desc, i.id desc limit $3"
+        ),
+        bound,
+    )
+    .await
+}
+
+/// Begins an incident.
+///
+/// # Errors
+/// [`crate::StorageError::Duplicate`] when one of the same cause is open.
+pub async fn insert(
+    db: &impl Connection,
+    problem: ProblemId,
+    cause: Cause,
+    incident: &Incident,
+    about: &About<'_>,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    const SQL: &str = "insert into incident
+            (problem_id, cause, state, in_a_row, title, facts, window_begins, window_ends, opened_at, fired_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id";
+    let stored = values![
+        problem.0,
+        cause.as_str(),
+        incident.state.as_str(),
+        i32::try_from(incident.in_a_row).unwrap_or(i32::MAX),
+        about.title,
+        serde_json::json!(about.facts),
+        about.window.map(|window| window.0),
+        about.window.map(|window| window.1),
+        now,
+        incident.fired_at
+    ];
+    record::one(db, SQL, stored).await
+}
+
+/// Writes where an incident stands now, and what it says if that is new.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(db: &impl Connection, id: i64, incident: &Incident, about: Option<&About<'_>>) -> Result<()> {
+    const SQL: &str = "update incident set state = $2, in_a_row = $3, fired_at = $4, resolved_at = $5, told = $6, told_at = $7,
+            escalated = $8, silenced_until = $9,
+            acknowledged_at = case when $10 then acknowledged_at end, acknowledged_by = case when $10 then acknowledged_by end,
+            title = coalesce($11, title), facts = coalesce($12, facts),
+            window_begins = coalesce($13, window_begins), window_ends = coalesce($14, window_ends)
+        where id = $1";
+    let stored = values![
+        id,
+        incident.state.as_str(),
+        i32::try_from(incident.in_a_row).unwrap_or(i32::MAX),
+        incident.fired_at,
+        incident.resolved_at,
+        incident.told.map(|(told, _)| told.as_str()),
+        incident.told.map(|(_, at)| at),
+        incident.escalated,
+        incident.silenced_until,
+        incident.acknowledged,
+        about.map(|about| about.title),
+        about.map(|about| serde_json::json!(about.facts)),
+        about.and_then(|about| about.window).map(|window| window.0),
+        about.and_then(|about| about.window).map(|window| window.1)
+    ];
+    record::guarded(db, "the alert", SQL, stored).await
+}
+
+/// Notes who has taken a firing incident on.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] unless it fires and nobody has.
+pub async fn acknowledge(db: &impl Connection, id: i64, by: AccountId, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "update incident set acknowledged_by = $2, acknowledged_at = $3
+        where id = $1 and state = 'firing' and acknowledged_at is null";
+    record::guarded(db, "the alert", SQL, values![id, by.0, now]).await
+}
+
+/// Lets nobody be written to about an open incident until then; at once again when that is none.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] unless it is open.
+pub async fn silence(db: &impl Connection, id: i64, until: Option<DateTime<Utc>>) -> Result<()> {
+    const SQL: &str = "update incident set silenced_until = $2 where id = $1 and state in ('pending', 'firing')";
+    record::guarded(db, "the alert", SQL, values![id, until]).await
+}
+
+/// Something that happened to an incident.
+#[derive(Debug, Clone)]
+pub struct Happened {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What, for programs.
+    pub kind: String,
+    /// What, for people.
+    pub words: String,
+    /// Who did it.
+    pub by: Option<String>,
+}
+
+impl Record for Happened {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self { at: row.get("at")?, kind: row.get("kind")?, words: row.get("words")?, by: row.get("name")? })
+    }
+}
+
+/// Writes down what happened to an incident.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note(
+    db: &impl Connection,
+    id: i64,
+    kind: &str,
+    words: &str,
+    by: Option<AccountId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str =
+        "insert into incident_event (incident_id, at, kind, words, account_id) values ($1, $2, $3, $4, $5)";
+    record::execute(db, SQL, values![id, now, kind, words, by.map(|by| by.0)]).await.map(|_| ())
+}
+
+/// What happened to an incident, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn events(db: &impl Connection, id: i64) -> Result<Vec<Happened>> {
+    const SQL: &str =
+        "select e.at, e.kind, e.words, a.name from incident_event e left join account a on a.id = e.account_id
+        where e.incident_id = $1 order by e.id limit 1000";
+    record::all(db, SQL, values![id]).await
+}

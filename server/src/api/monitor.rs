@@ -1,0 +1,202 @@
+//! What is watched of deployments, alerts, and trainings that start by themselves.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use millrace_domain::view::{IncidentLine, IncidentView, MonitorView, TriggersView};
+use millrace_services::{BusinessValue, Handling, MonitorQuery, Services};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::export::json_file;
+use crate::api::reply::{Body, By, Items, Path, Query, Reply};
+
+/// Which windows to show.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ShowMonitor {
+    /// Windows that ended after that moment.
+    from: Option<DateTime<Utc>>,
+    /// Windows that ended by that moment.
+    to: Option<DateTime<Utc>>,
+    /// At most so many, the newest; 48 when absent, 500 at most.
+    page_size: Option<u32>,
+    /// The column whose bins are shown.
+    column: Option<String>,
+}
+
+impl ShowMonitor {
+    fn query(self) -> MonitorQuery {
+        let Self { from, to, page_size, column } = self;
+        MonitorQuery { from, to, limit: page_size, column, window: None, slim: false }
+    }
+}
+
+/// What was counted of a deployment, window by window, oldest first: drift, quality, business metric, freshness.
+#[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor", params(ShowMonitor),
+    responses((status = 200, body = MonitorView), (status = 404)))]
+pub async fn show_monitor(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Query(show): Query<ShowMonitor>,
+) -> Reply<Json<MonitorView>> {
+    Ok(Json(services.monitor(&actor, &slug, &show.query()).await?))
+}
+
+/// The same with every bin and count, and what they are held against, so that each number can be computed again elsewhere.
+#[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor/export.json", params(ShowMonitor),
+    responses((status = 200, body = String, content_type = "application/json"), (status = 404)))]
+pub async fn export_monitor(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Query(show): Query<ShowMonitor>,
+) -> Reply<Response> {
+    let export = services.export_monitor(&actor, &slug, &show.query()).await?;
+    json_file(&format!("{slug}-monitor.json"), &export)
+}
+
+/// Values of the business metric.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BusinessReport {
+    /// The values: `{"value": …, "at"?: …}`.
+    #[schema(value_type = Vec<Object>)]
+    values: Vec<BusinessValue>,
+}
+
+/// Takes in values of the business metric that the document names.
+#[utoipa::path(post, path = "/api/v1/deployments/{slug}/business", request_body = BusinessReport,
+    responses((status = 200), (status = 400), (status = 409)))]
+pub async fn report_business(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(report): Body<BusinessReport>,
+) -> Reply<Json<serde_json::Value>> {
+    let accepted = services.report_business(&actor, &slug, &report.values).await?;
+    Ok(Json(json!({ "accepted": accepted })))
+}
+
+/// Which alerts to list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ListAlerts {
+    /// Only of this problem.
+    problem: Option<String>,
+    /// Only those that are open.
+    #[serde(default)]
+    open: bool,
+}
+
+/// Alerts, open ones first, at most 200.
+#[utoipa::path(get, path = "/api/v1/alerts", params(ListAlerts), responses((status = 200, body = Items<IncidentLine>)))]
+pub async fn list_alerts(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(list): Query<ListAlerts>,
+) -> Reply<Json<Items<IncidentLine>>> {
+    let found = services.list_alerts(&actor, list.problem.as_deref(), list.open).await?;
+    Ok(Json(Items { items: found.items, next_page_token: None }))
+}
+
+/// One alert with what happened to it.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}", responses((status = 200, body = IncidentView), (status = 404)))]
+pub async fn show_alert(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+) -> Reply<Json<IncidentView>> {
+    Ok(Json(services.alert(&actor, &id).await?))
+}
+
+/// Takes an alert on: nobody is reminded of it any more.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/acknowledge", responses((status = 204), (status = 409)))]
+pub async fn acknowledge_alert(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+) -> Reply<StatusCode> {
+    services.handle_alert(&actor, &id, &Handling::Acknowledge).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// For how long nobody is written to, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SilenceRequest {
+    /// Hours, at most 720; 0 ends a silence.
+    hours: u32,
+    /// Why.
+    #[serde(default)]
+    reason: String,
+}
+
+/// Lets nobody be written to about an alert for a while.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/silence", request_body = SilenceRequest,
+    responses((status = 204), (status = 400), (status = 409)))]
+pub async fn silence_alert(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+    Body(SilenceRequest { hours, reason }): Body<SilenceRequest>,
+) -> Reply<StatusCode> {
+    services.handle_alert(&actor, &id, &Handling::Silence { hours, reason }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// When models of a problem are trained by themselves: the policy, the next times, and what came up.
+#[utoipa::path(get, path = "/api/v1/problems/{slug}/triggers", responses((status = 200, body = TriggersView), (status = 404)))]
+pub async fn show_triggers(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+) -> Reply<Json<TriggersView>> {
+    Ok(Json(services.triggers(&actor, &slug).await?))
+}
+
+/// Whether trainings may start by themselves, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SteerRequest {
+    /// Whether none is started. What is reason to start one stands in the signed document.
+    paused: bool,
+    /// Why.
+    reason: String,
+}
+
+/// Stops trainings from starting by themselves, or lets them start again.
+#[utoipa::path(put, path = "/api/v1/problems/{slug}/triggers", request_body = SteerRequest,
+    responses((status = 200, body = TriggersView), (status = 409)))]
+pub async fn steer_triggers(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(request): Body<SteerRequest>,
+) -> Reply<Json<TriggersView>> {
+    services.pause_retraining(&actor, &slug, request.paused, &request.reason).await?;
+    Ok(Json(services.triggers(&actor, &slug).await?))
+}
+
+/// Why a training is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskRequest {
+    /// Why.
+    reason: String,
+}
+
+/// Asks for a training now, with the live version's settings on the newest data.
+#[utoipa::path(post, path = "/api/v1/problems/{slug}/triggers/run", request_body = AskRequest,
+    responses((status = 202, body = TriggersView), (status = 409)))]
+pub async fn ask_for_training(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(request): Body<AskRequest>,
+) -> Reply<(StatusCode, Json<TriggersView>)> {
+    services.ask_for_training(&actor, &slug, &request.reason).await?;
+    Ok((StatusCode::ACCEPTED, Json(services.triggers(&actor, &slug).await?)))
+}

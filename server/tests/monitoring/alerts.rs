@@ -1,0 +1,148 @@
+//! Alerts: told once, taken on, silenced, resolved.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::{SLUG, Stage};
+
+fn to<'l>(letters: &'l [(String, String)], whom: &str) -> Vec<&'l str> {
+    letters.iter().filter(|(to, _)| to == whom).map(|(_, subject)| subject.as_str()).collect()
+}
+
+#[tokio::test]
+async fn drift_in_two_windows_in_a_row_is_one_letter_to_each_and_one_more_when_it_is_over() {
+    let mut stage = Stage::set(json!({})).await;
+    stage.hour(300, 0.0).await;
+    stage.hour(300, 60.0).await;
+    assert_eq!(stage.alerts().await[0]["state"], "pending");
+    assert!(stage.letters().await.is_empty());
+    stage.hour(300, 60.0).await;
+    let alerts = stage.alerts().await;
+    assert_eq!(
+        (alerts.len(), &alerts[0]["state"], &alerts[0]["cause"]),
+        (1, &json!("firing"), &json!("drift")),
+        "{alerts:?}"
+    );
+    let title = alerts[0]["title"].as_str().unwrap();
+    assert!(title.starts_with(&format!("Drift: {SLUG} / ")) && title.contains("PSI"), "{title}");
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    let letters = stage.letters().await;
+    // Who has the role, and who is named in the document and has an account.
+    assert_eq!(to(&letters, &stage.on_call.email).len(), 1, "{letters:?}");
+    assert_eq!(to(&letters, "named@example.org"), to(&letters, &stage.on_call.email));
+    assert_eq!(letters.len(), 2, "{letters:?}");
+    assert!(letters[0].1.ends_with("(firing)"), "{letters:?}");
+    let view = stage.monitor().await;
+    assert_eq!(view["unreachable"], json!(["nobody@example.org"]));
+
+    stage.hour(300, 0.0).await;
+    assert_eq!(stage.letters().await.len(), 2, "one fine window is not enough");
+    stage.hour(300, 0.0).await;
+    let letters = stage.letters().await;
+    assert!(letters.len() == 4 && letters[3].1.ends_with("(resolved)"), "{letters:?}");
+    let alert = stage.on_call.get(&format!("/api/v1/alerts/{}", alerts[0]["id"].as_str().unwrap())).await.done();
+    assert_eq!(alert["line"]["state"], "resolved");
+    let kinds: Vec<&str> =
+        alert["events"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["opened", "fired", "told", "resolved", "told"]);
+    // All letters about it to one reader stand under each other.
+    let threads =
+        "select count(distinct thread) from mail where kind = 'incident' and recipient = 'oncall@example.org'";
+    assert_eq!(stage.app.count(threads).await, 1);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn who_acknowledges_is_not_reminded_and_a_silence_holds_letters_back_until_its_end() {
+    let mut stage = Stage::set(json!({})).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    let id = stage.alerts().await[0]["id"].as_str().unwrap().to_owned();
+    // Nobody has taken it on: four hours later everybody is reminded.
+    for _ in 0..4 {
+        stage.hour(300, 60.0).await;
+    }
+    assert_eq!(stage.letters().await.len(), 4);
+    let path = format!("/api/v1/alerts/{id}");
+    assert_eq!(stage.stakeholder.post(&format!("{path}/acknowledge"), json!({})).await.status, 403);
+    assert_eq!(stage.on_call.post(&format!("{path}/acknowledge"), json!({})).await.status, 204);
+    assert_eq!(stage.on_call.post(&format!("{path}/acknowledge"), json!({})).await.status, 409);
+    stage.now += TimeDelta::hours(12);
+    stage.hour(300, 60.0).await;
+    assert_eq!(stage.letters().await.len(), 4, "no reminders once somebody has it");
+    for bad in [
+        json!({ "hours": 721, "reason": "x" }),
+        json!({ "hours": 1, "reason": " " }),
+        json!({ "hours": 1, "reason": "a\nb" }),
+    ] {
+        assert_eq!(stage.on_call.post(&format!("{path}/silence"), bad).await.status, 400);
+    }
+    let shown = stage.on_call.get(&path).await.done();
+    assert_eq!(shown["line"]["acknowledged_by"], "oncall", "{shown}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn the_link_of_a_letter_shows_the_alert_and_lets_its_reader_act_and_nobody_else() {
+    let mut stage = Stage::set(json!({})).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    let id = stage.alerts().await[0]["id"].as_str().unwrap().to_owned();
+    let mail = millrace_storage::mail::list(stage.app.services.db().pool(), None, 100).await.unwrap();
+    let letter = mail.iter().find(|one| one.kind == "incident" && one.recipient == stage.on_call.email).unwrap();
+    assert!(!letter.text_body.contains("key="), "what admins can read holds no link to act with");
+    let (text, _) = stage.app.services.letter_to_send(letter).unwrap();
+    let key = text.split("key=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let anybody = stage.app.anybody();
+    let (status, page) = anybody.page(&format!("/alerts/{id}/by-mail?key={key}")).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("Acknowledge") && page.contains("PSI"), "{page}");
+    let services = &stage.app.services;
+    let acknowledge = millrace_services::Handling::Acknowledge;
+    for (id, key) in [("999", key), (id.as_str(), "00"), (id.as_str(), &key[..key.len() - 2])] {
+        assert_eq!(services.handle_alert_by_mail(id, key, &acknowledge).await.unwrap_err().status, 404);
+    }
+    services.handle_alert_by_mail(&id, key, &acknowledge).await.unwrap();
+    let shown = stage.on_call.get(&format!("/api/v1/alerts/{id}")).await.done();
+    assert_eq!(shown["line"]["acknowledged_by"], "oncall");
+    let by_letter = "select count(*) from audit where action = 'alert.acknowledge' and via = 'letter'";
+    assert_eq!(stage.app.count(by_letter).await, 1);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_business_metric_beyond_its_limit_and_answers_that_got_worse_are_alerts_of_their_own() {
+    let mut stage = Stage::set(json!({})).await;
+    stage.hour(300, 0.0).await;
+    for _ in 0..2 {
+        let at = stage.now + TimeDelta::minutes(5);
+        // The program's own clock is behind: what is of the future is refused there, so it is written as the simulated hour would.
+        stage
+            .app
+            .sql(&format!(
+                "insert into business_value (problem_id, at, value, account_id, received_at)
+             select p.id, '{at}', v, a.id, now() from problem p, (values (3.0), (4.0)) t (v), account a
+             where p.slug = '{SLUG}' and a.email = 'engineer@example.org'"
+            ))
+            .await;
+        // Labels that say the opposite: the scores order them the wrong way round.
+        stage.hour_with(300, 0.0, |number| !millrace_test_support::thing(number).2).await;
+    }
+    let causes: Vec<String> =
+        stage.alerts().await.iter().map(|alert| alert["cause"].as_str().unwrap().to_owned()).collect();
+    assert!(causes.contains(&"business".to_owned()) && causes.contains(&"quality".to_owned()), "{causes:?}");
+    let view = stage.monitor().await;
+    let last = view["windows"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["business"], &last["quality"]["verdict"]), (&json!([3.5, 2]), &json!("fail")), "{last}");
+
+    let path = format!("/api/v1/deployments/{SLUG}/business");
+    let report = |body| stage.engineer.post(&path, body);
+    assert_eq!(report(json!({ "values": [{ "value": 7.5 }] })).await.done()["accepted"], 1);
+    assert_eq!(report(json!({ "values": [] })).await.status, 400);
+    assert_eq!(report(json!({ "values": [{ "value": 1, "at": "2099-01-01T00:00:00Z" }] })).await.status, 400);
+    stage.remove().await;
+}

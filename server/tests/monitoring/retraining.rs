@@ -1,0 +1,160 @@
+//! Trainings that start by themselves: each reason once, one run for all that is open, and none while something is in the way.
+
+use chrono::TimeDelta;
+use millrace_test_support::{TestApp, things};
+use serde_json::{Value, json};
+
+use crate::{SLUG, Stage};
+
+fn policy(more: Value) -> Value {
+    let mut policy = json!({ "on_drift": true, "cool_down": "30m", "promote": "approval" });
+    policy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ "retraining": policy })
+}
+
+impl Stage {
+    async fn triggers(&self) -> Value {
+        self.engineer.get(&format!("/api/v1/problems/{SLUG}/triggers")).await.done()
+    }
+
+    async fn standing(&self) -> String {
+        // As seen by whoever lives by the moved clock.
+        let actor = self.services.recognise_host(&self.engineer.email).await.unwrap();
+        self.services.triggers(&actor, SLUG).await.unwrap().standing
+    }
+
+    /// Runs that were started by themselves.
+    async fn started(&self) -> i64 {
+        self.app.count("select count(distinct run_id) from trigger_event where run_id is not null").await
+    }
+
+    async fn ended(&self) -> Value {
+        let events = self.triggers().await["events"].as_array().unwrap().clone();
+        let run = events.iter().find_map(|event| event["run"].as_str()).unwrap().to_owned();
+        self.app.ended(&self.engineer, &run).await
+    }
+}
+
+async fn more_things(app: &TestApp, stage: &Stage, count: u32) {
+    app.load(&stage.engineer, SLUG, "things.csv", things(count)).await;
+}
+
+#[tokio::test]
+async fn confirmed_drift_trains_once_there_is_newer_data_and_the_version_waits_for_approval() {
+    let mut stage = Stage::set(policy(json!({}))).await;
+    for _ in 0..3 {
+        stage.hour(300, 60.0).await;
+    }
+    assert_eq!(stage.started().await, 0);
+    assert!(stage.standing().await.contains("no data yet"), "{}", stage.standing().await);
+    more_things(&stage.app, &stage, 5_000).await;
+    for _ in 0..5 {
+        stage.look().await;
+    }
+    assert_eq!(stage.started().await, 1);
+    let run = stage.ended().await;
+    assert_eq!(run["state"], "succeeded", "{}", run["failure"]);
+    stage.now += TimeDelta::hours(1);
+    for _ in 0..3 {
+        stage.look().await;
+    }
+    assert_eq!(stage.started().await, 1, "one reason starts one run");
+    let model = stage.engineer.get(&format!("/api/v1/models/{SLUG}/versions/2")).await.done();
+    assert_eq!(model["summary"]["stage"], "registered", "{model}");
+    let audited = "select count(*) from audit where actor = 'retraining' and action = 'run.launch'";
+    assert_eq!(stage.app.count(audited).await, 1);
+    // Whoever launched the run whose settings it repeats does not approve it.
+    let path = format!("/api/v1/models/{SLUG}/versions/2");
+    let digest = model["digest"].as_str().unwrap();
+    assert_eq!(stage.engineer.decide(&path, "approve", digest).await.status, 403);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_was_missed_is_one_training_and_a_pause_starts_none() {
+    let mut stage = Stage::set(policy(json!({ "cron": "0 * * * *", "on_drift": false }))).await;
+    stage.look().await;
+    more_things(&stage.app, &stage, 4_500).await;
+    let path = format!("/api/v1/problems/{SLUG}/triggers");
+    let paused = stage.on_call.put(&path, json!({ "paused": true, "reason": "holidays" })).await.done();
+    assert_eq!(paused["paused"][1], "holidays", "{paused}");
+    assert_eq!(paused["next"], json!([]));
+    stage.now += TimeDelta::hours(6);
+    stage.look().await;
+    assert_eq!(stage.started().await, 0);
+    stage.on_call.put(&path, json!({ "paused": false, "reason": "back again" })).await.done();
+    stage.now += TimeDelta::hours(6);
+    for _ in 0..3 {
+        stage.look().await;
+    }
+    let events = "select count(*) from trigger_event where reason = 'schedule'";
+    assert_eq!((stage.app.count(events).await, stage.started().await), (1, 1));
+    stage.ended().await;
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn twenty_reasons_whose_watch_dies_before_the_run_are_started_by_the_next_one_and_once() {
+    let mut stage = Stage::set(policy(json!({ "on_drift": false, "cool_down": "1s" }))).await;
+    for round in 0..20u32 {
+        more_things(&stage.app, &stage, 4_100 + round).await;
+        stage.now += TimeDelta::hours(1);
+        stage.clock.set(stage.now);
+        // Somebody asks, and the watch that would have started it is gone: all that is left is the ledger.
+        stage
+            .engineer
+            .post(&format!("/api/v1/problems/{SLUG}/triggers/run"), json!({ "reason": format!("round {round}") }))
+            .await;
+        // Two watches at once take it up.
+        let (mut one, mut other) =
+            (millrace_jobs::Watch::new(stage.services.clone()), millrace_jobs::Watch::new(stage.services.clone()));
+        tokio::join!(one.look(), other.look());
+        assert_eq!(stage.started().await, i64::from(round) + 1);
+        stage.ended().await;
+    }
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn after_trainings_for_nothing_it_stops_and_says_so_until_somebody_lets_it_go_on() {
+    let mut stage = Stage::set(policy(json!({ "on_drift": false, "cool_down": "1s", "give_up_after": 2 }))).await;
+    let ask = |round: u32| json!({ "reason": format!("round {round}") });
+    let path = format!("/api/v1/problems/{SLUG}/triggers");
+    for round in 0..3u32 {
+        more_things(&stage.app, &stage, 4_100 + round).await;
+        stage.now += TimeDelta::hours(1);
+        stage.clock.set(stage.now);
+        stage.engineer.post(&format!("{path}/run"), ask(round)).await;
+        stage.look().await;
+        if round < 2 {
+            let run = stage.ended().await;
+            // As if it had come to nothing.
+            let id = run["id"].as_str().unwrap();
+            stage.app.sql(&format!("update run set state = 'rejected' where id = {id}")).await;
+        }
+    }
+    assert_eq!(stage.started().await, 2);
+    let alerts = stage.alerts().await;
+    assert_eq!((&alerts[0]["cause"], &alerts[0]["state"]), (&json!("retraining"), &json!("firing")), "{alerts:?}");
+    assert!(stage.standing().await.contains("Stopped: 2 trainings"), "{}", stage.standing().await);
+    let actor = stage.services.recognise_host(&stage.engineer.email).await.unwrap();
+    stage.services.pause_retraining(&actor, SLUG, false, "the data is mended").await.unwrap();
+    stage.now += TimeDelta::hours(1);
+    stage.look().await;
+    assert_eq!(stage.started().await, 3);
+    stage.ended().await;
+    stage.app.sql("update run set state = 'succeeded' where state = 'rejected'").await;
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn only_who_may_steers_and_only_where_the_document_has_a_policy() {
+    let stage = Stage::set(json!({})).await;
+    let path = format!("/api/v1/problems/{SLUG}/triggers");
+    let pause = json!({ "paused": true, "reason": "holidays" });
+    assert_eq!(stage.engineer.put(&path, pause.clone()).await.status, 409);
+    assert_eq!(stage.stakeholder.put(&path, pause).await.status, 403);
+    let shown = stage.stakeholder.get(&path).await.done();
+    assert_eq!((&shown["has_policy"], &shown["may_act"]["allowed"]), (&json!(false), &json!(false)), "{shown}");
+    stage.remove().await;
+}
