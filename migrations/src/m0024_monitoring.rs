@@ -108,6 +108,8 @@ create table retraining (
     pause_reason  text,
     -- Trainings that came to nothing before do not count any more.
     forgiven_at   timestamptz,
+    -- The newest version that was trained by itself and that approvers were asked about.
+    asked_number  int not null default 0,
     constraint paused_by_somebody check ((paused_at is null) = (paused_by is null) and (paused_at is null) = (pause_reason is null))
 );
 
@@ -139,8 +141,100 @@ begin
 end $$;
 create trigger trigger_event_kept before update or delete on trigger_event
     for each row execute function keep_trigger_event();
+
+-- A version that the signed document lets go on without a person: trained by itself on the document in force, every gate passed as it
+-- is, and nobody has asked for changes.
+create table policy_promotion (
+    model_version_id   bigint primary key references model_version (id),
+    problem_version_id bigint not null references problem_version (id),
+    promoted_at        timestamptz not null
+);
+
+create function promote_by_policy() returns trigger language plpgsql as $$
+begin
+    if tg_op <> 'INSERT' then
+        raise exception 'what went on by itself stays written' using errcode = 'restrict_violation';
+    end if;
+    if not exists (
+        select 1 from model_version m join run r on r.id = m.run_id join problem_version v on v.id = r.problem_version_id
+        join trigger_event e on e.run_id = r.id
+        where m.id = new.model_version_id and v.id = new.problem_version_id and v.state = 'approved'
+          and v.document -> 'retraining' ->> 'promote' = 'automatic' and r.retried_by = '[]'::jsonb
+          and jsonb_array_length(m.gates) > 0
+          and not exists (select 1 from jsonb_array_elements(m.gates) gate where gate ->> 'verdict' is distinct from 'pass')
+          and not exists (select 1 from decision d where d.subject_kind = 'model' and d.subject_id = m.id
+              and d.decision = 'request_changes')
+    ) then
+        raise exception 'no version goes on by itself but one that the signed document lets' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+create trigger policy_promotion_allowed before insert or update or delete on policy_promotion
+    for each row execute function promote_by_policy();
+
+create or replace function keep_model_version() returns trigger language plpgsql as $$
+begin
+    if new.digest is distinct from old.digest or new.artifact is distinct from old.artifact
+        or new.gates is distinct from old.gates or new.run_id is distinct from old.run_id
+        or new.number is distinct from old.number or new.problem_id is distinct from old.problem_id then
+        raise exception 'a model version is immutable' using errcode = 'restrict_violation';
+    end if;
+    if new.stage is distinct from old.stage and new.stage in ('approved', 'live')
+        and not exists (select 1 from policy_promotion p where p.model_version_id = new.id) and (
+        select count(distinct d.account_id) from decision d join run r on r.id = new.run_id
+        where d.subject_kind = 'model' and d.subject_id = new.id and d.digest = new.digest
+          and d.decision = 'approve' and d.account_id <> r.author_id
+          and not r.retried_by @> to_jsonb(d.account_id)
+          and not exists (select 1 from jsonb_array_elements(new.gates) gate
+              where (gate -> 'overridden' ->> 'account')::bigint = d.account_id)
+          and d.id > coalesce((select max(c.id) from decision c where c.subject_kind = 'model'
+              and c.subject_id = new.id and c.decision = 'request_changes'), 0)
+    ) < coalesce((select (v.document -> 'approvals' ->> 'promotion')::numeric
+                  from run r join problem_version v on v.id = r.problem_version_id where r.id = new.run_id), 1) then
+        raise exception 'a model version goes live only with an approval by as many others as its problem asks for'
+            using errcode = 'restrict_violation';
+    end if;
+    -- A version that was live before comes back whatever has run out since: a rollback waits for nobody.
+    if new.stage = 'live' and old.stage not in ('live', 'superseded', 'rolled_back') and exists (
+        select 1 from jsonb_array_elements(new.gates) gate where gate_lets_pass(gate) is not true
+    ) then
+        raise exception 'only a version that passed every gate goes live' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
 ",
     r"
+create or replace function keep_model_version() returns trigger language plpgsql as $$
+begin
+    if new.digest is distinct from old.digest or new.artifact is distinct from old.artifact
+        or new.gates is distinct from old.gates or new.run_id is distinct from old.run_id
+        or new.number is distinct from old.number or new.problem_id is distinct from old.problem_id then
+        raise exception 'a model version is immutable' using errcode = 'restrict_violation';
+    end if;
+    if new.stage is distinct from old.stage and new.stage in ('approved', 'live') and (
+        select count(distinct d.account_id) from decision d join run r on r.id = new.run_id
+        where d.subject_kind = 'model' and d.subject_id = new.id and d.digest = new.digest
+          and d.decision = 'approve' and d.account_id <> r.author_id
+          and not r.retried_by @> to_jsonb(d.account_id)
+          and not exists (select 1 from jsonb_array_elements(new.gates) gate
+              where (gate -> 'overridden' ->> 'account')::bigint = d.account_id)
+          and d.id > coalesce((select max(c.id) from decision c where c.subject_kind = 'model'
+              and c.subject_id = new.id and c.decision = 'request_changes'), 0)
+    ) < coalesce((select (v.document -> 'approvals' ->> 'promotion')::numeric
+                  from run r join problem_version v on v.id = r.problem_version_id where r.id = new.run_id), 1) then
+        raise exception 'a model version goes live only with an approval by as many others as its problem asks for'
+            using errcode = 'restrict_violation';
+    end if;
+    -- A version that was live before comes back whatever has run out since: a rollback waits for nobody.
+    if new.stage = 'live' and old.stage not in ('live', 'superseded', 'rolled_back') and exists (
+        select 1 from jsonb_array_elements(new.gates) gate where gate_lets_pass(gate) is not true
+    ) then
+        raise exception 'only a version that passed every gate goes live' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+drop table policy_promotion;
+drop function promote_by_policy();
 drop table trigger_event;
 drop function keep_trigger_event();
 drop table retraining;

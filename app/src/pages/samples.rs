@@ -310,6 +310,7 @@ pub fn model_version() -> ModelVersionView {
         stands: true,
     };
     ModelVersionView {
+        goes_on_by: None,
         summary: model(4, "approved"),
         digest,
         artifact: "a7".repeat(32),

@@ -63,10 +63,66 @@ async fn confirmed_drift_trains_once_there_is_newer_data_and_the_version_waits_f
     assert_eq!(model["summary"]["stage"], "registered", "{model}");
     let audited = "select count(*) from audit where actor = 'retraining' and action = 'run.launch'";
     assert_eq!(stage.app.count(audited).await, 1);
+    // Everybody who may approve it was asked once; nothing sets out without them.
+    let asked = "select count(*) from mail where kind = 'model_review'";
+    assert_eq!(stage.app.count(asked).await, 2);
+    let by_hand = "insert into policy_promotion select m.id, v.id, now() from model_version m, problem_version v where m.number = 2";
+    let refused = stage.app.try_sql(by_hand).await.unwrap_err();
+    assert!(refused.contains("no version goes on by itself"), "{refused}");
     // Whoever launched the run whose settings it repeats does not approve it.
     let path = format!("/api/v1/models/{SLUG}/versions/2");
     let digest = model["digest"].as_str().unwrap();
     assert_eq!(stage.engineer.decide(&path, "approve", digest).await.status, 403);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn where_the_signed_document_says_so_a_retrained_version_sets_out_without_a_person() {
+    let mut stage = Stage::set(policy(json!({ "promote": "automatic" }))).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    more_things(&stage.app, &stage, 5_000).await;
+    stage.look().await;
+    let run = stage.ended().await;
+    assert_eq!(run["state"], "succeeded", "{}", run["failure"]);
+    // Two watches at once send it on once.
+    let (mut one, mut other) =
+        (millrace_jobs::Watch::new(stage.services.clone()), millrace_jobs::Watch::new(stage.services.clone()));
+    tokio::join!(one.look(), other.look());
+    let now = stage.engineer.get(&format!("/api/v1/deployments/{SLUG}")).await.done();
+    assert_eq!(
+        (&now["stage"], &now["candidate"], &now["history"][0]["by"]),
+        (&json!("shadow"), &json!(2), &Value::Null),
+        "{now}"
+    );
+    let model = stage.engineer.get(&format!("/api/v1/models/{SLUG}/versions/2")).await.done();
+    assert_eq!((&model["goes_on_by"], &model["summary"]["stage"]), (&json!(1), &json!("approved")), "{model}");
+    let audited = "select count(*) from audit where actor = 'retraining' and action = 'deployment.rollout'";
+    assert_eq!(stage.app.count(audited).await, 1);
+    assert_eq!(stage.app.count("select count(*) from mail where kind = 'model_review'").await, 0);
+    // A version that people launched does not, whatever the document says.
+    let by_hand = "insert into policy_promotion select m.id, v.id, now() from model_version m, problem_version v where m.number = 1";
+    assert!(stage.app.try_sql(by_hand).await.is_err());
+    assert!(stage.app.try_sql("delete from policy_promotion").await.is_err());
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn who_asks_for_changes_of_a_retrained_version_keeps_it_from_setting_out() {
+    let mut stage = Stage::set(policy(json!({ "promote": "automatic" }))).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    more_things(&stage.app, &stage, 5_000).await;
+    stage.look().await;
+    assert_eq!(stage.ended().await["state"], "succeeded");
+    let path = format!("/api/v1/models/{SLUG}/versions/2");
+    let model = stage.stakeholder.get(&path).await.done();
+    stage.stakeholder.decide(&path, "request_changes", model["digest"].as_str().unwrap()).await.done();
+    stage.look().await;
+    let now = stage.engineer.get(&format!("/api/v1/deployments/{SLUG}")).await.done();
+    assert_eq!((&now["stage"], &now["champion"]), (&json!("full"), &json!(1)), "{now}");
     stage.remove().await;
 }
 

@@ -70,6 +70,18 @@ fn Version(version: ModelVersionView, form: PageForm<StartRollout>, archive: Pag
         <div class="split">
             <div class="split-main stack stack-loose">
                 <Overridden gates=version.gates.clone()/>
+                {version.goes_on_by.map(|document| {
+                    let href = format!("/problems/{}/v/{document}", version.summary.slug);
+                    view! {
+                        <div class="callout" data-kind="info" role="status">
+                            <p class="callout-title">"It set out without a person"</p>
+                            <p>
+                                "It was trained by itself, every gate passed, and " <a href=href>{format!("version {document}")}</a>
+                                " of the document, which was signed, lets it."
+                            </p>
+                        </div>
+                    }
+                })}
                 <Warnings warnings=version.warnings.clone()/>
                 <section class="section" aria-labelledby="gates">
                     <div class="section-header"><h2 id="gates">{gates_in_words(&version.gates)}</h2></div>

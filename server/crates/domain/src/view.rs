@@ -298,6 +298,8 @@ views! {
     ModelVersionView {
         /// The line.
         summary: ModelSummary,
+        /// Number of the signed document by which it went on without a person, if it did.
+        goes_on_by: Option<i32>,
         /// What people approve.
         digest: String,
         /// The model's bytes.

@@ -31,6 +31,7 @@ mod password;
 mod people;
 mod present;
 mod problem;
+mod promotion;
 mod quarantine;
 mod receipt;
 mod reproduce;

@@ -7,11 +7,12 @@ use millrace_domain::policy::{Action, Actor};
 use millrace_domain::rollout::{Plan, Step};
 use millrace_domain::run::{ModelStage, ReviewDecision};
 use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView, Permission};
+use millrace_storage::account::Account;
 use millrace_storage::decision::Subject;
 use millrace_storage::model::{self, ModelVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::Run;
-use millrace_storage::{Transaction, dataset, deployment, event, problem, run};
+use millrace_storage::{Connection, Transaction, dataset, deployment, event, problem, run};
 use serde_json::{Value, json};
 
 use crate::access::Note;
@@ -84,7 +85,8 @@ impl Services {
         let computed = run::features_report(pool, lineage.run.id).await.map_err(fault)?;
         let reviewed = reviewed(&lineage);
         let review = self.review(pool, &reviewed).await?;
-        let complete = review.rules.tally().complete;
+        let by_itself = self.goes_on_by_itself(pool, &lineage.version).await?;
+        let complete = review.rules.tally().complete || by_itself.is_some();
         let open = match lineage.version.stage {
             _ if lineage.version.archived_at.is_some() => Err(archived(number).detail),
             ModelStage::Registered => gates_pass(&lineage.version, self.now()).map_err(|refused| refused.detail),
@@ -106,6 +108,7 @@ impl Services {
         let review = self.present_review(actor, &reviewed, review, open).await?;
         Ok(ModelVersionView {
             summary: present::model(&lineage.version, lineage.problem.document.success.metric, &metrics),
+            goes_on_by: by_itself,
             digest: lineage.version.digest.to_string(),
             artifact: lineage.version.artifact.to_string(),
             metrics: metrics.iter().map(present::metric).collect(),
@@ -237,9 +240,29 @@ impl Services {
     /// Whether the approvals of a version still stand: they can run out, and their givers can lose their roles, between the
     /// approval and the day it goes live.
     pub(crate) async fn still_approved(&self, tx: &Transaction, version: &ModelVersion) -> Result<()> {
+        if self.goes_on_by_itself(tx, version).await?.is_some() {
+            return Ok(());
+        }
         let lineage = self.lineage(version.clone()).await?;
         let review = self.review(tx, &reviewed(&lineage)).await?;
         review.rules.tally().complete.then_some(()).ok_or_else(approval_ran_out)
+    }
+
+    /// Number of the signed document by which a version went on without a person, as long as that is in force.
+    pub(crate) async fn goes_on_by_itself(&self, db: &impl Connection, version: &ModelVersion) -> Result<Option<i32>> {
+        let Some(by) = model::promoted_by(db, version.id).await.map_err(fault)? else { return Ok(None) };
+        let signed = problem::approved(db, &version.slug).await.map_err(fault)?;
+        let now = self.now();
+        let in_force = signed.filter(|signed| signed.id == by && signed.sign_off_ends_at.is_none_or(|end| end > now));
+        Ok(in_force.map(|signed| signed.number))
+    }
+
+    /// Everybody who may approve a version.
+    pub(crate) async fn approvers_of(&self, db: &impl Connection, version: &ModelVersion) -> Result<Vec<Account>> {
+        let lineage = self.lineage(version.clone()).await?;
+        let reviewed = reviewed(&lineage);
+        let rules = self.review(db, &reviewed).await?.rules;
+        self.reviewers(&reviewed, &rules).await
     }
 
     /// The registered versions on which the reader could decide.

@@ -122,6 +122,7 @@ impl Services {
         }) else {
             return Ok(());
         };
+        self.let_retrained_go_on(&signed, &policy).await?;
         self.write_reasons_down(&signed, &policy).await?;
         if retraining::open_events(self.db.pool(), signed.problem).await.map_err(fault)?.is_empty() {
             return Ok(());

@@ -6,7 +6,7 @@
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
 use millrace_domain::gate::Gate;
-use millrace_domain::ids::ProblemId;
+use millrace_domain::ids::{AccountId, ProblemId};
 use millrace_domain::policy::{Action, Actor, Origin};
 use millrace_domain::problem::Conduct;
 use millrace_domain::rollout::{Judgement, Next, Plan, judge};
@@ -14,6 +14,7 @@ use millrace_domain::run::{ModelStage, RolloutStage, RolloutState};
 use millrace_domain::view::RolloutStarted;
 use millrace_storage::audit;
 use millrace_storage::deployment::{self, Change, Deployment, Staged};
+use millrace_storage::model::ModelVersion;
 use millrace_storage::rollout::{self, Rollout};
 use millrace_storage::{StorageError, Transaction, model, problem};
 use serde_json::json;
@@ -62,16 +63,33 @@ impl Services {
         }
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
-        may_go_live(&version, self.now())?;
-        self.still_approved(&tx, &version).await?;
-        self.parity_holds(&tx, version.id).await?;
-        let current = deployment::find(&tx, slug).await.map_err(fault)?;
+        let started = self.set_out(&tx, &version, (actor.account, Some(actor.account)), reason).await?;
+        let details = json!({ "generation": started.generation, "stage": started.stage, "reason": reason });
+        let note = Note::new("deployment.rollout", object);
+        self.note(&tx, actor, note.digest(version.digest).details(details)).await?;
+        commit(tx).await?;
+        Ok(started)
+    }
+
+    /// Sends a version on its way, under the problem's lock: in the name of an account, and by that person unless nobody decided it.
+    pub(crate) async fn set_out(
+        &self,
+        tx: &Transaction,
+        version: &ModelVersion,
+        (account, by): (AccountId, Option<AccountId>),
+        reason: &str,
+    ) -> Result<RolloutStarted> {
+        let (slug, number) = (version.slug.as_str(), version.number);
+        may_go_live(version, self.now())?;
+        self.still_approved(tx, version).await?;
+        self.parity_holds(tx, version.id).await?;
+        let current = deployment::find(tx, slug).await.map_err(fault)?;
         if current.as_ref().is_some_and(|current| current.fallback.is_some()) {
             let detail = "the model is switched off, so nothing can be shown of another version; switch it on first";
             return Err(Fault::conflict("switched_off", detail));
         }
         if let Some(staged) = current.as_ref().and_then(|current| current.rollout) {
-            let open = rollout::find(&tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
+            let open = rollout::find(tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
             let detail = format!(
                 "version {} is on its way already ({}); wait until it has arrived, or roll it back first",
                 open.candidate_number,
@@ -87,36 +105,33 @@ impl Services {
             previous: None,
             of_rollout: None,
             staged: None,
-            account: Some(actor.account),
+            account: by,
             reason,
-            checks: None,
+            checks: by.is_none().then_some(&version.gates[..]),
         };
         let live = current.as_ref().and_then(|current| current.champion_number);
         match current.and_then(|current| current.champion) {
-            None => model::set_stage(&tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?,
+            None => model::set_stage(tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?,
             Some(champion) => {
                 // What people signed last holds, also for a version that was trained under an earlier document.
-                let signed = problem::approved(&tx, slug).await.map_err(fault)?;
+                let signed = problem::approved(tx, slug).await.map_err(fault)?;
                 let plan = match signed {
                     Some(signed) => Plan::of(&signed.document),
                     None => Plan::of(&self.lineage(version.clone()).await?.problem.document),
                 };
-                let by = (actor.account, reason);
+                let begun_by = (account, reason);
                 let versions = (version.id, champion);
-                let id = rollout::insert(&tx, version.problem, versions, &plan, by, self.now()).await.map_err(fault)?;
-                let begun = rollout::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
+                let id =
+                    rollout::insert(tx, version.problem, versions, &plan, begun_by, self.now()).await.map_err(fault)?;
+                let begun = rollout::find(tx, id).await.map_err(fault)?.ok_or_else(missing)?;
                 (change.kind, change.champion) = (kind_of(&begun), Some(champion));
                 (change.of_rollout, change.staged) = (Some(id), Some(staged(&begun)));
                 if change.kind == "full" {
-                    self.put_in_place(&tx, &begun, &mut change).await?;
+                    self.put_in_place(tx, &begun, &mut change).await?;
                 }
             }
         }
-        let generation = self.swap(&tx, slug, &change).await?;
-        let details = json!({ "generation": generation, "stage": change.kind, "reason": reason });
-        let note = Note::new("deployment.rollout", object);
-        self.note(&tx, actor, note.digest(version.digest).details(details)).await?;
-        commit(tx).await?;
+        let generation = self.swap(tx, slug, &change).await?;
         let is_on_its_way = matches!(change.kind, "shadow" | "canary");
         Ok(RolloutStarted {
             generation,

@@ -38,10 +38,11 @@ const RULES: [(&str, &str); 10] = [
              and s.kind = 'compare' and s.state = 'succeeded')",
     ),
     (
-        "every live version was approved, on its digest, by somebody other than who launched its run",
+        "every live version was approved, on its digest, by somebody other than who launched its run, or went on by the signed document",
         "select count(*) from model_version m join run r on r.id = m.run_id where m.stage in ('approved', 'live')
          and not exists (select 1 from decision d where d.subject_kind = 'model' and d.subject_id = m.id
-             and d.digest = m.digest and d.decision = 'approve' and d.account_id <> r.author_id)",
+             and d.digest = m.digest and d.decision = 'approve' and d.account_id <> r.author_id)
+         and not exists (select 1 from policy_promotion p where p.model_version_id = m.id)",
     ),
     (
         "what a deployment points at is live, and nothing else of that problem is",

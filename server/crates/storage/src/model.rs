@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::gate::Gate;
-use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, RunId};
+use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, ProblemVersionId, RunId};
 use millrace_domain::run::ModelStage;
 
 use crate::Result;
@@ -181,4 +181,28 @@ pub async fn raise_alarm(db: &impl Connection, id: ModelVersionId, now: DateTime
 /// When the database fails.
 pub async fn clear_alarm(db: &impl Connection, id: ModelVersionId) -> Result<()> {
     record::execute(db, "delete from artifact_alarm where model_version_id = $1", values![id.0]).await.map(|_| ())
+}
+
+/// Notes that a version goes on by what the signed document says, without a person.
+///
+/// # Errors
+/// [`crate::StorageError::Refused`] when it does not say so of this version.
+pub async fn promote(
+    db: &impl Connection,
+    id: ModelVersionId,
+    signed: ProblemVersionId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const SQL: &str =
+        "insert into policy_promotion (model_version_id, problem_version_id, promoted_at) values ($1, $2, $3)";
+    record::execute(db, SQL, values![id.0, signed.0, now]).await.map(|_| ())
+}
+
+/// The document by which a version went on without a person, if it did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn promoted_by(db: &impl Connection, id: ModelVersionId) -> Result<Option<ProblemVersionId>> {
+    const SQL: &str = "select problem_version_id from policy_promotion where model_version_id = $1";
+    Ok(record::optional::<i64>(db, SQL, values![id.0]).await?.map(ProblemVersionId))
 }

@@ -18,6 +18,8 @@ pub struct Standing {
     pub paused: Option<(String, String, DateTime<Utc>)>,
     /// Trainings that came to nothing before do not count.
     pub forgiven_at: Option<DateTime<Utc>>,
+    /// Number of the newest version that was trained by itself and that approvers were asked about.
+    pub asked_number: i32,
 }
 
 impl Record for Standing {
@@ -28,6 +30,7 @@ impl Record for Standing {
             looked_until: row.get("looked_until")?,
             paused: name.zip(reason).zip(since).map(|((name, reason), since)| (name, reason, since)),
             forgiven_at: row.get("forgiven_at")?,
+            asked_number: row.get("asked_number")?,
         })
     }
 }
@@ -37,7 +40,7 @@ impl Record for Standing {
 /// # Errors
 /// When the database fails.
 pub async fn standing(db: &impl Connection, problem: ProblemId) -> Result<Standing> {
-    const SQL: &str = "select r.looked_until, r.paused_at, r.pause_reason, r.forgiven_at, a.name
+    const SQL: &str = "select r.looked_until, r.paused_at, r.pause_reason, r.forgiven_at, r.asked_number, a.name
         from retraining r left join account a on a.id = r.paused_by where r.problem_id = $1";
     Ok(record::optional(db, SQL, values![problem.0]).await?.unwrap_or_default())
 }
@@ -50,6 +53,15 @@ pub async fn set_looked(db: &impl Connection, problem: ProblemId, until: DateTim
     const SQL: &str = "insert into retraining (problem_id, looked_until) values ($1, $2)
         on conflict (problem_id) do update set looked_until = excluded.looked_until";
     record::execute(db, SQL, values![problem.0, until]).await.map(|_| ())
+}
+
+/// Notes the newest version that approvers were asked about.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_asked(db: &impl Connection, problem: ProblemId, number: i32) -> Result<()> {
+    let sql = "update retraining set asked_number = $2 where problem_id = $1";
+    record::execute(db, sql, values![problem.0, number]).await.map(|_| ())
 }
 
 /// Stops trainings from being started by themselves.
