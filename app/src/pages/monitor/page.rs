@@ -181,13 +181,15 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
 /// The rule in a sentence.
 fn method(monitor: &MonitorView) -> String {
     let rule = &monitor.rule;
-    let row = if rule.windows == 1 { String::new() } else { format!(" in {} windows in a row", rule.windows) };
+    let told = match rule.windows {
+        1 => "on-call is told at once".to_owned(),
+        windows => format!("after {windows} such windows in a row on-call is told"),
+    };
     format!(
         "Against the data the live version was trained on. Drifted is a {} above {} that luck does not explain (at most one in a hundred of \
-         those named); {}{row} on-call is told. Windows of fewer than {} answers give no verdict.",
+         those named); {told}. Windows of fewer than {} answers give no verdict.",
         rule.metric,
         number(rule.threshold),
-        if rule.windows == 1 { "at once" } else { "after it" },
         count(rule.min_rows)
     )
 }

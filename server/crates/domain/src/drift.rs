@@ -85,8 +85,9 @@ impl Binning {
         let mut names: Vec<String> = match self {
             Self::Numbers { edges } => match (edges.first(), edges.last()) {
                 (Some(first), Some(last)) => {
-                    let between = edges.windows(2).map(|pair| format!("{} to {}", pair[0], pair[1]));
-                    std::iter::once(format!("below {first}")).chain(between).chain([format!("from {last}")]).collect()
+                    let between = edges.windows(2).map(|pair| format!("{} to {}", named(pair[0]), named(pair[1])));
+                    let (below, from) = (format!("below {}", named(*first)), format!("from {}", named(*last)));
+                    std::iter::once(below).chain(between).chain([from]).collect()
                 }
                 _ => vec!["any number".to_owned()],
             },
@@ -95,6 +96,15 @@ impl Binning {
         names.push("missing".to_owned());
         names
     }
+}
+
+/// An edge as people read it: whole where that is short, else to four digits.
+fn named(edge: f64) -> String {
+    let whole = edge.to_string();
+    if whole.len() <= 8 {
+        return whole;
+    }
+    format!("{edge:.3e}").parse::<f64>().map_or(whole, |rounded| rounded.to_string())
 }
 
 /// The distances between two distributions over bins.
@@ -386,6 +396,8 @@ mod tests {
     fn bins_of_numbers_are_named_by_their_edges() {
         let bins = Binning::Numbers { edges: vec![1.0, 2.0] };
         assert_eq!(bins.names(), ["below 1", "1 to 2", "from 2", "missing"]);
+        let long = Binning::Numbers { edges: vec![0.023_514_303_471, 18.200_000_000_07] };
+        assert_eq!(long.names(), ["below 0.02351", "0.02351 to 18.2", "from 18.2", "missing"]);
     }
 
     #[test]

@@ -7,10 +7,13 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millrace_domain::Digest;
-use millrace_domain::problem::{ProblemDocument, Split as Rule};
-use millrace_ml::features::FeaturePlan;
+use millrace_domain::monitor::{Reference, judge};
+use millrace_domain::problem::{Drift, DriftMetric, Monitoring, NoData, ProblemDocument, Span, Split as Rule};
+use millrace_ml::evaluate::{BinaryOutcomes, Outcomes};
+use millrace_ml::features::{FeaturePlan, FeatureTable};
 use millrace_ml::join::TableColumns;
 use millrace_ml::model::{Lineage, Model};
+use millrace_ml::reference::{bins, reference};
 use millrace_ml::split::Split;
 use millrace_ml::train::{Trainer, TrainerConfig, train};
 use millrace_ml::{ColumnData, Dataset};
@@ -61,7 +64,7 @@ fn dataset() -> Dataset {
     Dataset::from_parts(columns).expect("columns are of one length")
 }
 
-fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
+fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> (Model, FeatureTable) {
     let features: String = FEATURES
         .iter()
         .enumerate()
@@ -83,7 +86,7 @@ fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
     let config = TrainerConfig::read(trainer, settings).expect("the settings are in range");
     let fitted = train(&table, &labels, &split, plan.kind(), &config, 1, &()).expect("it can be fitted");
     let digest = Digest::of("bench");
-    Model::new(
+    let model = Model::new(
         &plan,
         fitted,
         Lineage {
@@ -94,7 +97,8 @@ fn model(dataset: &Dataset, trainer: Trainer, settings: &Json) -> Model {
             trainer: config,
             seed: 1,
         },
-    )
+    );
+    (model, table)
 }
 
 fn request(dataset: &Dataset) -> Map<String, Json> {
@@ -110,6 +114,42 @@ fn request(dataset: &Dataset) -> Map<String, Json> {
     (0..NUMBERS + TEXTS).map(member).collect()
 }
 
+fn reference_of(model: &Model, table: &FeatureTable, dataset: &Dataset) -> Reference {
+    let rows: Vec<u32> = (0..ROWS as u32).collect();
+    let answers = model.predict(dataset).expect("finite");
+    let pairs = answers.iter().map(|answer| (answer.number().unwrap_or(0.0), answer.label() == Some("true")));
+    let outcomes = Outcomes::Binary(BinaryOutcomes::new(pairs).expect("scores"));
+    reference(model, table, &rows, &answers, &outcomes)
+}
+
+/// What watching costs an answer (the goal is 2 µs at 20 features), and what judging a window of 100 features costs (10 ms).
+fn watch(criterion: &mut Criterion) {
+    let dataset = dataset();
+    let (model, table) = model(&dataset, Trainer::Logistic, &json!({"alpha": 1}));
+    let held_against = reference_of(&model, &table, &dataset);
+    let instance = model.instance(&request(&dataset), None).expect("the object is complete");
+    let values = model.features().values_of(&instance);
+    let answer = model.predict_row(&instance).expect("finite");
+    let mut counts = vec![0; held_against.width()];
+    let mut group = criterion.benchmark_group("watch");
+    group.bench_function("one answer of 16 features", |bench| {
+        bench.iter(|| {
+            let bins = bins(black_box(&held_against), black_box(&values), &answer);
+            held_against.count(&mut counts, &bins, 120);
+        });
+    });
+    let mut wide = held_against.clone();
+    wide.features = held_against.features.iter().cycle().take(100).cloned().collect();
+    let mut counted = vec![0; wide.width()];
+    let even: Vec<u16> = vec![1; 101];
+    (0..1_000).for_each(|_| wide.count(&mut counted, &even, 120));
+    let drift = Drift { metric: DriftMetric::Psi, threshold: 0.1, windows: 2 };
+    let (window, no_data) = (Span::of_seconds(3_600), NoData::Show);
+    let rule = Monitoring { window, drift, freshness: None, min_rows: 200, no_data };
+    group.bench_function("a window of 100 features", |bench| bench.iter(|| judge(&wide, black_box(&counted), &rule)));
+    group.finish();
+}
+
 fn predict(criterion: &mut Criterion) {
     let dataset = dataset();
     let object = request(&dataset);
@@ -117,7 +157,7 @@ fn predict(criterion: &mut Criterion) {
         (Trainer::GradientBoosting, json!({"rounds": 200, "max_leaves": 31})),
         (Trainer::Logistic, json!({"alpha": 1})),
     ] {
-        let model = model(&dataset, trainer, &settings);
+        let (model, _) = model(&dataset, trainer, &settings);
         let instance = model.instance(&object, None).expect("the object is complete");
         let mut group = criterion.benchmark_group(trainer.as_str());
         group.bench_function("request to prediction", |bench| {
@@ -137,5 +177,5 @@ fn predict(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, predict);
+criterion_group!(benches, predict, watch);
 criterion_main!(benches);

@@ -18,6 +18,9 @@ const LINE_POINTS: usize = 600;
 /// Lines with at most this many points get a marker at each: few points are measurements, many are a course.
 const MARKED_POINTS: usize = 40;
 
+/// Share of the width that the name of an annotation takes.
+const ROOM_OF_A_NAME: f64 = 0.16;
+
 /// Rows per series in the table.
 const TABLE_ROWS: usize = 100;
 
@@ -140,10 +143,19 @@ fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Leg
     let (left, right, foot, head) = (x.low, x.high, y.low, y.high);
     let plane = Plane::draw(sheet, &rest, x, y)?;
     plane.baseline()?;
-    for annotation in values.annotations.iter().filter(|a| (left..=right).contains(&a.x)) {
+    let mut annotations: Vec<&Annotation> =
+        values.annotations.iter().filter(|a| (left..=right).contains(&a.x)).collect();
+    annotations.sort_by(|a, b| a.x.total_cmp(&b.x));
+    let mut named = f64::NEG_INFINITY;
+    for annotation in annotations {
         let pen = Pen::new(Ink::Muted).dashed(Dash::Dotted);
         sheet.tip(&format!("{}: {}", values.x_text(annotation.x), annotation.label));
         plane.line(&[(annotation.x, foot), (annotation.x, head)], pen, 1.5)?;
+        // Names of what happened close together would stand on each other; the tip has them all.
+        if annotation.x - named < (right - left) * ROOM_OF_A_NAME {
+            continue;
+        }
+        named = annotation.x;
         let is_late = annotation.x > left + (right - left) * 0.8;
         let (dx, anchor) = if is_late { (-4.0, Anchor::End) } else { (4.0, Anchor::Start) };
         plane.text((annotation.x, head), (dx, 9.0), &annotation.label, anchor, Lettering::LABEL)?;

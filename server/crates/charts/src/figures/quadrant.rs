@@ -10,7 +10,7 @@ use crate::number::{is_plottable, left_out, number, percent};
 use crate::plane::Plane;
 use crate::sheet::{Anchor, Drawn, Lettering, Sheet};
 
-/// Columns that are named in the picture: those that moved most.
+/// Columns that are named in the picture: those that have drifted, and where none has the one that is nearest to it.
 const NAMED: usize = 6;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,8 +62,8 @@ fn draw(sheet: &Sheet, values: &Quadrant, points: &[&QuadrantPoint]) -> Drawn {
     sheet.tip(&format!("threshold {}", number(values.threshold)));
     plane.line(&[(left, values.threshold), (right, values.threshold)], Pen::new(Ink::Bad).dashed(Dash::Long), 1.5)?;
     let mut named: Vec<&&QuadrantPoint> = points.iter().collect();
-    named.sort_by(|a, b| b.distance.total_cmp(&a.distance));
-    named.truncate(NAMED);
+    named.sort_by(|a, b| b.is_drifted.cmp(&a.is_drifted).then(b.distance.total_cmp(&a.distance)));
+    named.truncate(points.iter().filter(|point| point.is_drifted).count().clamp(1, NAMED));
     for point in points {
         sheet.tip(&format!(
             "{}: importance {}, {} {}",
