@@ -106,7 +106,16 @@ async fn the_link_of_a_letter_shows_the_alert_and_lets_its_reader_act_and_nobody
     for (id, key) in [("999", key), (id.as_str(), "00"), (id.as_str(), &key[..key.len() - 2])] {
         assert_eq!(services.handle_alert_by_mail(id, key, &acknowledge).await.unwrap_err().status, 404);
     }
-    services.handle_alert_by_mail(&id, key, &acknowledge).await.unwrap();
+    // Somebody who is not told of alerts any more has a link that does nothing any more.
+    let named = mail.iter().find(|one| one.kind == "incident" && one.recipient == "named@example.org").unwrap();
+    let (theirs, _) = services.letter_to_send(named).unwrap();
+    let their_key = theirs.split("key=").nth(1).unwrap().split_whitespace().next().unwrap();
+    stage.app.sql("update account set email = 'other@example.org' where email = 'named@example.org'").await;
+    assert_eq!(services.handle_alert_by_mail(&id, their_key, &acknowledge).await.unwrap_err().status, 404);
+    // A browser without scripts posts the form of the page that the link leads to.
+    let fields = [("id", id.as_str()), ("key", key), ("act", "acknowledge")];
+    let landed = anybody.submit(&format!("/alerts/{id}/by-mail?key={key}"), "/fn/handle_alert_by_mail", &fields).await;
+    assert!(landed.status < 400, "{}", landed.status);
     let shown = stage.on_call.get(&format!("/api/v1/alerts/{id}")).await.done();
     assert_eq!(shown["line"]["acknowledged_by"], "oncall");
     let by_letter = "select count(*) from audit where action = 'alert.acknowledge' and via = 'letter'";

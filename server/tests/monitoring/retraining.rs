@@ -77,6 +77,20 @@ async fn confirmed_drift_trains_once_there_is_newer_data_and_the_version_waits_f
 }
 
 #[tokio::test]
+async fn drift_that_is_over_before_there_is_data_starts_nothing() {
+    let mut stage = Stage::set(policy(json!({}))).await;
+    for shift in [60.0, 60.0, 0.0, 0.0] {
+        stage.hour(300, shift).await;
+    }
+    more_things(&stage.app, &stage, 5_000).await;
+    stage.look().await;
+    let event = stage.triggers().await["events"][0].clone();
+    assert_eq!((&event["reason"], &event["run"]), (&json!("drift"), &Value::Null), "{event}");
+    assert!(event["ended"].as_str().unwrap().contains("over before"), "{event}");
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn where_the_signed_document_says_so_a_retrained_version_sets_out_without_a_person() {
     let mut stage = Stage::set(policy(json!({ "promote": "automatic" }))).await;
     for _ in 0..2 {

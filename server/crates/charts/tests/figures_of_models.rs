@@ -332,8 +332,8 @@ fn what_has_moved_and_matters_is_named_first_and_marked() {
     let points = vec![point("idle", 0.01, 0.9), point("miles", 0.7, 0.4), point("hour", 0.29, 0.01)];
     let figure = quadrant(&Quadrant { metric: "PSI".to_owned(), threshold: 0.2, points }, "q");
     assert!(figure.caption.starts_with("2 of 3 features have drifted"), "{}", figure.caption);
-    assert_eq!(figure.table[0], ["miles", "70 %", "0.4", "yes"]);
-    assert!(figure.svg.contains("miles: importance 70 %, PSI 0.4"), "{}", figure.svg);
+    assert_eq!(figure.table[0], ["miles", "70.0\u{202f}%", "0.4", "yes"]);
+    assert!(figure.svg.contains("miles: importance 70.0\u{202f}%, PSI 0.4"), "{}", figure.svg);
 }
 
 #[test]

@@ -12,6 +12,10 @@ use croner::parser::{CronParser, Seconds, Year};
 
 /// Clocks are put back by less.
 const LONGEST_STEP_BACK: TimeDelta = TimeDelta::hours(3);
+/// Times that are counted one by one.
+const MANY: u64 = 10_000;
+/// A cron that comes that often comes within that time.
+const FAR_ENOUGH: TimeDelta = TimeDelta::days(400);
 /// Minutes of the longest gap: islands have skipped a day.
 const LONGEST_GAP: i64 = 25 * 60;
 
@@ -59,13 +63,15 @@ impl Schedule {
         }
     }
 
-    /// The last time up to that instant and after another one, and how many there were between the two.
+    /// The last time up to that instant and after another one, and how many there were between the two; of very many, how many were counted.
     pub fn last_between(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<(DateTime<Utc>, u64)> {
         let (mut last, mut count) = (None, 0);
         let mut next = self.next_after(after)?;
         while next <= until {
             (last, count) = (Some(next), count + 1);
-            next = self.next_after(next)?;
+            // Of a cron that comes that often, the last time is near the end.
+            let from = if count == MANY { next.max(until - FAR_ENOUGH) } else { next };
+            next = self.next_after(from)?;
         }
         last.map(|last| (last, count))
     }

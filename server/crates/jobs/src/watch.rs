@@ -2,9 +2,11 @@
 //! trainings. Each server may have one: what is done is done once, under the problem's lock.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use futures::FutureExt;
 use millrace_domain::fault::Fault;
 use millrace_domain::gate::Verdict;
 use millrace_domain::ids::ProblemId;
@@ -27,6 +29,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
 /// Outcomes are taken into account for so many windows after they should be known.
 const LATE_WINDOWS: i32 = 20;
+/// Seconds that are looked back at most for one window or delay: ten years.
+const LONGEST: u64 = 3_660 * 86_400;
 /// Answers of a window that are held against outcomes.
 const MOST_LABELLED: u32 = 20_000;
 
@@ -53,7 +57,12 @@ impl Watch {
             }
             // A stopwatch, not a clock: only the difference counts.
             let began = Instant::now();
-            self.look().await;
+            // What goes wrong in one look must not end the watch.
+            if AssertUnwindSafe(self.look()).catch_unwind().await.is_err() {
+                tracing::error!("a look of the watch panicked; it goes on with the next");
+                metrics::counter!("millrace_watch_panics_total").increment(1);
+            }
+            metrics::gauge!("millrace_watch_look_seconds").set(began.elapsed().as_secs_f64());
             pause = EVERY.max(began.elapsed() * SHARE);
         }
     }
@@ -79,7 +88,7 @@ impl Watch {
             }
             self.looked.insert(watched.problem, Instant::now());
             let now = self.services.surroundings().now();
-            let length = |seconds: u64| TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000));
+            let length = |seconds: u64| TimeDelta::seconds(seconds.min(LONGEST) as i64);
             // Until a label's delay is over, those that are known are not like those to come.
             let until = now - length(watched.delay.seconds());
             let after = until - length(window) * LATE_WINDOWS;

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::access::Note;
 use crate::mail::{Act, Letter};
+use crate::runs::visible_problems;
 use crate::{Result, Services, commit, fault};
 
 /// Incidents in a list.
@@ -159,6 +160,17 @@ impl Services {
         Ok(people)
     }
 
+    /// Whether somebody is still one of those who are told of a problem's alerts.
+    async fn is_told(&self, tx: &Transaction, slug: &str, account: AccountId) -> Result<bool> {
+        let notify = self.document_of(slug).await?.map(|document| document.notify).unwrap_or_default();
+        for escalated in [false, true] {
+            if self.told_of(tx, slug, &notify, escalated).await?.iter().any(|person| person.id == account) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Addresses of a document that belong to no account, so that nothing is sent there.
     pub(crate) async fn unreachable(&self, notify: &Notify) -> Result<Vec<String>> {
         let people = account::list(self.db.pool()).await.map_err(fault)?;
@@ -235,7 +247,11 @@ impl Services {
     /// For callers without a role.
     pub async fn list_alerts(&self, actor: &Actor, slug: Option<&str>, only_open: bool) -> Result<IncidentsView> {
         self.authorise(actor, Action::ReadWorkspace, "alerts").await?;
-        let found = incident::list(self.db.pool(), slug, only_open, MOST).await.map_err(fault)?;
+        let of = match slug {
+            Some(slug) => Some(vec![slug]),
+            None => visible_problems(actor),
+        };
+        let found = incident::list(self.db.pool(), of.as_deref(), only_open, MOST).await.map_err(fault)?;
         let now = self.now();
         Ok(IncidentsView {
             items: found.iter().filter(|kept| actor.sees(&kept.slug)).map(|kept| line(kept, now)).collect(),
@@ -370,7 +386,7 @@ impl Services {
         let (kept, person) = self.linked(id, key).await?;
         let tx = self.begin().await?;
         let held = account::hold(&tx, person.id).await.map_err(fault)?;
-        if held.is_none_or(|held| held.disabled_at.is_some()) {
+        if held.is_none_or(|held| held.disabled_at.is_some()) || !self.is_told(&tx, &kept.slug, person.id).await? {
             return Err(no_such_link());
         }
         let details = self.handle(&tx, kept.id, kept.problem, handling, person.id).await?;

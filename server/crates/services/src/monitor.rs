@@ -19,6 +19,8 @@ use crate::{Result, Services, commit, fault};
 
 /// Windows of one deployment that are judged at one look: after a long absence the others wait for the next.
 const MOST_AT_ONCE: usize = 200;
+/// Seconds of the longest window, ten years: documents that were signed long ago may ask for longer ones.
+const LONGEST: u64 = 3_660 * 86_400;
 /// Values of the business metric in one report.
 const MOST_VALUES: usize = 1_000;
 
@@ -48,24 +50,29 @@ impl Services {
     }
 
     async fn judge_windows_of(&self, watched: &Watched) -> Result<()> {
-        let window = watched.monitoring.window.seconds();
+        let window = watched.monitoring.window.seconds().clamp(1, LONGEST);
         let (length, settled) = (seconds(window), TimeDelta::from_std(settled_after(window)).unwrap_or_default());
         let mut begins = first_begin(watched, window);
-        if begins + length + settled > self.now() {
+        if !self.has_settled(begins, length, settled) {
             return Ok(());
         }
         let reference = self.reference(watched.champion).await?;
         let document = problem::approved(self.db.pool(), &watched.slug).await.map_err(fault)?;
         for _ in 0..MOST_AT_ONCE {
-            let ends = begins + length;
-            if ends + settled > self.now() {
+            if !self.has_settled(begins, length, settled) {
                 break;
             }
+            let ends = begins + length;
             let document = document.as_ref().map(|signed| &signed.document);
             self.judge_window(watched, reference.as_ref(), document, begins, ends).await?;
             begins = ends;
         }
         Ok(())
+    }
+
+    /// Whether the window is over, and all that was counted in it is written.
+    fn has_settled(&self, begins: DateTime<Utc>, length: TimeDelta, settled: TimeDelta) -> bool {
+        begins.checked_add_signed(length + settled).is_some_and(|judged| judged <= self.now())
     }
 
     async fn judge_window(
@@ -228,7 +235,7 @@ impl Services {
 }
 
 fn seconds(window: u64) -> TimeDelta {
-    TimeDelta::seconds(i64::try_from(window).unwrap_or(i64::MAX / 1_000).min(i64::MAX / 1_000))
+    TimeDelta::seconds(window.min(LONGEST) as i64)
 }
 
 /// Windows lie side by side from 1970 on, and none begins before the last one ended.

@@ -60,7 +60,7 @@ impl Services {
             None => false,
         };
         let now = self.now();
-        let incidents = incident::list(pool, Some(slug), false, MOST_INCIDENTS).await.map_err(fault)?;
+        let incidents = incident::list(pool, Some(&[slug]), false, MOST_INCIDENTS).await.map_err(fault)?;
         let changes = deployment::moves(pool, live.problem).await.map_err(fault)?;
         let oldest = windows.last().map(|window| window.begins);
         let changes = changes.into_iter().filter(|change| oldest.is_some_and(|oldest| change.changed_at >= oldest));

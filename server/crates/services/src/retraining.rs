@@ -167,7 +167,15 @@ impl Services {
                 continue;
             }
             let newest = incident::newest(pool, id, cause).await.map_err(fault)?;
-            let Some(firing) = newest.filter(|newest| newest.incident.state == State::Firing) else { continue };
+            let Some(firing) = newest.filter(|newest| newest.incident.state == State::Firing) else {
+                let open = retraining::open_events(pool, id).await.map_err(fault)?;
+                if open.iter().any(|event| event.reason == reason) {
+                    // What is over by itself needs no training any more.
+                    let why = "the alert was over before a training could start";
+                    retraining::drop_open(pool, id, reason, why).await.map_err(fault)?;
+                }
+                continue;
+            };
             let fired = firing.incident.fired_at.unwrap_or(firing.opened_at);
             let key = format!("{} {}", firing.id, fired.to_rfc3339());
             let detail = format!("alert {}: {}", firing.id, firing.title);
@@ -260,6 +268,10 @@ impl Services {
             Decision::GivenUp(why) => Some(why),
             Decision::Idle | Decision::Wait(_) => return Ok(()),
         };
+        let known = incident::newest(pool, signed.problem, Cause::Retraining).await.map_err(fault)?;
+        if given_up.is_some() && known.is_some_and(|known| known.incident.state == State::Firing) {
+            return Ok(());
+        }
         let tx = self.begin().await?;
         problem::lock(&tx, signed.problem).await.map_err(fault)?;
         if let Some(why) = given_up {

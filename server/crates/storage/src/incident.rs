@@ -119,16 +119,16 @@ pub async fn list_unsettled(db: &impl Connection) -> Result<Vec<Kept>> {
     .await
 }
 
-/// Incidents, open ones first and then the newest; of one problem if given, and only open ones if asked for.
+/// Incidents of these problems, or of all, open ones first and then the newest; only open ones if asked for.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(db: &impl Connection, slug: Option<&str>, only_open: bool, limit: u32) -> Result<Vec<Kept>> {
-    let bound = values![slug.map(str::to_owned), only_open, i64::from(limit)];
+pub async fn list(db: &impl Connection, of: Option<&[&str]>, only_open: bool, limit: u32) -> Result<Vec<Kept>> {
+    let bound = values![of.map(|of| serde_json::json!(of)), only_open, i64::from(limit)];
     record::all(
         db,
         select_incident!(
-            "where ($1::text is null or p.slug = $1) and (not $2 or i.state in ('pending', 'firing')) and i.state <> 'over'
+            "where ($1::jsonb is null or p.slug in (select jsonb_array_elements_text($1))) and (not $2 or i.state in ('pending', 'firing')) and i.state <> 'over'
              order by i.state in ('pending', 'firing') desc, i.state = 'firing' desc, i.id desc limit $3"
         ),
         bound,

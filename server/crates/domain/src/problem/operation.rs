@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::Span;
 use crate::metric::Direction;
 
+/// Seconds of a year: nobody waits for longer.
+const YEAR: u64 = 366 * 86_400;
+
 /// The business number that the predictions should move.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Business {
@@ -224,9 +227,8 @@ pub struct Notify {
 impl Notify {
     /// After how long others are told; none when nobody is named.
     pub fn escalate_after(&self) -> Option<chrono::TimeDelta> {
-        let after =
-            self.escalate_after.map_or(1_800, |after| i64::try_from(after.seconds()).unwrap_or(i64::MAX / 1_000));
-        (!self.escalation.is_empty()).then(|| chrono::TimeDelta::seconds(after.min(i64::MAX / 1_000)))
+        let after = self.escalate_after.map_or(1_800, Span::seconds);
+        (!self.escalation.is_empty()).then(|| chrono::TimeDelta::seconds(after.min(YEAR) as i64))
     }
 }
 
@@ -235,8 +237,33 @@ mod read {
     use super::{
         Blackout, Business, Direction, Drift, DriftMetric, Monitoring, NoData, Notify, Promote, Retraining, Span, When,
     };
+    use crate::problem::Mistake;
     use crate::problem::walk::Table;
     use crate::schedule::Schedule;
+
+    /// Windows are not longer: what is judged once in a quarter comes too late for anybody.
+    const LONGEST_WINDOW: Span = Span::of_seconds(90 * 86_400);
+
+    impl crate::problem::ProblemDocument {
+        /// What is wrong with how a document wants to be operated, by rules that are younger than documents that are kept: a text that comes in
+        /// is held against them, a document that was signed before is not.
+        pub(in crate::problem) fn operation_mistakes(&self) -> Vec<Mistake> {
+            let mut mistakes = Vec::new();
+            let mut wrong = |pointer: &str, message: String| {
+                mistakes.push(Mistake { pointer: pointer.to_owned(), message });
+            };
+            if self.monitoring.window.seconds() > LONGEST_WINDOW.seconds() {
+                wrong("/monitoring/window", format!("must be at most {}", LONGEST_WINDOW.in_words()));
+            }
+            if let Some(policy) = &self.retraining
+                && let Err((key, reason)) =
+                    Schedule::read(policy.cron.as_deref().unwrap_or("0 0 * * *"), &policy.timezone)
+            {
+                wrong(&format!("/retraining/{key}"), reason);
+            }
+            mistakes
+        }
+    }
 
     impl Business {
         /// The `business` of a document.
@@ -298,9 +325,6 @@ mod read {
             let table = document.optional_table("retraining")?;
             let cron = table.optional_text("cron").map(str::to_owned);
             let timezone = table.optional_text("timezone").unwrap_or("UTC").to_owned();
-            if let Err((key, reason)) = Schedule::read(cron.as_deref().unwrap_or("0 0 * * *"), &timezone) {
-                table.mistake(key, reason);
-            }
             let new_rows = table.optional_whole("new_rows");
             let new_labels = table.optional_whole("new_labels");
             let on_drift = table.truth_or("on_drift", false);

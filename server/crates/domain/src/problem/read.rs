@@ -38,7 +38,9 @@ impl ProblemDocument {
         } else {
             toml::from_str(text).map_err(|error| whole(format!("is not TOML: {}", error.to_string().trim_end())))?
         };
-        Self::from_json(&value)
+        let document = Self::from_json(&value)?;
+        let mistakes = document.operation_mistakes();
+        if mistakes.is_empty() { Ok(document) } else { Err(mistakes) }
     }
 }
 

@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::*;
 
 pub(crate) const TAXI: &str = r#"
@@ -193,4 +195,14 @@ fn limits_that_cannot_be_held_are_refused() {
     let found = mistakes(&format!("{TAXI}[gates]\nnegative_flips = 2\nflips = 1\n"));
     let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
     assert_eq!(pointers, ["/gates/negative_flips", "/gates/flips"]);
+}
+
+#[test]
+fn a_schedule_that_cannot_be_read_and_a_window_of_years_are_refused_at_the_door_and_read_where_they_are_kept() {
+    let text = TAXI.replace("0 3 * * 1", "0 25 * * 1").replace("window = \"1h\"", "window = \"400d\"");
+    let pointers: Vec<String> = mistakes(&text).into_iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(pointers, ["/monitoring/window", "/retraining/cron"]);
+    let stored: Value = toml::from_str(&text).unwrap();
+    assert!(ProblemDocument::from_json(&stored).is_ok());
+    assert_eq!(mistakes(&TAXI.replace("timezone = \"UTC\"", "timezone = \"Mars/Base\""))[0].0, "/retraining/timezone");
 }
