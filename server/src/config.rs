@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use ipnet::IpNet;
 use millrace_domain::policy::Role;
-use millrace_services::{Elsewhere, RoleRule};
+use millrace_domain::trainer::Programs;
+use millrace_services::{Elsewhere, ExternalTrainers, RoleRule};
 use millrace_storage::artifact::ArtifactPlace;
 use millrace_storage::source::Places;
 
@@ -31,6 +32,10 @@ pub struct Storage {
     /// an https, s3 or postgres address. Unset: none.
     #[arg(long = "source", env = "MILLRACE_SOURCES", value_delimiter = ',', hide_env_values = true)]
     pub sources: Vec<String>,
+    /// File that declares the external trainers, a table `[trainers.<name>]` each: programs that runs may have fit their model. Unset:
+    /// none.
+    #[arg(long, env = "MILLRACE_TRAINERS")]
+    pub trainers: Option<PathBuf>,
     /// Leave the schema of the database as it is.
     #[arg(long)]
     pub no_migrate: bool,
@@ -63,6 +68,22 @@ impl Storage {
     /// With the setting that is not understood.
     pub fn places(&self) -> anyhow::Result<Places> {
         Places::read(&self.sources, &outside::bucket_settings()).context("MILLRACE_SOURCES")
+    }
+
+    /// The external trainers.
+    ///
+    /// # Errors
+    /// With what cannot be read in their file.
+    pub fn external_trainers(&self) -> anyhow::Result<ExternalTrainers> {
+        let programs = match &self.trainers {
+            None => Programs::default(),
+            Some(path) => {
+                let named = || format!("MILLRACE_TRAINERS {}", path.display());
+                let text = std::fs::read_to_string(path).with_context(named)?;
+                Programs::read(&text).map_err(anyhow::Error::msg).with_context(named)?
+            }
+        };
+        Ok(ExternalTrainers { programs: programs.into(), scratch: self.home.join("trainers") })
     }
 
     /// Where artifacts are.
@@ -319,6 +340,7 @@ mod tests {
             home: "var".into(),
             artifacts: None,
             sources: Vec::new(),
+            trainers: None,
             no_migrate: false,
         }
     }

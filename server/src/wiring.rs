@@ -158,6 +158,7 @@ async fn services(db: Database, storage: &Storage, told: Told) -> anyhow::Result
         second_factor_for,
         approvers_apart,
         elsewhere,
+        trainers: storage.external_trainers()?,
     };
     Ok(Services::new(db, artifacts, outside::surroundings(), settings))
 }
@@ -225,7 +226,7 @@ pub fn worker(services: &Services, name: &str, timing: Timing) -> Worker {
         name,
         services.db().clone(),
         services.artifacts().clone(),
-        millrace_jobs::handlers(),
+        millrace_jobs::handlers(&services.settings().trainers),
         Arc::new(Subjects::new(outside::surroundings())),
         &code_version,
         outside::surroundings().clock,

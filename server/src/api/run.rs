@@ -250,6 +250,7 @@ fn wire(run: &RunView) -> Value {
         "tracked": run.summary.tracked,
         "tags": run.tags.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "request": run.request,
+        "trainer": run.summary.trainer,
         "params": run.parameters,
         "metrics": metrics,
         "intervals": run.metrics.iter().filter_map(|metric| Some((metric.name.clone(), json!(metric.interval?))))

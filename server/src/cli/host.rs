@@ -90,6 +90,9 @@ pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
     let places = storage.places()?;
     let names: Vec<&str> = places.names().collect();
     println!("sources    {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
+    let trainers = storage.external_trainers()?;
+    let names: Vec<String> = trainers.programs.names().map(ToString::to_string).collect();
+    println!("trainers   {}", if names.is_empty() { "our own".to_owned() } else { names.join(", ") });
     println!("address    {}", web.addr);
     println!("base URL   {}", web.base_url());
     println!("site       {}", web.site.display());

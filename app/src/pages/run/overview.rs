@@ -7,11 +7,13 @@ use millrace_charts::{count, number};
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_domain::metric::Metric;
 use millrace_domain::view::{HeldOutView, MetricView, RunView, StepView};
+use serde_json::Value;
 
-use crate::components::{Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
+use crate::components::{ChartFigure, Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
 use crate::pages::quantity::{metric_title, part_and_metric};
 
 use super::is_under_way;
+use super::tracked::course_figure;
 
 /// The tab that opens first.
 #[component]
@@ -25,6 +27,7 @@ pub fn Overview(
     let gates_heading = gates_in_words(&run.gates);
     let has_numbers = !run.metrics.is_empty() || !run.gates.is_empty();
     let is_final = !is_under_way(&run.summary.state);
+    let trainer = external_trainer(&run);
     view! {
         <div class="split">
             <div class="split-main stack stack-loose">
@@ -43,6 +46,7 @@ pub fn Overview(
                             </section>
                         }
                     })}
+                {trainer}
                 {(!run.gates.is_empty())
                     .then(|| {
                         view! {
@@ -62,6 +66,33 @@ pub fn Overview(
             </aside>
         </div>
     }
+}
+
+/// What an external trainer wrote, live or to its end, and the courses that it reported.
+fn external_trainer(run: &RunView) -> Option<impl IntoView + use<>> {
+    let live = run.steps.iter().find(|step| step.state == "running").and_then(|step| {
+        let lines = step.progress.as_ref()?["log"].as_array()?.iter().filter_map(Value::as_str);
+        Some(lines.collect::<Vec<_>>().join("\n"))
+    });
+    let is_live = live.is_some();
+    let log = live.or_else(|| run.log.clone())?;
+    let all = (!is_live).then(|| format!("/api/v1/runs/{}/artifacts/log", run.summary.id));
+    let figures = run
+        .courses
+        .iter()
+        .filter(|course| course.name.starts_with("external."))
+        .enumerate()
+        .map(|(place, course)| view! { <ChartFigure figure=course_figure(place, course)/> })
+        .collect_view();
+    let log = if log.trim().is_empty() { "It wrote nothing.".to_owned() } else { log };
+    Some(view! {
+        <section class="section" aria-labelledby="trainer">
+            <div class="section-header"><h2 id="trainer">"The external trainer"</h2></div>
+            <div class="grid grid-wide">{figures}</div>
+            <pre class="code log" tabindex="0" aria-label="What it wrote last"><code>{log}</code></pre>
+            {all.map(|href| view! { <p><a href=href>"All that it wrote"</a></p> })}
+        </section>
+    })
 }
 
 /// How worn the held-out part is; nothing at the first look.
@@ -197,6 +228,7 @@ fn MetricTable(metrics: Vec<MetricView>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::samples;
 
     fn metric(name: &str) -> MetricView {
         MetricView { name: name.to_owned(), step: 0, value: 0.871, interval: Some((0.861, 0.88)), n: 4812 }
@@ -222,6 +254,22 @@ mod tests {
     #[test]
     fn a_metric_without_a_gate_has_no_tone() {
         assert_eq!(tone(&metric("test.brier"), &[gate("success.roc_auc", Verdict::Fail)]), None);
+    }
+
+    #[test]
+    fn what_an_external_trainer_writes_is_shown_while_it_runs_and_after() {
+        let mut run = samples::run("running");
+        run.steps = vec![StepView {
+            state: "running".to_owned(),
+            progress: Some(serde_json::json!({ "text": "epoch 2", "log": ["epoch 1", "epoch 2"] })),
+            ..run.steps[0].clone()
+        }];
+        let shown = |run: RunView| samples::rendered("/runs/17", move || view! { <Overview run>""</Overview> });
+        assert!(shown(run.clone()).contains("epoch 1\nepoch 2"));
+        run.steps[0].progress = None;
+        assert!(!shown(run.clone()).contains("The external trainer"));
+        run.log = Some("loss 0.3".to_owned());
+        assert!(shown(run).contains("loss 0.3"));
     }
 
     #[test]

@@ -120,7 +120,8 @@ fn Newest(metrics: Vec<MetricView>) -> impl IntoView {
     }
 }
 
-fn course_figure(place: usize, course: &Course) -> Figure {
+/// The course of one metric, drawn; `place` tells the figures of a page apart.
+pub(super) fn course_figure(place: usize, course: &Course) -> Figure {
     let points: Vec<(f64, f64)> = course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
     let values = LineChart {
         title: course.name.clone(),

@@ -104,6 +104,11 @@ impl Context {
         }
     }
 
+    /// Counts processor time that was used elsewhere for this attempt.
+    pub fn add_processor_time(&self, time: Duration) {
+        self.computed_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Computes on threads of its own, as many as there are processors, so that no request waits for numbers and what it costs
     /// can be counted.
     ///

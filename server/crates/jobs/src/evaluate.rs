@@ -156,7 +156,7 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
     let mut figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
     figures["permutation"] = permuted(&prepared, &model, document.success.metric, seed);
     figures["costs"] = json!(document.target.costs);
-    (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, seed);
+    (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &figures["permutation"], seed);
     let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
     let train = prepared.split.rows(Part::Train);
     let reference = reference(&model, &prepared.table, train, &test.predictions, &test.outcomes);

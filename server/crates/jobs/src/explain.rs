@@ -36,7 +36,8 @@ pub(crate) fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed:
 }
 
 /// What features contribute to answers on the test part, most first, and how answers depend on each; nothing of a model that refuses.
-pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value, Value) {
+/// Of a model that was fitted elsewhere only answers are known: features then come in the order of what they are worth.
+pub(crate) fn explained(prepared: &Prepared, model: &Model, worth: &Value, seed: u64) -> (Value, Value) {
     let (predictor, table) = (model.predictor(), &prepared.table);
     let affordable = MOST_LEAVES / predictor.contribution_size().max(1);
     let rows = some_of(prepared.split.rows(Part::Test), affordable.clamp(LEAST_EXPLAINED, EXPLAINED), seed);
@@ -47,7 +48,10 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value
         let sizes = found.iter().map(|row| row.of_features[feature].abs());
         sizes.sum::<f64>() / found.len().max(1) as f64
     };
-    let mut order: Vec<(usize, f64)> = (0..names.len()).map(|feature| (feature, mean(feature))).collect();
+    let mut order: Vec<(usize, f64)> = match found.is_empty() {
+        false => (0..names.len()).map(|feature| (feature, mean(feature))).collect(),
+        true => (0..names.len()).map(|feature| (feature, worth_of(worth, names[feature]))).collect(),
+    };
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
     let told = |(feature, mean): &(usize, f64)| {
         let levels = levels(table, &rows, *feature);
@@ -63,7 +67,6 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value
         ContributionUnit::LogOdds => "log-odds",
         ContributionUnit::Answer => "answer",
     };
-    let features: Vec<Value> = order.iter().take(TOLD).map(told).collect();
     let few = some_of(&rows, DEPENDENT, seed);
     let dependence = order.iter().take(TOLD_DEPENDENCE).filter_map(|(feature, _)| {
         let points = partial_dependence(predictor, table, &few, *feature).ok()?;
@@ -77,7 +80,17 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, seed: u64) -> (Value
         (!points.is_empty()).then(|| json!({ "feature": names[*feature], "points": points }))
     });
     let dependence: Vec<Value> = dependence.collect();
+    if found.is_empty() {
+        return (Value::Null, json!(dependence));
+    }
+    let features: Vec<Value> = order.iter().take(TOLD).map(told).collect();
     (json!({ "unit": unit, "rows": rows.len(), "of": names.len(), "features": features }), json!(dependence))
+}
+
+/// What [`permuted`] found a feature to be worth.
+fn worth_of(worth: &Value, name: &str) -> f64 {
+    let features = worth["features"].as_array().into_iter().flatten();
+    features.filter(|one| one[0] == name).find_map(|one| one[1].as_f64()).unwrap_or_default()
 }
 
 /// Where the feature of each row lies among all of them: 0 is the least and 1 the greatest; none for a category or a missing value.

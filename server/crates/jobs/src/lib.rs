@@ -9,6 +9,7 @@
 mod compare;
 mod evaluate;
 mod explain;
+mod external;
 mod features;
 mod gate;
 mod ingest;
@@ -32,6 +33,7 @@ mod watch;
 use std::sync::Arc;
 
 use millrace_executor::Handler;
+use millrace_services::ExternalTrainers;
 
 pub use lifecycle::Subjects;
 pub use parity::ParityAuditor;
@@ -41,15 +43,15 @@ pub use sources::Sources;
 pub use tidy::tidy;
 pub use watch::Watch;
 
-/// One handler for each kind of step.
-pub fn handlers() -> Vec<Arc<dyn Handler>> {
+/// One handler for each kind of step; those that train know the external trainers.
+pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {
     vec![
         Arc::new(stage::Staged(ingest::Ingest)),
         Arc::new(stage::Staged(validate::Validate)),
         Arc::new(stage::Staged(features::Features)),
         Arc::new(stage::Staged(trial::Trials::default())),
         Arc::new(stage::Staged(tune::Tune)),
-        Arc::new(stage::Staged(train::Train)),
+        Arc::new(stage::Staged(train::Train::new(trainers.clone()))),
         Arc::new(stage::Staged(evaluate::Evaluate)),
         Arc::new(stage::Staged(gate::Gates)),
         Arc::new(stage::Staged(register::Register)),

@@ -8,19 +8,29 @@ use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::model::{Lineage, Model};
 use millrace_ml::split::Part;
-use millrace_ml::train::{CalibrationMethod, FitReport, TrainerConfig, train};
+use millrace_ml::train::{CalibrationMethod, FitReport, Fitted, TrainerConfig, train};
+use millrace_services::ExternalTrainers;
 use millrace_storage::run::MetricValue;
 use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::load::{Frames, Launched, prepare};
+use crate::external::{self, Left};
+use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::progress::Units;
 use crate::stage::Stage;
 use crate::trial::trained;
 use crate::tune::Tuned;
 
-pub(crate) struct Train;
+pub(crate) struct Train {
+    external: ExternalTrainers,
+}
+
+impl Train {
+    pub(crate) const fn new(external: ExternalTrainers) -> Self {
+        Self { external }
+    }
+}
 
 pub(crate) struct Input {
     launched: Launched,
@@ -36,6 +46,17 @@ pub(crate) struct Trained {
     bytes: u64,
     rows: u64,
     report: FitReport,
+    /// What an external trainer wrote, and the metrics that it reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external: Option<External>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct External {
+    log: Digest,
+    log_bytes: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reported: Vec<(String, Vec<f64>)>,
 }
 
 #[async_trait]
@@ -65,39 +86,34 @@ impl Stage for Train {
     }
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Trained, StepError> {
+        if input.config.program().is_some() {
+            return self.let_fit(context, input).await;
+        }
         let (content, rows, report) = context
             .compute(move |reporter| {
                 let launched = &input.launched;
                 let prepared = prepare(&input.frames, &launched.problem.document)?;
-                let seed = launched.seed();
                 let fitted = train(
                     &prepared.table,
                     &prepared.labels,
                     &prepared.split,
                     prepared.plan.kind(),
                     &input.config,
-                    seed,
+                    launched.seed(),
                     &Units::new(reporter, "round"),
                 )
-                .map_err(trained)?
-                .calibrated(input.calibration, &prepared.table, &prepared.labels, &prepared.split)
-                .map_err(|error| StepError::refused("not_calibrated", error.to_string()))?;
-                let report = fitted.report.clone();
-                let lineage = Lineage {
-                    dataset: launched.dataset.digest.ok_or_else(unread)?,
-                    tables: launched.table_digests(),
-                    problem: launched.problem.digest,
-                    features: launched.problem.document.feature_digest(),
-                    trainer: input.config,
-                    seed,
-                };
-                let rows = prepared.split.rows(Part::Train).len() as u64;
-                Ok((Model::new(&prepared.plan, fitted, lineage).to_bytes(), rows, report))
+                .map_err(trained)?;
+                stored(launched, &prepared, fitted, input.calibration, input.config)
             })
             .await?;
         let bytes = content.len() as u64;
         let model = context.artifacts().put(Bytes::from(content)).await?;
-        Ok(Trained { model, bytes, rows, report })
+        Ok(Trained { model, bytes, rows, report, external: None })
+    }
+
+    /// What a program elsewhere fits may differ each time.
+    fn is_repeatable(&self, output: &Trained) -> bool {
+        output.external.is_none()
     }
 
     fn commit(&self, context: &Context, output: Trained) -> Commit {
@@ -107,26 +123,79 @@ impl Stage for Train {
                 let now = millrace_storage::now(tx).await?;
                 artifact::register(tx, &output.model, output.bytes, "application/vnd.millrace.model+json", now).await?;
                 run::set_artifact(tx, id, "model", &output.model).await?;
-                run::set_metrics(tx, id, &losses(&output)).await
+                if let Some(external) = &output.external {
+                    artifact::register(tx, &external.log, external.log_bytes, "text/plain; charset=utf-8", now).await?;
+                    run::set_artifact(tx, id, "log", &external.log).await?;
+                }
+                run::set_metrics(tx, id, &metrics(&output)).await
             })
         })
     }
+}
+
+impl Train {
+    /// Lets an external trainer fit the model.
+    async fn let_fit(&self, context: &Context, input: Input) -> Result<Trained, StepError> {
+        let Input { launched, frames, config, calibration } = input;
+        let left = external::fit(context, &self.external, &launched, frames, &config).await?;
+        let Left { fitted, log, reported, prepared } = left;
+        let (content, rows, report) =
+            context.compute(move |_| stored(&launched, &prepared, fitted, calibration, config)).await?;
+        let (bytes, log_bytes) = (content.len() as u64, log.len() as u64);
+        let model = context.artifacts().put(Bytes::from(content)).await?;
+        let log = context.artifacts().put(Bytes::from(log)).await?;
+        Ok(Trained { model, bytes, rows, report, external: Some(External { log, log_bytes, reported }) })
+    }
+}
+
+/// The model as it is stored, the rows it was fitted on, and how fitting went.
+fn stored(
+    launched: &Launched,
+    prepared: &Prepared,
+    fitted: Fitted,
+    calibration: CalibrationMethod,
+    trainer: TrainerConfig,
+) -> Result<(Vec<u8>, u64, FitReport), StepError> {
+    let fitted = fitted
+        .calibrated(calibration, &prepared.table, &prepared.labels, &prepared.split)
+        .map_err(|error| StepError::refused("not_calibrated", error.to_string()))?;
+    let report = fitted.report.clone();
+    let lineage = Lineage {
+        dataset: launched.dataset.digest.ok_or_else(unread)?,
+        tables: launched.table_digests(),
+        problem: launched.problem.digest,
+        features: launched.problem.document.feature_digest(),
+        trainer,
+        seed: launched.seed(),
+    };
+    let rows = prepared.split.rows(Part::Train).len() as u64;
+    Ok((Model::new(&prepared.plan, fitted, lineage).to_bytes(), rows, report))
 }
 
 fn unread() -> StepError {
     StepError::refused("internal", "the run's dataset version was never read; please report it")
 }
 
-/// The validation loss after each round.
-fn losses(output: &Trained) -> Vec<MetricValue> {
-    let rounds = output.report.validation_loss.iter().enumerate();
-    rounds
-        .map(|(round, loss)| MetricValue {
-            name: "validation.loss".to_owned(),
-            step: i32::try_from(round + 1).unwrap_or(i32::MAX),
-            value: *loss,
-            interval: None,
-            n: i64::try_from(output.rows).unwrap_or(i64::MAX),
-        })
-        .collect()
+/// The validation loss after each round, and what an external trainer reported.
+fn metrics(output: &Trained) -> Vec<MetricValue> {
+    let own = (!output.report.validation_loss.is_empty())
+        .then(|| ("validation.loss".to_owned(), output.report.validation_loss.clone()));
+    let reported = output.external.iter().flat_map(|external| external.reported.iter().cloned());
+    let point = |name: &str, place: usize, value: f64| MetricValue {
+        name: name.to_owned(),
+        step: i32::try_from(place).unwrap_or(i32::MAX),
+        value,
+        interval: None,
+        n: i64::try_from(output.rows).unwrap_or(i64::MAX),
+    };
+    let course = |(name, points): (String, Vec<f64>)| {
+        // A single number is no course.
+        let first = usize::from(points.len() > 1 || name == "validation.loss");
+        points
+            .into_iter()
+            .enumerate()
+            .map(move |(place, value)| (name.clone(), place + first, value))
+            .collect::<Vec<_>>()
+    };
+    own.into_iter().chain(reported).flat_map(course).map(|(name, place, value)| point(&name, place, value)).collect()
 }

@@ -74,7 +74,7 @@ impl Stage for Tune {
         commit(move |tx| {
             Box::pin(async move {
                 let config = &output.config;
-                run::set_fitted_with(tx, id, config.trainer().as_str(), &json!(config.settings())).await
+                run::set_fitted_with(tx, id, &config.asked_as(), &json!(config.settings())).await
             })
         })
     }

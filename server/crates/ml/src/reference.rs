@@ -29,7 +29,12 @@ pub fn reference(
     outcomes: &Outcomes,
 ) -> Reference {
     let names = model.features().definitions().iter().map(|definition| definition.name.clone());
-    let importance = model.predictor().importance();
+    let mut importance = model.predictor().importance();
+    if importance.iter().all(|share| *share == 0.0) {
+        // Where nothing is known of what matters, all features matter alike.
+        let alike = 1.0 / importance.len() as f64;
+        importance.fill(alike);
+    }
     let features = names.zip(table.columns()).zip(importance).map(|((name, column), importance)| {
         let (binning, counts) = match column {
             FeatureColumn::Number(numbers) => {

@@ -59,6 +59,7 @@ use millrace_domain::Digest;
 use millrace_domain::clock::Surroundings;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Role;
+use millrace_domain::trainer::Programs;
 use millrace_storage::artifact::{ArtifactStore, Draft};
 use millrace_storage::{Database, StorageError, Transaction};
 
@@ -94,6 +95,17 @@ pub struct Settings {
     pub approvers_apart: bool,
     /// Where else people may sign in.
     pub elsewhere: Option<Elsewhere>,
+    /// Programs that runs may have train.
+    pub trainers: ExternalTrainers,
+}
+
+/// The external trainers of a server.
+#[derive(Debug, Clone, Default)]
+pub struct ExternalTrainers {
+    /// As whoever runs the server declared them.
+    pub programs: Arc<Programs>,
+    /// Where each has a directory of its own while it runs.
+    pub scratch: std::path::PathBuf,
 }
 
 /// All use cases. Cloning shares them.

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{AccountId, DatasetId, RunId};
+use millrace_domain::metric::TargetKind;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::power::{Z_95, best_of_equals};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
 use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
 use millrace_domain::tracking::Point;
-use millrace_domain::trainer::{FitPlan, Trainer};
+use millrace_domain::trainer::{EXTERNAL, FitPlan, Programs, Trainer, TrainerConfig};
 use millrace_domain::view::{
     ArtifactView, Course, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, SearchedView,
     StepView,
@@ -26,6 +27,9 @@ use crate::access::Note;
 use crate::dataset::examples;
 use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
 use crate::{Result, Services, commit, fault, present, search_step, searched};
+
+/// Characters of an external trainer's log that a run's page shows.
+const SHOWN_LOG: usize = 8_000;
 
 impl Services {
     /// Launches a run and readies its steps.
@@ -79,7 +83,7 @@ impl Services {
         }
         let dataset = self.dataset_for(&tx, request, &version.document).await?;
         let tables = tables_for(&tx, &version).await?;
-        let asked = checked(request, &version)?;
+        let asked = checked(request, &version, &self.settings.trainers.programs)?;
         let asked_for = asked.request.clone();
         let queued = Queued { version: &version, dataset: &dataset, tables: &tables, code, diff };
         let run = self.queue(&tx, &queued, asked, actor.account).await?;
@@ -238,9 +242,13 @@ impl Services {
             }
             _ => None,
         };
-        let courses = match found.tracked {
-            Some(_) => courses(run::courses(pool, id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
-            None => Vec::new(),
+        let log = match artifacts.iter().find(|artifact| artifact.name == "log") {
+            None => None,
+            Some(artifact) => Some(end_of(&self.artifacts.get(&artifact.digest).await.map_err(fault)?)),
+        };
+        let courses = match found.tracked.is_some() || log.is_some() {
+            true => courses(run::courses(pool, id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
+            false => Vec::new(),
         };
         let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
@@ -253,6 +261,7 @@ impl Services {
             may_cancel: may(Action::CancelRun, !found.state.is_final(), "the run has ended"),
             tags: found.tracked.as_ref().map(|tracked| tags(&tracked.tags)).unwrap_or_default(),
             courses,
+            log,
             may_retry: match is_tried_again(&found) && is_running {
                 true => may(Action::LaunchRun, false, STILL_STOPPING),
                 false => may(Action::LaunchRun, is_tried_again(&found), NOT_TRIED_AGAIN),
@@ -320,11 +329,18 @@ impl Services {
                 slug: approved.slug,
                 title: approved.document.title,
                 kind: kind.as_str().to_owned(),
-                trainers: Trainer::of(kind).map(|trainer| trainer.as_str().to_owned()).collect(),
+                trainers: self.trainers_of(kind),
                 datasets: datasets.iter().map(|version| present::dataset(version, self.now())).collect(),
             });
         }
         Ok(LaunchOptions { problems, may_launch: Permission::from_result(actor.may(Action::LaunchRun)) })
+    }
+
+    /// What may be asked for as a trainer: our own, then the external ones.
+    fn trainers_of(&self, kind: TargetKind) -> Vec<String> {
+        let own = Trainer::of(kind).map(|trainer| trainer.as_str().to_owned());
+        let external = self.settings.trainers.programs.of(kind).map(|name| format!("{EXTERNAL}{name}"));
+        own.chain(external).collect()
     }
 
     /// Asks a run to stop; what waits is cancelled at once, what computes when it next looks.
@@ -453,10 +469,20 @@ pub(crate) struct Asked {
 }
 
 /// Checks what is asked and fills in what is left out.
-fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
-    let asked = request.fit();
+fn checked(request: &LaunchRequest, version: &ProblemVersion, programs: &Programs) -> Result<Asked> {
+    let mut asked = request.fit();
     let mut mistakes = Vec::new();
-    let plan = FitPlan::read(&asked, version.document.target.kind).map_err(|found| mistakes.extend(found)).ok();
+    let kind = version.document.target.kind;
+    let plan = FitPlan::read(&asked, kind).map_err(|found| mistakes.extend(found)).ok();
+    if let Some(plan) = &plan {
+        match known(plan.space.branches()[0].base(), kind, programs) {
+            Ok(None) => {}
+            // Kept with the run, so that a changed default does not change what is done.
+            Ok(Some(settings)) => asked["parameters"] = settings,
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    let plan = plan.filter(|_| mistakes.is_empty());
     let seed = i64::try_from(request.seed.unwrap_or(0)).ok();
     if seed.is_none() {
         let message = "must be below 9223372036854775808".to_owned();
@@ -469,6 +495,33 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion) -> Result<Asked> {
             let detail: Vec<String> = mistakes.iter().map(told).collect();
             Err(Fault::invalid(detail.join("; "), mistakes))
         }
+    }
+}
+
+/// The end of a log, from the beginning of a line.
+fn end_of(log: &[u8]) -> String {
+    let text = String::from_utf8_lossy(log);
+    let Some((from, _)) = text.char_indices().rev().nth(SHOWN_LOG) else { return text.into_owned() };
+    let from = text[from..].find('\n').map_or(from, |line| from + line + 1);
+    text[from..].to_owned()
+}
+
+/// Every hyperparameter of an external trainer, if it is one: this server must know it, and it must be for the target.
+fn known(
+    config: &TrainerConfig,
+    kind: TargetKind,
+    programs: &Programs,
+) -> std::result::Result<Option<Value>, Vec<Mistake>> {
+    let Some(name) = config.program() else { return Ok(None) };
+    let mistake = |message: String| vec![Mistake { pointer: "/trainer".to_owned(), message }];
+    let program = programs.find(name).map_err(mistake)?;
+    if !program.fits(kind) {
+        return Err(mistake(format!("{name} is not declared for a {} target", kind.as_str())));
+    }
+    let under = |own: Mistake| Mistake { pointer: format!("/parameters{}", own.pointer), ..own };
+    match program.settings(config.settings()) {
+        Ok(settings) => Ok(Some(json!(settings))),
+        Err(mistakes) => Err(mistakes.into_iter().map(under).collect()),
     }
 }
 

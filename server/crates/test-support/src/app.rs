@@ -11,7 +11,7 @@ use millrace_domain::clock::{Clock, Entropy, Surroundings};
 use millrace_domain::ids::AccountId;
 use millrace_domain::policy::{Grant, Role, Scope};
 use millrace_services::seal::Key;
-use millrace_services::{Services, Settings};
+use millrace_services::{ExternalTrainers, Services, Settings};
 use millrace_storage::Database;
 use millrace_storage::artifact::{ArtifactPlace, ArtifactStore};
 use millrace_storage::mail;
@@ -93,6 +93,7 @@ impl TestApp {
             second_factor_for: Vec::new(),
             approvers_apart: false,
             elsewhere: None,
+            trainers: ExternalTrainers::default(),
         };
         let services = Services::new(db, artifacts, surroundings(), settings);
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;

@@ -65,8 +65,14 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let web = web(addr, args.site);
     let listener = listen(&web).await?;
     let web = Web { addr: listener.local_addr()?, ..web };
-    let storage =
-        Storage { database_url: None, home: args.home, artifacts: None, sources: Vec::new(), no_migrate: false };
+    let storage = Storage {
+        database_url: None,
+        home: args.home,
+        artifacts: None,
+        sources: Vec::new(),
+        trainers: None,
+        no_migrate: false,
+    };
     let parts = wiring::open_fresh(&storage, "millrace_demo", wiring::Told::by(&web)?).await?;
     let services = parts.services;
     let people = make_people(&services).await?;

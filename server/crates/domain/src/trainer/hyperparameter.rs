@@ -29,6 +29,8 @@ impl Trainer {
             Self::GradientBoosting => GRADIENT_BOOSTING,
             Self::RandomForest => RANDOM_FOREST,
             Self::DecisionTree => DECISION_TREE,
+            // Those of a program are declared beside it.
+            Self::External => &[],
         }
     }
 

@@ -6,6 +6,7 @@
 mod hyperparameter;
 mod importance;
 mod plan;
+mod program;
 mod setting;
 mod space;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::metric::TargetKind;
 pub use hyperparameter::{CLASS_BALANCE, Hyperparameter};
 pub use importance::{Importance, LEAST_TRIALS, importance};
 pub use plan::{ANY_TRAINER, FitPlan, MOST_PARALLEL, MOST_TRIALS, Rung};
+pub use program::{EXTERNAL, Program, ProgramInputs, ProgramName, ProgramParameter, Programs};
 pub use setting::{Range, Scale, Setting, Settings, TrainerConfig};
 pub use space::{Axis, Branch, Space, choice_at};
 
@@ -38,10 +40,12 @@ pub enum Trainer {
     Logistic,
     /// Linear regression with L1 and L2 penalties.
     ElasticNet,
+    /// A program that whoever runs the server declared ([`Program`]).
+    External,
 }
 
 impl Trainer {
-    /// All trainers, the usual choice first.
+    /// All trainers of our own, the usual choice first.
     pub const ALL: [Self; 5] =
         [Self::GradientBoosting, Self::RandomForest, Self::DecisionTree, Self::Logistic, Self::ElasticNet];
 
@@ -53,6 +57,7 @@ impl Trainer {
             Self::DecisionTree => "decision_tree",
             Self::Logistic => "logistic",
             Self::ElasticNet => "elastic_net",
+            Self::External => "external",
         }
     }
 
@@ -61,11 +66,11 @@ impl Trainer {
         match self {
             Self::Logistic => !matches!(kind, TargetKind::Regression),
             Self::ElasticNet => matches!(kind, TargetKind::Regression),
-            Self::GradientBoosting | Self::RandomForest | Self::DecisionTree => true,
+            Self::GradientBoosting | Self::RandomForest | Self::DecisionTree | Self::External => true,
         }
     }
 
-    /// The trainers for that kind of target, the usual choice first.
+    /// Our own trainers for that kind of target, the usual choice first.
     pub fn of(kind: TargetKind) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |trainer| trainer.fits(kind))
     }

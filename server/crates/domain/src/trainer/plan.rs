@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use super::program::{EXTERNAL, ProgramName};
 use super::setting::TrainerConfig;
 use super::space::{Branch, Space};
 use super::{CalibrationMethod, Pruner, Sampler, Trainer};
@@ -96,7 +97,8 @@ impl FitPlan {
     /// Reads what was asked for.
     ///
     /// `trainer` is a name, several with commas between them, or `any`. Of several trainers, `parameters` and `search` are told
-    /// for each under its name.
+    /// for each under its name. `external:` and a name is an external trainer, which is fitted once; what it declares
+    /// ([`super::Program`]) is for whoever knows the programs to hold this against.
     ///
     /// # Errors
     /// Every mistake with its pointer.
@@ -104,8 +106,14 @@ impl FitPlan {
         let asked: Asked = serde_json::from_value(asked.clone())
             .map_err(|error| vec![Mistake { pointer: String::new(), message: error.to_string() }])?;
         let mut mistakes = Mistakes::default();
-        let trainers = mistakes.keep("/trainer", trainers(asked.trainer.as_deref(), kind)).unwrap_or_default();
-        let space = space(&trainers, &asked.parameters, &asked.search, &mut mistakes);
+        let program = asked.trainer.as_deref().and_then(|trainer| trainer.trim().strip_prefix(EXTERNAL));
+        let (space, trainers) = match program {
+            Some(name) => (external(name, &asked, &mut mistakes), Vec::new()),
+            None => {
+                let trainers = mistakes.keep("/trainer", trainers(asked.trainer.as_deref(), kind)).unwrap_or_default();
+                (space(&trainers, &asked.parameters, &asked.search, &mut mistakes), trainers)
+            }
+        };
         let calibration = mistakes.keep("/calibration", calibration(asked.calibration.as_deref(), kind));
         let sampler = asked.sampler.as_deref().map_or(Ok(Sampler::Random), str::parse);
         let sampler = mistakes.keep("/sampler", sampler);
@@ -214,6 +222,18 @@ fn trainers(asked: Option<&str>, kind: TargetKind) -> Result<Vec<Trainer>, Strin
         trainers.push(trainer);
     }
     Ok(trainers)
+}
+
+/// An external trainer with what is given to it.
+fn external(name: &str, asked: &Asked, mistakes: &mut Mistakes) -> Option<Space> {
+    let is_searched = asked.budget.is_some_and(|trials| trials > 0)
+        || asked.search.as_object().is_some_and(|search| !search.is_empty());
+    if is_searched {
+        mistakes.add("/budget", "must be 0: an external trainer is fitted once, and searches by itself".to_owned());
+    }
+    let name = mistakes.keep("/trainer", ProgramName::try_from(name.to_owned()))?;
+    let config = mistakes.keep_all("/parameters", TrainerConfig::external(name, &asked.parameters))?;
+    Space::new(vec![Branch::declared(config)])
 }
 
 fn calibration(asked: Option<&str>, kind: TargetKind) -> Result<CalibrationMethod, String> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::Trainer;
+use super::program::{EXTERNAL, ProgramName, given_settings};
 use crate::problem::Mistake;
 
 /// How a range is searched.
@@ -102,6 +103,9 @@ impl std::fmt::Display for Range {
 #[serde(try_from = "Unchecked")]
 pub struct TrainerConfig {
     trainer: Trainer,
+    /// Which external trainer it is, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramName>,
     settings: Settings,
 }
 
@@ -109,14 +113,20 @@ pub struct TrainerConfig {
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     trainer: Trainer,
+    program: Option<ProgramName>,
     settings: Json,
 }
 
 impl TryFrom<Unchecked> for TrainerConfig {
     type Error = String;
 
-    fn try_from(Unchecked { trainer, settings }: Unchecked) -> Result<Self, String> {
-        Self::read(trainer, &settings).map_err(|mistakes| {
+    fn try_from(Unchecked { trainer, program, settings }: Unchecked) -> Result<Self, String> {
+        let read = match program {
+            Some(program) if trainer == Trainer::External => Self::external(program, &settings),
+            None if trainer != Trainer::External => Self::read(trainer, &settings),
+            _ => return Err("an external trainer has a program, and no other has".to_owned()),
+        };
+        read.map_err(|mistakes| {
             mistakes
                 .iter()
                 .map(|Mistake { pointer, message }| format!("{pointer} {message}"))
@@ -131,7 +141,15 @@ impl TrainerConfig {
     pub fn default_of(trainer: Trainer) -> Self {
         let settings =
             trainer.hyperparameters().iter().map(|parameter| (parameter.name.to_owned(), parameter.default)).collect();
-        Self { trainer, settings }
+        Self { trainer, program: None, settings }
+    }
+
+    /// That external trainer with these hyperparameters, whichever it turns out to have.
+    ///
+    /// # Errors
+    /// What is no number, with its pointer.
+    pub fn external(program: ProgramName, given: &Json) -> Result<Self, Vec<Mistake>> {
+        Ok(Self { trainer: Trainer::External, program: Some(program), settings: given_settings(given)? })
     }
 
     /// The defaults, with the members of a JSON object in their place.
@@ -170,6 +188,19 @@ impl TrainerConfig {
     /// The trainer.
     pub const fn trainer(&self) -> Trainer {
         self.trainer
+    }
+
+    /// Which external trainer it is, if it is one.
+    pub const fn program(&self) -> Option<&ProgramName> {
+        self.program.as_ref()
+    }
+
+    /// What the trainer is asked for by: its word, or `external:` and a name.
+    pub fn asked_as(&self) -> String {
+        match &self.program {
+            Some(name) => format!("{EXTERNAL}{name}"),
+            None => self.trainer.as_str().to_owned(),
+        }
     }
 
     /// The value of every hyperparameter.

@@ -148,8 +148,10 @@ views! {
         evaluation: Option<Value>,
         /// Of a tracked run: its tags, by name.
         tags: Vec<(String, String)>,
-        /// Of a tracked run: the courses of its metrics, thinned out.
+        /// Of a tracked run, or of an external trainer: the courses of its metrics, thinned out.
         courses: Vec<Course>,
+        /// The end of what an external trainer wrote.
+        log: Option<String>,
         /// Whether the reader may cancel it.
         may_cancel: Permission,
         /// Whether the reader may try it again from the step that failed.

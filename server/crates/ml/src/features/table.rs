@@ -59,7 +59,7 @@ impl FeatureTable {
     }
 
     /// How each feature is computed and told.
-    pub(super) fn definitions(&self) -> &[FeatureDefinition] {
+    pub(crate) fn definitions(&self) -> &[FeatureDefinition] {
         &self.definitions
     }
 

@@ -47,6 +47,7 @@ impl Predictor {
             Estimator::Trees(trees) | Estimator::Forest(trees) => {
                 trees.trees().iter().map(|tree| tree.num_leaves()).sum()
             }
+            Estimator::Onnx(_) => 0,
         }
     }
 
@@ -65,7 +66,8 @@ impl Predictor {
         self.contributions_to(of(rows), &of(background))
     }
 
-    /// The same for rows of feature values. Without a background a linear model's terms contribute all that they are away from nothing.
+    /// The same for rows of feature values; none for a model that was fitted elsewhere, of which only answers are known. Without a
+    /// background a linear model's terms contribute all that they are away from nothing.
     ///
     /// # Errors
     /// When the tree ensemble refuses a row.
@@ -77,6 +79,7 @@ impl Predictor {
         match &self.estimator {
             Estimator::Linear(linear) => Ok(self.of_terms(linear, &rows, background)),
             Estimator::Trees(trees) | Estimator::Forest(trees) => self.of_trees(trees, rows),
+            Estimator::Onnx(_) => Ok(Vec::new()),
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
 use super::linear::{LinearEstimator, Link};
+use super::onnx::OnnxModel;
 use super::prediction::Prediction;
 use crate::evaluate::most_probable;
 use crate::features::{Encoders, FeatureEncoder, FeatureTable, FeatureValue};
@@ -22,6 +23,9 @@ pub enum PredictError {
     /// The tree ensemble refused the row.
     #[error("the tree ensemble could not be evaluated: {0}")]
     Trees(String),
+    /// The model that was fitted elsewhere gave no answer.
+    #[error("the model could not be evaluated: {0}")]
+    Onnx(String),
 }
 
 /// What calculates answers from encoded features.
@@ -34,6 +38,19 @@ pub enum Estimator {
     Trees(Box<BoostedModel>),
     /// The mean of trees whose leaves answer with means: numbers, or shares of classes.
     Forest(Box<BoostedModel>),
+    /// A network or another model that was fitted elsewhere.
+    Onnx(Box<OnnxModel>),
+}
+
+impl Estimator {
+    /// The learning objective of boosted trees for that kind of target.
+    pub(crate) const fn boosting_objective(kind: TargetKind) -> &'static str {
+        match kind {
+            TargetKind::Binary => "binary:logistic",
+            TargetKind::Multiclass => "multi:softprob",
+            TargetKind::Regression => "reg:squarederror",
+        }
+    }
 }
 
 /// Encoders, an estimator, and what its answers mean.
@@ -69,8 +86,9 @@ impl Predictor {
                 };
                 linear.link == link && linear.fits(outputs, encoders.terms())
             }
-            Estimator::Trees(trees) => fits_trees(trees, boosting_objective(kind), outputs, &encoders),
+            Estimator::Trees(trees) => fits_trees(trees, Estimator::boosting_objective(kind), outputs, &encoders),
             Estimator::Forest(trees) => fits_trees(trees, MEAN_OBJECTIVE, outputs, &encoders),
+            Estimator::Onnx(model) => model.fits(kind, outputs, &encoders),
         };
         let sound = encoders.features().iter().all(FeatureEncoder::is_sound);
         let classes = classes.iter().map(|name| Arc::from(name.as_str())).collect();
@@ -127,6 +145,7 @@ impl Predictor {
             Estimator::Linear(linear) => linear.answer(&self.encoders, values),
             Estimator::Trees(trees) => ask_trees(trees, &self.encoders.for_trees(values))?,
             Estimator::Forest(trees) => as_shares(self.kind, ask_trees(trees, &self.encoders.for_trees(values))?),
+            Estimator::Onnx(model) => model.answer(self.kind, &self.encoders, values)?,
         };
         if !answer.iter().all(|number| number.is_finite()) {
             return Err(PredictError::NotFinite);
@@ -156,7 +175,7 @@ impl Predictor {
     /// How much each feature matters, in the order of the definitions; the sum is 1 unless nothing matters.
     ///
     /// For trees it is the total gain of the splits on the feature; for a linear model the largest weight of its terms
-    /// in the scale they are told in, summed over the classes.
+    /// in the scale they are told in, summed over the classes. Of a model that was fitted elsewhere nothing is known.
     pub fn importance(&self) -> Vec<f64> {
         let features = self.encoders.features();
         let mut scores = vec![0.0; features.len()];
@@ -169,6 +188,7 @@ impl Predictor {
                     scores[owner[column]] += gain.max(0.0);
                 }
             }
+            Estimator::Onnx(_) => {}
             Estimator::Linear(linear) => {
                 let mut first = 0;
                 for (score, encoder) in scores.iter_mut().zip(features) {
@@ -189,15 +209,6 @@ impl Predictor {
 
 /// The learning objective of trees whose leaves answer with means.
 const MEAN_OBJECTIVE: &str = "reg:squarederror";
-
-/// The learning objective of boosted trees for that kind of target.
-const fn boosting_objective(kind: TargetKind) -> &'static str {
-    match kind {
-        TargetKind::Binary => "binary:logistic",
-        TargetKind::Multiclass => "multi:softprob",
-        TargetKind::Regression => "reg:squarederror",
-    }
-}
 
 fn fits_trees(trees: &BoostedModel, objective: &str, outputs: usize, encoders: &Encoders) -> bool {
     trees.objective().name() == objective

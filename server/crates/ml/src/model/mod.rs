@@ -12,6 +12,7 @@ mod format;
 mod instance;
 mod linear;
 mod matrix;
+mod onnx;
 mod permutation;
 mod prediction;
 #[cfg(test)]
@@ -43,6 +44,8 @@ pub use instance::{AsOf, Instance, InstanceProblem, Problem, micros};
 pub use linear::{LinearEstimator, LinearOutput, Link};
 pub(crate) use linear::{logistic, softmax};
 pub(crate) use matrix::tree_matrix;
+pub use onnx::OnnxModel;
+pub(crate) use onnx::encoded as encoded_row;
 pub use permutation::{Worsening, permutation_importance};
 pub use prediction::{Prediction, outcomes};
 

@@ -6,6 +6,7 @@
 
 mod boosting;
 mod elastic_net;
+mod external;
 mod floors;
 mod forest;
 mod logistic;
@@ -19,6 +20,7 @@ use crate::features::{Encoders, FeatureTable, FeatureValue, Labels, Told};
 use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor, tree_matrix};
 use crate::split::{Part, Split};
 
+pub use external::{Assignment, ExternalError, LABEL, ModelFile};
 pub use floors::{baseline, repeat_last};
 use millrace_domain::trainer::CLASS_BALANCE;
 pub use millrace_domain::trainer::{CalibrationMethod, Trainer, TrainerConfig};
@@ -143,6 +145,30 @@ pub fn train(
     progress: &dyn Progress,
 ) -> Result<Fitted, TrainError> {
     let trainer = config.trainer();
+    let (encoders, told) = encoders_of(table, labels, split, kind, config, seed)?;
+    let task = Task { table, labels, split, kind, encoders: &encoders, told: &told, config, seed, progress };
+    let (estimator, report) = match trainer {
+        Trainer::Logistic => logistic::fit(&task)?,
+        Trainer::ElasticNet => elastic_net::fit(&task)?,
+        Trainer::GradientBoosting => boosting::fit(&task)?,
+        Trainer::RandomForest | Trainer::DecisionTree => forest::fit(&task)?,
+        Trainer::External => return Err(task.failed("its program fits it, in a step of its own")),
+    };
+    let predictor = Predictor::new(kind, labels.classes().unwrap_or_default(), encoders, estimator)
+        .ok_or_else(|| TrainError::Library { trainer, reason: "it gave weights that are not finite".to_owned() })?;
+    Ok(Fitted { predictor: predictor.with_threshold(labels.costs().threshold()), report })
+}
+
+/// The encoders of the features, fitted on the training part, and what its rows are told; whether all belongs together is asked first.
+fn encoders_of(
+    table: &FeatureTable,
+    labels: &Labels,
+    split: &Split,
+    kind: TargetKind,
+    config: &TrainerConfig,
+    seed: u64,
+) -> Result<(Encoders, Told), TrainError> {
+    let trainer = config.trainer();
     if !trainer.fits(kind) || labels.classes().is_none() != (kind == TargetKind::Regression) {
         return Err(TrainError::WrongKind { trainer, kind });
     }
@@ -156,17 +182,7 @@ pub fn train(
         None => labels.number(*row as usize).unwrap_or_default(),
     };
     let targets: Vec<f64> = rows.iter().map(target).collect();
-    let (encoders, told) = Encoders::fit(table, rows, &targets, seed);
-    let task = Task { table, labels, split, kind, encoders: &encoders, told: &told, config, seed, progress };
-    let (estimator, report) = match trainer {
-        Trainer::Logistic => logistic::fit(&task)?,
-        Trainer::ElasticNet => elastic_net::fit(&task)?,
-        Trainer::GradientBoosting => boosting::fit(&task)?,
-        Trainer::RandomForest | Trainer::DecisionTree => forest::fit(&task)?,
-    };
-    let predictor = Predictor::new(kind, labels.classes().unwrap_or_default(), encoders, estimator)
-        .ok_or_else(|| TrainError::Library { trainer, reason: "it gave weights that are not finite".to_owned() })?;
-    Ok(Fitted { predictor: predictor.with_threshold(labels.costs().threshold()), report })
+    Ok(Encoders::fit(table, rows, &targets, seed))
 }
 
 impl Fitted {

@@ -1,0 +1,465 @@
+//! External trainers: a declared program, run in a directory of its own with limits on time, processor time and memory.
+//!
+//! The program and all it starts are one process group, which ends with the step, with the worker, or when it takes too long: a shell
+//! that waits on a pipe from the worker kills the group as soon as that pipe closes, for whatever reason.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use millrace_domain::trainer::{Program, ProgramName, Settings, TrainerConfig};
+use millrace_executor::{Context, Reporter, StepError};
+use millrace_ml::model::MOST_BYTES;
+use millrace_ml::split::Part;
+use millrace_ml::train::{Assignment, Fitted, ModelFile};
+use millrace_services::ExternalTrainers;
+use millrace_storage::step::Failure;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use crate::load::{Frames, Launched, Prepared, prepare};
+use crate::trial::trained;
+
+/// What is kept of all that a program writes: its end.
+const MOST_LOG: usize = 256 << 10;
+/// Lines of it that are shown while it runs, and characters of it that are told when it fails.
+const SHOWN_LINES: usize = 12;
+const TOLD_CHARS: usize = 1_500;
+/// Longest file of metrics, most metrics, and most points of one.
+const MOST_METRIC_BYTES: u64 = 1 << 20;
+const MOST_METRICS: usize = 200;
+const MOST_POINTS: usize = 10_000;
+/// How long its last words are waited for once it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often it is looked whether to go on.
+const LOOK: Duration = Duration::from_millis(100);
+/// Where programs are looked for when the declaration does not say.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Sets the limits ("-" is none), leaves a watcher that ends the group when standard input closes, runs the program, and writes what
+/// processor time its children took.
+const SHELL: &str = r#"
+exec 3<&0 </dev/null
+[ "$1" = - ] || ulimit -v "$1" || exit 125
+[ "$2" = - ] || ulimit -t "$2" || exit 125
+times=$3
+shift 3
+{ read -r end; kill -KILL 0; } <&3 >/dev/null 2>&1 &
+exec 3<&-
+"$@" &
+wait $!
+code=$?
+times >"$times"
+exit $code
+"#;
+
+/// What an external trainer left.
+pub(crate) struct Left {
+    pub fitted: Fitted,
+    pub log: Vec<u8>,
+    /// The metrics that it reported, point by point.
+    pub reported: Vec<(String, Vec<f64>)>,
+    pub prepared: Prepared,
+}
+
+/// Lets the program that a configuration names fit a model.
+pub(crate) async fn fit(
+    context: &Context,
+    trainers: &ExternalTrainers,
+    launched: &Launched,
+    frames: Frames,
+    config: &TrainerConfig,
+) -> Result<Left, StepError> {
+    let name = config.program().ok_or_else(|| StepError::refused("internal", "no external trainer is named"))?;
+    let program = trainers.programs.find(name).map_err(|reason| {
+        StepError::refused("unknown_trainer", format!("the external trainer {reason}; this worker has other settings"))
+    })?;
+    // What it was launched with is complete; a declaration that changed since is held against it.
+    let settings = program.settings(config.settings()).map_err(|mistakes| {
+        crate::load::mistaken("invalid_request", "parameters of the external trainer", &mistakes)
+    })?;
+    let directory = Scratch::make(&trainers.scratch, context)?;
+    let prepared = assign(context, program, config, launched, frames, &settings, directory.path()).await?;
+    let log = run(context, name, program, &settings, launched.seed(), &directory).await?;
+    let (file, content) = model_file(directory.path(), name, &log)?;
+    let reported = reported(directory.path())?;
+    let (inputs, config, seed, document) =
+        (program.inputs, config.clone(), launched.seed(), launched.problem.document.clone());
+    let (fitted, prepared) = context
+        .compute(move |_| {
+            let fitted = Assignment::new(
+                &prepared.table,
+                &prepared.labels,
+                &prepared.split,
+                document.target.kind,
+                inputs,
+                &config,
+                seed,
+            )
+            .map_err(trained)?
+            .fitted(file, content)
+            .map_err(|error| StepError::refused("model_refused", error.to_string()))?;
+            Ok((fitted, prepared))
+        })
+        .await?;
+    Ok(Left { fitted, log, reported, prepared })
+}
+
+/// Writes what the program is given into its directory.
+async fn assign(
+    context: &Context,
+    program: &Program,
+    config: &TrainerConfig,
+    launched: &Launched,
+    frames: Frames,
+    settings: &Settings,
+    directory: &Path,
+) -> Result<Prepared, StepError> {
+    let (inputs, config, settings) = (program.inputs, config.clone(), settings.clone());
+    let (launched, directory) = (launched.clone(), directory.to_owned());
+    context
+        .compute(move |reporter| {
+            reporter.report(json!({ "text": "preparing what the program is given" }));
+            let prepared = prepare(&frames, &launched.problem.document)?;
+            let seed = launched.seed();
+            let kind = prepared.plan.kind();
+            let assignment =
+                Assignment::new(&prepared.table, &prepared.labels, &prepared.split, kind, inputs, &config, seed)
+                    .map_err(trained)?;
+            let unwritten = |error: &dyn std::fmt::Display| {
+                StepError::refused("internal", format!("what the program is given cannot be written: {error}"))
+            };
+            for (name, part) in [("train.parquet", Part::Train), ("validation.parquet", Part::Validation)] {
+                let content = assignment.part(part).map_err(|error| unwritten(&error))?;
+                write(&directory.join(name), &content)?;
+            }
+            let mut task = assignment.description();
+            task["seed"] = json!(seed);
+            task["parameters"] = json!(settings);
+            task["metric"] = json!(launched.problem.document.success.metric);
+            task["train"] = json!("train.parquet");
+            task["validation"] = json!("validation.parquet");
+            let text = serde_json::to_vec_pretty(&task).map_err(|error| unwritten(&error))?;
+            write(&directory.join("task.json"), &text)?;
+            drop(assignment);
+            Ok(prepared)
+        })
+        .await
+}
+
+/// Runs the program and gives what it wrote.
+async fn run(
+    context: &Context,
+    name: &ProgramName,
+    program: &Program,
+    settings: &Settings,
+    seed: u64,
+    scratch: &Scratch,
+) -> Result<Vec<u8>, StepError> {
+    let directory = scratch.path();
+    let limit = |limit: Option<u64>| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", SHELL, "millrace"])
+        .arg(limit(program.memory_mb.map(|mib| u64::from(mib) << 10)))
+        .arg(limit(program.cpu_seconds.map(u64::from)))
+        .arg(scratch.times())
+        .args(program.command.iter().map(|argument| filled_in(argument, directory, seed, settings)))
+        .env_clear()
+        .envs([("PATH", PATH), ("LANG", "C.UTF-8")])
+        .env("HOME", directory)
+        .envs(&program.environment)
+        .current_dir(directory)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| {
+        StepError::Passing(Failure {
+            code: "not_started".to_owned(),
+            message: format!("/bin/sh cannot be started: {error}"),
+        })
+    })?;
+    // As long as this is held the group lives.
+    let alive = child.stdin.take();
+    let log = Log { kept: Arc::default(), reporter: context.reporter() };
+    let listening = tokio::spawn(futures::future::join(
+        listen(child.stdout.take(), log.clone()),
+        listen(child.stderr.take(), log.clone()),
+    ));
+    let ended = tokio::select! {
+        ended = child.wait() => Ok(ended),
+        () = tokio::time::sleep(Duration::from_secs(program.seconds.into())) => Err(StepError::refused(
+            "program_too_slow",
+            format!(
+                "the external trainer {name} was ended: it had not come to an end in {} s (`seconds` of its declaration). Its last words:\n{}",
+                program.seconds,
+                log.told()
+            ),
+        )),
+        () = stopped(context) => Err(StepError::Cancelled),
+    };
+    drop(alive);
+    let status = match ended {
+        Ok(status) => Ok(status),
+        Err(error) => {
+            let _ = tokio::time::timeout(LAST_WORDS, child.wait()).await;
+            Err(error)
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, listening).await;
+    if let Some(time) = scratch.processor_time() {
+        context.add_processor_time(time);
+    }
+    let status =
+        status?.map_err(|error| StepError::refused("internal", format!("its end was not heard of: {error}")))?;
+    if status.success() {
+        return Ok(log.whole());
+    }
+    let how = match status.code() {
+        Some(125) => "its limits could not be set".to_owned(),
+        Some(126) => "it could not be executed".to_owned(),
+        Some(127) => "there is no such program".to_owned(),
+        Some(code) if code > 128 => format!(
+            "it was ended by signal {}{}",
+            code - 128,
+            match code - 128 {
+                24 => ", which is its limit of processor time",
+                6 | 9 | 11 => ", perhaps for want of memory",
+                _ => "",
+            }
+        ),
+        Some(code) => format!("it ended with {code}"),
+        None => "it was killed".to_owned(),
+    };
+    Err(StepError::refused(
+        "program_failed",
+        format!("the external trainer {name} left no model: {how}. Its last words:\n{}", log.told()),
+    ))
+}
+
+async fn stopped(context: &Context) {
+    let reporter = context.reporter();
+    while !reporter.should_stop() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// An argument with its places filled in. Hyperparameters are numbers, so nothing else comes in.
+fn filled_in(argument: &str, directory: &Path, seed: u64, settings: &Settings) -> String {
+    let mut argument =
+        argument.replace("{directory}", &directory.display().to_string()).replace("{seed}", &seed.to_string());
+    for (name, setting) in settings {
+        argument = argument.replace(&format!("{{{name}}}"), &json!(setting).to_string());
+    }
+    argument
+}
+
+/// The end of what a program writes.
+#[derive(Clone)]
+struct Log {
+    kept: Arc<Mutex<(Vec<u8>, bool)>>,
+    reporter: Reporter,
+}
+
+impl Log {
+    fn add(&self, written: &[u8]) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.0.extend_from_slice(written);
+        if kept.0.len() > 2 * MOST_LOG {
+            let surplus = kept.0.len() - MOST_LOG;
+            kept.0.drain(..surplus);
+            kept.1 = true;
+        }
+        let from = kept.0.len().saturating_sub(4 << 10);
+        let text = plain(&kept.0[from..]);
+        drop(kept);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        let last: String = shown.last().copied().unwrap_or_default().chars().take(200).collect();
+        self.reporter.report(json!({ "text": last, "log": shown }));
+    }
+
+    /// All that is kept of it, as text.
+    fn whole(&self) -> Vec<u8> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (written, is_cut) = &*kept;
+        let from = written.len().saturating_sub(MOST_LOG);
+        let note = if *is_cut || from > 0 { "[what came before was not kept]\n" } else { "" };
+        format!("{note}{}", plain(&written[from..])).into_bytes()
+    }
+
+    /// Its last words.
+    fn told(&self) -> String {
+        let text = String::from_utf8(self.whole()).unwrap_or_default();
+        let text = text.trim_end();
+        let from = text.char_indices().rev().nth(TOLD_CHARS).map_or(0, |(at, _)| at);
+        if text.is_empty() { "(none)".to_owned() } else { text[from..].to_owned() }
+    }
+}
+
+/// Text without what would move a terminal's cursor; a line that was written over is left as it was last.
+fn plain(written: &[u8]) -> String {
+    let text = String::from_utf8_lossy(written).replace("\r\n", "\n");
+    let lines = text.split('\n').map(|line| line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default());
+    let lines: Vec<String> =
+        lines.map(|line| line.chars().filter(|own| !own.is_control() || *own == '\t').collect()).collect();
+    lines.join("\n")
+}
+
+async fn listen(from: Option<impl tokio::io::AsyncRead + Unpin>, log: Log) {
+    let Some(mut from) = from else { return };
+    let mut piece = vec![0; 16 << 10];
+    while let Ok(read) = from.read(&mut piece).await {
+        if read == 0 {
+            return;
+        }
+        log.add(&piece[..read]);
+    }
+}
+
+/// The model that the program left.
+fn model_file(directory: &Path, name: &ProgramName, log: &[u8]) -> Result<(ModelFile, Vec<u8>), StepError> {
+    for file in ModelFile::ALL {
+        let path = directory.join(file.name());
+        let Ok(found) = std::fs::metadata(&path) else { continue };
+        // Stored as text, content takes a third more.
+        let most = (MOST_BYTES / 2) as u64;
+        if found.len() > most {
+            let message = format!("{} has {} bytes; at most {most} are taken", file.name(), found.len());
+            return Err(StepError::refused("model_refused", message));
+        }
+        return Ok((file, read(&path)?));
+    }
+    let names: Vec<&str> = ModelFile::ALL.into_iter().map(ModelFile::name).collect();
+    Err(StepError::refused(
+        "no_model",
+        format!(
+            "the external trainer {name} ended well and left no model: it must write one of {} into its directory. Its last words:\n{}",
+            names.join(", "),
+            String::from_utf8_lossy(&log[log.len().saturating_sub(TOLD_CHARS)..])
+        ),
+    ))
+}
+
+/// The metrics that the program reported: a number, or a list of them, by name.
+fn reported(directory: &Path) -> Result<Vec<(String, Vec<f64>)>, StepError> {
+    let path = directory.join("metrics.json");
+    let refused = |reason: String| StepError::refused("metrics_refused", format!("metrics.json {reason}"));
+    match std::fs::metadata(&path) {
+        Err(_) => return Ok(Vec::new()),
+        Ok(found) if found.len() > MOST_METRIC_BYTES => {
+            return Err(refused(format!("is longer than {MOST_METRIC_BYTES} bytes")));
+        }
+        Ok(_) => {}
+    }
+    let content: Value =
+        serde_json::from_slice(&read(&path)?).map_err(|error| refused(format!("is no JSON: {error}")))?;
+    let members = content.as_object().ok_or_else(|| refused("must be an object of numbers".to_owned()))?;
+    if members.len() > MOST_METRICS {
+        return Err(refused(format!("has more than {MOST_METRICS} metrics")));
+    }
+    let fits = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 80
+            && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.-/".contains(letter))
+    };
+    members
+        .iter()
+        .map(|(name, value)| {
+            if !fits(name) {
+                return Err(refused(format!("{name:?} is no name of a metric: 1 to 80 letters, digits, _ . - /")));
+            }
+            let points: Option<Vec<f64>> = match value {
+                Value::Array(points) => points.iter().map(Value::as_f64).collect(),
+                value => value.as_f64().map(|point| vec![point]),
+            };
+            match points {
+                Some(points) if (1..=MOST_POINTS).contains(&points.len()) => Ok((format!("external.{name}"), points)),
+                _ => Err(refused(format!("/{name} must be a number, or a list of 1 to {MOST_POINTS} of them"))),
+            }
+        })
+        .collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, StepError> {
+    std::fs::read(path).map_err(|error| {
+        StepError::refused("model_refused", format!("what the external trainer left cannot be read: {error}"))
+    })
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), StepError> {
+    std::fs::write(path, content).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> StepError {
+    let message = format!("{} cannot be written: {error}; free space, or move MILLRACE_HOME", path.display());
+    StepError::Passing(Failure { code: "storage_full".to_owned(), message })
+}
+
+/// A directory of one attempt, which is gone with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make(parent: &Path, context: &Context) -> Result<Self, StepError> {
+        let step = context.step();
+        let parent = std::path::absolute(parent).map_err(|error| unwritable(parent, &error))?;
+        let path = parent.join(format!("step-{}-{}", step.id, step.attempt));
+        // What a worker that was killed left.
+        let _ = std::fs::remove_dir_all(&path);
+        let own = Self(path);
+        std::fs::create_dir_all(own.path()).map_err(|error| unwritable(own.path(), &error))?;
+        Ok(own)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the shell writes what its children took.
+    fn times(&self) -> PathBuf {
+        self.0.with_extension("times")
+    }
+
+    /// The processor time of all that it waited for: the second line of `times`, user and system.
+    fn processor_time(&self) -> Option<Duration> {
+        let text = std::fs::read_to_string(self.times()).ok()?;
+        let seconds = |part: &str| {
+            let (minutes, seconds) = part.strip_suffix('s')?.split_once('m')?;
+            Some(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?)
+        };
+        let sum: Option<f64> = text.lines().nth(1)?.split_whitespace().map(seconds).sum();
+        Duration::try_from_secs_f64(sum?).ok()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_file(self.times());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_have_their_places_filled_in_with_numbers_alone() {
+        let settings = serde_json::from_value(json!({ "leaves": 31, "rate": 0.1 })).unwrap();
+        let argument = filled_in(
+            "--at={directory}/x --leaves {leaves} --rate={rate} {seed} {other}",
+            Path::new("/d"),
+            7,
+            &settings,
+        );
+        assert_eq!(argument, "--at=/d/x --leaves 31 --rate=0.1 7 {other}");
+    }
+
+    #[test]
+    fn what_a_program_wrote_over_is_left_as_it_was_last_and_moves_no_cursor() {
+        assert_eq!(plain(b"  1%\r 50%\r100%\nloss \x1b[31m0.3\x1b[0m\r\nend"), "100%\nloss [31m0.3[0m\nend");
+    }
+}

@@ -1,0 +1,264 @@
+//! External trainers: a declared program fits the model, within its limits, and what it leaves is measured, gated and served like any
+//! other.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use millrace_domain::policy::{Role, Scope};
+use millrace_test_support::{Person, TestApp, things};
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
+
+/// Programs in a directory of the test, declared.
+const DECLARED: &str = r#"
+[trainers.network]
+command = ["/bin/sh", "{root}/network.sh", "{directory}", "{rate}"]
+kinds = ["binary"]
+environment = { TEAM = "shelves" }
+parameters.rate = { low = 0.0, high = 1.0, default = 0.25 }
+
+[trainers.failing]
+command = ["/bin/sh", "-c", "echo 'the rate is too high' >&2; exit 3"]
+
+[trainers.absent]
+command = ["/nowhere/train"]
+
+[trainers.silent]
+command = ["/bin/true"]
+
+[trainers.wrong]
+command = ["/bin/sh", "-c", "echo nothing >model.onnx"]
+
+[trainers.reporting]
+command = ["/bin/sh", "-c", "cp {root}/things.onnx model.onnx; echo '{\"a b\": 1}' >metrics.json"]
+
+[trainers.endless]
+command = ["/bin/sh", "{root}/endless.sh", "{root}"]
+seconds = 2
+
+[trainers.waiting]
+command = ["/bin/sh", "{root}/endless.sh", "{root}"]
+seconds = 600
+
+[trainers.busy]
+command = ["/bin/sh", "-c", "while :; do :; done"]
+cpu_seconds = 1
+
+[trainers.large]
+command = ["/bin/sh", "-c", "x=0123456789; while :; do x=$x$x; done"]
+memory_mb = 64
+
+[trainers.numbers]
+command = ["/bin/true"]
+kinds = ["regression"]
+"#;
+
+const NETWORK: &str = r#"
+set -e
+test -f "$1/train.parquet" && test -f "$1/validation.parquet" && test "$PWD" = "$1" && test "$HOME" = "$1"
+grep -q '"rate": '"$2" task.json
+env | sort
+echo "epoch 1"
+echo "epoch 2" >&2
+cp "$(dirname "$0")/things.onnx" "$1/model.onnx"
+echo '{"loss": [0.6, 0.4, 0.3], "epochs": 3}' >metrics.json
+"#;
+
+/// Goes on for ever, and so does what it starts; tells both numbers.
+const ENDLESS: &str = r#"
+sleep 1000 &
+echo "$$ $!" >"$1/pids"
+echo "still at it"
+wait
+"#;
+
+struct Team {
+    app: TestApp,
+    engineer: Person,
+    stakeholder: Person,
+    /// Of the programs.
+    root: tempfile::TempDir,
+}
+
+fn document() -> Value {
+    json!({
+        "slug": "things", "title": "Is it big", "decision": "which shelf",
+        "target": { "name": "big", "kind": "binary", "column": "big" },
+        "data": { "entity": "thing", "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 } },
+        "features": [{ "name": "x" }, { "name": "y" }],
+        "success": { "metric": "roc_auc", "at_least": 0.8 },
+        "slices": [], "serving": { "p99_ms": 1000, "throughput_rps": 1 },
+    })
+}
+
+async fn team() -> Team {
+    let root = tempfile::tempdir().unwrap();
+    let place = root.path().display().to_string();
+    let file = |name: &str, text: &str| std::fs::write(root.path().join(name), text.replace("{root}", &place)).unwrap();
+    file("trainers.toml", DECLARED);
+    file("network.sh", NETWORK);
+    file("endless.sh", ENDLESS);
+    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external/things.onnx");
+    std::fs::copy(network, root.path().join("things.onnx")).unwrap();
+    let trainers = root.path().join("trainers.toml").display().to_string();
+    let app = TestApp::start_with(BINARY, &[("MILLRACE_TRAINERS", &trainers)], &[]).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    app.sign_off(&engineer, &stakeholder, &document()).await;
+    app.load(&engineer, "things", "things.csv", things(2_000)).await;
+    Team { app, engineer, stakeholder, root }
+}
+
+impl Team {
+    async fn run(&self, trainer: &str) -> Value {
+        self.app.run(&self.engineer, "things", json!({ "trainer": format!("external:{trainer}") })).await.body
+    }
+
+    async fn remove(self) {
+        let left: Vec<PathBuf> = std::fs::read_dir(self.app.home().join("trainers"))
+            .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+            .unwrap_or_default();
+        self.app.remove().await;
+        assert_eq!(left, Vec::<PathBuf>::new(), "what programs were given is gone with them");
+    }
+
+    /// The processes of the endless program, once it has begun.
+    async fn pids(&self) -> Vec<u32> {
+        for _ in 0..200 {
+            if let Ok(text) = std::fs::read_to_string(self.root.path().join("pids"))
+                && text.ends_with('\n')
+            {
+                return text.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the program did not begin; the server said: {}", self.app.said());
+    }
+}
+
+/// Whether a process is there and has not ended.
+fn lives(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // What nobody has waited for yet has ended all the same.
+    !matches!(status.rsplit(") ").next().and_then(|rest| rest.chars().next()), None | Some('Z' | 'X'))
+}
+
+async fn end_soon(pids: &[u32]) {
+    for _ in 0..100 {
+        if !pids.iter().any(|pid| lives(*pid)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("of {pids:?} some are still there");
+}
+
+#[tokio::test]
+async fn a_model_of_a_program_is_measured_gated_reproduced_and_served_like_any_other() {
+    let team = team().await;
+    let run = team.run("network").await;
+    assert_eq!(run["state"], "succeeded", "{} {}", run["failure"], run["gates"]);
+    assert_eq!(run["params"], json!({ "rate": 0.25 }));
+    assert_eq!(run["trainer"], "external:network", "{run}");
+    let id = run["id"].as_str().unwrap();
+    let (_, log) = team.engineer.page(&format!("/api/v1/runs/{id}/artifacts/log")).await;
+    assert!(log.contains("epoch 1") && log.contains("epoch 2") && log.contains("TEAM=shelves"), "{log}");
+    assert!(!log.contains("DATABASE_URL") && !log.contains("MILLRACE"), "{log}");
+    let course = team.engineer.get(&format!("/api/v1/runs/{id}/metrics/external.loss")).await.done();
+    assert_eq!(course["items"].as_array().unwrap().len(), 3, "{course}");
+    let (_, page) = team.engineer.page(&format!("/runs/{id}")).await;
+    assert!(page.contains("The external trainer") && page.contains("external.loss"), "{page}");
+
+    let again = team.engineer.post(&format!("/api/v1/runs/{id}/reproduce"), json!({})).await.done();
+    let again = team.app.ended(&team.engineer, again["run"].as_str().unwrap()).await;
+    assert_eq!(again["state"], "succeeded", "{} {}", again["failure"], again["compared"]);
+
+    let version = team.engineer.get("/api/v1/models/things/versions/1").await.done();
+    let digest = version["digest"].as_str().unwrap();
+    team.stakeholder.decide("/api/v1/models/things/versions/1", "approve", digest).await.done();
+    team.engineer.post("/api/v1/deployments/things/rollouts", json!({ "version": 1 })).await.done();
+    let asked = json!({ "instances": [{ "thing": "a", "x": 95.0, "y": 90.0 }, { "thing": "b", "x": 5.0, "y": 1.0 }] });
+    let client = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    let answer = client.post("/v1/models/things:predict", asked).await.done();
+    let score = |place: usize| answer["predictions"][place]["score"].as_f64().unwrap();
+    assert!(score(0) > 0.9 && score(1) < 0.1, "{answer}");
+    team.remove().await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
+    let team = team().await;
+    for (trainer, code, words) in [
+        ("failing", "program_failed", &["it ended with 3", "the rate is too high"][..]),
+        ("absent", "program_failed", &["there is no such program"]),
+        ("silent", "no_model", &["left no model", "model.onnx"]),
+        ("wrong", "model_refused", &["model.onnx is no model that can serve here"]),
+        ("reporting", "metrics_refused", &["\"a b\" is no name of a metric"]),
+        ("endless", "program_too_slow", &["in 2 s", "still at it"]),
+        ("busy", "program_failed", &["ended by signal"]),
+        ("large", "program_failed", &["left no model"]),
+    ] {
+        let run = team.run(trainer).await;
+        assert_eq!(
+            (&run["state"], &run["failure"]["code"]),
+            (&json!("failed"), &json!(code)),
+            "{trainer}: {}",
+            run["failure"]
+        );
+        let message = run["failure"]["message"].as_str().unwrap();
+        assert!(words.iter().all(|word| message.contains(word)), "{trainer}: {message}");
+    }
+    end_soon(&team.pids().await).await;
+    team.remove().await;
+}
+
+#[tokio::test]
+async fn a_launch_that_a_program_is_not_declared_for_is_refused_by_field() {
+    let team = team().await;
+    for (request, pointer, words) in [
+        (json!({ "trainer": "external:nobody" }), "/trainer", "external trainers are absent, busy"),
+        (json!({ "trainer": "external:../x" }), "/trainer", "is no name of an external trainer"),
+        (json!({ "trainer": "external:numbers" }), "/trainer", "not declared for a binary target"),
+        (json!({ "trainer": "external:network", "parameters": { "rate": 2 } }), "/parameters/rate", "from 0 to 1"),
+        (json!({ "trainer": "external:network", "parameters": { "x": 1 } }), "/parameters/x", "it has rate"),
+        (json!({ "trainer": "external:network", "parameters": { "rate": "; rm" } }), "/parameters/rate", "a number"),
+        (json!({ "trainer": "external:network", "budget": 5 }), "/budget", "fitted once"),
+    ] {
+        let refused = team.engineer.post("/api/v1/problems/things/runs", request.clone()).await;
+        assert_eq!(refused.status, 400, "{request}: {}", refused.body);
+        let errors = &refused.body["errors"];
+        assert_eq!(errors[0]["pointer"], pointer, "{errors}");
+        assert!(errors[0]["message"].as_str().unwrap().contains(words), "{errors}");
+    }
+    let (_, form) = team.engineer.page("/runs/new?problem=things").await;
+    assert!(form.contains("external:network") && !form.contains("external:numbers"), "{form}");
+    team.remove().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_run_ends_its_program_and_all_that_it_started() {
+    let team = team().await;
+    let launched =
+        team.engineer.post("/api/v1/problems/things/runs", json!({ "trainer": "external:waiting" })).await.done();
+    let pids = team.pids().await;
+    assert!(pids.iter().all(|pid| lives(*pid)));
+    let id = launched["run"].as_str().unwrap();
+    team.engineer.post(&format!("/api/v1/runs/{id}/cancel"), json!({})).await.done();
+    assert_eq!(team.app.ended(&team.engineer, id).await["state"], "cancelled");
+    end_soon(&pids).await;
+    team.remove().await;
+}
+
+#[tokio::test]
+async fn a_program_does_not_outlive_a_worker_that_was_killed() {
+    let team = team().await;
+    team.engineer.post("/api/v1/problems/things/runs", json!({ "trainer": "external:waiting" })).await.done();
+    let pids = team.pids().await;
+    assert!(pids.iter().all(|pid| lives(*pid)));
+    // Ends the server as `kill -9` does.
+    team.app.remove().await;
+    end_soon(&pids).await;
+}
