@@ -230,6 +230,7 @@ pub fn run(state: &str) -> RunView {
         tags: vec![("team".to_owned(), "risk".to_owned())],
         courses: vec![Course { name: "loss".to_owned(), points: vec![(1, 0.6), (2, 0.4)] }],
         log: None,
+        forecast: vec![(10, 0.0004), (50, 0.0011)],
         request: json!({"trainer": "gradient_boosting", "budget": 3, "parameters": {}, "search": null}),
         parameters: Some(json!({"max_depth": 5, "eta": 0.1})),
         provenance: json!({"git_sha": null, "problem_digest": "ab".repeat(32), "seed": 7}),

@@ -37,10 +37,11 @@ pub struct RunRequest {
     search: Option<Value>,
     /// What makes probabilities of a binary model's scores, on the validation part: `none`, `platt` or `isotonic`; `none` when absent.
     calibration: Option<String>,
-    /// How trials are drawn: `tpe`, which learns from the trials before, or `random`; `tpe` when absent.
+    /// How trials are drawn: `tpe`, which learns from the trials before, `sobol`, which fills the space evenly, or `random`; `tpe` when absent.
     sampler: Option<String>,
     /// Which trials are ended early: `none`, `median` (boosting that falls behind half of the others), `asha` (behind three quarters, after
-    /// 16, 64, 256 … rounds) or `halving` (all trials on few rows, the best on more); `none` when absent.
+    /// 16, 64, 256 … rounds) `halving` (all trials on few rows, the best on more) or `hyperband` (halving again and again from more rows on);
+    /// `none` when absent.
     pruner: Option<String>,
     /// Trials; no search when absent or 0.
     budget: Option<u32>,
@@ -50,6 +51,9 @@ pub struct RunRequest {
     cpu_seconds: Option<f64>,
     /// Most seconds from the first trial on; no limit when absent.
     wall_seconds: Option<f64>,
+    /// The search ends once the trials that are left are expected to gain less than this, in units of its metric; it is made whole when
+    /// absent.
+    least_gain: Option<f64>,
     /// Repository state of the caller: `git_sha`, `dirty`.
     provenance: Option<Value>,
 }
@@ -79,6 +83,7 @@ pub async fn launch_run(
         parallel: request.parallel,
         cpu_seconds: request.cpu_seconds,
         wall_seconds: request.wall_seconds,
+        least_gain: request.least_gain,
         provenance: request.provenance,
     };
     let act = async { services.launch_run(&actor, &launch).await.map(|run| json!({ "run": run })) };
@@ -260,6 +265,7 @@ fn wire(run: &RunView) -> Value {
         "steps": run.steps,
         "trials": run.trials,
         "searched": run.searched,
+        "forecast": run.forecast,
         "failure": run.failure,
         "reproduces": run.summary.reproduces,
         "compared": run.compared,

@@ -43,10 +43,10 @@ pub struct RunArgs {
     /// What makes probabilities of a binary model's scores: none, platt or isotonic.
     #[arg(long)]
     calibration: Option<String>,
-    /// How trials are drawn: tpe or random.
+    /// How trials are drawn: tpe, sobol or random.
     #[arg(long)]
     sampler: Option<String>,
-    /// Which trials are ended early: none, median, asha or halving.
+    /// Which trials are ended early: none, median, asha, halving or hyperband.
     #[arg(long)]
     pruner: Option<String>,
     /// Trials that may run at once.
@@ -58,6 +58,9 @@ pub struct RunArgs {
     /// Most seconds from the first trial on.
     #[arg(long)]
     wall_seconds: Option<f64>,
+    /// The search ends once what is left of it is expected to gain less than this, in units of its metric.
+    #[arg(long)]
+    least_gain: Option<f64>,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -109,7 +112,7 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
     };
     let mut body = json!({
         "seed": args.seed, "trainer": args.trainer, "budget": args.budget, "sampler": args.sampler, "pruner": args.pruner,
-        "calibration": args.calibration, "parallel": args.parallel, "cpu_seconds": args.cpu_seconds, "wall_seconds": args.wall_seconds,
+        "calibration": args.calibration, "parallel": args.parallel, "cpu_seconds": args.cpu_seconds, "wall_seconds": args.wall_seconds, "least_gain": args.least_gain,
         "parameters": given("parameters", &args.parameters)?, "search": given("search", &args.search)?,
         "provenance": repository(),
     });

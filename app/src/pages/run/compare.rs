@@ -8,11 +8,12 @@ use millrace_domain::metric::{Direction, Metric};
 use millrace_domain::view::{ComparedValues, RunComparison, RunSummary};
 use serde_json::Value;
 
-use crate::components::{Empty, Load, PageHeader, StateBadge};
+use crate::components::{ChartFigure, Empty, Load, PageHeader, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 use crate::pages::quantity::part_and_metric;
 
+use super::overlay::figures;
 use super::table::written;
 
 /// Runs side by side, in the order they are asked for.
@@ -105,6 +106,19 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     } else {
         view! { <a class="button" href=asked.address(&asked.baseline, true)>"Show equal rows too"</a> }
     };
+    let drawn = compared.curves.len();
+    let left = compared.runs.len() - drawn.min(compared.runs.len());
+    let figures = figures(&compared).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    let has_figures = compared.curves.iter().any(|own| !own.roc.is_empty() || !own.courses.is_empty());
+    let curves = has_figures.then(|| {
+        let note = (left > 0).then(|| view! { <span class="muted">{format!("of the first {drawn} runs")}</span> });
+        view! {
+            <section class="section" aria-labelledby="curves">
+                <div class="section-header"><h2 id="curves">"Curves"</h2> {note}</div>
+                <div class="grid grid-wide">{figures}</div>
+            </section>
+        }
+    });
     let parts = [
         ("Metrics", compared.metrics, true),
         ("Parameters", compared.parameters, false),
@@ -125,6 +139,7 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         />
         <div class="stack stack-loose">
             <nav class="cluster" aria-label="Baseline"><span class="muted">"Differences are to"</span> {baselines}</nav>
+            {curves}
             {parts}
         </div>
     }

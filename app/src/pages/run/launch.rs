@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use millrace_domain::metric::TargetKind;
-use millrace_domain::trainer::{ANY_TRAINER, CalibrationMethod, Pruner, Sampler};
+use millrace_domain::trainer::{ANY_TRAINER, CalibrationMethod, EXTERNAL, Pruner, Sampler};
 use millrace_domain::view::{LaunchOptions, LaunchProblem, Permission};
 
 use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, NotAllowed, PageHeader, TextArea};
@@ -37,6 +37,7 @@ pub async fn launch_run(
     parallel: String,
     cpu_seconds: String,
     wall_seconds: String,
+    least_gain: String,
     search: String,
     seed: String,
     parameters: String,
@@ -53,6 +54,7 @@ pub async fn launch_run(
         parallel,
         cpu_seconds,
         wall_seconds,
+        least_gain,
         search,
         seed,
         parameters,
@@ -221,6 +223,7 @@ fn SearchFields(begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
     let samplers = Sampler::ALL.map(|sampler| {
         let words = match sampler {
             Sampler::Tpe => "where trials before were good (TPE)",
+            Sampler::Sobol => "evenly (Sobol)",
             Sampler::Random => "at random",
         };
         (sampler.as_str(), words)
@@ -231,6 +234,7 @@ fn SearchFields(begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
             Pruner::Median => "boosting behind the median of others",
             Pruner::Asha => "boosting behind three quarters of others (ASHA)",
             Pruner::Halving => "all but the best, on few rows (halving)",
+            Pruner::Hyperband => "the same from more and more rows on (Hyperband)",
         };
         (pruner.as_str(), words)
     });
@@ -279,6 +283,15 @@ fn SearchFields(begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
                 error=error("/wall_seconds")
             />
         </div>
+        <Field
+            name="least_gain"
+            label="Stops when less is to be gained"
+            kind="number"
+            hint="In units of the success metric: the search ends once the trials that are left are expected to gain less. Empty makes it whole."
+            value=value("least_gain", &begin.least_gain)
+            optional=true
+            error=error("/least_gain")
+        />
         <JsonField
             name="search"
             label="Space"
@@ -364,8 +377,12 @@ fn DatasetChoice(problem: LaunchProblem, chosen: String, error: Signal<Option<St
 
 #[component]
 fn TrainerChoice(trainers: Vec<String>, chosen: String, error: Signal<Option<String>>) -> impl IntoView {
+    let words = |trainer: &str| match trainer.strip_prefix(EXTERNAL) {
+        Some(name) => format!("{name} (external)"),
+        None => crate::wording::state_words(trainer),
+    };
     let mut choices: Vec<(String, String)> =
-        trainers.into_iter().map(|trainer| (trainer.clone(), crate::wording::state_words(&trainer))).collect();
+        trainers.into_iter().map(|trainer| (trainer.clone(), words(&trainer))).collect();
     choices.push((ANY_TRAINER.to_owned(), "Any of them: the search chooses".to_owned()));
     if chosen.contains(',') {
         choices.push((chosen.clone(), chosen.clone()));

@@ -32,6 +32,8 @@ pub struct LaunchForm {
     pub cpu_seconds: String,
     /// Most seconds from the first trial on; empty means no limit.
     pub wall_seconds: String,
+    /// What a search must still be expected to gain to go on; empty means it is made whole.
+    pub least_gain: String,
     /// Search space as a JSON object; empty means the trainer's own.
     pub search: String,
     /// Seed; empty means 0.
@@ -55,6 +57,7 @@ impl LaunchForm {
             parallel: value("parallel"),
             cpu_seconds: value("cpu_seconds"),
             wall_seconds: value("wall_seconds"),
+            least_gain: value("least_gain"),
             search: value("search"),
             seed: value("seed"),
             parameters: value("parameters"),
@@ -81,6 +84,7 @@ impl LaunchForm {
             parallel: run.request["parallel"].as_u64().unwrap_or(1).to_string(),
             cpu_seconds: text(&run.request["cpu_seconds"]),
             wall_seconds: text(&run.request["wall_seconds"]),
+            least_gain: text(&run.request["least_gain"]),
             search: text(&run.request["search"]),
             seed: text(&run.provenance["seed"]),
             parameters: text(&run.request["parameters"]),
@@ -93,7 +97,7 @@ impl LaunchForm {
     }
 
     /// The fields by name, to be kept when they are refused.
-    pub fn typed(&self) -> [(&'static str, &str); 13] {
+    pub fn typed(&self) -> [(&'static str, &str); 14] {
         [
             ("problem", &self.problem),
             ("dataset", &self.dataset),
@@ -105,6 +109,7 @@ impl LaunchForm {
             ("parallel", &self.parallel),
             ("cpu_seconds", &self.cpu_seconds),
             ("wall_seconds", &self.wall_seconds),
+            ("least_gain", &self.least_gain),
             ("search", &self.search),
             ("seed", &self.seed),
             ("parameters", &self.parameters),
@@ -142,18 +147,19 @@ impl LaunchForm {
             note("/parallel", "must be a whole number of trials at once; leave it empty for 4");
             None
         });
-        let mut seconds = |pointer: &str, text: &str| {
+        let mut limit = |pointer: &str, text: &str, what: &str| {
             let finite = number(text).and_then(|read: Option<f64>| match read {
                 Some(seconds) if !seconds.is_finite() => Err(()),
                 read => Ok(read),
             });
             finite.unwrap_or_else(|()| {
-                note(pointer, "must be a number of seconds; leave it empty for no limit");
+                note(pointer, &format!("must be a number{what}; leave it empty for no limit"));
                 None
             })
         };
-        let cpu_seconds = seconds("/cpu_seconds", &self.cpu_seconds);
-        let wall_seconds = seconds("/wall_seconds", &self.wall_seconds);
+        let cpu_seconds = limit("/cpu_seconds", &self.cpu_seconds, " of seconds");
+        let wall_seconds = limit("/wall_seconds", &self.wall_seconds, " of seconds");
+        let least_gain = limit("/least_gain", &self.least_gain, "");
         let search = object(&self.search).unwrap_or_else(|()| {
             note(
                 "/search",
@@ -184,6 +190,7 @@ impl LaunchForm {
             parallel,
             cpu_seconds,
             wall_seconds,
+            least_gain,
             provenance: None,
         })
     }
@@ -240,6 +247,7 @@ mod tests {
             parallel: "2".to_owned(),
             cpu_seconds: "60".to_owned(),
             wall_seconds: String::new(),
+            least_gain: "0.001".to_owned(),
             search: r#"{"eta": [0.1]}"#.to_owned(),
             seed: "7".to_owned(),
             parameters: r#"{"max_depth": 6}"#.to_owned(),
@@ -263,6 +271,7 @@ mod tests {
             parallel: Some(2),
             cpu_seconds: Some(60.0),
             wall_seconds: None,
+            least_gain: Some(0.001),
             provenance: None,
         };
         assert_eq!(filled().request(), Ok(expected));
@@ -298,7 +307,7 @@ mod tests {
     #[test]
     fn an_address_carries_the_filled_form() {
         let expected = "/runs/new?problem=taxi-tips&dataset=5%2F2&trainer=gradient_boosting&budget=12&calibration=platt&sampler=tpe\
-                        &pruner=halving&parallel=2&cpu_seconds=60&search=%7B%22eta%22%3A%20%5B0.1%5D%7D&seed=7&parameters=%7B%22max_depth%22%3A%206%7D";
+                        &pruner=halving&parallel=2&cpu_seconds=60&least_gain=0.001&search=%7B%22eta%22%3A%20%5B0.1%5D%7D&seed=7&parameters=%7B%22max_depth%22%3A%206%7D";
         assert_eq!(filled().address(), expected);
     }
 }

@@ -10,6 +10,7 @@ mod launch;
 mod launch_form;
 mod list;
 mod outcome;
+mod overlay;
 mod override_gates;
 mod overview;
 mod plots;

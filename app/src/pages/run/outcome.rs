@@ -21,6 +21,11 @@ pub fn RunOutcome(
     }
 }
 
+/// Codes of failures of an external trainer, and their likely cause.
+const OF_PROGRAMS: [&str; 5] = ["program_failed", "program_too_slow", "no_model", "model_refused", "metrics_refused"];
+const PROGRAM: &str = "Likely cause: the external trainer itself. What it wrote last says more; the model that it may leave, and its limits, \
+    are told where trainers are declared.";
+
 #[component]
 fn Failed(failure: FailureView, steps: Vec<StepView>) -> impl IntoView {
     let step = failed_step(&steps).cloned();
@@ -28,9 +33,10 @@ fn Failed(failure: FailureView, steps: Vec<StepView>) -> impl IntoView {
     let title = step
         .as_ref()
         .map_or_else(|| "The run failed".to_owned(), |step| format!("Failed in the step \"{}\"", step.kind));
+    let of_program = OF_PROGRAMS.contains(&failure.code.as_str());
     let log = (!rest.is_empty()).then(|| {
         view! {
-            <details>
+            <details open=of_program>
                 <summary>"Everything that was reported"</summary>
                 <pre class="code log" tabindex="0"><code>{failure.message.clone()}</code></pre>
             </details>
@@ -40,7 +46,7 @@ fn Failed(failure: FailureView, steps: Vec<StepView>) -> impl IntoView {
         <div class="callout" data-kind="error">
             <p class="callout-title">{title}</p>
             <p>{sentence(&first)}</p>
-            <p>{likely_cause(step.as_ref())}</p>
+            <p>{if of_program { PROGRAM } else { likely_cause(step.as_ref()) }}</p>
             <p class="muted">"Reason code " <code>{failure.code}</code></p>
             {log}
         </div>

@@ -96,8 +96,11 @@ fn fit(problem: &LaunchProblem, form: &LaunchForm) -> Vec<Check> {
     let Ok(kind) = problem.kind.parse() else { return Vec::new() };
     match FitPlan::read(&request.fit(), kind) {
         Ok(plan) => {
-            let trainers: Vec<&str> =
-                plan.space.branches().iter().map(|branch| branch.base().trainer().as_str()).collect();
+            let trainers: Vec<String> = plan.space.branches().iter().map(|branch| branch.base().asked_as()).collect();
+            if let Some(strange) = trainers.iter().find(|trainer| !problem.trainers.contains(trainer)) {
+                let reason = format!("{strange} is not declared here for a {} target", problem.kind);
+                return vec![Check::new("Trainer", "fail", reason)];
+            }
             let fit = if trainers.len() == 1 { "fits" } else { "fit" };
             vec![Check::new("Trainer", "pass", format!("{} {fit} a {} target", trainers.join(", "), problem.kind))]
         }

@@ -126,7 +126,7 @@ pub(super) fn course_figure(place: usize, course: &Course) -> Figure {
     let values = LineChart {
         title: course.name.clone(),
         x: XAxis::Number("Step".to_owned()),
-        y: "Value".to_owned(),
+        y: course.name.clone(),
         conclusion: conclusion(&points),
         lines: vec![Line { label: course.name.clone(), points, band: Vec::new() }],
         threshold: None,

@@ -20,6 +20,8 @@ pub fn Trials(
     trials: Vec<TrialView>,
     /// What was drawn, by trainer.
     searched: Vec<SearchedView>,
+    /// What so many more trials are expected to gain.
+    forecast: Vec<(u32, f64)>,
     /// Name of the metric that is searched for.
     metric: String,
     /// Trials allowed.
@@ -40,12 +42,14 @@ pub fn Trials(
     let mattered =
         importance_figures(&searched).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
     let too_few = too_few(&searched).map(|text| view! { <p class="muted">{text}</p> });
+    let forecast = gains(&forecast, &metric).map(|text| view! { <p>{text}</p> });
     let best = best_first(trials, direction(&metric));
     let leader = best.first().filter(|trial| trial.score.is_some()).map(|trial| trial.number);
     let rows = best.into_iter().map(|trial| trial_row(trial, leader, &searched)).collect_view();
     view! {
         <div class="stack">
             <ChartFigure figure=history/>
+            {forecast}
             {lines.map(|figure| view! { <ChartFigure figure/> })}
             {mattered}
             {too_few}
@@ -97,6 +101,19 @@ fn trial_row(trial: TrialView, leader: Option<i32>, searched: &[SearchedView]) -
             </td>
         </tr>
     }
+}
+
+/// What more trials are expected to gain, in a sentence.
+fn gains(forecast: &[(u32, f64)], metric: &str) -> Option<String> {
+    let told: Vec<String> =
+        forecast.iter().map(|(more, gain)| format!("{} with {more} more trials", number(*gain))).collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "To be gained in validation {}, if trials go on as they have: about {}.",
+            metric_words(metric),
+            told.join(", ")
+        )
+    })
 }
 
 fn history(trials: &[TrialView], metric: &str, budget: Option<u64>) -> Figure {

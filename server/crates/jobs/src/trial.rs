@@ -8,9 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use millrace_domain::Digest;
 use millrace_domain::ids::RunId;
+use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::{StepKind, StepState};
 use millrace_domain::trainer::FitPlan;
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
+use millrace_ml::model::Predictor;
+use millrace_ml::split::Part;
 use millrace_ml::train::TrainError;
 use millrace_ml::tune::{Draw, Search, Study, Trial, TrialState};
 use millrace_storage::run;
@@ -19,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::kept::Kept;
-use crate::load::{Frames, Launched, prepare};
+use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::progress::Costs;
 use crate::stage::Stage;
 
@@ -98,14 +101,17 @@ impl Stage for Trials {
         let capped = launched.run.reproduces.is_none();
         let fitted = context.compute_on(1, move |reporter| {
             let prepared = kept.get_or_prepare(|| prepare(&frames, &launched.problem.document))?;
+            let document = &launched.problem.document;
+            let unfit = |predictor: &Predictor| unfit(predictor, &prepared, document, &|| reporter.thread_time());
             let study = Study {
                 table: &prepared.table,
                 labels: &prepared.labels,
                 split: &prepared.split,
                 kind: prepared.plan.kind(),
                 calibration,
-                metric: launched.problem.document.success.metric,
+                metric: document.success.metric,
                 seed: launched.seed(),
+                unfit: &unfit,
             };
             match study.run(&drawn, &Costs::new(reporter, &stop)) {
                 Ok(trial) => Ok(Some(trial)),
@@ -146,6 +152,44 @@ impl Stage for Trials {
     }
 }
 
+/// Rows that a model is asked for to see how long it takes, and how often it is tried before it is too slow.
+const ASKED: usize = 200;
+const TRIES: usize = 3;
+
+/// Why a model could not serve by its document: it is too large, or too slow each time that it is tried. What an answer takes besides the
+/// model, joins and features, is the same for all trials, and the gate's to measure.
+fn unfit(
+    predictor: &Predictor,
+    prepared: &Prepared,
+    document: &ProblemDocument,
+    thread_time: &dyn Fn() -> Duration,
+) -> Option<String> {
+    if let Some(most) = document.gates.as_ref().and_then(|gates| gates.model_mb) {
+        let megabytes = serde_json::to_vec(predictor.estimator()).map_or(0, |bytes| bytes.len()) as f64 / 1e6;
+        if megabytes > most {
+            return Some(format!("the model has {megabytes:.2} MB, and may have {most} (gates.model_mb)"));
+        }
+    }
+    let rows = prepared.split.rows(Part::Validation);
+    let rows = &rows[..rows.len().min(ASKED)];
+    let slowest = |_| {
+        let took = |row: &u32| {
+            let values = prepared.table.values(*row as usize);
+            let begun = thread_time();
+            let _ = std::hint::black_box(predictor.predict(&values));
+            thread_time().saturating_sub(begun)
+        };
+        let mut times: Vec<Duration> = rows.iter().map(took).collect();
+        times.sort_unstable();
+        times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
+    };
+    let best = (0..TRIES).map(slowest).min().unwrap_or_default().as_secs_f64() * 1e3;
+    let most = document.serving.p99_ms;
+    (best > most).then(|| {
+        format!("99 of 100 answers of the model alone take {best:.2} ms, and may take {most} (serving.p99_ms)")
+    })
+}
+
 /// What the trial of a step is to do.
 async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<Task, StepError> {
     let number = context.step().part.unsigned_abs();
@@ -157,6 +201,7 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
     if before.len() < wait as usize {
         return Err(internal("a trial before this one left no result"));
     }
+    let enough = search.is_enough(number, &before);
     let Some(draw) = search.next(number, &before) else {
         let config = plan.space.branches()[0].base().clone();
         let reason = "no trial on fewer rows has a score with which this one could go on".to_owned();
@@ -176,6 +221,9 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
             None => "the search that is repeated did not come to it".to_owned(),
         };
         return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: false }));
+    }
+    if let Some(reason) = enough {
+        return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: true }));
     }
     if plan.cpu_seconds.is_some() || plan.wall_seconds.is_some() {
         let spent = step::spent(context.db().pool(), context.step()).await?;

@@ -10,11 +10,9 @@ use millrace_domain::power::{Z_95, best_of_equals};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
 use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
-use millrace_domain::tracking::Point;
 use millrace_domain::trainer::{EXTERNAL, FitPlan, Programs, Trainer, TrainerConfig};
 use millrace_domain::view::{
-    ArtifactView, Course, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, SearchedView,
-    StepView,
+    ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, SearchedView, StepView,
 };
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
@@ -26,6 +24,7 @@ use serde_json::{Value, json};
 use crate::access::Note;
 use crate::dataset::examples;
 use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
+use crate::runs::{DRAWN_COURSES, DRAWN_POINTS, courses, courses_of};
 use crate::{Result, Services, commit, fault, present, search_step, searched};
 
 /// Characters of an external trainer's log that a run's page shows.
@@ -219,8 +218,8 @@ impl Services {
         let compared = compared(&own);
         let is_running = own.iter().any(|step| step.state == StepState::Running);
         let trials = run::trials(pool, id).await.map_err(fault)?;
-        let searched = match trials.is_empty() {
-            true => Vec::new(),
+        let (searched, forecast) = match trials.is_empty() {
+            true => (Vec::new(), Vec::new()),
             false => self.searched(&found, &trials).await?,
         };
         let loads = steps.iter().map(|step| StepView { reused: true, ..present::step(step) });
@@ -246,9 +245,9 @@ impl Services {
             None => None,
             Some(artifact) => Some(end_of(&self.artifacts.get(&artifact.digest).await.map_err(fault)?)),
         };
-        let courses = match found.tracked.is_some() || log.is_some() {
-            true => courses(run::courses(pool, id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
-            false => Vec::new(),
+        let courses = match found.tracked {
+            Some(_) => courses(run::courses(pool, id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
+            None => courses_of(&metrics),
         };
         let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
             Err(refused) => Permission::refused(refused.to_string()),
@@ -279,6 +278,7 @@ impl Services {
             gates,
             trials: trials.into_iter().map(present::trial).collect(),
             searched,
+            forecast,
             held_out,
             artifacts: artifacts.into_iter().map(present::artifact).collect(),
             evaluation,
@@ -298,12 +298,16 @@ impl Services {
         Ok((present::artifact(artifact), content))
     }
 
-    /// What a run's search drew; nothing of one that an earlier version asked for in words that are no longer read.
-    async fn searched(&self, run: &Run, trials: &[run::Trial]) -> Result<Vec<SearchedView>> {
+    /// What a run's search drew, and what more trials would gain; nothing of one that an earlier version asked for in words that are no
+    /// longer read.
+    async fn searched(&self, run: &Run, trials: &[run::Trial]) -> Result<(Vec<SearchedView>, Vec<(u32, f64)>)> {
         let version = problem::find_version(self.db.pool(), run.problem_version).await.map_err(fault)?;
         let document = version.ok_or_else(missing)?.document;
         let plan = FitPlan::read(&run.request, document.target.kind).ok();
-        Ok(plan.map_or_else(Vec::new, |plan| searched::searched(&plan, trials, document.success.metric)))
+        let metric = document.success.metric;
+        Ok(plan.map_or_else(Default::default, |plan| {
+            (searched::searched(&plan, trials, metric), searched::forecast(&plan, trials, metric))
+        }))
     }
 
     /// What the caller could launch now.
@@ -437,23 +441,6 @@ fn is_tried_again(run: &Run) -> bool {
     }
     let is_compared = run.failure.as_ref().is_some_and(|failure| failure.code == "not_reproduced");
     matches!(run.state, RunState::Failed | RunState::Cancelled) && !is_compared
-}
-
-/// Courses of a tracked run that are drawn.
-const DRAWN_COURSES: u32 = 24;
-/// Points of one metric that are drawn.
-const DRAWN_POINTS: u32 = 500;
-
-/// Points in their order, by metric.
-fn courses(points: Vec<Point>) -> Vec<Course> {
-    let mut courses: Vec<Course> = Vec::new();
-    for point in points {
-        match courses.last_mut().filter(|course| course.name == point.name) {
-            Some(course) => course.points.push((point.step, point.value)),
-            None => courses.push(Course { name: point.name, points: vec![(point.step, point.value)] }),
-        }
-    }
-    courses
 }
 
 fn tags(tags: &Value) -> Vec<(String, String)> {

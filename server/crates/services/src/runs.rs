@@ -7,8 +7,12 @@ use millrace_domain::ids::RunId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
 use millrace_domain::search::{self, Field, Order, Own};
-use millrace_domain::view::{ComparedValues, RunComparison, RunFilter, RunPage, RunSummary, in_words};
-use millrace_storage::run::{self, Filter, Limit, Run};
+use millrace_domain::tracking::Point;
+use millrace_domain::view::{
+    ComparedValues, Course, RunComparison, RunCurves, RunFilter, RunPage, RunSummary, in_words,
+};
+use millrace_storage::run::{self, Filter, Limit, MetricValue, Run};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{Result, Services, fault, present};
@@ -19,6 +23,8 @@ const PAGE: u32 = 50;
 const EXPORT: u32 = 10_000;
 /// Runs that are put side by side.
 const MOST_COMPARED: usize = 50;
+/// Runs of which curves are drawn over each other: as many as there are colours to tell them apart.
+const MOST_DRAWN: usize = 8;
 
 /// What is asked of a list, read.
 struct Asked {
@@ -210,13 +216,82 @@ impl Services {
         let metrics = metrics.into_iter().map(|(name, values)| ComparedValues { name: name.to_owned(), values });
         let parameters: Vec<Value> = runs.iter().map(|run| asked_and_fitted(run)).collect();
         let provenance: Vec<Value> = runs.iter().map(|run| run.provenance.clone()).collect();
+        let mut curves = Vec::new();
+        for run in runs.iter().take(MOST_DRAWN) {
+            curves.push(self.curves(run).await?);
+        }
         Ok(RunComparison {
+            curves,
             metrics: metrics.collect(),
             parameters: side_by_side(&parameters),
             provenance: side_by_side(&provenance),
             runs: runs.into_iter().map(present::run).collect(),
         })
     }
+}
+
+impl Services {
+    /// What is drawn of a run beside others.
+    async fn curves(&self, run: &Run) -> Result<RunCurves> {
+        let pool = self.db.pool();
+        let artifacts = run::artifacts(pool, run.id).await.map_err(fault)?;
+        let evaluation: Value = match artifacts.iter().find(|artifact| artifact.name == "evaluation") {
+            None => Value::Null,
+            Some(artifact) => {
+                let content = self.artifacts.get(&artifact.digest).await.map_err(fault)?;
+                serde_json::from_slice(&content).unwrap_or_default()
+            }
+        };
+        let test = &evaluation["test"];
+        let points = |name: &str| -> Vec<(f64, f64)> { Deserialize::deserialize(&test[name]).unwrap_or_default() };
+        let courses = match run.tracked {
+            Some(_) => courses(run::courses(pool, run.id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
+            None => courses_of(&run::metrics(pool, run.id).await.map_err(fault)?),
+        };
+        Ok(RunCurves {
+            run: run.id.to_string(),
+            roc: points("roc"),
+            precision_recall: points("pr"),
+            prevalence: test["prevalence"].as_f64(),
+            courses,
+        })
+    }
+}
+
+/// Courses of a run that are drawn.
+pub(crate) const DRAWN_COURSES: u32 = 24;
+/// Points of one metric that are drawn.
+pub(crate) const DRAWN_POINTS: u32 = 500;
+
+/// Points in order of name and step, as courses.
+pub(crate) fn courses(points: Vec<Point>) -> Vec<Course> {
+    let mut courses: Vec<Course> = Vec::new();
+    for point in points {
+        match courses.last_mut().filter(|course| course.name == point.name) {
+            Some(course) => course.points.push((point.step, point.value)),
+            None => courses.push(Course { name: point.name, points: vec![(point.step, point.value)] }),
+        }
+    }
+    courses
+}
+
+/// The courses among the metrics of a run of the pipeline, thinned out.
+pub(crate) fn courses_of(metrics: &[MetricValue]) -> Vec<Course> {
+    let mut of: BTreeMap<&str, Vec<(i64, f64)>> = BTreeMap::new();
+    for metric in metrics.iter().filter(|metric| metric.step > 0) {
+        of.entry(&metric.name).or_default().push((i64::from(metric.step), metric.value));
+    }
+    let thinned = |mut points: Vec<(i64, f64)>| {
+        points.sort_unstable_by_key(|point| point.0);
+        let every = points.len().div_ceil(DRAWN_POINTS as usize).max(1);
+        let last = points.len() - 1;
+        let kept = points.into_iter().enumerate().filter(|(place, _)| place % every == 0 || *place == last);
+        kept.map(|(_, point)| point).collect()
+    };
+    of.into_iter()
+        .take(DRAWN_COURSES as usize)
+        .map(|(name, points)| Course { name: name.to_owned(), points: thinned(points) })
+        .collect()
 }
 
 /// The problems somebody reads whose roles are on single problems alone; none for who reads them all.
@@ -238,7 +313,18 @@ fn fitted(run: &Run) -> &Value {
 
 fn asked_and_fitted(run: &Run) -> Value {
     let mut all = fitted(run).as_object().cloned().unwrap_or_default();
-    for name in ["calibration", "budget", "sampler", "pruner", "parallel", "cpu_seconds", "wall_seconds", "search"] {
+    let asked = [
+        "calibration",
+        "budget",
+        "sampler",
+        "pruner",
+        "parallel",
+        "cpu_seconds",
+        "wall_seconds",
+        "least_gain",
+        "search",
+    ];
+    for name in asked {
         all.insert(name.to_owned(), run.request[name].clone());
     }
     all.insert(

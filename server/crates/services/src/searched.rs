@@ -1,7 +1,7 @@
 //! What a search drew, and which hyperparameters mattered in it.
 
 use millrace_domain::metric::{Direction, Metric};
-use millrace_domain::trainer::{Axis, Branch, FitPlan, Importance, Range, Scale, Settings, importance};
+use millrace_domain::trainer::{Axis, Branch, FitPlan, Importance, Range, Scale, Settings, expected_gain, importance};
 use millrace_domain::view::{DrawnView, SearchedView};
 use millrace_storage::run::Trial;
 use serde::Deserialize;
@@ -32,6 +32,21 @@ pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<
         SearchedView { trainer, trials: scored.len() as u64, hyperparameters }
     };
     plan.space.branches().iter().map(of_branch).collect()
+}
+
+/// What ten more trials, fifty more, and as many again as there were are expected to gain; nothing where trials saw few rows first.
+pub(crate) fn forecast(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<(u32, f64)> {
+    if plan.pruner.sees_few_rows() {
+        return Vec::new();
+    }
+    let cost = |score: f64| if metric.direction() == Direction::Down { score } else { -score };
+    let ended = trials.iter().filter(|trial| trial.state != "stopped");
+    let costs: Vec<f64> = ended.map(|trial| trial.score.map_or(f64::INFINITY, cost)).collect();
+    let again = u32::try_from(costs.len()).unwrap_or(u32::MAX);
+    let mut more = vec![10, 50, again];
+    more.sort_unstable();
+    more.dedup();
+    more.into_iter().filter_map(|more| Some((more, expected_gain(&costs, more)?))).collect()
 }
 
 fn drawn(name: &str, axis: &Axis, found: &[Importance]) -> DrawnView {

@@ -56,6 +56,9 @@ pub struct DemoArgs {
     /// Directory of the browser bundle.
     #[arg(long, env = "MILLRACE_SITE", default_value = "target/site")]
     site: PathBuf,
+    /// File that declares external trainers, to try them in the demo.
+    #[arg(long, env = "MILLRACE_TRAINERS")]
+    trainers: Option<PathBuf>,
 }
 
 /// Runs the demo.
@@ -70,7 +73,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
         home: args.home,
         artifacts: None,
         sources: Vec::new(),
-        trainers: None,
+        trainers: args.trainers,
         no_migrate: false,
     };
     let parts = wiring::open_fresh(&storage, "millrace_demo", wiring::Told::by(&web)?).await?;

@@ -97,6 +97,8 @@ struct UnitSquare<'a> {
 }
 
 struct CleanCurve<'a> {
+    /// Its place among all curves: one that has nothing to draw leaves its colour free.
+    place: usize,
     of: &'a Curve,
     points: Vec<(f64, f64)>,
 }
@@ -105,12 +107,12 @@ impl UnitSquare<'_> {
     fn figure(&self, id: &str) -> Figure {
         let mut dropped = 0;
         let mut curves = Vec::new();
-        for curve in self.curves {
+        for (place, curve) in self.curves.iter().enumerate() {
             let in_square = |v: f64| is_plottable(v) && (-1e-9..=1.0 + 1e-9).contains(&v);
             let points: Vec<_> = curve.points.iter().copied().filter(|(x, y)| in_square(*x) && in_square(*y)).collect();
             dropped += curve.points.len() - points.len();
             if !points.is_empty() {
-                curves.push(CleanCurve { of: curve, points });
+                curves.push(CleanCurve { place, of: curve, points });
             }
         }
         if curves.is_empty() {
@@ -134,9 +136,9 @@ impl UnitSquare<'_> {
         legend.draw(sheet, &top)?;
         let plane = Plane::draw(sheet, &rest, Axis::unit(self.x_name), Axis::unit(self.y_name))?;
         plane.line(&self.reference, reference_pen(), 1.5)?;
-        for (i, curve) in curves.iter().enumerate().rev() {
+        for curve in curves.iter().rev() {
             sheet.tip(&self.entry(curve.of));
-            plane.line(&thin::curve(&curve.points, CURVE_POINTS), Pen::series(i), 2.0)?;
+            plane.line(&thin::curve(&curve.points, CURVE_POINTS), Pen::series(curve.place), 2.0)?;
         }
         let Some(point) = self.operating_point else {
             return Ok(());
@@ -162,7 +164,7 @@ impl UnitSquare<'_> {
 
     fn legend(&self, curves: &[CleanCurve<'_>]) -> Legend {
         let mut entries: Vec<_> =
-            curves.iter().enumerate().map(|(i, curve)| (Sample::Line(Pen::series(i)), self.entry(curve.of))).collect();
+            curves.iter().map(|curve| (Sample::Line(Pen::series(curve.place)), self.entry(curve.of))).collect();
         entries.push((Sample::Line(reference_pen()), self.reference_name.clone()));
         Legend::layout(entries, NARROW)
     }

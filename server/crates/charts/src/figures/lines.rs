@@ -69,6 +69,8 @@ pub struct LineChart {
 }
 
 struct CleanLine<'a> {
+    /// Its place among all lines: one that has nothing to draw leaves its colour free.
+    place: usize,
     of: &'a Line,
     points: Vec<(f64, f64)>,
 }
@@ -78,13 +80,13 @@ pub fn line_chart(values: &LineChart, id_prefix: &str) -> Figure {
     let title = if values.title.is_empty() { "Line chart" } else { &values.title };
     let mut dropped = 0;
     let mut lines = Vec::new();
-    for line in &values.lines {
+    for (place, line) in values.lines.iter().enumerate() {
         let has_place = |x: f64| is_plottable(x) && (values.x != XAxis::Time || utc::is_representable(x));
         let points: Vec<_> = line.points.iter().copied().filter(|(x, _)| has_place(*x)).collect();
         let drawn = points.iter().filter(|(_, y)| is_plottable(*y)).count();
         dropped += line.points.len() - drawn;
         if drawn > 0 {
-            lines.push(CleanLine { of: line, points });
+            lines.push(CleanLine { place, of: line, points });
         }
     }
     if lines.is_empty() {
@@ -164,14 +166,14 @@ fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Leg
         sheet.tip(&format!("{} {}", threshold.label, number(threshold.value)));
         plane.line(&[(left, threshold.value), (right, threshold.value)], threshold_pen(), 1.5)?;
     }
-    for (i, line) in lines.iter().enumerate().rev() {
-        draw_line(sheet, &plane, values, i, line)?;
+    for line in lines.iter().rev() {
+        draw_line(sheet, &plane, values, line)?;
     }
     Ok(())
 }
 
-fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, i: usize, line: &CleanLine<'_>) -> Drawn {
-    let pen = Pen::series(i);
+fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, line: &CleanLine<'_>) -> Drawn {
+    let pen = Pen::series(line.place);
     for band in bands(line.of) {
         plane.area(&band, pen.opacity(0.15))?;
     }
@@ -184,7 +186,7 @@ fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, i: usize, lin
     }
     for (x, y) in line.points.iter().filter(|(_, y)| is_plottable(*y)) {
         sheet.tip(&format!("{}: {} at {}", line.of.label, number(*y), values.x_text(*x)));
-        plane.marker((*x, *y), Marker::of_series(i), pen.dashed(Dash::Solid), 3.2)?;
+        plane.marker((*x, *y), Marker::of_series(line.place), pen.dashed(Dash::Solid), 3.2)?;
     }
     Ok(())
 }
@@ -216,7 +218,7 @@ fn y_name(values: &LineChart) -> &str {
 
 fn legend(values: &LineChart, lines: &[CleanLine<'_>]) -> Legend {
     let mut entries: Vec<_> =
-        lines.iter().enumerate().map(|(i, line)| (Sample::Line(Pen::series(i)), line.of.label.clone())).collect();
+        lines.iter().map(|line| (Sample::Line(Pen::series(line.place)), line.of.label.clone())).collect();
     if let Some(threshold) = &values.threshold {
         let name = format!("{} {}", threshold.label, number(threshold.value));
         entries.push((Sample::Line(threshold_pen()), name.trim_start().to_owned()));

@@ -3,6 +3,7 @@
 //! Everything is declared and read here once ([`FitPlan::read`]), so that a mistake is told when a run is launched and by whatever
 //! door it comes, and what steps compute with cannot be wrong.
 
+mod forecast;
 mod hyperparameter;
 mod importance;
 mod plan;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::TargetKind;
 
+pub use forecast::{LEAST_SCORES, expected_gain, is_enough};
 pub use hyperparameter::{CLASS_BALANCE, Hyperparameter};
 pub use importance::{Importance, LEAST_TRIALS, importance};
 pub use plan::{ANY_TRAINER, FitPlan, MOST_PARALLEL, MOST_TRIALS, Rung};
@@ -90,17 +92,20 @@ pub enum Sampler {
     Random,
     /// Where trials before were good: the tree-structured Parzen estimator.
     Tpe,
+    /// Evenly: a Sobol sequence, scrambled by the seed.
+    Sobol,
 }
 
 impl Sampler {
     /// All samplers, the usual choice first.
-    pub const ALL: [Self; 2] = [Self::Tpe, Self::Random];
+    pub const ALL: [Self; 3] = [Self::Tpe, Self::Sobol, Self::Random];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Random => "random",
             Self::Tpe => "tpe",
+            Self::Sobol => "sobol",
         }
     }
 }
@@ -118,11 +123,19 @@ pub enum Pruner {
     Asha,
     /// Successive halving over rows: all trials see a few rows, the best of them more, the best of these all.
     Halving,
+    /// Hyperband (Li et al. 2018) over rows: successive halving again and again, which begins with more and more rows and fewer and fewer
+    /// trials, for when it is not known how much few rows tell.
+    Hyperband,
 }
 
 impl Pruner {
     /// All pruners, the usual choice first.
-    pub const ALL: [Self; 4] = [Self::None, Self::Median, Self::Asha, Self::Halving];
+    pub const ALL: [Self; 5] = [Self::None, Self::Median, Self::Asha, Self::Halving, Self::Hyperband];
+
+    /// Whether trials see a share of the rows first.
+    pub const fn sees_few_rows(self) -> bool {
+        matches!(self, Self::Halving | Self::Hyperband)
+    }
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
@@ -131,6 +144,7 @@ impl Pruner {
             Self::Median => "median",
             Self::Asha => "asha",
             Self::Halving => "halving",
+            Self::Hyperband => "hyperband",
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct FitPlan {
     pub cpu_seconds: Option<f64>,
     /// The search ends so many seconds after its first trial began.
     pub wall_seconds: Option<f64>,
+    /// The search ends once the trials that are left are expected to gain less than this, in units of its metric.
+    pub least_gain: Option<f64>,
 }
 
 /// A part of a search in which every trial sees the same share of the training rows.
@@ -54,6 +56,8 @@ pub struct Rung {
     pub trials: u32,
     /// The share of the training rows that they see.
     pub share: f64,
+    /// The part whose best trials go on in this one; none where trials are drawn.
+    pub below: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +74,7 @@ struct Asked {
     parallel: Option<u32>,
     cpu_seconds: Option<f64>,
     wall_seconds: Option<f64>,
+    least_gain: Option<f64>,
 }
 
 impl FitPlan {
@@ -124,6 +129,13 @@ impl FitPlan {
             mistakes.keep("/parallel", within(asked.parallel.unwrap_or(1), 1, MOST_PARALLEL, "trials at once"));
         let cpu_seconds = mistakes.keep("/cpu_seconds", positive(asked.cpu_seconds));
         let wall_seconds = mistakes.keep("/wall_seconds", positive(asked.wall_seconds));
+        let least_gain = mistakes.keep("/least_gain", above_zero(asked.least_gain, "a gain of the metric"));
+        if least_gain.flatten().is_some() && pruner.is_some_and(Pruner::sees_few_rows) {
+            mistakes.add(
+                "/least_gain",
+                "does not go with trials on few rows, whose scores say little of those on all".to_owned(),
+            );
+        }
         if trials == Some(0) && trainers.len() > 1 {
             mistakes.add(
                 "/budget",
@@ -140,6 +152,7 @@ impl FitPlan {
                 parallel: parallel?,
                 cpu_seconds: cpu_seconds?,
                 wall_seconds: wall_seconds?,
+                least_gain: least_gain?,
             })
         };
         match read() {
@@ -153,21 +166,26 @@ impl FitPlan {
         if self.trials == 0 {
             return Vec::new();
         }
-        let shares = match self.pruner {
-            Pruner::None | Pruner::Median | Pruner::Asha => vec![1.0],
-            Pruner::Halving => {
+        let shares: Vec<f64> = match self.pruner.sees_few_rows() {
+            false => vec![1.0],
+            true => {
                 let shares = [2, 1, 0].map(|power| f64::from(REDUCTION).powi(-power));
                 shares.into_iter().filter(|share| *share == 1.0 || rows as f64 * share >= LEAST_ROWS).collect()
             }
         };
-        let (mut first, mut trials) = (0, self.trials);
-        let rung = |share| {
-            let rung = Rung { first, trials, share };
-            first += trials;
-            trials = trials.div_ceil(REDUCTION);
-            rung
-        };
-        shares.into_iter().map(rung).collect()
+        let brackets = if self.pruner == Pruner::Hyperband { shares.len() } else { 1 };
+        let mut rungs: Vec<Rung> = Vec::new();
+        let begun = begun(self.trials, brackets).into_iter().enumerate();
+        for (bracket, begun) in begun.filter(|(_, begun)| *begun > 0) {
+            let (mut trials, mut below) = (begun, None);
+            for share in &shares[bracket..] {
+                let first = rungs.last().map_or(0, |rung| rung.first + rung.trials);
+                rungs.push(Rung { first, trials, share: *share, below });
+                below = Some(rungs.len() - 1);
+                trials = trials.div_ceil(REDUCTION);
+            }
+        }
+        rungs
     }
 
     /// For each trial in order: how many of those before it must have ended before it may begin.
@@ -178,6 +196,28 @@ impl FitPlan {
             .flat_map(|rung| (rung.first..rung.first + rung.trials).map(move |number| wait(rung, number)))
             .collect()
     }
+}
+
+/// How many trials each bracket of Hyperband begins with, of so many in all: one that begins on a share of `r^-s` of the rows with
+/// `r^s / (s + 1)` as many as the last one, so that all cost alike.
+fn begun(trials: u32, brackets: usize) -> Vec<u32> {
+    let weight = |bracket: usize| {
+        let levels = (brackets - 1 - bracket) as u32;
+        f64::from(REDUCTION.pow(levels)) / f64::from(levels + 1)
+    };
+    let total: f64 = (0..brackets).map(weight).sum();
+    let mut left = trials;
+    let mut begun: Vec<u32> = Vec::new();
+    for bracket in (0..brackets).rev() {
+        let own = match bracket {
+            0 => left,
+            _ => ((f64::from(trials) * weight(bracket) / total).round() as u32).max(1).min(left),
+        };
+        left -= own;
+        begun.push(own);
+    }
+    begun.reverse();
+    begun
 }
 
 /// Mistakes that are collected while reading.
@@ -291,10 +331,12 @@ fn within(number: u32, least: u32, most: u32, what: &str) -> Result<u32, String>
 }
 
 fn positive(seconds: Option<f64>) -> Result<Option<f64>, String> {
-    match seconds {
-        Some(seconds) if !(seconds > 0.0 && seconds.is_finite()) => {
-            Err(format!("must be a number of seconds above 0, got {seconds}"))
-        }
-        seconds => Ok(seconds),
+    above_zero(seconds, "a number of seconds")
+}
+
+fn above_zero(number: Option<f64>, what: &str) -> Result<Option<f64>, String> {
+    match number {
+        Some(number) if !(number > 0.0 && number.is_finite()) => Err(format!("must be {what} above 0, got {number}")),
+        number => Ok(number),
     }
 }

@@ -67,6 +67,42 @@ fn a_trial_waits_for_those_it_may_learn_from_whatever_the_number_of_workers() {
 }
 
 #[test]
+fn hyperband_begins_with_more_and_more_rows_and_fewer_and_fewer_trials() {
+    let plan = |budget: u32| read(json!({"budget": budget, "parallel": 2, "pruner": "hyperband"})).unwrap();
+    let rungs = |budget, rows| {
+        let rungs = plan(budget).rungs(rows);
+        rungs.iter().map(|rung| (rung.first, rung.trials, rung.share, rung.below)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        rungs(25, 8_000),
+        [
+            (0, 16, 0.0625, None),
+            (16, 4, 0.25, Some(0)),
+            (20, 1, 1.0, Some(1)),
+            (21, 6, 0.25, None),
+            (27, 2, 1.0, Some(3)),
+            (29, 3, 1.0, None),
+        ]
+    );
+    assert_eq!(rungs(1, 8_000), [(0, 1, 1.0, None)]);
+    assert_eq!(rungs(9, 100), [(0, 9, 1.0, None)]);
+    // Trials are as many as are begun with, whatever the rows.
+    for budget in 1..=60 {
+        let begun =
+            plan(budget).rungs(8_000).iter().filter(|rung| rung.below.is_none()).map(|rung| rung.trials).sum::<u32>();
+        assert_eq!(begun, budget);
+    }
+}
+
+#[test]
+fn a_least_gain_is_a_number_above_zero_and_not_of_trials_on_few_rows() {
+    assert_eq!(read(json!({"budget": 9, "least_gain": 0.001})).unwrap().least_gain, Some(0.001));
+    for asked in [json!({"budget": 9, "least_gain": 0}), json!({"budget": 9, "least_gain": 0.1, "pruner": "halving"})] {
+        assert!(read(asked).unwrap_err()[0].starts_with("/least_gain"));
+    }
+}
+
+#[test]
 fn halving_goes_on_with_a_quarter_on_four_times_the_rows() {
     let plan = read(json!({"budget": 18, "parallel": 2, "pruner": "halving"})).unwrap();
     let rungs = |rows| plan.rungs(rows).iter().map(|rung| (rung.first, rung.trials, rung.share)).collect::<Vec<_>>();

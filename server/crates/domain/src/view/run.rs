@@ -140,6 +140,8 @@ views! {
         trials: Vec<TrialView>,
         /// What its search drew, by trainer.
         searched: Vec<SearchedView>,
+        /// How much better the best trial is expected to be after so many more; empty where that cannot be told.
+        forecast: Vec<(u32, f64)>,
         /// Artifacts.
         artifacts: Vec<ArtifactView>,
         /// How often its held-out part was looked at; none before it is measured.
@@ -148,7 +150,7 @@ views! {
         evaluation: Option<Value>,
         /// Of a tracked run: its tags, by name.
         tags: Vec<(String, String)>,
-        /// Of a tracked run, or of an external trainer: the courses of its metrics, thinned out.
+        /// The courses of its metrics, thinned out.
         courses: Vec<Course>,
         /// The end of what an external trainer wrote.
         log: Option<String>,
@@ -259,6 +261,8 @@ views! {
         cpu_seconds: Option<f64>,
         /// Most seconds from the first trial on; no limit when absent.
         wall_seconds: Option<f64>,
+        /// The search ends once what is left of it is expected to gain less than this; it is made whole when absent.
+        least_gain: Option<f64>,
         /// Repository state of the caller.
         provenance: Option<Value>,
     }
@@ -301,6 +305,22 @@ views! {
         metrics: Vec<ComparedValues>,
         /// Data, code and documents.
         provenance: Vec<ComparedValues>,
+        /// What is drawn of the first eight of them.
+        curves: Vec<RunCurves>,
+    }
+
+    /// What is drawn of one of several runs.
+    RunCurves {
+        /// The run.
+        run: String,
+        /// Of a binary model on its test part: (false positive rate, true positive rate).
+        roc: Vec<(f64, f64)>,
+        /// Of a binary model on its test part: (recall, precision).
+        precision_recall: Vec<(f64, f64)>,
+        /// Share of positives in its test part.
+        prevalence: Option<f64>,
+        /// The courses of its metrics, thinned out.
+        courses: Vec<Course>,
     }
 
     /// One thing of several runs.
@@ -327,6 +347,7 @@ impl LaunchRequest {
             "parallel": self.parallel,
             "cpu_seconds": self.cpu_seconds,
             "wall_seconds": self.wall_seconds,
+            "least_gain": self.least_gain,
         }))
     }
 }

@@ -11,11 +11,11 @@ mod tests;
 mod tpe;
 
 use millrace_domain::metric::{Direction, Metric, TargetKind};
-use millrace_domain::trainer::{CalibrationMethod, FitPlan, Rung, TrainerConfig};
+use millrace_domain::trainer::{CalibrationMethod, FitPlan, Rung, TrainerConfig, is_enough};
 use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureTable, Labels};
-use crate::model::outcomes;
+use crate::model::{Predictor, outcomes};
 use crate::split::{Part, Split};
 use crate::train::{Progress, TrainError, train};
 
@@ -106,12 +106,12 @@ impl<'a> Search<'a> {
     pub fn next(&self, number: u32, before: &[Trial]) -> Option<Draw> {
         let own = self.rungs.iter().rposition(|rung| rung.first <= number)?;
         let rung = self.rungs[own];
-        let Some(below) = own.checked_sub(1).map(|below| self.rungs[below]) else {
+        let Some(below) = rung.below.map(|below| self.rungs[below]) else {
             let config = self.drawn(number, before)?;
             let limits = Limits::of(before, &config, self.plan.pruner);
             return Some(Draw { config, share: rung.share, limits });
         };
-        let ended = before.get(below.first as usize..rung.first as usize)?;
+        let ended = before.get(below.first as usize..(below.first + below.trials) as usize)?;
         let going_on = ranked(self.metric, ended).into_iter().nth((number - rung.first) as usize)?;
         Some(Draw { config: going_on.config.clone(), share: rung.share, limits: Limits::default() })
     }
@@ -124,7 +124,9 @@ impl<'a> Search<'a> {
             let next = configs.len();
             let known = *self.waits.get(next)? as usize;
             let running = configs[known..].iter().map(|config| Tried { config: config.clone(), cost: None });
-            let tried: Vec<Tried> = before[..known].iter().map(|trial| self.tried(trial)).chain(running).collect();
+            // Scores on other shares of the rows are not of the same scale.
+            let alike = before[..known].iter().filter(|trial| trial.share == self.share_of(next));
+            let tried: Vec<Tried> = alike.map(|trial| self.tried(trial)).chain(running).collect();
             configs.push(draw(&self.plan.space, self.plan.sampler, self.seed, next as u64, &tried));
         }
         configs.pop()
@@ -139,6 +141,21 @@ impl<'a> Search<'a> {
             let is_better = trial.score.zip(best.score).is_some_and(|(new, old)| self.metric.is_better(new, old));
             if is_better { trial } else { best }
         })
+    }
+
+    /// Why trial `number` need not begin, from the trials that it follows from: what is left is expected to gain too little. What one
+    /// trial follows from all later ones do, so the search ends at the same trial on any number of workers.
+    pub fn is_enough(&self, number: u32, before: &[Trial]) -> Option<String> {
+        let least = self.plan.least_gain?;
+        let known = &before[..(self.waits(number)? as usize).min(before.len())];
+        let costs: Vec<f64> = known.iter().map(|trial| self.tried(trial).cost.unwrap_or(f64::INFINITY)).collect();
+        is_enough(&costs, self.plan.trials, least).then(|| {
+            format!("the trials that were left were expected to gain less than {least} {}", self.metric.title())
+        })
+    }
+
+    fn share_of(&self, number: usize) -> f64 {
+        self.rungs.iter().rfind(|rung| rung.first as usize <= number).map_or(1.0, |rung| rung.share)
     }
 
     fn tried(&self, trial: &Trial) -> Tried {
@@ -178,6 +195,8 @@ pub struct Study<'a> {
     pub metric: Metric,
     /// Seed of every fit.
     pub seed: u64,
+    /// Says why a model that was fitted could not serve, if it could not.
+    pub unfit: &'a (dyn Fn(&Predictor) -> Option<String> + Sync),
 }
 
 impl Study<'_> {
@@ -210,6 +229,9 @@ impl Study<'_> {
             Ok(fitted) => fitted,
             Err(error) => return failed(error.to_string()),
         };
+        if let Some(reason) = (self.unfit)(&fitted.predictor) {
+            return failed(format!("infeasible: {reason}"));
+        }
         let rows = self.split.rows(Part::Validation);
         let predictions = match fitted.predictor.predict_table(self.table, rows) {
             Ok(predictions) => predictions,

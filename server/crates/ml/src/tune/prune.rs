@@ -23,7 +23,7 @@ struct Rule {
 impl Rule {
     const fn of(pruner: Pruner) -> Option<Self> {
         match pruner {
-            Pruner::None | Pruner::Halving => None,
+            Pruner::None | Pruner::Halving | Pruner::Hyperband => None,
             Pruner::Median => Some(Self { share: 0.5, applies: |_| true, least_trials: 5 }),
             // Every second place: four times as many rounds.
             Pruner::Asha => Some(Self { share: 0.25, applies: |place| place % 2 == 1, least_trials: 4 }),

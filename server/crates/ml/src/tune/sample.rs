@@ -23,12 +23,16 @@ impl Tried {
 }
 
 /// The configuration of trial `number` (from 0): a function of the seed, the number, and for [`Sampler::Tpe`] the trials before.
+///
+/// [`Sampler::Sobol`] gives the points of a Sobol sequence (Joe and Kuo 2008) with Owen's scrambling as hashed by Burley (2020): the first
+/// dimension chooses the trainer, the others its hyperparameters in the order of their names.
 pub fn draw(space: &Space, sampler: Sampler, seed: u64, number: u64, tried: &[Tried]) -> TrainerConfig {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(number);
     match sampler {
         Sampler::Random => at_random(space, &mut generator),
         Sampler::Tpe => tpe::propose(space, &mut generator, tried),
+        Sampler::Sobol => evenly(space, seed, number),
     }
 }
 
@@ -39,6 +43,20 @@ pub(super) fn at_random(space: &Space, generator: &mut ChaCha8Rng) -> TrainerCon
         branches => &branches[choice_at(generator.random(), branches.len())],
     };
     with_drawn(branch, |axis| axis.at(generator.random()))
+}
+
+/// The point of that number of a sequence that fills the space evenly.
+fn evenly(space: &Space, seed: u64, number: u64) -> TrainerConfig {
+    // Both halves of the seed matter; a search has far fewer trials than the sequence points.
+    let seed = (seed ^ (seed >> 32)) as u32;
+    let point = |dimension: u32| f64::from(sobol_burley::sample(number as u32, dimension, seed));
+    let branches = space.branches();
+    let branch = &branches[choice_at(point(0), branches.len())];
+    let mut dimension = 0;
+    with_drawn(branch, |axis| {
+        dimension += 1;
+        axis.at(point(dimension))
+    })
 }
 
 /// A branch's trainer with what is drawn.

@@ -16,7 +16,7 @@ fn at_random(asked: Json, seed: u64, number: u64) -> TrainerConfig {
 
 fn study(prepared: &Prepared, metric: Metric) -> Study<'_> {
     let Prepared { table, labels, split, kind, .. } = prepared;
-    Study { table, labels, split, kind: *kind, calibration: CalibrationMethod::None, metric, seed: 5 }
+    Study { table, labels, split, kind: *kind, calibration: CalibrationMethod::None, metric, seed: 5, unfit: &|_| None }
 }
 
 /// Every trial of a search, run in an order that `pick` chooses among those that may begin.
@@ -133,6 +133,75 @@ fn halving_goes_on_with_the_best_on_more_rows() {
     }
     trials.iter_mut().for_each(|trial| trial.score = None);
     assert_eq!(search.next(8, &trials), None, "none is left to go on with");
+}
+
+#[test]
+fn hyperband_goes_on_with_the_best_of_each_bracket_and_comes_to_the_same_in_whatever_order_trials_end() {
+    let prepared = prepared(TargetKind::Binary, 3_000);
+    let asked = json!({"trainer": "logistic", "budget": 7, "parallel": 2, "pruner": "hyperband"});
+    let plan = plan(asked, prepared.kind);
+    let search = Search::new(&plan, 3_000, Metric::LogLoss, 5);
+    let mut trials: Vec<Trial> = Vec::new();
+    for number in 0..plan.waits(3_000).len() as u32 {
+        let before = &trials[..search.waits(number).unwrap() as usize];
+        let draw = search.next(number, before).unwrap();
+        trials.push(study(&prepared, Metric::LogLoss).run(&draw, &()).unwrap());
+    }
+    let shares: Vec<f64> = trials.iter().map(|trial| trial.share).collect();
+    assert_eq!(shares, [0.25, 0.25, 0.25, 0.25, 0.25, 1.0, 1.0, 1.0, 1.0]);
+    let best = trials[..5].iter().min_by(|a, b| a.score.unwrap().total_cmp(&b.score.unwrap())).unwrap();
+    assert_eq!(trials[5].config, best.config);
+    let decides = search.best(&trials).unwrap();
+    assert!(trials[5..].iter().all(|trial| decides.score <= trial.score));
+}
+
+#[test]
+fn a_sobol_sequence_fills_the_space_more_evenly_than_chance() {
+    let asked = json!({"trainer": "logistic,gradient_boosting", "budget": 64, "sampler": "sobol"});
+    let plan = plan(asked, TargetKind::Binary);
+    let drawn = |sampler, seed| (0..64).map(|number| draw(&plan.space, sampler, seed, number, &[])).collect::<Vec<_>>();
+    let boosted = |configs: &[TrainerConfig]| {
+        configs.iter().filter(|config| config.trainer() == Trainer::GradientBoosting).count()
+    };
+    // Each half of a dimension has just half of the points.
+    assert_eq!(boosted(&drawn(Sampler::Sobol, 1)), 32);
+    let eta = |configs: Vec<TrainerConfig>| {
+        let own = configs.into_iter().filter(|config| config.trainer() == Trainer::GradientBoosting);
+        let eighth = own.map(|config| ((config.number("eta") / 0.01).ln() / 30_f64.ln() * 8.0).min(7.0) as usize);
+        let mut counts = [0; 8];
+        eighth.for_each(|place| counts[place] += 1);
+        counts
+    };
+    assert!(eta(drawn(Sampler::Sobol, 1)).iter().all(|count| (2..=6).contains(count)));
+    assert_eq!(drawn(Sampler::Sobol, 1), drawn(Sampler::Sobol, 1));
+    assert_ne!(drawn(Sampler::Sobol, 1), drawn(Sampler::Sobol, 2));
+    for config in drawn(Sampler::Sobol, 3) {
+        TrainerConfig::read(config.trainer(), &json!(config.settings())).unwrap();
+    }
+}
+
+#[test]
+fn a_search_ends_where_what_is_left_is_expected_to_gain_too_little() {
+    let plan = plan(json!({"budget": 100, "parallel": 4, "least_gain": 0.01}), TargetKind::Binary);
+    let search = Search::new(&plan, 240, Metric::RocAuc, 5);
+    let alike: Vec<Trial> = (0..100).map(|number| trial(1.0, Some(0.8 + f64::from(number % 7) * 1e-4))).collect();
+    let apart: Vec<Trial> =
+        (0..100).map(|number| trial(1.0, Some(0.5 + f64::from(number * 37 % 100) * 4e-3))).collect();
+    let ends = |trials: &[Trial]| (0..100).find(|number| search.is_enough(*number, trials).is_some());
+    assert_eq!(ends(&alike), Some(18), "fifteen scores tell, four trials run at once");
+    assert_eq!(search.is_enough(18, &alike[..15]), search.is_enough(18, &alike));
+    assert!(ends(&apart) > Some(25), "{:?}", ends(&apart));
+}
+
+#[test]
+fn a_trial_whose_model_could_not_serve_is_out_of_the_race() {
+    let prepared = prepared(TargetKind::Binary, 240);
+    let plan = plan(json!({"budget": 1}), prepared.kind);
+    let draw = Search::new(&plan, 240, Metric::RocAuc, 5).next(0, &[]).unwrap();
+    let unfit = |_: &Predictor| Some("it is too slow".to_owned());
+    let trial = Study { unfit: &unfit, ..study(&prepared, Metric::RocAuc) }.run(&draw, &()).unwrap();
+    assert_eq!(trial.score, None);
+    assert_eq!(trial.state, TrialState::Failed { reason: "infeasible: it is too slow".to_owned() });
 }
 
 #[test]

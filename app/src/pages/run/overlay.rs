@@ -1,0 +1,134 @@
+//! Curves of several runs, drawn over each other.
+
+use std::collections::BTreeMap;
+
+use millrace_charts::{
+    Curve, Figure, Line, LineChart, PrecisionRecall, Roc, XAxis, line_chart, number, precision_recall, roc,
+};
+use millrace_domain::metric::{Direction, Metric};
+use millrace_domain::view::{ComparedValues, RunComparison, RunCurves};
+
+use crate::pages::quantity::part_and_metric;
+
+/// Courses that are drawn, at most.
+const MOST_COURSES: usize = 12;
+
+/// Every figure that at least one of the runs has values for; a curve keeps the place of its run, so that a run has one colour.
+pub(super) fn figures(compared: &RunComparison) -> Vec<Figure> {
+    let curves = &compared.curves;
+    let score = |metric: &str| compared.metrics.iter().find(|row| row.name == metric);
+    let overlaid = |points: fn(&RunCurves) -> &Vec<(f64, f64)>, metric: &str| -> Vec<Curve> {
+        let curve = |(place, own): (usize, &RunCurves)| Curve {
+            label: label(own),
+            points: points(own).clone(),
+            score: score(metric).and_then(|row: &ComparedValues| row.values.get(place)?.as_f64()),
+            interval: None,
+        };
+        curves.iter().enumerate().map(curve).collect()
+    };
+    let has_any = |curves: &[Curve]| curves.iter().any(|curve| !curve.points.is_empty());
+    let receiver = overlaid(|own| &own.roc, "test.roc_auc");
+    let precision = overlaid(|own| &own.precision_recall, "test.pr_auc");
+    let receiver = has_any(&receiver).then(|| roc(&Roc { curves: receiver, operating_point: None }, "compared-roc"));
+    let precision = has_any(&precision).then(|| {
+        let mut shares = curves.iter().filter(|own| !own.precision_recall.is_empty()).map(|own| own.prevalence);
+        let first = shares.next().flatten();
+        // Runs on other data have other shares; a line for one of them would be wrong for the rest.
+        let prevalence = first.filter(|first| shares.all(|share| share == Some(*first)));
+        precision_recall(&PrecisionRecall { curves: precision, prevalence, operating_point: None }, "compared-pr")
+    });
+    receiver.into_iter().chain(precision).chain(courses(curves)).collect()
+}
+
+fn label(own: &RunCurves) -> String {
+    format!("run {}", own.run)
+}
+
+/// A chart for each metric that at least one run has a course of.
+fn courses(curves: &[RunCurves]) -> impl Iterator<Item = Figure> {
+    let lines = || curves.iter().map(|own| Line { label: label(own), points: Vec::new(), band: Vec::new() }).collect();
+    let mut by_metric: BTreeMap<&str, Vec<Line>> = BTreeMap::new();
+    for (place, own) in curves.iter().enumerate() {
+        for course in &own.courses {
+            let points = course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
+            by_metric.entry(&course.name).or_insert_with(lines)[place].points = points;
+        }
+    }
+    by_metric.into_iter().take(MOST_COURSES).enumerate().map(|(place, (name, lines))| {
+        let values = LineChart {
+            title: name.to_owned(),
+            x: XAxis::Number("Step".to_owned()),
+            y: name.to_owned(),
+            conclusion: conclusion(name, &lines),
+            lines,
+            threshold: None,
+            annotations: Vec::new(),
+        };
+        line_chart(&values, &format!("compared-course-{place}"))
+    })
+}
+
+/// Which run came to the best value; none where it is not known which way is better.
+fn conclusion(name: &str, lines: &[Line]) -> Option<String> {
+    let word = part_and_metric(name).1;
+    let is_loss = word.ends_with("loss") || word.ends_with("error");
+    let direction = match word.parse::<Metric>() {
+        Ok(metric) => metric.direction(),
+        Err(_) if is_loss => Direction::Down,
+        Err(_) => return None,
+    };
+    let sign = if direction == Direction::Up { 1.0 } else { -1.0 };
+    let points = lines.iter().flat_map(|line| line.points.iter().map(move |point| (line, point)));
+    let finite = points.filter(|(_, point)| point.1.is_finite());
+    let (line, point) = finite.reduce(|best, other| if sign * other.1.1 > sign * best.1.1 { other } else { best })?;
+    let capital = line.label.replacen('r', "R", 1);
+    Some(format!("{capital} came to the best value, {} at step {}.", number(point.1), number(point.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::view::Course;
+
+    use super::*;
+
+    fn curves(run: &str, roc: Vec<(f64, f64)>, points: Vec<(i64, f64)>) -> RunCurves {
+        RunCurves {
+            run: run.to_owned(),
+            roc,
+            precision_recall: Vec::new(),
+            prevalence: None,
+            courses: vec![Course { name: "validation.loss".to_owned(), points }],
+        }
+    }
+
+    #[test]
+    fn runs_are_drawn_over_each_other_each_with_its_score() {
+        let compared = RunComparison {
+            runs: Vec::new(),
+            parameters: Vec::new(),
+            metrics: vec![ComparedValues { name: "test.roc_auc".to_owned(), values: vec![0.8.into(), 0.9.into()] }],
+            provenance: Vec::new(),
+            curves: vec![
+                curves("7", vec![(0.0, 0.0), (1.0, 1.0)], vec![(1, 0.6), (2, 0.5)]),
+                curves("9", vec![(0.0, 0.0), (0.2, 0.9), (1.0, 1.0)], vec![(1, 0.5), (2, 0.4), (3, 0.45)]),
+            ],
+        };
+        let figures = figures(&compared);
+        assert_eq!(figures.len(), 2, "what no run has is not drawn");
+        for part in ["run 7", "run 9", "0.8", "0.9"] {
+            assert!(figures[0].svg.contains(part), "{part} in {}", figures[0].svg);
+        }
+        assert!(
+            format!("{:?}", figures[1]).contains("Run 9 came to the best value, 0.4 at step 2."),
+            "{:?}",
+            figures[1]
+        );
+    }
+
+    #[test]
+    fn of_a_metric_that_is_not_known_none_is_called_the_best() {
+        let line = Line { label: "run 1".to_owned(), points: vec![(1.0, 2.0)], band: Vec::new() };
+        assert_eq!(conclusion("external.temperature", std::slice::from_ref(&line)), None);
+        assert!(conclusion("external.logloss", &[line]).is_some());
+    }
+}
