@@ -29,6 +29,7 @@ mod m0021_overrides_and_cases;
 mod m0022_registry;
 mod m0023_switches;
 mod m0024_monitoring;
+mod m0025_objections;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_registry::Migration),
             Box::new(m0023_switches::Migration),
             Box::new(m0024_monitoring::Migration),
+            Box::new(m0025_objections::Migration),
         ]
     }
 }

@@ -124,6 +124,45 @@ async fn the_link_of_a_letter_shows_the_alert_and_lets_its_reader_act_and_nobody
 }
 
 #[tokio::test]
+async fn outcomes_that_come_late_for_an_older_window_neither_end_nor_begin_an_alert() {
+    let mut stage = Stage::set(json!({})).await;
+    let numbers: Vec<u32> = (0..300).collect();
+    let instances = numbers.iter().map(|number| crate::instance(*number, 0.0).as_object().unwrap().clone()).collect();
+    stage.clock.set(stage.now);
+    let request = millrace_serving::PredictRequest { instances, explain: 0 };
+    let answered = stage.serving.predict(SLUG, request, millrace_serving::Asking::default()).await.unwrap();
+    let outcome = |place: usize| {
+        let label = millrace_test_support::thing(numbers[place]).2;
+        json!({ "id": answered.predictions[place]["id"], "label": label })
+    };
+    let outcomes = |places: std::ops::Range<usize>| {
+        serde_json::from_value(json!({ "outcomes": places.map(outcome).collect::<Vec<_>>() })).unwrap()
+    };
+    stage.serving.report_outcomes(SLUG, outcomes(0..200)).await.unwrap();
+    stage.serving.settle().await;
+    stage.now += TimeDelta::hours(1);
+    stage.look().await;
+    // The next hour's answers are all wrong.
+    stage.hour_with(300, 0.0, |number| !millrace_test_support::thing(number).2).await;
+    let fires = async |stage: &Stage| {
+        let alerts = stage.alerts().await;
+        alerts.iter().any(|alert| alert["cause"] == "quality" && alert["state"] == "firing")
+    };
+    assert!(fires(&stage).await, "{:?}", stage.alerts().await);
+    stage.serving.report_outcomes(SLUG, outcomes(200..300)).await.unwrap();
+    stage.serving.settle().await;
+    for _ in 0..2 {
+        stage.look().await;
+    }
+    let view = stage.monitor().await;
+    let windows = view["windows"].as_array().unwrap();
+    let older = &windows[windows.len() - 2];
+    assert_eq!((&older["quality"]["labelled"], &older["quality"]["verdict"]), (&json!(300), &json!("pass")), "{older}");
+    assert!(fires(&stage).await, "{:?}", stage.alerts().await);
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn a_business_metric_beyond_its_limit_and_answers_that_got_worse_are_alerts_of_their_own() {
     let mut stage = Stage::set(json!({})).await;
     stage.hour(300, 0.0).await;
@@ -152,6 +191,20 @@ async fn a_business_metric_beyond_its_limit_and_answers_that_got_worse_are_alert
     let report = |body| stage.engineer.post(&path, body);
     assert_eq!(report(json!({ "values": [{ "value": 7.5 }] })).await.done()["accepted"], 1);
     assert_eq!(report(json!({ "values": [] })).await.status, 400);
+    // Sums of what is taken stay numbers.
+    assert_eq!(report(json!({ "values": [{ "value": 1e200 }] })).await.status, 400);
+    assert_eq!(report(json!({ "values": [{ "value": 1e15 }, { "value": -1e15 }, { "value": 0 }] })).await.status, 200);
+    // What is told after its window was judged is taken into it.
+    stage.app.sql("update business_value set at = at - interval '30 days'").await;
+    let begins = "select (begins + interval '1 minute')::text from monitor_window order by begins limit 1";
+    let at = stage.app.text(begins).await.replace(' ', "T") + ":00";
+    let services = stage.services.clone();
+    let actor = services.recognise_host(&stage.engineer.email).await.unwrap();
+    let late = serde_json::from_value(json!([{ "value": 8.0, "at": at }])).unwrap();
+    let late: Vec<millrace_services::BusinessValue> = late;
+    services.report_business(&actor, SLUG, &late).await.unwrap();
+    let view = stage.monitor().await;
+    assert_eq!(view["windows"][0]["business"], json!([8.0, 1]), "{}", view["windows"][0]);
     assert_eq!(report(json!({ "values": [{ "value": 1, "at": "2099-01-01T00:00:00Z" }] })).await.status, 400);
     stage.remove().await;
 }

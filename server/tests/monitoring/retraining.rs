@@ -119,6 +119,25 @@ async fn where_the_signed_document_says_so_a_retrained_version_sets_out_without_
     let by_hand = "insert into policy_promotion select m.id, v.id, now() from model_version m, problem_version v where m.number = 1";
     assert!(stage.app.try_sql(by_hand).await.is_err());
     assert!(stage.app.try_sql("delete from policy_promotion").await.is_err());
+    // Nothing is said to have started a run that it did not start.
+    let started = "insert into trigger_event (problem_id, reason, key, detail, at, run_id)
+        select problem_id, 'asked', 'x', '', now(), 1 from trigger_event limit 1";
+    assert!(stage.app.try_sql(started).await.is_err());
+
+    // Whoever objects while it is on its way stops it, at every door.
+    let path = format!("/api/v1/models/{SLUG}/versions/2");
+    let digest = model["digest"].as_str().unwrap();
+    stage.stakeholder.decide(&path, "request_changes", digest).await.done();
+    let model = stage.engineer.get(&path).await.done();
+    assert_eq!((&model["goes_on_by"], &model["may_deploy"]["allowed"]), (&Value::Null, &json!(false)), "{model}");
+    let arrive = "do $$ begin update model_version set stage = 'superseded' where number = 1;
+        update model_version set stage = 'live' where number = 2; raise exception 'it may'; end $$";
+    let refused = stage.app.try_sql(arrive).await.unwrap_err();
+    assert!(refused.contains("goes live only with an approval"), "{refused}");
+    // An approval lets it go on again, as it lets any other.
+    stage.stakeholder.decide(&path, "approve", digest).await.done();
+    let refused = stage.app.try_sql(arrive).await.unwrap_err();
+    assert!(refused.contains("it may"), "{refused}");
     stage.remove().await;
 }
 
@@ -160,6 +179,55 @@ async fn a_schedule_that_was_missed_is_one_training_and_a_pause_starts_none() {
     let events = "select count(*) from trigger_event where reason = 'schedule'";
     assert_eq!((stage.app.count(events).await, stage.started().await), (1, 1));
     stage.ended().await;
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn times_that_come_while_a_training_waits_and_those_before_the_schedule_was_signed_are_not_counted() {
+    let mut stage = Stage::set(policy(json!({ "cron": "0 * * * *", "on_drift": false }))).await;
+    for _ in 0..5 {
+        stage.now += TimeDelta::hours(1);
+        stage.look().await;
+    }
+    let events = "select count(*) from trigger_event where reason = 'schedule'";
+    assert_eq!((stage.app.count(events).await, stage.started().await), (1, 0), "there is no newer data");
+    // As if nobody had looked for a year: what was due before the document was signed is not due.
+    stage.app.sql("update trigger_event set ended = 'test'").await;
+    stage.app.sql("update retraining set looked_until = now() - interval '1 year'").await;
+    let signed = stage.now + TimeDelta::minutes(50);
+    stage.app.sql(&format!("update problem_version set approved_at = '{signed}' where state = 'approved'")).await;
+    stage.now += TimeDelta::hours(1);
+    stage.look().await;
+    let missed = "select count(*) from trigger_event where detail like '%missed%'";
+    assert_eq!(stage.app.count(missed).await, 0);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_training_that_failed_leaves_the_data_new_and_a_sign_off_that_ran_out_starts_none() {
+    let mut stage = Stage::set(policy(json!({ "on_drift": false, "cool_down": "1s" }))).await;
+    more_things(&stage.app, &stage, 5_000).await;
+    let ask = format!("/api/v1/problems/{SLUG}/triggers/run");
+    let frame = "select encode(frame, 'hex') from dataset_version order by id desc limit 1";
+    let frame = stage.app.text(frame).await;
+    let stored = stage.app.home().join("artifacts").join(&frame[..2]).join(&frame[2..]);
+    let whole = std::fs::read(&stored).unwrap();
+    for (round, content, state) in [(1, &whole[..100], "failed"), (2, &whole[..], "succeeded")] {
+        std::fs::write(&stored, content).unwrap();
+        stage.now += TimeDelta::hours(1);
+        stage.engineer.post(&ask, json!({ "reason": format!("round {round}") })).await.done();
+        stage.look().await;
+        assert_eq!(stage.started().await, round, "{}", stage.standing().await);
+        let ended = stage.ended().await;
+        assert_eq!(ended["state"], state, "{}", ended["failure"]);
+    }
+    stage.app.sql("update problem_version set sign_off_ends_at = now() + interval '5 hours'").await;
+    more_things(&stage.app, &stage, 5_500).await;
+    stage.now += TimeDelta::hours(6);
+    stage.engineer.post(&ask, json!({ "reason": "round 3" })).await.done();
+    stage.look().await;
+    assert_eq!(stage.started().await, 2);
+    assert!(stage.standing().await.contains("sign-off ran out"), "{}", stage.standing().await);
     stage.remove().await;
 }
 

@@ -102,6 +102,8 @@ pub struct Standing<'s> {
     pub lately: u32,
     /// Trainings in a row, the newest ones, that came to no better model.
     pub useless: u32,
+    /// Whether the sign-off of the document has run out.
+    pub sign_off_ended: bool,
     /// Whether there is data that the live version was not trained on.
     pub has_newer_data: bool,
     /// Minute of the day, in the policy's zone.
@@ -134,6 +136,9 @@ pub fn decide(policy: &Retraining, standing: &Standing<'_>) -> Decision {
     }
     if let Some(why) = standing.paused {
         return Decision::Wait(format!("it is paused: {why}"));
+    }
+    if standing.sign_off_ended {
+        return Decision::Wait("the document's sign-off ran out; it has to be approved again".to_owned());
     }
     if standing.useless >= policy.patience() {
         return Decision::GivenUp(format!(
@@ -193,6 +198,7 @@ mod tests {
         since_last: None,
         lately: 0,
         useless: 0,
+        sign_off_ended: false,
         has_newer_data: true,
         minute: 0,
     };
@@ -222,6 +228,7 @@ mod tests {
             (Standing { under_way: Some("run 7"), ..OPEN }, policy(), "run 7 is under way"),
             (Standing { since_last: Some(600), ..OPEN }, policy(), "50 min"),
             (Standing { lately: 5, ..OPEN }, policy(), "5 of 5"),
+            (Standing { sign_off_ended: true, ..OPEN }, policy(), "sign-off ran out"),
             (Standing { has_newer_data: false, ..OPEN }, policy(), "no data yet"),
             (Standing { minute: 30, ..OPEN }, night, "22:00-06:00 (UTC)"),
         ] {

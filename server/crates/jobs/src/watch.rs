@@ -93,10 +93,8 @@ impl Watch {
             let until = now - length(watched.delay.seconds());
             let after = until - length(window) * LATE_WINDOWS;
             let found = monitor::windows_with_new_outcomes(&pool, watched.problem, after, until).await?;
-            let newest = found.first().map(|(window, _)| window.ends);
             for (window, known) in found {
-                let is_newest = Some(window.ends) == newest;
-                if let Err(error) = self.hold_against_outcomes(&watched, &window, known, is_newest).await {
+                if let Err(error) = self.hold_against_outcomes(&watched, &window, known).await {
                     tracing::warn!(slug = watched.slug, %error, "answers of a window could not be held against outcomes");
                 }
             }
@@ -109,7 +107,6 @@ impl Watch {
         watched: &Watched,
         window: &Window,
         known: i64,
-        is_newest: bool,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let pool = self.services.db().pool();
         let Some(signed) = problem::approved(pool, &watched.slug).await? else { return Ok(()) };
@@ -123,8 +120,11 @@ impl Watch {
             let model = Model::from_bytes(&content)?;
             Ok::<_, millrace_ml::model::ModelError>(quality(&document, &model, &rows, known, answered, min_rows))
         });
-        let Some(quality) = quality.await?? else { return Ok(()) };
-        let recorded = self.services.record_quality(watched, window, &quality, known, is_newest).await;
+        let Some(quality) = quality.await?? else {
+            // What cannot be measured on these outcomes is looked for again when there are others.
+            return Ok(monitor::set_labelled(pool, window.id, known).await?);
+        };
+        let recorded = self.services.record_quality(watched, window, &quality, known).await;
         recorded.map_err(|fault| fault.detail.into())
     }
 }

@@ -126,7 +126,13 @@ impl Services {
         // Another server may have been faster.
         let Some(kept) = incident::find(&tx, seen.id).await.map_err(fault)? else { return Ok(()) };
         let Some(due) = kept.incident.letter_due(notify.escalate_after(), now) else { return Ok(()) };
-        let people = self.told_of(&tx, &kept.slug, &notify, due == Due::Escalation).await?;
+        let mut people = self.told_of(&tx, &kept.slug, &notify, due == Due::Escalation).await?;
+        if due == Due::Resolved && kept.incident.escalated {
+            let others = self.told_of(&tx, &kept.slug, &notify, true).await?;
+            people.extend(
+                others.into_iter().filter(|other| people.iter().all(|known| known.id != other.id)).collect::<Vec<_>>(),
+            );
+        }
         for person in &people {
             let letter = self.letter_about(&kept, due, &notify, &people, person);
             self.write_to(&tx, person, letter).await?;

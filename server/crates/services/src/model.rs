@@ -90,7 +90,7 @@ impl Services {
         let open = match lineage.version.stage {
             _ if lineage.version.archived_at.is_some() => Err(archived(number).detail),
             ModelStage::Registered => gates_pass(&lineage.version, self.now()).map_err(|refused| refused.detail),
-            ModelStage::Approved if !complete => Ok(()),
+            stage if is_undecided(stage, review.rules.tally().complete) => Ok(()),
             stage => Err(format!("this version is {stage} already; only a registered one is decided on")),
         };
         let live = deployment::find(pool, slug).await.map_err(fault)?;
@@ -196,12 +196,8 @@ impl Services {
         if request.decision != ReviewDecision::Comment && version.archived_at.is_some() {
             return Err(archived(number));
         }
-        let is_open = match version.stage {
-            ModelStage::Registered => true,
-            // Approved, but not by enough people whose approvals still stand.
-            ModelStage::Approved => !before.rules.tally().complete,
-            ModelStage::Live | ModelStage::Superseded | ModelStage::RolledBack => false,
-        };
+        let is_open =
+            version.stage == ModelStage::Registered || is_undecided(version.stage, before.rules.tally().complete);
         if request.decision != ReviewDecision::Comment && !is_open {
             let by = review::closed_by(&before.decisions);
             let detail = format!("this version is {} already; only a registered one is decided on{by}", version.stage);
@@ -219,7 +215,11 @@ impl Services {
         let shown = json!({ "gates": version.gates, "metrics": measured, "digest": version.digest });
         let tally = self.record_decision(&tx, actor, &reviewed, request, shown).await?;
         let approved = request.decision == ReviewDecision::Approve && tally.complete;
-        let stage = if approved { ModelStage::Approved } else { version.stage };
+        // One that was taken back may set out again as it stands.
+        let stage = match version.stage {
+            ModelStage::Registered if approved => ModelStage::Approved,
+            stage => stage,
+        };
         if stage != version.stage {
             model::set_stage(&tx, version.id, version.stage, stage).await.map_err(fault)?;
         }
@@ -248,9 +248,13 @@ impl Services {
         review.rules.tally().complete.then_some(()).ok_or_else(approval_ran_out)
     }
 
-    /// Number of the signed document by which a version went on without a person, as long as that is in force.
+    /// Number of the signed document by which a version goes on without a person: as long as that is in force, nobody has asked for
+    /// changes, and it was not taken back.
     pub(crate) async fn goes_on_by_itself(&self, db: &impl Connection, version: &ModelVersion) -> Result<Option<i32>> {
         let Some(by) = model::promoted_by(db, version.id).await.map_err(fault)? else { return Ok(None) };
+        if version.stage == ModelStage::RolledBack || self.is_objected_to(db, version).await? {
+            return Ok(None);
+        }
         let signed = problem::approved(db, &version.slug).await.map_err(fault)?;
         let now = self.now();
         let in_force = signed.filter(|signed| signed.id == by && signed.sign_off_ends_at.is_none_or(|end| end > now));
@@ -281,6 +285,11 @@ impl Services {
         }
         Ok(waiting)
     }
+}
+
+/// Whether people may still decide on a version that is past being registered: it went on by itself, or too few of its approvals stand.
+const fn is_undecided(stage: ModelStage, is_complete: bool) -> bool {
+    matches!(stage, ModelStage::Approved | ModelStage::RolledBack) && !is_complete
 }
 
 fn reviewed(lineage: &Lineage) -> Reviewed<'_> {

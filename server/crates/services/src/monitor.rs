@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
+use millrace_domain::ids::ModelVersionId;
 use millrace_domain::metric::Direction;
 use millrace_domain::monitor::incident::{Cause, Seen};
 use millrace_domain::monitor::{Finding, Reference, Verdict, judge, settled_after};
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument};
+use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument, Span};
 use millrace_domain::view::{FreshnessView, QualityView};
 use millrace_storage::monitor::{self, NewWindow, Watched};
 use millrace_storage::{Transaction, event, problem};
@@ -22,6 +23,8 @@ const MOST_AT_ONCE: usize = 200;
 /// Seconds of the longest window, ten years: documents that were signed long ago may ask for longer ones.
 const LONGEST: u64 = 3_660 * 86_400;
 /// Values of the business metric in one report.
+/// No value of a business metric is larger: sums of them stay numbers.
+const MOST_SIZE: f64 = 1e15;
 const MOST_VALUES: usize = 1_000;
 
 /// A value of the business metric.
@@ -56,7 +59,7 @@ impl Services {
         if !self.has_settled(begins, length, settled) {
             return Ok(());
         }
-        let reference = self.reference(watched.champion).await?;
+        let mut known: Option<(ModelVersionId, Option<Reference>)> = None;
         let document = problem::approved(self.db.pool(), &watched.slug).await.map_err(fault)?;
         for _ in 0..MOST_AT_ONCE {
             if !self.has_settled(begins, length, settled) {
@@ -64,7 +67,16 @@ impl Services {
             }
             let ends = begins + length;
             let document = document.as_ref().map(|signed| &signed.document);
-            self.judge_window(watched, reference.as_ref(), document, begins, ends).await?;
+            // A window is of the version that was live at its end, whichever is by now.
+            let live = monitor::live_at(self.db.pool(), watched.problem, ends).await.map_err(fault)?;
+            let version = live.unwrap_or(watched.champion);
+            let reference = match known.take().filter(|(of, _)| *of == version) {
+                Some((_, reference)) => reference,
+                None => self.reference(version).await?,
+            };
+            let judged = Judged { version, reference: reference.as_ref(), document, begins, ends };
+            self.judge_window(watched, &judged).await?;
+            known = Some((version, reference));
             begins = ends;
         }
         Ok(())
@@ -75,19 +87,13 @@ impl Services {
         begins.checked_add_signed(length + settled).is_some_and(|judged| judged <= self.now())
     }
 
-    async fn judge_window(
-        &self,
-        watched: &Watched,
-        reference: Option<&Reference>,
-        document: Option<&ProblemDocument>,
-        begins: DateTime<Utc>,
-        ends: DateTime<Utc>,
-    ) -> Result<()> {
+    async fn judge_window(&self, watched: &Watched, judged: &Judged<'_>) -> Result<()> {
+        let Judged { version, reference, document, begins, ends } = *judged;
         let (pool, rule) = (self.db.pool(), &watched.monitoring);
         let counts = match reference {
             None => None,
             Some(reference) => {
-                let counted = monitor::sum_counts(pool, watched.champion, begins, ends).await.map_err(fault)?;
+                let counted = monitor::sum_counts(pool, version, begins, ends).await.map_err(fault)?;
                 Some(counted.unwrap_or_else(|| vec![0; reference.width()]))
             }
         };
@@ -97,14 +103,14 @@ impl Services {
             None => None,
         };
         let freshness = match document {
-            Some(document) => self.freshness(watched.problem, document).await?,
+            Some(document) => self.freshness(watched.problem, version, document).await?,
             None => Vec::new(),
         };
         let tx = self.begin().await?;
         problem::lock(&tx, watched.problem).await.map_err(fault)?;
         let new = NewWindow {
             problem: watched.problem,
-            version: watched.champion,
+            version,
             begins,
             ends,
             rule,
@@ -118,16 +124,16 @@ impl Services {
         let window = Some((begins, ends));
         if let Some(finding) = &finding {
             self.look_of(&tx, watched, drift_look(&watched.slug, rule, finding, window)).await?;
-            if rule.no_data == NoData::Mail {
-                self.look_of(&tx, watched, no_data_look(rule, finding, window)).await?;
-            }
+        } else {
+            self.look_of(&tx, watched, not_watched(Cause::Drift)).await?;
         }
-        if let Some(look) = watched.business.as_ref().and_then(|metric| business_look(rule, metric, business, window)) {
-            self.look_of(&tx, watched, look).await?;
-        }
-        if rule.freshness.is_some() {
-            self.look_of(&tx, watched, freshness_look(&freshness, window)).await?;
-        }
+        let no_traffic = finding.as_ref().filter(|_| rule.no_data == NoData::Mail);
+        let no_traffic = no_traffic.map(|finding| no_data_look(rule, finding, window));
+        self.look_of(&tx, watched, no_traffic.unwrap_or_else(|| not_watched(Cause::NoData))).await?;
+        let business = watched.business.as_ref().and_then(|metric| business_look(rule, metric, business, window));
+        self.look_of(&tx, watched, business.unwrap_or_else(|| not_watched(Cause::Business))).await?;
+        let stale = rule.freshness.map(|_| freshness_look(&freshness, window));
+        self.look_of(&tx, watched, stale.unwrap_or_else(|| not_watched(Cause::Freshness))).await?;
         let payload = json!({ "slug": watched.slug, "kind": "window" });
         event::insert(&tx, "deployment", watched.problem.0, "change", payload).await.map_err(fault)?;
         commit(tx).await
@@ -138,7 +144,7 @@ impl Services {
     }
 
     /// What a version's live answers are held against; none of one that was registered before references were kept.
-    pub(crate) async fn reference(&self, version: millrace_domain::ids::ModelVersionId) -> Result<Option<Reference>> {
+    pub(crate) async fn reference(&self, version: ModelVersionId) -> Result<Option<Reference>> {
         let Some(digest) = monitor::reference(self.db.pool(), version).await.map_err(fault)? else { return Ok(None) };
         let content = self.artifacts.get(&digest).await.map_err(fault)?;
         serde_json::from_slice(&content).map(Some).map_err(|error| {
@@ -151,9 +157,12 @@ impl Services {
     pub(crate) async fn freshness(
         &self,
         problem: millrace_domain::ids::ProblemId,
+        version: ModelVersionId,
         document: &ProblemDocument,
     ) -> Result<Vec<FreshnessView>> {
-        let newest = monitor::newest_data(self.db.pool(), problem).await.map_err(fault)?;
+        let mut newest = monitor::newest_data(self.db.pool(), problem, version).await.map_err(fault)?;
+        // A table that the document does not name any more is joined to nothing.
+        newest.retain(|data| !data.is_table || document.table(&data.name).is_some());
         let limit = document.monitoring.freshness.map(|limit| i64::try_from(limit.seconds()).unwrap_or(i64::MAX));
         let view = |data: monitor::NewestData| {
             let column = match document.table(&data.name) {
@@ -175,7 +184,8 @@ impl Services {
         Ok(newest.into_iter().map(view).collect())
     }
 
-    /// Takes in how good the answers of a window were, as far as outcomes are known; an incident follows if it `is_newest`.
+    /// Takes in how good the answers of a window were, as far as outcomes are known; an incident follows from the newest window of which
+    /// enough are.
     ///
     /// # Errors
     /// When the database fails.
@@ -185,12 +195,12 @@ impl Services {
         window: &monitor::Window,
         quality: &QualityView,
         known: i64,
-        is_newest: bool,
     ) -> Result<()> {
         let tx = self.begin().await?;
         problem::lock(&tx, watched.problem).await.map_err(fault)?;
         monitor::set_quality(&tx, window.id, quality, known).await.map_err(fault)?;
-        if is_newest {
+        let newest = monitor::newest_measured(&tx, watched.problem).await.map_err(fault)?;
+        if newest.is_none_or(|newest| newest <= window.ends) {
             let look = quality_look(quality, Some((window.begins, window.ends)));
             self.look_at_incident(&tx, watched.problem, &look).await?;
         }
@@ -208,8 +218,9 @@ impl Services {
             return Err(Fault::field("/values", message));
         }
         for (place, value) in values.iter().enumerate() {
-            if !value.value.is_finite() {
-                return Err(Fault::field(&format!("/values/{place}/value"), "must be a finite number"));
+            if !(-MOST_SIZE..=MOST_SIZE).contains(&value.value) {
+                let message = format!("must be a number from -{MOST_SIZE:e} to {MOST_SIZE:e}");
+                return Err(Fault::field(&format!("/values/{place}/value"), message));
             }
             if value.at.is_some_and(|at| at > self.now() + TimeDelta::days(1)) {
                 return Err(Fault::field(&format!("/values/{place}/at"), "must not be in the future"));
@@ -227,11 +238,29 @@ impl Services {
             let at = value.at.unwrap_or(now);
             monitor::insert_business(&tx, id, at, value.value, actor.account, now).await.map_err(fault)?;
         }
+        let earliest = values.iter().filter_map(|value| value.at).min().unwrap_or(now).min(now);
+        monitor::take_in_business(&tx, id, earliest).await.map_err(fault)?;
         let note = Note::new("business.report", object).details(json!({ "values": values.len() }));
         self.note(&tx, actor, note).await?;
         commit(tx).await?;
         Ok(values.len() as u64)
     }
+}
+
+/// A window that is over, and what it is judged by.
+struct Judged<'a> {
+    /// What was live at its end.
+    version: ModelVersionId,
+    reference: Option<&'a Reference>,
+    document: Option<&'a ProblemDocument>,
+    begins: DateTime<Utc>,
+    ends: DateTime<Utc>,
+}
+
+/// What is not watched any more is over.
+fn not_watched(cause: Cause) -> Look {
+    let title = format!("{}: it is not watched any more", cause.title());
+    Look { cause, seen: Seen::Fine, after: 1, title, facts: Vec::new(), window: None }
 }
 
 fn seconds(window: u64) -> TimeDelta {
@@ -319,7 +348,7 @@ fn business_look(rule: &Monitoring, metric: &Business, mean: Option<(f64, u64)>,
 
 fn freshness_look(freshness: &[FreshnessView], window: Between) -> Look {
     let stale: Vec<&FreshnessView> = freshness.iter().filter(|data| data.is_stale).collect();
-    let hours = |seconds: i64| format!("{} h", seconds / 3_600);
+    let hours = |seconds: i64| Span::of_seconds(rounded(seconds.unsigned_abs())).in_words();
     let title = match stale.first() {
         None => "Stale data".to_owned(),
         Some(first) => {
@@ -369,6 +398,15 @@ fn quality_look(quality: &QualityView, window: Between) -> Look {
             ("Known outcomes".to_owned(), format!("{labelled} of {answered} answers")),
         ],
         window,
+    }
+}
+
+/// Seconds to the minute, from two hours on to the hour.
+const fn rounded(seconds: u64) -> u64 {
+    match seconds {
+        0..120 => seconds,
+        120..7_200 => seconds / 60 * 60,
+        _ => seconds / 3_600 * 3_600,
     }
 }
 

@@ -59,6 +59,10 @@ impl Services {
             Some(champion) => monitor::reference(pool, champion).await.map_err(fault)?.is_some(),
             None => false,
         };
+        let freshness = match live.champion {
+            Some(champion) => self.freshness(live.problem, champion, &document).await?,
+            None => Vec::new(),
+        };
         let now = self.now();
         let incidents = incident::list(pool, Some(&[slug]), false, MOST_INCIDENTS).await.map_err(fault)?;
         let changes = deployment::moves(pool, live.problem).await.map_err(fault)?;
@@ -78,7 +82,7 @@ impl Services {
             chosen: chosen(&windows, query).map(|window| window.ends),
             bins: self.bins(&windows, query).await?,
             has_older,
-            freshness: self.freshness(live.problem, &document).await?,
+            freshness,
             business: document.business.as_ref().map(|metric| (metric.name.clone(), metric.unit.clone(), metric.limit)),
             incidents: incidents.iter().map(|kept| crate::incident::line(kept, now)).collect(),
             changes: changes.take(50).map(told).collect(),

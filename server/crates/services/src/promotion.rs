@@ -8,7 +8,7 @@ use millrace_domain::problem::{Promote, Retraining};
 use millrace_domain::run::ModelStage;
 use millrace_storage::model::{self, ModelVersion};
 use millrace_storage::problem::ProblemVersion;
-use millrace_storage::{StorageError, audit, deployment, problem, retraining, run};
+use millrace_storage::{Connection, StorageError, audit, deployment, problem, retraining, run};
 use serde_json::json;
 
 use crate::mail::{Act, Letter};
@@ -19,25 +19,32 @@ impl Services {
     /// Takes the newest version on that was trained by itself and that nobody has taken on yet.
     pub(crate) async fn let_retrained_go_on(&self, signed: &ProblemVersion, policy: &Retraining) -> Result<()> {
         let pool = self.db.pool();
-        let newest = retraining::events(pool, signed.problem, 20).await.map_err(fault)?;
+        let newest = retraining::trainings(pool, signed.problem, 20).await.map_err(fault)?;
         let newest = newest.into_iter().find_map(|event| event.model);
         let Some((number, ModelStage::Registered)) = newest else { return Ok(()) };
-        let Some(version) = model::find_numbered(pool, &signed.slug, number).await.map_err(fault)? else {
-            return Ok(());
-        };
+        let version = model::find_numbered(pool, &signed.slug, number).await.map_err(fault)?;
+        let Some(version) = version.filter(|version| version.archived_at.is_none()) else { return Ok(()) };
         let run = run::find(pool, version.run).await.map_err(fault)?;
         // What was trained on another document is not what this one lets go on by itself.
         let is_of_this = run.is_some_and(|run| run.problem_version == signed.id && run.retried_by.is_empty());
-        if policy.promote == Promote::Automatic && is_of_this && !self.is_objected_to(&version).await? {
-            return self.send_on(signed, &version).await;
+        if policy.promote == Promote::Automatic && is_of_this && !self.is_objected_to(pool, &version).await? {
+            return match self.send_on(signed, &version).await {
+                // What stands in its way is for people to see to.
+                Err(refused) if refused.status < 500 => {
+                    let (slug, why) = (&signed.slug, &refused.detail);
+                    tracing::warn!(slug, number, why, "a version does not set out by itself");
+                    self.ask_approvers(signed, &version).await
+                }
+                sent => sent,
+            };
         }
         self.ask_approvers(signed, &version).await
     }
 
     /// Whether somebody has asked for changes of it.
-    async fn is_objected_to(&self, version: &ModelVersion) -> Result<bool> {
+    pub(crate) async fn is_objected_to(&self, db: &impl Connection, version: &ModelVersion) -> Result<bool> {
         let subject = millrace_storage::decision::Subject::Model(version.id.0);
-        let given = millrace_storage::decision::list(self.db.pool(), subject).await.map_err(fault)?;
+        let given = millrace_storage::decision::list(db, subject).await.map_err(fault)?;
         Ok(given.iter().any(|given| given.decision == millrace_domain::run::ReviewDecision::RequestChanges))
     }
 

@@ -35,8 +35,8 @@ use crate::{Result, Services, commit, fault};
 
 /// Events that are shown.
 const SHOWN: u32 = 50;
-/// Events that are looked back at for what came to nothing.
-const LOOKED_BACK: u32 = 200;
+/// Trainings that are looked back at for what came to nothing, and for how many there were.
+const LOOKED_BACK: u32 = 1_000;
 /// Days that the number of trainings is limited within.
 const MONTH: TimeDelta = TimeDelta::days(30);
 
@@ -50,8 +50,8 @@ struct Ground {
     trained_on: Option<DatasetVersion>,
     /// The newest data.
     newest: Option<DatasetVersion>,
-    /// What started runs lately, newest first.
-    events: Vec<TriggerEvent>,
+    /// What was started by itself, newest first.
+    trainings: Vec<TriggerEvent>,
     /// When a run was last started so.
     last: Option<DateTime<Utc>>,
 }
@@ -77,20 +77,14 @@ impl Ground {
 
     /// Trainings in a row, the newest ones, that came to no better model; what was forgiven does not count.
     fn useless(&self, forgiven_at: Option<DateTime<Utc>>) -> u32 {
-        let mut runs: Vec<&TriggerEvent> = Vec::new();
-        for event in self.events.iter().filter(|event| event.run.is_some()) {
-            if runs.last().is_none_or(|last| last.run != event.run) {
-                runs.push(event);
-            }
-        }
-        let came_to_nothing = |event: &&&TriggerEvent| match (event.run_state, event.model) {
+        let came_to_nothing = |event: &&TriggerEvent| match (event.run_state, event.model) {
             (Some(RunState::Rejected | RunState::Failed), _) => true,
             (_, Some((_, stage))) => stage == ModelStage::RolledBack,
             _ => false,
         };
-        let counts = |event: &&&TriggerEvent| forgiven_at.is_none_or(|forgiven| event.launched_at > Some(forgiven));
-        let is_over = |event: &&&TriggerEvent| event.run_state.is_some_and(RunState::is_final);
-        let in_a_row = runs.iter().filter(is_over).take_while(counts).take_while(came_to_nothing).count();
+        let counts = |event: &&TriggerEvent| forgiven_at.is_none_or(|forgiven| event.launched_at > Some(forgiven));
+        let is_over = |event: &&TriggerEvent| event.run_state.is_some_and(RunState::is_final);
+        let in_a_row = self.trainings.iter().filter(is_over).take_while(counts).take_while(came_to_nothing).count();
         u32::try_from(in_a_row).unwrap_or(u32::MAX)
     }
 }
@@ -122,7 +116,15 @@ impl Services {
         }) else {
             return Ok(());
         };
-        self.let_retrained_go_on(&signed, &policy).await?;
+        // What keeps one version from going on keeps nothing else from being looked at.
+        if let Err(error) = self.let_retrained_go_on(&signed, &policy).await {
+            tracing::warn!(
+                slug,
+                code = error.code,
+                detail = error.detail,
+                "a version that was trained by itself does not go on"
+            );
+        }
         self.write_reasons_down(&signed, &policy).await?;
         if retraining::open_events(self.db.pool(), signed.problem).await.map_err(fault)?.is_empty() {
             return Ok(());
@@ -134,7 +136,8 @@ impl Services {
     async fn write_reasons_down(&self, signed: &ProblemVersion, policy: &Retraining) -> Result<()> {
         let (pool, id, now) = (self.db.pool(), signed.problem, self.now());
         let standing = retraining::standing(pool, id).await.map_err(fault)?;
-        let looked = standing.looked_until.unwrap_or(now);
+        // What was scheduled before the schedule was signed is not due.
+        let looked = standing.looked_until.unwrap_or(now).max(signed.approved_at.unwrap_or_default());
         let due = match (&policy.cron, standing.paused.is_some()) {
             (Some(cron), false) => {
                 Schedule::read(cron, &policy.timezone).ok().and_then(|schedule| schedule.last_between(looked, now))
@@ -145,14 +148,20 @@ impl Services {
             let tx = self.begin().await?;
             problem::lock(&tx, id).await.map_err(fault)?;
             if let Some((at, times)) = due {
-                let missed = if times > 1 {
-                    format!(", and {} times before it that were missed", times - 1)
-                } else {
-                    String::new()
+                let missed = match times {
+                    0 | 1 => String::new(),
+                    2 => ", and a time before it that was missed".to_owned(),
+                    times => format!(", and {} times before it that were missed", times - 1),
                 };
                 let detail = format!("{}{missed}", at.format("%Y-%m-%d %H:%M UTC"));
                 let key = at.to_rfc3339();
-                retraining::insert_event(&tx, id, Reason::Schedule, &key, &detail, None, now).await.map_err(fault)?;
+                // One that waits stands for those that come while it does.
+                let open = retraining::open_events(&tx, id).await.map_err(fault)?;
+                if open.iter().all(|event| event.reason != Reason::Schedule) {
+                    retraining::insert_event(&tx, id, Reason::Schedule, &key, &detail, None, now)
+                        .await
+                        .map_err(fault)?;
+                }
             }
             retraining::set_looked(&tx, id, now).await.map_err(fault)?;
             commit(tx).await?;
@@ -211,10 +220,14 @@ impl Services {
         let Some(champion) = live else { return Ok(None) };
         let Some(champion) = model::find(db, champion).await.map_err(fault)? else { return Ok(None) };
         let Some(run) = run::find(db, champion.run).await.map_err(fault)? else { return Ok(None) };
-        let events = retraining::events(db, signed.problem, LOOKED_BACK).await.map_err(fault)?;
-        let last = events.iter().filter_map(|event| event.launched_at).max();
-        let newest_run = events.iter().find_map(|event| event.run.filter(|_| event.launched_at > Some(run.created_at)));
-        // What a training after the live one was fitted on is not new any more, whatever came of it.
+        let trainings = retraining::trainings(db, signed.problem, LOOKED_BACK).await.map_err(fault)?;
+        let last = trainings.first().and_then(|training| training.launched_at);
+        // What a training after the live one was fitted on is not new any more, whatever its gates said; one that failed or was
+        // cancelled was fitted on nothing.
+        let has_fitted =
+            |training: &&TriggerEvent| !matches!(training.run_state, Some(RunState::Failed | RunState::Cancelled));
+        let newer = trainings.iter().filter(has_fitted).find(|training| training.launched_at > Some(run.created_at));
+        let newest_run = newer.and_then(|training| training.run);
         let trained_last: Option<DatasetVersionId> = match newest_run {
             Some(id) => run::find(db, id).await.map_err(fault)?.and_then(|run| run.dataset_version),
             None => run.dataset_version,
@@ -226,7 +239,7 @@ impl Services {
         let valid = examples(db, &signed.slug, &signed.document).await?;
         let own = trained_on.as_ref().map(|version| version.dataset);
         let newest = valid.into_iter().find(|version| own.is_none_or(|own| version.dataset == own));
-        Ok(Some(Ground { signed: signed.clone(), champion, run, trained_on, newest, events, last }))
+        Ok(Some(Ground { signed: signed.clone(), champion, run, trained_on, newest, trainings, last }))
     }
 
     /// What is done about what stands open.
@@ -243,16 +256,16 @@ impl Services {
                 .and_then(|live| live.rollout)
                 .map(|_| "a rollout".to_owned()),
         };
-        let runs = ground.events.iter().filter(|event| event.launched_at.is_some_and(|at| at + MONTH > now));
-        let mut lately: Vec<RunId> = runs.filter_map(|event| event.run).collect();
-        lately.dedup();
+        let is_lately = |training: &&TriggerEvent| training.launched_at.is_some_and(|at| at + MONTH > now);
+        let lately = ground.trainings.iter().filter(is_lately).count();
         let minute = Schedule::read("0 0 * * *", &policy.timezone).map_or(0, |schedule| schedule.minute_of_day(now));
         let standing = Standing {
             open: &open,
             paused: state.paused.as_ref().map(|(_, reason, _)| reason.as_str()),
             under_way: under_way.as_deref(),
             since_last: ground.last.map(|last| (now - last).num_seconds().max(0).unsigned_abs()),
-            lately: u32::try_from(lately.len()).unwrap_or(u32::MAX),
+            lately: u32::try_from(lately).unwrap_or(u32::MAX),
+            sign_off_ended: ground.signed.sign_off_ends_at.is_some_and(|end| end <= now),
             useless: ground.useless(state.forgiven_at),
             has_newer_data: ground.has_newer_data(),
             minute,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::ids::ModelVersionId;
 use millrace_domain::monitor::{Reference, grain, written_every};
 use millrace_storage::monitor::{self, LiveCount};
@@ -19,8 +19,11 @@ use crate::Serving;
 
 /// How often it is looked whether something has to be written.
 const LOOK: Duration = Duration::from_secs(1);
-/// Stretches that are kept while the database is away.
+/// Stretches of one version that are kept while the database is away, and that are written at once.
 const MOST_STRETCHES: usize = 3_000;
+const WRITTEN_AT_ONCE: usize = 100;
+/// An answer is counted where its request began, at most so long before.
+const LATEST: TimeDelta = TimeDelta::seconds(60);
 
 /// The counters of one version.
 #[derive(Debug)]
@@ -85,9 +88,8 @@ impl Counters {
         self.stretches.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Forgets what was written as it is, but for the stretch that still goes on and the one before it.
-    fn written(&self, written: &[LiveCount], now: DateTime<Utc>) {
-        let present = now.timestamp().div_euclid(self.seconds as i64);
+    /// Notes what was written as it is.
+    fn written(&self, written: &[LiveCount]) {
         let mut stretches = self.stretches.lock().unwrap_or_else(PoisonError::into_inner);
         for count in written {
             let place = count.begins.timestamp().div_euclid(self.seconds as i64);
@@ -97,7 +99,13 @@ impl Counters {
                 stretch.is_new = false;
             }
         }
-        stretches.retain(|place, stretch| stretch.is_new || *place >= present - 1);
+    }
+
+    /// Forgets what was written, but for what answers that were begun lately may still be counted in, and the oldest of what could not be.
+    fn tidy(&self, now: DateTime<Utc>) {
+        let oldest = (now - LATEST).timestamp().div_euclid(self.seconds as i64) - 1;
+        let mut stretches = self.stretches.lock().unwrap_or_else(PoisonError::into_inner);
+        stretches.retain(|place, stretch| stretch.is_new || *place >= oldest);
         while stretches.len() > MOST_STRETCHES {
             stretches.pop_first();
             metrics::counter!("millrace_counts_dropped_total").increment(1);
@@ -136,13 +144,19 @@ impl Book {
     /// When the database does not take it; then it is written the next time.
     pub(crate) async fn write(&self, now: DateTime<Utc>) -> Result<(), StorageError> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut outcome = Ok(());
         for counters in &all {
             let unwritten = counters.unwritten();
-            if !unwritten.is_empty() {
-                monitor::write_counts(self.db.pool(), self.mark, &unwritten).await?;
+            for some in unwritten.chunks(WRITTEN_AT_ONCE) {
+                outcome = monitor::write_counts(self.db.pool(), self.mark, some).await;
+                if outcome.is_err() {
+                    break;
+                }
+                counters.written(some);
             }
-            counters.written(&unwritten, now);
+            counters.tidy(now);
         }
+        outcome?;
         drop(all);
         let is_done = |counters: &Arc<Counters>| Arc::strong_count(counters) == 1 && counters.is_empty();
         self.all.lock().unwrap_or_else(PoisonError::into_inner).retain(|counters| !is_done(counters));

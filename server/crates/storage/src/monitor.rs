@@ -288,6 +288,19 @@ pub async fn insert_business(
     record::execute(db, SQL, values![problem.0, at, value, by.0, now]).await.map(|_| ())
 }
 
+/// Takes values that were told after their window was judged into that window.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_in_business(db: &impl Connection, problem: ProblemId, since: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "update monitor_window w set business = b.mean, business_n = b.n
+        from (select w.id, avg(v.value::numeric)::float8 as mean, count(*) as n
+            from monitor_window w join business_value v on v.problem_id = w.problem_id and v.at >= w.begins and v.at < w.ends
+            where w.problem_id = $1 and w.ends > $2 group by w.id) b
+        where w.id = b.id and w.business_n <> b.n";
+    record::execute(db, SQL, values![problem.0, since]).await.map(|_| ())
+}
+
 /// Mean of the business metric between two moments, and of how many values; none without any.
 ///
 /// # Errors
@@ -304,10 +317,52 @@ pub async fn business(
             Ok(Self(row.get("mean")?, row.get("n")?))
         }
     }
-    const SQL: &str = "select avg(value) as mean, count(*) as n from business_value
+    const SQL: &str = "select avg(value::numeric)::float8 as mean, count(*) as n from business_value
         where problem_id = $1 and at >= $2 and at < $3";
     let Mean(mean, n) = record::one(db, SQL, values![problem.0, from, to]).await?;
     Ok(mean.map(|mean| (mean, n.unsigned_abs())))
+}
+
+/// The end of the newest window of a problem whose quality was told by enough outcomes.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_measured(db: &impl Connection, problem: ProblemId) -> Result<Option<DateTime<Utc>>> {
+    struct End(Option<DateTime<Utc>>);
+    impl Record for End {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(row.get("ends")?))
+        }
+    }
+    const SQL: &str = "select max(ends) as ends from monitor_window
+        where problem_id = $1 and quality ->> 'verdict' in ('pass', 'fail')";
+    record::one::<End>(db, SQL, values![problem.0]).await.map(|end| end.0)
+}
+
+/// Notes from how many outcomes a window's quality was looked for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_labelled(db: &impl Connection, window: i64, labelled: i64) -> Result<()> {
+    let sql = "update monitor_window set labelled = $2 where id = $1";
+    record::execute(db, sql, values![window, labelled]).await.map(|_| ())
+}
+
+/// The version that was live at a moment; none before the first one was.
+///
+/// # Errors
+/// When the database fails.
+pub async fn live_at(db: &impl Connection, problem: ProblemId, at: DateTime<Utc>) -> Result<Option<ModelVersionId>> {
+    struct Live(Option<i64>);
+    impl Record for Live {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(row.get("champion_id")?))
+        }
+    }
+    const SQL: &str = "select champion_id from deployment_change where problem_id = $1 and changed_at <= $2
+        order by generation desc limit 1";
+    let live: Option<Live> = record::optional(db, SQL, values![problem.0, at]).await?;
+    Ok(live.and_then(|live| live.0).map(ModelVersionId))
 }
 
 /// A deployment with what the document signed last says of watching it.
@@ -376,6 +431,8 @@ pub struct NewestData {
     pub number: i32,
     /// When it was loaded.
     pub loaded_at: DateTime<Utc>,
+    /// Whether it is a table that is joined to, and not what is trained on.
+    pub is_table: bool,
     /// The newest time in each column of times, in microseconds since 1970.
     pub times: std::collections::BTreeMap<String, f64>,
 }
@@ -386,24 +443,28 @@ impl Record for NewestData {
             name: row.get("name")?,
             number: row.get("number")?,
             loaded_at: row.get("created_at")?,
+            is_table: row.get("is_table")?,
             times: row.json("times")?,
         })
     }
 }
 
-/// The newest valid version of every dataset of a problem that is trained on or joined to.
+/// The newest valid version of the dataset that a model was trained on, and of every table of its problem.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn newest_data(db: &impl Connection, problem: ProblemId) -> Result<Vec<NewestData>> {
-    const SQL: &str = "select d.name, v.number, v.created_at,
+pub async fn newest_data(db: &impl Connection, problem: ProblemId, version: ModelVersionId) -> Result<Vec<NewestData>> {
+    const SQL: &str = "select d.name, v.number, v.created_at, v.role = 'table' as is_table,
             coalesce((select jsonb_object_agg(c ->> 'name', c -> 'quantiles' -> 6)
                 from jsonb_array_elements(v.profile -> 'columns') c
                 where c ->> 'type' = 'time' and jsonb_typeof(c -> 'quantiles' -> 6) = 'number'), '{}'::jsonb) as times
         from dataset d join lateral (select * from dataset_version v where v.dataset_id = d.id and v.state = 'valid'
             order by v.number desc limit 1) v on true
-        where d.problem_id = $1 and v.role in ('examples', 'table') order by d.name limit 200";
-    record::all(db, SQL, values![problem.0]).await
+        where d.problem_id = $1 and (v.role = 'table' or v.role = 'examples' and d.id = (
+            select t.dataset_id from model_version m join run r on r.id = m.run_id
+                join dataset_version t on t.id = r.dataset_version_id where m.id = $2))
+        order by d.name limit 200";
+    record::all(db, SQL, values![problem.0, version.0]).await
 }
 
 /// Windows of a problem that ended after a moment, whose outcomes are more by now than those their quality was computed from, newest

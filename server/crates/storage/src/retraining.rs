@@ -193,6 +193,23 @@ pub async fn events(db: &impl Connection, problem: ProblemId, limit: u32) -> Res
     .await
 }
 
+/// The runs that were started so, newest first: of what started one together, what came up first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn trainings(db: &impl Connection, problem: ProblemId, limit: u32) -> Result<Vec<TriggerEvent>> {
+    record::all(
+        db,
+        select_event!(
+            "where e.id in (select min(t.id) from trigger_event t where t.problem_id = $1 and t.run_id is not null
+                group by t.run_id order by t.run_id desc limit $2)
+             order by e.run_id desc"
+        ),
+        values![problem.0, i64::from(limit)],
+    )
+    .await
+}
+
 /// Closes everything that stands open with the run that it started.
 ///
 /// # Errors

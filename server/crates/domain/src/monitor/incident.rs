@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// A firing incident that nobody acknowledges is told again after so long.
 pub const REPEAT: TimeDelta = TimeDelta::hours(4);
+/// Longest time after a letter that is waited for an answer to it; less than until the next one.
+const HEARD: TimeDelta = TimeDelta::minutes(230);
 /// What breaches again within this time is the same incident, and nobody is written to before it is over.
 pub const QUIET: TimeDelta = TimeDelta::hours(1);
 /// The longest silence.
@@ -269,7 +271,11 @@ impl Incident {
             (State::Firing, None) => Some(Letter::Firing),
             (State::Firing, Some((Told::Resolved, at))) => (at + QUIET <= now).then_some(Letter::Firing),
             (State::Firing, Some((Told::Firing, at))) if !self.acknowledged => {
-                let is_late = escalate_after.zip(self.fired_at).is_some_and(|(after, fired)| fired + after <= now);
+                // Whoever is on call has been told for as long, too: it may have been silenced when it fired. A reminder counts as
+                // telling them again, so that no more than the time between two is asked for.
+                let is_late = escalate_after
+                    .zip(self.fired_at)
+                    .is_some_and(|(after, fired)| fired + after <= now && at + after.min(HEARD) <= now);
                 match (is_late && !self.escalated, at + REPEAT <= now) {
                     (true, _) => Some(Letter::Escalation),
                     (false, true) => Some(Letter::Reminder),
@@ -386,6 +392,22 @@ mod tests {
         incident.silenced_until = Some(at(60));
         assert_eq!((incident.letter_due(None, at(59)), incident.standing(at(59))), (None, "silenced"));
         assert_eq!(incident.letter_due(None, at(60)), Some(Letter::Firing));
+    }
+
+    #[test]
+    fn others_are_told_no_sooner_than_whoever_is_on_call_had_the_time_to_answer() {
+        let after = Some(TimeDelta::minutes(30));
+        // It fired while it was silenced; the first letter came two hours later.
+        let incident = Incident::begin(1, at(0)).told(Letter::Firing, at(120));
+        assert_eq!(incident.letter_due(after, at(121)), None);
+        assert_eq!(incident.letter_due(after, at(150)), Some(Letter::Escalation));
+        // Where others are told after days, reminders do not put that off.
+        let (days, mut incident) = (Some(TimeDelta::days(2)), Incident::begin(1, at(0)).told(Letter::Firing, at(0)));
+        for hours in (4..48).step_by(4) {
+            assert_eq!(incident.letter_due(days, at(hours * 60)), Some(Letter::Reminder), "{hours}");
+            incident = incident.told(Letter::Reminder, at(hours * 60));
+        }
+        assert_eq!(incident.letter_due(days, at(48 * 60)), Some(Letter::Escalation));
     }
 
     #[test]

@@ -274,7 +274,12 @@ pub fn judge(reference: &Reference, counts: &[u64], rule: &Monitoring) -> Option
 fn column_finding(column: &Column, now: &[u64], rule: &Monitoring, verdict: Verdict) -> Option<ColumnFinding> {
     let distances = distances(&column.counts, now)?;
     let ks = match column.binning {
-        Binning::Numbers { .. } => binned_ks(&column.counts, now).unwrap_or(0.0),
+        // Values that are missing have no place among the others; how many more or fewer are is a distance of its own.
+        Binning::Numbers { .. } => {
+            let bin = column.binning.missing();
+            let missing = |counts: &[u64]| counts[bin] as f64 / counts.iter().sum::<u64>().max(1) as f64;
+            binned_ks(&column.counts, now).unwrap_or(0.0).max((missing(now) - missing(&column.counts)).abs())
+        }
         Binning::Texts { .. } => distances.l_infinity,
     };
     let rows = now.iter().sum::<u64>() as f64;

@@ -59,6 +59,22 @@ fn eight_rows_against_many_raise_no_alarm_and_it_is_said_why() {
 }
 
 #[test]
+fn a_number_that_is_missing_has_moved_by_every_measure() {
+    let drift = Drift { metric: DriftMetric::Ks, threshold: 0.2, windows: 2 };
+    let by_ks = Monitoring { drift, ..rule(0.2, 200) };
+    for (missing, expected) in [(400, 1.0), (200, 0.5)] {
+        let counts = counted(&[
+            (missing, [3, 0, 0]),
+            ((400 - missing) * 2 / 5, [0, 1, 1]),
+            ((400 - missing) * 3 / 5, [1, 0, 2]),
+        ]);
+        let found = judge(&reference(), &counts, &by_ks).unwrap();
+        assert!(found.columns[0].ks >= expected, "{found:?}");
+        assert_eq!(found.columns[0].verdict, Verdict::Drifted);
+    }
+}
+
+#[test]
 fn a_distance_that_may_be_luck_is_no_drift() {
     // 24 of 40 in place of 20: PSI 0.04, and one time in five by luck.
     let counts = counted(&[(16, [0, 0, 0]), (12, [1, 0, 1]), (12, [2, 1, 2]), (4, [0, 1, 3])]);
