@@ -32,6 +32,9 @@ command = ["/bin/true"]
 [trainers.wrong]
 command = ["/bin/sh", "-c", "echo nothing >model.onnx"]
 
+[trainers.piping]
+command = ["/bin/sh", "-c", "mkfifo model.onnx"]
+
 [trainers.reporting]
 command = ["/bin/sh", "-c", "cp {root}/things.onnx model.onnx; echo '{\"a b\": 1}' >metrics.json"]
 
@@ -196,6 +199,7 @@ async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
         ("absent", "program_failed", &["there is no such program"]),
         ("silent", "no_model", &["left no model", "model.onnx"]),
         ("wrong", "model_refused", &["model.onnx is no model that can serve here"]),
+        ("piping", "model_refused", &["model.onnx is no file"]),
         ("reporting", "metrics_refused", &["\"a b\" is no name of a metric"]),
         ("endless", "program_too_slow", &["in 2 s", "still at it"]),
         ("busy", "program_failed", &["ended by signal"]),

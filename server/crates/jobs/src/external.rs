@@ -327,8 +327,8 @@ fn model_file(directory: &Path, name: &ProgramName, log: &[u8]) -> Result<(Model
         let Ok(found) = std::fs::metadata(&path) else { continue };
         // Stored as text, content takes a third more.
         let most = (MOST_BYTES / 2) as u64;
-        if found.len() > most {
-            let message = format!("{} has {} bytes; at most {most} are taken", file.name(), found.len());
+        if found.len() > most || !found.is_file() {
+            let message = format!("{} is no file of at most {most} bytes", file.name());
             return Err(StepError::refused("model_refused", message));
         }
         return Ok((file, read(&path)?));
@@ -350,8 +350,9 @@ fn reported(directory: &Path) -> Result<Vec<(String, Vec<f64>)>, StepError> {
     let refused = |reason: String| StepError::refused("metrics_refused", format!("metrics.json {reason}"));
     match std::fs::metadata(&path) {
         Err(_) => return Ok(Vec::new()),
-        Ok(found) if found.len() > MOST_METRIC_BYTES => {
-            return Err(refused(format!("is longer than {MOST_METRIC_BYTES} bytes")));
+        // Reading what is none, such as a pipe, might not come to an end.
+        Ok(found) if found.len() > MOST_METRIC_BYTES || !found.is_file() => {
+            return Err(refused(format!("is no file of at most {MOST_METRIC_BYTES} bytes")));
         }
         Ok(_) => {}
     }
