@@ -64,8 +64,13 @@ create trigger trigger_event_kept before insert or update or delete on trigger_e
     for each row execute function keep_trigger_event();
 
 create index outcome_received_at on outcome (received_at);
+
+-- When whoever is on call was first told since it fired.
+alter table incident add column heard_at timestamptz;
+update incident set heard_at = fired_at where told = 'firing';
 ",
     r"
+alter table incident drop column heard_at;
 drop index outcome_received_at;
 drop trigger trigger_event_kept on trigger_event;
 create trigger trigger_event_kept before update or delete on trigger_event

@@ -123,13 +123,13 @@ async fn twenty_kills_of_workers_during_a_search_change_nothing_in_its_result() 
         let lab = Lab::open().await;
         let mut workers = [lab.app.worker(&ENV).unwrap(), lab.app.worker(&ENV).unwrap()];
         lab.prepare(6_000).await;
+        // A step is allowed three attempts, since one that kills its worker each time must end; these are killed from outside.
+        lab.app.sql("alter table step alter column max_attempts set default 100").await;
         let id = lab.launch(&request).await;
         let mut wait = 17_u64;
         for kill in 0..kills {
             wait = wait * 7_919 % 1_009;
             tokio::time::sleep(Duration::from_millis(200 + wait)).await;
-            // A trial is allowed three attempts, since a step that kills its worker each time must end; these are killed from outside.
-            lab.app.sql("update step set max_attempts = 100 where kind = 'trial'").await;
             workers[kill % 2] = lab.app.worker(&ENV).unwrap();
         }
         let run = lab.succeeded(&id).await;

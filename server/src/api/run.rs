@@ -40,7 +40,7 @@ pub struct RunRequest {
     /// How trials are drawn: `tpe`, which learns from the trials before, `sobol`, which fills the space evenly, or `random`; `tpe` when absent.
     sampler: Option<String>,
     /// Which trials are ended early: `none`, `median` (boosting that falls behind half of the others), `asha` (behind three quarters, after
-    /// 16, 64, 256 … rounds) `halving` (all trials on few rows, the best on more) or `hyperband` (halving again and again from more rows on);
+    /// 16, 64, 256 … rounds), `halving` (all trials on few rows, the best on more) or `hyperband` (halving again and again from more rows on);
     /// `none` when absent.
     pruner: Option<String>,
     /// Trials; no search when absent or 0.

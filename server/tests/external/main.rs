@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ command = ["/bin/sh", "-c", "echo nothing >model.onnx"]
 
 [trainers.piping]
 command = ["/bin/sh", "-c", "mkfifo model.onnx"]
+
+[trainers.chatty]
+command = ["/bin/sh", "-c", "cp {root}/things.onnx model.onnx; echo \"{$(seq -s, 1 3 | sed 's/[0-9]/\\\"m&\\\":['$(seq -s, 4000)']/g')}\" >metrics.json"]
 
 [trainers.reporting]
 command = ["/bin/sh", "-c", "cp {root}/things.onnx model.onnx; echo '{\"a b\": 1}' >metrics.json"]
@@ -122,7 +126,7 @@ impl Team {
 
     async fn remove(self) {
         let left: Vec<PathBuf> = std::fs::read_dir(self.app.home().join("trainers"))
-            .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+            .map(|entries| entries.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("lock")).collect())
             .unwrap_or_default();
         self.app.remove().await;
         assert_eq!(left, Vec::<PathBuf>::new(), "what programs were given is gone with them");
@@ -200,9 +204,10 @@ async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
         ("silent", "no_model", &["left no model", "model.onnx"]),
         ("wrong", "model_refused", &["model.onnx is no model that can serve here"]),
         ("piping", "model_refused", &["model.onnx is no file"]),
+        ("chatty", "metrics_refused", &["more than 10000 points"]),
         ("reporting", "metrics_refused", &["\"a b\" is no name of a metric"]),
         ("endless", "program_too_slow", &["in 2 s", "still at it"]),
-        ("busy", "program_failed", &["ended by signal"]),
+        ("busy", "program_failed", &["its limit of processor time"]),
         ("large", "program_failed", &["left no model"]),
     ] {
         let run = team.run(trainer).await;
@@ -258,11 +263,23 @@ async fn a_cancelled_run_ends_its_program_and_all_that_it_started() {
 
 #[tokio::test]
 async fn a_program_does_not_outlive_a_worker_that_was_killed() {
-    let team = team().await;
+    let mut team = team().await;
     team.engineer.post("/api/v1/problems/things/runs", json!({ "trainer": "external:waiting" })).await.done();
     let pids = team.pids().await;
     assert!(pids.iter().all(|pid| lives(*pid)));
-    // Ends the server as `kill -9` does.
-    team.app.remove().await;
+    let given = || {
+        let entries = std::fs::read_dir(team.app.home().join("trainers")).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect::<Vec<PathBuf>>()
+    };
+    let left = given();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // Others on the machine do not read what it is given.
+    assert_eq!(std::fs::metadata(&left[0]).unwrap().permissions().mode() & 0o077, 0);
+    // Ends the server as `kill -9` does once another one without the trainer runs; the one after that finds what it left.
+    for _ in 0..2 {
+        team.app.restart(&[]).await.unwrap();
+    }
     end_soon(&pids).await;
+    assert!(!left[0].exists(), "what the worker left is swept");
+    team.app.remove().await;
 }

@@ -124,6 +124,39 @@ async fn the_link_of_a_letter_shows_the_alert_and_lets_its_reader_act_and_nobody
 }
 
 #[tokio::test]
+async fn an_alert_whose_rule_is_gone_ends_and_nobody_is_told_that_all_is_well() {
+    let mut stage = Stage::set(json!({})).await;
+    stage.hour(300, 0.0).await;
+    for _ in 0..2 {
+        stage
+            .app
+            .sql(&format!(
+                "insert into business_value (problem_id, at, value, account_id, received_at)
+                 select p.id, '{}', 3.0, a.id, now() from problem p, account a
+                 where p.slug = '{SLUG}' and a.email = 'engineer@example.org'",
+                stage.now + TimeDelta::minutes(5)
+            ))
+            .await;
+        stage.hour(300, 0.0).await;
+    }
+    assert!(stage.alerts().await.iter().any(|alert| alert["cause"] == "business" && alert["state"] == "firing"));
+    let mut document = crate::document(&json!({}));
+    document["business"].as_object_mut().unwrap().remove("limit");
+    let saved = stage.engineer.post(&format!("/api/v1/problems/{SLUG}/versions"), document).await.done();
+    let version = format!("/api/v1/problems/{SLUG}/versions/{}", saved["version"]);
+    stage.engineer.post(&format!("{version}/submit"), json!({})).await.done();
+    stage.stakeholder.decide(&version, "approve", saved["digest"].as_str().unwrap()).await.done();
+    stage.hour(300, 0.0).await;
+    let ended = stage.alerts().await;
+    let ended = ended.iter().find(|alert| alert["cause"] == "business").unwrap();
+    assert_eq!(ended["state"], "resolved", "{ended}");
+    let letter = "select text_body from mail where subject like '%(resolved)' order by id desc limit 1";
+    let letter = stage.app.text(letter).await;
+    assert!(letter.contains("it is not watched any more") && !letter.contains("as it should be"), "{letter}");
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn outcomes_that_come_late_for_an_older_window_neither_end_nor_begin_an_alert() {
     let mut stage = Stage::set(json!({})).await;
     let numbers: Vec<u32> = (0..300).collect();

@@ -108,9 +108,9 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     };
     let drawn = compared.curves.len();
     let left = compared.runs.len() - drawn.min(compared.runs.len());
-    let figures = figures(&compared).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
-    let has_figures = compared.curves.iter().any(|own| !own.roc.is_empty() || !own.courses.is_empty());
-    let curves = has_figures.then(|| {
+    let figures = figures(&compared);
+    let curves = (!figures.is_empty()).then(|| {
+        let figures = figures.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
         let note = (left > 0).then(|| view! { <span class="muted">{format!("of the first {drawn} runs")}</span> });
         view! {
             <section class="section" aria-labelledby="curves">

@@ -203,7 +203,8 @@ impl RunTab {
             Self::Trials => {
                 let search = run.steps.iter().find(|step| step.kind == StepKind::Trial.as_str());
                 let budget = search.and_then(|search| search.progress.as_ref()?["total"].as_u64());
-                view! { <Trials trials=run.trials searched=run.searched forecast=run.forecast metric=run.summary.metric budget/> }.into_any()
+                let (searched, forecast, metric) = (run.searched, run.forecast, run.summary.metric);
+                view! { <Trials trials=run.trials searched forecast metric budget/> }.into_any()
             }
             Self::Provenance => {
                 let reproductions = run.reproductions.clone();

@@ -1,5 +1,6 @@
 //! A run at a glance: the metrics that decide, the gates, and the steps.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use leptos::prelude::*;
@@ -77,12 +78,10 @@ fn external_trainer(run: &RunView) -> Option<impl IntoView + use<>> {
     let is_live = live.is_some();
     let log = live.or_else(|| run.log.clone())?;
     let all = (!is_live).then(|| format!("/api/v1/runs/{}/artifacts/log", run.summary.id));
-    let figures = run
-        .courses
-        .iter()
-        .filter(|course| course.name.starts_with("external."))
+    let figures = reported(&run.metrics)
+        .into_iter()
         .enumerate()
-        .map(|(place, course)| view! { <ChartFigure figure=course_figure(place, course)/> })
+        .map(|(place, (name, points))| view! { <ChartFigure figure=course_figure(place, name, points)/> })
         .collect_view();
     let log = if log.trim().is_empty() { "It wrote nothing.".to_owned() } else { log };
     Some(view! {
@@ -93,6 +92,15 @@ fn external_trainer(run: &RunView) -> Option<impl IntoView + use<>> {
             {all.map(|href| view! { <p><a href=href>"All that it wrote"</a></p> })}
         </section>
     })
+}
+
+/// The courses that an external trainer reported.
+fn reported(metrics: &[MetricView]) -> BTreeMap<&str, Vec<(f64, f64)>> {
+    let mut courses: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
+    for metric in metrics.iter().filter(|metric| metric.step > 0 && metric.name.starts_with("external.")) {
+        courses.entry(&metric.name).or_default().push((f64::from(metric.step), metric.value));
+    }
+    courses
 }
 
 /// How worn the held-out part is; nothing at the first look.

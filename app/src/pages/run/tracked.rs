@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use millrace_charts::{Figure, Line, LineChart, XAxis, line_chart, number};
-use millrace_domain::view::{Course, MetricView, RunView};
+use millrace_domain::view::{MetricView, RunView};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
@@ -19,7 +19,10 @@ pub fn TrackedRun(
         .courses
         .iter()
         .enumerate()
-        .map(|(place, course)| view! { <ChartFigure figure=course_figure(place, course)/> })
+        .map(|(place, course)| {
+            let points = course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
+            view! { <ChartFigure figure=course_figure(place, &course.name, points)/> }
+        })
         .collect_view();
     let courses = (!run.courses.is_empty()).then(|| {
         view! {
@@ -121,14 +124,13 @@ fn Newest(metrics: Vec<MetricView>) -> impl IntoView {
 }
 
 /// The course of one metric, drawn; `place` tells the figures of a page apart.
-pub(super) fn course_figure(place: usize, course: &Course) -> Figure {
-    let points: Vec<(f64, f64)> = course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
+pub(super) fn course_figure(place: usize, name: &str, points: Vec<(f64, f64)>) -> Figure {
     let values = LineChart {
-        title: course.name.clone(),
+        title: name.to_owned(),
         x: XAxis::Number("Step".to_owned()),
-        y: course.name.clone(),
+        y: name.to_owned(),
         conclusion: conclusion(&points),
-        lines: vec![Line { label: course.name.clone(), points, band: Vec::new() }],
+        lines: vec![Line { label: name.to_owned(), points, band: Vec::new() }],
         threshold: None,
         annotations: Vec::new(),
     };

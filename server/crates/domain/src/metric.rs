@@ -145,6 +145,14 @@ impl Metric {
         }
     }
 
+    /// A value of it as something that is better the less it is.
+    pub const fn as_loss(self, value: f64) -> f64 {
+        match self.direction() {
+            Direction::Down => value,
+            Direction::Up => -value,
+        }
+    }
+
     /// Which way is better.
     pub const fn direction(self) -> Direction {
         match self {

@@ -21,7 +21,7 @@ use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::explain::{explained, permuted};
+use crate::explain::{explained, permuted, told_worth};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 use crate::train::Trained;
@@ -154,9 +154,10 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
         })
         .collect();
     let mut figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
-    figures["permutation"] = permuted(&prepared, &model, document.success.metric, seed);
+    let worth = permuted(&prepared, &model, document.success.metric, seed);
+    figures["permutation"] = told_worth(&model, document.success.metric, &worth);
     figures["costs"] = json!(document.target.costs);
-    (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &figures["permutation"], seed);
+    (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &worth, seed);
     let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
     let train = prepared.split.rows(Part::Train);
     let reference = reference(&model, &prepared.table, train, &test.predictions, &test.outcomes);

@@ -21,23 +21,29 @@ const DEPENDENT: usize = 300;
 const TOLD: usize = 12;
 const TOLD_DEPENDENCE: usize = 6;
 
-/// What each feature is worth on the test part, most first: its name, and how much the metric worsens without it.
-pub(crate) fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Value {
+/// What each feature is worth on the test part, most first: its place, and how much the metric worsens without it.
+pub(crate) fn permuted(prepared: &Prepared, model: &Model, metric: Metric, seed: u64) -> Vec<(usize, Worsening)> {
     let rows = prepared.split.rows(Part::Test);
     // A row put together from two may have no answer; what features are worth is then not told.
     let worth =
         permutation_importance(model.predictor(), &prepared.table, &prepared.labels, rows, metric, seed).ok().flatten();
-    let names = model.features().definitions().iter().map(|definition| definition.name.as_str());
-    let mut worth: Vec<(&str, Worsening)> = names.zip(worth.unwrap_or_default()).collect();
+    let mut worth: Vec<(usize, Worsening)> = worth.unwrap_or_default().into_iter().enumerate().collect();
     worth.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
-    let bars: Vec<(&str, f64, f64, f64)> =
-        worth.into_iter().map(|(name, Worsening { mean, least, most })| (name, mean, least, most)).collect();
-    json!({ "metric": metric, "features": bars })
+    worth
+}
+
+/// The same for the page: name, mean, least and most.
+pub(crate) fn told_worth(model: &Model, metric: Metric, worth: &[(usize, Worsening)]) -> Value {
+    let names = model.features().definitions();
+    let bar = |(feature, Worsening { mean, least, most }): &(usize, Worsening)| {
+        json!([names[*feature].name, mean, least, most])
+    };
+    json!({ "metric": metric, "features": worth.iter().map(bar).collect::<Vec<_>>() })
 }
 
 /// What features contribute to answers on the test part, most first, and how answers depend on each; nothing of a model that refuses.
 /// Of a model that was fitted elsewhere only answers are known: features then come in the order of what they are worth.
-pub(crate) fn explained(prepared: &Prepared, model: &Model, worth: &Value, seed: u64) -> (Value, Value) {
+pub(crate) fn explained(prepared: &Prepared, model: &Model, worth: &[(usize, Worsening)], seed: u64) -> (Value, Value) {
     let (predictor, table) = (model.predictor(), &prepared.table);
     let affordable = MOST_LEAVES / predictor.contribution_size().max(1);
     let rows = some_of(prepared.split.rows(Part::Test), affordable.clamp(LEAST_EXPLAINED, EXPLAINED), seed);
@@ -50,7 +56,7 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, worth: &Value, seed:
     };
     let mut order: Vec<(usize, f64)> = match found.is_empty() {
         false => (0..names.len()).map(|feature| (feature, mean(feature))).collect(),
-        true => (0..names.len()).map(|feature| (feature, worth_of(worth, names[feature]))).collect(),
+        true => worth.iter().map(|(feature, worsening)| (*feature, worsening.mean)).collect(),
     };
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
     let told = |(feature, mean): &(usize, f64)| {
@@ -85,12 +91,6 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, worth: &Value, seed:
     }
     let features: Vec<Value> = order.iter().take(TOLD).map(told).collect();
     (json!({ "unit": unit, "rows": rows.len(), "of": names.len(), "features": features }), json!(dependence))
-}
-
-/// What [`permuted`] found a feature to be worth.
-fn worth_of(worth: &Value, name: &str) -> f64 {
-    let features = worth["features"].as_array().into_iter().flatten();
-    features.filter(|one| one[0] == name).find_map(|one| one[1].as_f64()).unwrap_or_default()
 }
 
 /// Where the feature of each row lies among all of them: 0 is the least and 1 the greatest; none for a category or a missing value.

@@ -3,6 +3,8 @@
 //! The program and all it starts are one process group, which ends with the step, with the worker, or when it takes too long: a shell
 //! that waits on a pipe from the worker kills the group as soon as that pipe closes, for whatever reason.
 
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +14,7 @@ use millrace_domain::trainer::{Program, ProgramName, Settings, TrainerConfig};
 use millrace_executor::{Context, Reporter, StepError};
 use millrace_ml::model::MOST_BYTES;
 use millrace_ml::split::Part;
-use millrace_ml::train::{Assignment, Fitted, ModelFile};
+use millrace_ml::train::{Assignment, ExternalError, Fitted, ModelFile};
 use millrace_services::ExternalTrainers;
 use millrace_storage::step::Failure;
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use crate::load::{Frames, Launched, Prepared, prepare};
+use crate::progress::Units;
 use crate::trial::trained;
 
 /// What is kept of all that a program writes: its end.
@@ -27,14 +30,14 @@ const MOST_LOG: usize = 256 << 10;
 /// Lines of it that are shown while it runs, and characters of it that are told when it fails.
 const SHOWN_LINES: usize = 12;
 const TOLD_CHARS: usize = 1_500;
-/// Longest file of metrics, most metrics, and most points of one.
+/// Longest file of metrics, most metrics, and most points of all of them.
 const MOST_METRIC_BYTES: u64 = 1 << 20;
 const MOST_METRICS: usize = 200;
 const MOST_POINTS: usize = 10_000;
 /// How long its last words are waited for once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How often it is looked whether to go on.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often, and how many times, it is tried to remove what processes that are about to end still write into.
+const AGAIN: (Duration, usize) = (Duration::from_millis(100), 100);
 /// Where programs are looked for when the declaration does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -43,7 +46,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const SHELL: &str = r#"
 exec 3<&0 </dev/null
 [ "$1" = - ] || ulimit -v "$1" || exit 125
-[ "$2" = - ] || ulimit -t "$2" || exit 125
+[ "$2" = - ] || { ulimit -S -t "$2" && ulimit -H -t $(($2 + 1)); } || exit 125
 times=$3
 shift 3
 { read -r end; kill -KILL 0; } <&3 >/dev/null 2>&1 &
@@ -88,7 +91,7 @@ pub(crate) async fn fit(
     let (inputs, config, seed, document) =
         (program.inputs, config.clone(), launched.seed(), launched.problem.document.clone());
     let (fitted, prepared) = context
-        .compute(move |_| {
+        .compute(move |reporter| {
             let fitted = Assignment::new(
                 &prepared.table,
                 &prepared.labels,
@@ -99,8 +102,11 @@ pub(crate) async fn fit(
                 seed,
             )
             .map_err(trained)?
-            .fitted(file, content)
-            .map_err(|error| StepError::refused("model_refused", error.to_string()))?;
+            .fitted(file, content, &Units::new(reporter, "row"))
+            .map_err(|error| match error {
+                ExternalError::Cancelled => StepError::Cancelled,
+                error => StepError::refused("model_refused", error.to_string()),
+            })?;
             Ok((fitted, prepared))
         })
         .await?;
@@ -199,8 +205,8 @@ async fn run(
                 log.told()
             ),
         )),
-        () = stopped(context) => Err(StepError::Cancelled),
     };
+    // Where the step is given up instead, all of this is dropped, and this with it.
     drop(alive);
     let status = match ended {
         Ok(status) => Ok(status),
@@ -238,13 +244,6 @@ async fn run(
         "program_failed",
         format!("the external trainer {name} left no model: {how}. Its last words:\n{}", log.told()),
     ))
-}
-
-async fn stopped(context: &Context) {
-    let reporter = context.reporter();
-    while !reporter.should_stop() {
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 /// An argument with its places filled in. Hyperparameters are numbers, so nothing else comes in.
@@ -367,7 +366,7 @@ fn reported(directory: &Path) -> Result<Vec<(String, Vec<f64>)>, StepError> {
             && name.len() <= 80
             && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.-/".contains(letter))
     };
-    members
+    let reported = members
         .iter()
         .map(|(name, value)| {
             if !fits(name) {
@@ -378,11 +377,15 @@ fn reported(directory: &Path) -> Result<Vec<(String, Vec<f64>)>, StepError> {
                 value => value.as_f64().map(|point| vec![point]),
             };
             match points {
-                Some(points) if (1..=MOST_POINTS).contains(&points.len()) => Ok((format!("external.{name}"), points)),
-                _ => Err(refused(format!("/{name} must be a number, or a list of 1 to {MOST_POINTS} of them"))),
+                Some(points) if !points.is_empty() => Ok((format!("external.{name}"), points)),
+                _ => Err(refused(format!("/{name} must be a number, or a list of them"))),
             }
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    if reported.iter().map(|(_, points)| points.len()).sum::<usize>() > MOST_POINTS {
+        return Err(refused(format!("has more than {MOST_POINTS} points; report every tenth, for example")));
+    }
+    Ok(reported)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StepError> {
@@ -400,28 +403,37 @@ fn unwritable(path: &Path, error: &std::io::Error) -> StepError {
     StepError::Passing(Failure { code: "storage_full".to_owned(), message })
 }
 
-/// A directory of one attempt, which is gone with it.
-struct Scratch(PathBuf);
+/// A directory of one attempt, which is gone with it. As long as it is in use a file beside it is locked, which ends with this process at
+/// the latest; what is not locked any more is what a process that was killed left.
+struct Scratch {
+    path: PathBuf,
+    lock: Option<File>,
+}
 
 impl Scratch {
     fn make(parent: &Path, context: &Context) -> Result<Self, StepError> {
         let step = context.step();
         let parent = std::path::absolute(parent).map_err(|error| unwritable(parent, &error))?;
+        let mut private = std::fs::DirBuilder::new();
+        private.recursive(true).mode(0o700);
+        private.create(&parent).map_err(|error| unwritable(&parent, &error))?;
+        // Nobody sweeps between the making of a lock and its being held.
+        let _swept = sweep(&parent).map_err(|error| unwritable(&parent, &error))?;
         let path = parent.join(format!("step-{}-{}", step.id, step.attempt));
-        // What a worker that was killed left.
-        let _ = std::fs::remove_dir_all(&path);
-        let own = Self(path);
-        std::fs::create_dir_all(own.path()).map_err(|error| unwritable(own.path(), &error))?;
+        let locked = File::create(path.with_extension("lock"))
+            .and_then(|lock| lock.try_lock().map(|()| lock).map_err(Into::into));
+        let own = Self { lock: Some(locked.map_err(|error| unwritable(&path, &error))?), path };
+        private.create(own.path()).map_err(|error| unwritable(own.path(), &error))?;
         Ok(own)
     }
 
     fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Where the shell writes what its children took.
     fn times(&self) -> PathBuf {
-        self.0.with_extension("times")
+        self.path.with_extension("times")
     }
 
     /// The processor time of all that it waited for: the second line of `times`, user and system.
@@ -438,9 +450,51 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-        let _ = std::fs::remove_file(self.times());
+        let (path, lock) = (self.path.clone(), self.lock.take());
+        if !remove(&path) {
+            // A group that was just told to end may still write into it.
+            std::thread::spawn(move || {
+                let _lock = lock;
+                for _ in 0..AGAIN.1 {
+                    std::thread::sleep(AGAIN.0);
+                    if remove(&path) {
+                        return;
+                    }
+                }
+                tracing::warn!(path = %path.display(), "what an external trainer was given could not be removed");
+            });
+        }
     }
+}
+
+/// Removes what was given to one attempt, its lock last; whether nothing is left.
+fn remove(path: &Path) -> bool {
+    let gone = std::fs::remove_dir_all(path).is_ok() || !path.exists();
+    if gone {
+        let _ = std::fs::remove_file(path.with_extension("times"));
+        let _ = std::fs::remove_file(path.with_extension("lock"));
+    }
+    gone
+}
+
+/// Removes what processes left that were killed. Nobody else sweeps as long as what it gives is held.
+///
+/// # Errors
+/// When the directory is not there or cannot be written.
+pub(crate) fn sweep(parent: &Path) -> std::io::Result<File> {
+    let all = File::create(parent.join("lock"))?;
+    all.lock()?;
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let locks = entries.map(|entry| entry.path()).filter(|path| {
+        path.extension().is_some_and(|ending| ending == "lock") && path.file_stem().is_some_and(|stem| stem != "lock")
+    });
+    for lock in locks {
+        let is_free = File::open(&lock).is_ok_and(|file| file.try_lock().is_ok());
+        if is_free && !remove(&lock.with_extension("")) {
+            tracing::warn!(path = %lock.display(), "what an external trainer was given could not be removed");
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub use watch::Watch;
 
 /// One handler for each kind of step; those that train know the external trainers.
 pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {
+    // Where there is no such directory nothing was left in it.
+    let _ = external::sweep(&trainers.scratch);
     vec![
         Arc::new(stage::Staged(ingest::Ingest)),
         Arc::new(stage::Staged(validate::Validate)),

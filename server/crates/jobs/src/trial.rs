@@ -97,12 +97,15 @@ impl Stage for Trials {
         let over = Arc::new(AtomicBool::new(false));
         let (stop, drawn) = (Arc::clone(&over), draw.clone());
         let calibration = plan.calibration;
-        // A repetition ends where the first search ended, not where its own costs would end it.
-        let capped = launched.run.reproduces.is_none();
+        // A repetition ends where the first search ended, and lets serve what that let serve, not by what is measured now.
+        let measures = launched.run.reproduces.is_none();
         let fitted = context.compute_on(1, move |reporter| {
             let prepared = kept.get_or_prepare(|| prepare(&frames, &launched.problem.document))?;
             let document = &launched.problem.document;
-            let unfit = |predictor: &Predictor| unfit(predictor, &prepared, document, &|| reporter.thread_time());
+            let unfit = |predictor: &Predictor| {
+                let is_slow = || is_too_slow(predictor, &prepared, document, &|| reporter.thread_time());
+                too_large(predictor, document).or_else(|| measures.then(is_slow).flatten())
+            };
             let study = Study {
                 table: &prepared.table,
                 labels: &prepared.labels,
@@ -120,7 +123,7 @@ impl Stage for Trials {
             }
         });
         let watched = async {
-            if !capped {
+            if !measures {
                 return std::future::pending().await;
             }
             let spent_on = used_up(context, &plan).await;
@@ -139,7 +142,7 @@ impl Stage for Trials {
     }
 
     fn is_repeatable(&self, output: &Ended) -> bool {
-        !matches!(output.trial.state, TrialState::Stopped { .. })
+        !matches!(output.trial.state, TrialState::Stopped { .. } | TrialState::TooSlow { .. })
     }
 
     fn verdict(&self, output: &Ended) -> Verdict {
@@ -156,20 +159,22 @@ impl Stage for Trials {
 const ASKED: usize = 200;
 const TRIES: usize = 3;
 
-/// Why a model could not serve by its document: it is too large, or too slow each time that it is tried. What an answer takes besides the
-/// model, joins and features, is the same for all trials, and the gate's to measure.
-fn unfit(
+/// How the trial of a model ends that is larger than its document allows.
+fn too_large(predictor: &Predictor, document: &ProblemDocument) -> Option<TrialState> {
+    let most = document.gates.as_ref()?.model_mb?;
+    let megabytes = serde_json::to_vec(predictor.estimator()).map_or(0, |bytes| bytes.len()) as f64 / 1e6;
+    let reason = || format!("infeasible: the model has {megabytes:.2} MB, and may have {most} (gates.model_mb)");
+    (megabytes > most).then(|| TrialState::Failed { reason: reason() })
+}
+
+/// How the trial of a model ends that takes too long to answer each time that it is tried. What an answer takes besides the model, joins
+/// and features, is the same for all trials, and the gate's to measure. What was measured is not told, since it is another each time.
+fn is_too_slow(
     predictor: &Predictor,
     prepared: &Prepared,
     document: &ProblemDocument,
     thread_time: &dyn Fn() -> Duration,
-) -> Option<String> {
-    if let Some(most) = document.gates.as_ref().and_then(|gates| gates.model_mb) {
-        let megabytes = serde_json::to_vec(predictor.estimator()).map_or(0, |bytes| bytes.len()) as f64 / 1e6;
-        if megabytes > most {
-            return Some(format!("the model has {megabytes:.2} MB, and may have {most} (gates.model_mb)"));
-        }
-    }
+) -> Option<TrialState> {
     let rows = prepared.split.rows(Part::Validation);
     let rows = &rows[..rows.len().min(ASKED)];
     let slowest = |_| {
@@ -185,9 +190,9 @@ fn unfit(
     };
     let best = (0..TRIES).map(slowest).min().unwrap_or_default().as_secs_f64() * 1e3;
     let most = document.serving.p99_ms;
-    (best > most).then(|| {
-        format!("99 of 100 answers of the model alone take {best:.2} ms, and may take {most} (serving.p99_ms)")
-    })
+    let reason =
+        || format!("infeasible: 99 of 100 answers of the model alone take more than {most} ms (serving.p99_ms)");
+    (best > most).then(|| TrialState::TooSlow { reason: reason() })
 }
 
 /// What the trial of a step is to do.
@@ -214,13 +219,14 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
         // Searches of earlier versions were a single step.
         let has_trials = steps.iter().any(is_trial);
         let first = steps.iter().find(|step| is_trial(step) && step.part == context.step().part);
-        let reason = match first.and_then(ended_trial) {
-            Some(Trial { state: TrialState::Stopped { reason }, .. }) => reason,
+        let state = match first.and_then(ended_trial) {
+            // What was measured then holds.
+            Some(Trial { state: state @ (TrialState::Stopped { .. } | TrialState::TooSlow { .. }), .. }) => state,
             Some(_) => return Ok(Task::Run(draw)),
             None if !has_trials => return Ok(Task::Run(draw)),
-            None => "the search that is repeated did not come to it".to_owned(),
+            None => TrialState::Stopped { reason: "the search that is repeated did not come to it".to_owned() },
         };
-        return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: false }));
+        return Ok(Task::End(Ended { trial: without_score(&draw, state), is_enough: false }));
     }
     if let Some(reason) = enough {
         return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: true }));
@@ -280,20 +286,18 @@ fn over_budget(plan: &FitPlan, spent: &Spent) -> Option<String> {
 }
 
 fn stopped(draw: &Draw, reason: String) -> Trial {
-    Trial {
-        config: draw.config.clone(),
-        share: draw.share,
-        score: None,
-        state: TrialState::Stopped { reason },
-        iterations: None,
-        losses: Vec::new(),
-    }
+    without_score(draw, TrialState::Stopped { reason })
+}
+
+fn without_score(draw: &Draw, state: TrialState) -> Trial {
+    let (config, share) = (draw.config.clone(), draw.share);
+    Trial { config, share, score: None, state, iterations: None, losses: Vec::new() }
 }
 
 fn stored(number: i32, trial: &Trial) -> run::Trial {
     let (state, message) = match &trial.state {
         TrialState::Succeeded => ("succeeded", None),
-        TrialState::Failed { reason } => ("failed", Some(reason.clone())),
+        TrialState::Failed { reason } | TrialState::TooSlow { reason } => ("failed", Some(reason.clone())),
         TrialState::Pruned { reason } => ("pruned", Some(reason.clone())),
         TrialState::Stopped { reason } => ("stopped", Some(reason.clone())),
     };

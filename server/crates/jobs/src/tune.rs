@@ -82,7 +82,9 @@ impl Stage for Tune {
 
 fn none_succeeded(trials: &[Trial]) -> StepError {
     let reason = trials.iter().find_map(|trial| match &trial.state {
-        TrialState::Failed { reason } => Some(format!("the first that failed: {reason}")),
+        TrialState::Failed { reason } | TrialState::TooSlow { reason } => {
+            Some(format!("the first that failed: {reason}"))
+        }
         _ => None,
     });
     let reason = reason.unwrap_or_else(|| "its budget was used up before one had ended; give it more".to_owned());

@@ -51,6 +51,9 @@ pub enum Handling {
     },
 }
 
+/// Why an alert ends whose rule is gone.
+pub(crate) const UNWATCHED: &str = "it is not watched any more";
+
 /// Whom the link of a letter lets act, and on what.
 #[derive(Serialize, Deserialize)]
 struct Linked {
@@ -75,7 +78,12 @@ impl Services {
             }
             Some(known) => {
                 let after = known.incident.after_look(look.seen, look.after, now);
-                let about = (look.seen == Seen::Breach).then_some(&about);
+                let about = match look.seen {
+                    Seen::Breach => Some(&about),
+                    // What it was about is still told, and why it ended.
+                    Seen::Unwatched => Some(&About { title: &known.title, ..about }),
+                    Seen::Fine | Seen::Unknown => None,
+                };
                 if after == known.incident && about.is_none() {
                     return Ok(());
                 }
@@ -92,6 +100,7 @@ impl Services {
             (_, State::Pending) => {
                 ("opened", format!("{}; it fires after {} windows in a row", look.title, look.after))
             }
+            (_, State::Resolved) if look.seen == Seen::Unwatched => ("resolved", UNWATCHED.to_owned()),
             (_, State::Resolved) => ("resolved", "it is as it should be again".to_owned()),
             (_, State::Over) => ("over", "it was over before it fired".to_owned()),
         };
@@ -202,7 +211,7 @@ impl Services {
             Due::Escalation => {
                 format!("Firing since {since}, and nobody on call has acknowledged it: {}.", kept.title)
             }
-            Due::Resolved => format!("Resolved: what had fired on {since} is as it should be again: {}.", kept.title),
+            Due::Resolved => format!("Resolved: what had fired on {since} is over: {}.", kept.title),
         };
         let mut paragraphs = vec![first];
         if due != Due::Resolved {

@@ -10,21 +10,23 @@ use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument, Span};
 use millrace_domain::view::{FreshnessView, QualityView};
 use millrace_storage::monitor::{self, NewWindow, Watched};
-use millrace_storage::{Transaction, event, problem};
+use millrace_storage::{event, incident, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::incident::Look;
+use crate::incident::{Look, UNWATCHED};
 use crate::{Result, Services, commit, fault};
 
 /// Windows of one deployment that are judged at one look: after a long absence the others wait for the next.
 const MOST_AT_ONCE: usize = 200;
 /// Seconds of the longest window, ten years: documents that were signed long ago may ask for longer ones.
 const LONGEST: u64 = 3_660 * 86_400;
-/// Values of the business metric in one report.
 /// No value of a business metric is larger: sums of them stay numbers.
 const MOST_SIZE: f64 = 1e15;
+/// Causes that are looked for in each window.
+const OF_WINDOWS: [Cause; 4] = [Cause::Drift, Cause::NoData, Cause::Business, Cause::Freshness];
+/// Values of the business metric in one report.
 const MOST_VALUES: usize = 1_000;
 
 /// A value of the business metric.
@@ -122,25 +124,25 @@ impl Services {
             return Ok(());
         }
         let window = Some((begins, ends));
-        if let Some(finding) = &finding {
-            self.look_of(&tx, watched, drift_look(&watched.slug, rule, finding, window)).await?;
-        } else {
-            self.look_of(&tx, watched, not_watched(Cause::Drift)).await?;
+        let told = finding.as_ref();
+        let looks = [
+            told.map(|finding| drift_look(&watched.slug, rule, finding, window)),
+            told.filter(|_| rule.no_data == NoData::Mail).map(|finding| no_data_look(rule, finding, window)),
+            watched.business.as_ref().and_then(|metric| business_look(rule, metric, business, window)),
+            rule.freshness.map(|_| freshness_look(&freshness, window)),
+        ];
+        let looks: Vec<Look> = looks.into_iter().flatten().collect();
+        for look in &looks {
+            self.look_at_incident(&tx, watched.problem, look).await?;
         }
-        let no_traffic = finding.as_ref().filter(|_| rule.no_data == NoData::Mail);
-        let no_traffic = no_traffic.map(|finding| no_data_look(rule, finding, window));
-        self.look_of(&tx, watched, no_traffic.unwrap_or_else(|| not_watched(Cause::NoData))).await?;
-        let business = watched.business.as_ref().and_then(|metric| business_look(rule, metric, business, window));
-        self.look_of(&tx, watched, business.unwrap_or_else(|| not_watched(Cause::Business))).await?;
-        let stale = rule.freshness.map(|_| freshness_look(&freshness, window));
-        self.look_of(&tx, watched, stale.unwrap_or_else(|| not_watched(Cause::Freshness))).await?;
+        for open in incident::open_causes(&tx, watched.problem).await.map_err(fault)? {
+            if OF_WINDOWS.contains(&open) && looks.iter().all(|look| look.cause != open) {
+                self.look_at_incident(&tx, watched.problem, &not_watched(open)).await?;
+            }
+        }
         let payload = json!({ "slug": watched.slug, "kind": "window" });
         event::insert(&tx, "deployment", watched.problem.0, "change", payload).await.map_err(fault)?;
         commit(tx).await
-    }
-
-    async fn look_of(&self, tx: &Transaction, watched: &Watched, look: Look) -> Result<()> {
-        self.look_at_incident(tx, watched.problem, &look).await
     }
 
     /// What a version's live answers are held against; none of one that was registered before references were kept.
@@ -259,8 +261,8 @@ struct Judged<'a> {
 
 /// What is not watched any more is over.
 fn not_watched(cause: Cause) -> Look {
-    let title = format!("{}: it is not watched any more", cause.title());
-    Look { cause, seen: Seen::Fine, after: 1, title, facts: Vec::new(), window: None }
+    let facts = vec![("Why it is over".to_owned(), UNWATCHED.to_owned())];
+    Look { cause, seen: Seen::Unwatched, after: 1, title: String::new(), facts, window: None }
 }
 
 fn seconds(window: u64) -> TimeDelta {
@@ -348,15 +350,15 @@ fn business_look(rule: &Monitoring, metric: &Business, mean: Option<(f64, u64)>,
 
 fn freshness_look(freshness: &[FreshnessView], window: Between) -> Look {
     let stale: Vec<&FreshnessView> = freshness.iter().filter(|data| data.is_stale).collect();
-    let hours = |seconds: i64| Span::of_seconds(rounded(seconds.unsigned_abs())).in_words();
+    let age = |seconds: i64| Span::of_seconds(rounded(seconds.unsigned_abs())).in_words();
     let title = match stale.first() {
         None => "Stale data".to_owned(),
         Some(first) => {
-            let limit = hours(first.limit_seconds.unwrap_or_default());
+            let limit = age(first.limit_seconds.unwrap_or_default());
             format!(
                 "Stale data: the newest row of {} is {} old, more than {limit}",
                 first.dataset,
-                hours(first.age_seconds)
+                age(first.age_seconds)
             )
         }
     };
@@ -364,7 +366,7 @@ fn freshness_look(freshness: &[FreshnessView], window: Between) -> Look {
         let newest = data.newest.format("%Y-%m-%d %H:%M UTC");
         (
             data.dataset.clone(),
-            format!("newest row of {newest}, {} old (version {})", hours(data.age_seconds), data.version),
+            format!("newest row of {newest}, {} old (version {})", age(data.age_seconds), data.version),
         )
     };
     Look {

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::access::Note;
 use crate::dataset::examples;
 use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
-use crate::runs::{DRAWN_COURSES, DRAWN_POINTS, courses, courses_of};
+use crate::runs::{DRAWN_COURSES, DRAWN_POINTS, courses};
 use crate::{Result, Services, commit, fault, present, search_step, searched};
 
 /// Characters of an external trainer's log that a run's page shows.
@@ -247,7 +247,7 @@ impl Services {
         };
         let courses = match found.tracked {
             Some(_) => courses(run::courses(pool, id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
-            None => courses_of(&metrics),
+            None => Vec::new(),
         };
         let may = |action: Action, open: bool, reason: &str| match actor.may_on(action, &found.problem) {
             Err(refused) => Permission::refused(refused.to_string()),

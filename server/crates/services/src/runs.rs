@@ -275,8 +275,8 @@ pub(crate) fn courses(points: Vec<Point>) -> Vec<Course> {
     courses
 }
 
-/// The courses among the metrics of a run of the pipeline, thinned out.
-pub(crate) fn courses_of(metrics: &[MetricValue]) -> Vec<Course> {
+/// The courses among the metrics of a run of the pipeline, thinned out; the least and the greatest point of each stay.
+fn courses_of(metrics: &[MetricValue]) -> Vec<Course> {
     let mut of: BTreeMap<&str, Vec<(i64, f64)>> = BTreeMap::new();
     for metric in metrics.iter().filter(|metric| metric.step > 0) {
         of.entry(&metric.name).or_default().push((i64::from(metric.step), metric.value));
@@ -284,9 +284,13 @@ pub(crate) fn courses_of(metrics: &[MetricValue]) -> Vec<Course> {
     let thinned = |mut points: Vec<(i64, f64)>| {
         points.sort_unstable_by_key(|point| point.0);
         let every = points.len().div_ceil(DRAWN_POINTS as usize).max(1);
-        let last = points.len() - 1;
-        let kept = points.into_iter().enumerate().filter(|(place, _)| place % every == 0 || *place == last);
-        kept.map(|(_, point)| point).collect()
+        let place_of = |order: fn(&f64, &f64) -> bool| {
+            let finite = (0..points.len()).filter(|place| points[*place].1.is_finite());
+            finite.reduce(|best, place| if order(&points[place].1, &points[best].1) { place } else { best })
+        };
+        let kept = [place_of(f64::lt), place_of(f64::gt), Some(points.len() - 1)];
+        let is_kept = |(place, _): &(usize, &(i64, f64))| place % every == 0 || kept.contains(&Some(*place));
+        points.iter().enumerate().filter(is_kept).map(|(_, point)| *point).collect()
     };
     of.into_iter()
         .take(DRAWN_COURSES as usize)

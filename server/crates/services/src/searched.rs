@@ -1,6 +1,6 @@
 //! What a search drew, and which hyperparameters mattered in it.
 
-use millrace_domain::metric::{Direction, Metric};
+use millrace_domain::metric::Metric;
 use millrace_domain::trainer::{Axis, Branch, FitPlan, Importance, Range, Scale, Settings, expected_gain, importance};
 use millrace_domain::view::{DrawnView, SearchedView};
 use millrace_storage::run::Trial;
@@ -9,7 +9,6 @@ use serde::Deserialize;
 /// By trainer. Of trials that saw different shares of the rows those that saw fewest count, which are all that were drawn.
 pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<SearchedView> {
     let first_rung = trials.iter().map(|trial| trial.share).reduce(f64::min);
-    let cost = |score: f64| if metric.direction() == Direction::Down { score } else { -score };
     let of_branch = |branch: &Branch| {
         let own = trials
             .iter()
@@ -18,7 +17,7 @@ pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<
             // Trials that were ended early had fallen behind; those that failed say nothing.
             let cost = match trial.state.as_str() {
                 "pruned" => f64::MAX,
-                _ => cost(trial.score.filter(|score| score.is_finite())?),
+                _ => metric.as_loss(trial.score.filter(|score| score.is_finite())?),
             };
             Some((Settings::deserialize(&trial.parameters).ok()?, cost))
         });
@@ -39,9 +38,8 @@ pub(crate) fn forecast(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<
     if plan.pruner.sees_few_rows() {
         return Vec::new();
     }
-    let cost = |score: f64| if metric.direction() == Direction::Down { score } else { -score };
     let ended = trials.iter().filter(|trial| trial.state != "stopped");
-    let costs: Vec<f64> = ended.map(|trial| trial.score.map_or(f64::INFINITY, cost)).collect();
+    let costs: Vec<f64> = ended.map(|trial| trial.score.map_or(f64::INFINITY, |score| metric.as_loss(score))).collect();
     let again = u32::try_from(costs.len()).unwrap_or(u32::MAX);
     let mut more = vec![10, 50, again];
     more.sort_unstable();

@@ -52,6 +52,7 @@ impl Record for Kept {
                 fired_at: row.get("fired_at")?,
                 resolved_at: row.get("resolved_at")?,
                 told,
+                heard_at: row.get("heard_at")?,
                 escalated: row.get("escalated")?,
                 acknowledged: acknowledged_at.is_some(),
                 silenced_until: row.get("silenced_until")?,
@@ -94,6 +95,22 @@ pub async fn newest(db: &impl Connection, problem: ProblemId, cause: Cause) -> R
     let bound = values![problem.0, cause.as_str()];
     record::optional(db, select_incident!("where i.problem_id = $1 and i.cause = $2 order by i.id desc limit 1"), bound)
         .await
+}
+
+/// The causes of a problem of which something is pending or fires.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_causes(db: &impl Connection, problem: ProblemId) -> Result<Vec<Cause>> {
+    struct Open(Cause);
+    impl Record for Open {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(row.word("cause")?))
+        }
+    }
+    let sql = "select cause from incident where problem_id = $1 and state in ('pending', 'firing')";
+    let open: Vec<Open> = record::all(db, sql, values![problem.0]).await?;
+    Ok(open.into_iter().map(|open| open.0).collect())
 }
 
 /// An incident by its id.
@@ -172,7 +189,7 @@ pub async fn insert(
 /// When the database fails.
 pub async fn update(db: &impl Connection, id: i64, incident: &Incident, about: Option<&About<'_>>) -> Result<()> {
     const SQL: &str = "update incident set state = $2, in_a_row = $3, fired_at = $4, resolved_at = $5, told = $6, told_at = $7,
-            escalated = $8, silenced_until = $9,
+            escalated = $8, silenced_until = $9, heard_at = $15,
             acknowledged_at = case when $10 then acknowledged_at end, acknowledged_by = case when $10 then acknowledged_by end,
             title = coalesce($11, title), facts = coalesce($12, facts),
             window_begins = coalesce($13, window_begins), window_ends = coalesce($14, window_ends)
@@ -191,7 +208,8 @@ pub async fn update(db: &impl Connection, id: i64, incident: &Incident, about: O
         about.map(|about| about.title),
         about.map(|about| serde_json::json!(about.facts)),
         about.and_then(|about| about.window).map(|window| window.0),
-        about.and_then(|about| about.window).map(|window| window.1)
+        about.and_then(|about| about.window).map(|window| window.1),
+        incident.heard_at
     ];
     record::guarded(db, "the alert", SQL, stored).await
 }

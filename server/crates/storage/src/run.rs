@@ -388,16 +388,20 @@ impl Record for MetricValue {
 /// # Errors
 /// When the database fails.
 pub async fn set_metrics(db: &impl Connection, id: RunId, metrics: &[MetricValue]) -> Result<()> {
-    for metric in metrics {
-        const SQL: &str = "insert into run_metric (run_id, name, step, value, low, high, n)
-            values ($1, $2, $3, $4, $5, $6, $7)
-            on conflict (run_id, name, step) do update
-            set value = excluded.value, low = excluded.low, high = excluded.high, n = excluded.n";
+    // As texts, since JSON has no word for numbers that are none.
+    const SQL: &str = "insert into run_metric (run_id, name, step, value, low, high, n)
+        select $1, m.name, m.step, m.value::double precision, m.low::double precision, m.high::double precision, m.n
+        from jsonb_to_recordset($2) as m(name text, step int, value text, low text, high text, n bigint)
+        on conflict (run_id, name, step) do update
+        set value = excluded.value, low = excluded.low, high = excluded.high, n = excluded.n";
+    let row = |metric: &MetricValue| {
         let (low, high) = metric.interval.unzip();
-        let stored = values![id.0, metric.name.clone(), metric.step, metric.value, low, high, metric.n];
-        record::execute(db, SQL, stored).await?;
-    }
-    Ok(())
+        let text = |number: Option<f64>| number.map(|number| number.to_string());
+        serde_json::json!({ "name": metric.name, "step": metric.step, "value": metric.value.to_string(),
+            "low": text(low), "high": text(high), "n": metric.n })
+    };
+    let rows: Vec<serde_json::Value> = metrics.iter().map(row).collect();
+    record::execute(db, SQL, values![id.0, serde_json::json!(rows)]).await.map(|_| ())
 }
 
 /// The metrics of a run by name and step.

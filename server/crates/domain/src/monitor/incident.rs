@@ -19,8 +19,6 @@ use serde::{Deserialize, Serialize};
 
 /// A firing incident that nobody acknowledges is told again after so long.
 pub const REPEAT: TimeDelta = TimeDelta::hours(4);
-/// Longest time after a letter that is waited for an answer to it; less than until the next one.
-const HEARD: TimeDelta = TimeDelta::minutes(230);
 /// What breaches again within this time is the same incident, and nobody is written to before it is over.
 pub const QUIET: TimeDelta = TimeDelta::hours(1);
 /// The longest silence.
@@ -145,6 +143,8 @@ pub enum Seen {
     Fine,
     /// Too little to say.
     Unknown,
+    /// Nobody looks any more: the document or the live version knows no such rule.
+    Unwatched,
 }
 
 /// What a letter says.
@@ -204,6 +204,8 @@ pub struct Incident {
     pub resolved_at: Option<DateTime<Utc>>,
     /// What was told last, and when.
     pub told: Option<(Told, DateTime<Utc>)>,
+    /// When whoever is on call was first told since it fired: it may have been silenced then.
+    pub heard_at: Option<DateTime<Utc>>,
     /// Whether others were told since it fired.
     pub escalated: bool,
     /// Whether somebody has taken it on.
@@ -222,6 +224,7 @@ impl Incident {
             fired_at: if after <= 1 { Some(now) } else { None },
             resolved_at: None,
             told: None,
+            heard_at: None,
             escalated: false,
             acknowledged: false,
             silenced_until: None,
@@ -238,22 +241,22 @@ impl Incident {
     #[must_use]
     pub fn after_look(mut self, seen: Seen, after: u32, now: DateTime<Utc>) -> Self {
         match (self.state, seen) {
-            (_, Seen::Unknown) | (State::Over | State::Resolved, Seen::Fine) => {}
+            (_, Seen::Unknown) | (State::Over | State::Resolved, Seen::Fine | Seen::Unwatched) => {}
             (State::Pending | State::Resolved | State::Over, Seen::Breach) => {
                 self.in_a_row = if self.state == State::Pending { self.in_a_row + 1 } else { 1 };
                 if self.state == State::Resolved || self.in_a_row >= after {
                     (self.state, self.in_a_row) = (State::Firing, 0);
                     (self.fired_at, self.resolved_at) = (Some(now), None);
-                    (self.acknowledged, self.escalated) = (false, false);
+                    (self.acknowledged, self.escalated, self.heard_at) = (false, false, None);
                 } else {
                     self.state = State::Pending;
                 }
             }
-            (State::Pending, Seen::Fine) => (self.state, self.in_a_row) = (State::Over, 0),
+            (State::Pending, Seen::Fine | Seen::Unwatched) => (self.state, self.in_a_row) = (State::Over, 0),
             (State::Firing, Seen::Breach) => self.in_a_row = 0,
-            (State::Firing, Seen::Fine) => {
+            (State::Firing, Seen::Fine | Seen::Unwatched) => {
                 self.in_a_row += 1;
-                if self.in_a_row >= after {
+                if self.in_a_row >= after || seen == Seen::Unwatched {
                     (self.state, self.in_a_row) = (State::Resolved, 0);
                     self.resolved_at = Some(now);
                 }
@@ -271,11 +274,7 @@ impl Incident {
             (State::Firing, None) => Some(Letter::Firing),
             (State::Firing, Some((Told::Resolved, at))) => (at + QUIET <= now).then_some(Letter::Firing),
             (State::Firing, Some((Told::Firing, at))) if !self.acknowledged => {
-                // Whoever is on call has been told for as long, too: it may have been silenced when it fired. A reminder counts as
-                // telling them again, so that no more than the time between two is asked for.
-                let is_late = escalate_after
-                    .zip(self.fired_at)
-                    .is_some_and(|(after, fired)| fired + after <= now && at + after.min(HEARD) <= now);
+                let is_late = escalate_after.zip(self.heard_at).is_some_and(|(after, heard)| heard + after <= now);
                 match (is_late && !self.escalated, at + REPEAT <= now) {
                     (true, _) => Some(Letter::Escalation),
                     (false, true) => Some(Letter::Reminder),
@@ -291,7 +290,12 @@ impl Incident {
     #[must_use]
     pub const fn told(mut self, letter: Letter, now: DateTime<Utc>) -> Self {
         match letter {
-            Letter::Firing | Letter::Reminder => self.told = Some((Told::Firing, now)),
+            Letter::Firing | Letter::Reminder => {
+                self.told = Some((Told::Firing, now));
+                if self.heard_at.is_none() {
+                    self.heard_at = Some(now);
+                }
+            }
             Letter::Escalation => self.escalated = true,
             Letter::Resolved => self.told = Some((Told::Resolved, now)),
         }

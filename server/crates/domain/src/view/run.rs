@@ -150,7 +150,7 @@ views! {
         evaluation: Option<Value>,
         /// Of a tracked run: its tags, by name.
         tags: Vec<(String, String)>,
-        /// The courses of its metrics, thinned out.
+        /// Of a tracked run: the courses of its metrics, thinned out.
         courses: Vec<Course>,
         /// The end of what an external trainer wrote.
         log: Option<String>,

@@ -201,27 +201,29 @@ impl OnnxModel {
             Ok(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.iter().copied().map(f64::from).collect())
         })();
         let mut numbers = numbers.map_err(|error| PredictError::Onnx(told(&error)))?;
+        if kind != TargetKind::Regression {
+            as_probabilities(&mut numbers)?;
+        }
         if kind == TargetKind::Binary && numbers.len() == 2 {
             numbers.remove(0);
-        }
-        if kind != TargetKind::Regression {
-            as_probabilities(&mut numbers, kind)?;
         }
         Ok(numbers)
     }
 }
 
-/// Takes what rounding may have done out of probabilities; what is none otherwise is an error.
-fn as_probabilities(numbers: &mut [f64], kind: TargetKind) -> Result<(), PredictError> {
-    // What is not finite is told by whoever asked.
-    let strange = numbers.iter().find(|number| !(-ROUNDING..=1.0 + ROUNDING).contains(*number) && number.is_finite());
+/// Takes what rounding may have done out of probabilities, one of the positive class or one a class; what is none otherwise is an error.
+fn as_probabilities(numbers: &mut [f64]) -> Result<(), PredictError> {
+    if numbers.iter().any(|number| !number.is_finite()) {
+        return Err(PredictError::NotFinite);
+    }
+    let strange = numbers.iter().find(|number| !(-ROUNDING..=1.0 + ROUNDING).contains(*number));
     if let Some(strange) = strange {
         return Err(PredictError::Onnx(format!(
             "{strange} is no probability; end the model with a sigmoid or a softmax"
         )));
     }
     numbers.iter_mut().for_each(|number| *number = number.clamp(0.0, 1.0));
-    if kind == TargetKind::Multiclass {
+    if numbers.len() > 1 {
         let sum: f64 = numbers.iter().sum();
         if (sum - 1.0).abs() > numbers.len() as f64 * ROUNDING {
             return Err(PredictError::Onnx(format!("the probabilities of its classes add up to {sum}")));
@@ -248,5 +250,29 @@ pub(crate) fn encoded(encoders: &Encoders, inputs: ProgramInputs, values: &[Feat
             encoders.for_linear(values, |position, size| terms[position] = size as f32);
             terms
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_probabilities_pass_for_probabilities() {
+        let strange: [&[f64]; 7] = [
+            &[f64::INFINITY],
+            &[f64::NEG_INFINITY, 1.0],
+            &[f64::INFINITY, 0.0],
+            &[f64::NAN],
+            &[0.9, 0.8],
+            &[1.2],
+            &[0.2, 0.2, 0.2],
+        ];
+        for numbers in strange {
+            assert!(as_probabilities(&mut numbers.to_vec()).is_err(), "{numbers:?}");
+        }
+        let mut rounded = [1.000_001, -1e-6];
+        assert_eq!(as_probabilities(&mut rounded), Ok(()));
+        assert_eq!(rounded, [1.0, 0.0]);
     }
 }

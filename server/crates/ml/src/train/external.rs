@@ -3,13 +3,16 @@
 //! It is given the training and the validation part, encoded as the model will be asked, never the test part. What it gives back
 //! answers from the same encoded features when it serves, so that there is one definition of them.
 
+use std::collections::HashSet;
+
 use millrace_domain::metric::TargetKind;
 use millrace_domain::trainer::{ProgramInputs, TrainerConfig};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::{FitReport, Fitted, TrainError, encoders_of};
+use super::{FitReport, Fitted, Progress, TrainError, encoders_of};
 use crate::dataset::DatasetError;
-use crate::features::{Encoders, FeatureEncoder, FeatureTable, FeatureValue, Labels, Told};
+use crate::features::{Encoders, FeatureEncoder, FeatureTable, Labels, Told};
 use crate::model::{Estimator, OnnxModel, PredictError, Predictor, encoded_row};
 use crate::split::{Part, Split};
 use crate::{ColumnData, Dataset};
@@ -18,6 +21,14 @@ use hessboost::model::{BoostedModel, ModelFormat};
 
 /// Name of the column of labels: the number, or the place of the class.
 pub const LABEL: &str = "label";
+
+/// The name, with as many underscores behind it as keep it apart from those that are taken.
+fn free(mut name: String, taken: &mut HashSet<String>) -> String {
+    while !taken.insert(name.clone()) {
+        name.push('_');
+    }
+    name
+}
 
 /// How many numbers a feature is.
 fn width(encoder: &FeatureEncoder, inputs: ProgramInputs) -> usize {
@@ -76,6 +87,9 @@ pub enum ExternalError {
         /// Why.
         reason: String,
     },
+    /// The caller wanted no more.
+    #[error("training was cancelled")]
+    Cancelled,
     /// It was read, and has no answer to a row that it was given.
     #[error("{file} has no answer to row {row} of the validation part: {source}")]
     Answer {
@@ -103,14 +117,15 @@ impl<'a> Assignment<'a> {
         seed: u64,
     ) -> Result<Self, TrainError> {
         let (encoders, told) = encoders_of(table, labels, split, kind, config, seed)?;
-        let names = table.definitions().iter().zip(encoders.features()).flat_map(|(definition, encoder)| {
+        let wanted = table.definitions().iter().zip(encoders.features()).flat_map(|(definition, encoder)| {
             let feature = &definition.name;
             match width(encoder, inputs) {
                 1 => vec![feature.clone()],
                 width => (0..width).map(|place| format!("{feature}.{place}")).collect(),
             }
         });
-        let names = names.collect();
+        let mut taken = HashSet::from([LABEL.to_owned()]);
+        let names = wanted.map(|name| free(name, &mut taken)).collect();
         Ok(Self { table, labels, split, kind, inputs, encoders, told, names })
     }
 
@@ -167,8 +182,8 @@ impl<'a> Assignment<'a> {
     /// Makes a predictor of what the program left, which must answer every row of the validation part.
     ///
     /// # Errors
-    /// When it is no model, does not fit the features and the target, or has no answer to a row.
-    pub fn fitted(self, file: ModelFile, content: Vec<u8>) -> Result<Fitted, ExternalError> {
+    /// When it is no model, does not fit the features and the target, or has no answer to a row, or `progress` says to stop.
+    pub fn fitted(self, file: ModelFile, content: Vec<u8>, progress: &dyn Progress) -> Result<Fitted, ExternalError> {
         let named = |reason: String| ExternalError::Model { file: file.name(), reason };
         let classes = self.labels.classes().unwrap_or_default();
         let (estimator, iterations) = match file {
@@ -202,11 +217,15 @@ impl<'a> Assignment<'a> {
         let predictor = Predictor::new(self.kind, classes, self.encoders, estimator)
             .ok_or_else(|| named("its answers are not of the target's shape".to_owned()))?
             .with_threshold(self.labels.costs().threshold());
-        for (place, row) in self.split.rows(Part::Validation).iter().enumerate() {
-            let values: Vec<FeatureValue<'_>> = self.table.values(*row as usize);
-            if let Err(source) = predictor.predict(&values) {
-                return Err(ExternalError::Answer { file: file.name(), row: place + 1, source });
+        let refused = |(place, row): (usize, &u32)| {
+            if progress.is_cancelled() {
+                return Some(ExternalError::Cancelled);
             }
+            let source = predictor.predict(&self.table.values(*row as usize)).err()?;
+            Some(ExternalError::Answer { file: file.name(), row: place + 1, source })
+        };
+        if let Some(error) = self.split.rows(Part::Validation).par_iter().enumerate().find_map_first(refused) {
+            return Err(error);
         }
         let report = FitReport { iterations, gap: None, validation_loss: Vec::new() };
         Ok(Fitted { predictor, report })
@@ -218,6 +237,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::features::FeatureValue;
     use crate::fixture::{Prepared, prepared};
     use crate::model::{Lineage, Model, Prediction};
 
@@ -266,7 +286,7 @@ mod tests {
             };
             let name = format!("{}.{ending}", kind.as_str());
             let prepared = prepared(kind, 400);
-            let fitted = assigned(&prepared, inputs).fitted(file, kept(&name)).unwrap();
+            let fitted = assigned(&prepared, inputs).fitted(file, kept(&name), &()).unwrap();
             let rows = prepared.split.rows(Part::Validation);
             let answers = fitted.predictor.predict_table(&prepared.table, rows).unwrap();
             let expected = expected(&name);
@@ -284,7 +304,7 @@ mod tests {
         for kind in KINDS {
             let prepared = prepared(kind, 400);
             let fitted = assigned(&prepared, ProgramInputs::Terms)
-                .fitted(ModelFile::Onnx, kept(&format!("{}.onnx", kind.as_str())))
+                .fitted(ModelFile::Onnx, kept(&format!("{}.onnx", kind.as_str())), &())
                 .unwrap();
             let digest = millrace_domain::Digest::of("x");
             let lineage = Lineage {
@@ -320,9 +340,16 @@ mod tests {
         assert_eq!(assignment.description()["features"][2]["levels"].as_array().unwrap().len(), 5);
     }
 
+    #[test]
+    fn columns_have_names_of_their_own_whatever_features_are_called() {
+        let mut taken = HashSet::from([LABEL.to_owned()]);
+        let names = ["label", "colour.0", "colour.0", "label_"].map(|name| free(name.to_owned(), &mut taken));
+        assert_eq!(names, ["label_", "colour.0", "colour.0_", "label__"]);
+    }
+
     fn refused(kind: TargetKind, inputs: ProgramInputs, file: ModelFile, content: Vec<u8>) -> String {
         let prepared = prepared(kind, 400);
-        assigned(&prepared, inputs).fitted(file, content).expect_err("no model").to_string()
+        assigned(&prepared, inputs).fitted(file, content, &()).expect_err("no model").to_string()
     }
 
     #[test]

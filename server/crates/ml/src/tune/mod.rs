@@ -33,6 +33,11 @@ pub enum TrialState {
         /// Why.
         reason: String,
     },
+    /// Its model takes too long to answer. That was measured, so it does not follow from the seed alone.
+    TooSlow {
+        /// How long it may take.
+        reason: String,
+    },
     /// It was ended early, since it promised little.
     Pruned {
         /// Why.
@@ -159,11 +164,7 @@ impl<'a> Search<'a> {
     }
 
     fn tried(&self, trial: &Trial) -> Tried {
-        let cost = |score: f64| match self.metric.direction() {
-            Direction::Down => score,
-            Direction::Up => -score,
-        };
-        Tried { config: trial.config.clone(), cost: trial.score.map(cost) }
+        Tried { config: trial.config.clone(), cost: trial.score.map(|score| self.metric.as_loss(score)) }
     }
 }
 
@@ -195,8 +196,8 @@ pub struct Study<'a> {
     pub metric: Metric,
     /// Seed of every fit.
     pub seed: u64,
-    /// Says why a model that was fitted could not serve, if it could not.
-    pub unfit: &'a (dyn Fn(&Predictor) -> Option<String> + Sync),
+    /// How the trial of a model ends that was fitted and could not serve.
+    pub unfit: &'a (dyn Fn(&Predictor) -> Option<TrialState> + Sync),
 }
 
 impl Study<'_> {
@@ -229,8 +230,8 @@ impl Study<'_> {
             Ok(fitted) => fitted,
             Err(error) => return failed(error.to_string()),
         };
-        if let Some(reason) = (self.unfit)(&fitted.predictor) {
-            return failed(format!("infeasible: {reason}"));
+        if let Some(state) = (self.unfit)(&fitted.predictor) {
+            return Ok(without(state));
         }
         let rows = self.split.rows(Part::Validation);
         let predictions = match fitted.predictor.predict_table(self.table, rows) {

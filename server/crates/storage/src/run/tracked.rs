@@ -151,11 +151,13 @@ pub async fn history(db: &impl Connection, id: RunId, name: &str, skip: u32, mos
 /// When the database fails.
 pub async fn courses(db: &impl Connection, id: RunId, metrics: u32, most: u32) -> Result<Vec<Point>> {
     const SQL: &str = "select name, value, step, at from (
-            select *, row_number() over w as place, count(*) over (partition by name) as points
+            select *, row_number() over w as place, count(*) over (partition by name) as points,
+                row_number() over (partition by name order by value, step, at) as from_least,
+                row_number() over (partition by name order by value desc, step, at) as from_most
             from run_point where run_id = $1 and name in (select name from run_point where run_id = $1
                 group by name having count(*) > 1 order by name limit $2)
             window w as (partition by name order by step, at, value)) p
-        where place = points or place % greatest(1, points / $3) = 0 order by name, step, at, value";
+        where 1 in (from_least, from_most) or place = points or place % greatest(1, points / $3) = 0 order by name, step, at, value";
     let stored = values![id.0, i64::from(metrics), i64::from(most)];
     let rows: Vec<Stored> = record::all(db, SQL, stored).await?;
     Ok(rows.into_iter().map(|row| row.0).collect())
