@@ -16,6 +16,8 @@ import xgboost
 task = json.load(open("task.json"))
 objective = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}[task["kind"]]
 settings = {"objective": objective, "seed": task["seed"], **task["parameters"]}
+if task["quantile"]:
+    settings |= {"objective": "reg:quantileerror", "quantile_alpha": task["quantile"]}
 if task["kind"] == "multiclass":
     settings["num_class"] = len(task["classes"])
 

@@ -18,7 +18,7 @@ use crate::pages::feature::{FeatureSetPage, FeatureSetsPage};
 use crate::pages::home::HomePage;
 use crate::pages::mail::{MailListPage, MailPage};
 use crate::pages::model::{CompareVersionsPage, ModelCardPage, ModelPage, ModelVersionPage, ModelsPage};
-use crate::pages::monitor::MonitorPage;
+use crate::pages::monitor::{MonitorPage, RulePage};
 use crate::pages::people::PeoplePage;
 use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
 use crate::pages::retraining::RetrainingPage;
@@ -66,6 +66,7 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/deployments/:slug") view=DeploymentPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug/changes/:generation") view=ChangePage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug/monitor") view=MonitorPage ssr=WHOLE/>
+                <Route path=path!("/deployments/:slug/rule") view=RulePage ssr=WHOLE/>
                 <Route path=path!("/problems/:slug/retraining") view=RetrainingPage ssr=WHOLE/>
                 <Route path=path!("/alerts") view=AlertsPage ssr=WHOLE/>
                 <Route path=path!("/alerts/:id") view=AlertPage ssr=WHOLE/>

@@ -30,6 +30,7 @@ mod m0022_registry;
 mod m0023_switches;
 mod m0024_monitoring;
 mod m0025_objections;
+mod m0026_logs;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_switches::Migration),
             Box::new(m0024_monitoring::Migration),
             Box::new(m0025_objections::Migration),
+            Box::new(m0026_logs::Migration),
         ]
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use ipnet::IpNet;
 use millrace_domain::policy::Role;
 use millrace_domain::trainer::Programs;
+use millrace_domain::webhook::Webhooks;
 use millrace_services::{Elsewhere, ExternalTrainers, RoleRule};
 use millrace_storage::artifact::ArtifactPlace;
 use millrace_storage::source::Places;
@@ -36,6 +37,9 @@ pub struct Storage {
     /// none.
     #[arg(long, env = "MILLRACE_TRAINERS")]
     pub trainers: Option<PathBuf>,
+    /// File that declares webhooks, a table `[webhooks.<name>]` each: addresses that are told of alerts. Unset: none.
+    #[arg(long, env = "MILLRACE_WEBHOOKS")]
+    pub webhooks: Option<PathBuf>,
     /// Leave the schema of the database as it is.
     #[arg(long)]
     pub no_migrate: bool,
@@ -84,6 +88,17 @@ impl Storage {
             }
         };
         Ok(ExternalTrainers { programs: programs.into(), scratch: self.home.join("trainers") })
+    }
+
+    /// The webhooks.
+    ///
+    /// # Errors
+    /// With what cannot be read in their file.
+    pub fn webhooks(&self) -> anyhow::Result<Webhooks> {
+        let Some(path) = &self.webhooks else { return Ok(Webhooks::default()) };
+        let named = || format!("MILLRACE_WEBHOOKS {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(named)?;
+        Webhooks::read(&text).map_err(anyhow::Error::msg).with_context(named)
     }
 
     /// Where artifacts are.
@@ -341,6 +356,7 @@ mod tests {
             artifacts: None,
             sources: Vec::new(),
             trainers: None,
+            webhooks: None,
             no_migrate: false,
         }
     }

@@ -159,6 +159,7 @@ async fn services(db: Database, storage: &Storage, told: Told) -> anyhow::Result
         approvers_apart,
         elsewhere,
         trainers: storage.external_trainers()?,
+        webhooks: storage.webhooks()?,
     };
     Ok(Services::new(db, artifacts, outside::surroundings(), settings))
 }

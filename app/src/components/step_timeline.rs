@@ -5,6 +5,8 @@ use millrace_charts::{count, duration};
 use millrace_domain::view::StepView;
 use serde_json::Value;
 
+use crate::pages::quantity::bytes;
+
 /// Steps in the order of the pipeline.
 #[component]
 pub fn StepTimeline(
@@ -123,6 +125,9 @@ fn meta(step: &StepView) -> String {
     if step.cpu_s >= 0.05 && !step.reused {
         parts.push(format!("{} of processor time", duration(step.cpu_s)));
     }
+    if let (Some(peak), false) = (step.peak_bytes, step.reused) {
+        parts.push(format!("at most {} of memory", bytes(peak)));
+    }
     if step.reused {
         parts.push("result taken over".to_owned());
     }
@@ -150,6 +155,7 @@ mod tests {
             failure: None,
             reused: false,
             cpu_s: 0.0,
+            peak_bytes: None,
             worker: None,
             started_at: Some(serde_json::from_value(json!("2026-11-23T14:05:00Z")).expect("a time")),
             finished_at: Some(serde_json::from_value(json!("2026-11-23T14:05:14.200Z")).expect("a time")),
@@ -161,6 +167,8 @@ mod tests {
         assert_eq!(meta(&step("succeeded")), "Done · 14.2 s");
         let busy = StepView { cpu_s: 27.5, ..step("succeeded") };
         assert_eq!(meta(&busy), "Done · 14.2 s · 27.5 s of processor time");
+        let large = StepView { peak_bytes: Some(412_000_000), ..step("succeeded") };
+        assert_eq!(meta(&large), "Done · 14.2 s · at most 412 MB of memory");
     }
 
     #[test]

@@ -152,6 +152,7 @@ pub fn step(kind: &str, state: &str) -> StepView {
         failure: None,
         reused: false,
         cpu_s: 9.5,
+        peak_bytes: Some(412_000_000),
         worker: Some("host-serve-1".to_owned()),
         started_at: Some(moment("2026-11-23T14:05:00Z")),
         finished_at: (state != "running").then(|| moment("2026-11-23T14:05:14.200Z")),

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use millrace_domain::view::{IncidentLine, IncidentView, MonitorView, TriggersView};
+use millrace_domain::view::{BackTestQuery, BackTestView, IncidentLine, IncidentView, MonitorView, TriggersView};
 use millrace_services::{BusinessValue, Handling, MonitorQuery, Services};
 use serde::Deserialize;
 use serde_json::json;
@@ -44,6 +44,36 @@ pub async fn show_monitor(
     Query(show): Query<ShowMonitor>,
 ) -> Reply<Json<MonitorView>> {
     Ok(Json(services.monitor(&actor, &slug, &show.query()).await?))
+}
+
+/// A rule about drift.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct TryRule {
+    /// The distance: `kl`, `js`, `psi` or `ks`; as the document has it when absent, as all that follows.
+    metric: Option<String>,
+    /// Its limit.
+    threshold: Option<f64>,
+    /// Windows in a row that make an alarm.
+    windows: Option<u32>,
+    /// Rows that a window needs.
+    min_rows: Option<u64>,
+    /// Alarms in thirty days that a suggested limit may have; 1 when absent.
+    alarms: Option<f64>,
+}
+
+/// What another rule about drift would have done in the recorded windows: when it would have fired, and the least limit that would have
+/// fired seldom enough.
+#[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor/backtest", params(TryRule),
+    responses((status = 200, body = BackTestView), (status = 400), (status = 404)))]
+pub async fn back_test(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Query(rule): Query<TryRule>,
+) -> Reply<Json<BackTestView>> {
+    let TryRule { metric, threshold, windows, min_rows, alarms } = rule;
+    let query = BackTestQuery { metric, threshold, windows, min_rows, alarms };
+    Ok(Json(services.back_test(&actor, &slug, &query).await?))
 }
 
 /// The same with every bin and count, and what they are held against, so that each number can be computed again elsewhere.

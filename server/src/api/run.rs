@@ -294,6 +294,22 @@ pub async fn show_run_metric(
     Ok(Json(Items::all(items)))
 }
 
+/// Most lines of a log that are told at once.
+const MOST_LOG_LINES: u32 = 100_000;
+
+/// What the steps of a run told, a line each: when, which step, and what. The newest 100,000 lines.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/log",
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 404)))]
+pub async fn show_run_log(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+) -> Reply<impl IntoResponse> {
+    let lines = services.run_log(&actor, run_id(&id)?, MOST_LOG_LINES).await?;
+    let text: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
+}
+
 /// What a run kept.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/artifacts", responses((status = 200, body = Items<ArtifactView>), (status = 404)))]
 pub async fn list_run_artifacts(

@@ -97,6 +97,9 @@ pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
     println!("base URL   {}", web.base_url());
     println!("site       {}", web.site.display());
     let mail = if web.mail.smtp_url.is_some() { "MILLRACE_SMTP_URL" } else { "a directory under MILLRACE_HOME" };
+    let webhooks = storage.webhooks()?;
+    let names: Vec<&str> = webhooks.iter().map(|(name, _)| name).collect();
+    println!("webhooks   {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
     println!("mail       {mail}, from {}", web.mail.mail_from);
     let second: Vec<&str> = web.people.second_factor.iter().map(|role| role.as_str()).collect();
     println!("2nd factor {}", if second.is_empty() { "as people like".to_owned() } else { second.join(", ") });

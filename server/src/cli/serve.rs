@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leptos::config::LeptosOptions;
-use millrace_jobs::{ParityAuditor, Post, PostSettings, Sources, Watch, check_artifacts, conduct_rollouts};
+use millrace_jobs::{
+    ParityAuditor, Post, PostSettings, Sources, Watch, WebhookSender, check_artifacts, conduct_rollouts,
+};
 use millrace_services::Services;
 use millrace_serving::Serving;
 use tokio::net::TcpListener;
@@ -31,6 +33,8 @@ pub async fn serve(storage: Storage, web: Web, slots: Option<usize>, watches: bo
         tokio::spawn(worker.run(slots, workers.clone()))
     });
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
+    let webhooks = WebhookSender::new(services.clone(), &storage.webhooks()?).context("MILLRACE_WEBHOOKS")?;
+    tokio::spawn(webhooks.run(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));

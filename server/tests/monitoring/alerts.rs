@@ -55,6 +55,42 @@ async fn drift_in_two_windows_in_a_row_is_one_letter_to_each_and_one_more_when_i
 }
 
 #[tokio::test]
+async fn a_rule_is_tried_on_the_recorded_windows_before_it_is_signed() {
+    let mut stage = Stage::set(json!({})).await;
+    for shift in [0.0, 60.0, 60.0, 0.0, 0.0, 60.0, 0.0] {
+        stage.hour(300, shift).await;
+    }
+    stage.hour(20, 60.0).await;
+    let address = format!("/api/v1/deployments/{SLUG}/monitor/backtest");
+    let signed = stage.engineer.get(&address).await.done();
+    assert_eq!(signed["tried"], signed["signed"]);
+    // The hour before, in which the version went live, may be one more.
+    assert!(signed["judged"] == 7 && signed["windows"].as_array().unwrap().len() >= 8, "{signed}");
+    // The rule in force tells what has happened.
+    let alert = stage
+        .alerts()
+        .await
+        .into_iter()
+        .find(|alert| alert["cause"] == "drift" && !alert["fired_at"].is_null())
+        .unwrap();
+    let fired = signed["fired"].as_array().unwrap();
+    assert_eq!(fired.len(), 1, "{signed}");
+    let at = |value: &serde_json::Value| value.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    // A window is judged a little after its end.
+    assert!((at(&alert["fired_at"]) - at(&fired[0])).num_minutes() < 60, "{alert} {signed}");
+    let eager = stage.engineer.get(&format!("{address}?windows=1&min_rows=10&alarms=1000")).await.done();
+    assert_eq!((eager["fired"].as_array().unwrap().len(), &eager["judged"]), (3, &json!(8)), "{eager}");
+    let quiet = stage.engineer.get(&format!("{address}?windows=1&alarms=0")).await.done();
+    let limit = quiet["suggested"].as_f64().unwrap();
+    let tried = stage.engineer.get(&format!("{address}?windows=1&alarms=0&threshold={limit}")).await.done();
+    assert_eq!(tried["fired"], json!([]), "{tried}");
+    let strange = stage.engineer.get(&format!("{address}?metric=cosine&threshold=0")).await;
+    assert_eq!(strange.status, 400);
+    assert_eq!(strange.body["errors"].as_array().unwrap().len(), 2, "{}", strange.body);
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn who_acknowledges_is_not_reminded_and_a_silence_holds_letters_back_until_its_end() {
     let mut stage = Stage::set(json!({})).await;
     for _ in 0..2 {

@@ -6,6 +6,7 @@ mod alerts;
 mod counts;
 mod real;
 mod retraining;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -72,7 +73,17 @@ impl Stage {
     }
 
     async fn with(more: Value, arguments: &[&str]) -> Self {
-        let app = TestApp::start_with(BINARY, &[("MILLRACE_TOKEN_RATE", "100000")], arguments).await.unwrap();
+        Self::set_up(more, &[], arguments).await
+    }
+
+    /// The same with settings of the environment.
+    async fn with_env(more: Value, env: &[(&str, &str)]) -> Self {
+        Self::set_up(more, env, &["--no-watch"]).await
+    }
+
+    async fn set_up(more: Value, env: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let env: Vec<(&str, &str)> = env.iter().copied().chain([("MILLRACE_TOKEN_RATE", "100000")]).collect();
+        let app = TestApp::start_with(BINARY, &env, arguments).await.unwrap();
         let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
         let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
         let on_call = app.person("oncall", &[Role::OnCall]).await.unwrap();

@@ -35,10 +35,10 @@ fn Overview(home: HomeView) -> impl IntoView {
 /// Letters that do not go out: nobody would notice otherwise.
 #[component]
 fn StuckMail(count: i64) -> impl IntoView {
-    let letters = counted(count.unsigned_abs(), "letter of the last day", "letters of the last day");
+    let messages = counted(count.unsigned_abs(), "message of the last day", "messages of the last day");
     view! {
         <div class="callout" data-kind="error" role="status">
-            <p class="callout-title">{format!("{letters} could not be sent")}</p>
+            <p class="callout-title">{format!("{messages} could not be sent")}</p>
             <p>"Review requests and alerts may not reach anybody."</p>
             <div class="cluster"><a class="button" data-icon="mail" href="/mail">"Look at the mail"</a></div>
         </div>

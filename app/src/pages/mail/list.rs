@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::view::{MailLine, MailListView};
+use millrace_domain::view::{MailLine, MailListView, WebhookLine};
 
 use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
 use crate::fault::PageFault;
@@ -25,8 +25,8 @@ pub fn MailListPage() -> impl IntoView {
 
 #[component]
 fn Letters(letters: MailListView) -> impl IntoView {
-    let MailListView { letters, next, stuck } = letters;
-    if letters.is_empty() {
+    let MailListView { letters, next, stuck, webhooks } = letters;
+    if letters.is_empty() && webhooks.is_empty() {
         return view! {
             <Empty title="No letter yet" text="Invitations, review requests and changes to accounts are told by mail; they will be listed here."/>
         }
@@ -37,11 +37,11 @@ fn Letters(letters: MailListView) -> impl IntoView {
         <div class="stack">
             {(stuck > 0)
                 .then(|| {
-                    let count = counted(stuck.unsigned_abs(), "letter of the last day", "letters of the last day");
+                    let count = counted(stuck.unsigned_abs(), "message of the last day", "messages of the last day");
                     view! {
                         <div class="callout" data-kind="error" role="status">
                             <p class="callout-title">{format!("{count} could not be sent")}</p>
-                            <p>"Letters that wait are tried again by themselves, at most four minutes apart; failed ones only by hand."</p>
+                            <p>"What waits is tried again by itself, at most four minutes apart; letters that failed only by hand."</p>
                         </div>
                     }
                 })}
@@ -64,9 +64,52 @@ fn Letters(letters: MailListView) -> impl IntoView {
             <nav class="pagination" aria-label="Pages">
                 {next.map(|before| view! { <a class="button" rel="next" href=format!("/mail?before={before}")>"Older"</a> })}
             </nav>
+            {(!webhooks.is_empty()).then(|| view! { <Webhooks webhooks/> })}
         </div>
     }
     .into_any()
+}
+
+#[component]
+fn Webhooks(webhooks: Vec<WebhookLine>) -> impl IntoView {
+    let rows = webhooks
+        .into_iter()
+        .map(|line| {
+            let failed = line.state == "failed";
+            view! {
+                <tr data-tone=failed.then_some("bad")>
+                    <th scope="row" data-label="Webhook">{line.webhook}</th>
+                    <td data-label="About">{line.kind}</td>
+                    <td data-label="State"><StateBadge state=line.state/></td>
+                    <td class="num" data-label="Attempts">{line.attempt}</td>
+                    <td data-label="Written"><Moment at=line.created_at/></td>
+                    <td class="muted" data-label="What is wrong">{line.last_error}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="section stack" aria-labelledby="webhooks">
+            <div class="section-header"><h2 id="webhooks">"Webhooks"</h2></div>
+            <p class="muted">"What the addresses of MILLRACE_WEBHOOKS were told last."</p>
+            <div class="table-wrap" role="region" aria-label="Messages to webhooks" tabindex="0">
+                <table class="table" data-stack>
+                    <caption class="visually-hidden">"Messages to webhooks, newest first"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Webhook"</th>
+                            <th scope="col">"About"</th>
+                            <th scope="col">"State"</th>
+                            <th scope="col" class="num">"Attempts"</th>
+                            <th scope="col">"Written"</th>
+                            <th scope="col">"What is wrong"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </section>
+    }
 }
 
 #[component]

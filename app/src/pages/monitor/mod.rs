@@ -3,6 +3,8 @@
 mod charts;
 mod columns;
 mod page;
+mod rule;
 mod windows;
 
 pub use page::MonitorPage;
+pub use rule::RulePage;

@@ -199,6 +199,7 @@ fn Head(monitor: MonitorView) -> impl IntoView {
     let deployment = format!("/deployments/{}", monitor.slug);
     let alerts = format!("/alerts?problem={}", monitor.slug);
     let retraining = format!("/problems/{}/retraining", monitor.slug);
+    let rule = format!("/deployments/{}/rule", monitor.slug);
     let export = format!("/api/v1/deployments/{}/monitor/export.json", monitor.slug);
     let state = match chosen(&monitor).and_then(|window| window.finding.as_ref()) {
         None => "waiting".to_owned(),
@@ -219,6 +220,7 @@ fn Head(monitor: MonitorView) -> impl IntoView {
                 view! {
                     <a class="button" data-icon="deployment" href=deployment.clone()>"Deployment"</a>
                     <a class="button" data-icon="alert" href=alerts.clone()>"Alerts"</a>
+                    <a class="button" data-icon="search" href=rule.clone()>"Try a rule"</a>
                     <a class="button" data-icon="schedule" href=retraining.clone()>"Retraining"</a>
                     <a class="button" data-icon="download" href=export.clone() rel="external">"Bins and counts"</a>
                 }

@@ -11,9 +11,11 @@ use crate::pages::address::{address, path_text, query_text};
 
 use super::acts::{ActButtons, ActFaults, RunActs};
 use super::artifacts::Artifacts;
+use super::coefficients::Equations;
 use super::evaluation::Evaluation;
 use super::is_under_way;
 use super::launch_form::LaunchForm;
+use super::log::RunLog;
 use super::outcome::RunOutcome;
 use super::override_gates::OverrideCard;
 use super::overview::{CurrentStep, Overview};
@@ -152,12 +154,13 @@ enum RunTab {
     Overview,
     Plots,
     Trials,
+    Log,
     Provenance,
     Artifacts,
 }
 
 impl RunTab {
-    const ALL: [Self; 5] = [Self::Overview, Self::Plots, Self::Trials, Self::Provenance, Self::Artifacts];
+    const ALL: [Self; 6] = [Self::Overview, Self::Plots, Self::Trials, Self::Log, Self::Provenance, Self::Artifacts];
 
     /// The word in the address; the first tab needs none.
     const fn word(self) -> &'static str {
@@ -165,6 +168,7 @@ impl RunTab {
             Self::Overview => "",
             Self::Plots => "plots",
             Self::Trials => "trials",
+            Self::Log => "log",
             Self::Provenance => "provenance",
             Self::Artifacts => "artifacts",
         }
@@ -175,6 +179,7 @@ impl RunTab {
             Self::Overview => "Overview",
             Self::Plots => "Plots",
             Self::Trials => "Trials",
+            Self::Log => "Log",
             Self::Provenance => "Parameters and provenance",
             Self::Artifacts => "Artifacts",
         }
@@ -189,7 +194,7 @@ impl RunTab {
         match self {
             Self::Trials => Some(run.trials.len()),
             Self::Artifacts => Some(run.artifacts.len()),
-            Self::Overview | Self::Plots | Self::Provenance => None,
+            Self::Overview | Self::Plots | Self::Log | Self::Provenance => None,
         }
     }
 
@@ -206,6 +211,7 @@ impl RunTab {
                 let (searched, forecast, metric) = (run.searched, run.forecast, run.summary.metric);
                 view! { <Trials trials=run.trials searched forecast metric budget/> }.into_any()
             }
+            Self::Log => view! { <RunLog run=run.summary.id/> }.into_any(),
             Self::Provenance => {
                 let reproductions = run.reproductions.clone();
                 view! {
@@ -249,9 +255,11 @@ fn Plots(run: RunView) -> impl IntoView {
             }
         })
         .collect_view();
-    let explorer =
-        (!evaluation.thresholds.is_empty()).then(|| view! { <ThresholdExplorer evaluation run=run.summary.id/> });
-    view! { <div class="stack stack-loose">{explorer}<div class="grid grid-wide">{figures}</div></div> }.into_any()
+    let id = run.summary.id;
+    let equations = evaluation.linear.clone().map(|linear| view! { <Equations linear run=id.clone()/> });
+    let explorer = (!evaluation.thresholds.is_empty()).then(|| view! { <ThresholdExplorer evaluation run=id/> });
+    view! { <div class="stack stack-loose">{explorer}<div class="grid grid-wide">{figures}</div>{equations}</div> }
+        .into_any()
 }
 
 #[cfg(test)]

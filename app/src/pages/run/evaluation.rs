@@ -38,6 +38,41 @@ pub struct Evaluation {
     pub contributions: Option<Contributions>,
     /// How the mean answer depends on each feature.
     pub dependence: Vec<Dependence>,
+    /// The equations of a linear model.
+    pub linear: Option<Linear>,
+}
+
+/// The equations of a linear model: one, or one a class.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct Linear {
+    /// In the units of the features.
+    pub equations: Vec<Equation>,
+    /// Of the first equation.
+    pub errors: Option<Errors>,
+    /// Why there are none.
+    pub no_errors: Option<String>,
+    /// Rows that it was fitted on.
+    pub rows: u64,
+}
+
+/// A constant, and a weight for every term.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct Equation {
+    /// Of several classes: which one.
+    pub class: Option<String>,
+    /// The constant.
+    pub intercept: f64,
+    /// What the terms are, and their weights.
+    pub terms: Vec<(String, f64)>,
+}
+
+/// Standard errors, of the terms in their order.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct Errors {
+    /// Of the constant.
+    pub intercept: f64,
+    /// Of each term.
+    pub terms: Vec<f64>,
 }
 
 /// What features contribute to answers.
@@ -171,6 +206,7 @@ impl Evaluation {
             permutation_metric: part(&artifact["permutation"]["metric"]),
             contributions: part(&artifact["contributions"]),
             dependence: part(&artifact["dependence"]),
+            linear: part(&artifact["linear"]),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod acts;
 mod artifacts;
+mod coefficients;
 mod compare;
 mod detail;
 mod evaluation;
@@ -9,6 +10,7 @@ mod explained;
 mod launch;
 mod launch_form;
 mod list;
+mod log;
 mod outcome;
 mod overlay;
 mod override_gates;

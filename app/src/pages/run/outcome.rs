@@ -145,6 +145,7 @@ mod tests {
             failure: None,
             reused: false,
             cpu_s: 0.0,
+            peak_bytes: None,
             worker: None,
             started_at: None,
             finished_at: None,

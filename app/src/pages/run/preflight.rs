@@ -1,7 +1,7 @@
 //! What would block a run, told before it is queued.
 
 use millrace_domain::problem::Mistake;
-use millrace_domain::trainer::FitPlan;
+use millrace_domain::trainer::{Aim, FitPlan};
 use millrace_domain::view::{LaunchOptions, LaunchProblem};
 
 use crate::wording::state_words;
@@ -94,7 +94,7 @@ fn fit(problem: &LaunchProblem, form: &LaunchForm) -> Vec<Check> {
         Err(fault) => return mistaken(fault.errors),
     };
     let Ok(kind) = problem.kind.parse() else { return Vec::new() };
-    match FitPlan::read(&request.fit(), kind) {
+    match FitPlan::read(&request.fit(), Aim { kind, quantile: problem.quantile }) {
         Ok(plan) => {
             let trainers: Vec<String> = plan.space.branches().iter().map(|branch| branch.base().asked_as()).collect();
             if let Some(strange) = trainers.iter().find(|trainer| !problem.trainers.contains(trainer)) {
@@ -135,6 +135,7 @@ mod tests {
             slug: "taxi-tips".to_owned(),
             title: "Taxi tips".to_owned(),
             kind: "binary".to_owned(),
+            quantile: None,
             trainers: vec!["gradient_boosting".to_owned(), "logistic".to_owned()],
             datasets: vec![dataset],
         };

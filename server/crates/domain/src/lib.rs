@@ -36,5 +36,6 @@ pub mod text;
 pub mod tracking;
 pub mod trainer;
 pub mod view;
+pub mod webhook;
 
 pub use digest::Digest;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::trainer::Aim;
+
 /// What is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,6 +73,11 @@ pub enum Metric {
     Mape,
     /// Share of variance explained: 1 − residual / total sum of squares.
     R2,
+    /// Mean pinball loss at the quantile q that the document asks for, in the target's unit: q times what the truth is above the answer
+    /// by, 1 − q times what it is below by.
+    Pinball,
+    /// How far the share of true numbers that are at most the answer is from the quantile that the document asks for.
+    CoverageError,
 }
 
 /// Whether more or less is better.
@@ -85,7 +92,7 @@ pub enum Direction {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::RocAuc,
         Self::PrAuc,
         Self::LogLoss,
@@ -101,6 +108,8 @@ impl Metric {
         Self::Mae,
         Self::Mape,
         Self::R2,
+        Self::Pinball,
+        Self::CoverageError,
     ];
 
     /// The document's word.
@@ -121,6 +130,8 @@ impl Metric {
             Self::Mae => "mae",
             Self::Mape => "mape",
             Self::R2 => "r2",
+            Self::Pinball => "pinball",
+            Self::CoverageError => "coverage_error",
         }
     }
 
@@ -142,6 +153,8 @@ impl Metric {
             Self::Mae => "mean absolute error",
             Self::Mape => "mean percentage error",
             Self::R2 => "R²",
+            Self::Pinball => "pinball loss",
+            Self::CoverageError => "coverage error",
         }
     }
 
@@ -156,20 +169,38 @@ impl Metric {
     /// Which way is better.
     pub const fn direction(self) -> Direction {
         match self {
-            Self::LogLoss | Self::Brier | Self::Ece | Self::Cost | Self::Rmse | Self::Mae | Self::Mape => {
-                Direction::Down
-            }
+            Self::LogLoss
+            | Self::Brier
+            | Self::Ece
+            | Self::Cost
+            | Self::Rmse
+            | Self::Mae
+            | Self::Mape
+            | Self::Pinball
+            | Self::CoverageError => Direction::Down,
             _ => Direction::Up,
         }
+    }
+
+    /// Whether it is about the quantile that the document asks for.
+    pub const fn is_of_quantile(self) -> bool {
+        matches!(self, Self::Pinball | Self::CoverageError)
     }
 
     /// Whether the metric is defined for that kind of target.
     pub const fn fits(self, kind: TargetKind) -> bool {
         match self {
-            Self::Rmse | Self::Mae | Self::Mape | Self::R2 => matches!(kind, TargetKind::Regression),
+            Self::Rmse | Self::Mae | Self::Mape | Self::R2 | Self::Pinball | Self::CoverageError => {
+                matches!(kind, TargetKind::Regression)
+            }
             Self::Brier | Self::PrAuc | Self::Ece | Self::Cost => matches!(kind, TargetKind::Binary),
             _ => !matches!(kind, TargetKind::Regression),
         }
+    }
+
+    /// Whether the metric is defined for what is to be predicted.
+    pub fn is_of(self, aim: Aim) -> bool {
+        self.fits(aim.kind) && (aim.quantile.is_some() || !self.is_of_quantile())
     }
 
     /// The metrics of that kind of target, in the order they are shown.

@@ -260,6 +260,8 @@ views! {
         reused: bool,
         /// Seconds of processor time that its attempts used.
         cpu_s: f64,
+        /// The most bytes of memory that its worker, or the program it ran, held meanwhile, whatever for.
+        peak_bytes: Option<i64>,
         /// Who did it: the worker's kind, host and process.
         worker: Option<String>,
         /// When it began.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failpoint::{Failpoints, Point};
 use crate::handler::StepError;
+use crate::log::Log;
 
 /// One attempt at one step.
 #[derive(Debug, Clone)]
@@ -29,6 +30,9 @@ pub struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     /// Microseconds of processor time that computations have used.
     pub(crate) computed_us: Arc<AtomicU64>,
+    /// The most bytes of memory that were held.
+    pub(crate) peak_bytes: Arc<AtomicU64>,
+    pub(crate) log: Log,
 }
 
 /// Reports progress and looks whether to stop, from a computing thread.
@@ -37,12 +41,19 @@ pub struct Reporter {
     stop: CancellationToken,
     progress: watch::Sender<Option<Value>>,
     clock: Arc<dyn Clock>,
+    log: Log,
 }
 
 impl Reporter {
     /// How far the computation is. Only the latest report is kept; reporting never waits.
     pub fn report(&self, progress: Value) {
         self.progress.send_replace(Some(progress));
+    }
+
+    /// Adds a line to the log of the attempt; that never waits either.
+    pub fn log(&self, text: &str) {
+        self.log.add(text);
+        self.progress.send_modify(|_| {});
     }
 
     /// Whether the computation should end as soon as it can.
@@ -74,7 +85,12 @@ impl Context {
 
     /// Reports progress without a computing thread.
     pub fn reporter(&self) -> Reporter {
-        Reporter { stop: self.stop.clone(), progress: self.progress.clone(), clock: Arc::clone(&self.clock) }
+        Reporter {
+            stop: self.stop.clone(),
+            progress: self.progress.clone(),
+            clock: Arc::clone(&self.clock),
+            log: self.log.clone(),
+        }
     }
 
     /// The output of an earlier step of the same subject.
@@ -107,6 +123,11 @@ impl Context {
     /// Counts processor time that was used elsewhere for this attempt.
     pub fn add_processor_time(&self, time: Duration) {
         self.computed_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Counts memory that was held elsewhere for this attempt.
+    pub fn add_memory(&self, bytes: u64) {
+        self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
     }
 
     /// Computes on threads of its own, as many as there are processors, so that no request waits for numbers and what it costs

@@ -11,9 +11,12 @@ mod context;
 mod failpoint;
 mod handler;
 mod lease;
+mod log;
+mod memory;
 mod worker;
 
 pub use context::{Context, Reporter};
 pub use failpoint::{Failpoints, Point};
 pub use handler::{Commit, Done, Handler, Lifecycle, StepError, Verdict, commit};
+pub use memory::resident_bytes;
 pub use worker::{Timing, Worker};

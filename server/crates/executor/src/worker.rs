@@ -1,6 +1,7 @@
 //! The worker: claims steps until it is told to stop.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::context::Context;
 use crate::failpoint::{Failpoints, Point};
 use crate::handler::{Commit, Done, Handler, Lifecycle, StepError, Verdict};
 use crate::lease::{self, End};
+use crate::log::Log;
+use crate::memory::resident_bytes;
 
 /// The times that leases are made of.
 #[derive(Debug, Clone)]
@@ -31,6 +34,9 @@ pub struct Timing {
     /// How often to look for steps when nothing was announced.
     pub poll: Duration,
 }
+
+/// How often it is looked how much memory is held.
+const MEMORY_LOOK: Duration = Duration::from_millis(100);
 
 impl Default for Timing {
     fn default() -> Self {
@@ -184,9 +190,13 @@ impl Worker {
             failpoints: self.failpoints.clone(),
             clock: Arc::clone(&self.clock),
             computed_us: Arc::new(AtomicU64::new(0)),
+            peak_bytes: Arc::new(AtomicU64::new(0)),
+            log: Log::new(Arc::clone(&self.clock)),
         };
+        context.log.add(&format!("attempt {} of {} on {}", claim.step.attempt, claim.step.max_attempts, self.name));
         let followed = CancellationToken::new();
-        let follow = tokio::spawn(self.clone().follow(Arc::clone(&claim), reports, followed.clone()));
+        let follow = self.clone().follow(Arc::clone(&claim), reports, context.log.clone(), followed.clone());
+        let follow = tokio::spawn(follow);
         let begun = self.begin(&claim).await;
         let result = tokio::select! {
             result = async { begun?; self.perform(&context).await } => Some(result),
@@ -195,6 +205,7 @@ impl Worker {
                 End::Lost => None,
             },
             () = shutdown.cancelled() => None,
+            never = watch_memory(&context) => match never {},
         };
         stop.cancel();
         followed.cancel();
@@ -205,8 +216,7 @@ impl Worker {
             return;
         };
         self.failpoints.reach(&kind, Point::BeforeCommit);
-        let cpu_s = context.computed_us.load(Ordering::Relaxed) as f64 / 1e6;
-        match self.conclude(&claim, result, cpu_s).await {
+        match self.conclude(&context, result).await {
             Ok(state) => tracing::info!(step = %claim.step.id, kind, %state, "step ended"),
             Err(StorageError::Conflict(_)) => {
                 tracing::warn!(step = %claim.step.id, kind, "another worker has the step; nothing was committed");
@@ -235,14 +245,13 @@ impl Worker {
     }
 
     /// Commits what the attempt came to, under the fence.
-    async fn conclude(
-        &self,
-        claim: &Claim,
-        result: Result<Done, StepError>,
-        cpu_s: f64,
-    ) -> Result<StepState, StorageError> {
-        let (ending, writes) = self.ending(claim, result, cpu_s);
+    async fn conclude(&self, context: &Context, result: Result<Done, StepError>) -> Result<StepState, StorageError> {
+        let claim = &*context.claim;
+        let (ending, writes) = self.ending(context, result);
+        context.log.end(&told(&ending));
+        let (first, lines) = context.log.waiting();
         let tx = self.db.begin().await?;
+        step::add_log(&tx, claim, first, &lines).await?;
         step::finish(&tx, claim, &ending).await?;
         if let Some(writes) = writes {
             step::note_effect(&tx, claim, "commit").await?;
@@ -253,7 +262,9 @@ impl Worker {
         Ok(ending.state)
     }
 
-    fn ending(&self, claim: &Claim, result: Result<Done, StepError>, cpu_s: f64) -> (Ending<'_>, Option<Commit>) {
+    fn ending(&self, context: &Context, result: Result<Done, StepError>) -> (Ending<'_>, Option<Commit>) {
+        let claim = &*context.claim;
+        let peak = context.peak_bytes.load(Ordering::Relaxed);
         let mut ending = Ending {
             state: StepState::Succeeded,
             output: None,
@@ -262,7 +273,8 @@ impl Worker {
             reused_from: None,
             failure: None,
             is_enough: false,
-            cpu_s,
+            cpu_s: context.computed_us.load(Ordering::Relaxed) as f64 / 1e6,
+            peak_bytes: i64::try_from(peak).ok().filter(|peak| *peak > 0),
             retry_in_s: 0.0,
         };
         let error = match result {
@@ -302,11 +314,12 @@ impl Worker {
         (ending, None)
     }
 
-    /// Writes the latest progress report down, at most four times a second.
+    /// Writes the latest progress report and new lines of the log down, at most four times a second.
     async fn follow(
         self,
         claim: Arc<Claim>,
         mut reports: watch::Receiver<Option<serde_json::Value>>,
+        log: Log,
         over: CancellationToken,
     ) {
         loop {
@@ -317,21 +330,51 @@ impl Worker {
             if !changed {
                 return;
             }
-            let Some(progress) = reports.borrow_and_update().clone() else { continue };
+            let progress = reports.borrow_and_update().clone().unwrap_or_default();
+            let (first, lines) = log.waiting();
             let written = async {
                 let tx = self.db.begin().await?;
-                step::set_progress(&tx, &claim, &progress).await?;
+                step::add_log(&tx, &claim, first, &lines).await?;
+                if !progress.is_null() {
+                    step::set_progress(&tx, &claim, &progress).await?;
+                }
                 self.lifecycle.progressed(&tx, &claim.step, &progress).await?;
                 tx.commit().await.map_err(StorageError::from)
             };
-            if let Err(error) = written.await {
-                tracing::debug!(%error, "progress was not written");
+            match written.await {
+                Ok(()) => log.wrote(lines.len()),
+                Err(error) => tracing::debug!(%error, "progress was not written"),
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(250)) => {}
                 () = over.cancelled() => return,
             }
         }
+    }
+}
+
+/// The line that an attempt's log ends with.
+fn told(ending: &Ending<'_>) -> String {
+    let memory = match ending.peak_bytes {
+        Some(bytes) => format!(", the worker at {} MB of memory at most", bytes / 1_000_000),
+        None => String::new(),
+    };
+    let reused = ending.reused_from.map(|id| format!(", taken over from step {id} of equal code and inputs"));
+    let why = ending.failure.as_ref().map(|failure| format!(": {}", failure.message));
+    format!(
+        "{}{}{}; {:.1} s of processor time{memory}",
+        ending.state,
+        reused.unwrap_or_default(),
+        why.unwrap_or_default(),
+        ending.cpu_s
+    )
+}
+
+/// Keeps the most memory that the process holds.
+async fn watch_memory(context: &Context) -> Infallible {
+    loop {
+        context.add_memory(resident_bytes("self").unwrap_or_default());
+        tokio::time::sleep(MEMORY_LOOK).await;
     }
 }
 

@@ -49,6 +49,14 @@ impl Stage for Compare {
         Ok(Compared { steps })
     }
 
+    fn told(&self, output: &Compared) -> Vec<String> {
+        let line = |compared: &view::Compared| match compared.is_equal() {
+            true => format!("{}: {} both times", compared.step, compared.first),
+            false => format!("{}: {} then, {} now", compared.step, compared.first, compared.again),
+        };
+        output.steps.iter().map(line).collect()
+    }
+
     fn verdict(&self, output: &Compared) -> Verdict {
         let differing = output.steps.iter().filter(|compared| !compared.is_equal());
         let differing: Vec<&str> = differing.map(|compared| compared.step.as_str()).collect();

@@ -21,7 +21,7 @@ use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::explain::{explained, permuted, told_worth};
+use crate::explain::{equations, explained, permuted, told_worth};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 use crate::train::Trained;
@@ -105,6 +105,15 @@ impl Stage for Evaluate {
         Ok(evaluated)
     }
 
+    fn told(&self, output: &Evaluated) -> Vec<String> {
+        let line = |measured: &Measured| {
+            let Measured { part, metric, value, interval, n } = measured;
+            let interval = interval.map_or_else(String::new, |(low, high)| format!(" ({low:.6} to {high:.6})"));
+            format!("{part}.{metric} {value:.6}{interval} on {n} rows")
+        };
+        output.metrics.iter().map(line).collect()
+    }
+
     fn commit(&self, context: &Context, output: Evaluated) -> Commit {
         let id = RunId(context.step().subject.id());
         commit(move |tx| {
@@ -156,6 +165,7 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
     let mut figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
     let worth = permuted(&prepared, &model, document.success.metric, seed);
     figures["permutation"] = told_worth(&model, document.success.metric, &worth);
+    figures["linear"] = equations(&prepared, &model);
     figures["costs"] = json!(document.target.costs);
     (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &worth, seed);
     let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();

@@ -1,4 +1,5 @@
-//! What pages tell of how a model answers: what features are worth, what they contribute, and how answers depend on them.
+//! What pages tell of how a model answers: what features are worth, what they contribute, how answers depend on them, and the equations
+//! of linear models.
 
 use millrace_domain::metric::Metric;
 use millrace_ml::features::{FeatureTable, FeatureValue};
@@ -91,6 +92,18 @@ pub(crate) fn explained(prepared: &Prepared, model: &Model, worth: &[(usize, Wor
     }
     let features: Vec<Value> = order.iter().take(TOLD).map(told).collect();
     (json!({ "unit": unit, "rows": rows.len(), "of": names.len(), "features": features }), json!(dependence))
+}
+
+/// The equations of a linear model, with the standard errors of its coefficients or why it has none; nothing of other models.
+pub(crate) fn equations(prepared: &Prepared, model: &Model) -> Value {
+    let rows = prepared.split.rows(Part::Train);
+    let errors = model.standard_errors(&prepared.table, &prepared.labels, rows);
+    let (Some(equations), Some(errors)) = (model.coefficients(), errors) else { return Value::Null };
+    let (errors, why) = match errors {
+        Ok(errors) => (Some(errors), None),
+        Err(why) => (None, Some(why.to_string())),
+    };
+    json!({ "equations": equations, "errors": errors, "no_errors": why, "rows": rows.len() })
 }
 
 /// Where the feature of each row lies among all of them: 0 is the least and 1 the greatest; none for a category or a missing value.

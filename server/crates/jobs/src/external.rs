@@ -3,6 +3,7 @@
 //! The program and all it starts are one process group, which ends with the step, with the worker, or when it takes too long: a shell
 //! that waits on a pipe from the worker kills the group as soon as that pipe closes, for whatever reason.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_domain::trainer::{Program, ProgramName, Settings, TrainerConfig};
-use millrace_executor::{Context, Reporter, StepError};
+use millrace_executor::{Context, Reporter, StepError, resident_bytes};
 use millrace_ml::model::MOST_BYTES;
 use millrace_ml::split::Part;
 use millrace_ml::train::{Assignment, ExternalError, Fitted, ModelFile};
@@ -36,6 +37,8 @@ const MOST_METRICS: usize = 200;
 const MOST_POINTS: usize = 10_000;
 /// How long its last words are waited for once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often it is looked how much memory it holds.
+const MEMORY_LOOK: Duration = Duration::from_millis(250);
 /// How often, and how many times, it is tried to remove what processes that are about to end still write into.
 const AGAIN: (Duration, usize) = (Duration::from_millis(100), 100);
 /// Where programs are looked for when the declaration does not say.
@@ -188,6 +191,7 @@ async fn run(
             message: format!("/bin/sh cannot be started: {error}"),
         })
     })?;
+    let child_id = child.id().unwrap_or_default();
     // As long as this is held the group lives.
     let alive = child.stdin.take();
     let log = Log { kept: Arc::default(), reporter: context.reporter() };
@@ -205,6 +209,7 @@ async fn run(
                 log.told()
             ),
         )),
+        never = watch_memory(context, child_id) => match never {},
     };
     // Where the step is given up instead, all of this is dropped, and this with it.
     drop(alive);
@@ -244,6 +249,24 @@ async fn run(
         "program_failed",
         format!("the external trainer {name} left no model: {how}. Its last words:\n{}", log.told()),
     ))
+}
+
+/// Keeps the most memory that a process and all that it started hold together.
+async fn watch_memory(context: &Context, id: u32) -> Infallible {
+    loop {
+        context.add_memory(held(id));
+        tokio::time::sleep(MEMORY_LOOK).await;
+    }
+}
+
+/// The bytes of memory that a process and its children hold.
+fn held(id: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let children: Vec<u32> = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|ids| ids.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>())
+        .collect();
+    resident_bytes(&id.to_string()).unwrap_or_default() + children.into_iter().map(held).sum::<u64>()
 }
 
 /// An argument with its places filled in. Hyperparameters are numbers, so nothing else comes in.

@@ -72,6 +72,14 @@ impl Stage for Features {
             .await
     }
 
+    fn told(&self, output: &Computed) -> Vec<String> {
+        let Computed { features, train_rows, validation_rows, test_rows, unlabelled_rows, .. } = output;
+        vec![format!(
+            "{features} features; rows: {train_rows} to train on, {validation_rows} to validate, {test_rows} to test, {unlabelled_rows} \
+             without a label"
+        )]
+    }
+
     fn verdict(&self, output: &Computed) -> Verdict {
         if output.report.blocking().next().is_some() { stopped(&output.report) } else { Verdict::GoOn }
     }

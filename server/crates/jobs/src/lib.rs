@@ -29,6 +29,7 @@ mod trial;
 mod tune;
 mod validate;
 mod watch;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub use rollouts::{check_artifacts, conduct_rollouts};
 pub use sources::Sources;
 pub use tidy::tidy;
 pub use watch::Watch;
+pub use webhooks::{SecretError, WebhookSender};
 
 /// One handler for each kind of step; those that train know the external trainers.
 pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {

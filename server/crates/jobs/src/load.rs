@@ -116,7 +116,7 @@ impl Launched {
 
     /// How the model is fitted.
     pub(crate) fn plan(&self) -> Result<FitPlan, StepError> {
-        FitPlan::read(&self.run.request, self.problem.document.target.kind)
+        FitPlan::read(&self.run.request, &self.problem.document.target)
             .map_err(|mistakes| mistaken("invalid_request", "trainer, parameters and search", &mistakes))
     }
 

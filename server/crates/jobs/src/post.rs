@@ -215,7 +215,7 @@ fn told(error: &smtp::Error) -> String {
 }
 
 /// Half a minute, then twice as long each time, up to four minutes.
-fn pause(attempt: i32) -> TimeDelta {
+pub(crate) fn pause(attempt: i32) -> TimeDelta {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(10);
     LONGEST_PAUSE.min(TimeDelta::seconds(30 << doublings))
 }

@@ -1,6 +1,6 @@
 //! From a computation's progress to the step's.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use millrace_executor::Reporter;
 use millrace_ml::train::Progress;
@@ -11,17 +11,24 @@ pub(crate) struct Units<'a> {
     reporter: &'a Reporter,
     /// What a unit is, for example `round`.
     unit: &'static str,
+    /// Tenths of all that the log has told of.
+    tenths: AtomicU64,
 }
 
 impl<'a> Units<'a> {
     pub(crate) const fn new(reporter: &'a Reporter, unit: &'static str) -> Self {
-        Self { reporter, unit }
+        Self { reporter, unit, tenths: AtomicU64::new(0) }
     }
 }
 
 impl Progress for Units<'_> {
     fn report(&self, done: u64, of: u64, score: Option<f64>) {
         let text = format!("{} {done} of {of}", self.unit);
+        let tenths = done * 10 / of.max(1);
+        if self.tenths.fetch_max(tenths, Ordering::Relaxed) < tenths {
+            let best = score.map_or_else(String::new, |score| format!(", best validation loss {score:.6}"));
+            self.reporter.log(&format!("{text}{best}"));
+        }
         self.reporter.report(json!({ "done": done, "total": of, "best": score, "text": text }));
     }
 

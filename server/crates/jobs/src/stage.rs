@@ -35,6 +35,11 @@ pub(crate) trait Stage: Send + Sync + 'static {
         true
     }
 
+    /// What the log tells of an output.
+    fn told(&self, _output: &Self::Output) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether the next step may begin.
     fn verdict(&self, _output: &Self::Output) -> Verdict {
         Verdict::GoOn
@@ -66,6 +71,7 @@ impl<S: Stage> Handler for Staged<S> {
             Some((id, output)) => (Some(id), output),
             None => (None, stage.compute(context, loaded).await?),
         };
+        stage.told(&output).iter().for_each(|line| context.reporter().log(line));
         let input = if stage.is_repeatable(&output) {
             input
         } else {

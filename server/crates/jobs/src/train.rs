@@ -116,6 +116,13 @@ impl Stage for Train {
         output.external.is_none()
     }
 
+    fn told(&self, output: &Trained) -> Vec<String> {
+        let least = output.report.validation_loss.iter().copied().reduce(f64::min);
+        let least = least.map_or_else(String::new, |loss| format!("; least validation loss {loss}"));
+        let Trained { rows, bytes, report, .. } = output;
+        vec![format!("fitted on {rows} rows in {} iterations{least}; the model has {bytes} bytes", report.iterations)]
+    }
+
     fn commit(&self, context: &Context, output: Trained) -> Commit {
         let id = RunId(context.step().subject.id());
         commit(move |tx| {

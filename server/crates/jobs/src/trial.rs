@@ -145,6 +145,25 @@ impl Stage for Trials {
         !matches!(output.trial.state, TrialState::Stopped { .. } | TrialState::TooSlow { .. })
     }
 
+    fn told(&self, output: &Ended) -> Vec<String> {
+        let Trial { config, share, score, state, iterations, .. } = &output.trial;
+        let settings = json!(config.settings());
+        let how = match (state, score) {
+            (TrialState::Succeeded, Some(score)) => format!("score {score}"),
+            (TrialState::Succeeded, None) => "no score".to_owned(),
+            (
+                TrialState::Failed { reason }
+                | TrialState::TooSlow { reason }
+                | TrialState::Pruned { reason }
+                | TrialState::Stopped { reason },
+                _,
+            ) => reason.clone(),
+        };
+        let after = iterations.map_or_else(String::new, |iterations| format!(" after {iterations} iterations"));
+        let of_rows = format!("{} % of the training rows", share * 100.0);
+        vec![format!("{} {settings} on {of_rows}", config.asked_as()), format!("{how}{after}")]
+    }
+
     fn verdict(&self, output: &Ended) -> Verdict {
         if output.is_enough { Verdict::Enough } else { Verdict::GoOn }
     }

@@ -69,6 +69,14 @@ impl Stage for Tune {
         Ok(Tuned { config, trials })
     }
 
+    fn told(&self, output: &Tuned) -> Vec<String> {
+        let chosen = format!("{} {}", output.config.asked_as(), json!(output.config.settings()));
+        vec![match output.trials.len() {
+            0 => format!("no search; trained with {chosen}"),
+            trials => format!("of {trials} trials the best is {chosen}"),
+        }]
+    }
+
     fn commit(&self, context: &Context, output: Tuned) -> Commit {
         let id = RunId(context.step().subject.id());
         commit(move |tx| {

@@ -187,7 +187,8 @@ fn outcomes_of(document: &ProblemDocument, classes: &[&str], rows: &[Labelled]) 
         }
         TargetKind::Regression => {
             let pair = |row: &Labelled| Some((row.output["value"].as_f64()?, row.label.as_f64()?));
-            NumberOutcomes::new(rows.iter().filter_map(pair)).ok().map(Outcomes::Regression)
+            let outcomes = NumberOutcomes::new(rows.iter().filter_map(pair)).ok()?;
+            Some(Outcomes::Regression(outcomes.with_quantile(document.target.quantile)))
         }
     }
 }

@@ -148,13 +148,15 @@ impl Services {
         }
         let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
         let whom = if names.is_empty() { "nobody: no account is on call".to_owned() } else { names.join(", ") };
+        let hooks = self.tell_webhooks(&tx, &kept, due).await?;
+        let hooks = if hooks.is_empty() { String::new() } else { format!("; webhooks {}", hooks.join(", ")) };
         let (kind, what) = match due {
             Due::Firing => ("told", "told that it fires"),
             Due::Reminder => ("reminded", "reminded that it still fires"),
             Due::Escalation => ("escalated", "told since nobody has acknowledged it"),
             Due::Resolved => ("told", "told that it is over"),
         };
-        incident::note(&tx, kept.id, kind, &format!("{what}: {whom}"), None, now).await.map_err(fault)?;
+        incident::note(&tx, kept.id, kind, &format!("{what}: {whom}{hooks}"), None, now).await.map_err(fault)?;
         incident::update(&tx, kept.id, &kept.incident.told(due, now), None).await.map_err(fault)?;
         commit(tx).await
     }

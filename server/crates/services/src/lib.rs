@@ -5,6 +5,7 @@ mod access;
 mod alias;
 mod archive;
 mod audit;
+mod backtest;
 mod card;
 mod case;
 mod compare_models;
@@ -50,6 +51,7 @@ mod sign_in;
 mod switch;
 mod token;
 mod tracking;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -60,6 +62,7 @@ use millrace_domain::clock::Surroundings;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Role;
 use millrace_domain::trainer::Programs;
+use millrace_domain::webhook::Webhooks;
 use millrace_storage::artifact::{ArtifactStore, Draft};
 use millrace_storage::{Database, StorageError, Transaction};
 
@@ -97,6 +100,8 @@ pub struct Settings {
     pub elsewhere: Option<Elsewhere>,
     /// Programs that runs may have train.
     pub trainers: ExternalTrainers,
+    /// Addresses that are told of alerts.
+    pub webhooks: Webhooks,
 }
 
 /// The external trainers of a server.

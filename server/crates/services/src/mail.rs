@@ -139,7 +139,12 @@ impl Services {
         self.authorise(actor, Action::ReadMail, "mail").await?;
         let found = mail::list(self.db.pool(), before, PAGE).await.map_err(fault)?;
         let next = (found.len() == PAGE as usize).then(|| found.last().map(|mail| mail.id)).flatten();
-        Ok(MailListView { letters: found.iter().map(line).collect(), next, stuck: self.stuck_mail().await? })
+        Ok(MailListView {
+            letters: found.iter().map(line).collect(),
+            next,
+            stuck: self.stuck_mail().await?,
+            webhooks: self.webhook_lines().await?,
+        })
     }
 
     /// One letter. A one-time link in it is not shown: it belongs to its recipient.
@@ -170,9 +175,10 @@ impl Services {
         commit(tx).await
     }
 
-    /// Letters of the last day that could not be sent, or wait although they were tried.
+    /// Letters and messages to webhooks of the last day that could not be sent, or wait although they were tried.
     pub(crate) async fn stuck_mail(&self) -> Result<i64> {
-        mail::count_stuck(self.db.pool(), self.now() - Duration::days(1)).await.map_err(fault)
+        let letters = mail::count_stuck(self.db.pool(), self.now() - Duration::days(1)).await.map_err(fault)?;
+        Ok(letters + self.stuck_webhooks().await.map_err(fault)?)
     }
 }
 

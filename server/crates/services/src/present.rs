@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::{
-    ArtifactView, DatasetSummary, FailureView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
+    ArtifactView, DatasetSummary, FailureView, LogLineView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
 };
 use millrace_storage::dataset::DatasetVersion;
 use millrace_storage::model::ModelVersion;
 use millrace_storage::run::{MetricValue, Run, RunArtifact, Trial};
-use millrace_storage::step::{Failure, Step};
+use millrace_storage::step::{Failure, Logged, Step};
 
 pub(crate) fn dataset(version: &DatasetVersion, now: DateTime<Utc>) -> DatasetSummary {
     let report = version.report.as_ref();
@@ -48,10 +48,17 @@ pub(crate) fn step(step: &Step) -> StepView {
         failure: step.failure.as_ref().map(failure),
         reused: step.reused_from.is_some(),
         cpu_s: step.cpu_s,
+        peak_bytes: step.peak_bytes,
         worker: step.worker.clone(),
         started_at: step.started_at,
         finished_at: step.finished_at,
     }
+}
+
+pub(crate) fn log_line(logged: Logged) -> LogLineView {
+    let Logged { kind, part, attempt, line } = logged;
+    let trial = (kind == StepKind::Trial.as_str()).then_some(part + 1);
+    LogLineView { at: line.at, step: kind, trial, attempt, text: line.text }
 }
 
 /// The success metric's value on the test part.

@@ -53,7 +53,7 @@ impl Services {
         let version = version.ok_or_else(|| Fault::not_found("problem version"))?;
         let dataset = dataset::of_run(&tx, &first).await.map_err(fault)?;
         let dataset = dataset.ok_or_else(|| Fault::not_found("dataset version"))?;
-        let plan = FitPlan::read(&first.request, version.document.target.kind)
+        let plan = FitPlan::read(&first.request, &version.document.target)
             .map_err(|mistakes| Fault::invalid("what the run asked for is not understood any more", mistakes))?;
         let stages = stages(&StepKind::OF_REPRODUCTION, &plan, &dataset);
         let mut provenance = first.provenance;

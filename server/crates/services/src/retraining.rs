@@ -326,8 +326,7 @@ impl Services {
         let newest =
             ground.newest.as_ref().ok_or_else(|| Fault::conflict("no_valid_dataset", "there is no valid data"))?;
         let tables = tables_for(tx, &ground.signed).await?;
-        let kind = ground.signed.document.target.kind;
-        let plan = FitPlan::read(&ground.run.request, kind).map_err(|mistakes| {
+        let plan = FitPlan::read(&ground.run.request, &ground.signed.document.target).map_err(|mistakes| {
             Fault::invalid("the live version's settings do not fit the document any more", mistakes)
         })?;
         let asked = Asked { plan, request: ground.run.request.clone(), seed: ground.run.seed };

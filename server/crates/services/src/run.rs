@@ -7,12 +7,13 @@ use millrace_domain::ids::{AccountId, DatasetId, RunId};
 use millrace_domain::metric::TargetKind;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::power::{Z_95, best_of_equals};
-use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState};
+use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState, Target};
 use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
 use millrace_domain::trainer::{EXTERNAL, FitPlan, Programs, Trainer, TrainerConfig};
 use millrace_domain::view::{
-    ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, Permission, RunView, SearchedView, StepView,
+    ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, LogLineView, Permission, RunView,
+    SearchedView, StepView,
 };
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
@@ -285,6 +286,16 @@ impl Services {
         })
     }
 
+    /// What the steps of a run told, oldest first; of more than `most` lines the newest.
+    ///
+    /// # Errors
+    /// 404 when there is no such run.
+    pub async fn run_log(&self, actor: &Actor, id: RunId, most: u32) -> Result<Vec<LogLineView>> {
+        self.run_for(actor, Action::ReadWorkspace, id).await?;
+        let lines = step::log(self.db.pool(), Subject::Run(id.0), most).await.map_err(fault)?;
+        Ok(lines.into_iter().map(present::log_line).collect())
+    }
+
     /// What a run kept, by name: its digest, media type and content.
     ///
     /// # Errors
@@ -303,7 +314,7 @@ impl Services {
     async fn searched(&self, run: &Run, trials: &[run::Trial]) -> Result<(Vec<SearchedView>, Vec<(u32, f64)>)> {
         let version = problem::find_version(self.db.pool(), run.problem_version).await.map_err(fault)?;
         let document = version.ok_or_else(missing)?.document;
-        let plan = FitPlan::read(&run.request, document.target.kind).ok();
+        let plan = FitPlan::read(&run.request, &document.target).ok();
         let metric = document.success.metric;
         Ok(plan.map_or_else(Default::default, |plan| {
             (searched::searched(&plan, trials, metric), searched::forecast(&plan, trials, metric))
@@ -333,7 +344,8 @@ impl Services {
                 slug: approved.slug,
                 title: approved.document.title,
                 kind: kind.as_str().to_owned(),
-                trainers: self.trainers_of(kind),
+                trainers: self.trainers_of(&approved.document.target),
+                quantile: approved.document.target.quantile,
                 datasets: datasets.iter().map(|version| present::dataset(version, self.now())).collect(),
             });
         }
@@ -341,9 +353,9 @@ impl Services {
     }
 
     /// What may be asked for as a trainer: our own, then the external ones.
-    fn trainers_of(&self, kind: TargetKind) -> Vec<String> {
-        let own = Trainer::of(kind).map(|trainer| trainer.as_str().to_owned());
-        let external = self.settings.trainers.programs.of(kind).map(|name| format!("{EXTERNAL}{name}"));
+    fn trainers_of(&self, target: &Target) -> Vec<String> {
+        let own = Trainer::of(target).map(|trainer| trainer.as_str().to_owned());
+        let external = self.settings.trainers.programs.of(target.kind).map(|name| format!("{EXTERNAL}{name}"));
         own.chain(external).collect()
     }
 
@@ -459,10 +471,10 @@ pub(crate) struct Asked {
 fn checked(request: &LaunchRequest, version: &ProblemVersion, programs: &Programs) -> Result<Asked> {
     let mut asked = request.fit();
     let mut mistakes = Vec::new();
-    let kind = version.document.target.kind;
-    let plan = FitPlan::read(&asked, kind).map_err(|found| mistakes.extend(found)).ok();
+    let target = &version.document.target;
+    let plan = FitPlan::read(&asked, target).map_err(|found| mistakes.extend(found)).ok();
     if let Some(plan) = &plan {
-        match known(plan.space.branches()[0].base(), kind, programs) {
+        match known(plan.space.branches()[0].base(), target.kind, programs) {
             Ok(None) => {}
             // Kept with the run, so that a changed default does not change what is done.
             Ok(Some(settings)) => asked["parameters"] = settings,

@@ -65,6 +65,7 @@ fn search(steps: &[&Step], trials: &[Trial], metric: Option<Metric>, now: DateTi
         failure: telling.and_then(|step| step.failure.as_ref()).map(present::failure),
         reused: steps.iter().all(|step| step.reused_from.is_some()),
         cpu_s: steps.iter().map(|step| step.cpu_s).sum(),
+        peak_bytes: steps.iter().filter_map(|step| step.peak_bytes).max(),
         worker: None,
         started_at,
         finished_at: steps.iter().filter_map(|step| step.finished_at).max().filter(|_| under_way == 0),

@@ -38,6 +38,7 @@ pub mod session;
 pub mod source;
 pub mod step;
 pub mod token;
+pub mod webhook;
 
 pub use database::{Connection, Database, Transaction, now};
 pub use error::StorageError;

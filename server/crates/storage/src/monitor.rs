@@ -231,6 +231,23 @@ pub async fn windows(db: &impl Connection, which: Which) -> Result<Vec<Window>> 
     .await
 }
 
+/// The ends of the newest windows of a problem, oldest first, and what their counts said.
+///
+/// # Errors
+/// When the database fails.
+pub async fn findings(db: &impl Connection, problem: ProblemId, limit: u32) -> Result<Vec<(DateTime<Utc>, Finding)>> {
+    struct Found(DateTime<Utc>, Option<Finding>);
+    impl Record for Found {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(row.get("ends")?, row.optional_json("finding")?))
+        }
+    }
+    const SQL: &str = "select ends, finding from monitor_window where problem_id = $1 and finding is not null
+        order by ends desc limit $2";
+    let found: Vec<Found> = record::all(db, SQL, values![problem.0, i64::from(limit)]).await?;
+    Ok(found.into_iter().rev().filter_map(|Found(ends, finding)| Some((ends, finding?))).collect())
+}
+
 /// An answer with its outcome.
 #[derive(Debug, Clone)]
 pub struct Labelled {

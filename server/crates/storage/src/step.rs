@@ -79,6 +79,8 @@ pub struct Step {
     pub output: Option<serde_json::Value>,
     /// Seconds of processor time that its attempts used; one that was stopped or lost is not counted.
     pub cpu_s: f64,
+    /// The most bytes of memory that a worker held while it ran, this step's and others'.
+    pub peak_bytes: Option<i64>,
     /// How far it is.
     pub progress: Option<serde_json::Value>,
     /// Why it ended without success.
@@ -113,6 +115,7 @@ impl Record for Step {
             reused_from: row.get("reused_from")?,
             output: row.get("output")?,
             cpu_s: row.get("cpu_s")?,
+            peak_bytes: row.get("peak_bytes")?,
             progress: row.get("progress")?,
             failure: row.optional_json("failure")?,
             run_at: row.get("run_at")?,
@@ -234,6 +237,72 @@ pub async fn set_progress(db: &impl Connection, claim: &Claim, progress: &serde_
     record::guarded(db, "the step", SQL, stored).await
 }
 
+/// A line of what an attempt told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub text: String,
+}
+
+/// Adds lines to the log of an attempt under the fence, the first of them at this place.
+///
+/// # Errors
+/// When the database fails.
+pub async fn add_log(db: &impl Connection, claim: &Claim, first: usize, lines: &[LogLine]) -> Result<()> {
+    const SQL: &str = "insert into step_log (step_id, attempt, line, at, text)
+        select s.id, s.attempt, $4 + l.place - 1, (l.line ->> 'at')::timestamptz, l.line ->> 'text'
+        from step s, jsonb_array_elements($5) with ordinality as l(line, place)
+        where s.id = $1 and s.attempt = $2 and s.lease_token = $3 on conflict do nothing";
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let (step, first) = (&claim.step, i64::try_from(first).unwrap_or(i64::MAX));
+    let stored = values![step.id.0, step.attempt, claim.token, first, serde_json::json!(lines)];
+    record::execute(db, SQL, stored).await.map(|_| ())
+}
+
+/// A line of the log of a subject.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// The kind of the step.
+    pub kind: String,
+    /// Its place among those of its position.
+    pub part: i32,
+    /// Which attempt at it told so.
+    pub attempt: i32,
+    /// When, and what.
+    pub line: LogLine,
+}
+
+impl Record for Logged {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            kind: row.get("kind")?,
+            part: row.get("part")?,
+            attempt: row.get("attempt")?,
+            line: LogLine { at: row.get("at")?, text: row.get("text")? },
+        })
+    }
+}
+
+/// What the steps of a subject told, oldest first; of more than `most` lines the newest.
+///
+/// # Errors
+/// When the database fails.
+pub async fn log(db: &impl Connection, of: Subject, most: u32) -> Result<Vec<Logged>> {
+    const SQL: &str = "with told as (
+            select step_id, attempt, line, at, text from step_log
+            union all select step_id, attempt, 2147483647, ended_at, message from step_attempt where ending = 'lost')
+        select s.kind, s.part, t.attempt, t.at, t.text from told t join step s on s.id = t.step_id
+        where s.subject_kind = $1 and s.subject_id = $2
+        order by t.at desc, s.position desc, s.part desc, t.attempt desc, t.line desc limit $3";
+    let mut lines: Vec<Logged> = record::all(db, SQL, values![of.kind(), of.id(), i64::from(most)]).await?;
+    lines.reverse();
+    Ok(lines)
+}
+
 /// How a claimed step ended.
 #[derive(Debug, Clone)]
 pub struct Ending<'a> {
@@ -253,6 +322,8 @@ pub struct Ending<'a> {
     pub is_enough: bool,
     /// Seconds of processor time that the attempt used.
     pub cpu_s: f64,
+    /// The most bytes of memory that the worker held meanwhile.
+    pub peak_bytes: Option<i64>,
     /// When it may be tried again, in seconds from now; only for the state `queued`.
     pub retry_in_s: f64,
 }
@@ -266,7 +337,7 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
     const SQL: &str = "update step set state = $4, lease_token = null, lease_until = null, output = $5,
             input_digest = $6, code_version = $7, reused_from = $8, failure = $9,
             run_at = case when $4 = 'queued' then now() + make_interval(secs => $10) else run_at end,
-            cpu_s = cpu_s + $11, finished_at = now()
+            cpu_s = cpu_s + $11, peak_bytes = greatest(peak_bytes, $12), finished_at = now()
         where id = $1 and attempt = $2 and lease_token = $3 and state = 'running'";
     let step = &claim.step;
     let stored = values![
@@ -280,7 +351,8 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
         ending.reused_from,
         ending.failure.as_ref().map(|failure| serde_json::json!(failure)),
         ending.retry_in_s,
-        ending.cpu_s
+        ending.cpu_s,
+        ending.peak_bytes
     ];
     in_turn(db, step.subject).await?;
     record::guarded(db, "the step", SQL, stored).await?;

@@ -10,6 +10,7 @@ use millrace_domain::Digest;
 use millrace_domain::clock::{Clock, Entropy, Surroundings};
 use millrace_domain::ids::AccountId;
 use millrace_domain::policy::{Grant, Role, Scope};
+use millrace_domain::webhook::Webhooks;
 use millrace_services::seal::Key;
 use millrace_services::{ExternalTrainers, Services, Settings};
 use millrace_storage::Database;
@@ -94,6 +95,10 @@ impl TestApp {
             approvers_apart: false,
             elsewhere: None,
             trainers: ExternalTrainers::default(),
+            webhooks: match env.iter().find(|(name, _)| *name == "MILLRACE_WEBHOOKS") {
+                Some((_, path)) => Webhooks::read(&std::fs::read_to_string(path)?).map_err(anyhow::Error::msg)?,
+                None => Webhooks::default(),
+            },
         };
         let services = Services::new(db, artifacts, surroundings(), settings);
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;

@@ -74,6 +74,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
         artifacts: None,
         sources: Vec::new(),
         trainers: args.trainers,
+        webhooks: None,
         no_migrate: false,
     };
     let parts = wiring::open_fresh(&storage, "millrace_demo", wiring::Told::by(&web)?).await?;

@@ -8,6 +8,7 @@
 //! homogeneity, with false discoveries among all columns held to one in a hundred ([`crate::drift::discoveries`]). A window with fewer
 //! rows than the document asks for gives no verdict.
 
+mod backtest;
 mod estimate;
 pub mod incident;
 
@@ -20,6 +21,7 @@ use crate::drift::{self, Binning, Distances, binned_ks, discoveries, distances, 
 use crate::problem::{DriftMetric, Monitoring};
 use crate::rollout::{latency_bin, latency_of};
 
+pub use backtest::{BackTest, Height};
 pub use estimate::{Estimate, estimate};
 
 /// Share of the drifted columns of a window that may be luck.
@@ -234,6 +236,16 @@ impl Finding {
 }
 
 impl ColumnFinding {
+    /// One of its distances.
+    pub const fn distance_by(&self, metric: DriftMetric) -> f64 {
+        match metric {
+            DriftMetric::Kl => self.distances.kl,
+            DriftMetric::Js => self.distances.js,
+            DriftMetric::Psi => self.distances.psi,
+            DriftMetric::Ks => self.ks,
+        }
+    }
+
     /// How much its drift matters. What the model answers counts whole.
     pub fn weight(&self) -> f64 {
         self.distance * if self.importance > 0.0 { self.importance } else { 1.0 }
@@ -284,23 +296,19 @@ fn column_finding(column: &Column, now: &[u64], rule: &Monitoring, verdict: Verd
     };
     let rows = now.iter().sum::<u64>() as f64;
     let share = |bin: usize| now[bin] as f64 / rows;
-    Some(ColumnFinding {
+    let found = ColumnFinding {
         name: column.name.clone(),
         importance: column.importance,
         missing: share(column.binning.missing()),
         unseen: column.binning.unseen().map(share),
         distances,
         ks,
-        distance: match rule.drift.metric {
-            DriftMetric::Kl => distances.kl,
-            DriftMetric::Js => distances.js,
-            DriftMetric::Psi => distances.psi,
-            DriftMetric::Ks => ks,
-        },
+        distance: 0.0,
         chance: homogeneity(&column.counts, now),
         moved: drift::widest(&column.binning, &column.counts, now),
         verdict,
-    })
+    };
+    Some(ColumnFinding { distance: found.distance_by(rule.drift.metric), ..found })
 }
 
 /// The quantiles of counted durations; none when there are none.

@@ -149,6 +149,9 @@ pub struct Target {
     /// What the errors of a binary model cost; both alike when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub costs: Option<Costs>,
+    /// Of a number: the quantile that is predicted, above 0 and below 1; the mean when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
 }
 
 /// How a row's label is computed.

@@ -82,6 +82,31 @@ pub enum DriftMetric {
     Ks,
 }
 
+impl DriftMetric {
+    /// All of them with the document's words.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("kl", Self::Kl), ("js", Self::Js), ("psi", Self::Psi), ("ks", Self::Ks)];
+
+    /// The document's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kl => "kl",
+            Self::Js => "js",
+            Self::Psi => "psi",
+            Self::Ks => "ks",
+        }
+    }
+}
+
+impl std::str::FromStr for DriftMetric {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|(word, _)| *word == text);
+        known.map(|(_, metric)| metric).ok_or_else(|| format!("must be one of kl, js, psi, ks, got {text:?}"))
+    }
+}
+
 impl std::fmt::Display for DriftMetric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -309,9 +334,7 @@ mod read {
 
     impl Drift {
         fn read(table: &Table<'_>) -> Option<Self> {
-            let metrics =
-                [("kl", DriftMetric::Kl), ("js", DriftMetric::Js), ("psi", DriftMetric::Psi), ("ks", DriftMetric::Ks)];
-            let metric = table.word_of("metric", &metrics, DriftMetric::Kl);
+            let metric = table.word_of("metric", &DriftMetric::ALL, DriftMetric::Kl);
             let threshold = table.number_in("threshold", 1e-6, 1e6, Some(0.1));
             let windows = table.number_in("windows", 1.0, 1_000.0, Some(2.0));
             table.close();

@@ -10,8 +10,10 @@ use super::{
 use crate::expr::Expression;
 use crate::metric::{Bound, Costs, Direction, Metric, TargetKind};
 use crate::policy::{Action, Role};
+use crate::trainer::Aim;
 
-const METRICS: &str = "roc_auc, pr_auc, log_loss, brier, ece, cost, accuracy, balanced_accuracy, f1, precision, recall, rmse, mae, mape, r2";
+const METRICS: &str = "roc_auc, pr_auc, log_loss, brier, ece, cost, accuracy, balanced_accuracy, f1, precision, recall, rmse, mae, mape, r2, \
+                       pinball, coverage_error";
 
 impl ProblemDocument {
     /// Reads a document from its JSON tree.
@@ -71,9 +73,10 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let environments = super::environment::environments(table, &said);
     let checks = super::rule::checks(table);
     let kind = target.as_ref().map(|target| target.kind);
-    let success = table.table("success").and_then(|success| self::success(&success, kind));
-    let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, kind, true)).collect();
-    let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, kind)).collect();
+    let aim = target.as_ref().map(Aim::from);
+    let success = table.table("success").and_then(|success| self::success(&success, aim));
+    let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, aim, true)).collect();
+    let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, aim)).collect();
     let gates = GateLimits::read(table, kind);
     let serving = serving(table, kind);
     let business = Business::read(table);
@@ -154,12 +157,20 @@ fn target(table: &Table<'_>) -> Option<Target> {
     if costs.is_some() && kind.is_some_and(|kind| kind != TargetKind::Binary) {
         table.mistake("costs", "are of the two errors of a binary target; this one is of another kind");
     }
+    let quantile = table.has("quantile").then(|| table.number_in("quantile", 0.001, 0.999, None));
+    if quantile.is_some() && kind.is_some_and(|kind| kind != TargetKind::Regression) {
+        table.mistake("quantile", "is of a target that is a number; this one is of another kind");
+    }
     table.close();
     let costs = match costs {
         None => None,
         Some(costs) => Some(costs?),
     };
-    Some(Target { name: name?, kind: kind?, definition: definition?, delay: delay?, costs })
+    let quantile = match quantile {
+        None => None,
+        Some(quantile) => Some(quantile?),
+    };
+    Some(Target { name: name?, kind: kind?, definition: definition?, delay: delay?, costs, quantile })
 }
 
 fn costs(table: &Table<'_>) -> Option<Costs> {
@@ -248,24 +259,30 @@ fn about_features(table: &Table<'_>) -> AboutFeatures {
     AboutFeatures { owner, description }
 }
 
-fn success(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Goal> {
+fn success(table: &Table<'_>, aim: Option<Aim>) -> Option<Goal> {
     let smallest_difference = table.optional_number("smallest_difference");
     if smallest_difference.is_some_and(|difference| difference <= 0.0) {
         table.mistake("smallest_difference", "must be greater than 0: it is the smallest difference that matters");
     }
-    let goal = goal(table, kind, true)?;
+    let goal = goal(table, aim, true)?;
     Some(Goal { smallest_difference, ..goal })
 }
 
-fn goal(table: &Table<'_>, kind: Option<TargetKind>, closes: bool) -> Option<Goal> {
+fn goal(table: &Table<'_>, aim: Option<Aim>, closes: bool) -> Option<Goal> {
     let metric = table.word::<Metric>("metric", METRICS);
-    if let (Some(metric), Some(kind)) = (metric, kind)
-        && !metric.fits(kind)
+    if let (Some(metric), Some(aim)) = (metric, aim)
+        && !metric.is_of(aim)
     {
-        let fitting: Vec<&str> = Metric::of(kind).map(Metric::as_str).collect();
+        let fitting: Vec<&str> =
+            Metric::ALL.into_iter().filter(|metric| metric.is_of(aim)).map(Metric::as_str).collect();
+        let way_out = if metric.is_of_quantile() && aim.kind == TargetKind::Regression {
+            "; with target.quantile it would"
+        } else {
+            ""
+        };
         table.mistake(
             "metric",
-            format!("{metric} does not fit a {} target; fitting are {}", kind.as_str(), fitting.join(", ")),
+            format!("{metric} does not fit a {aim} target{way_out}; fitting are {}", fitting.join(", ")),
         );
     }
     let bound = match (table.optional_number("at_least"), table.optional_number("at_most")) {
@@ -299,10 +316,10 @@ fn goal(table: &Table<'_>, kind: Option<TargetKind>, closes: bool) -> Option<Goa
     Some(Goal { metric: metric?, bound: bound?, smallest_difference: None })
 }
 
-fn slice(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Slice> {
+fn slice(table: &Table<'_>, aim: Option<Aim>) -> Option<Slice> {
     let by = table.line("by", 200);
     let min_rows = table.whole_or("min_rows", 200);
-    let goal = goal(table, kind, false);
+    let goal = goal(table, aim, false);
     table.close();
     Some(Slice { by: by?, goal: goal?, min_rows })
 }

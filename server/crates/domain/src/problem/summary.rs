@@ -155,7 +155,13 @@ impl ProblemDocument {
         match self.target.kind {
             TargetKind::Binary => format!("The model answers yes or no, with a probability: {title}?"),
             TargetKind::Multiclass => format!("The model picks one of several classes: {title}."),
-            TargetKind::Regression => format!("The model estimates a number: {title}."),
+            TargetKind::Regression => match self.target.quantile {
+                None => format!("The model estimates a number: {title}."),
+                Some(quantile) => format!(
+                    "The model estimates a number that the truth stays under in {} of 100 cases: {title}.",
+                    (quantile * 1e5).round() / 1e3
+                ),
+            },
         }
     }
 

@@ -130,6 +130,31 @@ fn a_metric_must_fit_the_target_and_its_direction() {
 }
 
 #[test]
+fn a_quantile_is_of_a_number_and_has_metrics_of_its_own() {
+    const WAITS: &str = r#"
+slug = "waits"
+title = "How long somebody waits"
+decision = "What we promise"
+data = {}
+features = [{ name = "queue" }]
+target = { name = "minutes", kind = "regression", column = "minutes", quantile = 0.9 }
+success = { metric = "pinball", at_most = 3 }
+guardrails = [{ metric = "coverage_error", at_most = 0.02 }]
+"#;
+    let document = ProblemDocument::parse(WAITS).unwrap();
+    assert_eq!(document.target.quantile, Some(0.9));
+    assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document.clone()));
+    assert!(document.summary().iter().any(|line| line.contains("90 of 100 cases")), "{:?}", document.summary());
+    let of_a_mean = mistakes(&WAITS.replace(", quantile = 0.9", ""));
+    assert_eq!(of_a_mean.len(), 2, "{of_a_mean:?}");
+    assert!(of_a_mean[0].1.starts_with("pinball does not fit a regression target; with target.quantile it would"));
+    let beyond = mistakes(&WAITS.replace("quantile = 0.9", "quantile = 1.0"));
+    assert_eq!(beyond[0].0, "/target/quantile");
+    let of_classes = mistakes(&TAXI.replace("kind = \"binary\"", "kind = \"binary\"\nquantile = 0.5"));
+    assert_eq!(of_classes[0].0, "/target/quantile");
+}
+
+#[test]
 fn two_features_of_one_name_are_refused() {
     let wrong = TAXI.replace("name = \"hour\"", "name = \"log_miles\"");
     assert_eq!(mistakes(&wrong)[0].0, "/features/1/name");

@@ -116,7 +116,7 @@ impl Plan {
             slow_ms: document.serving.p99_ms,
             drift: document.monitoring.drift,
             min_rows: document.monitoring.min_rows,
-            loss: Loss::of(document.success.metric),
+            loss: Loss::of(document.success.metric, document.target.quantile),
         }
     }
 

@@ -20,11 +20,19 @@ pub enum Loss {
     Squared,
     /// Absolute error, in the target's unit.
     Absolute,
+    /// Pinball loss, in the target's unit.
+    Pinball {
+        /// The quantile that is predicted, in millionths.
+        millionths: u32,
+    },
 }
 
 impl Loss {
-    /// The loss that goes with what a problem is judged by.
-    pub const fn of(metric: Metric) -> Self {
+    /// The loss that goes with what a problem is judged by, and with the quantile that it asks for.
+    pub fn of(metric: Metric, quantile: Option<f64>) -> Self {
+        if let Some(quantile) = quantile {
+            return Self::Pinball { millionths: (quantile * 1e6).round() as u32 };
+        }
         match metric {
             Metric::Mae | Metric::Mape => Self::Absolute,
             Metric::Rmse | Metric::R2 => Self::Squared,
@@ -38,6 +46,7 @@ impl Loss {
             Self::Brier => "Brier score",
             Self::Squared => "squared error",
             Self::Absolute => "absolute error",
+            Self::Pinball { .. } => "pinball loss",
         }
     }
 
@@ -46,9 +55,16 @@ impl Loss {
     /// `classes` are the model's, the positive one last of two.
     pub fn between(self, answer: &Value, label: &Value, classes: &[&str]) -> Option<f64> {
         let loss = match self {
-            Self::Squared | Self::Absolute => {
+            Self::Squared | Self::Absolute | Self::Pinball { .. } => {
                 let error = answer["value"].as_f64()? - label.as_f64()?;
-                if self == Self::Squared { error * error } else { error.abs() }
+                match self {
+                    Self::Squared => error * error,
+                    Self::Pinball { millionths } => {
+                        let quantile = f64::from(millionths) / 1e6;
+                        if error < 0.0 { -quantile * error } else { (1.0 - quantile) * error }
+                    }
+                    _ => error.abs(),
+                }
             }
             Self::Brier => {
                 let truth = class_of(label, classes)?;
@@ -136,6 +152,9 @@ mod tests {
         assert!((loss - (0.25 + 0.49 + 0.04) / 2.0).abs() < 1e-12, "{loss}");
         assert_eq!(Loss::Squared.between(&json!({ "value": 3.0 }), &json!(5), &[]), Some(4.0));
         assert_eq!(Loss::Absolute.between(&json!({ "value": 3.0 }), &json!(5), &[]), Some(2.0));
+        let pinball = Loss::of(Metric::Rmse, Some(0.75));
+        assert_eq!(pinball.between(&json!({ "value": 3.0 }), &json!(5), &[]), Some(1.5));
+        assert_eq!(pinball.between(&json!({ "value": 5.0 }), &json!(3), &[]), Some(0.5));
     }
 
     #[test]

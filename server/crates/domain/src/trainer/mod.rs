@@ -19,6 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::TargetKind;
+use crate::problem::Target;
 
 pub use forecast::{LEAST_SCORES, expected_gain, is_enough};
 pub use hyperparameter::{CLASS_BALANCE, Hyperparameter};
@@ -46,6 +47,33 @@ pub enum Trainer {
     External,
 }
 
+/// What is to be predicted, as far as it says which trainers can.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aim {
+    /// The kind of target.
+    pub kind: TargetKind,
+    /// Of a number: which quantile, where it is not the mean.
+    pub quantile: Option<f64>,
+}
+
+impl From<TargetKind> for Aim {
+    fn from(kind: TargetKind) -> Self {
+        Self { kind, quantile: None }
+    }
+}
+
+impl From<&Target> for Aim {
+    fn from(target: &Target) -> Self {
+        Self { kind: target.kind, quantile: target.quantile }
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.quantile.is_some() { "quantile" } else { self.kind.as_str() })
+    }
+}
+
 impl Trainer {
     /// All trainers of our own, the usual choice first.
     pub const ALL: [Self; 5] =
@@ -63,18 +91,21 @@ impl Trainer {
         }
     }
 
-    /// Whether it is for that kind of target.
-    pub const fn fits(self, kind: TargetKind) -> bool {
+    /// Whether it is for that aim.
+    pub fn fits(self, aim: impl Into<Aim>) -> bool {
+        let Aim { kind, quantile } = aim.into();
         match self {
-            Self::Logistic => !matches!(kind, TargetKind::Regression),
-            Self::ElasticNet => matches!(kind, TargetKind::Regression),
-            Self::GradientBoosting | Self::RandomForest | Self::DecisionTree | Self::External => true,
+            Self::GradientBoosting | Self::External => true,
+            Self::RandomForest | Self::DecisionTree => quantile.is_none(),
+            Self::Logistic => kind != TargetKind::Regression,
+            Self::ElasticNet => kind == TargetKind::Regression && quantile.is_none(),
         }
     }
 
-    /// Our own trainers for that kind of target, the usual choice first.
-    pub fn of(kind: TargetKind) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |trainer| trainer.fits(kind))
+    /// Our own trainers for that aim, the usual choice first.
+    pub fn of(aim: impl Into<Aim>) -> impl Iterator<Item = Self> {
+        let aim = aim.into();
+        Self::ALL.into_iter().filter(move |trainer| trainer.fits(aim))
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::program::{EXTERNAL, ProgramName};
 use super::setting::TrainerConfig;
 use super::space::{Branch, Space};
-use super::{CalibrationMethod, Pruner, Sampler, Trainer};
+use super::{Aim, CalibrationMethod, Pruner, Sampler, Trainer};
 use crate::metric::TargetKind;
 use crate::problem::Mistake;
 
@@ -107,7 +107,8 @@ impl FitPlan {
     ///
     /// # Errors
     /// Every mistake with its pointer.
-    pub fn read(asked: &Json, kind: TargetKind) -> Result<Self, Vec<Mistake>> {
+    pub fn read(asked: &Json, aim: impl Into<Aim>) -> Result<Self, Vec<Mistake>> {
+        let aim = aim.into();
         let asked: Asked = serde_json::from_value(asked.clone())
             .map_err(|error| vec![Mistake { pointer: String::new(), message: error.to_string() }])?;
         let mut mistakes = Mistakes::default();
@@ -115,11 +116,11 @@ impl FitPlan {
         let (space, trainers) = match program {
             Some(name) => (external(name, &asked, &mut mistakes), Vec::new()),
             None => {
-                let trainers = mistakes.keep("/trainer", trainers(asked.trainer.as_deref(), kind)).unwrap_or_default();
+                let trainers = mistakes.keep("/trainer", trainers(asked.trainer.as_deref(), aim)).unwrap_or_default();
                 (space(&trainers, &asked.parameters, &asked.search, &mut mistakes), trainers)
             }
         };
-        let calibration = mistakes.keep("/calibration", calibration(asked.calibration.as_deref(), kind));
+        let calibration = mistakes.keep("/calibration", calibration(asked.calibration.as_deref(), aim.kind));
         let sampler = asked.sampler.as_deref().map_or(Ok(Sampler::Random), str::parse);
         let sampler = mistakes.keep("/sampler", sampler);
         let pruner = asked.pruner.as_deref().map_or(Ok(Pruner::None), str::parse);
@@ -240,21 +241,17 @@ impl Mistakes {
     }
 }
 
-fn trainers(asked: Option<&str>, kind: TargetKind) -> Result<Vec<Trainer>, String> {
+fn trainers(asked: Option<&str>, aim: Aim) -> Result<Vec<Trainer>, String> {
     let asked = asked.unwrap_or(Trainer::ALL[0].as_str());
     if asked == ANY_TRAINER {
-        return Ok(Trainer::of(kind).collect());
+        return Ok(Trainer::of(aim).collect());
     }
     let mut trainers = Vec::new();
     for name in asked.split(',').map(str::trim) {
         let trainer: Trainer = name.parse()?;
-        if !trainer.fits(kind) {
-            let fitting: Vec<&str> = Trainer::of(kind).map(Trainer::as_str).collect();
-            return Err(format!(
-                "{trainer} does not fit a {} target; fitting are {}",
-                kind.as_str(),
-                fitting.join(", ")
-            ));
+        if !trainer.fits(aim) {
+            let fitting: Vec<&str> = Trainer::of(aim).map(Trainer::as_str).collect();
+            return Err(format!("{trainer} does not fit a {aim} target; fitting are {}", fitting.join(", ")));
         }
         if trainers.contains(&trainer) {
             return Err(format!("names {trainer} twice"));

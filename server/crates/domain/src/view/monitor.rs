@@ -74,6 +74,63 @@ views! {
         delay_seconds: u64,
     }
 
+    /// A rule about drift to try on recorded windows; what is absent is as the document has it.
+    BackTestQuery {
+        /// The distance: `kl`, `js`, `psi` or `ks`.
+        metric: Option<String>,
+        /// Its limit.
+        threshold: Option<f64>,
+        /// Windows in a row that make an alarm.
+        windows: Option<u32>,
+        /// Rows that a window needs.
+        min_rows: Option<u64>,
+        /// Alarms in thirty days that a suggested limit may have; 1 when absent.
+        alarms: Option<f64>,
+    }
+
+    /// A rule about drift.
+    TriedRule {
+        /// The distance.
+        metric: String,
+        /// Its limit.
+        threshold: f64,
+        /// Windows in a row that make an alarm.
+        windows: u32,
+        /// Rows that a window needs.
+        min_rows: u64,
+    }
+
+    /// What a rule would have done in the recorded windows.
+    BackTestView {
+        /// The problem.
+        slug: String,
+        /// Its title.
+        title: String,
+        /// The rule of the document.
+        signed: TriedRule,
+        /// The rule that was tried.
+        tried: TriedRule,
+        /// The beginning of the first recorded window.
+        begins: Option<DateTime<Utc>>,
+        /// The end of the last one.
+        ends: Option<DateTime<Utc>>,
+        /// Days between them.
+        days: f64,
+        /// Windows with enough rows for a verdict.
+        judged: u64,
+        /// The end of each window, oldest first, and the greatest distance of a column that luck does not explain; none with too few
+        /// rows.
+        windows: Vec<(DateTime<Utc>, Option<f64>)>,
+        /// When an alert would have fired.
+        fired: Vec<DateTime<Utc>>,
+        /// When it would have by the document's rule.
+        fired_as_signed: Vec<DateTime<Utc>>,
+        /// Alarms in thirty days that a suggested limit may have.
+        alarms: f64,
+        /// The least limit that would have had no more of them; none without a window that gives a verdict.
+        suggested: Option<f64>,
+    }
+
     /// The bins of one column in a window.
     BinsView {
         /// The column.

@@ -81,8 +81,28 @@ views! {
         letters: Vec<MailLine>,
         /// Id to go on before; none at the end.
         next: Option<i64>,
-        /// Letters of the last day that failed, or wait although they were tried.
+        /// Letters of the last day, and messages to webhooks, that failed, or wait although they were tried.
         stuck: i64,
+        /// The newest messages to webhooks, newest first.
+        webhooks: Vec<WebhookLine>,
+    }
+
+    /// A message to a webhook.
+    WebhookLine {
+        /// The webhook.
+        webhook: String,
+        /// What it is about.
+        kind: String,
+        /// `queued`, `sent` or `failed`.
+        state: String,
+        /// Attempts begun.
+        attempt: i32,
+        /// Why the last one failed.
+        last_error: Option<String>,
+        /// When it was written.
+        created_at: DateTime<Utc>,
+        /// When it was taken.
+        sent_at: Option<DateTime<Utc>>,
     }
 
     /// One letter.

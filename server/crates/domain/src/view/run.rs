@@ -1,6 +1,8 @@
 //! Runs, as they are shown, listed and launched.
 
-use chrono::{DateTime, Utc};
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -80,6 +82,20 @@ views! {
         state: String,
         /// Why it did not succeed.
         message: Option<String>,
+    }
+
+    /// A line of what the steps of a run told.
+    LogLineView {
+        /// When.
+        at: DateTime<Utc>,
+        /// The kind of the step.
+        step: String,
+        /// Of a trial: its number, from 1.
+        trial: Option<i32>,
+        /// Which attempt at the step, from 1.
+        attempt: i32,
+        /// What it told.
+        text: String,
     }
 
     /// What a search drew of one trainer.
@@ -225,6 +241,8 @@ views! {
         title: String,
         /// Kind of target.
         kind: String,
+        /// Of a number: the quantile that is predicted, where it is not the mean.
+        quantile: Option<f64>,
         /// Trainers that fit.
         trainers: Vec<String>,
         /// Valid dataset versions, newest first.
@@ -329,6 +347,20 @@ views! {
         name: String,
         /// Of each run, in their order; null where a run has none, and words for numbers that are none.
         values: Vec<Value>,
+    }
+}
+
+impl fmt::Display for LogLineView {
+    /// `2026-11-23T14:05:14.200Z  train: round 50 of 500`, and the attempt where it is not the first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", self.at.to_rfc3339_opts(SecondsFormat::Millis, true), self.step)?;
+        if let Some(trial) = self.trial {
+            write!(f, " {trial}")?;
+        }
+        if self.attempt > 1 {
+            write!(f, " (attempt {})", self.attempt)?;
+        }
+        write!(f, ": {}", self.text)
     }
 }
 

@@ -88,6 +88,10 @@ impl Stage for Gates {
             .await
     }
 
+    fn told(&self, output: &Judged) -> Vec<String> {
+        output.gates.iter().map(|gate| format!("{}: {}", gate.name, gate.verdict.as_str())).collect()
+    }
+
     fn verdict(&self, output: &Judged) -> Verdict {
         match decide(&output.gates) {
             Decision::Passed => Verdict::GoOn,

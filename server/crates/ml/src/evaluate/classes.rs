@@ -50,7 +50,9 @@ pub(super) fn of_two(outcomes: &BinaryOutcomes, metric: Metric) -> Option<Scorer
         Metric::F1 => of_counts(Counts::f1),
         Metric::Precision => of_counts(Counts::precision),
         Metric::Recall => of_counts(Counts::recall),
-        Metric::Rmse | Metric::Mae | Metric::Mape | Metric::R2 => return None,
+        Metric::Rmse | Metric::Mae | Metric::Mape | Metric::R2 | Metric::Pinball | Metric::CoverageError => {
+            return None;
+        }
     })
 }
 
@@ -109,7 +111,9 @@ pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer
         | Metric::Rmse
         | Metric::Mae
         | Metric::Mape
-        | Metric::R2 => return None,
+        | Metric::R2
+        | Metric::Pinball
+        | Metric::CoverageError => return None,
     })
 }
 

@@ -30,6 +30,17 @@ pub(super) fn of_numbers(outcomes: &NumberOutcomes, metric: Metric) -> Option<Sc
             let squares: Vec<f64> = errors.map(|error| error * error).collect();
             Box::new(move |weights| r2(&outcomes.actual, &squares, weights))
         }
+        Metric::Pinball => {
+            let quantile = outcomes.quantile?;
+            let losses: Vec<f64> =
+                errors.map(|error| if error > 0.0 { quantile * error } else { (quantile - 1.0) * error }).collect();
+            Box::new(move |weights| weighted_mean(&losses, weights))
+        }
+        Metric::CoverageError => {
+            let quantile = outcomes.quantile?;
+            let covered: Vec<f64> = errors.map(|error| if error <= 0.0 { 1.0 } else { 0.0 }).collect();
+            Box::new(move |weights| weighted_mean(&covered, weights).map(|share| (share - quantile).abs()))
+        }
         _ => return None,
     })
 }

@@ -101,6 +101,7 @@ impl Outcomes {
             Self::Regression(outcomes) => Self::Regression(NumberOutcomes {
                 predicted: pick(&outcomes.predicted, positions),
                 actual: pick(&outcomes.actual, positions),
+                quantile: outcomes.quantile,
             }),
         })
     }
@@ -214,6 +215,8 @@ pub(crate) fn most_probable(probabilities: &[f64]) -> u32 {
 pub struct NumberOutcomes {
     pub(super) predicted: Vec<f64>,
     pub(super) actual: Vec<f64>,
+    /// The quantile that was predicted; the mean when absent.
+    pub(super) quantile: Option<f64>,
 }
 
 impl NumberOutcomes {
@@ -229,7 +232,13 @@ impl NumberOutcomes {
         let wrong = predicted.iter().zip(&actual).position(|(a, b)| !(a.is_finite() && b.is_finite()));
         match wrong {
             Some(row) => Err(OutcomeError::NotFinite { row }),
-            None => Ok(Self { predicted, actual }),
+            None => Ok(Self { predicted, actual, quantile: None }),
         }
+    }
+
+    /// With the quantile that was predicted.
+    #[must_use]
+    pub fn with_quantile(self, quantile: Option<f64>) -> Self {
+        Self { quantile, ..self }
     }
 }

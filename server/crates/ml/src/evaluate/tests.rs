@@ -247,6 +247,18 @@ fn one_class_alone_leaves_what_needs_two_without_a_number() {
 }
 
 #[test]
+fn quantiles_are_measured_by_the_pinball_loss_and_by_what_they_cover() {
+    assert_eq!(numbers().metric(Metric::Pinball), None, "of a mean");
+    let Outcomes::Regression(numbers) = numbers() else { panic!() };
+    let of = |quantile| Outcomes::Regression(numbers.clone().with_quantile(Some(quantile)));
+    // scikit-learn 1.9.1, mean_pinball_loss.
+    close(of(0.1).metric(Metric::Pinball).unwrap(), 0.986_520_000_000_000_1);
+    close(of(0.9).metric(Metric::Pinball).unwrap(), 0.593_88);
+    // 17 of 25 numbers are at most what was predicted.
+    close(of(0.9).metric(Metric::CoverageError).unwrap(), 0.22);
+}
+
+#[test]
 fn numbers_that_do_not_vary_have_no_r2() {
     let outcomes = Outcomes::Regression(NumberOutcomes::new([(1.0, 3.0), (2.0, 3.0)]).unwrap());
     assert_eq!(outcomes.metric(Metric::R2), None);

@@ -44,7 +44,12 @@ pub enum Labels {
         costs: Costs,
     },
     /// Numbers.
-    Numbers(Vec<Option<f64>>),
+    Numbers {
+        /// The number of each row.
+        rows: Vec<Option<f64>>,
+        /// The quantile that is predicted; the mean when absent.
+        quantile: Option<f64>,
+    },
 }
 
 impl Labels {
@@ -77,11 +82,28 @@ impl Labels {
         self
     }
 
+    /// With the quantile that is predicted; classes have none.
+    #[must_use]
+    pub const fn with_quantile(mut self, given: Option<f64>) -> Self {
+        if let Self::Numbers { quantile, .. } = &mut self {
+            *quantile = given;
+        }
+        self
+    }
+
+    /// The quantile that is predicted; none where it is the mean, and of classes.
+    pub const fn quantile(&self) -> Option<f64> {
+        match self {
+            Self::Classes { .. } => None,
+            Self::Numbers { quantile, .. } => *quantile,
+        }
+    }
+
     /// What errors cost; of more than two classes and of numbers nothing is said.
     pub fn costs(&self) -> Costs {
         match self {
             Self::Classes { costs, .. } => *costs,
-            Self::Numbers(_) => Costs::default(),
+            Self::Numbers { .. } => Costs::default(),
         }
     }
 
@@ -89,7 +111,7 @@ impl Labels {
     pub const fn len(&self) -> usize {
         match self {
             Self::Classes { rows, .. } => rows.len(),
-            Self::Numbers(rows) => rows.len(),
+            Self::Numbers { rows, .. } => rows.len(),
         }
     }
 
@@ -102,7 +124,7 @@ impl Labels {
     pub fn is_known(&self, row: usize) -> bool {
         match self {
             Self::Classes { rows, .. } => rows[row].is_some(),
-            Self::Numbers(rows) => rows[row].is_some(),
+            Self::Numbers { rows, .. } => rows[row].is_some(),
         }
     }
 
@@ -115,7 +137,7 @@ impl Labels {
     pub fn classes(&self) -> Option<&[String]> {
         match self {
             Self::Classes { names, .. } => Some(names),
-            Self::Numbers(_) => None,
+            Self::Numbers { .. } => None,
         }
     }
 
@@ -123,7 +145,7 @@ impl Labels {
     pub fn class(&self, row: usize) -> Option<u32> {
         match self {
             Self::Classes { rows, .. } => rows[row],
-            Self::Numbers(_) => None,
+            Self::Numbers { .. } => None,
         }
     }
 
@@ -131,7 +153,7 @@ impl Labels {
     pub fn number(&self, row: usize) -> Option<f64> {
         match self {
             Self::Classes { .. } => None,
-            Self::Numbers(rows) => rows[row],
+            Self::Numbers { rows, .. } => rows[row],
         }
     }
 
@@ -154,7 +176,11 @@ fn numbers<'v>(values: impl Iterator<Item = Value<'v>>) -> Result<Labels, LabelE
             _ => Err(LabelError::NotANumber { row: row + 1 }),
         })
         .collect::<Result<_, _>>()?;
-    if rows.iter().all(Option::is_none) { Err(LabelError::AllMissing) } else { Ok(Labels::Numbers(rows)) }
+    if rows.iter().all(Option::is_none) {
+        Err(LabelError::AllMissing)
+    } else {
+        Ok(Labels::Numbers { rows, quantile: None })
+    }
 }
 
 /// A class in the order of its value: numbers before texts, so that 9 comes before 10.

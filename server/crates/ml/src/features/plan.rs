@@ -21,6 +21,7 @@ pub struct FeaturePlan {
     target_name: String,
     kind: TargetKind,
     costs: Costs,
+    quantile: Option<f64>,
 }
 
 impl FeaturePlan {
@@ -70,6 +71,7 @@ impl FeaturePlan {
                 target_name: document.target.name.clone(),
                 kind: document.target.kind,
                 costs: document.target.costs.unwrap_or_default(),
+                quantile: document.target.quantile,
             }),
             _ => Err(mistakes),
         }
@@ -119,7 +121,7 @@ impl FeaturePlan {
         assert_eq!(dataset.schema(), self.columns, "the plan was compiled for other columns");
         let rows: Vec<_> = (0..dataset.rows()).map(|row| dataset.row(row)).collect();
         let labels = Labels::of(self.kind, rows.iter().map(|row| self.label.evaluate(row)))?;
-        Ok(labels.with_costs(self.costs))
+        Ok(labels.with_costs(self.costs).with_quantile(self.quantile))
     }
 
     /// The value of a column or feature in each of `rows`, as text: what slices are made of. None when neither is of that

@@ -43,12 +43,12 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// The learning objective of boosted trees for that kind of target.
-    pub(crate) const fn boosting_objective(kind: TargetKind) -> &'static str {
+    /// The learning objectives that boosted trees for that kind of target may have.
+    pub(crate) const fn boosting_objectives(kind: TargetKind) -> &'static [&'static str] {
         match kind {
-            TargetKind::Binary => "binary:logistic",
-            TargetKind::Multiclass => "multi:softprob",
-            TargetKind::Regression => "reg:squarederror",
+            TargetKind::Binary => &["binary:logistic"],
+            TargetKind::Multiclass => &["multi:softprob"],
+            TargetKind::Regression => &["reg:squarederror", "reg:quantileerror"],
         }
     }
 }
@@ -86,8 +86,8 @@ impl Predictor {
                 };
                 linear.link == link && linear.fits(outputs, encoders.terms())
             }
-            Estimator::Trees(trees) => fits_trees(trees, Estimator::boosting_objective(kind), outputs, &encoders),
-            Estimator::Forest(trees) => fits_trees(trees, MEAN_OBJECTIVE, outputs, &encoders),
+            Estimator::Trees(trees) => fits_trees(trees, Estimator::boosting_objectives(kind), outputs, &encoders),
+            Estimator::Forest(trees) => fits_trees(trees, &[MEAN_OBJECTIVE], outputs, &encoders),
             Estimator::Onnx(model) => model.fits(kind, outputs, &encoders),
         };
         let sound = encoders.features().iter().all(FeatureEncoder::is_sound);
@@ -210,8 +210,8 @@ impl Predictor {
 /// The learning objective of trees whose leaves answer with means.
 const MEAN_OBJECTIVE: &str = "reg:squarederror";
 
-fn fits_trees(trees: &BoostedModel, objective: &str, outputs: usize, encoders: &Encoders) -> bool {
-    trees.objective().name() == objective
+fn fits_trees(trees: &BoostedModel, objectives: &[&str], outputs: usize, encoders: &Encoders) -> bool {
+    objectives.contains(&trees.objective().name())
         && trees.linear().is_none()
         && trees.n_outputs() == outputs
         && trees.prediction_width() == outputs

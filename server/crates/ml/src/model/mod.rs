@@ -29,13 +29,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Dataset;
-use crate::features::{FeaturePlan, FeatureSet, FeatureSetError, Input, Reordered};
+use crate::features::{FeaturePlan, FeatureSet, FeatureSetError, FeatureTable, Input, Labels, Reordered};
 use crate::join::Joins;
 use crate::reference::bins;
 use crate::train::{Fitted, TrainerConfig};
 
 pub use calibration::Calibration;
-pub use coefficients::Coefficients;
+pub use coefficients::{Coefficients, NoErrors, StandardErrors};
 pub use contribution::{ContributionUnit, Contributions};
 pub use dependence::{Dependence, Place, partial_dependence};
 pub use estimator::{Estimator, PredictError, Predictor};
@@ -206,5 +206,18 @@ impl Model {
     /// The equations of a linear model in the units of its features; none for trees.
     pub fn coefficients(&self) -> Option<Vec<Coefficients>> {
         self.predictor.coefficients(self.features.definitions())
+    }
+
+    /// The standard errors of its equation, from the rows that it was fitted on; none for trees.
+    ///
+    /// # Errors
+    /// When an equation that is fitted so has none.
+    pub fn standard_errors(
+        &self,
+        table: &FeatureTable,
+        labels: &Labels,
+        rows: &[u32],
+    ) -> Option<Result<StandardErrors, NoErrors>> {
+        self.predictor.standard_errors(self.features.definitions(), &self.lineage.trainer, table, labels, rows)
     }
 }

@@ -76,12 +76,12 @@ pub fn outcomes<'p>(
     let pairs: Vec<(usize, &Prediction)> = rows.iter().map(|row| *row as usize).zip(predictions).collect();
     match (labels, pairs.first()) {
         (_, None) => Err(OutcomeError::Empty),
-        (Labels::Numbers(_), Some(_)) => {
+        (Labels::Numbers { quantile, .. }, Some(_)) => {
             let pair = |(row, prediction): &(usize, &Prediction)| match prediction {
                 Prediction::Regression { value } => Some((*value, labels.number(*row)?)),
                 _ => None,
             };
-            NumberOutcomes::new(all(&pairs, pair)?).map(Outcomes::Regression)
+            Ok(Outcomes::Regression(NumberOutcomes::new(all(&pairs, pair)?)?.with_quantile(*quantile)))
         }
         (Labels::Classes { .. }, Some((_, Prediction::Binary { .. }))) => {
             let pair = |(row, prediction): &(usize, &Prediction)| match prediction {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
 use hessboost::data::DMatrix;
 use hessboost::metric::EvalMetric;
-use hessboost::objective::{Multiclass, Objective, RegLoss};
+use hessboost::objective::{Multiclass, Objective, Quantiles, RegLoss};
 use hessboost::training::{TrainResult, Trainer};
 use millrace_domain::metric::TargetKind;
 
@@ -77,7 +77,13 @@ fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
             let classes = task.labels.classes().map_or(0, <[String]>::len);
             (Objective::Softprob(Multiclass::new(classes)?), EvalMetric::MLogLoss)
         }
-        TargetKind::Regression => (Objective::SquaredError(RegLoss::default()), EvalMetric::Rmse),
+        TargetKind::Regression => match task.labels.quantile() {
+            None => (Objective::SquaredError(RegLoss::default()), EvalMetric::Rmse),
+            Some(quantile) => {
+                let quantiles = Quantiles::new([quantile])?;
+                (Objective::Quantile(quantiles.clone()), EvalMetric::Quantile(quantiles))
+            }
+        },
     };
     TrainingParams::builder()
         .objective(objective)

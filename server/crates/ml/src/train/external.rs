@@ -172,6 +172,7 @@ impl<'a> Assignment<'a> {
         json!({
             "kind": self.kind,
             "classes": self.labels.classes(),
+            "quantile": self.labels.quantile(),
             "label": LABEL,
             "inputs": self.inputs,
             "columns": self.names,
@@ -206,7 +207,8 @@ impl<'a> Assignment<'a> {
                     let own = self.encoders.columns();
                     return Err(named(format!("it takes rows of {columns} numbers, and the features are {own}")));
                 }
-                let wanted = Estimator::boosting_objective(self.kind);
+                let objectives = Estimator::boosting_objectives(self.kind);
+                let wanted = objectives[usize::from(self.labels.quantile().is_some())];
                 if objective != wanted {
                     return Err(named(format!("its objective is {objective}; for this target it must be {wanted}")));
                 }

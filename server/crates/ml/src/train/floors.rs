@@ -8,22 +8,22 @@ use millrace_domain::problem::Split as Rule;
 use millrace_domain::schema::Value;
 
 use crate::Dataset;
-use crate::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
+use crate::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes, quantile};
 use crate::features::Labels;
 use crate::split::{Part, Split};
 
-/// What the model must beat: the class shares of the training part, or its mean, as the answer for every row of `part`.
+/// What the model must beat: the class shares of the training part, or its mean (or quantile, where that is asked for), as the answer for every row of `part`.
 ///
 /// # Errors
 /// When the part has no rows.
 pub fn baseline(labels: &Labels, split: &Split, part: Part) -> Result<Outcomes, OutcomeError> {
     let (train, rows) = (split.rows(Part::Train), split.rows(part));
     match labels {
-        Labels::Numbers(numbers) => {
-            let known = |rows: &[u32]| -> Vec<f64> { rows.iter().filter_map(|row| numbers[*row as usize]).collect() };
-            let count = train.len() as f64;
-            let mean: f64 = known(train).iter().map(|number| number / count).sum();
-            NumberOutcomes::new(known(rows).into_iter().map(|actual| (mean, actual))).map(Outcomes::Regression)
+        Labels::Numbers { rows: numbers, quantile } => {
+            let answer = constant(numbers, *quantile, train);
+            let known = rows.iter().filter_map(|row| numbers[*row as usize]);
+            let outcomes = NumberOutcomes::new(known.map(|actual| (answer, actual)))?;
+            Ok(Outcomes::Regression(outcomes.with_quantile(*quantile)))
         }
         Labels::Classes { names, .. } => {
             let counts = labels.counts(train);
@@ -38,6 +38,17 @@ pub fn baseline(labels: &Labels, split: &Split, part: Part) -> Result<Outcomes, 
             }
         }
     }
+}
+
+/// The mean of some rows, or their quantile.
+fn constant(numbers: &[Option<f64>], of: Option<f64>, rows: &[u32]) -> f64 {
+    let mut known: Vec<f64> = rows.iter().filter_map(|row| numbers[*row as usize]).collect();
+    let Some(of) = of else {
+        let count = known.len() as f64;
+        return known.iter().map(|number| number / count).sum();
+    };
+    known.sort_by(f64::total_cmp);
+    if known.is_empty() { 0.0 } else { quantile(&known, of) }
 }
 
 /// The last label of the row's entity that was known at the row's time, as the answer for every row of `part`: the last one at all
@@ -61,14 +72,14 @@ pub fn repeat_last(
     let answer = |row: &u32| last[*row as usize].map(|last| last as usize);
     let train = split.rows(Part::Train);
     Some(match labels {
-        Labels::Numbers(numbers) => {
-            let known: Vec<f64> = train.iter().filter_map(|row| numbers[*row as usize]).collect();
-            let mean = known.iter().map(|number| number / known.len() as f64).sum();
+        Labels::Numbers { rows: numbers, quantile } => {
+            let constant = constant(numbers, *quantile, train);
             let pair = |row: &u32| {
-                let predicted = answer(row).and_then(|last| numbers[last]).unwrap_or(mean);
+                let predicted = answer(row).and_then(|last| numbers[last]).unwrap_or(constant);
                 Some((predicted, numbers[*row as usize]?))
             };
-            NumberOutcomes::new(rows.iter().filter_map(pair)).map(Outcomes::Regression)
+            let outcomes = NumberOutcomes::new(rows.iter().filter_map(pair));
+            outcomes.map(|outcomes| Outcomes::Regression(outcomes.with_quantile(*quantile)))
         }
         Labels::Classes { names, .. } => {
             let counts = labels.counts(train);

@@ -22,7 +22,7 @@ use crate::split::{Part, Split};
 
 pub use external::{Assignment, ExternalError, LABEL, ModelFile};
 pub use floors::{baseline, repeat_last};
-use millrace_domain::trainer::CLASS_BALANCE;
+use millrace_domain::trainer::{Aim, CLASS_BALANCE};
 pub use millrace_domain::trainer::{CalibrationMethod, Trainer, TrainerConfig};
 
 /// What a long computation tells its caller, and asks of it. `()` does nothing.
@@ -51,12 +51,12 @@ impl Progress for () {}
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TrainError {
     /// The trainer is for another kind of target.
-    #[error("{} does not fit a {} target; use {}", .trainer.as_str(), .kind.as_str(), fitting(*.kind))]
+    #[error("{} does not fit a {aim} target; use {}", .trainer.as_str(), fitting(*.aim))]
     WrongKind {
         /// The trainer.
         trainer: Trainer,
-        /// The kind of target.
-        kind: TargetKind,
+        /// What is to be predicted.
+        aim: Aim,
     },
     /// Classes of which the training part has no row.
     #[error("the training part has no row of class {}; give it more rows or split at random", .0.join(", "))]
@@ -105,8 +105,8 @@ pub enum TrainError {
     },
 }
 
-fn fitting(kind: TargetKind) -> String {
-    Trainer::of(kind).map(Trainer::as_str).collect::<Vec<_>>().join(", ")
+fn fitting(aim: Aim) -> String {
+    Trainer::of(aim).map(Trainer::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// What training gave.
@@ -169,8 +169,9 @@ fn encoders_of(
     seed: u64,
 ) -> Result<(Encoders, Told), TrainError> {
     let trainer = config.trainer();
-    if !trainer.fits(kind) || labels.classes().is_none() != (kind == TargetKind::Regression) {
-        return Err(TrainError::WrongKind { trainer, kind });
+    let aim = Aim { kind, quantile: labels.quantile() };
+    if !trainer.fits(aim) || labels.classes().is_none() != (kind == TargetKind::Regression) {
+        return Err(TrainError::WrongKind { trainer, aim });
     }
     if table.rows() != labels.len() {
         return Err(TrainError::Lengths { rows: table.rows(), labels: labels.len() });

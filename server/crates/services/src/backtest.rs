@@ -1,0 +1,96 @@
+//! What another rule about drift would have done in the recorded windows of a deployment.
+
+use chrono::TimeDelta;
+use millrace_domain::fault::Fault;
+use millrace_domain::monitor::BackTest;
+use millrace_domain::policy::{Action, Actor};
+use millrace_domain::problem::{Drift, Mistake};
+use millrace_domain::view::{BackTestQuery, BackTestView, TriedRule};
+use millrace_storage::{deployment, monitor, problem};
+
+use crate::{Result, Services, fault};
+
+/// Recorded windows that are looked at, the newest: a hundred days of hours.
+const MOST_WINDOWS: u32 = 2_500;
+/// False alarms that are wanted in thirty days when nobody says.
+const USUAL_ALARMS: f64 = 1.0;
+
+impl Services {
+    /// Runs the recorded windows of a deployment through a rule about drift. What is not asked for is as the document has it.
+    ///
+    /// # Errors
+    /// 404 when nothing ever was live; 400 for what is no rule.
+    pub async fn back_test(&self, actor: &Actor, slug: &str, query: &BackTestQuery) -> Result<BackTestView> {
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
+        let pool = self.db.pool();
+        let missing = || Fault::not_found("deployment");
+        let live = deployment::find(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
+        let document = match self.document_of(slug).await? {
+            Some(document) => document,
+            None => problem::newest(pool, slug).await.map_err(fault)?.ok_or_else(missing)?.document,
+        };
+        let signed = document.monitoring;
+        let (rule, min_rows, alarms) = read(query, &signed.drift, signed.min_rows)?;
+        let found = monitor::findings(pool, live.problem, MOST_WINDOWS).await.map_err(fault)?;
+        let windows: Vec<_> = found.iter().map(|(ends, finding)| (*ends, finding)).collect();
+        let length = TimeDelta::seconds(i64::try_from(signed.window.seconds()).unwrap_or(i64::MAX / 1_000));
+        let days = match (windows.first(), windows.last()) {
+            (Some((first, _)), Some((last, _))) => (*last - *first + length).num_seconds() as f64 / 86_400.0,
+            _ => 0.0,
+        };
+        let most = (alarms * days / 30.0).floor() as usize;
+        let tested = BackTest::of(&windows, &rule, min_rows, most);
+        let told = |drift: &Drift, min_rows: u64| TriedRule {
+            metric: drift.metric.as_str().to_owned(),
+            threshold: drift.threshold,
+            windows: drift.windows,
+            min_rows,
+        };
+        Ok(BackTestView {
+            slug: slug.to_owned(),
+            title: document.title,
+            signed: told(&signed.drift, signed.min_rows),
+            tried: told(&rule, min_rows),
+            begins: windows.first().map(|(first, _)| *first - length),
+            ends: windows.last().map(|(last, _)| *last),
+            days,
+            judged: tested.heights.iter().filter(|height| height.distance.is_some()).count() as u64,
+            windows: tested.heights.iter().map(|height| (height.at, height.distance)).collect(),
+            fired: tested.fired,
+            fired_as_signed: BackTest::of(&windows, &signed.drift, signed.min_rows, most).fired,
+            alarms,
+            suggested: tested.suggested,
+        })
+    }
+}
+
+/// The rule that is asked for, and how many alarms in thirty days are wanted.
+fn read(query: &BackTestQuery, signed: &Drift, min_rows: u64) -> Result<(Drift, u64, f64)> {
+    let mut mistakes = Vec::new();
+    let mut refuse = |key: &str, message: String| {
+        mistakes.push(Mistake { pointer: format!("/{key}"), message });
+    };
+    let metric = match query.metric.as_deref().filter(|metric| !metric.is_empty()) {
+        None => signed.metric,
+        Some(metric) => metric.parse().unwrap_or_else(|message| {
+            refuse("metric", message);
+            signed.metric
+        }),
+    };
+    let threshold = query.threshold.unwrap_or(signed.threshold);
+    if !(1e-6..=1e6).contains(&threshold) {
+        refuse("threshold", format!("must lie between 0.000001 and 1000000, got {threshold}"));
+    }
+    let windows = query.windows.unwrap_or(signed.windows);
+    if !(1..=1_000).contains(&windows) {
+        refuse("windows", format!("must lie between 1 and 1000, got {windows}"));
+    }
+    let alarms = query.alarms.unwrap_or(USUAL_ALARMS);
+    if !(0.0..=1_000.0).contains(&alarms) {
+        refuse("alarms", format!("must lie between 0 and 1000, got {alarms}"));
+    }
+    if !mistakes.is_empty() {
+        return Err(Fault::invalid("that is no rule that can be tried", mistakes));
+    }
+    Ok((Drift { metric, threshold, windows }, query.min_rows.unwrap_or(min_rows), alarms))
+}
