@@ -98,6 +98,7 @@ pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
     println!("site       {}", web.site.display());
     let mail = if web.mail.smtp_url.is_some() { "MILLRACE_SMTP_URL" } else { "a directory under MILLRACE_HOME" };
     let webhooks = storage.webhooks()?;
+    millrace_jobs::WebhookSender::check(&webhooks).context("MILLRACE_WEBHOOKS")?;
     let names: Vec<&str> = webhooks.iter().map(|(name, _)| name).collect();
     println!("webhooks   {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
     println!("mail       {mail}, from {}", web.mail.mail_from);

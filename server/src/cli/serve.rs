@@ -28,12 +28,12 @@ pub async fn serve(storage: Storage, web: Web, slots: Option<usize>, watches: bo
     record_metrics();
     announce(&services, &web).await?;
     let workers = CancellationToken::new();
+    let webhooks = WebhookSender::new(services.clone(), &storage.webhooks()?).context("MILLRACE_WEBHOOKS")?;
     let worker = slots.map(|slots| {
         let worker = wiring::worker(&services, &worker_name("serve"), outside::timing());
         tokio::spawn(worker.run(slots, workers.clone()))
     });
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
-    let webhooks = WebhookSender::new(services.clone(), &storage.webhooks()?).context("MILLRACE_WEBHOOKS")?;
     tokio::spawn(webhooks.run(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));

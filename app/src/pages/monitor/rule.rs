@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, duration, line_chart, number};
 use millrace_domain::problem::DriftMetric;
-use millrace_domain::view::{BackTestQuery, BackTestView, TriedRule};
+use millrace_domain::view::{BackTestView, TriedRule};
 
 use crate::components::{ChartFigure, Empty, Load, Moment, PageHeader};
 use crate::fault::PageFault;
@@ -15,8 +15,16 @@ const LISTED: usize = 20;
 
 /// The recorded windows of a deployment by a rule.
 #[server(name = FetchBackTest, prefix = "/fn", endpoint = "back_test")]
-pub async fn back_test(slug: String, rule: BackTestQuery) -> Result<BackTestView, PageFault> {
+pub async fn back_test(
+    slug: String,
+    metric: Option<String>,
+    threshold: Option<f64>,
+    windows: Option<u32>,
+    min_rows: Option<u64>,
+    alarms: Option<f64>,
+) -> Result<BackTestView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
+    let rule = millrace_domain::view::BackTestQuery { metric, threshold, windows, min_rows, alarms };
     Ok(services.back_test(&actor, &slug, &rule).await?)
 }
 
@@ -26,14 +34,14 @@ pub fn RulePage() -> impl IntoView {
     let slug = path_text("slug");
     let (metric, threshold) = (query_text("metric"), query_text("threshold"));
     let (windows, rows, alarms) = (query_text("windows"), query_text("min_rows"), query_text("alarms"));
-    let query = move || BackTestQuery {
-        metric: Some(metric.get()).filter(|metric| !metric.is_empty()),
-        threshold: threshold.get().parse().ok(),
-        windows: windows.get().parse().ok(),
-        min_rows: rows.get().parse().ok(),
-        alarms: alarms.get().parse().ok(),
-    };
-    let tested = Resource::new(move || (slug.get(), query()), |(slug, rule)| back_test(slug, rule));
+    let tested = Resource::new(
+        move || (slug.get(), metric.get(), threshold.get(), windows.get(), rows.get(), alarms.get()),
+        |(slug, metric, threshold, windows, rows, alarms)| {
+            let metric = (!metric.is_empty()).then_some(metric);
+            let (threshold, alarms) = (threshold.parse().ok(), alarms.parse().ok());
+            back_test(slug, metric, threshold, windows.parse().ok(), rows.parse().ok(), alarms)
+        },
+    );
     view! {
         <Load resource=tested above=("Deployments", "/deployments") let:tested>
             <Rule tested/>

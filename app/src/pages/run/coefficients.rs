@@ -108,7 +108,7 @@ fn Terms(equation: Equation, errors: Option<Errors>, run: String) -> impl IntoVi
     let more = (left > 0).then(|| {
         view! {
             <p class="muted">
-                {format!("{left} more are in the ")} <a href=format!("/api/v1/runs/{run}/artifacts/evaluation")>"evaluation"</a> "."
+                {format!("{left} more are in the ")} <a href=format!("/api/v1/runs/{run}/artifacts/evaluation") rel="external">"evaluation"</a> "."
             </p>
         }
     });

@@ -44,7 +44,7 @@ fn Lines(lines: Vec<LogLineView>, file: String) -> impl IntoView {
         <section class="section" aria-labelledby="log">
             <div class="section-header">
                 <h2 id="log">"Log"</h2>
-                <a href=file>"All of it"</a>
+                <a href=file rel="external">"All of it"</a>
             </div>
             <pre class="code log" tabindex="0" aria-label="Log of the run"><code>{text}</code></pre>
         </section>

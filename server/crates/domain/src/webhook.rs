@@ -66,7 +66,9 @@ impl Webhook {
             || host.contains('@')
             || self.url.chars().any(char::is_whitespace)
         {
-            return Err(format!("url must be an address like https://example.org/hook, got {:?}", self.url));
+            return Err(
+                "url must be an address like https://example.org/hook, without a name and password in it".to_owned()
+            );
         }
         match scheme {
             "https" => Ok(()),
@@ -91,8 +93,12 @@ impl Webhooks {
     /// What is wrong, in words, without any secret.
     #[cfg(feature = "parse")]
     pub fn read(text: &str) -> Result<Self, String> {
-        // Where it went wrong is a part of the text, which may hold a secret.
-        let read: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        // What is wrong is told without the text itself, which may hold a secret.
+        let read: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            format!("line {line} is none of a table [webhooks.<name>] with url, secret and, if not of all, problems")
+        })?;
         for (name, webhook) in &read.webhooks {
             let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(letter);
             if name.is_empty() || name.len() > MOST_NAME || !name.chars().all(fits) {
@@ -139,7 +145,13 @@ mod tests {
     fn no_secret_is_shown() {
         let read = read("https://example.org/hook").expect("a webhook");
         assert!(!format!("{read:?}").contains("c2VjcmV0"));
-        let wrong = Webhooks::read("[webhooks.pager]\nsecret = \"whsec_c2VjcmV0\"\nurl = 5\n").expect_err("no address");
-        assert!(!wrong.contains("c2VjcmV0"), "{wrong}");
+        for wrong in [
+            "[webhooks.pager]\nsecret = \"whsec_c2VjcmV0\"\nurl = 5\n",
+            "[webhooks]\nsecret = \"whsec_c2VjcmV0\"\n",
+            "[webhooks.pager]\nsecret = \"whsec_c2VjcmV0\"\nurl = \"https://user:c2VjcmV0@example.org/\"\n",
+        ] {
+            let told = Webhooks::read(wrong).expect_err("no webhook");
+            assert!(!told.contains("c2VjcmV0"), "{told}");
+        }
     }
 }

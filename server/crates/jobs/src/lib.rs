@@ -43,7 +43,7 @@ pub use rollouts::{check_artifacts, conduct_rollouts};
 pub use sources::Sources;
 pub use tidy::tidy;
 pub use watch::Watch;
-pub use webhooks::{SecretError, WebhookSender};
+pub use webhooks::{WebhookError, WebhookSender};
 
 /// One handler for each kind of step; those that train know the external trainers.
 pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {

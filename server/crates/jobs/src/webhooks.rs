@@ -2,16 +2,15 @@
 //! `webhook-timestamp` and `webhook-signature`, the last an HMAC-SHA256 over both and the body.
 //!
 //! What is not answered 2xx is tried again after a growing pause for three days, under the same id; 410 is the receiver's word that it wants
-//! no more. Nothing is followed anywhere else.
+//! no more. Nothing is followed anywhere else. A server sends only to the webhooks that are declared to it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use hmac::{Hmac, Mac as _};
-use millrace_domain::webhook::Webhooks;
+use millrace_domain::webhook::{Webhook, Webhooks};
 use millrace_services::Services;
 use millrace_storage::StorageError;
 use millrace_storage::webhook::{self, Message};
@@ -33,15 +32,20 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Bytes of a key.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Why the declaration cannot be used.
+/// Why a declaration cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("webhooks.{name}: secret must be whsec_ and {} to {} bytes in base64", KEY_BYTES.start(), KEY_BYTES.end())]
-pub struct SecretError {
-    name: String,
+pub enum WebhookError {
+    /// Its secret is none.
+    #[error("webhooks.{0}: secret must be whsec_ and 24 to 64 bytes in base64")]
+    Secret(String),
+    /// Its address is none.
+    #[error("webhooks.{0}: url is no address")]
+    Address(String),
 }
 
 struct Receiver {
-    url: String,
+    name: String,
+    url: reqwest::Url,
     key: Vec<u8>,
 }
 
@@ -49,7 +53,7 @@ struct Receiver {
 pub struct WebhookSender {
     services: Services,
     http: reqwest::Client,
-    receivers: HashMap<String, Receiver>,
+    receivers: Vec<Receiver>,
 }
 
 /// Why a message was not taken.
@@ -62,27 +66,35 @@ impl WebhookSender {
     /// A sender to these webhooks.
     ///
     /// # Errors
-    /// When a secret is none.
+    /// When one of them cannot be used.
     ///
     /// # Panics
     /// When the system has no TLS, which is compiled in.
-    pub fn new(services: Services, webhooks: &Webhooks) -> Result<Self, SecretError> {
-        let receivers = webhooks.iter().map(|(name, webhook)| {
-            let key = STANDARD.decode(webhook.secret.key()).ok().filter(|key| KEY_BYTES.contains(&key.len()));
-            let key = key.ok_or_else(|| SecretError { name: name.to_owned() })?;
-            Ok((name.to_owned(), Receiver { url: webhook.url.clone(), key }))
-        });
-        let receivers = receivers.collect::<Result<_, _>>()?;
+    pub fn new(services: Services, webhooks: &Webhooks) -> Result<Self, WebhookError> {
         let http = reqwest::Client::builder().timeout(PATIENCE).redirect(Policy::none()).no_proxy().build();
-        Ok(Self { services, http: http.expect("TLS is compiled in"), receivers })
+        Ok(Self { services, http: http.expect("TLS is compiled in"), receivers: receivers(webhooks)? })
     }
 
-    /// Sends messages until told to stop.
+    /// Whether webhooks can be used.
+    ///
+    /// # Errors
+    /// When one of them cannot.
+    pub fn check(webhooks: &Webhooks) -> Result<(), WebhookError> {
+        receivers(webhooks).map(|_| ())
+    }
+
+    /// Sends messages until told to stop, to each webhook by itself: one that does not answer keeps no other waiting. Without webhooks there
+    /// is nothing to do.
     pub async fn run(self, shutdown: CancellationToken) {
+        let each = self.receivers.iter().map(|receiver| self.tell(receiver, &shutdown));
+        futures::future::join_all(each).await;
+    }
+
+    async fn tell(&self, receiver: &Receiver, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             let mut announced = self.services.db().listen(&["millrace_webhook"]).await.ok();
             loop {
-                while self.send_next().await.unwrap_or_else(|error| {
+                while self.send_next(receiver).await.unwrap_or_else(|error| {
                     tracing::warn!(%error, "what webhooks are to be told could not be read");
                     false
                 }) {}
@@ -107,18 +119,18 @@ impl WebhookSender {
         }
     }
 
-    /// Sends the message that is due next; whether there was one.
-    async fn send_next(&self) -> Result<bool, StorageError> {
+    /// Sends the message to a webhook that is due next; whether there was one.
+    async fn send_next(&self, receiver: &Receiver) -> Result<bool, StorageError> {
         let pool = self.services.db().pool();
         let now = self.services.surroundings().now();
-        let Some(message) = webhook::claim(pool, now, now + LEASE).await? else { return Ok(false) };
-        let answer = self.send(&message, now.timestamp()).await;
+        webhook::give_up(pool, now - GIVE_UP).await?;
+        let Some(message) = webhook::claim(pool, &receiver.name, now, now + LEASE).await? else { return Ok(false) };
+        let answer = self.send(receiver, &message, now.timestamp()).await;
         let now = self.services.surroundings().now();
         match answer {
             Ok(()) => webhook::sent(pool, &message, now).await?,
             Err(Untaken { reason, is_final }) => {
-                let old = message.created_at + GIVE_UP < now;
-                let again = (!is_final && !old).then(|| now + pause(message.attempt));
+                let again = (!is_final).then(|| now + pause(message.attempt));
                 tracing::warn!(webhook = message.webhook, %reason, tried_again = again.is_some(), "a webhook was not told");
                 metrics::counter!("millrace_webhook_failures").increment(1);
                 webhook::failed(pool, &message, &reason, again).await?;
@@ -127,15 +139,11 @@ impl WebhookSender {
         Ok(true)
     }
 
-    async fn send(&self, message: &Message, timestamp: i64) -> Result<(), Untaken> {
-        let Some(receiver) = self.receivers.get(&message.webhook) else {
-            let reason = "MILLRACE_WEBHOOKS has no webhook of that name any more".to_owned();
-            return Err(Untaken { reason, is_final: true });
-        };
+    async fn send(&self, receiver: &Receiver, message: &Message, timestamp: i64) -> Result<(), Untaken> {
         let id = format!("msg_{}", message.uid.simple());
         let request = self
             .http
-            .post(&receiver.url)
+            .post(receiver.url.clone())
             .header("content-type", "application/json")
             .header("user-agent", "millrace")
             .header("webhook-id", &id)
@@ -152,6 +160,17 @@ impl WebhookSender {
             status => Err(Untaken { reason: format!("it answered {}", status.as_u16()), is_final: false }),
         }
     }
+}
+
+/// Those that are told, with keys as they sign.
+fn receivers(webhooks: &Webhooks) -> Result<Vec<Receiver>, WebhookError> {
+    let receiver = |(name, webhook): (&str, &Webhook)| {
+        let key = STANDARD.decode(webhook.secret.key()).ok().filter(|key| KEY_BYTES.contains(&key.len()));
+        let key = key.ok_or_else(|| WebhookError::Secret(name.to_owned()))?;
+        let url = webhook.url.parse().map_err(|_| WebhookError::Address(name.to_owned()))?;
+        Ok(Receiver { name: name.to_owned(), url, key })
+    };
+    webhooks.iter().map(receiver).collect()
 }
 
 /// What went wrong, without the address.

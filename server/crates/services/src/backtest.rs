@@ -10,8 +10,9 @@ use millrace_storage::{deployment, monitor, problem};
 
 use crate::{Result, Services, fault};
 
-/// Recorded windows that are looked at, the newest: a hundred days of hours.
-const MOST_WINDOWS: u32 = 2_500;
+/// Recorded windows that are looked at, the newest: a hundred days of hours; fewer where they have many columns.
+const MOST_WINDOWS: usize = 2_500;
+const MOST_COLUMNS: usize = 100_000;
 /// False alarms that are wanted in thirty days when nobody says.
 const USUAL_ALARMS: f64 = 1.0;
 
@@ -31,7 +32,10 @@ impl Services {
         };
         let signed = document.monitoring;
         let (rule, min_rows, alarms) = read(query, &signed.drift, signed.min_rows)?;
-        let found = monitor::findings(pool, live.problem, MOST_WINDOWS).await.map_err(fault)?;
+        let newest = monitor::findings(pool, live.problem, 1).await.map_err(fault)?;
+        let columns = newest.first().map_or(1, |(_, finding)| finding.columns.len().max(1));
+        let most = u32::try_from((MOST_COLUMNS / columns).clamp(1, MOST_WINDOWS)).unwrap_or(u32::MAX);
+        let found = monitor::findings(pool, live.problem, most).await.map_err(fault)?;
         let windows: Vec<_> = found.iter().map(|(ends, finding)| (*ends, finding)).collect();
         let length = TimeDelta::seconds(i64::try_from(signed.window.seconds()).unwrap_or(i64::MAX / 1_000));
         let days = match (windows.first(), windows.last()) {

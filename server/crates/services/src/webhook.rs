@@ -40,10 +40,10 @@ impl Services {
             },
         });
         let body = body.to_string();
-        let mut told = Vec::new();
+        let (subject, mut told) = (format!("alert/{}", kept.id), Vec::new());
         for (name, webhook) in self.settings.webhooks.iter() {
             if webhook.is_told_of(&kept.slug) {
-                webhook::insert(tx, name, kind, &body, now).await.map_err(fault)?;
+                webhook::insert(tx, name, kind, &subject, &body, now).await.map_err(fault)?;
                 told.push(name.to_owned());
             }
         }

@@ -50,28 +50,54 @@ impl Record for Message {
     }
 }
 
-/// Puts a message into the outbox.
+/// Puts a message into the outbox; those to one webhook about one subject go out in their order.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(db: &impl Connection, webhook: &str, kind: &str, body: &str, now: DateTime<Utc>) -> Result<i64> {
-    const SQL: &str = "insert into webhook_message (webhook, kind, body, next_at, created_at)
-        values ($1, $2, $3, $4, $4) returning id";
-    record::one(db, SQL, values![webhook, kind, body, now]).await
+pub async fn insert(
+    db: &impl Connection,
+    webhook: &str,
+    kind: &str,
+    subject: &str,
+    body: &str,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    const SQL: &str = "insert into webhook_message (webhook, kind, subject, body, next_at, created_at)
+        values ($1, $2, $3, $4, $5, $5) returning id";
+    record::one(db, SQL, values![webhook, kind, subject, body, now]).await
 }
 
-/// Claims the next message that is due and counts the attempt; nobody else sees it until the lease ends. Messages to one webhook that are
-/// about the same thing go out in their order only as far as none of them fails.
+/// Claims the next message to a webhook that is due and counts the attempt; nobody else sees it until the lease ends. One waits as long as
+/// an earlier one about the same thing does.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(db: &impl Connection, now: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Option<Message>> {
+pub async fn claim(
+    db: &impl Connection,
+    webhook: &str,
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+) -> Result<Option<Message>> {
     const SQL: &str = "update webhook_message set attempt = attempt + 1, lease_until = $2
-        where id = (select id from webhook_message where state = 'queued' and next_at <= $1
-                    and (lease_until is null or lease_until <= $1)
-                    order by next_at, id limit 1 for update skip locked)
+        where id = (select m.id from webhook_message m
+                    where m.webhook = $3 and m.state = 'queued' and m.next_at <= $1
+                        and (m.lease_until is null or m.lease_until <= $1)
+                        and not exists (select from webhook_message e where e.webhook = m.webhook
+                            and e.subject = m.subject and e.state = 'queued' and e.id < m.id)
+                    order by m.next_at, m.id limit 1 for update of m skip locked)
         returning *";
-    record::optional(db, SQL, values![now, lease_until]).await
+    record::optional(db, SQL, values![now, lease_until, webhook]).await
+}
+
+/// Gives up what was written before a moment and is still not sent.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_up(db: &impl Connection, before: DateTime<Utc>) -> Result<u64> {
+    const SQL: &str = "update webhook_message set state = 'failed', lease_until = null,
+            last_error = coalesce(last_error, 'no server that knows the webhook sent it in time')
+        where state = 'queued' and created_at < $1";
+    record::execute(db, SQL, values![before]).await
 }
 
 /// Notes that the attempt was taken.
@@ -115,6 +141,6 @@ pub async fn list(db: &impl Connection, limit: u32) -> Result<Vec<Message>> {
 /// When the database fails.
 pub async fn count_stuck(db: &impl Connection, since: DateTime<Utc>) -> Result<i64> {
     const SQL: &str = "select count(*) from webhook_message where created_at > $1
-        and (state = 'failed' or (state = 'queued' and last_error is not null))";
+        and (state = 'failed' or (state = 'queued' and (last_error is not null or created_at < now() - interval '10 minutes')))";
     record::one(db, SQL, values![since]).await
 }

@@ -55,27 +55,28 @@ pub fn firings(heights: &[Height], threshold: f64, windows: u32) -> Vec<DateTime
 /// The least threshold, of two significant digits, down to which at most so many alerts would have fired, and at most half of the windows
 /// would have been above it: an alert that never ends is one alert. None without a window that gives a verdict.
 pub fn suggested(heights: &[Height], windows: u32, most: usize) -> Option<f64> {
-    let mut reached: Vec<f64> = heights.iter().filter_map(|height| height.distance).collect();
+    let judged: Vec<f64> = heights.iter().filter_map(|height| height.distance).collect();
+    let mut reached: Vec<f64> = judged.iter().copied().filter(|distance| *distance > 0.0).collect();
     reached.sort_by(|a, b| b.total_cmp(a));
     reached.dedup();
-    let mut least = rounded_up(*reached.first()?);
+    if judged.is_empty() {
+        return None;
+    }
+    let mut least = reached.first().map_or(0.01, |greatest| rounded_up(*greatest));
+    let above = |threshold: f64| judged.iter().filter(|distance| **distance > threshold).count();
     // Between two distances that were reached nothing changes.
-    let judged = heights.iter().filter_map(|height| height.distance);
-    let above = |threshold: f64| judged.clone().filter(|distance| *distance > threshold).count();
-    for distance in reached.into_iter().chain([0.0]).map(rounded_up) {
-        if firings(heights, distance, windows).len() > most || above(distance) * 2 > judged.clone().count() {
+    for distance in reached.into_iter().map(rounded_up) {
+        if firings(heights, distance, windows).len() > most || above(distance) * 2 > judged.len() {
             break;
         }
-        least = distance;
+        least = least.min(distance);
     }
     Some(least)
 }
 
 /// The next number of two significant digits.
 fn rounded_up(distance: f64) -> f64 {
-    if distance <= 0.0 || !distance.is_finite() {
-        return 0.01;
-    }
+    let distance = distance.clamp(1e-6, 1e6);
     let unit = 10f64.powi(distance.log10().floor() as i32 - 1);
     // What is one of them already stays, whatever the last bit says.
     let rounded = (distance / unit - 1e-9).ceil() * unit;

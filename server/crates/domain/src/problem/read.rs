@@ -265,6 +265,9 @@ fn success(table: &Table<'_>, aim: Option<Aim>) -> Option<Goal> {
         table.mistake("smallest_difference", "must be greater than 0: it is the smallest difference that matters");
     }
     let goal = goal(table, aim, true)?;
+    if goal.metric == Metric::CoverageError {
+        table.mistake("metric", "coverage_error is no success: the training part's quantile alone has little of it; take pinball, and coverage_error as a guardrail");
+    }
     Some(Goal { smallest_difference, ..goal })
 }
 

@@ -15,8 +15,9 @@ use crate::features::{FeatureDefinition, FeatureEncoder, FeatureTable, Labels, N
 const MOST_PARAMETERS: usize = 512;
 /// Most products of terms that are added up for them.
 const MOST_PRODUCTS: f64 = 1e10;
-/// Rows whose products are added up together: whatever the number of threads, so that rounding is the same.
-const BLOCK: usize = 16_384;
+/// Sums that are made beside each other, and least rows of one: whatever the number of threads, so that rounding is the same.
+const SUMS: usize = 16;
+const BLOCK: usize = 4_096;
 /// A term that all others explain but for this share of its variation follows from them.
 const FOLLOWS: f64 = 1e-9;
 
@@ -199,7 +200,8 @@ impl Predictor {
             }
             seen
         };
-        let blocks: Vec<Seen> = rows.par_chunks(BLOCK).map(of_rows).collect();
+        let each = rows.len().div_ceil(SUMS).max(BLOCK);
+        let blocks: Vec<Seen> = rows.par_chunks(each).map(of_rows).collect();
         Ok(blocks.into_iter().fold(Seen::nothing(self.kind, size), Seen::and))
     }
 }
