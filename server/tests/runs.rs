@@ -58,6 +58,33 @@ async fn listed(by: &Person, query: &str) -> Vec<i64> {
 }
 
 #[tokio::test]
+async fn a_run_tells_what_its_steps_did_and_held_and_how_sure_its_coefficients_are() {
+    let (app, engineer) = recorded().await;
+    let (status, log) = engineer.page("/api/v1/runs/1/log").await;
+    assert_eq!(status, 200);
+    for told in [
+        "features: attempt 1 of 3 on ",
+        "features: 1 features; rows: 180 to train on, 60 to validate, 60 to test, 0 without a label",
+        "train: fitted on 180 rows in ",
+        "evaluate: test.roc_auc ",
+        "register: succeeded; ",
+    ] {
+        assert!(log.contains(told), "{told} is not in {log}");
+    }
+    let times: Vec<&str> = log.lines().map(|line| line.split("  ").next().unwrap()).collect();
+    assert!(times.is_sorted(), "{log}");
+    let run = engineer.get("/api/v1/runs/1").await.done();
+    let train = run["steps"].as_array().unwrap().iter().find(|step| step["kind"] == "train").unwrap();
+    assert!(train["peak_bytes"].as_u64().unwrap() > 1_000_000, "{train}");
+    let evaluation = engineer.get("/api/v1/runs/1/artifacts/evaluation").await.done();
+    let (equation, errors) = (&evaluation["linear"]["equations"][0], &evaluation["linear"]["errors"]);
+    assert_eq!(equation["terms"][0][0], "x");
+    assert!(errors["terms"][0].as_f64().unwrap() > 0.0, "{evaluation}");
+    assert_eq!(engineer.page("/api/v1/runs/99/log").await.0, 404);
+    app.remove().await;
+}
+
+#[tokio::test]
 async fn a_filter_compares_metrics_parameters_and_what_every_run_has() {
     let (app, engineer) = recorded().await;
     for (filter, expected) in [
