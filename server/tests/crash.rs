@@ -62,6 +62,14 @@ async fn run_to_the_end(app: &mut TestApp, engineer: Person, stakeholder: &Perso
     })
     .await;
     assert_eq!(run["state"], "succeeded", "{}", run["failure"]);
+    let (_, log) = engineer.page(&format!("/api/v1/runs/{}/log", launched["run"].as_str().unwrap())).await;
+    let lost = "select count(*) from step_attempt a join step s on s.id = a.step_id where a.ending = 'lost' and s.subject_kind = 'run'";
+    let told = log.matches(": the worker stopped answering").count();
+    assert_eq!(
+        i64::try_from(told).unwrap(),
+        app.count(lost).await,
+        "the log tells of every attempt that was lost: {log}"
+    );
     let model = engineer.get("/api/v1/models/survives/versions/1").await.done();
     Ended { model: model["artifact"].as_str().unwrap().to_owned(), metrics: run["metrics"].clone() }
 }
