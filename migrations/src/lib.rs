@@ -31,6 +31,7 @@ mod m0023_switches;
 mod m0024_monitoring;
 mod m0025_objections;
 mod m0026_logs;
+mod m0027_business_of_predictions;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_monitoring::Migration),
             Box::new(m0025_objections::Migration),
             Box::new(m0026_logs::Migration),
+            Box::new(m0027_business_of_predictions::Migration),
         ]
     }
 }

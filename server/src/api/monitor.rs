@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use millrace_domain::view::{BackTestQuery, BackTestView, IncidentLine, IncidentView, MonitorView, TriggersView};
-use millrace_services::{BusinessValue, Handling, MonitorQuery, Services};
+use millrace_services::{BusinessTaken, BusinessValue, Handling, MonitorQuery, Services};
+use millrace_serving::Serving;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::export::json_file;
@@ -93,7 +93,7 @@ pub async fn export_monitor(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BusinessReport {
-    /// The values: `{"value": …, "at"?: …}`.
+    /// The values: `{"value": …, "at"?: …, "prediction"?: …}`.
     #[schema(value_type = Vec<Object>)]
     values: Vec<BusinessValue>,
 }
@@ -103,12 +103,15 @@ pub struct BusinessReport {
     responses((status = 200), (status = 400), (status = 409)))]
 pub async fn report_business(
     State(services): State<Services>,
+    State(serving): State<Serving>,
     By(actor): By,
     Path(slug): Path<String>,
     Body(report): Body<BusinessReport>,
-) -> Reply<Json<serde_json::Value>> {
-    let accepted = services.report_business(&actor, &slug, &report.values).await?;
-    Ok(Json(json!({ "accepted": accepted })))
+) -> Reply<Json<BusinessTaken>> {
+    if report.values.iter().any(|value| value.prediction.is_some()) {
+        serving.log_written().await;
+    }
+    Ok(Json(services.report_business(&actor, &slug, &report.values).await?))
 }
 
 /// Which alerts to list.

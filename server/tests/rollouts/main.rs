@@ -40,12 +40,17 @@ struct Stage {
 impl Stage {
     /// Version 1 live, and version 2 approved.
     async fn set(slug: &'static str, rollout: Value, env: &[(&str, &str)]) -> Self {
+        Self::set_with(slug, document(slug, rollout), env).await
+    }
+
+    /// The same of any document.
+    async fn set_with(slug: &'static str, document: Value, env: &[(&str, &str)]) -> Self {
         let app = TestApp::start_with(BINARY, env, &[]).await.unwrap();
         let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
         let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
         let on_call = app.person("oncall", &[Role::OnCall]).await.unwrap();
         let caller = app.token(&engineer, &[Scope::Predict]).await.unwrap();
-        app.sign_off(&engineer, &stakeholder, &document(slug, rollout)).await;
+        app.sign_off(&engineer, &stakeholder, &document).await;
         app.load(&engineer, slug, "things.csv", things(4_000)).await;
         let stage = Self { app, engineer, on_call, stakeholder, caller, slug };
         stage.train(1).await;
@@ -309,6 +314,76 @@ async fn what_nobody_asked_for_long_enough_is_taken_back_at_the_deadline() {
     let reason = now["history"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("within its deadline") && reason.contains("evidence"), "{reason}");
     assert_eq!(now["champion"], 1);
+    stage.remove().await;
+}
+
+/// A canary whose business metric is compared; straight to it.
+async fn earning(slug: &'static str) -> Stage {
+    let rollout = json!({
+        "shadow": { "min_predictions": 0, "min_duration": "0s" },
+        "canary": { "percent": 40.0, "min_predictions": 200, "min_duration": "1s" },
+        "watch": { "min_predictions": 50, "min_duration": "1s" },
+    });
+    let mut document = document(slug, rollout);
+    document["business"] = json!({ "name": "revenue", "unit": "USD", "margin": 0.1 });
+    Stage::set_with(slug, document, &[]).await
+}
+
+/// Traffic of which every prediction earns what `earns` says of the version that answered; until the rollout has ended.
+async fn until_earned(stage: &Stage, earns: impl Fn(i64) -> f64) -> Value {
+    let mut now = stage.now().await;
+    for round in 0..200u32 {
+        let numbers: Vec<u32> = (0..100).map(|n| (round % 20) * 100 + n).collect();
+        let answer = stage.ask(&numbers).await.done();
+        let whole = answer["model_version"].as_i64().unwrap();
+        let (mut outcomes, mut values) = (Vec::new(), Vec::new());
+        for (prediction, number) in answer["predictions"].as_array().unwrap().iter().zip(&numbers) {
+            outcomes.push(json!({ "id": prediction["id"], "label": thing(*number).2 }));
+            let noise = f64::from(number % 5) - 2.0;
+            let value = earns(prediction["model_version"].as_i64().unwrap_or(whole)) + noise;
+            values.push(json!({ "value": value, "prediction": prediction["id"] }));
+        }
+        let outcome = format!("/v1/models/{}:outcome", stage.slug);
+        stage.caller.post(&outcome, json!({ "outcomes": outcomes })).await.done();
+        let taken = stage.engineer.post(&stage.path("/business"), json!({ "values": values })).await.done();
+        assert_eq!(taken, json!({ "accepted": 100, "unknown": 0 }));
+        now = stage.now().await;
+        if now["rollout"].is_null() {
+            break;
+        }
+    }
+    now
+}
+
+#[tokio::test]
+async fn a_candidate_whose_answers_earn_less_is_taken_back() {
+    let stage = earning("poorer").await;
+    stage.roll_out(2).await.done();
+    let now = until_earned(&stage, |version| if version == 2 { 7.0 } else { 10.0 }).await;
+    assert_eq!(kinds(&now), ["deploy", "canary", "rollback"], "{now}");
+    let reason = now["history"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("business"), "{reason}");
+    let change = stage.engineer.get(&stage.path("/changes/3")).await.done();
+    let checks = change["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "business").unwrap();
+    assert!((check["observed"].as_f64().unwrap() - 3.0).abs() < 0.5 && check["verdict"] == "fail", "{check}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_candidate_whose_answers_earn_as_much_arrives_and_values_of_no_prediction_say_nothing_of_it() {
+    let stage = earning("as-rich").await;
+    stage.roll_out(2).await.done();
+    let stranger = "00000000-0000-4000-8000-000000000000";
+    let values = json!({ "values": [{ "value": 1.0 }, { "value": 2.0, "prediction": stranger }] });
+    let taken = stage.engineer.post(&stage.path("/business"), values).await.done();
+    assert_eq!(taken, json!({ "accepted": 1, "unknown": 1 }));
+    let now = until_earned(&stage, |_| 10.0).await;
+    assert_eq!(kinds(&now), ["deploy", "canary", "full", "settled"], "{now}");
+    let change = stage.engineer.get(&stage.path("/changes/3")).await.done();
+    let checks = change["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "business").unwrap();
+    assert_eq!(check["verdict"], "pass", "{check}");
     stage.remove().await;
 }
 

@@ -15,7 +15,7 @@ use super::coefficients::Equations;
 use super::evaluation::Evaluation;
 use super::is_under_way;
 use super::launch_form::LaunchForm;
-use super::log::RunLog;
+use super::log::{RunLog, fetch_run_log};
 use super::outcome::RunOutcome;
 use super::override_gates::OverrideCard;
 use super::overview::{CurrentStep, Overview};
@@ -38,16 +38,31 @@ pub async fn fetch_run(id: String) -> Result<RunView, PageFault> {
 pub fn RunPage() -> impl IntoView {
     let id = path_text("id");
     let acts = RunActs::new();
+    let tab = query_text("tab");
+    let is_log = Memo::new(move |_| RunTab::named(&tab.get()) == RunTab::Log);
     let run = Resource::new(move || (id.get(), acts.version()), |(id, _)| fetch_run(id));
+    let log = Resource::new(
+        move || is_log.get().then(|| id.get()),
+        |id| async move {
+            match id {
+                Some(id) => fetch_run_log(id).await,
+                None => Ok(Vec::new()),
+            }
+        },
+    );
     let live = follow(
         move || format!("run:{}", id.get()),
         move || matches!(run.get(), Some(Ok(run)) if is_under_way(&run.summary.state)),
-        move || run.refetch(),
+        move || {
+            run.refetch();
+            log.refetch();
+        },
     );
     view! {
         <Load resource=run above=("Runs", "/runs") let:run>
             <Run run acts live/>
         </Load>
+        {move || is_log.get().then(|| view! { <RunLog run=id lines=log/> })}
     }
 }
 
@@ -211,7 +226,8 @@ impl RunTab {
                 let (searched, forecast, metric) = (run.searched, run.forecast, run.summary.metric);
                 view! { <Trials trials=run.trials searched forecast metric budget/> }.into_any()
             }
-            Self::Log => view! { <RunLog run=run.summary.id/> }.into_any(),
+            // It stands below, beside the run.
+            Self::Log => ().into_any(),
             Self::Provenance => {
                 let reproductions = run.reproductions.clone();
                 view! {

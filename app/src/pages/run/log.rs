@@ -17,18 +17,21 @@ pub async fn fetch_run_log(id: String) -> Result<Vec<LogLineView>, PageFault> {
     Ok(services.run_log(&actor, crate::pages::address::id(&id, "run")?, SHOWN).await?)
 }
 
-/// The tab; it is made anew with the run, so that it follows along.
+/// The tab. Its lines are fetched beside the run, not with it: a reader keeps their place when the run comes anew.
 #[component]
 pub fn RunLog(
     /// The run.
-    run: String,
+    #[prop(into)]
+    run: Signal<String>,
+    /// Its lines.
+    lines: Resource<Result<Vec<LogLineView>, PageFault>>,
 ) -> impl IntoView {
-    let file = format!("/api/v1/runs/{run}/log");
-    let lines = Resource::new(move || run.clone(), fetch_run_log);
     view! {
-        <Load resource=lines let:lines>
-            <Lines lines file=file.clone()/>
-        </Load>
+        <div class="tab-content">
+            <Load resource=lines let:lines>
+                <Lines lines file=format!("/api/v1/runs/{}/log", run.get_untracked())/>
+            </Load>
+        </div>
     }
 }
 

@@ -111,11 +111,6 @@ impl Webhooks {
         Ok(read)
     }
 
-    /// The one of that name.
-    pub fn find(&self, name: &str) -> Option<&Webhook> {
-        self.webhooks.get(name)
-    }
-
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Webhook)> {
         self.webhooks.iter().map(|(name, webhook)| (name.as_str(), webhook))

@@ -16,6 +16,7 @@ mod ingest;
 mod kept;
 mod lifecycle;
 mod load;
+mod outbox;
 mod parity;
 mod post;
 mod progress;

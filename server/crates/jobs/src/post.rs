@@ -18,6 +18,8 @@ use millrace_storage::StorageError;
 use millrace_storage::mail::{self, Mail};
 use tokio_util::sync::CancellationToken;
 
+use crate::outbox::{self, Outbox};
+
 /// A sender that dies lets go of its letter after this time.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
 /// One conversation with the mail server.
@@ -26,8 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(4);
 /// A letter that could not be sent for so long is given up.
 const GIVE_UP: TimeDelta = TimeDelta::days(3);
-/// Letters are looked for so often, besides when one is announced.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Where letters go.
 #[derive(Debug, Clone)]
@@ -81,53 +81,11 @@ impl Post {
 
     /// Sends letters until told to stop.
     pub async fn run(self, shutdown: CancellationToken) {
-        while !shutdown.is_cancelled() {
-            let mut announced = self.services.db().listen(&["millrace_mail"]).await.ok();
-            loop {
-                while self.send_next().await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "the outbox could not be read");
-                    false
-                }) {}
-                let heard = tokio::select! {
-                    heard = async {
-                        match &mut announced {
-                            Some(announced) => announced.next().await.is_ok(),
-                            None => std::future::pending().await,
-                        }
-                    } => heard,
-                    () = tokio::time::sleep(LOOK) => announced.is_some(),
-                    () = shutdown.cancelled() => return,
-                };
-                if !heard {
-                    break;
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = shutdown.cancelled() => return,
-            }
-        }
+        outbox::empty(&self, self.services.db(), "millrace_mail", &shutdown).await;
     }
 
     fn now(&self) -> DateTime<Utc> {
         self.services.surroundings().now()
-    }
-
-    /// Sends the letter that is due next; whether there was one.
-    async fn send_next(&self) -> Result<bool, StorageError> {
-        let pool = self.services.db().pool();
-        let Some(letter) = mail::claim(pool, self.now(), self.now() + LEASE).await? else { return Ok(false) };
-        match self.deliver(&letter).await {
-            Ok(()) => mail::sent(pool, &letter, self.now()).await?,
-            Err(Undelivered { reason, is_final }) => {
-                let old = letter.created_at + GIVE_UP < self.now();
-                let again = (!is_final && !old).then(|| self.now() + pause(letter.attempt));
-                tracing::warn!(letter = letter.id, %reason, tried_again = again.is_some(), "a letter was not sent");
-                metrics::counter!("millrace_mail_failures").increment(1);
-                mail::failed(pool, &letter, &reason, again).await?;
-            }
-        }
-        Ok(true)
     }
 
     async fn deliver(&self, letter: &Mail) -> Result<(), Undelivered> {
@@ -170,6 +128,24 @@ impl Post {
             .header(AutoSubmitted)
             .multipart(parts)
             .map_err(|error| hopeless(format!("it could not be put together: {error}")))
+    }
+}
+
+impl Outbox for Post {
+    async fn send_next(&self) -> Result<bool, StorageError> {
+        let pool = self.services.db().pool();
+        let Some(letter) = mail::claim(pool, self.now(), self.now() + LEASE).await? else { return Ok(false) };
+        match self.deliver(&letter).await {
+            Ok(()) => mail::sent(pool, &letter, self.now()).await?,
+            Err(Undelivered { reason, is_final }) => {
+                let old = letter.created_at + GIVE_UP < self.now();
+                let again = (!is_final && !old).then(|| self.now() + pause(letter.attempt));
+                tracing::warn!(letter = letter.id, %reason, tried_again = again.is_some(), "a letter was not sent");
+                metrics::counter!("millrace_mail_failures").increment(1);
+                mail::failed(pool, &letter, &reason, again).await?;
+            }
+        }
+        Ok(true)
     }
 }
 

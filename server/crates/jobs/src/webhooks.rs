@@ -19,6 +19,7 @@ use reqwest::redirect::Policy;
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
+use crate::outbox::{self, Outbox};
 use crate::post::pause;
 
 /// A sender that dies lets go of its message after this time.
@@ -27,8 +28,6 @@ const LEASE: TimeDelta = TimeDelta::minutes(1);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// A message that could not be sent for so long is given up.
 const GIVE_UP: TimeDelta = TimeDelta::days(3);
-/// Messages are looked for so often, besides when one is announced.
-const LOOK: Duration = Duration::from_secs(5);
 /// Bytes of a key.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
@@ -86,57 +85,10 @@ impl WebhookSender {
     /// Sends messages until told to stop, to each webhook by itself: one that does not answer keeps no other waiting. Without webhooks there
     /// is nothing to do.
     pub async fn run(self, shutdown: CancellationToken) {
-        let each = self.receivers.iter().map(|receiver| self.tell(receiver, &shutdown));
-        futures::future::join_all(each).await;
-    }
-
-    async fn tell(&self, receiver: &Receiver, shutdown: &CancellationToken) {
-        while !shutdown.is_cancelled() {
-            let mut announced = self.services.db().listen(&["millrace_webhook"]).await.ok();
-            loop {
-                while self.send_next(receiver).await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "what webhooks are to be told could not be read");
-                    false
-                }) {}
-                let heard = tokio::select! {
-                    heard = async {
-                        match &mut announced {
-                            Some(announced) => announced.next().await.is_ok(),
-                            None => std::future::pending().await,
-                        }
-                    } => heard,
-                    () = tokio::time::sleep(LOOK) => announced.is_some(),
-                    () = shutdown.cancelled() => return,
-                };
-                if !heard {
-                    break;
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = shutdown.cancelled() => return,
-            }
-        }
-    }
-
-    /// Sends the message to a webhook that is due next; whether there was one.
-    async fn send_next(&self, receiver: &Receiver) -> Result<bool, StorageError> {
-        let pool = self.services.db().pool();
-        let now = self.services.surroundings().now();
-        webhook::give_up(pool, now - GIVE_UP).await?;
-        let Some(message) = webhook::claim(pool, &receiver.name, now, now + LEASE).await? else { return Ok(false) };
-        let answer = self.send(receiver, &message, now.timestamp()).await;
-        let now = self.services.surroundings().now();
-        match answer {
-            Ok(()) => webhook::sent(pool, &message, now).await?,
-            Err(Untaken { reason, is_final }) => {
-                let again = (!is_final).then(|| now + pause(message.attempt));
-                tracing::warn!(webhook = message.webhook, %reason, tried_again = again.is_some(), "a webhook was not told");
-                metrics::counter!("millrace_webhook_failures").increment(1);
-                webhook::failed(pool, &message, &reason, again).await?;
-            }
-        }
-        Ok(true)
+        let each = self.receivers.iter().map(|receiver| Telling { sender: &self, receiver });
+        let each: Vec<Telling<'_>> = each.collect();
+        let db = self.services.db();
+        futures::future::join_all(each.iter().map(|one| outbox::empty(one, db, "millrace_webhook", &shutdown))).await;
     }
 
     async fn send(&self, receiver: &Receiver, message: &Message, timestamp: i64) -> Result<(), Untaken> {
@@ -159,6 +111,34 @@ impl WebhookSender {
             }
             status => Err(Untaken { reason: format!("it answered {}", status.as_u16()), is_final: false }),
         }
+    }
+}
+
+/// What one webhook is told.
+struct Telling<'a> {
+    sender: &'a WebhookSender,
+    receiver: &'a Receiver,
+}
+
+impl Outbox for Telling<'_> {
+    async fn send_next(&self) -> Result<bool, StorageError> {
+        let Self { sender, receiver } = self;
+        let pool = sender.services.db().pool();
+        let now = sender.services.surroundings().now();
+        webhook::give_up(pool, now - GIVE_UP).await?;
+        let Some(message) = webhook::claim(pool, &receiver.name, now, now + LEASE).await? else { return Ok(false) };
+        let answer = sender.send(receiver, &message, now.timestamp()).await;
+        let now = sender.services.surroundings().now();
+        match answer {
+            Ok(()) => webhook::sent(pool, &message, now).await?,
+            Err(Untaken { reason, is_final }) => {
+                let again = (!is_final).then(|| now + pause(message.attempt));
+                tracing::warn!(webhook = message.webhook, %reason, tried_again = again.is_some(), "a webhook was not told");
+                metrics::counter!("millrace_webhook_failures").increment(1);
+                webhook::failed(pool, &message, &reason, again).await?;
+            }
+        }
+        Ok(true)
     }
 }
 

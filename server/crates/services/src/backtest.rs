@@ -6,7 +6,7 @@ use millrace_domain::monitor::BackTest;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Drift, Mistake};
 use millrace_domain::view::{BackTestQuery, BackTestView, TriedRule};
-use millrace_storage::{deployment, monitor, problem};
+use millrace_storage::{deployment, monitor};
 
 use crate::{Result, Services, fault};
 
@@ -24,12 +24,9 @@ impl Services {
     pub async fn back_test(&self, actor: &Actor, slug: &str, query: &BackTestQuery) -> Result<BackTestView> {
         self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
         let pool = self.db.pool();
-        let missing = || Fault::not_found("deployment");
-        let live = deployment::find(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
-        let document = match self.document_of(slug).await? {
-            Some(document) => document,
-            None => problem::newest(pool, slug).await.map_err(fault)?.ok_or_else(missing)?.document,
-        };
+        let live = deployment::find(pool, slug).await.map_err(fault)?;
+        let live = live.ok_or_else(|| Fault::not_found("deployment"))?;
+        let document = self.document_to_show(slug).await?;
         let signed = document.monitoring;
         let (rule, min_rows, alarms) = read(query, &signed.drift, signed.min_rows)?;
         let newest = monitor::findings(pool, live.problem, 1).await.map_err(fault)?;

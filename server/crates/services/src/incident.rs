@@ -5,7 +5,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::{AccountId, ProblemId};
 use millrace_domain::monitor::incident::{Cause, Incident, LONGEST_SILENCE, Letter as Due, Seen, State};
 use millrace_domain::policy::{Action, Actor, Role};
-use millrace_domain::problem::Notify;
+use millrace_domain::problem::{Notify, ProblemDocument};
 use millrace_domain::view::{IncidentEvent, IncidentLine, IncidentView, IncidentsView, Permission};
 use millrace_storage::account::Account;
 use millrace_storage::incident::{self, About, Kept};
@@ -432,8 +432,17 @@ impl Services {
         Ok((self.find_alert(id).await?, person))
     }
 
+    /// The document that is in force or, of a problem that has none, the newest.
+    pub(crate) async fn document_to_show(&self, slug: &str) -> Result<ProblemDocument> {
+        if let Some(document) = self.document_of(slug).await? {
+            return Ok(document);
+        }
+        let newest = problem::newest(self.db.pool(), slug).await.map_err(fault)?;
+        Ok(newest.ok_or_else(|| Fault::not_found("deployment"))?.document)
+    }
+
     /// The document that is in force: the one signed last, or that of the live version.
-    pub(crate) async fn document_of(&self, slug: &str) -> Result<Option<millrace_domain::problem::ProblemDocument>> {
+    pub(crate) async fn document_of(&self, slug: &str) -> Result<Option<ProblemDocument>> {
         let pool = self.db.pool();
         let signed = match problem::approved(pool, slug).await.map_err(fault)? {
             Some(signed) => Some(signed),

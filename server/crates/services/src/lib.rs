@@ -71,7 +71,7 @@ use crate::credentials::Hasher;
 pub use elsewhere::{Elsewhere, RoleRule, Vouched};
 pub use incident::Handling;
 pub use millrace_storage::credential::LinkPurpose;
-pub use monitor::BusinessValue;
+pub use monitor::{BusinessTaken, BusinessValue};
 pub use monitor_view::MonitorQuery;
 pub use override_gates::GATES_NOT_PASSED;
 pub use people::SetUpCode;

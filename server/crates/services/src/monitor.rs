@@ -1,5 +1,7 @@
 //! Windows: what servers counted is summed, judged and kept, each window once, and incidents follow from it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ModelVersionId;
@@ -8,9 +10,11 @@ use millrace_domain::monitor::incident::{Cause, Seen};
 use millrace_domain::monitor::{Finding, Reference, Verdict, judge, settled_after};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument, Span};
+use millrace_domain::rollout::Unit;
 use millrace_domain::view::{FreshnessView, QualityView};
 use millrace_storage::monitor::{self, NewWindow, Watched};
-use millrace_storage::{event, incident, problem};
+use millrace_storage::rollout::{self, Predicted, Valued};
+use millrace_storage::{Uuid, event, incident, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -37,6 +41,18 @@ pub struct BusinessValue {
     pub value: f64,
     /// What time it is of; now when absent.
     pub at: Option<DateTime<Utc>>,
+    /// Id of the prediction that it came of, where it came of one; a canary compares those.
+    #[serde(default)]
+    pub prediction: Option<Uuid>,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BusinessTaken {
+    /// Values that were taken.
+    pub accepted: u64,
+    /// Those of predictions that the problem does not have; they were not taken.
+    pub unknown: u64,
 }
 
 impl Services {
@@ -209,11 +225,11 @@ impl Services {
         commit(tx).await
     }
 
-    /// Takes in values of the business metric.
+    /// Takes in values of the business metric. Where a canary is under way, those of its predictions are counted for the side that was asked.
     ///
     /// # Errors
     /// 404 without such a problem, 409 when its document names no such metric, 400 for what is no number.
-    pub async fn report_business(&self, actor: &Actor, slug: &str, values: &[BusinessValue]) -> Result<u64> {
+    pub async fn report_business(&self, actor: &Actor, slug: &str, values: &[BusinessValue]) -> Result<BusinessTaken> {
         let object = format!("deployment/{slug}");
         if !(1..=MOST_VALUES).contains(&values.len()) {
             let message = format!("must hold 1 to {MOST_VALUES} values, got {}", values.len());
@@ -236,16 +252,36 @@ impl Services {
             return Err(Fault::conflict("no_business_metric", detail));
         }
         let now = self.now();
+        let ids: Vec<Uuid> = values.iter().filter_map(|value| value.prediction).collect();
+        let known = rollout::predicted(&tx, id, &ids).await.map_err(fault)?;
+        let known: BTreeMap<Uuid, Predicted> = known.into_iter().map(|one| (one.id, one)).collect();
+        let mut valued = Valued::new();
+        let mut taken = BusinessTaken { accepted: 0, unknown: 0 };
         for value in values {
+            let predicted = value.prediction.and_then(|prediction| known.get(&prediction));
+            if value.prediction.is_some() && predicted.is_none() {
+                taken.unknown += 1;
+                continue;
+            }
+            taken.accepted += 1;
             let at = value.at.unwrap_or(now);
-            monitor::insert_business(&tx, id, at, value.value, actor.account, now).await.map_err(fault)?;
+            let (number, of) = (value.value, value.prediction);
+            monitor::insert_business(&tx, id, at, number, of, actor.account, now).await.map_err(fault)?;
+            if let Some((Predicted { id, entity, .. }, (rollout, step, is_candidate))) =
+                predicted.and_then(|predicted| Some((predicted, predicted.canary?)))
+            {
+                let unit = Unit::of_prediction(rollout, entity.as_deref(), id.as_bytes());
+                let sums = &mut valued.entry((rollout, step, unit)).or_default()[usize::from(!is_candidate)];
+                *sums = (sums.0 + 1, sums.1 + number);
+            }
         }
+        rollout::value(&tx, &valued).await.map_err(fault)?;
         let earliest = values.iter().filter_map(|value| value.at).min().unwrap_or(now).min(now);
         monitor::take_in_business(&tx, id, earliest).await.map_err(fault)?;
-        let note = Note::new("business.report", object).details(json!({ "values": values.len() }));
+        let note = Note::new("business.report", object).details(json!({ "values": taken.accepted }));
         self.note(&tx, actor, note).await?;
         commit(tx).await?;
-        Ok(values.len() as u64)
+        Ok(taken)
     }
 }
 

@@ -6,7 +6,7 @@ use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::ProblemDocument;
 use millrace_domain::view::{BinsView, CourseView, MonitorRule, MonitorView, WindowView};
 use millrace_storage::monitor::{self, Which, Window};
-use millrace_storage::{deployment, incident, model, problem};
+use millrace_storage::{deployment, incident, model};
 
 use crate::{Result, Services, fault};
 
@@ -42,12 +42,9 @@ impl Services {
     pub async fn monitor(&self, actor: &Actor, slug: &str, query: &MonitorQuery) -> Result<MonitorView> {
         self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("deployment/{slug}")).await?;
         let pool = self.db.pool();
-        let missing = || Fault::not_found("deployment");
-        let live = deployment::find(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
-        let document = match self.document_of(slug).await? {
-            Some(document) => document,
-            None => problem::newest(pool, slug).await.map_err(fault)?.ok_or_else(missing)?.document,
-        };
+        let live = deployment::find(pool, slug).await.map_err(fault)?;
+        let live = live.ok_or_else(|| Fault::not_found("deployment"))?;
+        let document = self.document_to_show(slug).await?;
         let limit = query.limit.unwrap_or(USUAL_WINDOWS).clamp(1, MOST_WINDOWS);
         let until = query.to.unwrap_or_else(|| self.now());
         let (after, only_busy) = (query.from, query.slim);

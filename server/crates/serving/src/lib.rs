@@ -99,6 +99,11 @@ impl Serving {
         }
     }
 
+    /// Waits until what was answered so far is in the log, at most two seconds.
+    pub async fn log_written(&self) {
+        self.log.settle().await;
+    }
+
     /// Whether everything that should be live is loaded.
     pub fn is_loaded(&self) -> bool {
         self.routes.is_complete()

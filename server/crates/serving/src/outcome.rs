@@ -135,8 +135,8 @@ async fn compare(
 ) -> Result<(), StorageError> {
     let Some(pair) = rollout::pair(tx, prediction).await? else { return Ok(()) };
     let Some((candidate, control)) = loss(&pair.candidate).zip(loss(&pair.control)) else { return Ok(()) };
-    let key = pair.entity.as_deref().map_or(&prediction.as_bytes()[..], str::as_bytes);
-    let unit = (pair.rollout, pair.step, Unit::of(pair.rollout, key));
+    let unit = Unit::of_prediction(pair.rollout, pair.entity.as_deref(), prediction.as_bytes());
+    let unit = (pair.rollout, pair.step, unit);
     let sums = labelled.entry(unit).or_insert((0, 0.0, 0.0));
     *sums = (sums.0 + 1, sums.1 + candidate, sums.2 + control);
     Ok(())

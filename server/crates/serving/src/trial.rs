@@ -123,8 +123,7 @@ impl Trial {
 
     /// The unit of a request and the side it is on.
     pub(crate) fn assign(&self, entity: Option<&str>, id: Uuid) -> (Unit, Arm) {
-        let unit = entity
-            .map_or_else(|| Unit::of(self.rollout, id.as_bytes()), |entity| Unit::of(self.rollout, entity.as_bytes()));
+        let unit = Unit::of_prediction(self.rollout, entity, id.as_bytes());
         let arm = match self.stage {
             RolloutStage::Shadow => Arm::Control,
             RolloutStage::Canary => unit.arm(self.percent),

@@ -288,7 +288,7 @@ pub async fn set_quality(db: &impl Connection, window: i64, quality: &QualityVie
     record::execute(db, SQL, values![window, json!(quality), labelled]).await.map(|_| ())
 }
 
-/// Stores a value of the business metric.
+/// Stores a value of the business metric, of a prediction where it is of one.
 ///
 /// # Errors
 /// When the database fails.
@@ -297,12 +297,13 @@ pub async fn insert_business(
     problem: ProblemId,
     at: DateTime<Utc>,
     value: f64,
+    of: Option<Uuid>,
     by: AccountId,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    const SQL: &str = "insert into business_value (problem_id, at, value, account_id, received_at)
-        values ($1, $2, $3, $4, $5)";
-    record::execute(db, SQL, values![problem.0, at, value, by.0, now]).await.map(|_| ())
+    const SQL: &str = "insert into business_value (problem_id, at, value, prediction_id, account_id, received_at)
+        values ($1, $2, $3, $4, $5, $6)";
+    record::execute(db, SQL, values![problem.0, at, value, of, by.0, now]).await.map(|_| ())
 }
 
 /// Takes values that were told after their window was judged into that window.

@@ -14,8 +14,8 @@ use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
 
 pub use counted::{
-    AnsweredByBoth, Came, Counterpart, Labelled, Mark, Minute, Pair, Tally, answered_by_both, clear_units, count,
-    evidence, insert_counterparts, label, minutes, pair, tallies,
+    AnsweredByBoth, Came, Counterpart, Labelled, Mark, Minute, Pair, Predicted, Tally, Valued, answered_by_both,
+    clear_units, count, evidence, insert_counterparts, label, minutes, pair, predicted, tallies, value,
 };
 
 /// A candidate's way to its users.

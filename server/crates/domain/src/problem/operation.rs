@@ -20,6 +20,10 @@ pub struct Business {
     /// On-call is told when the mean of a window is worse than that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
+    /// Its values belong to predictions, and a canary compares them: the mean of what the candidate answers may be worse by this share of
+    /// the champion's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
 }
 
 /// What is watched in production.
@@ -299,8 +303,15 @@ mod read {
             let ways = [("up", Direction::Up), ("down", Direction::Down)];
             let direction = table.word_of("direction", &ways, Direction::Up);
             let limit = table.has("limit").then(|| table.number_in("limit", f64::MIN, f64::MAX, None));
+            let margin = table.has("margin").then(|| table.number_in("margin", 0.0, 1.0, None));
             table.close();
-            Some(Self { name: name?, unit: unit?, direction: direction?, limit: limit.flatten() })
+            Some(Self {
+                name: name?,
+                unit: unit?,
+                direction: direction?,
+                limit: limit.flatten(),
+                margin: margin.flatten(),
+            })
         }
     }
 

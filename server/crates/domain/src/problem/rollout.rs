@@ -85,6 +85,8 @@ pub enum RolloutCheck {
     Slow,
     /// Answers against the truth.
     Quality,
+    /// What answers do to the business metric.
+    Business,
 }
 
 impl RolloutCheck {
@@ -94,6 +96,7 @@ impl RolloutCheck {
             Self::Shift => "shift",
             Self::Slow => "slow",
             Self::Quality => "quality",
+            Self::Business => "business",
         }
     }
 }
@@ -173,13 +176,15 @@ mod read {
         }
 
         fn read_watched(rollout: &Table<'_>) -> Option<Vec<RolloutCheck>> {
-            let all = [RolloutCheck::Shift, RolloutCheck::Slow, RolloutCheck::Quality];
+            let all = [RolloutCheck::Shift, RolloutCheck::Slow, RolloutCheck::Quality, RolloutCheck::Business];
             let mut watched = Vec::new();
             for name in rollout.optional_texts("watched").unwrap_or_default() {
                 match all.into_iter().find(|check| check.as_str() == name) {
                     Some(check) if !watched.contains(&check) => watched.push(check),
                     Some(_) => rollout.mistake("watched", format!("{name} stands twice")),
-                    None => rollout.mistake("watched", format!("must name shift, slow or quality, got {name:?}")),
+                    None => {
+                        rollout.mistake("watched", format!("must name shift, slow, quality or business, got {name:?}"))
+                    }
                 }
             }
             Some(watched)

@@ -96,6 +96,12 @@ impl ProblemDocument {
                 let worse = if business.direction == crate::metric::Direction::Up { "below" } else { "above" };
                 lines.push(format!("A mean of it {worse} {limit} in a window is told to on-call."));
             }
+            if let Some(margin) = business.margin {
+                let margin = margin * 100.0;
+                lines.push(format!(
+                    "A canary goes on only once its mean is shown to be at most {margin} % worse than that of the live model."
+                ));
+            }
         }
         lines.extend(self.way_to_users());
         lines.extend(self.monitoring.in_words());

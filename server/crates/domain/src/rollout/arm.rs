@@ -17,6 +17,11 @@ impl Unit {
         Self(u64::from_be_bytes(first))
     }
 
+    /// The unit of a prediction: its entity, or itself where it names none.
+    pub fn of_prediction(rollout: RolloutId, entity: Option<&str>, prediction: &[u8; 16]) -> Self {
+        Self::of(rollout, entity.map_or(&prediction[..], str::as_bytes))
+    }
+
     /// Where it lies between 0 and 1.
     fn place(self) -> f64 {
         (self.0 >> 11) as f64 / (1u64 << 53) as f64

@@ -21,12 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::drift::distances;
 use crate::gate::{Decision, Gate, MARGIN, Verdict, decide};
-use crate::problem::{Conduct, Drift, DriftMetric, ProblemDocument, RolloutCheck, Span, Stage};
+use crate::metric::Direction;
+use crate::problem::{Business, Conduct, Drift, DriftMetric, ProblemDocument, RolloutCheck, Span, Stage};
 use crate::run::RolloutStage;
 
 pub use arm::{Arm, Unit};
 pub use reading::{Loss, class_of, latency_bin, latency_of, score_bin};
-use sequential::{Sums, is_not, more_often, share_bounds};
+use sequential::{Sums, is_not, more_often, share_bounds, weighted_bounds};
 
 /// Version of the rules below; it is kept with every decision.
 pub const RULES: u32 = 1;
@@ -88,6 +89,9 @@ pub struct Plan {
     pub min_rows: u64,
     /// How answers are held against the truth.
     pub loss: Loss,
+    /// The business metric that a canary compares; none where its values do not belong to predictions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business: Option<Business>,
 }
 
 impl Plan {
@@ -117,13 +121,27 @@ impl Plan {
             drift: document.monitoring.drift,
             min_rows: document.monitoring.min_rows,
             loss: Loss::of(document.success.metric, document.target.quantile),
+            business: document.business.clone().filter(|business| business.margin.is_some()),
         }
     }
 
     /// The level of each test: all of them together keep [`FALSE_ALARMS`].
     pub fn alpha(&self) -> f64 {
-        // Failures and slow answers are tested anew in every step, quality once over all of them.
-        FALSE_ALARMS / (2 * self.steps.len() + 1) as f64
+        // Failures and slow answers are tested anew in every step, quality and the business metric once over all of them.
+        FALSE_ALARMS / (2 * self.steps.len() + 1 + usize::from(self.business.is_some())) as f64
+    }
+
+    /// The units around which bounds of means are narrowest. One boundary for all steps: another one for each would be another test.
+    fn expected_units(&self) -> u64 {
+        self.steps.iter().map(|step| step.min_predictions).max().unwrap_or(0).max(200)
+    }
+
+    /// The business metric as it is compared from this step on, with its margin: from the first canary on, since nobody is answered by a
+    /// candidate in the shadow.
+    fn compared_business(&self, position: usize) -> Option<(&Business, f64)> {
+        let is_begun = self.steps.iter().take(position + 1).any(|step| step.stage == RolloutStage::Canary);
+        let business = self.business.as_ref().filter(|_| is_begun)?;
+        Some((business, business.margin?))
     }
 
     /// Whether a check is shown and decides nothing.
@@ -180,6 +198,8 @@ pub struct Evidence {
     pub excess: Sums,
     /// Mean loss of the champion on those rows.
     pub control_loss: Option<f64>,
+    /// The business metric over what the candidate was asked in all canaries, and over what the control group was.
+    pub business: (Sums, Sums),
 }
 
 /// What follows.
@@ -219,6 +239,7 @@ pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
         shift(plan, &seen.scores),
         quality(plan, seen),
     ];
+    checks.extend(plan.compared_business(position).map(|(rule, margin)| business(plan, rule, margin, seen)));
     if step.stage == RolloutStage::Canary {
         checks.push(ratio(seen));
     }
@@ -376,8 +397,7 @@ fn quality(plan: &Plan, seen: &Evidence) -> Gate {
     let margin = MARGIN * control;
     gate.observed = Some(mean);
     gate.threshold = Some(margin);
-    // One boundary for all steps: another one for each would be another test.
-    let expected = plan.steps.iter().map(|step| step.min_predictions).max().unwrap_or(0).max(200);
+    let expected = plan.expected_units();
     gate.interval = seen.difference.bounds(plan.alpha(), expected);
     // The margin is not known better than the champion's loss that it is a share of.
     let excess = seen.excess.bounds(plan.alpha(), expected);
@@ -387,6 +407,43 @@ fn quality(plan: &Plan, seen: &Evidence) -> Gate {
         seen.difference.units
     ));
     gate.verdict = match (excess, gate.interval) {
+        (Some((_, high)), _) if high <= 0.0 => Verdict::Pass,
+        (_, Some((low, _))) if low > 0.0 => Verdict::Fail,
+        _ => Verdict::Insufficient,
+    };
+    gate
+}
+
+/// The business metric where the candidate answers beside that of the control group at the same time. Who is asked by chance is compared,
+/// whatever answered in the end.
+fn business(plan: &Plan, rule: &Business, margin: f64, seen: &Evidence) -> Gate {
+    let (candidate, control) = &seen.business;
+    let words = format!(
+        "{} ({}) at most {} % worse where the candidate answers than in the control group",
+        rule.name,
+        rule.unit,
+        margin * 100.0
+    );
+    let mut gate = gate(RolloutCheck::Business.as_str(), words, candidate.rows as u64);
+    let (Some(new), Some(old)) = (candidate.mean(), control.mean()) else {
+        gate.note = Some("no value was reported yet of predictions of both sides".to_owned());
+        return gate;
+    };
+    // Of a metric that should rise, less is worse.
+    let way = if rule.direction == Direction::Up { 1.0 } else { -1.0 };
+    let bounds = |of_control: f64| {
+        let groups = [(-way, candidate), (of_control, control)];
+        weighted_bounds(groups, plan.alpha(), plan.expected_units())
+    };
+    gate.observed = Some(way * (old - new));
+    gate.threshold = Some(margin * old.abs());
+    gate.interval = bounds(way);
+    gate.note = Some(format!(
+        "candidate {new:.4}, control group {old:.4}, over {} and {} units and all canaries; shown is the difference, greater is worse",
+        candidate.units, control.units
+    ));
+    // The margin is not known better than the mean that it is a share of.
+    gate.verdict = match (bounds(way - margin * old.signum()), gate.interval) {
         (Some((_, high)), _) if high <= 0.0 => Verdict::Pass,
         (_, Some((low, _))) if low > 0.0 => Verdict::Fail,
         _ => Verdict::Insufficient,

@@ -22,7 +22,20 @@ fn plan() -> Plan {
         drift: Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 },
         min_rows: 200,
         loss: Loss::Brier,
+        business: None,
     }
+}
+
+/// The plan of a document that wants its business metric compared.
+fn business_plan() -> Plan {
+    let revenue = Business {
+        name: "revenue".to_owned(),
+        unit: "USD".to_owned(),
+        direction: Direction::Up,
+        limit: None,
+        margin: Some(0.05),
+    };
+    Plan { business: Some(revenue), ..plan() }
 }
 
 /// A pair of models in a canary.
@@ -130,6 +143,7 @@ fn healthy() -> Evidence {
         difference,
         excess,
         control_loss: Some(0.1),
+        ..Evidence::default()
     }
 }
 
@@ -226,4 +240,61 @@ fn answers_that_moved_from_the_bin_of_most_into_a_rare_one_are_seen() {
     let mut seen = healthy();
     seen.scores = vec![(100, 4_900), (4_900, 100)];
     assert_eq!(judge(&plan(), 1, &seen).next, Next::Breach);
+}
+
+/// A canary that is healthy but for what its answers earn: units whose revenue is 10 on average in the control group, and less by a share
+/// with the candidate.
+fn earning(less: f64, seed: u64) -> Next {
+    let mut chance = Chance::new(seed);
+    let mut seen = healthy();
+    for unit in 1..=20_000u64 {
+        let is_candidate = chance.happens(0.5);
+        let mean = if is_candidate { 10.0 * (1.0 - less) } else { 10.0 };
+        let sums = if is_candidate { &mut seen.business.0 } else { &mut seen.business.1 };
+        let values = 1.0 + (chance.share() * 3.0).floor();
+        sums.add(values, values * 4.0f64.mul_add(chance.normal(), mean));
+        if unit % 50 == 0 {
+            match judge(&business_plan(), 1, &seen).next {
+                Next::Hold => {}
+                next => return next,
+            }
+        }
+    }
+    Next::Hold
+}
+
+#[test]
+fn a_candidate_that_earns_as_much_is_taken_back_in_at_most_five_of_a_hundred_canaries() {
+    let ended: Vec<Next> = (0..100).map(|seed| earning(0.0, seed)).collect();
+    let count = |how: Next| ended.iter().filter(|next| **next == how).count();
+    assert!(count(Next::Breach) <= 5 && count(Next::Advance) >= 95, "{ended:?}");
+}
+
+#[test]
+fn a_candidate_that_earns_a_tenth_less_is_taken_back_in_at_least_ninety_five_of_a_hundred_canaries() {
+    let taken_back = (0..100).filter(|seed| earning(0.1, *seed) == Next::Breach).count();
+    assert!(taken_back >= 95, "{taken_back} of 100");
+}
+
+#[test]
+fn without_values_of_both_sides_a_canary_waits_and_a_shadow_does_not() {
+    let mut seen = healthy();
+    (0..500).for_each(|_| seen.business.0.add(1.0, 10.0));
+    let open = judge(&business_plan(), 1, &seen).open;
+    assert_eq!(open, ["business"]);
+    assert!(judge(&business_plan(), 0, &seen).checks.iter().all(|check| check.name != "business"));
+}
+
+#[test]
+fn of_a_metric_that_should_fall_more_is_worse() {
+    let mut falling = business_plan();
+    falling.business.as_mut().unwrap().direction = Direction::Down;
+    let mut seen = healthy();
+    for unit in 0..2_000 {
+        let apart = if unit % 2 == 0 { 1.0 } else { -1.0 };
+        seen.business.0.add(1.0, 12.0 + apart);
+        seen.business.1.add(1.0, 10.0 + apart);
+    }
+    let next = |plan: &Plan| judge(plan, 1, &seen).next;
+    assert_eq!((next(&falling), next(&business_plan())), (Next::Breach, Next::Advance));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use millrace_domain::gate::MARGIN;
-use millrace_domain::ids::{ModelVersionId, RolloutId};
+use millrace_domain::ids::{ModelVersionId, ProblemId, RolloutId};
 use millrace_domain::rollout::sequential::Sums;
 use millrace_domain::rollout::{Arm, Evidence, Side, Unit, latency_bin};
 use sea_orm::prelude::Uuid;
@@ -260,24 +260,92 @@ pub async fn label(db: &impl Connection, labelled: &Labelled) -> Result<()> {
             difference float8, control_loss float8)
         on conflict (rollout_id, step, unit) do update set labelled = u.labelled + excluded.labelled,
             difference = u.difference + excluded.difference, control_loss = u.control_loss + excluded.control_loss";
-    let mut rows: Vec<(i64, i32, i64, Value)> = labelled
-        .iter()
-        .map(|((rollout, step, unit), (rows, candidate, control))| {
-            let unit = unit.0.cast_signed();
-            let row = json!({
-                "rollout_id": rollout.0, "step": step, "unit": unit, "labelled": rows,
-                "difference": candidate - control, "control_loss": control,
-            });
-            (rollout.0, *step, unit, row)
-        })
-        .collect();
-    if rows.is_empty() {
+    let rows = labelled.iter().map(|(key, (rows, candidate, control))| {
+        (*key, json!({ "labelled": rows, "difference": candidate - control, "control_loss": control }))
+    });
+    add_to_units(db, SQL, rows.collect()).await
+}
+
+/// Whom a prediction was about, and where it is counted.
+#[derive(Debug, Clone)]
+pub struct Predicted {
+    /// The prediction.
+    pub id: Uuid,
+    /// Whom it was about.
+    pub entity: Option<String>,
+    /// The rollout and its step, and whether the candidate was asked; none outside of the comparison of a canary that is under way.
+    pub canary: Option<(RolloutId, i32, bool)>,
+}
+
+impl Record for Predicted {
+    fn read(row: &Row) -> Result<Self> {
+        let canary = match (row.get("rollout_id")?, row.get("step")?, row.get("is_candidate")?) {
+            (Some(rollout), Some(step), Some(is_candidate)) => Some((RolloutId(rollout), step, is_candidate)),
+            _ => None,
+        };
+        Ok(Self { id: row.get("id")?, entity: row.get("entity")?, canary })
+    }
+}
+
+/// Those of a problem's predictions that exist.
+///
+/// # Errors
+/// When the database fails.
+pub async fn predicted(db: &impl Connection, problem: ProblemId, ids: &[Uuid]) -> Result<Vec<Predicted>> {
+    const SQL: &str = "select p.id, p.entity, r.id as rollout_id, p.step, p.arm = 'candidate' as is_candidate
+        from prediction p join model_version m on m.id = p.model_version_id
+        left join rollout r on r.id = p.rollout_id and r.ended_at is null and p.arm in ('candidate', 'control')
+            and r.plan -> 'steps' -> p.step ->> 'stage' = 'canary'
+        where m.problem_id = $1 and p.id in (select id::uuid from jsonb_array_elements_text($2) ids (id))";
+    record::all(db, SQL, values![problem.0, json!(ids)]).await
+}
+
+/// Values of the business metric of a unit: how many and their sum where the candidate was asked, and of the control group.
+pub type Valued = BTreeMap<(RolloutId, i32, Unit), [(i32, f64); 2]>;
+
+/// Adds values of the business metric.
+///
+/// # Errors
+/// When the database fails.
+pub async fn value(db: &impl Connection, valued: &Valued) -> Result<()> {
+    const SQL: &str = "insert into rollout_unit as u (rollout_id, step, unit, candidate_values, candidate_value, control_values,
+            control_value)
+        select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, unit bigint, candidate_values int,
+            candidate_value float8, control_values int, control_value float8)
+        on conflict (rollout_id, step, unit) do update set candidate_values = u.candidate_values + excluded.candidate_values,
+            candidate_value = u.candidate_value + excluded.candidate_value,
+            control_values = u.control_values + excluded.control_values,
+            control_value = u.control_value + excluded.control_value";
+    let rows = valued.iter().map(|(key, [candidate, control])| {
+        let of = json!({
+            "candidate_values": candidate.0, "candidate_value": candidate.1,
+            "control_values": control.0, "control_value": control.1,
+        });
+        (*key, of)
+    });
+    add_to_units(db, SQL, rows.collect()).await
+}
+
+/// Adds to rows by unit, in the order in which the log's writer takes them.
+async fn add_to_units(
+    db: &impl Connection,
+    sql: &'static str,
+    rows: Vec<((RolloutId, i32, Unit), Value)>,
+) -> Result<()> {
+    let keyed = rows.into_iter().map(|((rollout, step, unit), mut row)| {
+        let unit = unit.0.cast_signed();
+        row["rollout_id"] = json!(rollout.0);
+        row["step"] = json!(step);
+        row["unit"] = json!(unit);
+        ((rollout, step, unit), row)
+    });
+    let mut keyed: Vec<((RolloutId, i32, i64), Value)> = keyed.collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    if keyed.is_empty() {
         return Ok(());
     }
-    // In the order in which the log's writer takes them.
-    rows.sort_by_key(|(rollout, step, unit, _)| (*rollout, *step, *unit));
-    let rows = rows.into_iter().map(|(_, _, _, row)| row).collect();
-    record::execute(db, SQL, values![Value::Array(rows)]).await.map(|_| ())
+    let rows = keyed.into_iter().map(|(_, row)| row).collect();
+    record::execute(db, sql, values![Value::Array(rows)]).await.map(|_| ())
 }
 
 impl Record for Evidence {
@@ -325,6 +393,25 @@ impl Record for Quality {
     }
 }
 
+struct Business {
+    is_candidate: bool,
+    sums: Sums,
+}
+
+impl Record for Business {
+    fn read(row: &Row) -> Result<Self> {
+        let sums = Sums {
+            units: row.get::<i64>("units")?.unsigned_abs(),
+            rows: row.get("rows")?,
+            total: row.get("total")?,
+            rows_squared: row.get("rows_squared")?,
+            total_squared: row.get("total_squared")?,
+            product: row.get("product")?,
+        };
+        Ok(Self { is_candidate: row.get("is_candidate")?, sums })
+    }
+}
+
 struct ScoreBin((u64, u64));
 
 impl Record for ScoreBin {
@@ -333,7 +420,7 @@ impl Record for ScoreBin {
     }
 }
 
-/// What was counted in the present step of a rollout, and of quality in all its steps.
+/// What was counted in the present step of a rollout, and of quality and the business metric in all its steps.
 ///
 /// # Errors
 /// When the database fails.
@@ -359,12 +446,23 @@ pub async fn evidence(db: &impl Connection, rollout: &Rollout) -> Result<Evidenc
         from (select sum(labelled)::float8 as rows, sum(difference) as d, sum(control_loss) as loss,
                   sum(difference) - $2 * sum(control_loss) as e
               from rollout_unit where rollout_id = $1 and labelled > 0 group by unit) by_unit";
+    const BUSINESS: &str = "select is_candidate, count(*) as units, sum(rows) as rows, sum(total) as total,
+            sum(rows * rows) as rows_squared, sum(total * total) as total_squared, sum(rows * total) as product
+        from (select is_candidate, unit, sum(n)::float8 as rows, sum(value) as total
+              from rollout_unit, lateral (values (true, candidate_values, candidate_value),
+                  (false, control_values, control_value)) arm (is_candidate, n, value)
+              where rollout_id = $1 and n > 0 group by is_candidate, unit) by_unit
+        group by is_candidate";
     const SCORES: &str = "select coalesce(sum(n) filter (where arm = 'candidate'), 0)::bigint as candidate,
             coalesce(sum(n) filter (where arm = 'control'), 0)::bigint as control
         from rollout_tally where rollout_id = $1 and step = $2 and measure = 'score' group by bin order by bin";
     let step = i32::try_from(rollout.step).unwrap_or(i32::MAX);
     let counted: Evidence = record::one(db, UNITS, values![rollout.id.0, step]).await?;
     let quality: Quality = record::one(db, QUALITY, values![rollout.id.0, MARGIN]).await?;
+    let mut business = (Sums::default(), Sums::default());
+    for arm in record::all::<Business>(db, BUSINESS, values![rollout.id.0]).await? {
+        *if arm.is_candidate { &mut business.0 } else { &mut business.1 } = arm.sums;
+    }
     let scores: Vec<ScoreBin> = record::all(db, SCORES, values![rollout.id.0, step]).await?;
     Ok(Evidence {
         seconds: rollout.seconds,
@@ -372,6 +470,7 @@ pub async fn evidence(db: &impl Connection, rollout: &Rollout) -> Result<Evidenc
         difference: quality.difference,
         excess: quality.excess,
         control_loss: (quality.difference.rows > 0.0).then(|| quality.control_loss / quality.difference.rows),
+        business,
         ..counted
     })
 }

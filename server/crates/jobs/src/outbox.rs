@@ -1,0 +1,50 @@
+//! How outboxes are emptied: when something is announced in one, and now and then besides.
+
+use std::time::Duration;
+
+use millrace_storage::{Database, StorageError};
+use tokio_util::sync::CancellationToken;
+
+/// An outbox is looked into so often, besides when something is announced.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Messages that wait to be sent.
+pub(crate) trait Outbox {
+    /// Sends what is due next; whether there was anything.
+    fn send_next(&self) -> impl Future<Output = Result<bool, StorageError>> + Send;
+}
+
+/// Sends what is in an outbox, announced on this channel, until told to stop.
+pub(crate) async fn empty(
+    outbox: &(impl Outbox + Sync),
+    db: &Database,
+    channel: &'static str,
+    shutdown: &CancellationToken,
+) {
+    while !shutdown.is_cancelled() {
+        let mut announced = db.listen(&[channel]).await.ok();
+        loop {
+            while outbox.send_next().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, channel, "the outbox could not be read");
+                false
+            }) {}
+            let heard = tokio::select! {
+                heard = async {
+                    match &mut announced {
+                        Some(announced) => announced.next().await.is_ok(),
+                        None => std::future::pending().await,
+                    }
+                } => heard,
+                () = tokio::time::sleep(LOOK) => announced.is_some(),
+                () = shutdown.cancelled() => return,
+            };
+            if !heard {
+                break;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
