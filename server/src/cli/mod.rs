@@ -4,6 +4,7 @@ mod apply;
 mod client;
 mod demo;
 mod host;
+mod rehearse;
 mod replay;
 mod reproduce;
 mod run;
@@ -99,6 +100,8 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// Sends a file as prediction traffic, and its labels as outcomes.
     Replay(replay::ReplayArgs),
+    /// Goes through a file of the past as the document's policy would have, without a server: alerts, trainings, and how good answers were.
+    Rehearse(rehearse::RehearseArgs),
     /// Checks the audit chain, artifact digests and invariants; exit 1 names the first violation.
     Verify {
         #[command(flatten)]
@@ -212,6 +215,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(args, json).await,
         Command::Reproduce(args) => reproduce::reproduce(&args, json).await,
         Command::Replay(args) => replay::replay(args, json).await,
+        Command::Rehearse(args) => tokio::task::block_in_place(|| rehearse::rehearse(args, json)),
         Command::Verify { storage } => verify::verify(storage, json).await,
         Command::VerifyPack { file, digest } => verify::verify_pack(&file, digest, json),
         Command::ImportChecks { file } => apply::import_checks(&file, json),

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::ids::RunId;
 use millrace_domain::metric::Metric;
+use millrace_domain::monitor::Reference;
+use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::evaluate::{
@@ -39,20 +41,81 @@ pub(crate) struct Input {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Evaluated {
     pub model: Digest,
-    pub test_rows: u64,
-    pub metrics: Vec<Measured>,
-    /// What always answering alike would reach on the test part.
-    pub baseline: BTreeMap<Metric, f64>,
+    #[serde(flatten)]
+    pub tested: Tested,
     /// What repeating the last label known would reach there; empty where rows have no order.
     #[serde(default)]
     pub repeat_last: BTreeMap<Metric, f64>,
-    /// One entry a slice rule of the document, in its order.
-    pub slices: Vec<Vec<SliceEvaluation>>,
     evaluation: Digest,
     evaluation_bytes: u64,
     /// What live answers are held against.
     reference: Digest,
     reference_bytes: u64,
+}
+
+/// What gates look at.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Tested {
+    pub test_rows: u64,
+    pub metrics: Vec<Measured>,
+    /// What always answering alike would reach on the test part.
+    pub baseline: BTreeMap<Metric, f64>,
+    /// One entry a slice rule of the document, in its order.
+    pub slices: Vec<Vec<SliceEvaluation>>,
+}
+
+impl Tested {
+    /// Of what was measured on the validation part, if it has rows, and on the test part.
+    fn of(
+        document: &ProblemDocument,
+        prepared: &Prepared,
+        validation: Option<&Measurement>,
+        test: &Measurement,
+        seed: u64,
+    ) -> Result<Self, StepError> {
+        let floor = baseline(&prepared.labels, &prepared.split, Part::Test).map_err(no_test_rows)?;
+        let slices = document.slices.iter().map(|slice| {
+            let rows = prepared.split.rows(Part::Test);
+            let values = prepared.plan.slice_values(&prepared.dataset, &slice.by, rows).unwrap_or_default();
+            evaluate_slices(&test.outcomes, values, slice.goal.metric, seed)
+        });
+        Ok(Self {
+            test_rows: test.evaluation.rows,
+            metrics: validation.into_iter().chain([test]).flat_map(|part| measured(&part.evaluation)).collect(),
+            baseline: metrics_of(document, &floor),
+            slices: slices.collect(),
+        })
+    }
+}
+
+/// Measures a model on what it was not fitted on, and makes what its live answers are held against.
+pub(crate) fn tested(
+    document: &ProblemDocument,
+    prepared: &Prepared,
+    model: &Model,
+    seed: u64,
+) -> Result<(Tested, Reference), StepError> {
+    let validation = part(prepared, model, Part::Validation, seed)?;
+    let test = part(prepared, model, Part::Test, seed)?.ok_or_else(empty_test_part)?;
+    let tested = Tested::of(document, prepared, validation.as_ref(), &test, seed)?;
+    Ok((tested, reference_of(prepared, model, &test)))
+}
+
+fn reference_of(prepared: &Prepared, model: &Model, test: &Measurement) -> Reference {
+    let train = prepared.split.rows(Part::Train);
+    reference(model, &prepared.table, train, &test.predictions, &test.outcomes)
+}
+
+fn metrics_of(document: &ProblemDocument, outcomes: &Outcomes) -> BTreeMap<Metric, f64> {
+    Metric::of(document.target.kind).filter_map(|metric| Some((metric, outcomes.metric(metric)?))).collect()
+}
+
+fn no_test_rows(error: OutcomeError) -> StepError {
+    StepError::refused("no_test_rows", error.to_string())
+}
+
+fn empty_test_part() -> StepError {
+    StepError::refused("no_test_rows", "the test part has no rows; give it a larger share or bring more data")
 }
 
 /// One metric of one part.
@@ -111,7 +174,7 @@ impl Stage for Evaluate {
             let interval = interval.map_or_else(String::new, |(low, high)| format!(" ({low:.6} to {high:.6})"));
             format!("{part}.{metric} {value:.6}{interval} on {n} rows")
         };
-        output.metrics.iter().map(line).collect()
+        output.tested.metrics.iter().map(line).collect()
     }
 
     fn commit(&self, context: &Context, output: Evaluated) -> Commit {
@@ -140,44 +203,24 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
     let model = Model::from_bytes(&input.content)
         .map_err(|error| StepError::refused("corrupt_model", format!("the kept model cannot be read: {error}")))?;
     let validation = part(&prepared, &model, Part::Validation, seed)?;
-    let test = part(&prepared, &model, Part::Test, seed)?.ok_or_else(|| {
-        StepError::refused("no_test_rows", "the test part has no rows; give it a larger share or bring more data")
-    })?;
-    let no_rows = |error: OutcomeError| StepError::refused("no_test_rows", error.to_string());
+    let test = part(&prepared, &model, Part::Test, seed)?.ok_or_else(empty_test_part)?;
     let (labels, split) = (&prepared.labels, &prepared.split);
-    let of = |floor: &Outcomes| {
-        Metric::of(document.target.kind).filter_map(|metric| Some((metric, floor.metric(metric)?))).collect()
-    };
-    let floor = of(&baseline(labels, split, Part::Test).map_err(no_rows)?);
     let last = repeat_last(&prepared.dataset, &document.data, document.target.delay, labels, split, Part::Test);
-    let mut last = last.transpose().map_err(no_rows)?.as_ref().map_or_else(BTreeMap::new, of);
+    let last = last.transpose().map_err(no_test_rows)?;
+    let mut last = last.map_or_else(BTreeMap::new, |outcomes| metrics_of(document, &outcomes));
     // Of who is certain and wrong it says only how near to 0 a probability may come.
     last.remove(&Metric::LogLoss);
-    let slices = document
-        .slices
-        .iter()
-        .map(|slice| {
-            let rows = prepared.split.rows(Part::Test);
-            let values = prepared.plan.slice_values(&prepared.dataset, &slice.by, rows).unwrap_or_default();
-            evaluate_slices(&test.outcomes, values, slice.goal.metric, seed)
-        })
-        .collect();
     let mut figures = figures(&model, validation.as_ref().map(|part| &part.evaluation), &test);
     let worth = permuted(&prepared, &model, document.success.metric, seed);
     figures["permutation"] = told_worth(&model, document.success.metric, &worth);
     figures["linear"] = equations(&prepared, &model);
     figures["costs"] = json!(document.target.costs);
     (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &worth, seed);
-    let measured = validation.iter().chain([&test]).flat_map(|part| measured(&part.evaluation)).collect();
-    let train = prepared.split.rows(Part::Train);
-    let reference = reference(&model, &prepared.table, train, &test.predictions, &test.outcomes);
+    let reference = reference_of(&prepared, &model, &test);
     let evaluated = Evaluated {
         model: input.model,
-        test_rows: test.evaluation.rows,
-        metrics: measured,
-        baseline: floor,
+        tested: Tested::of(document, &prepared, validation.as_ref(), &test, seed)?,
         repeat_last: last,
-        slices,
         evaluation: input.model,
         evaluation_bytes: 0,
         reference: input.model,
@@ -218,21 +261,21 @@ fn measured(evaluation: &Evaluation) -> Vec<Measured> {
 }
 
 fn values(output: &Evaluated) -> Vec<MetricValue> {
-    let own = output.metrics.iter().map(|measured| MetricValue {
+    let own = output.tested.metrics.iter().map(|measured| MetricValue {
         name: format!("{}.{}", measured.part, measured.metric),
         step: 0,
         value: measured.value,
         interval: measured.interval,
         n: i64::try_from(measured.n).unwrap_or(i64::MAX),
     });
-    let floors = [("baseline", &output.baseline), ("repeat_last", &output.repeat_last)];
+    let floors = [("baseline", &output.tested.baseline), ("repeat_last", &output.repeat_last)];
     let floors = floors.into_iter().flat_map(|(floor, values)| {
         values.iter().map(move |(metric, value)| MetricValue {
             name: format!("{floor}.{metric}"),
             step: 0,
             value: *value,
             interval: None,
-            n: i64::try_from(output.test_rows).unwrap_or(i64::MAX),
+            n: i64::try_from(output.tested.test_rows).unwrap_or(i64::MAX),
         })
     });
     own.chain(floors).collect()

@@ -21,6 +21,7 @@ mod parity;
 mod post;
 mod progress;
 mod register;
+pub mod rehearsal;
 mod rollouts;
 mod sources;
 mod stage;

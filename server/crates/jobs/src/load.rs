@@ -147,9 +147,18 @@ pub(crate) fn prepare(frames: &Frames, document: &ProblemDocument) -> Result<Pre
         let frame = frame.try_clone().map_err(|error| unread(&error))?;
         Dataset::open(frame).map(Arc::new).map_err(|error| unread(&error))
     };
-    let rows = read(&frames.data)?;
     let tables = frames.tables.iter().map(|(name, frame)| Ok((name.clone(), read(frame)?)));
-    let sources = Sources { own: Some(Arc::clone(&rows)), tables: tables.collect::<Result<_, StepError>>()? };
+    let tables = tables.collect::<Result<_, StepError>>()?;
+    prepared(read(&frames.data)?, tables, document)
+}
+
+/// The same of rows, and of the tables that they are joined to.
+pub(crate) fn prepared(
+    rows: Arc<Dataset>,
+    tables: BTreeMap<String, Arc<Dataset>>,
+    document: &ProblemDocument,
+) -> Result<Prepared, StepError> {
+    let sources = Sources { own: Some(Arc::clone(&rows)), tables };
     let plan = FeaturePlan::compile(document, rows.schema(), &sources.table_columns())
         .map_err(|mistakes| mistaken("invalid_features", "features", &mistakes))?;
     let unjoined = |error: JoinError| StepError::refused("invalid_joins", error.to_string());

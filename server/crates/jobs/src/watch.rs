@@ -11,10 +11,10 @@ use millrace_domain::fault::Fault;
 use millrace_domain::gate::Verdict;
 use millrace_domain::ids::ProblemId;
 use millrace_domain::metric::{Bound, TargetKind};
-use millrace_domain::problem::ProblemDocument;
+use millrace_domain::problem::{Goal, ProblemDocument};
 use millrace_domain::rollout::class_of;
 use millrace_domain::view::QualityView;
-use millrace_ml::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, Outcomes, evaluate};
+use millrace_ml::evaluate::{BinaryOutcomes, ClassOutcomes, Evaluation, NumberOutcomes, Outcomes, evaluate};
 use millrace_ml::model::Model;
 use millrace_ml::split::Part;
 use millrace_services::Services;
@@ -138,14 +138,35 @@ fn quality(
     answered: u64,
     min_rows: u64,
 ) -> Option<QualityView> {
-    let (metric, bound) = (document.success.metric, document.success.bound);
     let classes: Vec<&str> = model.classes().iter().map(AsRef::as_ref).collect();
     let outcomes = outcomes_of(document, &classes, rows)?;
     let evaluation = evaluate(Part::Test, &outcomes, 0);
-    let value = evaluation.metrics.get(&metric).copied()?;
-    let interval = evaluation.intervals.get(&metric).copied();
+    let Measured { value, interval, verdict } = against(&document.success, &evaluation, min_rows)?;
+    Some(QualityView {
+        metric: document.success.metric.to_string(),
+        value,
+        interval,
+        labelled: known.unsigned_abs(),
+        answered,
+        limit: document.success.bound.limit(),
+        verdict: verdict.to_string(),
+    })
+}
+
+/// The metric of a goal on live answers.
+pub(crate) struct Measured {
+    pub value: f64,
+    pub interval: Option<(f64, f64)>,
+    /// Whether it is shown to be worse than the goal.
+    pub verdict: Verdict,
+}
+
+/// Holds answers against a goal; none where its metric is not defined.
+pub(crate) fn against(goal: &Goal, evaluation: &Evaluation, min_rows: u64) -> Option<Measured> {
+    let value = evaluation.metrics.get(&goal.metric).copied()?;
+    let interval = evaluation.intervals.get(&goal.metric).copied();
     let (low, high) = interval.unwrap_or((value, value));
-    let is_worse = match bound {
+    let is_worse = match goal.bound {
         Bound::AtLeast(limit) => high < limit,
         Bound::AtMost(limit) => low > limit,
     };
@@ -154,15 +175,7 @@ fn quality(
         (_, true) => Verdict::Fail,
         _ => Verdict::Pass,
     };
-    Some(QualityView {
-        metric: metric.to_string(),
-        value,
-        interval,
-        labelled: known.unsigned_abs(),
-        answered,
-        limit: bound.limit(),
-        verdict: verdict.to_string(),
-    })
+    Some(Measured { value, interval, verdict })
 }
 
 /// Answers as they were given beside what became of them; what cannot be read as either is left out.

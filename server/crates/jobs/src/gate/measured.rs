@@ -8,7 +8,7 @@ use millrace_ml::gate::{NonInferiority, non_inferiority};
 use millrace_ml::model::{Model, outcomes};
 use millrace_ml::split::Part;
 
-use crate::evaluate::{Evaluated, Measured};
+use crate::evaluate::{Measured, Tested};
 use crate::load::Prepared;
 
 use super::held;
@@ -16,13 +16,13 @@ use super::held;
 /// Test rows below which a metric gives no verdict.
 const FEWEST_ROWS: u64 = 30;
 
-fn on_test(metric: Metric, evaluated: &Evaluated) -> Option<&Measured> {
-    evaluated.metrics.iter().find(|measured| measured.part == Part::Test && measured.metric == metric)
+fn on_test(metric: Metric, tested: &Tested) -> Option<&Measured> {
+    tested.metrics.iter().find(|measured| measured.part == Part::Test && measured.metric == metric)
 }
 
 /// A goal of the document on the test part.
-pub(super) fn reached(kind: &str, goal: &Goal, evaluated: &Evaluated) -> Gate {
-    let measured = on_test(goal.metric, evaluated);
+pub(super) fn reached(kind: &str, goal: &Goal, tested: &Tested) -> Gate {
+    let measured = on_test(goal.metric, tested);
     let verdict = match measured {
         Some(measured) if measured.n >= FEWEST_ROWS => held(goal.bound.holds(measured.value)),
         _ => Verdict::Insufficient,
@@ -31,7 +31,7 @@ pub(super) fn reached(kind: &str, goal: &Goal, evaluated: &Evaluated) -> Gate {
         verdict,
         observed: measured.map(|measured| measured.value),
         threshold: Some(goal.bound.limit()),
-        n: evaluated.test_rows,
+        n: tested.test_rows,
         interval: measured.and_then(|measured| measured.interval),
         note: (verdict == Verdict::Insufficient)
             .then(|| format!("needs the metric on at least {FEWEST_ROWS} test rows")),
@@ -43,9 +43,9 @@ pub(super) fn reached(kind: &str, goal: &Goal, evaluated: &Evaluated) -> Gate {
 }
 
 /// A model that is no better than always answering alike has learned nothing.
-pub(super) fn baseline(metric: Metric, evaluated: &Evaluated) -> Gate {
-    let measured = on_test(metric, evaluated);
-    let floor = evaluated.baseline.get(&metric).copied();
+pub(super) fn baseline(metric: Metric, tested: &Tested) -> Gate {
+    let measured = on_test(metric, tested);
+    let floor = tested.baseline.get(&metric).copied();
     let verdict = match (measured, floor) {
         (Some(measured), Some(floor)) => held(metric.is_better(measured.value, floor)),
         _ => Verdict::Insufficient,
@@ -54,16 +54,16 @@ pub(super) fn baseline(metric: Metric, evaluated: &Evaluated) -> Gate {
         verdict,
         observed: measured.map(|measured| measured.value),
         threshold: floor,
-        n: evaluated.test_rows,
+        n: tested.test_rows,
         interval: measured.and_then(|measured| measured.interval),
         ..Gate::new("baseline", format!("{} better than always answering alike", metric.title()))
     }
 }
 
 /// One gate for each value of a slice rule with enough rows; one that lacks evidence when no value has enough.
-pub(super) fn slices(document: &ProblemDocument, evaluated: &Evaluated) -> Vec<Gate> {
+pub(super) fn slices(document: &ProblemDocument, tested: &Tested) -> Vec<Gate> {
     let mut gates = Vec::new();
-    for (slice, values) in document.slices.iter().zip(&evaluated.slices) {
+    for (slice, values) in document.slices.iter().zip(&tested.slices) {
         let rule =
             |value: &str| format!("{} where {} is {value} {}", slice.goal.metric.title(), slice.by, slice.goal.bound);
         let threshold = Some(slice.goal.bound.limit());
@@ -100,10 +100,10 @@ fn measured_on(prepared: &Prepared, part: Part, model: &Model) -> Result<Outcome
 }
 
 /// A model that does much better on what it was trained on has learned its rows by heart.
-pub(super) fn train_gap(prepared: &Prepared, metric: Metric, limit: f64, evaluated: &Evaluated, model: &Model) -> Gate {
+pub(super) fn train_gap(prepared: &Prepared, metric: Metric, limit: f64, tested: &Tested, model: &Model) -> Gate {
     let gate = Gate {
         threshold: Some(limit),
-        n: evaluated.test_rows,
+        n: tested.test_rows,
         ..Gate::new(
             "train_gap",
             format!("{} on the training part at most {limit} better than on the test part", metric.title()),
@@ -113,17 +113,17 @@ pub(super) fn train_gap(prepared: &Prepared, metric: Metric, limit: f64, evaluat
         Ok(trained) => trained.metric(metric),
         Err(reason) => return Gate { note: Some(format!("the training part cannot be measured: {reason}")), ..gate },
     };
-    let (Some(trained), Some(tested)) = (trained, on_test(metric, evaluated)) else {
+    let (Some(trained), Some(held_out)) = (trained, on_test(metric, tested)) else {
         return Gate { note: Some("the metric is not defined on these rows".to_owned()), ..gate };
     };
     let gap = match metric.direction() {
-        Direction::Up => trained - tested.value,
-        Direction::Down => tested.value - trained,
+        Direction::Up => trained - held_out.value,
+        Direction::Down => held_out.value - trained,
     };
     Gate {
-        verdict: if tested.n >= FEWEST_ROWS { held(gap <= limit) } else { Verdict::Insufficient },
+        verdict: if held_out.n >= FEWEST_ROWS { held(gap <= limit) } else { Verdict::Insufficient },
         observed: Some(gap),
-        note: Some(format!("training {trained:.4}, test {:.4}", tested.value)),
+        note: Some(format!("training {trained:.4}, test {:.4}", held_out.value)),
         ..gate
     }
 }

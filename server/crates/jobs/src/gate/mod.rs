@@ -8,6 +8,7 @@ use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::case::Case;
 use millrace_domain::gate::{Decision, Gate, Verdict as GateVerdict, decide};
+use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, Verdict, commit};
 use millrace_ml::model::Model;
@@ -17,8 +18,8 @@ use millrace_storage::{case, deployment, model};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::evaluate::Evaluated;
-use crate::load::{Frames, Launched, prepare};
+use crate::evaluate::{Evaluated, Tested};
+use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 
 use behaviour::{cases, latency, leakage, parity, size};
@@ -116,29 +117,43 @@ fn judge(input: &Input) -> Result<Judged, StepError> {
     };
     let challenger = read(&input.challenger)?;
     let prepared = prepare(&input.frames, document)?;
-    let mut gates = vec![reached("success", &document.success, evaluated)];
-    gates.extend(document.guardrails.iter().map(|goal| reached("guardrail", goal, evaluated)));
-    gates.push(baseline(document.success.metric, evaluated));
-    gates.extend(slices(document, evaluated));
     let champion = match &input.champion {
         None => None,
         Some((number, content)) => Some((*number, read(content)?)),
     };
-    let limits = document.gates.unwrap_or_default();
-    if let Some(limit) = limits.train_gap {
-        gates.push(train_gap(&prepared, document.success.metric, limit, evaluated, &challenger));
-    }
-    if let Some((number, champion)) = &champion {
-        let beside = Beside::new(&prepared, *number, champion, &challenger);
-        gates.push(beside.not_worse(document.success.metric, input.launched.seed()));
-        gates.extend(limits.negative_flips.map(|limit| beside.negative_flips(limit)));
-    }
+    let seed = input.launched.seed();
+    let beside = champion.as_ref().map(|(number, champion)| (*number, champion));
+    let mut gates = on_numbers(document, &prepared, &evaluated.tested, &challenger, beside, seed);
     gates.push(leakage(document, &prepared));
     gates.push(parity(&prepared, &challenger));
     gates.extend(cases(document, &prepared, &challenger, &input.cases));
-    gates.push(latency(document, &prepared, &challenger, champion.as_ref(), input.launched.seed()));
-    gates.extend(limits.model_mb.map(|limit| size(limit, input.challenger.len())));
+    gates.push(latency(document, &prepared, &challenger, champion.as_ref(), seed));
+    gates.extend(document.gates.and_then(|limits| limits.model_mb).map(|limit| size(limit, input.challenger.len())));
     Ok(Judged { model: evaluated.model, gates })
+}
+
+/// The gates on what was measured on rows that the model has not seen, and on the live version beside it.
+pub(crate) fn on_numbers(
+    document: &ProblemDocument,
+    prepared: &Prepared,
+    tested: &Tested,
+    challenger: &Model,
+    champion: Option<(i32, &Model)>,
+    seed: u64,
+) -> Vec<Gate> {
+    let metric = document.success.metric;
+    let limits = document.gates.unwrap_or_default();
+    let mut gates = vec![reached("success", &document.success, tested)];
+    gates.extend(document.guardrails.iter().map(|goal| reached("guardrail", goal, tested)));
+    gates.push(baseline(metric, tested));
+    gates.extend(slices(document, tested));
+    gates.extend(limits.train_gap.map(|limit| train_gap(prepared, metric, limit, tested, challenger)));
+    if let Some((number, champion)) = champion {
+        let beside = Beside::new(prepared, number, champion, challenger);
+        gates.push(beside.not_worse(metric, seed));
+        gates.extend(limits.negative_flips.map(|limit| beside.negative_flips(limit)));
+    }
+    gates
 }
 
 const fn held(holds: bool) -> GateVerdict {

@@ -67,10 +67,23 @@ pub fn repeat_last(
     split: &Split,
     part: Part,
 ) -> Option<Result<Outcomes, OutcomeError>> {
+    repeat_last_of(dataset, data, delay, labels, split.rows(Part::Train), split.rows(part))
+}
+
+/// The same for any rows; where nothing was known yet, the class shares or the mean of `train`.
+///
+/// # Errors
+/// When there are no rows.
+pub fn repeat_last_of(
+    dataset: &Dataset,
+    data: &Data,
+    delay: Span,
+    labels: &Labels,
+    train: &[u32],
+    rows: &[u32],
+) -> Option<Result<Outcomes, OutcomeError>> {
     let last = last_labels(dataset, data, delay, labels)?;
-    let rows = split.rows(part);
     let answer = |row: &u32| last[*row as usize].map(|last| last as usize);
-    let train = split.rows(Part::Train);
     Some(match labels {
         Labels::Numbers { rows: numbers, quantile } => {
             let constant = constant(numbers, *quantile, train);

@@ -21,7 +21,7 @@ use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor, 
 use crate::split::{Part, Split};
 
 pub use external::{Assignment, ExternalError, LABEL, ModelFile};
-pub use floors::{baseline, repeat_last};
+pub use floors::{baseline, repeat_last, repeat_last_of};
 use millrace_domain::trainer::{Aim, CLASS_BALANCE};
 pub use millrace_domain::trainer::{CalibrationMethod, Trainer, TrainerConfig};
 

@@ -1,0 +1,283 @@
+//! One policy from the first model to the last window.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use millrace_domain::gate::Verdict;
+use millrace_domain::monitor::incident::{Cause, Incident, Seen, State};
+use millrace_domain::monitor::{self, Height, judge};
+use millrace_domain::problem::Retraining;
+use millrace_domain::retraining::{Decision, Reason, Standing, decide};
+use millrace_domain::schedule::Schedule;
+use millrace_ml::evaluate::{Evaluation, evaluate};
+use millrace_ml::split::Part;
+
+use crate::watch::{Measured, against};
+
+use super::history::{History, Learned};
+use super::{CourseTold, EventTold, WindowTold};
+
+/// Days that the number of trainings is limited within.
+const MONTH: TimeDelta = TimeDelta::days(30);
+
+/// A training after the first.
+struct Training {
+    at: DateTime<Utc>,
+    rows: u64,
+    came_to_nothing: bool,
+}
+
+pub(super) struct Course<'h> {
+    history: &'h History,
+    policy: Option<Retraining>,
+    schedule: Option<Schedule>,
+    live: Learned,
+    newest_fitted: i64,
+    numbers: u32,
+    incidents: BTreeMap<&'static str, Incident>,
+    /// Firings that have given reason for a training already.
+    used: BTreeSet<(Reason, DateTime<Utc>)>,
+    open: BTreeSet<Reason>,
+    /// Qualities that are not known yet: when they are, and what they are.
+    awaited: VecDeque<(DateTime<Utc>, Option<Evaluation>)>,
+    looked_until: DateTime<Utc>,
+    labels_since: DateTime<Utc>,
+    trainings: Vec<Training>,
+    has_given_up: bool,
+    waits_for: Option<String>,
+    alerts: BTreeMap<&'static str, u64>,
+    windows: Vec<WindowTold>,
+    events: Vec<EventTold>,
+}
+
+impl<'h> Course<'h> {
+    pub(super) fn new(history: &'h History, policy: Option<Retraining>, first: Learned) -> Self {
+        let schedule =
+            policy.as_ref().and_then(|policy| Schedule::read(policy.cron.as_deref()?, &policy.timezone).ok());
+        Self {
+            history,
+            schedule,
+            policy,
+            newest_fitted: first.newest,
+            numbers: first.number,
+            live: first,
+            incidents: BTreeMap::new(),
+            used: BTreeSet::new(),
+            open: BTreeSet::new(),
+            awaited: VecDeque::new(),
+            looked_until: DateTime::UNIX_EPOCH,
+            labels_since: DateTime::UNIX_EPOCH,
+            trainings: Vec::new(),
+            has_given_up: false,
+            waits_for: None,
+            alerts: BTreeMap::new(),
+            windows: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub(super) fn run(mut self, windows: &[(DateTime<Utc>, DateTime<Utc>)]) -> Self {
+        if let Some((begins, _)) = windows.first() {
+            (self.looked_until, self.labels_since) = (*begins, *begins);
+            let text = match self.live.open.as_slice() {
+                [] => format!("model 1, fitted on {} rows, goes live", self.live.rows),
+                open => format!(
+                    "model 1, fitted on {} rows, goes live although these gates did not pass: {}",
+                    self.live.rows,
+                    open.join(", ")
+                ),
+            };
+            self.happened(*begins, "live", text);
+        }
+        for (begins, ends) in windows {
+            self.answer(*begins, *ends);
+            self.look_at_outcomes(*ends);
+            self.write_reasons_down(*ends);
+            self.train_if_due(*ends);
+        }
+        self
+    }
+
+    fn happened(&mut self, at: DateTime<Utc>, what: &'static str, text: String) {
+        self.events.push(EventTold { at, what, text });
+    }
+
+    /// A window of answers, judged at its end.
+    fn answer(&mut self, begins: DateTime<Utc>, ends: DateTime<Utc>) {
+        let document = &self.history.rehearsal.document;
+        let rows = self.history.window(begins, ends);
+        let (answers, counts) = self.history.answers(&self.live, &rows);
+        let outcomes = self.history.outcomes(&rows, &answers);
+        let evaluation = outcomes.map(|outcomes| evaluate(Part::Test, &outcomes, self.history.rehearsal.seed));
+        let quality =
+            evaluation.as_ref().and_then(|evaluation| evaluation.metrics.get(&document.success.metric).copied());
+        let delay = TimeDelta::seconds(i64::try_from(document.target.delay.seconds()).unwrap_or(0));
+        self.awaited.push_back((ends + delay, evaluation));
+        let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
+        let drifted = finding.as_ref().map(monitor::Finding::drifted).unwrap_or_default();
+        let title = drifted.first().map(|first| format!("{} {} {:.3}", first.name, rule.drift.metric, first.distance));
+        let height = finding.as_ref().map(|finding| Height::of(ends, finding, rule.drift.metric, rule.min_rows));
+        self.windows.push(WindowTold {
+            ends,
+            rows: rows.len() as u64,
+            model: self.live.number,
+            quality: quality.filter(|quality| quality.is_finite()),
+            distance: height.and_then(|height| height.distance),
+            drifted: drifted.iter().map(|column| column.name.clone()).collect(),
+        });
+        let seen = match finding.map(|finding| finding.verdict) {
+            Some(monitor::Verdict::Drifted) => Seen::Breach,
+            Some(monitor::Verdict::Stable) => Seen::Fine,
+            _ => Seen::Unknown,
+        };
+        self.look(Cause::Drift, seen, rule.drift.windows, ends, title.unwrap_or_default());
+    }
+
+    /// Answers whose outcomes have come in by now.
+    fn look_at_outcomes(&mut self, now: DateTime<Utc>) {
+        let document = &self.history.rehearsal.document;
+        while self.awaited.front().is_some_and(|(known, _)| *known <= now) {
+            let Some((_, Some(evaluation))) = self.awaited.pop_front() else { continue };
+            let found = against(&document.success, &evaluation, document.monitoring.min_rows);
+            let Some(Measured { value, verdict, .. }) = found else { continue };
+            let seen = match verdict {
+                Verdict::Fail => Seen::Breach,
+                Verdict::Pass => Seen::Fine,
+                Verdict::Insufficient => Seen::Unknown,
+            };
+            let title = format!("{} {value:.4} against {}", document.success.metric, document.success.bound.limit());
+            self.look(Cause::Quality, seen, 1, now, title);
+        }
+    }
+
+    /// What a look does to the incident of a cause.
+    fn look(&mut self, cause: Cause, seen: Seen, after: u32, now: DateTime<Utc>, title: String) {
+        let known = self.incidents.get(cause.as_str()).copied().filter(|incident| incident.takes_up(now));
+        let next = match known {
+            None if seen != Seen::Breach => return,
+            None => Incident::begin(after, now),
+            Some(known) => known.after_look(seen, after, now),
+        };
+        let fired_before = known.is_some_and(|known| known.state == State::Firing);
+        if next.state == State::Firing && !fired_before {
+            *self.alerts.entry(cause.as_str()).or_default() += 1;
+            self.happened(now, "alert", format!("{}: {title}", cause.title()));
+        }
+        if next.state == State::Resolved && fired_before {
+            self.happened(now, "over", format!("{} is over", cause.title()));
+        }
+        self.incidents.insert(cause.as_str(), next);
+    }
+
+    /// Everything that came up since the last look.
+    fn write_reasons_down(&mut self, now: DateTime<Utc>) {
+        let Some(policy) = self.policy.clone() else { return };
+        let is_due = self.schedule.as_ref().and_then(|schedule| schedule.last_between(self.looked_until, now));
+        if is_due.is_some() {
+            self.open.insert(Reason::Schedule);
+        }
+        self.looked_until = now;
+        let newer = self.history.known(now).iter().filter(|(time, _)| *time > self.newest_fitted).count() as u64;
+        if policy.new_rows.is_some_and(|wanted| newer >= wanted) {
+            self.open.insert(Reason::NewRows);
+        }
+        if policy.new_labels.is_some_and(|wanted| self.history.labels_between(self.labels_since, now) >= wanted) {
+            self.open.insert(Reason::NewLabels);
+        }
+        for (cause, reason) in [(Cause::Drift, Reason::Drift), (Cause::Quality, Reason::Quality)] {
+            let incident = self.incidents.get(cause.as_str()).filter(|incident| incident.state == State::Firing);
+            let fired = incident.and_then(|incident| incident.fired_at);
+            match fired.filter(|_| policy.reasons().contains(&reason)) {
+                Some(fired) if self.used.insert((reason, fired)) => {
+                    self.open.insert(reason);
+                }
+                Some(_) => {}
+                None => {
+                    self.open.remove(&reason);
+                }
+            }
+        }
+    }
+
+    fn train_if_due(&mut self, now: DateTime<Utc>) {
+        let Some(policy) = self.policy.clone() else { return };
+        let open: Vec<Reason> = self.open.iter().copied().collect();
+        let zone = Schedule::read("0 0 * * *", &policy.timezone);
+        let in_a_row = self.trainings.iter().rev().take_while(|training| training.came_to_nothing).count();
+        let lately = self.trainings.iter().filter(|training| training.at + MONTH > now).count();
+        let standing = Standing {
+            open: &open,
+            paused: None,
+            under_way: None,
+            since_last: self.trainings.last().map(|last| (now - last.at).num_seconds().unsigned_abs()),
+            lately: u32::try_from(lately).unwrap_or(u32::MAX),
+            useless: u32::try_from(in_a_row).unwrap_or(u32::MAX),
+            sign_off_ended: false,
+            has_newer_data: self.history.known(now).last().is_some_and(|(time, _)| *time > self.newest_fitted),
+            minute: zone.map_or(0, |zone| zone.minute_of_day(now)),
+        };
+        match decide(&policy, &standing) {
+            Decision::Start => self.train(now, &open),
+            Decision::Idle => self.waits_for = None,
+            Decision::Wait(why) => {
+                // What changes from look to look is how much time is left, not what is waited for.
+                let what = why.split(';').next().unwrap_or_default().to_owned();
+                if self.waits_for.as_ref() != Some(&what) {
+                    self.happened(now, "waits", why);
+                    self.waits_for = Some(what);
+                }
+            }
+            Decision::GivenUp(why) => {
+                if !std::mem::replace(&mut self.has_given_up, true) {
+                    *self.alerts.entry(Cause::Retraining.as_str()).or_default() += 1;
+                    self.happened(now, "given_up", why);
+                }
+            }
+        }
+    }
+
+    fn train(&mut self, now: DateTime<Utc>, because: &[Reason]) {
+        let because: Vec<&str> = because.iter().map(|reason| reason.title()).collect();
+        let because = because.join(", ");
+        self.open.clear();
+        (self.waits_for, self.labels_since) = (None, now);
+        self.numbers += 1;
+        let number = self.numbers;
+        let (rows, came_to_nothing) = match self.history.learn(now, number, Some(&self.live)) {
+            Ok(learned) => {
+                self.newest_fitted = learned.newest;
+                let rows = learned.rows;
+                let fitted = format!("model {number}, fitted on {rows} rows ({because}),");
+                if learned.open.is_empty() {
+                    self.happened(now, "live", format!("{fitted} passes and goes live"));
+                    self.live = learned;
+                    (rows, false)
+                } else {
+                    self.happened(now, "not_passed", format!("{fitted} does not pass: {}", learned.open.join(", ")));
+                    (rows, true)
+                }
+            }
+            Err(reason) => {
+                self.happened(now, "failed", format!("model {number} ({because}) cannot be trained: {reason}"));
+                (0, true)
+            }
+        };
+        self.trainings.push(Training { at: now, rows, came_to_nothing });
+    }
+
+    pub(super) fn told(self, policy: &'static str, title: String) -> CourseTold {
+        let judged = self.windows.iter().filter_map(|window| Some((window.quality?, window.rows as f64)));
+        let (sum, rows) =
+            judged.fold((0.0, 0.0), |(sum, all), (quality, rows)| (quality.mul_add(rows, sum), all + rows));
+        CourseTold {
+            policy,
+            title,
+            mean: (rows > 0.0).then(|| sum / rows),
+            trainings: self.trainings.len() as u64,
+            rows_fitted: self.trainings.iter().map(|training| training.rows).sum(),
+            alerts: self.alerts,
+            windows: self.windows,
+            events: self.events,
+        }
+    }
+}

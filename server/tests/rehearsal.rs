@@ -1,0 +1,188 @@
+//! `millrace rehearse`: the policy of a document over the past, on the real program.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use millrace_test_support::testdata;
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
+
+/// A directory with a document and a file of the past.
+struct Past(tempfile::TempDir);
+
+impl Past {
+    fn of(document: &str, csv: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("problem.toml"), document).unwrap();
+        std::fs::write(directory.path().join("past.csv"), csv).unwrap();
+        Self(directory)
+    }
+
+    fn rehearse(&self, more: &[&str]) -> Output {
+        let mut command = Command::new(BINARY);
+        command.current_dir(self.0.path()).args(["--json", "rehearse", "-f", "problem.toml", "--data", "past.csv"]);
+        command.args(more).output().unwrap()
+    }
+
+    fn rehearsed(&self, more: &[&str]) -> Value {
+        let output = self.rehearse(more);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn refused(&self, more: &[&str]) -> String {
+        let output = self.rehearse(more);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+fn course<'r>(rehearsed: &'r Value, policy: &str) -> &'r Value {
+    rehearsed["courses"].as_array().unwrap().iter().find(|course| course["policy"] == policy).unwrap()
+}
+
+fn happened<'r>(course: &'r Value, what: &str) -> Vec<&'r Value> {
+    course["events"].as_array().unwrap().iter().filter(|event| event["what"] == what).collect()
+}
+
+const TURN: &str = r#"
+slug = "turn"
+title = "Is it big"
+decision = "none"
+target = { name = "big", kind = "binary", column = "big", delay = "1d" }
+data = { event_time = "at", split = { kind = "time", validation = 0.1, test = 0.2 } }
+success = { metric = "roc_auc", at_least = 0.8 }
+monitoring = { window = "1d", drift = { metric = "psi", threshold = 0.25, windows = 1 }, min_rows = 50 }
+retraining = { on_quality = true, new_labels = 500, cool_down = "1d", give_up_after = 30, promote = "automatic" }
+[[features]]
+name = "x"
+[[features]]
+name = "y"
+"#;
+
+/// Sixty days of a hundred rows; from the thirtieth on it is `y` that makes a thing big, no longer `x`. The inputs stay as they are.
+fn turn() -> String {
+    let begin: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut csv = "at,x,y,big\n".to_owned();
+    for row in 0..6_000u32 {
+        let at = begin + TimeDelta::minutes(i64::from(row) * 864 / 60);
+        let (x, y) = ((row * 37) % 101, (row * 53) % 97);
+        let big = if row < 3_000 { x > 50 } else { y > 48 };
+        writeln!(csv, "{},{x},{y},{big}", at.format("%Y-%m-%dT%H:%M:%SZ")).unwrap();
+    }
+    csv
+}
+
+#[test]
+fn a_policy_that_looks_at_quality_trains_after_a_turn_and_one_that_never_trains_stays_wrong() {
+    let past = Past::of(TURN, &turn());
+    let rehearsed = past.rehearsed(&["--trained-on", "10d", "--trainer", "logistic"]);
+    let (never, policy) = (course(&rehearsed, "never"), course(&rehearsed, "policy"));
+    let qualities = |course: &Value| -> Vec<f64> {
+        course["windows"].as_array().unwrap().iter().map(|window| window["quality"].as_f64().unwrap()).collect()
+    };
+    let last = |course: &Value| qualities(course).last().copied().unwrap();
+    assert!(last(never) < 0.6 && last(policy) > 0.95, "{never} {policy}");
+    // Labels are a day late, so nobody knew before the second day after the turn.
+    let alert = happened(policy, "alert")[0];
+    assert_eq!(alert["at"], "2026-02-02T00:00:00Z", "{policy}");
+    assert!(alert["text"].as_str().unwrap().starts_with("Quality"), "{alert}");
+    assert_eq!(never["alerts"]["quality"], 1, "{never}");
+    assert_eq!(never["alerts"]["drift"], Value::Null, "the inputs have not moved: {never}");
+    assert_eq!((&never["trainings"], &never["rows_fitted"]), (&Value::from(0), &Value::from(0)));
+    assert!(policy["mean"].as_f64() > never["mean"].as_f64(), "{rehearsed}");
+}
+
+#[test]
+fn nothing_of_the_future_is_known_and_the_same_past_gives_the_same_bytes() {
+    let csv = turn();
+    let past = Past::of(TURN, &csv);
+    let whole = past.rehearse(&["--trainer", "logistic"]);
+    assert_eq!(whole.stdout, past.rehearse(&["--trainer", "logistic"]).stdout);
+    // A past that ends earlier: what happened until then is the same.
+    let rows: Vec<&str> = csv.lines().take(1 + 5_000).collect();
+    let from = ["--trainer", "logistic", "--from", "2026-01-21T00:00:00Z"];
+    let shorter = Past::of(TURN, &format!("{}\n", rows.join("\n"))).rehearsed(&from);
+    let longer = past.rehearsed(&from);
+    for policy in ["never", "schedule", "policy"] {
+        let (short, long) = (course(&shorter, policy), course(&longer, policy));
+        // The last window of the shorter one may be cut off.
+        let windows = short["windows"].as_array().unwrap().len() - 1;
+        assert_eq!(short["windows"].as_array().unwrap()[..windows], long["windows"].as_array().unwrap()[..windows]);
+        let end = &short["windows"][windows - 1]["ends"];
+        let until = |course: &Value| -> Vec<Value> {
+            let events = course["events"].as_array().unwrap();
+            events.iter().filter(|event| event["at"].as_str() <= end.as_str()).cloned().collect()
+        };
+        assert_eq!(until(short), until(long), "{policy}");
+    }
+}
+
+#[test]
+fn what_cannot_be_rehearsed_is_refused_with_the_way_out() {
+    let past = Past::of(&TURN.replace("event_time = \"at\", ", ""), &turn());
+    assert!(past.refused(&[]).contains("data.event_time"));
+    let past = Past::of(TURN, &turn());
+    for (asked, expected) in [
+        (&["--from", "2027-01-01T00:00:00Z"][..], "begin earlier"),
+        (&["--from", "2026-01-01T12:00:00Z"], "the first model cannot be trained"),
+        (&["--trainer", "guesswork"], "/trainer"),
+        (&["--parameters", "{"], "--parameters is no JSON"),
+        (&["--schedule", "every monday"], "is not minute, hour"),
+        (&["--table", "weather=past.csv"], "no table \"weather\""),
+    ] {
+        let said = past.refused(asked);
+        assert!(said.contains(expected), "{asked:?}: {said}");
+    }
+}
+
+/// The price of power in New South Wales, half an hour a row.
+fn electricity(path: &Path) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let begin: DateTime<Utc> = "1996-05-07T00:00:00Z".parse().unwrap();
+    let mut lines = text.lines();
+    let mut csv = format!("at,{}\n", lines.next().unwrap());
+    for (row, line) in lines.enumerate() {
+        let at = begin + TimeDelta::minutes(30 * row as i64);
+        writeln!(csv, "{},{line}", at.format("%Y-%m-%dT%H:%M:%SZ")).unwrap();
+    }
+    csv
+}
+
+const ELECTRICITY: &str = r#"
+slug = "electricity"
+title = "Does the price of power rise"
+decision = "none"
+target = { name = "up", kind = "binary", expression = "class = 1" }
+data = { event_time = "at", split = { kind = "time", validation = 0.0, test = 0.1 } }
+success = { metric = "accuracy", at_least = 0.7 }
+monitoring = { window = "8w", drift = { metric = "psi", threshold = 0.25, windows = 1 }, min_rows = 200 }
+retraining = { on_drift = true, on_quality = true, cool_down = "1d", promote = "automatic" }
+features = [
+    { name = "day", type = "category" }, { name = "period" }, { name = "nswprice" }, { name = "nswdemand" }, { name = "vicprice" },
+    { name = "vicdemand" }, { name = "transfer" },
+]
+"#;
+
+#[test]
+fn power_that_is_trained_anew_every_eight_weeks_is_told_two_percent_better_and_yesterday_s_answer_is_better_still() {
+    let Some(path) = testdata("elec2/elec2.csv.gz") else { return };
+    let past = Past::of(ELECTRICITY, &electricity(&path));
+    let mean = |rehearsed: &Value, policy: &str| course(rehearsed, policy)["mean"].as_f64().unwrap();
+    let all = past.rehearsed(&["--trainer", "logistic"]);
+    let newest = past.rehearsed(&["--trainer", "logistic", "--trained-on", "16w"]);
+    let (never, schedule) = (mean(&all, "never"), mean(&newest, "schedule"));
+    assert!((never - 0.717).abs() < 0.01, "{never}");
+    assert!(schedule - never >= 0.02, "{schedule} against {never}");
+    // Prices have moved, and it is told.
+    assert!(course(&all, "never")["alerts"]["drift"].as_u64() >= Some(1), "{all}");
+    let repeated = all["repeat_last"].as_f64().unwrap();
+    assert!((repeated - 0.853).abs() < 0.01 && repeated > schedule, "{repeated}");
+}
