@@ -125,6 +125,52 @@ fn nothing_of_the_future_is_known_and_the_same_past_gives_the_same_bytes() {
 }
 
 #[test]
+fn rows_that_became_known_late_are_not_trained_on_before() {
+    let loaded =
+        |row: usize, at: &str| if (500..1_000).contains(&row) { "2026-02-20T00:00:00Z" } else { at }.to_owned();
+    let csv = turn();
+    let mut lines = csv.lines();
+    let mut late = format!("{},loaded\n", lines.next().unwrap());
+    for (row, line) in lines.enumerate() {
+        writeln!(late, "{line},{}", loaded(row, line.split(',').next().unwrap())).unwrap();
+    }
+    let from = ["--trainer", "logistic", "--from", "2026-01-21T00:00:00Z"];
+    let first = |document: &str| {
+        let rehearsed = Past::of(document, &late).rehearsed(&from);
+        happened(course(&rehearsed, "never"), "live")[0]["text"].as_str().unwrap().to_owned()
+    };
+    // Of 1,900 rows whose label was known by then seven in ten are fitted on.
+    assert_eq!(first(TURN), "model 1, fitted on 1330 rows, goes live");
+    let known = TURN.replace("event_time = \"at\",", "event_time = \"at\", known_time = \"loaded\",");
+    assert_eq!(first(&known), "model 1, fitted on 980 rows, goes live");
+}
+
+#[test]
+fn a_class_that_is_seen_for_the_first_time_at_the_end_changes_nothing_of_what_was_before() {
+    let begin: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut csv = "at,x,kind\n".to_owned();
+    for row in 0..3_000u32 {
+        let (at, x) = (begin + TimeDelta::minutes(i64::from(row) * 864 / 60), (row * 37) % 101);
+        let kind = if row >= 2_900 && x % 7 == 0 { "new" } else { ["low", "middle", "high"][(x / 34) as usize] };
+        writeln!(csv, "{},{x},{kind}", at.format("%Y-%m-%dT%H:%M:%SZ")).unwrap();
+    }
+    let document = TURN
+        .replace(
+            "target = { name = \"big\", kind = \"binary\", column = \"big\"",
+            "target = { name = \"kind\", kind = \"multiclass\", column = \"kind\"",
+        )
+        .replace("roc_auc", "accuracy")
+        .replace("[[features]]\nname = \"y\"\n", "");
+    let rehearsed = Past::of(&document, &csv).rehearsed(&[]);
+    let never = course(&rehearsed, "never");
+    let windows = never["windows"].as_array().unwrap();
+    let last = windows.last().unwrap();
+    // What it does not know is left out of what it is judged by.
+    assert!(last["labelled"].as_u64() < last["rows"].as_u64() && last["quality"].as_f64() > Some(0.9), "{last}");
+    assert!(windows[..windows.len() - 1].iter().all(|window| window["labelled"] == window["rows"]), "{never}");
+}
+
+#[test]
 fn what_cannot_be_rehearsed_is_refused_with_the_way_out() {
     let past = Past::of(&TURN.replace("event_time = \"at\", ", ""), &turn());
     assert!(past.refused(&[]).contains("data.event_time"));
@@ -132,6 +178,7 @@ fn what_cannot_be_rehearsed_is_refused_with_the_way_out() {
     for (asked, expected) in [
         (&["--from", "2027-01-01T00:00:00Z"][..], "begin earlier"),
         (&["--from", "2026-01-01T12:00:00Z"], "the first model cannot be trained"),
+        (&["--from", "0001-01-01T00:00:00Z"], "at most 20000 are gone through"),
         (&["--trainer", "guesswork"], "/trainer"),
         (&["--parameters", "{"], "--parameters is no JSON"),
         (&["--schedule", "every monday"], "is not minute, hour"),

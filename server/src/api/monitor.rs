@@ -2,16 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use millrace_domain::view::{BackTestQuery, BackTestView, IncidentLine, IncidentView, MonitorView, TriggersView};
-use millrace_services::{BusinessTaken, BusinessValue, Handling, MonitorQuery, Services};
+use millrace_services::{BusinessValue, Handling, MonitorQuery, Services};
 use millrace_serving::Serving;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::export::json_file;
+use crate::api::idempotent::once;
 use crate::api::reply::{Body, By, Items, Path, Query, Reply};
 
 /// Which windows to show.
@@ -106,12 +108,15 @@ pub async fn report_business(
     State(serving): State<Serving>,
     By(actor): By,
     Path(slug): Path<String>,
+    headers: HeaderMap,
     Body(report): Body<BusinessReport>,
-) -> Reply<Json<BusinessTaken>> {
+) -> Reply<Response> {
     if report.values.iter().any(|value| value.prediction.is_some()) {
         serving.log_written().await;
     }
-    Ok(Json(services.report_business(&actor, &slug, &report.values).await?))
+    let kept = json!({ "business": slug, "values": report.values });
+    let act = services.report_business(&actor, &slug, &report.values);
+    once(&services, &actor, &headers, &kept, StatusCode::OK, act).await
 }
 
 /// Which alerts to list.

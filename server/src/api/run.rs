@@ -35,7 +35,7 @@ pub struct RunRequest {
     parameters: Option<Value>,
     /// Search space; the trainer's own when absent and a budget is given. Of several trainers, for each under its name.
     search: Option<Value>,
-    /// What makes probabilities of a binary model's scores, on the validation part: `none`, `platt` or `isotonic`; `none` when absent.
+    /// How the validation part puts answers right: `platt` or `isotonic` make probabilities of a binary model's scores, `conformal` moves a quantile; `none` when absent.
     calibration: Option<String>,
     /// How trials are drawn: `tpe`, which learns from the trials before, `sobol`, which fills the space evenly, or `random`; `tpe` when absent.
     sampler: Option<String>,

@@ -42,7 +42,7 @@ pub struct RehearseArgs {
     /// Its hyperparameters, as JSON.
     #[arg(long, default_value = "{}")]
     parameters: String,
-    /// What makes probabilities of scores: none, platt or isotonic.
+    /// How the validation part puts answers right: none, platt or isotonic, of a quantile conformal.
     #[arg(long, default_value = "none")]
     calibration: String,
     /// Seed of every training.

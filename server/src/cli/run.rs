@@ -40,7 +40,7 @@ pub struct RunArgs {
     /// Trials of the search.
     #[arg(long)]
     budget: Option<u32>,
-    /// What makes probabilities of a binary model's scores: none, platt or isotonic.
+    /// How the validation part puts answers right: none, platt or isotonic of a binary model's scores, conformal of a quantile.
     #[arg(long)]
     calibration: Option<String>,
     /// How trials are drawn: tpe, sobol or random.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use millrace_domain::policy::{Role, Scope};
 use millrace_test_support::{Person, TestApp, thing, things};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
@@ -378,6 +379,13 @@ async fn a_candidate_whose_answers_earn_as_much_arrives_and_values_of_no_predict
     let values = json!({ "values": [{ "value": 1.0 }, { "value": 2.0, "prediction": stranger }] });
     let taken = stage.engineer.post(&stage.path("/business"), values).await.done();
     assert_eq!(taken, json!({ "accepted": 1, "unknown": 1 }));
+    // Sent again under its key, as a client does that heard no answer, a report is taken once.
+    for _ in 0..2 {
+        let request = stage.engineer.request(Method::POST, &stage.path("/business")).header("idempotency-key", "one");
+        let again = stage.engineer.send(request.json(&json!({ "values": [{ "value": 3.0 }] }))).await.done();
+        assert_eq!(again["accepted"], 1);
+    }
+    assert_eq!(stage.app.count("select count(*) from business_value where value = 3").await, 1);
     let now = until_earned(&stage, |_| 10.0).await;
     assert_eq!(kinds(&now), ["deploy", "canary", "full", "settled"], "{now}");
     let change = stage.engineer.get(&stage.path("/changes/3")).await.done();

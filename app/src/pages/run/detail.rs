@@ -44,9 +44,11 @@ pub fn RunPage() -> impl IntoView {
     let log = Resource::new(
         move || is_log.get().then(|| id.get()),
         |id| async move {
-            match id {
-                Some(id) => fetch_run_log(id).await,
-                None => Ok(Vec::new()),
+            let Some(id) = id else { return Ok(None) };
+            match fetch_run_log(id).await {
+                // The run says so itself.
+                Err(PageFault(fault)) if fault.status == 404 => Ok(None),
+                lines => lines.map(Some),
             }
         },
     );

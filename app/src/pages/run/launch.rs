@@ -5,8 +5,7 @@
 use leptos::prelude::*;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::metric::TargetKind;
-use millrace_domain::trainer::{ANY_TRAINER, CalibrationMethod, EXTERNAL, Pruner, Sampler};
+use millrace_domain::trainer::{ANY_TRAINER, Aim, CalibrationMethod, EXTERNAL, Pruner, Sampler};
 use millrace_domain::view::{LaunchOptions, LaunchProblem, Permission};
 
 use crate::components::{Empty, FaultNotice, Field, FieldError, GatedButton, Load, NotAllowed, PageHeader, TextArea};
@@ -172,6 +171,7 @@ fn ProblemChoice(problems: Vec<LaunchProblem>, chosen: String) -> impl IntoView 
 fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
     let value = move |name: &str, begun: &str| form.typed(name).unwrap_or_else(|| begun.to_owned());
     let error = move |pointer: &'static str| Signal::derive(move || form.error_at(pointer));
+    let calibrations = calibrations(&problem);
     view! {
         <input type="hidden" name="problem" value=problem.slug.clone()/>
         <DatasetChoice problem=problem.clone() chosen=value("dataset", &begin.dataset) error=error("/dataset")/>
@@ -194,10 +194,10 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
             value=value("parameters", &begin.parameters)
             error=error("/parameters")
         />
-        {(problem.kind == TargetKind::Binary.as_str())
+        {(calibrations.len() > 1)
             .then(|| {
                 let chosen = value("calibration", &begin.calibration);
-                view! { <Choice name="calibration" label="Probabilities" options=calibrations() chosen error=error("/calibration")/> }
+                view! { <Choice name="calibration" label="Calibration" options=calibrations chosen error=error("/calibration")/> }
             })}
         <fieldset class="fieldset">
             <legend>"Search"</legend>
@@ -206,13 +206,17 @@ fn Fields(problem: LaunchProblem, begin: LaunchForm, form: PageForm<LaunchRun>) 
     }
 }
 
-fn calibrations() -> Vec<(&'static str, &'static str)> {
+/// The ways of calibration that fit what is predicted.
+fn calibrations(problem: &LaunchProblem) -> Vec<(&'static str, &'static str)> {
+    let aim = problem.kind.parse().map(|kind| Aim { kind, quantile: problem.quantile });
     let words = |method: CalibrationMethod| match method {
-        CalibrationMethod::None => "the model's own scores",
+        CalibrationMethod::None => "none: answers as the model gives them",
         CalibrationMethod::Platt => "calibrated by a logistic curve (Platt)",
         CalibrationMethod::Isotonic => "calibrated by the best rising curve (isotonic)",
+        CalibrationMethod::Conformal => "moved to where the quantile lies on new rows (conformal)",
     };
-    CalibrationMethod::ALL.map(|method| (method.as_str(), words(method))).to_vec()
+    let fits = |method: &CalibrationMethod| aim.as_ref().is_ok_and(|aim| method.fits(*aim));
+    CalibrationMethod::ALL.into_iter().filter(fits).map(|method| (method.as_str(), words(method))).collect()
 }
 
 /// How hyperparameters are searched, and what it may cost.

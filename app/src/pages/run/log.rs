@@ -23,15 +23,13 @@ pub fn RunLog(
     /// The run.
     #[prop(into)]
     run: Signal<String>,
-    /// Its lines.
-    lines: Resource<Result<Vec<LogLineView>, PageFault>>,
+    /// Its lines; none of a run that is not there.
+    lines: Resource<Result<Option<Vec<LogLineView>>, PageFault>>,
 ) -> impl IntoView {
     view! {
-        <div class="tab-content">
-            <Load resource=lines let:lines>
-                <Lines lines file=format!("/api/v1/runs/{}/log", run.get_untracked())/>
-            </Load>
-        </div>
+        <Load resource=lines let:lines>
+            {lines.map(|lines| view! { <Lines lines file=format!("/api/v1/runs/{}/log", run.get_untracked())/> })}
+        </Load>
     }
 }
 

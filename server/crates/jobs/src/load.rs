@@ -131,7 +131,7 @@ pub(crate) struct Prepared {
     /// The rows with what was joined to them.
     pub dataset: Dataset,
     /// What they were joined to.
-    pub history: History,
+    pub history: Arc<History>,
     pub plan: FeaturePlan,
     pub table: FeatureTable,
     pub labels: Labels,
@@ -175,7 +175,7 @@ pub(crate) fn prepared(
     let labels = plan.labels(&dataset).map_err(|error| StepError::refused("invalid_labels", error.to_string()))?;
     let split = Split::new(&document.data.split, &dataset, document.data.event_time.as_deref(), &labels)
         .map_err(|error| StepError::refused("invalid_split", error.to_string()))?;
-    Ok(Prepared { dataset, history, plan, table, labels, split })
+    Ok(Prepared { dataset, history: Arc::new(history), plan, table, labels, split })
 }
 
 async fn dataset_version(context: &Context, id: DatasetVersionId) -> Result<DatasetVersion, StepError> {

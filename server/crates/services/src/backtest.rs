@@ -90,8 +90,10 @@ fn read(query: &BackTestQuery, signed: &Drift, min_rows: u64) -> Result<(Drift, 
     if !(0.0..=1_000.0).contains(&alarms) {
         refuse("alarms", format!("must lie between 0 and 1000, got {alarms}"));
     }
-    if !mistakes.is_empty() {
-        return Err(Fault::invalid("that is no rule that can be tried", mistakes));
+    match mistakes.as_slice() {
+        [] => {}
+        [one] => return Err(Fault::field(&one.pointer, one.message.clone())),
+        _ => return Err(Fault::invalid("that is no rule that can be tried", mistakes)),
     }
     Ok((Drift { metric, threshold, windows }, query.min_rows.unwrap_or(min_rows), alarms))
 }

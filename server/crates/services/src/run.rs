@@ -289,9 +289,11 @@ impl Services {
     /// What the steps of a run told, oldest first; of more than `most` lines the newest.
     ///
     /// # Errors
-    /// 404 when there is no such run.
+    /// 404 when there is no such run, or it was tracked from elsewhere and has no steps.
     pub async fn run_log(&self, actor: &Actor, id: RunId, most: u32) -> Result<Vec<LogLineView>> {
-        self.run_for(actor, Action::ReadWorkspace, id).await?;
+        if self.run_for(actor, Action::ReadWorkspace, id).await?.tracked.is_some() {
+            return Err(Fault::not_found("log of a run that was tracked from elsewhere"));
+        }
         let lines = step::log(self.db.pool(), Subject::Run(id.0), most).await.map_err(fault)?;
         Ok(lines.into_iter().map(present::log_line).collect())
     }

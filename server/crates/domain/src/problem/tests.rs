@@ -201,7 +201,7 @@ fn what_a_rollout_does_not_say_is_not_part_of_what_is_signed() {
 #[test]
 fn a_check_that_may_not_be_set_aside_is_named() {
     let found = mistakes(&TAXI.replace("[rollout]", "[rollout]\nwatched = [\"failures\"]"));
-    assert_eq!(found[0].1, "must name shift, slow or quality, got \"failures\"");
+    assert_eq!(found[0].1, "must name shift, slow, quality or business, got \"failures\"");
 }
 
 #[test]

@@ -239,7 +239,16 @@ pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
         shift(plan, &seen.scores),
         quality(plan, seen),
     ];
-    checks.extend(plan.compared_business(position).map(|(rule, margin)| business(plan, rule, margin, seen)));
+    checks.extend(plan.compared_business(position).map(|(rule, margin)| {
+        let mut check = business(plan, rule, margin, seen);
+        // Nobody is answered by the champion any more, so no new value can show what was shown in the canary; only worse counts.
+        if step.stage == RolloutStage::Watch && check.verdict == Verdict::Insufficient {
+            check.verdict = Verdict::Pass;
+            let said = check.note.take().unwrap_or_default();
+            check.note = Some(format!("it was shown in the canary, and is not shown to be worse since; {said}"));
+        }
+        check
+    }));
     if step.stage == RolloutStage::Canary {
         checks.push(ratio(seen));
     }
@@ -422,7 +431,7 @@ fn business(plan: &Plan, rule: &Business, margin: f64, seen: &Evidence) -> Gate 
         "{} ({}) at most {} % worse where the candidate answers than in the control group",
         rule.name,
         rule.unit,
-        margin * 100.0
+        in_percent(margin)
     );
     let mut gate = gate(RolloutCheck::Business.as_str(), words, candidate.rows as u64);
     let (Some(new), Some(old)) = (candidate.mean(), control.mean()) else {
@@ -442,13 +451,30 @@ fn business(plan: &Plan, rule: &Business, margin: f64, seen: &Evidence) -> Gate 
         "candidate {new:.4}, control group {old:.4}, over {} and {} units and all canaries; shown is the difference, greater is worse",
         candidate.units, control.units
     ));
+    let both = candidate.units + control.units;
+    if is_not(0.5, candidate.units, both, BROKEN_ASSIGNMENT) {
+        gate.note = Some(format!(
+            "values came of {} units that the candidate answers and of {} of the control group: what is reported depends on the answer, so \
+             means of it cannot be compared; report a value of every prediction, 0 where nothing came of it",
+            candidate.units, control.units
+        ));
+        return gate;
+    }
+    // A mean of values that are all alike says nothing of rarer ones until there are many.
+    let is_settled = |group: &Sums| group.varies() || group.units >= plan.expected_units();
+    let can_pass = is_settled(candidate) && is_settled(control);
     // The margin is not known better than the mean that it is a share of.
-    gate.verdict = match (bounds(way - margin * old.signum()), gate.interval) {
+    gate.verdict = match (bounds(way - margin * old.signum()).filter(|_| can_pass), gate.interval) {
         (Some((_, high)), _) if high <= 0.0 => Verdict::Pass,
         (_, Some((low, _))) if low > 0.0 => Verdict::Fail,
         _ => Verdict::Insufficient,
     };
     gate
+}
+
+/// A share in percent, without the noise of its last bits.
+fn in_percent(share: f64) -> f64 {
+    (share * 1e4).round() / 1e2
 }
 
 /// Whether the arms are as large as they should be: if not, who is answered by what is not by chance, and nothing can be

@@ -107,6 +107,12 @@ impl Sums {
         weighted_bounds([(1.0, self)], alpha, expected)
     }
 
+    /// Whether units differ, beyond what rounding does.
+    pub fn varies(&self) -> bool {
+        let squares = self.total_squared - self.mean().unwrap_or(0.0) * self.product;
+        squares > 1e-12 * self.total_squared
+    }
+
     /// The mean, and its variance times the units: what one unit contributes. None for fewer than [`FEWEST_FOR_A_MEAN`] units.
     fn estimate(&self) -> Option<(f64, f64)> {
         let mean = self.mean().filter(|_| self.units >= FEWEST_FOR_A_MEAN)?;

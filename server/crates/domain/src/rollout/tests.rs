@@ -298,3 +298,43 @@ fn of_a_metric_that_should_fall_more_is_worse() {
     let next = |plan: &Plan| judge(plan, 1, &seen).next;
     assert_eq!((next(&falling), next(&business_plan())), (Next::Breach, Next::Advance));
 }
+
+/// Of so many units each, the share that buys; sums as they are reported for all of them.
+fn bought(units: u64, of_candidate: u64, of_control: u64) -> Evidence {
+    let mut seen = healthy();
+    for unit in 0..units {
+        seen.business.0.add(1.0, f64::from(u8::from(unit < of_candidate)));
+        seen.business.1.add(1.0, f64::from(u8::from(unit < of_control)));
+    }
+    seen
+}
+
+#[test]
+fn values_that_are_all_alike_pass_only_once_there_are_many() {
+    let next = |seen: &Evidence| judge(&business_plan(), 1, seen).next;
+    assert_eq!(next(&bought(100, 0, 0)), Next::Hold, "nobody has bought anything yet");
+    assert_eq!(next(&bought(2_000, 0, 0)), Next::Advance);
+}
+
+#[test]
+fn where_the_candidate_s_units_report_less_often_means_of_what_is_reported_are_not_compared() {
+    let mut seen = healthy();
+    for unit in 0..2_000 {
+        let value = if unit % 2 == 0 { 49.0 } else { 51.0 };
+        seen.business.1.add(1.0, value);
+        if unit < 1_000 {
+            seen.business.0.add(1.0, value);
+        }
+    }
+    let judged = judge(&business_plan(), 1, &seen);
+    let check = judged.checks.iter().find(|check| check.name == "business").unwrap();
+    assert_eq!(judged.next, Next::Hold);
+    assert!(check.note.as_deref().unwrap().contains("0 where nothing came of it"), "{check:?}");
+}
+
+#[test]
+fn a_watch_waits_for_no_value_of_a_canary_and_still_hears_that_it_is_worse() {
+    let next = |seen: &Evidence| judge(&business_plan(), 2, seen).next;
+    assert_eq!(next(&healthy()), Next::Advance);
+    assert_eq!(next(&bought(2_000, 100, 400)), Next::Breach);
+}

@@ -180,7 +180,7 @@ impl Pruner {
     }
 }
 
-/// How the scores of a binary model become probabilities, on the validation part.
+/// How the validation part puts answers right: the scores of a binary model become probabilities, a quantile moves to where it should lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationMethod {
@@ -190,11 +190,23 @@ pub enum CalibrationMethod {
     Platt,
     /// By the best rising curve.
     Isotonic,
+    /// By a shift, of a quantile.
+    Conformal,
 }
 
 impl CalibrationMethod {
     /// All ways, the usual choice first.
-    pub const ALL: [Self; 3] = [Self::None, Self::Platt, Self::Isotonic];
+    pub const ALL: [Self; 4] = [Self::None, Self::Platt, Self::Isotonic, Self::Conformal];
+
+    /// Whether it has something to put right in what is predicted.
+    pub fn fits(self, aim: impl Into<Aim>) -> bool {
+        let aim = aim.into();
+        match self {
+            Self::None => true,
+            Self::Platt | Self::Isotonic => aim.kind == TargetKind::Binary,
+            Self::Conformal => aim.quantile.is_some(),
+        }
+    }
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
@@ -202,6 +214,7 @@ impl CalibrationMethod {
             Self::None => "none",
             Self::Platt => "platt",
             Self::Isotonic => "isotonic",
+            Self::Conformal => "conformal",
         }
     }
 }

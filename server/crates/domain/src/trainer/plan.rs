@@ -7,7 +7,6 @@ use super::program::{EXTERNAL, ProgramName};
 use super::setting::TrainerConfig;
 use super::space::{Branch, Space};
 use super::{Aim, CalibrationMethod, Pruner, Sampler, Trainer};
-use crate::metric::TargetKind;
 use crate::problem::Mistake;
 
 /// Most trials that a search may begin.
@@ -120,7 +119,7 @@ impl FitPlan {
                 (space(&trainers, &asked.parameters, &asked.search, &mut mistakes), trainers)
             }
         };
-        let calibration = mistakes.keep("/calibration", calibration(asked.calibration.as_deref(), aim.kind));
+        let calibration = mistakes.keep("/calibration", calibration(asked.calibration.as_deref(), aim));
         let sampler = asked.sampler.as_deref().map_or(Ok(Sampler::Random), str::parse);
         let sampler = mistakes.keep("/sampler", sampler);
         let pruner = asked.pruner.as_deref().map_or(Ok(Pruner::None), str::parse);
@@ -273,12 +272,15 @@ fn external(name: &str, asked: &Asked, mistakes: &mut Mistakes) -> Option<Space>
     Space::new(vec![Branch::declared(config)])
 }
 
-fn calibration(asked: Option<&str>, kind: TargetKind) -> Result<CalibrationMethod, String> {
+fn calibration(asked: Option<&str>, aim: Aim) -> Result<CalibrationMethod, String> {
     let method = asked.map_or(Ok(CalibrationMethod::None), str::parse)?;
-    if method != CalibrationMethod::None && kind != TargetKind::Binary {
-        return Err(format!("is of the scores of a binary target; this one is {}", kind.as_str()));
+    match (method, method.fits(aim)) {
+        (_, true) => Ok(method),
+        (CalibrationMethod::Conformal, false) => {
+            Err(format!("is of a quantile (target.quantile); this is a {aim} target"))
+        }
+        (_, false) => Err(format!("is of the scores of a binary target; this one is {}", aim.kind.as_str())),
     }
-    Ok(method)
 }
 
 fn space(trainers: &[Trainer], parameters: &Json, search: &Json, mistakes: &mut Mistakes) -> Option<Space> {

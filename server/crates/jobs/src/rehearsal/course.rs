@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::gate::Verdict;
-use millrace_domain::monitor::incident::{Cause, Incident, Seen, State};
+use millrace_domain::monitor::incident::{Cause, Incident, Letter, Seen, State};
 use millrace_domain::monitor::{self, Height, judge};
 use millrace_domain::problem::Retraining;
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
@@ -14,7 +14,7 @@ use millrace_ml::split::Part;
 
 use crate::watch::{Measured, against};
 
-use super::history::{History, Learned};
+use super::history::{History, Learned, Window, mean};
 use super::{CourseTold, EventTold, WindowTold};
 
 /// Days that the number of trainings is limited within.
@@ -32,7 +32,8 @@ pub(super) struct Course<'h> {
     policy: Option<Retraining>,
     schedule: Option<Schedule>,
     live: Learned,
-    newest_fitted: i64,
+    /// When the newest training saw what was known.
+    fitted_at: DateTime<Utc>,
     numbers: u32,
     incidents: BTreeMap<&'static str, Incident>,
     /// Firings that have given reason for a training already.
@@ -58,7 +59,7 @@ impl<'h> Course<'h> {
             history,
             schedule,
             policy,
-            newest_fitted: first.newest,
+            fitted_at: DateTime::UNIX_EPOCH,
             numbers: first.number,
             live: first,
             incidents: BTreeMap::new(),
@@ -76,9 +77,9 @@ impl<'h> Course<'h> {
         }
     }
 
-    pub(super) fn run(mut self, windows: &[(DateTime<Utc>, DateTime<Utc>)]) -> Self {
+    pub(super) fn run(mut self, windows: &[Window]) -> Self {
         if let Some((begins, _)) = windows.first() {
-            (self.looked_until, self.labels_since) = (*begins, *begins);
+            (self.looked_until, self.labels_since, self.fitted_at) = (*begins, *begins, *begins);
             let text = match self.live.open.as_slice() {
                 [] => format!("model 1, fitted on {} rows, goes live", self.live.rows),
                 open => format!(
@@ -107,10 +108,11 @@ impl<'h> Course<'h> {
         let document = &self.history.rehearsal.document;
         let rows = self.history.window(begins, ends);
         let (answers, counts) = self.history.answers(&self.live, &rows);
-        let outcomes = self.history.outcomes(&rows, &answers);
+        let outcomes = self.history.outcomes(&self.live, &answers);
         let evaluation = outcomes.map(|outcomes| evaluate(Part::Test, &outcomes, self.history.rehearsal.seed));
         let quality =
             evaluation.as_ref().and_then(|evaluation| evaluation.metrics.get(&document.success.metric).copied());
+        let labelled = evaluation.as_ref().map_or(0, |evaluation| evaluation.rows);
         let delay = TimeDelta::seconds(i64::try_from(document.target.delay.seconds()).unwrap_or(0));
         self.awaited.push_back((ends + delay, evaluation));
         let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
@@ -120,6 +122,7 @@ impl<'h> Course<'h> {
         self.windows.push(WindowTold {
             ends,
             rows: rows.len() as u64,
+            labelled,
             model: self.live.number,
             quality: quality.filter(|quality| quality.is_finite()),
             distance: height.and_then(|height| height.distance),
@@ -158,15 +161,18 @@ impl<'h> Course<'h> {
             None => Incident::begin(after, now),
             Some(known) => known.after_look(seen, after, now),
         };
-        let fired_before = known.is_some_and(|known| known.state == State::Firing);
-        if next.state == State::Firing && !fired_before {
-            *self.alerts.entry(cause.as_str()).or_default() += 1;
-            self.happened(now, "alert", format!("{}: {title}", cause.title()));
+        // What whoever is on call would have been written, reminders aside.
+        let letter = next.letter_due(None, now);
+        match letter {
+            Some(Letter::Firing) => {
+                *self.alerts.entry(cause.as_str()).or_default() += 1;
+                self.happened(now, "alert", format!("{}: {title}", cause.title()));
+            }
+            Some(Letter::Resolved) => self.happened(now, "over", format!("{} is over", cause.title())),
+            Some(Letter::Reminder | Letter::Escalation) | None => {}
         }
-        if next.state == State::Resolved && fired_before {
-            self.happened(now, "over", format!("{} is over", cause.title()));
-        }
-        self.incidents.insert(cause.as_str(), next);
+        let told = letter.map_or(next, |letter| next.told(letter, now));
+        self.incidents.insert(cause.as_str(), told);
     }
 
     /// Everything that came up since the last look.
@@ -177,11 +183,10 @@ impl<'h> Course<'h> {
             self.open.insert(Reason::Schedule);
         }
         self.looked_until = now;
-        let newer = self.history.known(now).iter().filter(|(time, _)| *time > self.newest_fitted).count() as u64;
-        if policy.new_rows.is_some_and(|wanted| newer >= wanted) {
+        if policy.new_rows.is_some_and(|wanted| self.history.new_rows(self.fitted_at, now) >= wanted) {
             self.open.insert(Reason::NewRows);
         }
-        if policy.new_labels.is_some_and(|wanted| self.history.labels_between(self.labels_since, now) >= wanted) {
+        if policy.new_labels.is_some_and(|wanted| self.history.new_labels(self.labels_since, now) >= wanted) {
             self.open.insert(Reason::NewLabels);
         }
         for (cause, reason) in [(Cause::Drift, Reason::Drift), (Cause::Quality, Reason::Quality)] {
@@ -213,7 +218,7 @@ impl<'h> Course<'h> {
             lately: u32::try_from(lately).unwrap_or(u32::MAX),
             useless: u32::try_from(in_a_row).unwrap_or(u32::MAX),
             sign_off_ended: false,
-            has_newer_data: self.history.known(now).last().is_some_and(|(time, _)| *time > self.newest_fitted),
+            has_newer_data: self.history.new_rows(self.fitted_at, now) > 0,
             minute: zone.map_or(0, |zone| zone.minute_of_day(now)),
         };
         match decide(&policy, &standing) {
@@ -245,7 +250,7 @@ impl<'h> Course<'h> {
         let number = self.numbers;
         let (rows, came_to_nothing) = match self.history.learn(now, number, Some(&self.live)) {
             Ok(learned) => {
-                self.newest_fitted = learned.newest;
+                self.fitted_at = now;
                 let rows = learned.rows;
                 let fitted = format!("model {number}, fitted on {rows} rows ({because}),");
                 if learned.open.is_empty() {
@@ -266,13 +271,11 @@ impl<'h> Course<'h> {
     }
 
     pub(super) fn told(self, policy: &'static str, title: String) -> CourseTold {
-        let judged = self.windows.iter().filter_map(|window| Some((window.quality?, window.rows as f64)));
-        let (sum, rows) =
-            judged.fold((0.0, 0.0), |(sum, all), (quality, rows)| (quality.mul_add(rows, sum), all + rows));
+        let judged = self.windows.iter().filter_map(|window| Some((window.quality?, window.labelled)));
         CourseTold {
             policy,
             title,
-            mean: (rows > 0.0).then(|| sum / rows),
+            mean: mean(judged),
             trainings: self.trainings.len() as u64,
             rows_fitted: self.trainings.iter().map(|training| training.rows).sum(),
             alerts: self.alerts,

@@ -7,21 +7,24 @@ use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::expr::Row;
 use millrace_domain::gate::{Decision, decide};
+use millrace_domain::metric::Metric;
 use millrace_domain::monitor::Reference;
 use millrace_domain::problem::{Promote, Retraining, Span};
 use millrace_domain::schedule::Schedule;
 use millrace_domain::schema::Value;
-use millrace_ml::evaluate::Outcomes;
+use millrace_ml::evaluate::{ClassOutcomes, Outcomes};
 use millrace_ml::model::{Lineage, Model, Prediction, outcomes};
 use millrace_ml::reference::bins;
-use millrace_ml::split::Part;
+use millrace_ml::split::{Part, Split};
 use millrace_ml::train::{repeat_last_of, train};
+
+use millrace_executor::StepError;
 
 use crate::evaluate::tested;
 use crate::gate::on_numbers;
 use crate::load::{Prepared, prepared};
 
-use super::{Rehearsal, RehearsalError, scheduled};
+use super::{MOST_WINDOWS, Rehearsal, RehearsalError, scheduled};
 
 const MICROS: i64 = 1_000_000;
 
@@ -33,11 +36,19 @@ pub(super) struct Learned {
     pub reference: Arc<Reference>,
     /// Rows that it was fitted on.
     pub rows: u64,
-    /// The newest row that was known.
-    pub newest: i64,
     /// Gates that it did not pass.
     pub open: Vec<String>,
 }
+
+/// A mean of numbers that count as often as they say; none of nothing.
+pub(super) fn mean(numbers: impl Iterator<Item = (f64, u64)>) -> Option<f64> {
+    let (sum, all) =
+        numbers.fold((0.0, 0), |(sum, all), (number, times)| (number.mul_add(times as f64, sum), all + times));
+    (all > 0).then(|| sum / all as f64)
+}
+
+/// Beginning and end.
+pub(super) type Window = (DateTime<Utc>, DateTime<Utc>);
 
 /// When models are trained.
 pub(super) struct Policy {
@@ -57,7 +68,8 @@ pub(super) struct History {
     whole: Prepared,
     /// Time in microseconds and row, in order; rows without a time are left out.
     order: Vec<(i64, u32)>,
-    delay: i64,
+    /// When a row and its label were known, and its time, in order.
+    known: Vec<(i64, i64, u32)>,
 }
 
 impl History {
@@ -71,34 +83,57 @@ impl History {
         };
         let slot =
             document.data.event_time.as_deref().and_then(|name| rehearsal.rows.slot(name)).ok_or_else(no_times)?;
-        let mut order = Vec::with_capacity(rehearsal.rows.rows());
+        let later = match &document.data.known_time {
+            None => None,
+            Some(name) => Some(rehearsal.rows.slot(name).ok_or_else(|| {
+                RehearsalError::new(format!("data.known_time {name:?} is not a column of the history"))
+            })?),
+        };
+        let delay = i64::try_from(document.target.delay.seconds()).unwrap_or(i64::MAX / MICROS).saturating_mul(MICROS);
+        let (mut order, mut known) = (Vec::with_capacity(rehearsal.rows.rows()), Vec::new());
         for row in 0..rehearsal.rows.rows() as u32 {
-            match rehearsal.rows.row(row as usize).cell(slot) {
-                Value::Time(micros) => order.push((micros, row)),
+            let cells = rehearsal.rows.row(row as usize);
+            match cells.cell(slot) {
+                Value::Time(micros) => {
+                    let came = match later.map(|later| cells.cell(later)) {
+                        Some(Value::Time(came)) => came,
+                        _ => i64::MIN,
+                    };
+                    order.push((micros, row));
+                    known.push((micros.saturating_add(delay).max(came), micros, row));
+                }
                 Value::Null => {}
                 _ => return Err(no_times()),
             }
         }
         order.sort_unstable();
-        let delay = i64::try_from(document.target.delay.seconds()).unwrap_or(i64::MAX / MICROS);
+        known.sort_unstable();
         let length = document.monitoring.window.seconds();
         let whole = prepared(Arc::clone(&rehearsal.rows), rehearsal.tables.clone(), document)
             .map_err(|error| RehearsalError::new(error.to_string()))?;
-        Ok(Self { rehearsal, length, whole, order, delay: delay.saturating_mul(MICROS) })
+        Ok(Self { rehearsal, length, whole, order, known })
     }
 
     /// Windows from the first model on, by beginning and end. They lie side by side from 1970 on, as in production.
-    pub(super) fn windows(&self) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    pub(super) fn windows(&self) -> Result<Vec<Window>, RehearsalError> {
         let length = i64::try_from(self.length).unwrap_or(i64::MAX / MICROS).saturating_mul(MICROS);
         let (Some((third, _)), Some((last, _))) = (self.order.get(self.order.len() / 3), self.order.last()) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let from = self.rehearsal.begins.map_or(*third, |begins| begins.timestamp_micros());
         let first = from.div_euclid(length) * length + if from.rem_euclid(length) > 0 { length } else { 0 };
+        let count = last.saturating_sub(first) / length + 1;
+        if count > MOST_WINDOWS {
+            return Err(RehearsalError::new(format!(
+                "the history has {count} windows of {}, at most {MOST_WINDOWS} are gone through: begin later, or give the document a longer \
+                 monitoring.window",
+                self.rehearsal.document.monitoring.window.in_words(),
+            )));
+        }
         let at = DateTime::from_timestamp_micros;
         let begins = std::iter::successors(Some(first), |begin| begin.checked_add(length));
         let begins = begins.take_while(|begin| begin <= last);
-        begins.filter_map(|begin| Some((at(begin)?, at(begin.checked_add(length)?)?))).collect()
+        Ok(begins.filter_map(|begin| Some((at(begin)?, at(begin.checked_add(length)?)?))).collect())
     }
 
     /// The rows between two times, in order.
@@ -114,34 +149,43 @@ impl History {
         rows.iter().map(|(_, row)| *row).collect()
     }
 
-    /// How many labels had become known between two moments.
-    pub(super) fn labels_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
-        let known = |at: DateTime<Utc>| at.timestamp_micros().saturating_sub(self.delay);
-        let rows = self.between(known(from), known(to)).iter();
-        rows.filter(|(_, row)| self.whole.labels.is_known(*row as usize)).count() as u64
+    /// The rows that had become known from one moment to before another one.
+    fn known_between(&self, from: i64, to: i64) -> &[(i64, i64, u32)] {
+        let place = |moment: i64| self.known.partition_point(|(known, _, _)| *known < moment);
+        let (from, to) = (place(from), place(to));
+        &self.known[from.min(to)..to]
     }
 
-    /// The rows whose label was known at a moment, as a training then would have seen them.
-    pub(super) fn known(&self, at: DateTime<Utc>) -> &[(i64, u32)] {
+    /// How many rows had become known between two moments.
+    pub(super) fn new_rows(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
+        self.known_between(from.timestamp_micros(), to.timestamp_micros()).len() as u64
+    }
+
+    /// How many labels had become known between two moments.
+    pub(super) fn new_labels(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
+        let rows = self.known_between(from.timestamp_micros(), to.timestamp_micros()).iter();
+        rows.filter(|(_, _, row)| self.whole.labels.is_known(*row as usize)).count() as u64
+    }
+
+    /// The rows that a training at a moment would have seen, in the source's order, as a load of them would be.
+    fn seen_at(&self, at: DateTime<Utc>) -> Vec<u32> {
         let at = at.timestamp_micros();
         let from = self.rehearsal.trained_on.map_or(i64::MIN, |span: Span| {
             at.saturating_sub(i64::try_from(span.seconds()).unwrap_or(i64::MAX).saturating_mul(MICROS))
         });
-        self.between(from, at.saturating_sub(self.delay))
+        let known = self.known_between(i64::MIN, at).iter();
+        let mut rows: Vec<u32> = known.filter(|(_, time, _)| *time >= from).map(|(_, _, row)| *row).collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// Trains on what was known, and holds the model against the gates on numbers.
     pub(super) fn learn(&self, at: DateTime<Utc>, number: u32, champion: Option<&Learned>) -> Result<Learned, String> {
-        let Rehearsal { document, rows: all, tables, config, calibration, seed, .. } = &self.rehearsal;
-        let known = self.known(at);
-        let mut rows: Vec<u32> = known.iter().map(|(_, row)| *row).collect();
-        // In the source's order, as a load of them would be.
-        rows.sort_unstable();
+        let Rehearsal { document, config, calibration, seed, .. } = &self.rehearsal;
         let told = |error: &dyn std::fmt::Display| error.to_string();
-        let seen = prepared(Arc::new(all.take(&rows)), tables.clone(), document).map_err(|error| told(&error))?;
-        if seen.labels.classes() != self.whole.labels.classes() {
-            return Err("not every class of the history was known by then".to_owned());
-        }
+        let rows = self.seen_at(at);
+        // Joined as of each row's own time, as its answer was.
+        let seen = self.part(&rows).map_err(|error| told(&error))?;
         let fitted = train(&seen.table, &seen.labels, &seen.split, seen.plan.kind(), config, *seed, &());
         let fitted = fitted.map_err(|error| told(&error))?;
         let fitted = fitted.calibrated(*calibration, &seen.table, &seen.labels, &seen.split);
@@ -166,43 +210,86 @@ impl History {
             model: Arc::new(model),
             reference: Arc::new(reference),
             rows: seen.split.rows(Part::Train).len() as u64,
-            newest: known.last().map_or(i64::MIN, |(time, _)| *time),
             open,
         })
     }
 
-    /// What a model answers to rows, and the counts that a server would have kept of it.
-    pub(super) fn answers(&self, by: &Learned, rows: &[u32]) -> (Vec<Prediction>, Vec<u64>) {
+    /// Features, labels and parts of some rows.
+    fn part(&self, rows: &[u32]) -> Result<Prepared, StepError> {
+        let refused = |error: &dyn std::fmt::Display| StepError::refused("rehearsal", error.to_string());
+        let (document, plan) = (&self.rehearsal.document, self.whole.plan.clone());
+        let dataset = self.whole.dataset.take(rows);
+        let table = plan.table(&dataset).map_err(|error| refused(&error))?;
+        let labels = plan.labels(&dataset).map_err(|error| refused(&error))?;
+        let split = Split::new(&document.data.split, &dataset, document.data.event_time.as_deref(), &labels);
+        let split = split.map_err(|error| refused(&error))?;
+        Ok(Prepared { dataset, history: Arc::clone(&self.whole.history), plan, table, labels, split })
+    }
+
+    /// What a model answers to rows, row by row where it has an answer, and the counts that a server would have kept.
+    pub(super) fn answers(&self, by: &Learned, rows: &[u32]) -> (Vec<(u32, Prediction)>, Vec<u64>) {
         let mut counts = vec![0; by.reference.width()];
-        let answers: Vec<Prediction> = by.model.predictor().predict_table(&self.whole.table, rows).unwrap_or_default();
-        if answers.len() < rows.len() {
-            (0..rows.len()).for_each(|_| by.reference.count_failure(&mut counts));
-            return (Vec::new(), counts);
+        let mut answered = Vec::with_capacity(rows.len());
+        for row in rows {
+            let values = self.whole.table.values(*row as usize);
+            match by.model.predictor().predict(&values) {
+                Ok(answer) => {
+                    by.reference.count(&mut counts, &bins(&by.reference, &values, &answer), 0);
+                    answered.push((*row, answer));
+                }
+                Err(_) => by.reference.count_failure(&mut counts),
+            }
         }
-        for (row, answer) in rows.iter().zip(&answers) {
-            let bins = bins(&by.reference, &self.whole.table.values(*row as usize), answer);
-            by.reference.count(&mut counts, &bins, 0);
-        }
-        (answers, counts)
+        (answered, counts)
     }
 
-    /// Answers beside what came true; none where nothing did.
-    pub(super) fn outcomes(&self, rows: &[u32], answers: &[Prediction]) -> Option<Outcomes> {
-        let known = rows.iter().zip(answers).filter(|(row, _)| self.whole.labels.is_known(**row as usize));
-        let (rows, answers): (Vec<u32>, Vec<&Prediction>) = known.unzip();
-        outcomes(&self.whole.labels, &rows, answers).ok()
+    /// Answers beside what came true; none where nothing did. A class that the model does not know is left out.
+    pub(super) fn outcomes(&self, by: &Learned, answered: &[(u32, Prediction)]) -> Option<Outcomes> {
+        let labels = &self.whole.labels;
+        let known = answered.iter().filter(|(row, _)| labels.is_known(*row as usize));
+        let own = by.model.classes();
+        let names = labels.classes().unwrap_or_default();
+        if names.iter().map(String::as_str).eq(own.iter().map(AsRef::as_ref)) {
+            let (rows, answers): (Vec<u32>, Vec<&Prediction>) = known.map(|(row, answer)| (*row, answer)).unzip();
+            return outcomes(labels, &rows, answers).ok();
+        }
+        let pair = |(row, answer): &(u32, Prediction)| match answer {
+            Prediction::Multiclass { probabilities, .. } => {
+                let name = &names[labels.class(*row as usize)? as usize];
+                let class = own.iter().position(|own| **own == **name)?;
+                Some((probabilities.clone(), u32::try_from(class).ok()?))
+            }
+            _ => None,
+        };
+        ClassOutcomes::new(own.len(), known.filter_map(pair)).ok().map(Outcomes::Multiclass)
     }
 
-    /// What repeating the last label known would have reached from a moment on.
-    pub(super) fn repeat_last(&self, from: DateTime<Utc>) -> Option<f64> {
+    /// What repeating the last label known would have reached, as courses are told.
+    pub(super) fn repeat_last(&self, windows: &[Window]) -> Option<f64> {
         let document = &self.rehearsal.document;
-        let (before, after) =
-            (self.between(i64::MIN, from.timestamp_micros()), self.between(from.timestamp_micros(), i64::MAX));
-        let rows = |of: &[(i64, u32)]| of.iter().map(|(_, row)| *row).collect::<Vec<u32>>();
-        let (before, after) = (rows(before), rows(after));
-        let (labels, delay) = (&self.whole.labels, document.target.delay);
-        let last = repeat_last_of(&self.whole.dataset, &document.data, delay, labels, &before, &after);
-        last?.ok()?.metric(document.success.metric)
+        let metric = document.success.metric;
+        if metric == Metric::LogLoss {
+            return None;
+        }
+        let labels = &self.whole.labels;
+        let (first, _) = windows.first()?;
+        let before: Vec<u32> =
+            self.known_between(i64::MIN, first.timestamp_micros()).iter().map(|(_, _, row)| *row).collect();
+        let labelled = |(begins, ends): &Window| {
+            let rows = self.window(*begins, *ends).into_iter().filter(|row| labels.is_known(*row as usize));
+            rows.collect::<Vec<u32>>()
+        };
+        let windows: Vec<Vec<u32>> = windows.iter().map(labelled).collect();
+        let all = windows.concat();
+        let (dataset, delay) = (&self.whole.dataset, document.target.delay);
+        let repeated = repeat_last_of(dataset, &document.data, delay, labels, &before, &all)?.ok()?;
+        let mut first = 0;
+        let by_window = windows.iter().filter_map(|rows| {
+            let places: Vec<usize> = (first..first + rows.len()).collect();
+            first += rows.len();
+            Some((repeated.select(&places)?.metric(metric)?, rows.len() as u64))
+        });
+        mean(by_window)
     }
 
     /// What is compared: never, the schedule, and what the document says.

@@ -26,7 +26,7 @@ use course::Course;
 use history::{History, Policy};
 
 /// A history is not cut into more windows.
-const MOST_WINDOWS: usize = 20_000;
+const MOST_WINDOWS: i64 = 20_000;
 
 /// What is rehearsed.
 #[derive(Debug)]
@@ -75,7 +75,8 @@ pub struct Rehearsed {
     pub window: u64,
     /// The courses: never training again, the schedule, and the document's policy where it has one.
     pub courses: Vec<CourseTold>,
-    /// What repeating the last label known would have reached, over all windows; none where rows have no order.
+    /// The same mean of what repeating the last label known would have reached; none of log loss, which says of who is certain and wrong only
+    /// how near to 0 a probability may come.
     pub repeat_last: Option<f64>,
 }
 
@@ -86,13 +87,13 @@ pub struct CourseTold {
     pub policy: &'static str,
     /// What it is in words.
     pub title: String,
-    /// The metric's mean over the windows, each counted by its rows; none where it is defined in none.
+    /// The metric's mean over the windows, each counted by its rows with a label; none where it is defined in none.
     pub mean: Option<f64>,
     /// Trainings after the first.
     pub trainings: u64,
     /// Rows that these trainings were fitted on, all together: what they cost.
     pub rows_fitted: u64,
-    /// Alerts that would have been told, by cause.
+    /// Alerts that would have been told, by cause; what comes back within an hour is told once.
     pub alerts: BTreeMap<&'static str, u64>,
     /// Window by window.
     pub windows: Vec<WindowTold>,
@@ -107,6 +108,8 @@ pub struct WindowTold {
     pub ends: DateTime<Utc>,
     /// Rows in it.
     pub rows: u64,
+    /// Those whose label came to be known and that were answered.
+    pub labelled: u64,
     /// Which model answered, from 1.
     pub model: u32,
     /// The metric once labels were known; none where it is not defined.
@@ -136,15 +139,7 @@ impl Rehearsal {
     pub fn run(self, told: &dyn Fn(&str)) -> Result<Rehearsed, RehearsalError> {
         let metric = self.document.success.metric;
         let history = History::new(self)?;
-        let windows = history.windows();
-        if windows.len() > MOST_WINDOWS {
-            return Err(RehearsalError::new(format!(
-                "the history has {} windows of {}, at most {MOST_WINDOWS} are gone through: begin later, or give the document a longer \
-                 monitoring.window",
-                windows.len(),
-                history.rehearsal.document.monitoring.window.in_words(),
-            )));
-        }
+        let windows = history.windows()?;
         let begins = windows.first().map(|(begins, _)| *begins);
         let begins = begins.ok_or_else(|| RehearsalError::new("no row comes after the first model: begin earlier"))?;
         told("training the first model");
@@ -165,7 +160,7 @@ impl Rehearsal {
             begins,
             window: history.length,
             courses,
-            repeat_last: history.repeat_last(begins),
+            repeat_last: history.repeat_last(&windows),
         })
     }
 }

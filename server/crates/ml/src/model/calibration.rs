@@ -1,10 +1,14 @@
-//! Calibration: from the scores of a binary model to probabilities, fitted on rows that the model was not fitted on.
+//! Calibration: from the scores of a binary model to probabilities, and of a quantile to where it should lie, fitted on rows that the model
+//! was not fitted on.
 //!
-//! Both ways keep the order of scores (isotonic makes ties). *Platt's* is a logistic curve over the log-odds of the score, with
+//! Both ways of scores keep the order of scores (isotonic makes ties). *Platt's* is a logistic curve over the log-odds of the score, with
 //! his targets that keep off 0 and 1 (Platt 1999, "Probabilistic Outputs for Support Vector Machines", section 2.2). *Isotonic* is
 //! the best rising curve by squared error (Zadrozny and Elkan 2002), found by pooling neighbours that are out of order, and straight
-//! between its points.
+//! between its points. A *quantile* is moved by the shift below which the share that is asked for of the errors of n rows lies, the
+//! ⌈share · (n + 1)⌉-th smallest: of new rows that are like them, that share and at most one in n + 1 more lies below (split conformal
+//! prediction; Vovk 2005, Romano, Patterson and Candès 2019).
 
+use millrace_domain::metric::TargetKind;
 use millrace_domain::trainer::CalibrationMethod;
 use serde::{Deserialize, Serialize};
 
@@ -31,9 +35,21 @@ pub enum Calibration {
         /// The probability at each, never falling.
         probabilities: Vec<f64>,
     },
+    /// The answer and as much more.
+    Conformal {
+        /// What is added, in the target's unit.
+        shift: f64,
+    },
 }
 
 impl Calibration {
+    /// The shift of a quantile by the errors of rows, actual less predicted; none where there are too few to say.
+    pub(crate) fn shift(quantile: f64, mut errors: Vec<f64>) -> Option<Self> {
+        errors.sort_by(f64::total_cmp);
+        let place = (quantile * (errors.len() + 1) as f64).ceil() as usize;
+        Some(Self::Conformal { shift: *errors.get(place.checked_sub(1)?)? })
+    }
+
     /// Fits one to pairs of score and outcome; none without both outcomes, or when the curve would fall.
     pub(crate) fn fit(method: CalibrationMethod, pairs: &[(f64, bool)]) -> Option<Self> {
         let positives = pairs.iter().filter(|(_, outcome)| *outcome).count();
@@ -41,15 +57,16 @@ impl Calibration {
             return None;
         }
         match method {
-            CalibrationMethod::None => None,
+            CalibrationMethod::None | CalibrationMethod::Conformal => None,
             CalibrationMethod::Platt => platt(pairs, positives as f64),
             CalibrationMethod::Isotonic => Some(isotonic(pairs)),
         }
     }
 
-    /// The probability of a score.
+    /// The probability of a score, or a moved quantile.
     pub fn apply(&self, score: f64) -> f64 {
         match self {
+            Self::Conformal { shift } => score + shift,
             Self::Platt { slope, intercept } => super::logistic(slope * log_odds(score) + intercept),
             Self::Isotonic { scores, probabilities } => {
                 let above = scores.partition_point(|known| *known < score);
@@ -65,9 +82,18 @@ impl Calibration {
         }
     }
 
-    /// Whether it gives a probability for every score.
+    /// What kind of target it is for.
+    pub(super) const fn kind(&self) -> TargetKind {
+        match self {
+            Self::Platt { .. } | Self::Isotonic { .. } => TargetKind::Binary,
+            Self::Conformal { .. } => TargetKind::Regression,
+        }
+    }
+
+    /// Whether it gives a probability for every score, or a number for every quantile.
     pub(super) fn is_sound(&self) -> bool {
         match self {
+            Self::Conformal { shift } => shift.is_finite(),
             Self::Platt { slope, intercept } => slope.is_finite() && *slope > 0.0 && intercept.is_finite(),
             Self::Isotonic { scores, probabilities } => {
                 !scores.is_empty()

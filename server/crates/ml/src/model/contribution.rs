@@ -7,6 +7,7 @@
 
 use hessboost::model::{BoostedModel, Iterations};
 
+use super::calibration::Calibration;
 use super::estimator::{Estimator, PredictError, Predictor};
 use super::linear::LinearEstimator;
 use super::matrix::tree_matrix;
@@ -76,11 +77,16 @@ impl Predictor {
         rows: Vec<Vec<FeatureValue<'_>>>,
         background: &[Vec<FeatureValue<'_>>],
     ) -> Result<Vec<Contributions>, PredictError> {
-        match &self.estimator {
-            Estimator::Linear(linear) => Ok(self.of_terms(linear, &rows, background)),
-            Estimator::Trees(trees) | Estimator::Forest(trees) => self.of_trees(trees, rows),
-            Estimator::Onnx(_) => Ok(Vec::new()),
+        let mut found = match &self.estimator {
+            Estimator::Linear(linear) => self.of_terms(linear, &rows, background),
+            Estimator::Trees(trees) | Estimator::Forest(trees) => self.of_trees(trees, rows)?,
+            Estimator::Onnx(_) => Vec::new(),
+        };
+        // A number that was moved is moved whatever the features are; probabilities are told apart from what they were made of.
+        if let Some(Calibration::Conformal { shift }) = self.calibration() {
+            found.iter_mut().for_each(|own| own.base += shift);
         }
+        Ok(found)
     }
 
     fn of_trees(

@@ -101,12 +101,12 @@ impl Predictor {
         Self { threshold, ..self }
     }
 
-    /// With scores that go through a calibration; none unless it is binary.
+    /// With answers that go through a calibration; none unless it is one of such answers.
     pub(crate) fn with_calibration(self, calibration: Calibration) -> Option<Self> {
-        (self.kind == TargetKind::Binary).then_some(Self { calibration: Some(calibration), ..self })
+        (self.kind == calibration.kind()).then_some(Self { calibration: Some(calibration), ..self })
     }
 
-    /// What makes probabilities of scores, if anything does.
+    /// What makes probabilities of scores, or moves a quantile, if anything does.
     pub const fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
     }
@@ -150,10 +150,12 @@ impl Predictor {
         if !answer.iter().all(|number| number.is_finite()) {
             return Err(PredictError::NotFinite);
         }
+        let first = self.calibration.as_ref().map_or(answer[0], |calibration| calibration.apply(answer[0]));
         Ok(match self.kind {
-            TargetKind::Regression => Prediction::Regression { value: answer[0] },
+            TargetKind::Regression if !first.is_finite() => return Err(PredictError::NotFinite),
+            TargetKind::Regression => Prediction::Regression { value: first },
             TargetKind::Binary => {
-                let score = self.calibration.as_ref().map_or(answer[0], |calibration| calibration.apply(answer[0]));
+                let score = first;
                 let label = self.classes[usize::from(score > self.threshold)].clone();
                 Prediction::Binary { score, label }
             }

@@ -134,7 +134,7 @@ impl Model {
             predictor = Some(predictor)
                 .filter(|_| calibration.is_sound())
                 .and_then(|predictor| predictor.with_calibration(calibration))
-                .ok_or(ModelError::Inconsistent("the calibration is none of a binary model"))?;
+                .ok_or(ModelError::Inconsistent("the calibration is none of such answers"))?;
         }
         Ok(Self { target: read.target, joins: read.joins, features, predictor, lineage: read.lineage })
     }

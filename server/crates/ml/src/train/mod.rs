@@ -187,10 +187,10 @@ fn encoders_of(
 }
 
 impl Fitted {
-    /// With the scores of a binary model made probabilities by what its validation part shows.
+    /// With the scores of a binary model made probabilities, or a quantile moved, by what its validation part shows.
     ///
     /// # Errors
-    /// When that part has not both classes, or its scores go the wrong way.
+    /// When that part has not both classes, its scores go the wrong way, or it has too few rows for the quantile.
     pub fn calibrated(
         self,
         method: CalibrationMethod,
@@ -203,15 +203,29 @@ impl Fitted {
         }
         let rows = split.rows(Part::Validation);
         let predictions = self.predictor.predict_table(table, rows)?;
-        let pair = |(row, prediction): (&u32, &Prediction)| match prediction {
-            Prediction::Binary { score, .. } => Some((*score, labels.class(*row as usize)? == 1)),
-            _ => None,
+        let answered = rows.iter().zip(&predictions);
+        let fitted = match (method, labels.quantile()) {
+            (CalibrationMethod::Conformal, Some(quantile)) => {
+                let error = |(row, prediction): (&u32, &Prediction)| match prediction {
+                    Prediction::Regression { value } => Some(labels.number(*row as usize)? - value),
+                    _ => None,
+                };
+                Calibration::shift(quantile, answered.filter_map(error).collect())
+            }
+            _ => {
+                let pair = |(row, prediction): (&u32, &Prediction)| match prediction {
+                    Prediction::Binary { score, .. } => Some((*score, labels.class(*row as usize)? == 1)),
+                    _ => None,
+                };
+                Calibration::fit(method, &answered.filter_map(pair).collect::<Vec<_>>())
+            }
         };
-        let pairs: Vec<(f64, bool)> = rows.iter().zip(&predictions).filter_map(pair).collect();
-        let fitted = Calibration::fit(method, &pairs);
         let predictor = fitted.and_then(|fitted| self.predictor.with_calibration(fitted));
-        let predictor = predictor.ok_or(CalibrateError::Uncalibrated { method, rows: pairs.len() })?;
-        Ok(Self { predictor, ..self })
+        let uncalibrated = || match method {
+            CalibrationMethod::Conformal => CalibrateError::TooFew { rows: rows.len() },
+            _ => CalibrateError::Uncalibrated { method, rows: rows.len() },
+        };
+        Ok(Self { predictor: predictor.ok_or_else(uncalibrated)?, ..self })
     }
 }
 
@@ -221,6 +235,14 @@ pub enum CalibrateError {
     /// A row of the validation part has no answer.
     #[error(transparent)]
     Predict(#[from] PredictError),
+    /// The validation part has too few rows to tell where the quantile lies.
+    #[error(
+        "the {rows} rows of the validation part do not tell where so high a quantile lies; give it more rows or leave calibration out"
+    )]
+    TooFew {
+        /// Rows of the validation part.
+        rows: usize,
+    },
     /// The validation part shows nothing that can be gone by.
     #[error(
         "the {rows} rows of the validation part do not calibrate the scores ({}): it needs both classes, and scores that rise with \

@@ -178,6 +178,33 @@ fn boosting_answers_with_the_quantile_that_is_asked_for_and_nothing_else_fits_on
 }
 
 #[test]
+fn a_quantile_that_was_moved_by_the_validation_part_lies_where_it_is_said_to() {
+    let mut prepared = prepared(TargetKind::Regression, 3_000);
+    let config = TrainerConfig::default_of(Trainer::GradientBoosting);
+    let rows = prepared.split.rows(Part::Test).to_vec();
+    for quantile in [0.1, 0.5, 0.9] {
+        prepared.labels = prepared.labels.clone().with_quantile(Some(quantile));
+        let fitted = prepared.fit(&config).unwrap();
+        let error = |fitted: &Fitted| {
+            let predictions = fitted.predictor.predict_table(&prepared.table, &rows).unwrap();
+            outcomes(&prepared.labels, &rows, &predictions).unwrap().metric(Metric::CoverageError).unwrap()
+        };
+        let (labels, split) = (&prepared.labels, &prepared.split);
+        let moved = fitted.clone().calibrated(CalibrationMethod::Conformal, &prepared.table, labels, split).unwrap();
+        // The shares of two parts of 450 and 600 rows are by chance at most 0.06 apart in 19 of 20.
+        assert!(error(&moved) < 0.06, "{quantile}: {} {}", error(&fitted), error(&moved));
+        let contributions = moved.predictor.contributions(&prepared.table, &rows[..20], &[]).unwrap();
+        for (own, row) in contributions.iter().zip(&rows) {
+            let answer = moved.predictor.predict(&prepared.table.values(*row as usize)).unwrap();
+            let sum = own.base + own.of_features.iter().sum::<f64>();
+            assert!((sum - answer.number().unwrap()).abs() < 1e-3, "{sum} {answer:?}");
+        }
+    }
+    let few = Calibration::shift(0.9, vec![0.5; 8]);
+    assert_eq!((few, Calibration::shift(0.9, vec![0.5; 9])), (None, Some(Calibration::Conformal { shift: 0.5 })));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let boosting = json!({"subsample": 0.7, "colsample": 0.6});
     for (trainer, settings) in [(Trainer::GradientBoosting, boosting), (Trainer::RandomForest, json!({"trees": 20}))] {
