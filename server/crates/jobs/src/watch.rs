@@ -14,9 +14,8 @@ use millrace_domain::metric::{Bound, TargetKind};
 use millrace_domain::problem::{Goal, ProblemDocument};
 use millrace_domain::rollout::class_of;
 use millrace_domain::view::QualityView;
-use millrace_ml::evaluate::{BinaryOutcomes, ClassOutcomes, Evaluation, NumberOutcomes, Outcomes, evaluate};
+use millrace_ml::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, Outcomes, measure};
 use millrace_ml::model::Model;
-use millrace_ml::split::Part;
 use millrace_services::Services;
 use millrace_storage::monitor::{self, Labelled, Watched, Window};
 use millrace_storage::{StorageError, model, problem};
@@ -140,8 +139,7 @@ fn quality(
 ) -> Option<QualityView> {
     let classes: Vec<&str> = model.classes().iter().map(AsRef::as_ref).collect();
     let outcomes = outcomes_of(document, &classes, rows)?;
-    let evaluation = evaluate(Part::Test, &outcomes, 0);
-    let Measured { value, interval, verdict } = against(&document.success, &evaluation, min_rows)?;
+    let Measured { value, interval, verdict } = against(&document.success, &outcomes, min_rows)?;
     Some(QualityView {
         metric: document.success.metric.to_string(),
         value,
@@ -162,15 +160,14 @@ pub(crate) struct Measured {
 }
 
 /// Holds answers against a goal; none where its metric is not defined.
-pub(crate) fn against(goal: &Goal, evaluation: &Evaluation, min_rows: u64) -> Option<Measured> {
-    let value = evaluation.metrics.get(&goal.metric).copied()?;
-    let interval = evaluation.intervals.get(&goal.metric).copied();
+pub(crate) fn against(goal: &Goal, outcomes: &Outcomes, min_rows: u64) -> Option<Measured> {
+    let (value, interval) = measure(goal.metric, outcomes, 0)?;
     let (low, high) = interval.unwrap_or((value, value));
     let is_worse = match goal.bound {
         Bound::AtLeast(limit) => high < limit,
         Bound::AtMost(limit) => low > limit,
     };
-    let verdict = match (evaluation.rows < min_rows, is_worse) {
+    let verdict = match ((outcomes.len() as u64) < min_rows, is_worse) {
         (true, _) => Verdict::Insufficient,
         (_, true) => Verdict::Fail,
         _ => Verdict::Pass,

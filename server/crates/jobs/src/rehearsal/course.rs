@@ -9,8 +9,6 @@ use millrace_domain::monitor::{self, Height, judge};
 use millrace_domain::problem::Retraining;
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
 use millrace_domain::schedule::Schedule;
-use millrace_ml::evaluate::{Evaluation, evaluate};
-use millrace_ml::split::Part;
 
 use crate::watch::{Measured, against};
 
@@ -40,7 +38,7 @@ pub(super) struct Course<'h> {
     used: BTreeSet<(Reason, DateTime<Utc>)>,
     open: BTreeSet<Reason>,
     /// Qualities that are not known yet: when they are, and what they are.
-    awaited: VecDeque<(DateTime<Utc>, Option<Evaluation>)>,
+    awaited: VecDeque<(DateTime<Utc>, Option<Measured>)>,
     looked_until: DateTime<Utc>,
     labels_since: DateTime<Utc>,
     trainings: Vec<Training>,
@@ -109,12 +107,12 @@ impl<'h> Course<'h> {
         let rows = self.history.window(begins, ends);
         let (answers, counts) = self.history.answers(&self.live, &rows);
         let outcomes = self.history.outcomes(&self.live, &answers);
-        let evaluation = outcomes.map(|outcomes| evaluate(Part::Test, &outcomes, self.history.rehearsal.seed));
-        let quality =
-            evaluation.as_ref().and_then(|evaluation| evaluation.metrics.get(&document.success.metric).copied());
-        let labelled = evaluation.as_ref().map_or(0, |evaluation| evaluation.rows);
+        let labelled = outcomes.as_ref().map_or(0, |outcomes| outcomes.len() as u64);
+        let measured =
+            outcomes.and_then(|outcomes| against(&document.success, &outcomes, document.monitoring.min_rows));
+        let quality = measured.as_ref().map(|measured| measured.value);
         let delay = TimeDelta::seconds(i64::try_from(document.target.delay.seconds()).unwrap_or(0));
-        self.awaited.push_back((ends + delay, evaluation));
+        self.awaited.push_back((ends + delay, measured));
         let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
         let drifted = finding.as_ref().map(monitor::Finding::drifted).unwrap_or_default();
         let title = drifted.first().map(|first| format!("{} {} {:.3}", first.name, rule.drift.metric, first.distance));
@@ -140,9 +138,7 @@ impl<'h> Course<'h> {
     fn look_at_outcomes(&mut self, now: DateTime<Utc>) {
         let document = &self.history.rehearsal.document;
         while self.awaited.front().is_some_and(|(known, _)| *known <= now) {
-            let Some((_, Some(evaluation))) = self.awaited.pop_front() else { continue };
-            let found = against(&document.success, &evaluation, document.monitoring.min_rows);
-            let Some(Measured { value, verdict, .. }) = found else { continue };
+            let Some((_, Some(Measured { value, verdict, .. }))) = self.awaited.pop_front() else { continue };
             let seen = match verdict {
                 Verdict::Fail => Seen::Breach,
                 Verdict::Pass => Seen::Fine,

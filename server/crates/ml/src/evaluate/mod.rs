@@ -62,6 +62,13 @@ pub fn evaluate(part: Part, outcomes: &Outcomes, seed: u64) -> Evaluation {
     Evaluation { part, rows: outcomes.len() as u64, metrics, intervals, diagnostics: Diagnostics::of(outcomes) }
 }
 
+/// One metric as [`evaluate`] measures it, with its interval where it has one; none where it is not defined.
+pub fn measure(metric: Metric, outcomes: &Outcomes, seed: u64) -> Option<(f64, Option<(f64, f64)>)> {
+    let value = outcomes.metric(metric)?;
+    let intervals = interval::intervals(outcomes, &BTreeMap::from([(metric, value)]), seed);
+    Some((value, intervals.get(&metric).copied()))
+}
+
 /// Computes one metric from the weights of the rows; what does not depend on the weights was computed before.
 type Scorer<'a> = Box<dyn Fn(&[f64]) -> Option<f64> + 'a>;
 

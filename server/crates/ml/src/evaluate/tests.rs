@@ -230,6 +230,17 @@ fn bootstrap_intervals_hold_the_metric_and_depend_on_the_seed_alone() {
 }
 
 #[test]
+fn one_metric_alone_is_measured_as_it_is_among_all() {
+    for outcomes in [two(), three(), numbers()] {
+        let evaluation = evaluate(Part::Test, &outcomes, 3);
+        for (metric, value) in &evaluation.metrics {
+            let alone = measure(*metric, &outcomes, 3);
+            assert_eq!(alone, Some((*value, evaluation.intervals.get(metric).copied())), "{metric}");
+        }
+    }
+}
+
+#[test]
 fn an_evaluation_reads_back_from_its_json() {
     for outcomes in [two(), three(), numbers()] {
         let evaluation = evaluate(Part::Validation, &outcomes, 1);
