@@ -18,8 +18,6 @@ create table webhook_message (
     uid         uuid not null unique default gen_random_uuid(),
     webhook     text not null,
     kind        text not null,
-    -- What it is about: messages to one webhook about one thing go out in their order.
-    subject     text not null,
     -- As it is signed, so that every attempt has the same bytes.
     body        text not null,
     state       text not null default 'queued' check (state in ('queued', 'sent', 'failed')),

@@ -97,7 +97,7 @@ impl ProblemDocument {
                 lines.push(format!("A mean of it {worse} {limit} in a window is told to on-call."));
             }
             if let Some(margin) = business.margin {
-                let margin = (margin * 1e4).round() / 1e2;
+                let margin = crate::rollout::in_percent(margin);
                 lines.push(format!(
                     "A canary goes on only once its mean is shown to be at most {margin} % worse than that of the live model."
                 ));

@@ -473,7 +473,7 @@ fn business(plan: &Plan, rule: &Business, margin: f64, seen: &Evidence) -> Gate 
 }
 
 /// A share in percent, without the noise of its last bits.
-fn in_percent(share: f64) -> f64 {
+pub(crate) fn in_percent(share: f64) -> f64 {
     (share * 1e4).round() / 1e2
 }
 
