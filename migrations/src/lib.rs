@@ -32,6 +32,7 @@ mod m0024_monitoring;
 mod m0025_objections;
 mod m0026_logs;
 mod m0027_business_of_predictions;
+mod m0028_points_together;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_objections::Migration),
             Box::new(m0026_logs::Migration),
             Box::new(m0027_business_of_predictions::Migration),
+            Box::new(m0028_points_together::Migration),
         ]
     }
 }

@@ -77,7 +77,7 @@ async fn the_schema_goes_down_to_nothing_and_up_again() {
             select p.id, 1, '{}', sha256('x'::bytea), 'draft', a.id, now() from problem p, account a;
         insert into run (kind, problem_version_id, author_id, state, request, seed, provenance, created_at)
             select 'tracked', v.id, v.author_id, 'running', '{}', 0, '{}', now() from problem_version v;
-        insert into run_point (run_id, name, step, at, value) select id, 'loss', 1, now(), 'NaN' from run;
+        insert into run_points (run_id, name, step, at, value) select id, 'loss', '{1,1}', array[now(), now()], '{NaN,NaN}' from run;
         insert into run_metric (run_id, name, value, n, logged_step, logged_at) select id, 'loss', 1, 0, 1, now() from run";
     db.pool().execute_unprepared(tracked).await.unwrap();
     millrace_migrations::Migrator::down(db.pool(), None).await.unwrap();

@@ -156,7 +156,10 @@ async fn a_point_that_comes_late_does_not_become_the_newest_and_a_double_is_one(
         tracking.log(&run, "loss", json!(value), step).await.done();
     }
     assert_eq!(tracking.newest(&run).await, json!({ "loss": 0.4 }));
-    assert_eq!(tracking.app.count("select count(*) from run_point").await, 3);
+    let history = tracking.get(&format!("metrics/get-history?run_id={run}&metric_key=loss")).await.done();
+    let points = history["metrics"].as_array().unwrap().iter();
+    let points: Vec<(i64, f64)> = points.map(|p| (p["step"].as_i64().unwrap(), p["value"].as_f64().unwrap())).collect();
+    assert_eq!(points, [(5, 0.9), (10, 0.5), (20, 0.4)]);
     tracking.app.remove().await;
 }
 
@@ -173,7 +176,7 @@ async fn clients_that_log_at_once_lose_no_point() {
         }
     });
     futures::future::join_all(logging).await;
-    assert_eq!(tracking.app.count("select count(*) from run_point").await, 320);
+    assert_eq!(tracking.app.count("select sum(cardinality(step))::bigint from run_points").await, 320);
     assert_eq!(tracking.app.count("select count(*) from run_metric where step = 0 and value = 39").await, 8);
     tracking.app.remove().await;
 }
@@ -202,9 +205,11 @@ async fn callers_who_go_away_take_nothing_of_the_others_with_them() {
     });
     let answered = futures::future::join_all(calls).await;
     assert!(answered.iter().flatten().all(|status| *status == 200), "{answered:?}");
-    let whole = "select count(*) from (select name from run_point group by name having count(*) = 1000) whole";
+    let whole =
+        "select count(*) from (select name from run_points group by name having sum(cardinality(step)) = 1000) whole";
     assert!(tracking.app.count(whole).await >= answered.iter().flatten().count() as i64, "what was answered is there");
-    let torn = "select count(*) from (select name from run_point group by name having count(*) <> 1000) torn";
+    let torn =
+        "select count(*) from (select name from run_points group by name having sum(cardinality(step)) <> 1000) torn";
     assert_eq!(tracking.app.count(torn).await, 0, "a batch is there as a whole");
     tracking.app.remove().await;
 }
@@ -335,7 +340,7 @@ async fn refusals_are_in_the_words_of_the_clients() {
     );
     let far = json!({ "run_id": run, "key": "m", "value": 1, "timestamp": i64::MAX, "step": i64::MIN });
     refused(&tracking.post("runs/log-metric", far).await, 400, "INVALID_PARAMETER_VALUE", "milliseconds");
-    assert_eq!(tracking.app.count("select count(*) from run_point").await, 0);
+    assert_eq!(tracking.app.count("select count(*) from run_points").await, 0);
     tracking.app.remove().await;
 }
 

@@ -6,16 +6,16 @@ use axum::Json;
 use axum::extract::State;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
-use millrace_domain::tracking::{Entry, Point};
+use millrace_domain::tracking::Entry;
 use millrace_domain::view::RunFilter;
 use millrace_services::{Begun, Changed, Services};
-use millrace_storage::run::Run;
-use serde::Deserialize;
+use millrace_storage::run::Newest;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fault::{Asked, InQuery, Reply};
 use super::filter::own_words;
-use super::wire::{self, Whole, moment, run_id};
+use super::wire::{self, Course, Info, Told, Whole, moment, run_id};
 use crate::api::reply::By;
 
 /// Runs of one page, and points of one page of a history, at most.
@@ -32,7 +32,13 @@ pub struct New {
     tags: Vec<Entry>,
 }
 
-pub async fn create(State(services): State<Services>, By(actor): By, Asked(new): Asked<New>) -> Reply<Value> {
+/// One run.
+#[derive(Serialize)]
+pub struct OneRun {
+    run: Told,
+}
+
+pub async fn create(State(services): State<Services>, By(actor): By, Asked(new): Asked<New>) -> Reply<OneRun> {
     if matches!(new.experiment_id.as_str(), "" | "0") {
         let hint = "an experiment is a problem here: choose one by `mlflow.set_experiment(\"SLUG\")`";
         return Err(Fault::field("/experiment_id", hint).into());
@@ -46,7 +52,7 @@ pub async fn create(State(services): State<Services>, By(actor): By, Asked(new):
     };
     let id = services.begin_tracked(&actor, &begun).await?;
     let run = services.stored_run(&actor, id).await?;
-    Ok(Json(json!({ "run": wire::run(&run, &[]) })))
+    Ok(Json(OneRun { run: Told { run, newest: None } }))
 }
 
 #[derive(Deserialize)]
@@ -55,10 +61,10 @@ pub struct One {
     run_uuid: Option<String>,
 }
 
-pub async fn show(State(services): State<Services>, By(actor): By, InQuery(asked): InQuery<One>) -> Reply<Value> {
+pub async fn show(State(services): State<Services>, By(actor): By, InQuery(asked): InQuery<One>) -> Reply<OneRun> {
     let run = services.stored_run(&actor, run_id(asked.run_id, asked.run_uuid)?).await?;
-    let told = told(&services, std::slice::from_ref(&run)).await?;
-    Ok(Json(json!({ "run": told.first() })))
+    let newest = services.newest_points(&[run.id]).await?.pop();
+    Ok(Json(OneRun { run: Told { run, newest } }))
 }
 
 #[derive(Deserialize)]
@@ -79,7 +85,7 @@ pub async fn update(State(services): State<Services>, By(actor): By, Asked(asked
     };
     services.change_tracked(&actor, id, &changed).await?;
     let run = services.stored_run(&actor, id).await?;
-    Ok(Json(json!({ "run_info": wire::info(&run) })))
+    Ok(Json(json!({ "run_info": Info::of(&run) })))
 }
 
 #[derive(Deserialize)]
@@ -94,10 +100,17 @@ pub struct Search {
     page_token: Option<String>,
 }
 
-pub async fn search(State(services): State<Services>, By(actor): By, Asked(asked): Asked<Search>) -> Reply<Value> {
+/// A page of runs.
+#[derive(Serialize)]
+pub struct Page {
+    runs: Vec<Told>,
+    next_page_token: Option<String>,
+}
+
+pub async fn search(State(services): State<Services>, By(actor): By, Asked(asked): Asked<Search>) -> Reply<Page> {
     // Nothing is ever deleted.
     if asked.run_view_type.as_deref() == Some("DELETED_ONLY") {
-        return Ok(Json(json!({ "runs": [] })));
+        return Ok(Json(Page { runs: Vec::new(), next_page_token: None }));
     }
     // Clients ask for tens of thousands, and go on from page to page by themselves.
     let most = asked.max_results.unwrap_or(MOST_RUNS).clamp(1, MOST_RUNS);
@@ -112,8 +125,12 @@ pub async fn search(State(services): State<Services>, By(actor): By, Asked(asked
         columns: Vec::new(),
         page_token: asked.page_token,
     };
-    let (runs, next) = services.search_runs(&actor, &asked.experiment_ids, &filter, most).await?;
-    Ok(Json(json!({ "runs": told(&services, &runs).await?, "next_page_token": next })))
+    let (runs, next_page_token) = services.search_runs(&actor, &asked.experiment_ids, &filter, most).await?;
+    let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+    let newest = services.newest_points(&ids).await?;
+    let mut newest: HashMap<RunId, Newest> = newest.into_iter().map(|newest| (newest.run, newest)).collect();
+    let runs = runs.into_iter().map(|run| Told { newest: newest.remove(&run.id), run }).collect();
+    Ok(Json(Page { runs, next_page_token }))
 }
 
 /// Newer clients ask for models that a run logged before they look for its files. None are kept as such.
@@ -122,7 +139,7 @@ pub async fn no_models() -> Json<Value> {
 }
 
 #[derive(Deserialize)]
-pub struct Course {
+pub struct OfMetric {
     run_id: Option<String>,
     run_uuid: Option<String>,
     metric_key: String,
@@ -130,7 +147,18 @@ pub struct Course {
     page_token: Option<String>,
 }
 
-pub async fn history(State(services): State<Services>, By(actor): By, InQuery(asked): InQuery<Course>) -> Reply<Value> {
+/// A part of a metric's course.
+#[derive(Serialize)]
+pub struct History {
+    metrics: Course,
+    next_page_token: Option<String>,
+}
+
+pub async fn history(
+    State(services): State<Services>,
+    By(actor): By,
+    InQuery(asked): InQuery<OfMetric>,
+) -> Reply<History> {
     let skip: u32 = match asked.page_token.as_deref().filter(|token| !token.is_empty()) {
         None => 0,
         Some(token) => token.parse().map_err(|_| Fault::field("/page_token", "is none that a history gave"))?,
@@ -138,17 +166,6 @@ pub async fn history(State(services): State<Services>, By(actor): By, InQuery(as
     let most = asked.max_results.unwrap_or(MOST_POINTS).clamp(1, MOST_POINTS);
     let id = run_id(asked.run_id, asked.run_uuid)?;
     let points = services.run_history(&actor, id, &asked.metric_key, skip, most).await?;
-    let next = (points.len() == most as usize).then(|| skip.saturating_add(most).to_string());
-    Ok(Json(json!({ "metrics": points.iter().map(wire::metric).collect::<Vec<_>>(), "next_page_token": next })))
-}
-
-/// Runs with their newest values, in their order.
-async fn told(services: &Services, runs: &[Run]) -> Result<Vec<Value>, Fault> {
-    let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
-    let points = services.newest_points(&ids).await?;
-    let mut of_runs: HashMap<RunId, Vec<&Point>> = HashMap::new();
-    for (run, point) in &points {
-        of_runs.entry(*run).or_default().push(point);
-    }
-    Ok(runs.iter().map(|run| wire::run(run, of_runs.get(&run.id).map_or(&[][..], Vec::as_slice))).collect())
+    let next_page_token = (points.len() == most as usize).then(|| skip.saturating_add(most).to_string());
+    Ok(Json(History { metrics: Course(points), next_page_token }))
 }

@@ -1,13 +1,16 @@
 //! MLflow's messages as JSON: numbers of 64 bits may come as texts, and numbers that are none are words.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::run::RunState;
-use millrace_domain::tracking::{Entry, Point};
-use millrace_storage::run::Run;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use millrace_domain::tracking::Point;
+use millrace_storage::run::{Newest, Run};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// A whole number, as one or as a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,66 +105,152 @@ pub fn state(status: &str) -> Result<RunState, Fault> {
     }
 }
 
-/// A number as JSON has it, or as the word for one that is none.
-fn number(number: f64) -> Value {
-    match number {
-        _ if number.is_nan() => json!("NaN"),
-        f64::INFINITY => json!("Infinity"),
-        f64::NEG_INFINITY => json!("-Infinity"),
-        _ => json!(number),
+impl Serialize for Number {
+    /// A number as JSON has it, or as the word for one that is none.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            number if number.is_nan() => serializer.serialize_str("NaN"),
+            f64::INFINITY => serializer.serialize_str("Infinity"),
+            f64::NEG_INFINITY => serializer.serialize_str("-Infinity"),
+            number => serializer.serialize_f64(number),
+        }
     }
 }
 
-pub fn metric(point: &Point) -> Value {
-    json!({ "key": point.name, "value": number(point.value), "timestamp": point.at.timestamp_millis(), "step": point.step })
+/// A value of a metric as clients read it.
+#[derive(Debug, Serialize)]
+struct Metric<'a> {
+    key: &'a str,
+    value: Number,
+    timestamp: i64,
+    step: i64,
+}
+
+/// A name and a text as clients read them.
+#[derive(Debug, Serialize)]
+struct Pair<'a> {
+    key: &'a str,
+    value: Cow<'a, str>,
+}
+
+/// The course of a metric.
+#[derive(Debug)]
+pub struct Course(pub Vec<Point>);
+
+impl Serialize for Course {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|point| Metric {
+            key: &point.name,
+            value: Number(point.value),
+            timestamp: point.at.timestamp_millis(),
+            step: point.step,
+        }))
+    }
 }
 
 /// What is known of a run, without its values.
-pub fn info(run: &Run) -> Value {
-    let id = run.id.to_string();
-    let name = run.tracked.as_ref().map_or_else(|| format!("run {id}"), |tracked| tracked.name.clone());
-    json!({
-        "run_id": id,
-        "run_uuid": id,
-        "run_name": name,
-        "experiment_id": run.problem,
-        "user_id": run.author_name,
-        "status": status(run.state),
-        "start_time": run.started_at.unwrap_or(run.created_at).timestamp_millis(),
-        "end_time": run.finished_at.map(|end| end.timestamp_millis()),
-        "artifact_uri": format!("mlflow-artifacts:/{}/{id}", run.problem),
-        "lifecycle_stage": "active",
-    })
+#[derive(Debug, Serialize)]
+pub struct Info {
+    run_id: String,
+    run_uuid: String,
+    run_name: String,
+    experiment_id: String,
+    user_id: String,
+    status: &'static str,
+    start_time: i64,
+    end_time: Option<i64>,
+    artifact_uri: String,
+    lifecycle_stage: &'static str,
+}
+
+impl Info {
+    pub fn of(run: &Run) -> Self {
+        let id = run.id.to_string();
+        Self {
+            run_uuid: id.clone(),
+            run_name: run.tracked.as_ref().map_or_else(|| format!("run {id}"), |tracked| tracked.name.clone()),
+            experiment_id: run.problem.clone(),
+            user_id: run.author_name.clone(),
+            status: status(run.state),
+            start_time: run.started_at.unwrap_or(run.created_at).timestamp_millis(),
+            end_time: run.finished_at.map(|end| end.timestamp_millis()),
+            artifact_uri: format!("mlflow-artifacts:/{}/{id}", run.problem),
+            lifecycle_stage: "active",
+            run_id: id,
+        }
+    }
 }
 
 /// A run with the newest value of each metric. Of a run of the pipeline the trainer is a parameter, and its state and kind are tags.
-pub fn run(run: &Run, points: &[&Point]) -> Value {
-    let fitted = run.parameters.as_ref().unwrap_or(&run.request["parameters"]);
-    let members = |object: &Value| -> Vec<Entry> {
-        let all = object.as_object().into_iter().flatten();
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        all.map(|(key, value)| Entry { key: key.clone(), value: text(value) }).collect()
-    };
-    let mut parameters = members(fitted);
-    let tags = match &run.tracked {
-        Some(tracked) => members(&tracked.tags),
-        None => {
-            let trainer = run.trainer.clone().or_else(|| Some(run.request["trainer"].as_str()?.to_owned()));
-            parameters.extend(trainer.map(|value| Entry { key: "trainer".to_owned(), value }));
-            let tag = |key: &str, value: String| Entry { key: format!("millrace.{key}"), value };
-            vec![tag("kind", "pipeline".to_owned()), tag("state", run.state.to_string())]
+#[derive(Debug)]
+pub struct Told {
+    pub run: Run,
+    pub newest: Option<Newest>,
+}
+
+impl Told {
+    fn metrics(&self) -> Vec<Metric<'_>> {
+        let Some(newest) = &self.newest else { return Vec::new() };
+        let all = newest.names.iter().zip(&newest.values).zip(&newest.steps).zip(&newest.moments);
+        all.map(|(((key, value), step), at)| Metric {
+            key,
+            value: Number(*value),
+            timestamp: at.timestamp_millis(),
+            step: *step,
+        })
+        .collect()
+    }
+
+    fn parameters(&self) -> Vec<Pair<'_>> {
+        let mut all = pairs(self.run.parameters.as_ref().unwrap_or(&self.run.request["parameters"]));
+        if self.run.tracked.is_none() {
+            let trainer = self.run.trainer.as_deref().or_else(|| self.run.request["trainer"].as_str());
+            all.extend(trainer.map(|trainer| Pair { key: "trainer", value: trainer.into() }));
         }
-    };
-    let pair = |entry: &Entry| json!({ "key": entry.key, "value": entry.value });
-    json!({
-        "info": info(run),
-        "data": {
-            "metrics": points.iter().map(|point| metric(point)).collect::<Vec<_>>(),
-            "params": parameters.iter().map(pair).collect::<Vec<_>>(),
-            "tags": tags.iter().map(pair).collect::<Vec<_>>(),
-        },
-        "inputs": {},
-    })
+        all
+    }
+
+    fn tags(&self) -> Vec<Pair<'_>> {
+        match &self.run.tracked {
+            Some(tracked) => pairs(&tracked.tags),
+            None => vec![
+                Pair { key: "millrace.kind", value: "pipeline".into() },
+                Pair { key: "millrace.state", value: self.run.state.as_str().into() },
+            ],
+        }
+    }
+}
+
+impl Serialize for Told {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            metrics: Vec<Metric<'a>>,
+            params: Vec<Pair<'a>>,
+            tags: Vec<Pair<'a>>,
+        }
+        #[derive(Serialize)]
+        struct Inputs {}
+        let mut told = serializer.serialize_struct("run", 3)?;
+        told.serialize_field("info", &Info::of(&self.run))?;
+        let data = Data { metrics: self.metrics(), params: self.parameters(), tags: self.tags() };
+        told.serialize_field("data", &data)?;
+        told.serialize_field("inputs", &Inputs {})?;
+        told.end()
+    }
+}
+
+/// The members of an object, as texts.
+fn pairs(object: &Value) -> Vec<Pair<'_>> {
+    object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| match value {
+            Value::String(text) => Pair { key, value: Cow::Borrowed(text) },
+            other => Pair { key, value: Cow::Owned(other.to_string()) },
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -182,9 +271,10 @@ mod tests {
 
     #[test]
     fn a_number_that_is_none_is_a_word() {
-        assert_eq!(number(f64::NAN), "NaN");
-        assert_eq!(number(f64::INFINITY), "Infinity");
-        assert_eq!(number(0.25), 0.25);
+        let written = |number| serde_json::to_string(&Number(number)).unwrap();
+        assert_eq!(written(f64::NAN), "\"NaN\"");
+        assert_eq!(written(f64::NEG_INFINITY), "\"-Infinity\"");
+        assert_eq!(written(0.25), "0.25");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a program elsewhere may log of its own training, and within which limits.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,16 @@ pub struct Point {
     pub step: i64,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+impl Point {
+    /// Which of two points of a metric is the newer one: that of the greater step, then the later one, then that of the greater value, of
+    /// which NaN is the greatest, as in the database.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let number = |point: &Self| if point.value.is_nan() { f64::NAN } else { point.value + 0.0 };
+        let place = (self.step, self.at).cmp(&(other.step, other.at));
+        place.then_with(|| number(self).total_cmp(&number(other)))
+    }
 }
 
 /// A name and a text.
@@ -114,6 +126,26 @@ mod tests {
 
     fn entry(key: &str, value: &str) -> Entry {
         Entry { key: key.to_owned(), value: value.to_owned() }
+    }
+
+    #[test]
+    fn the_newest_point_is_of_the_greatest_step_then_the_latest_then_the_greatest() {
+        let point = |step, seconds, value| {
+            let at = DateTime::from_timestamp(seconds, 0).unwrap();
+            Point { name: "loss".to_owned(), value, step, at }
+        };
+        let of_old_to_new = [
+            point(1, 9, 9.0),
+            point(2, 1, 9.0),
+            point(2, 3, f64::NEG_INFINITY),
+            point(2, 3, 0.5),
+            point(2, 3, f64::INFINITY),
+            point(2, 3, -f64::NAN),
+        ];
+        for pair in of_old_to_new.windows(2) {
+            assert_eq!(pair[0].order(&pair[1]), Ordering::Less, "{pair:?}");
+        }
+        assert_eq!(point(1, 1, -0.0).order(&point(1, 1, 0.0)), Ordering::Equal);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
 use millrace_domain::tracking::{Entry, Logged, MOST_KEPT, MOST_NAME, Point, check_name};
 use millrace_domain::view::ArtifactView;
-use millrace_storage::run::{self, NewTracked, Run};
+use millrace_storage::run::{self, NewTracked, Newest, Run};
 use millrace_storage::{Database, StorageError, artifact, event, problem};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -334,11 +334,11 @@ impl Services {
         Ok(own.map(point).skip(skip as usize).take(most as usize).collect())
     }
 
-    /// The newest value of each metric of these runs, which the caller was shown.
+    /// The newest value of each metric of those of these runs that have any; the caller was shown them.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn newest_points(&self, runs: &[RunId]) -> Result<Vec<(RunId, Point)>> {
+    pub async fn newest_points(&self, runs: &[RunId]) -> Result<Vec<Newest>> {
         run::newest_points(self.db.pool(), runs).await.map_err(fault)
     }
 

@@ -77,6 +77,37 @@ pub(crate) async fn all<T: Record>(db: &impl Connection, sql: &'static str, valu
     rows.into_iter().map(|row| T::read(&Row(row))).collect()
 }
 
+/// A statement put together from constant pieces: what comes from outside is bound, never written into it.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Pieces {
+    pub(crate) fn new(piece: &'static str) -> Self {
+        Self { sql: piece.to_owned(), values: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, piece: &'static str) -> &mut Self {
+        self.sql.push_str(piece);
+        self
+    }
+
+    /// The place of a bound value.
+    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        self.sql.push_str(&format!("${}", self.values.len()));
+        self
+    }
+
+    pub(crate) async fn all<T: Record>(self, db: &impl Connection) -> Result<Vec<T>> {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, self.sql, self.values);
+        let rows = db.query_all_raw(statement).await?;
+        rows.into_iter().map(|row| T::read(&Row(row))).collect()
+    }
+}
+
 pub(crate) async fn optional<T: Record>(
     db: &impl Connection,
     sql: &'static str,

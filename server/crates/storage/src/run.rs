@@ -11,7 +11,8 @@ use millrace_domain::schema::{Profile, ValidationReport};
 
 pub use search::{Filter, Limit, NamedValue, find_all, list, metric_names, values_of};
 pub use tracked::{
-    NewTracked, add_entries, add_points, courses, delete_tag, history, insert_tracked, newest_points, update_tracked,
+    NewTracked, Newest, add_entries, add_points, courses, delete_tag, history, insert_tracked, newest_points,
+    update_tracked,
 };
 
 use crate::Result;

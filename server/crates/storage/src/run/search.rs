@@ -1,14 +1,15 @@
 //! Finding runs among many.
 
+use std::collections::HashMap;
+
 use millrace_domain::ids::RunId;
 use millrace_domain::run::RunState;
-use millrace_domain::search::{Comparison, Condition, Operand, Order};
-use serde_json::{Value, json};
+use millrace_domain::search::{Comparison, Condition, Field, Operand, Order, Own};
 
 use super::{Run, select_run};
 use crate::Result;
 use crate::database::Connection;
-use crate::record::{self, Record, Row, values};
+use crate::record::{self, Pieces, Record, Row, values};
 
 /// Which runs to list, and in which order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,145 +44,164 @@ impl Limit {
     }
 }
 
-/// The number that a field of a run is, by the kind and name of the field; null when it is none.
-macro_rules! number {
-    ($field:literal) => {
-        concat!(
-            "(case ",
-            $field,
-            ".kind
-                when 'metric' then (select f.value from run_metric f where f.run_id = r.id and f.name = ",
-            $field,
-            ".name and f.step = 0)
-                when 'parameter' then case when jsonb_typeof(coalesce(r.parameters, r.request -> 'parameters') -> ",
-            $field,
-            ".name) = 'number'
-                    -- What a program logs is kept as it wrote it.
-                    or r.kind = 'tracked' and r.parameters ->> ",
-            $field,
-            ".name ~ '^[-+]?([0-9]{1,40}[.]?[0-9]{0,40}|[.][0-9]{1,40})([eE][-+]?[0-9]{1,2})?$'
-                    then (coalesce(r.parameters, r.request -> 'parameters') ->> ",
-            $field,
-            ".name)::double precision end
-                when 'seed' then r.seed::double precision
-                when 'seconds' then extract(epoch from r.finished_at
-                    - case r.kind when 'tracked' then coalesce(r.started_at, r.created_at) else r.created_at end)::double precision
-                when 'run' then r.id::double precision
-                when 'model' then m.number::double precision end)"
-        )
-    };
-}
-
-/// The text that a field of a run is.
-macro_rules! word {
-    ($field:literal) => {
-        concat!(
-            "(case ", $field, ".kind
-                when 'parameter' then coalesce(r.parameters, r.request -> 'parameters') ->> ", $field, ".name
-                when 'state' then r.state
-                when 'trainer' then coalesce(r.trainer, r.request ->> 'trainer')
-                when 'problem' then p.slug
-                when 'author' then a.name
-                when 'kind' then case when r.kind = 'tracked' then 'tracked' when r.reproduces is null then 'run' else 'reproduction' end
-                when 'name' then r.name
-                when 'created' then to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') end)"
-        )
-    };
-}
-
-/// The runs among which a page is chosen, and what they have to pass: $1 to $4. Nothing large is joined yet.
-macro_rules! passing {
-    () => {
-        concat!(
-            "from run r join problem_version v on v.id = r.problem_version_id join problem p on p.id = v.problem_id
-             join account a on a.id = r.author_id left join model_version m on m.run_id = r.id
-             left join (select $5::text as kind, $6::text as name) o on true
-             where ($1::text is null or p.slug = $1) and ($2::text is null or r.state = $2)
-               and ($3::jsonb is null or p.slug in (select jsonb_array_elements_text($3)))
-               and not exists (
-                 select 1 from jsonb_to_recordset($4::jsonb)
-                     as c(kind text, name text, comparison text, number double precision, word text)
-                 where not coalesce(case when c.number is not null then (
-                     select case c.comparison when '=' then h.have = c.number when '!=' then h.have <> c.number
-                         when '<' then h.have < c.number when '<=' then h.have <= c.number
-                         when '>' then h.have > c.number else h.have >= c.number end
-                     from (select ",
-            number!("c"),
-            " as have) h where h.have <> 'NaN')
-                 else (
-                     select case c.comparison when '=' then h.have = c.word when '!=' then h.have <> c.word
-                         when 'like' then h.have ilike c.word
-                         when '<' then h.have collate \"C\" < c.word when '<=' then h.have collate \"C\" <= c.word
-                         when '>' then h.have collate \"C\" > c.word else h.have collate \"C\" >= c.word end
-                     from (select ",
-            word!("c"),
-            " as have) h) end, false))"
-        )
-    };
-}
-
-/// Runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
-/// orders them comes last. Index: primary key, where the newest come first.
-///
-/// # Errors
-/// When the database fails.
-pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
-    const NEWEST: &str = select_run!(concat!(
-        "join (select r.id ",
-        passing!(),
-        " and ($7::bigint is null or r.id < $7) order by r.id desc limit $8) page on page.id = r.id order by r.id desc"
-    ));
-    const ORDERED: &str = select_run!(concat!(
-        "join (select r.id, row_number() over (order by
-           case when $9 then nullif(nullif(nullif(",
-        number!("o"),
-        ", 'NaN'), 'infinity'), '-infinity') end desc nulls last,
-           case when not $9 then nullif(nullif(nullif(",
-        number!("o"),
-        ", 'NaN'), 'infinity'), '-infinity') end asc nulls last,
-           case when $9 then ",
-        word!("o"),
-        " end desc nulls last,
-           case when not $9 then ",
-        word!("o"),
-        " end asc nulls last,
-           r.id desc) as place ",
-        passing!(),
-        " order by place limit $8 offset $7) page on page.id = r.id order by page.place"
-    ));
-    let (kind, name) = filter.order.map(|order| order.by.parts()).unzip();
-    let conditions: Vec<Value> = filter.conditions.iter().map(condition).collect();
-    let mut bound = values![
-        filter.problem.map(str::to_owned),
-        filter.state.map(|state| state.as_str().to_owned()),
-        filter.visible.map(|slugs| json!(slugs)),
-        json!(conditions),
-        kind.map(str::to_owned),
-        name.map(str::to_owned)
-    ];
-    match filter.order {
-        None => {
-            bound.extend(values![limit.before.map(|id| id.0), i64::from(limit.most)]);
-            record::all(db, NEWEST, bound).await
+/// Adds the number that a field of a run is; null when it is none.
+fn number(sql: &mut Pieces, field: &Field) {
+    match field {
+        Field::Metric(name) => {
+            sql.add("(select f.value from run_metric f where f.run_id = r.id and f.step = 0 and f.name = ")
+                .bind(name.as_str())
+                .add(")");
         }
-        Some(order) => {
-            bound.extend(values![i64::from(limit.skip), i64::from(limit.most), order.descending]);
-            record::all(db, ORDERED, bound).await
+        Field::Parameter(name) => {
+            // What a program logs is kept as it wrote it.
+            sql.add(
+                "(select case when jsonb_typeof(f.have) = 'number' or r.kind = 'tracked'
+                    and f.have #>> '{}' ~ '^[-+]?([0-9]{1,40}[.]?[0-9]{0,40}|[.][0-9]{1,40})([eE][-+]?[0-9]{1,2})?$'
+                    then (f.have #>> '{}')::double precision end
+                from (select coalesce(r.parameters, r.request -> 'parameters') -> ",
+            )
+            .bind(name.as_str())
+            .add(" as have) f)");
+        }
+        Field::Own(own) => {
+            sql.add(match own {
+                Own::Seed => "r.seed::double precision",
+                Own::Seconds => {
+                    "extract(epoch from r.finished_at
+                        - case r.kind when 'tracked' then coalesce(r.started_at, r.created_at) else r.created_at end)::double precision"
+                }
+                Own::Run => "r.id",
+                Own::Model => "(select m.number from model_version m where m.run_id = r.id)",
+                Own::State | Own::Trainer | Own::Problem | Own::Author | Own::Created | Own::Kind | Own::Name => {
+                    "null::double precision"
+                }
+            });
         }
     }
 }
 
-fn condition(condition: &Condition) -> Value {
-    let (kind, name) = condition.field.parts();
-    let (number, word) = match &condition.operand {
-        Operand::Number(number) => (Some(number), None),
-        // Only `%` stands for something else.
-        Operand::Text(text) if condition.comparison == Comparison::Like => {
-            (None, Some(text.replace('\\', "\\\\").replace('_', "\\_")))
+/// Adds the text that a field of a run is; null when it is none.
+fn word(sql: &mut Pieces, field: &Field) {
+    match field {
+        Field::Metric(_) => {
+            sql.add("null::text");
         }
-        Operand::Text(text) => (None, Some(text.clone())),
-    };
-    json!({ "kind": kind, "name": name, "comparison": condition.comparison, "number": number, "word": word })
+        Field::Parameter(name) => {
+            sql.add("(coalesce(r.parameters, r.request -> 'parameters') ->> ").bind(name.as_str()).add(")");
+        }
+        Field::Own(own) => {
+            sql.add(match own {
+                Own::State => "r.state",
+                Own::Trainer => "coalesce(r.trainer, r.request ->> 'trainer')",
+                Own::Problem => {
+                    "(select p.slug from problem_version v join problem p on p.id = v.problem_id where v.id = r.problem_version_id)"
+                }
+                Own::Author => "(select a.name from account a where a.id = r.author_id)",
+                Own::Created => "to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+                Own::Kind => {
+                    "case when r.kind = 'tracked' then 'tracked' when r.reproduces is null then 'run' else 'reproduction' end"
+                }
+                Own::Name => "r.name",
+                Own::Seed | Own::Seconds | Own::Run | Own::Model => "null::text",
+            });
+        }
+    }
+}
+
+/// Adds what a run has to pass. A run without the value passes nothing, nor does one whose value is not a number.
+fn passes(sql: &mut Pieces, condition: &Condition) {
+    let Condition { field, comparison, operand } = condition;
+    match operand {
+        Operand::Number(than) => {
+            sql.add(" and exists (select from (select ");
+            number(sql, field);
+            sql.add(" as have) h where h.have <> 'NaN'::double precision and h.have");
+            sql.add(match comparison {
+                Comparison::Equal => " = ",
+                Comparison::Different => " <> ",
+                Comparison::Below => " < ",
+                Comparison::AtMost => " <= ",
+                Comparison::Above => " > ",
+                Comparison::AtLeast | Comparison::Like => " >= ",
+            });
+            sql.bind(*than).add(")");
+        }
+        Operand::Text(than) => {
+            sql.add(" and ");
+            word(sql, field);
+            let (piece, than) = match comparison {
+                Comparison::Equal => (" = ", than.clone()),
+                Comparison::Different => (" <> ", than.clone()),
+                // Only `%` stands for something else.
+                Comparison::Like => (" ilike ", than.replace('\\', "\\\\").replace('_', "\\_")),
+                Comparison::Below => (" collate \"C\" < ", than.clone()),
+                Comparison::AtMost => (" collate \"C\" <= ", than.clone()),
+                Comparison::Above => (" collate \"C\" > ", than.clone()),
+                Comparison::AtLeast => (" collate \"C\" >= ", than.clone()),
+            };
+            sql.add(piece).bind(than);
+        }
+    }
+}
+
+/// Adds that a run is of one of these problems. The versions are known before any run is read, so that the newest are found from the end of
+/// the primary key.
+fn of_problems(sql: &mut Pieces, slugs: Vec<String>) {
+    sql.add(
+        " and r.problem_version_id = any(array(select v.id from problem_version v join problem p on p.id = v.problem_id
+            where p.slug = any(",
+    )
+    .bind(slugs)
+    .add(")))");
+}
+
+/// Adds an order by a number and a text, of which a field is one; what is no finite number comes last, and of equals the newest first.
+fn ordered(sql: &mut Pieces, order: &Order) {
+    let direction = if order.descending { " desc nulls last, " } else { " asc nulls last, " };
+    sql.add(" order by ");
+    if order.by != Field::Own(Own::Run) {
+        sql.add("nullif(nullif(nullif(");
+        number(sql, &order.by);
+        sql.add(", 'NaN'), 'infinity'), '-infinity')").add(direction);
+        word(sql, &order.by);
+        sql.add(direction);
+    }
+    sql.add(if order.by == Field::Own(Own::Run) && !order.descending { "r.id" } else { "r.id desc" });
+}
+
+/// Runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
+/// orders them comes last. The statement has what was asked for alone, so that each can be planned for what it is. Index: primary key, where
+/// the newest come first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
+    let mut sql = Pieces::new("select r.id from run r where true");
+    if let Some(problem) = filter.problem {
+        of_problems(&mut sql, vec![problem.to_owned()]);
+    }
+    if let Some(visible) = filter.visible {
+        of_problems(&mut sql, visible.iter().map(|&slug| slug.to_owned()).collect());
+    }
+    if let Some(state) = filter.state {
+        sql.add(" and r.state = ").bind(state.as_str());
+    }
+    for condition in filter.conditions {
+        passes(&mut sql, condition);
+    }
+    if let Some(before) = limit.before {
+        sql.add(" and r.id < ").bind(before.0);
+    }
+    ordered(&mut sql, filter.order.unwrap_or(&Order { by: Field::Own(Own::Run), descending: true }));
+    sql.add(" limit ").bind(i64::from(limit.most)).add(" offset ").bind(i64::from(limit.skip));
+    let ids: Vec<RunId> = sql.all::<i64>(db).await?.into_iter().map(RunId).collect();
+    let mut found: HashMap<RunId, Run> = find_all(db, &ids).await?.into_iter().map(|run| (run.id, run)).collect();
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// Ids as one bound value.
+pub(super) fn numbers(ids: &[RunId]) -> Vec<i64> {
+    ids.iter().map(|id| id.0).collect()
 }
 
 /// The runs of these ids that there are, in no order.
@@ -189,8 +209,7 @@ fn condition(condition: &Condition) -> Value {
 /// # Errors
 /// When the database fails.
 pub async fn find_all(db: &impl Connection, ids: &[RunId]) -> Result<Vec<Run>> {
-    const SQL: &str = select_run!("where r.id in (select value::bigint from jsonb_array_elements_text($1))");
-    record::all(db, SQL, values![json!(ids.iter().map(|id| id.0).collect::<Vec<_>>())]).await
+    record::all(db, select_run!("where r.id = any($1)"), values![numbers(ids)]).await
 }
 
 /// The final value of a metric of a run.
@@ -216,10 +235,9 @@ impl Record for NamedValue {
 /// When the database fails.
 pub async fn values_of(db: &impl Connection, runs: &[RunId], names: Option<&[&str]>) -> Result<Vec<NamedValue>> {
     const SQL: &str = "select run_id, name, value from run_metric
-        where step = 0 and run_id in (select value::bigint from jsonb_array_elements_text($1))
-          and ($2::jsonb is null or name in (select jsonb_array_elements_text($2))) order by run_id, name";
-    let ids: Vec<i64> = runs.iter().map(|id| id.0).collect();
-    record::all(db, SQL, values![json!(ids), names.map(|names| json!(names))]).await
+        where step = 0 and run_id = any($1) and ($2::text[] is null or name = any($2)) order by run_id, name";
+    let names: Option<Vec<String>> = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+    record::all(db, SQL, values![numbers(runs), names]).await
 }
 
 struct Name(String);
@@ -236,8 +254,7 @@ impl Record for Name {
 /// When the database fails.
 pub async fn metric_names(db: &impl Connection, runs: &[RunId]) -> Result<Vec<String>> {
     const SQL: &str = "select distinct name from run_metric
-        where step = 0 and run_id in (select value::bigint from jsonb_array_elements_text($1)) order by name limit 1000";
-    let ids: Vec<i64> = runs.iter().map(|id| id.0).collect();
-    let names: Vec<Name> = record::all(db, SQL, values![json!(ids)]).await?;
+        where step = 0 and run_id = any($1) order by name limit 1000";
+    let names: Vec<Name> = record::all(db, SQL, values![numbers(runs)]).await?;
     Ok(names.into_iter().map(|name| name.0).collect())
 }

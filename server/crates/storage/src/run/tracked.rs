@@ -1,11 +1,14 @@
 //! Runs that a program elsewhere logs: begun, added to, ended.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use millrace_domain::ids::{AccountId, ProblemVersionId, RunId};
 use millrace_domain::run::RunState;
 use millrace_domain::tracking::{Entry, Logged, MOST_KEPT, Point};
 use serde_json::{Value, json};
 
+use super::search::numbers;
 use crate::Result;
 use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
@@ -77,31 +80,50 @@ pub async fn delete_tag(db: &impl Connection, id: RunId, key: &str) -> Result<()
 }
 
 /// Points of several runs, all or none; a run that is not tracked gets none. The final value of each metric follows its newest point: of
-/// the greatest step, of those the latest, and of those the greatest value.
+/// the greatest step, of those the latest, and of those the greatest value. Points of one metric that come together are one row.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn add_points(db: &impl Connection, points: &[(RunId, &Point)]) -> Result<()> {
     const SQL: &str = "with given as (
-            select g.run_id, g.name, g.step, g.at, g.value::double precision as value
-            from jsonb_to_recordset($1) as g(run_id bigint, name text, step bigint, at timestamptz, value text)
-            join run r on r.id = g.run_id and r.kind = 'tracked'),
-        added as (insert into run_point (run_id, name, step, at, value) select run_id, name, step, at, value from given
-            order by run_id, name, step, at, value on conflict do nothing),
-        newest as (select distinct on (run_id, name) * from given order by run_id, name, step desc, at desc, value desc),
+            select g.run_id, g.name, g.step::bigint[] as step, g.at::timestamptz[] as at, g.value::double precision[] as value,
+                g.last_step, g.last_at, g.last_value
+            from unnest($1, $2, $3, $4, $5, $6, $7, $8) as g(run_id, name, step, at, value, last_step, last_at, last_value)
+            where (select r.kind from run r where r.id = g.run_id) = 'tracked'),
+        added as (insert into run_points (run_id, name, step, at, value) select run_id, name, step, at, value from given),
         told as (insert into run_metric as m (run_id, name, step, value, n, logged_step, logged_at)
-            select run_id, name, 0, value, 0, step, at from newest order by run_id, name
+            select run_id, name, 0, last_value, 0, last_step, last_at from given order by run_id, name
             on conflict (run_id, name, step) do update
             set value = excluded.value, logged_step = excluded.logged_step, logged_at = excluded.logged_at
             where (excluded.logged_step, excluded.logged_at, excluded.value) >= (m.logged_step, m.logged_at, m.value))
-        select count(*) from newest";
-    let rows: Vec<Value> = points
-        .iter()
-        .map(|(run, point)| {
-            json!({ "run_id": run.0, "name": point.name, "step": point.step, "at": point.at, "value": point.value.to_string() })
-        })
-        .collect();
-    record::one::<i64>(db, SQL, values![json!(rows)]).await.map(|_| ())
+        select count(*) from given";
+    let mut of_metrics: BTreeMap<(RunId, &str), Vec<&Point>> = BTreeMap::new();
+    for (run, point) in points {
+        of_metrics.entry((*run, &point.name)).or_default().push(point);
+    }
+    let rows = of_metrics.len();
+    let (mut runs, mut names): (Vec<i64>, Vec<String>) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    let mut columns: [Vec<String>; 3] = Default::default();
+    let (mut last_steps, mut last_moments, mut last_values) = (Vec::new(), Vec::new(), Vec::new());
+    for ((run, name), points) in of_metrics {
+        let Some(last) = points.iter().max_by(|one, other| one.order(other)) else { continue };
+        runs.push(run.0);
+        names.push(name.to_owned());
+        columns[0].push(array(points.iter().map(|point| point.step.to_string())));
+        columns[1].push(array(points.iter().map(|point| point.at.to_rfc3339_opts(SecondsFormat::Micros, true))));
+        columns[2].push(array(points.iter().map(|point| format!("{:e}", point.value))));
+        last_steps.push(last.step);
+        last_moments.push(last.at);
+        last_values.push(last.value);
+    }
+    let [steps, moments, given] = columns;
+    let stored = values![runs, names, steps, moments, given, last_steps, last_moments, last_values];
+    record::one::<i64>(db, SQL, stored).await.map(|_| ())
+}
+
+/// Numbers or moments as the text of an array; none of them has a character that would need quotes.
+fn array(items: impl Iterator<Item = String>) -> String {
+    format!("{{{}}}", items.collect::<Vec<_>>().join(","))
 }
 
 /// Parameters and tags of one run. A parameter is written once.
@@ -125,23 +147,25 @@ fn object(entries: &[Entry]) -> Value {
     Value::Object(entries.iter().map(|entry| (entry.key.clone(), json!(entry.value))).collect())
 }
 
-struct Stored(Point);
-
-impl Record for Stored {
-    fn read(row: &Row) -> Result<Self> {
-        Ok(Self(Point { name: row.get("name")?, value: row.get("value")?, step: row.get("step")?, at: row.get("at")? }))
-    }
-}
-
-/// The course of a metric, by step and time, from a place on.
+/// The course of a metric, by step and time, from a place on. A point that was logged twice is one.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn history(db: &impl Connection, id: RunId, name: &str, skip: u32, most: u32) -> Result<Vec<Point>> {
-    const SQL: &str = "select name, value, step, at from run_point where run_id = $1 and name = $2
-        order by step, at, value limit $4 offset $3";
-    let rows: Vec<Stored> = record::all(db, SQL, values![id.0, name, i64::from(skip), i64::from(most)]).await?;
-    Ok(rows.into_iter().map(|row| row.0).collect())
+    struct Columns(Vec<i64>, Vec<DateTime<Utc>>, Vec<f64>);
+    impl Record for Columns {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(row.get("steps")?, row.get("moments")?, row.get("given")?))
+        }
+    }
+    const SQL: &str = "select coalesce(array_agg(step), '{}') as steps, coalesce(array_agg(at), '{}') as moments,
+            coalesce(array_agg(value), '{}') as given
+        from (select distinct p.step, p.at, p.value from run_points c, unnest(c.step, c.at, c.value) as p(step, at, value)
+            where c.run_id = $1 and c.name = $2 order by p.step, p.at, p.value limit $4 offset $3) p";
+    let Columns(steps, moments, given) =
+        record::one(db, SQL, values![id.0, name, i64::from(skip), i64::from(most)]).await?;
+    let points = steps.into_iter().zip(moments).zip(given);
+    Ok(points.map(|((step, at), value)| Point { name: name.to_owned(), value, step, at }).collect())
 }
 
 /// The courses of metrics of a run that have one: of so many metrics, by name, and of each at most about so many points at even
@@ -150,37 +174,65 @@ pub async fn history(db: &impl Connection, id: RunId, name: &str, skip: u32, mos
 /// # Errors
 /// When the database fails.
 pub async fn courses(db: &impl Connection, id: RunId, metrics: u32, most: u32) -> Result<Vec<Point>> {
+    struct Stored(Point);
+    impl Record for Stored {
+        fn read(row: &Row) -> Result<Self> {
+            let (name, value) = (row.get("name")?, row.get("value")?);
+            Ok(Self(Point { name, value, step: row.get("step")?, at: row.get("at")? }))
+        }
+    }
     const SQL: &str = "select name, value, step, at from (
             select *, row_number() over w as place, count(*) over (partition by name) as points,
                 row_number() over (partition by name order by value, step, at) as from_least,
                 row_number() over (partition by name order by value desc, step, at) as from_most
-            from run_point where run_id = $1 and name in (select name from run_point where run_id = $1
-                group by name having count(*) > 1 order by name limit $2)
+            from (select distinct c.name, p.step, p.at, p.value
+                from run_points c, unnest(c.step, c.at, c.value) as p(step, at, value)
+                where c.run_id = $1 and c.name in (select name from run_points where run_id = $1
+                    group by name having sum(cardinality(step)) > 1 order by name limit $2)) p
             window w as (partition by name order by step, at, value)) p
-        where 1 in (from_least, from_most) or place = points or place % greatest(1, points / $3) = 0 order by name, step, at, value";
+        where points > 1 and (1 in (from_least, from_most) or place = points or place % greatest(1, points / $3) = 0)
+        order by name, step, at, value";
     let stored = values![id.0, i64::from(metrics), i64::from(most)];
     let rows: Vec<Stored> = record::all(db, SQL, stored).await?;
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-struct OfRun(RunId, Point);
+/// The final value of each metric of a run, by name.
+#[derive(Debug, Clone)]
+pub struct Newest {
+    /// The run.
+    pub run: RunId,
+    /// The metrics.
+    pub names: Vec<String>,
+    /// Their values.
+    pub values: Vec<f64>,
+    /// Of which step each is: 0 of what the pipeline measured.
+    pub steps: Vec<i64>,
+    /// When each was logged: at the end, of what the pipeline measured.
+    pub moments: Vec<DateTime<Utc>>,
+}
 
-impl Record for OfRun {
+impl Record for Newest {
     fn read(row: &Row) -> Result<Self> {
-        Ok(Self(RunId(row.get("run_id")?), Stored::read(row)?.0))
+        Ok(Self {
+            run: RunId(row.get("run_id")?),
+            names: row.get("names")?,
+            values: row.get("given")?,
+            steps: row.get("steps")?,
+            moments: row.get("moments")?,
+        })
     }
 }
 
-/// The newest point of each metric of these runs, in order of run and name.
+/// The final values of the metrics of those of these runs that have any.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn newest_points(db: &impl Connection, runs: &[RunId]) -> Result<Vec<(RunId, Point)>> {
-    const SQL: &str = "select m.run_id, m.name, m.value, coalesce(m.logged_step, 0) as step,
-            coalesce(m.logged_at, r.finished_at, r.created_at) as at
-        from run_metric m join run r on r.id = m.run_id
-        where m.step = 0 and m.run_id in (select value::bigint from jsonb_array_elements_text($1)) order by m.run_id, m.name";
-    let ids: Vec<i64> = runs.iter().map(|id| id.0).collect();
-    let rows: Vec<OfRun> = record::all(db, SQL, values![json!(ids)]).await?;
-    Ok(rows.into_iter().map(|OfRun(run, point)| (run, point)).collect())
+pub async fn newest_points(db: &impl Connection, runs: &[RunId]) -> Result<Vec<Newest>> {
+    const SQL: &str = "select r.id as run_id, f.* from run r cross join lateral (
+            select array_agg(m.name) as names, array_agg(m.value) as given, array_agg(coalesce(m.logged_step, 0)) as steps,
+                array_agg(coalesce(m.logged_at, r.finished_at, r.created_at)) as moments
+            from (select * from run_metric m where m.run_id = r.id and m.step = 0 order by m.name) m) f
+        where r.id = any($1) and f.names is not null";
+    record::all(db, SQL, values![numbers(runs)]).await
 }
