@@ -77,6 +77,35 @@ async fn confirmed_drift_trains_once_there_is_newer_data_and_the_version_waits_f
 }
 
 #[tokio::test]
+async fn an_alert_that_goes_on_trains_again_on_newer_data_and_never_beside_a_version_that_waits() {
+    let mut stage = Stage::set(policy(json!({ "cool_down": "1s" }))).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    more_things(&stage.app, &stage, 5_000).await;
+    stage.look().await;
+    assert_eq!((stage.started().await, &stage.ended().await["state"]), (1, &json!("succeeded")));
+    more_things(&stage.app, &stage, 5_100).await;
+    stage.hour(300, 60.0).await;
+    assert_eq!(stage.started().await, 1);
+    let standing = stage.standing().await;
+    assert!(standing.contains("version 2, which was trained by itself, waits for approval"), "{standing}");
+
+    // Once somebody has said no, the drift that goes on is reason for another one, once a version of the data.
+    let path = format!("/api/v1/models/{SLUG}/versions/2");
+    let model = stage.stakeholder.get(&path).await.done();
+    stage.stakeholder.decide(&path, "request_changes", model["digest"].as_str().unwrap()).await.done();
+    stage.look().await;
+    assert_eq!((stage.started().await, &stage.ended().await["state"]), (2, &json!("succeeded")));
+    stage.hour(300, 60.0).await;
+    assert_eq!(stage.started().await, 2);
+    let events = stage.triggers().await["events"].as_array().unwrap().clone();
+    let of_drift: Vec<&str> = events.iter().map(|event| event["detail"].as_str().unwrap()).collect();
+    assert!(of_drift.len() == 2 && of_drift[0].contains("it goes on"), "{of_drift:?}");
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn drift_that_is_over_before_there_is_data_starts_nothing() {
     let mut stage = Stage::set(policy(json!({}))).await;
     for shift in [60.0, 60.0, 0.0, 0.0] {

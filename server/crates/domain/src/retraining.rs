@@ -2,7 +2,9 @@
 //!
 //! A *reason* that comes up (a time on the schedule, enough new rows or outcomes, an incident) is written into a ledger once, under a
 //! key of its own. What stands open there starts one run together, as soon as nothing is in the way ([`decide`]), in the
-//! transaction that closes it: a server that dies between the two leaves it open, and none starts it twice.
+//! transaction that closes it: a server that dies between the two leaves it open, and none starts it twice. An alert that goes on after the
+//! training it started is a reason once more with every newer version of the data, but its versions do not pile up: while one of them waits
+//! for people, no alert trains the next.
 
 use std::fmt;
 use std::str::FromStr;
@@ -96,6 +98,8 @@ pub struct Standing<'s> {
     pub paused: Option<&'s str>,
     /// Whether a run of the problem is under way, or a version on its way to its users.
     pub under_way: Option<&'s str>,
+    /// Whether a version that was trained by itself waits for people, and which.
+    pub waiting: Option<&'s str>,
     /// Seconds since the last training was started by itself.
     pub since_last: Option<u64>,
     /// Trainings that were started by themselves within thirty days.
@@ -149,6 +153,10 @@ pub fn decide(policy: &Retraining, standing: &Standing<'_>) -> Decision {
     if let Some(what) = standing.under_way {
         return Decision::Wait(format!("{what} is under way"));
     }
+    let is_alert = |reason: &Reason| matches!(reason, Reason::Drift | Reason::Quality);
+    if let Some(what) = standing.waiting.filter(|_| standing.open.iter().all(is_alert)) {
+        return Decision::Wait(what.to_owned());
+    }
     let cool_down = policy.cool_down.seconds();
     if let Some(since) = standing.since_last.filter(|since| *since < cool_down && !open(Reason::Asked)) {
         let left = crate::problem::Span::of_seconds(cool_down - since).in_words();
@@ -195,6 +203,7 @@ mod tests {
         open: &[Reason::Drift],
         paused: None,
         under_way: None,
+        waiting: None,
         since_last: None,
         lately: 0,
         useless: 0,
@@ -234,6 +243,15 @@ mod tests {
         ] {
             let why = waits(&standing, &policy);
             assert!(why.contains(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_alert_trains_no_second_version_while_one_waits_for_people_and_other_reasons_do() {
+        let waiting = Standing { waiting: Some("version 7 waits"), ..OPEN };
+        assert_eq!(waits(&waiting, &policy()), "version 7 waits");
+        for open in [&[Reason::Drift, Reason::Asked][..], &[Reason::Schedule, Reason::Quality], &[Reason::Schedule]] {
+            assert_eq!(decide(&policy(), &Standing { open, ..waiting.clone() }), Decision::Start, "{open:?}");
         }
     }
 

@@ -52,6 +52,8 @@ struct Ground {
     newest: Option<DatasetVersion>,
     /// What was started by itself, newest first.
     trainings: Vec<TriggerEvent>,
+    /// Which version that was trained by itself waits for people, and for what.
+    waiting: Option<String>,
     /// When a run was last started so.
     last: Option<DateTime<Utc>>,
 }
@@ -166,10 +168,9 @@ impl Services {
             retraining::set_looked(&tx, id, now).await.map_err(fault)?;
             commit(tx).await?;
         }
-        if let Some(ground) = self.ground(pool, signed).await? {
-            for (reason, key, detail) in self.reasons(&ground, policy).await? {
-                retraining::insert_event(pool, id, reason, &key, &detail, None, now).await.map_err(fault)?;
-            }
+        let Some(ground) = self.ground(pool, signed).await? else { return Ok(()) };
+        for (reason, key, detail) in self.reasons(&ground, policy).await? {
+            retraining::insert_event(pool, id, reason, &key, &detail, None, now).await.map_err(fault)?;
         }
         for (cause, reason) in [(Cause::Drift, Reason::Drift), (Cause::Quality, Reason::Quality)] {
             if !policy.reasons().contains(&reason) {
@@ -186,8 +187,13 @@ impl Services {
                 continue;
             };
             let fired = firing.incident.fired_at.unwrap_or(firing.opened_at);
-            let key = format!("{} {}", firing.id, fired.to_rfc3339());
-            let detail = format!("alert {}: {}", firing.id, firing.title);
+            let mut key = format!("{} {}", firing.id, fired.to_rfc3339());
+            let mut detail = format!("alert {}: {}", firing.id, firing.title);
+            if ground.trainings.iter().any(|training| training.launched_at >= Some(fired)) {
+                let Some(newest) = ground.newest.as_ref().filter(|_| ground.has_newer_data()) else { continue };
+                key = format!("{key} {}", newest.id);
+                detail = format!("{detail}; it goes on, and {} version {} is new", newest.name, newest.number);
+            }
             retraining::insert_event(pool, id, reason, &key, &detail, None, now).await.map_err(fault)?;
         }
         Ok(())
@@ -236,10 +242,30 @@ impl Services {
             Some(id) => dataset::find_version(db, id).await.map_err(fault)?,
             None => None,
         };
+        let waiting = self.retrained_waiting(db, &signed.slug, &trainings).await?;
         let valid = examples(db, &signed.slug, &signed.document).await?;
         let own = trained_on.as_ref().map(|version| version.dataset);
         let newest = valid.into_iter().find(|version| own.is_none_or(|own| version.dataset == own));
-        Ok(Some(Ground { signed: signed.clone(), champion, run, trained_on, newest, trainings, last }))
+        Ok(Some(Ground { signed: signed.clone(), champion, run, trained_on, newest, trainings, waiting, last }))
+    }
+
+    /// The newest version that was trained by itself, where people have not decided about it yet.
+    async fn retrained_waiting(
+        &self,
+        db: &impl Connection,
+        slug: &str,
+        trainings: &[TriggerEvent],
+    ) -> Result<Option<String>> {
+        let newest = trainings.iter().find_map(|training| training.model);
+        let (number, what) = match newest {
+            Some((number, ModelStage::Registered)) => (number, "waits for approval"),
+            Some((number, ModelStage::Approved)) => (number, "is approved and has not set out"),
+            _ => return Ok(None),
+        };
+        let version = model::find_numbered(db, slug, number).await.map_err(fault)?;
+        let Some(version) = version.filter(|version| version.archived_at.is_none()) else { return Ok(None) };
+        let is_open = !self.is_objected_to(db, &version).await?;
+        Ok(is_open.then(|| format!("version {number}, which was trained by itself, {what}")))
     }
 
     /// What is done about what stands open.
@@ -263,6 +289,7 @@ impl Services {
             open: &open,
             paused: state.paused.as_ref().map(|(_, reason, _)| reason.as_str()),
             under_way: under_way.as_deref(),
+            waiting: ground.waiting.as_deref(),
             since_last: ground.last.map(|last| (now - last).num_seconds().max(0).unsigned_abs()),
             lately: u32::try_from(lately).unwrap_or(u32::MAX),
             sign_off_ended: ground.signed.sign_off_ends_at.is_some_and(|end| end <= now),

@@ -189,10 +189,13 @@ impl<'h> Course<'h> {
             let incident = self.incidents.get(cause.as_str()).filter(|incident| incident.state == State::Firing);
             let fired = incident.and_then(|incident| incident.fired_at);
             match fired.filter(|_| policy.reasons().contains(&reason)) {
-                Some(fired) if self.used.insert((reason, fired)) => {
-                    self.open.insert(reason);
+                // An alert that goes on is a reason once more as soon as there is newer data.
+                Some(fired) => {
+                    let is_new = self.used.insert((reason, fired));
+                    if is_new || self.history.new_rows(self.fitted_at, now) > 0 {
+                        self.open.insert(reason);
+                    }
                 }
-                Some(_) => {}
                 None => {
                     self.open.remove(&reason);
                 }
@@ -210,6 +213,7 @@ impl<'h> Course<'h> {
             open: &open,
             paused: None,
             under_way: None,
+            waiting: None,
             since_last: self.trainings.last().map(|last| (now - last.at).num_seconds().unsigned_abs()),
             lately: u32::try_from(lately).unwrap_or(u32::MAX),
             useless: u32::try_from(in_a_row).unwrap_or(u32::MAX),

@@ -124,17 +124,19 @@ impl<'a> Search<'a> {
     /// The configuration of trial `number`. Trials that may still run beside it are drawn first, and count as bad where they are, so
     /// that it is not drawn at the same place (a constant liar, Ginsbourger et al. 2010).
     fn drawn(&self, number: u32, before: &[Trial]) -> Option<TrainerConfig> {
-        let mut configs: Vec<TrainerConfig> = before.iter().map(|trial| trial.config.clone()).collect();
-        while configs.len() <= number as usize {
-            let next = configs.len();
+        // Of trials whose ends are known, and then of those that are drawn here.
+        let mut drawn: Vec<TrainerConfig> = Vec::new();
+        for next in before.len()..=number as usize {
             let known = *self.waits.get(next)? as usize;
-            let running = configs[known..].iter().map(|config| Tried { config: config.clone(), cost: None });
+            let running = before[known..].iter().map(|trial| &trial.config).chain(&drawn);
+            let running = running.map(|config| Tried { config, cost: None });
             // Scores on other shares of the rows are not of the same scale.
             let alike = before[..known].iter().filter(|trial| trial.share == self.share_of(next));
-            let tried: Vec<Tried> = alike.map(|trial| self.tried(trial)).chain(running).collect();
-            configs.push(draw(&self.plan.space, self.plan.sampler, self.seed, next as u64, &tried));
+            let tried: Vec<Tried<'_>> = alike.map(|trial| self.tried(trial)).chain(running).collect();
+            let config = draw(&self.plan.space, self.plan.sampler, self.seed, next as u64, &tried);
+            drawn.push(config);
         }
-        configs.pop()
+        drawn.pop()
     }
 
     /// The trial that decides, from all of the search in order: the best of those that saw most rows, the earliest of equals.
@@ -163,8 +165,8 @@ impl<'a> Search<'a> {
         self.rungs.iter().rfind(|rung| rung.first as usize <= number).map_or(1.0, |rung| rung.share)
     }
 
-    fn tried(&self, trial: &Trial) -> Tried {
-        Tried { config: trial.config.clone(), cost: trial.score.map(|score| self.metric.as_loss(score)) }
+    fn tried<'t>(&self, trial: &'t Trial) -> Tried<'t> {
+        Tried { config: &trial.config, cost: trial.score.map(|score| self.metric.as_loss(score)) }
     }
 }
 

@@ -7,26 +7,19 @@ use rand_chacha::ChaCha8Rng;
 use super::tpe;
 
 /// A trial that has ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tried {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tried<'a> {
     /// What was drawn, and what was fixed.
-    pub config: TrainerConfig,
+    pub config: &'a TrainerConfig,
     /// What it cost: the less the better; none when it failed, which is worse than anything.
     pub cost: Option<f64>,
-}
-
-impl Tried {
-    /// The value of a hyperparameter, if its trainer is that one's.
-    pub(super) fn setting(&self, of: &TrainerConfig, name: &str) -> Option<&Setting> {
-        if self.config.trainer() == of.trainer() { self.config.settings().get(name) } else { None }
-    }
 }
 
 /// The configuration of trial `number` (from 0): a function of the seed, the number, and for [`Sampler::Tpe`] the trials before.
 ///
 /// [`Sampler::Sobol`] gives the points of a Sobol sequence (Joe and Kuo 2008) with Owen's scrambling as hashed by Burley (2020): the first
 /// dimension chooses the trainer, the others its hyperparameters in the order of their names.
-pub fn draw(space: &Space, sampler: Sampler, seed: u64, number: u64, tried: &[Tried]) -> TrainerConfig {
+pub fn draw(space: &Space, sampler: Sampler, seed: u64, number: u64, tried: &[Tried<'_>]) -> TrainerConfig {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(number);
     match sampler {

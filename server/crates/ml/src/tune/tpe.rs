@@ -7,7 +7,7 @@
 //! of truncated normals has one at each value that was tried, as wide as the gap to its neighbours, and a wide one over the
 //! whole range, which keeps every value possible.
 
-use millrace_domain::trainer::{Axis, Settings, Space, TrainerConfig, choice_at};
+use millrace_domain::trainer::{Axis, Branch, Settings, Space, TrainerConfig, choice_at};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{Continuous, ContinuousCDF, Normal};
@@ -25,19 +25,19 @@ const MOST_GOOD: usize = 25;
 
 /// The configuration of the next trial: a function of the generator and of the trials before. The trainer is drawn first, and then
 /// hyperparameters from what trials of that trainer had.
-pub(super) fn propose(space: &Space, generator: &mut ChaCha8Rng, tried: &[Tried]) -> TrainerConfig {
+pub(super) fn propose(space: &Space, generator: &mut ChaCha8Rng, tried: &[Tried<'_>]) -> TrainerConfig {
     if tried.len() < AT_RANDOM {
         return at_random(space, generator);
     }
-    let mut order: Vec<&Tried> = tried.iter().collect();
+    let mut order: Vec<&Tried<'_>> = tried.iter().collect();
     // Those without a cost come last; of equals the earlier is the better.
     order.sort_by(|a, b| a.cost.unwrap_or(f64::INFINITY).total_cmp(&b.cost.unwrap_or(f64::INFINITY)));
     let (good, rest) = order.split_at(tried.len().div_ceil(10).min(MOST_GOOD));
     let branch = match space.branches() {
         [branch] => branch,
         branches => {
-            let shares = |trials: &[&Tried]| -> Vec<f64> {
-                let place = |trial: &&Tried| {
+            let shares = |trials: &[&Tried<'_>]| -> Vec<f64> {
+                let place = |trial: &&Tried<'_>| {
                     branches.iter().position(|branch| branch.base().trainer() == trial.config.trainer())
                 };
                 let share = |place: usize| (place as f64 + 0.5) / branches.len() as f64;
@@ -48,18 +48,32 @@ pub(super) fn propose(space: &Space, generator: &mut ChaCha8Rng, tried: &[Tried]
             &branches[choice_at(likeliest(&good, &rest, generator), branches.len())]
         }
     };
-    let axes = branch.axes().iter();
-    let drawn: Settings = axes
-        .map(|(name, axis)| {
-            let shares = |trials: &[&Tried]| -> Vec<f64> {
-                let settings = trials.iter().filter_map(|trial| trial.setting(branch.base(), name));
-                settings.filter_map(|setting| axis.share_of(setting)).collect()
-            };
-            let (good, rest) = (Mixture::of(axis, &shares(good)), Mixture::of(axis, &shares(rest)));
+    let columns = shares(branch, good).into_iter().zip(shares(branch, rest));
+    let drawn: Settings = branch
+        .axes()
+        .iter()
+        .zip(columns)
+        .map(|((name, axis), (good, rest))| {
+            let (good, rest) = (Mixture::of(axis, &good), Mixture::of(axis, &rest));
             (name.clone(), axis.at(likeliest(&good, &rest, generator)))
         })
         .collect();
     branch.base().with(&drawn)
+}
+
+/// The shares at which trials of that trainer lie, for each of its axes. Both are in the order of their names, so one walk through a trial
+/// finds all.
+fn shares(branch: &Branch, trials: &[&Tried<'_>]) -> Vec<Vec<f64>> {
+    let mut columns: Vec<Vec<f64>> = branch.axes().iter().map(|_| Vec::with_capacity(trials.len())).collect();
+    for trial in trials.iter().filter(|trial| trial.config.trainer() == branch.base().trainer()) {
+        let mut settings = trial.config.settings().iter().peekable();
+        for ((name, axis), column) in branch.axes().iter().zip(&mut columns) {
+            while settings.next_if(|(other, _)| *other < name).is_some() {}
+            let own = settings.next_if(|(other, _)| *other == name);
+            column.extend(own.and_then(|(_, setting)| axis.share_of(setting)));
+        }
+    }
+    columns
 }
 
 /// Of some draws among the good the one that is likelier there than among the rest; of equals the first.
@@ -195,13 +209,27 @@ mod tests {
         eta.powi(2) + (of("subsample") - 0.8).powi(2) + depth + ((of("rounds") - 400.0) / 990.0).powi(2)
     }
 
-    fn best_of(sampler: Sampler, seed: u64, trials: u64) -> f64 {
-        let (space, mut tried) = (space(), Vec::new());
+    /// Trials one after the other, each with its cost.
+    fn search(
+        space: &Space,
+        sampler: Sampler,
+        seed: u64,
+        trials: u64,
+        cost: impl Fn(&TrainerConfig) -> Option<f64>,
+    ) -> Vec<(TrainerConfig, Option<f64>)> {
+        let mut ended: Vec<(TrainerConfig, Option<f64>)> = Vec::new();
         for number in 0..trials {
-            let config = draw(&space, sampler, seed, number, &tried);
-            tried.push(Tried { cost: Some(cost(&config)), config });
+            let tried: Vec<Tried<'_>> = ended.iter().map(|(config, cost)| Tried { config, cost: *cost }).collect();
+            let config = draw(space, sampler, seed, number, &tried);
+            let cost = cost(&config);
+            ended.push((config, cost));
         }
-        tried.iter().filter_map(|trial| trial.cost).fold(f64::INFINITY, f64::min)
+        ended
+    }
+
+    fn best_of(sampler: Sampler, seed: u64, trials: u64) -> f64 {
+        let ended = search(&space(), sampler, seed, trials, |config| Some(cost(config)));
+        ended.iter().filter_map(|(_, cost)| *cost).fold(f64::INFINITY, f64::min)
     }
 
     #[test]
@@ -217,39 +245,26 @@ mod tests {
 
     #[test]
     fn the_same_seed_and_trials_before_give_the_same_trial() {
-        let (space, mut tried) = (space(), Vec::new());
-        for number in 0..20 {
-            let config = draw(&space, Sampler::Tpe, 4, number, &tried);
-            assert_eq!(config, draw(&space, Sampler::Tpe, 4, number, &tried));
-            tried.push(Tried { cost: Some(cost(&config)), config });
-        }
-        assert_ne!(draw(&space, Sampler::Tpe, 4, 20, &tried), draw(&space, Sampler::Tpe, 5, 20, &tried));
+        let of_seed = |seed, trials| search(&space(), Sampler::Tpe, seed, trials, |config| Some(cost(config)));
+        assert_eq!(of_seed(4, 20), of_seed(4, 21)[..20]);
+        assert_ne!(of_seed(4, 20), of_seed(5, 20));
     }
 
     #[test]
     fn failed_trials_are_avoided() {
         let given = json!({"eta": {"low": 0.001, "high": 1}});
         let space = read(json!({ "search": given }));
-        let mut tried = Vec::new();
-        for number in 0..60 {
-            let config = draw(&space, Sampler::Tpe, 1, number, &tried);
-            let cost = Some(1.0).filter(|_| config.number("eta") < 0.5);
-            tried.push(Tried { config, cost });
-        }
-        let failed = tried[20..].iter().filter(|trial| trial.cost.is_none()).count();
+        let ended = search(&space, Sampler::Tpe, 1, 60, |config| Some(1.0).filter(|_| config.number("eta") < 0.5));
+        let failed = ended[20..].iter().filter(|(_, cost)| cost.is_none()).count();
         assert!(failed < 8, "{failed} of 40");
     }
 
     #[test]
     fn of_several_trainers_the_one_that_does_well_is_drawn_most() {
         let space = read(json!({"trainer": "any", "budget": 1}));
-        let mut tried = Vec::new();
-        for number in 0..60 {
-            let config = draw(&space, Sampler::Tpe, 1, number, &tried);
-            let cost = if config.trainer() == Trainer::Logistic { 0.0 } else { 1.0 };
-            tried.push(Tried { config, cost: Some(cost) });
-        }
-        let good = tried[20..].iter().filter(|trial| trial.cost == Some(0.0)).count();
+        let is_best = |config: &TrainerConfig| config.trainer() == Trainer::Logistic;
+        let ended = search(&space, Sampler::Tpe, 1, 60, |config| Some(if is_best(config) { 0.0 } else { 1.0 }));
+        let good = ended[20..].iter().filter(|(config, _)| is_best(config)).count();
         assert!(good > 25, "{good} of 40");
     }
 
