@@ -62,19 +62,24 @@ pub fn partial_dependence(
         return Ok(Vec::new());
     }
     let told = |(place, share): (Place, f64)| {
-        let answer = |row: &u32| {
+        let there = |row: &u32| {
             let mut values = table.values(*row as usize);
             values[feature] = match &place {
                 Place::Number(number) => FeatureValue::Number(*number),
                 Place::Level(level) => FeatureValue::Category(Cow::Borrowed(level)),
             };
-            predictor.predict(&values).map(|prediction| match prediction {
+            values
+        };
+        let values: Vec<Vec<FeatureValue<'_>>> = rows.iter().map(there).collect();
+        let answer = |prediction: Result<Prediction, PredictError>| {
+            prediction.map(|prediction| match prediction {
                 Prediction::Binary { score, .. } => score,
                 Prediction::Regression { value } => value,
                 Prediction::Multiclass { .. } => f64::NAN,
             })
         };
-        let mut answers: Vec<f64> = rows.iter().map(answer).collect::<Result<_, _>>()?;
+        let answers = predictor.predict_all(&values).into_iter().map(answer);
+        let mut answers: Vec<f64> = answers.collect::<Result<_, _>>()?;
         let mean = answers.iter().sum::<f64>() / answers.len() as f64;
         answers.sort_by(f64::total_cmp);
         let (low, high) = (quantile(&answers, 0.25), quantile(&answers, 0.75));

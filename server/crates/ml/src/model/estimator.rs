@@ -66,6 +66,9 @@ pub struct Predictor {
     pub(super) threshold: f64,
 }
 
+/// Rows that go through trees together.
+pub(super) const TOGETHER: usize = 128;
+
 /// The threshold where both errors cost the same.
 pub(super) const EVEN: f64 = 0.5;
 
@@ -147,6 +150,36 @@ impl Predictor {
             Estimator::Forest(trees) => as_shares(self.kind, ask_trees(trees, &self.encoders.for_trees(values))?),
             Estimator::Onnx(model) => model.answer(self.kind, &self.encoders, values)?,
         };
+        self.told(answer)
+    }
+
+    /// The answers for several rows, bit for bit those of [`Self::predict`]: rows go through each tree together, which is several times as
+    /// fast as each by itself.
+    pub fn predict_all(&self, rows: &[Vec<FeatureValue<'_>>]) -> Vec<Result<Prediction, PredictError>> {
+        let (Estimator::Trees(trees) | Estimator::Forest(trees)) = &self.estimator else {
+            return rows.iter().map(|values| self.predict(values)).collect();
+        };
+        let mut encoded = Vec::with_capacity(rows.len() * self.encoders.columns());
+        for values in rows {
+            encoded.extend(self.encoders.for_trees(values));
+        }
+        // Which row it is that the ensemble refuses, each says by itself.
+        let Ok(answers) = trees.predict_rows(&encoded, Iterations::Best) else {
+            return rows.iter().map(|values| self.predict(values)).collect();
+        };
+        let answer = |answer: &[f32]| {
+            let answer: Vec<f64> = answer.iter().copied().map(f64::from).collect();
+            self.told(if matches!(self.estimator, Estimator::Forest(_)) {
+                as_shares(self.kind, answer)
+            } else {
+                answer
+            })
+        };
+        answers.as_slice().chunks(trees.prediction_width()).map(answer).collect()
+    }
+
+    /// What an answer of the estimator means.
+    fn told(&self, answer: Vec<f64>) -> Result<Prediction, PredictError> {
         if !answer.iter().all(|number| number.is_finite()) {
             return Err(PredictError::NotFinite);
         }
@@ -171,7 +204,11 @@ impl Predictor {
     /// # Errors
     /// The first row that has none.
     pub fn predict_table(&self, table: &FeatureTable, rows: &[u32]) -> Result<Vec<Prediction>, PredictError> {
-        rows.par_iter().map(|row| self.predict(&table.values(*row as usize))).collect()
+        let answers = |rows: &[u32]| -> Vec<Result<Prediction, PredictError>> {
+            let values: Vec<Vec<FeatureValue<'_>>> = rows.iter().map(|row| table.values(*row as usize)).collect();
+            self.predict_all(&values)
+        };
+        rows.par_chunks(TOGETHER).flat_map_iter(answers).collect()
     }
 
     /// How much each feature matters, in the order of the definitions; the sum is 1 unless nothing matters.

@@ -154,7 +154,24 @@ impl Model {
         self.predictor.predict(&self.features.values_of(row))
     }
 
-    /// The same, and the bin of every feature and of the answer in a reference of this model.
+    /// The answers for several rows, bit for bit those of [`Self::predict_row`], and where there is a reference of this model the bin of
+    /// every feature and of the answer in it.
+    pub fn predict_rows<R: Row>(
+        &self,
+        rows: &[&R],
+        reference: Option<&Reference>,
+    ) -> Vec<Result<(Prediction, Vec<u16>), PredictError>> {
+        let values: Vec<_> = rows.iter().map(|&row| self.features.values_of(row)).collect();
+        let answers = self.predictor.predict_all(&values).into_iter().zip(&values);
+        let told = |(answer, values): (Result<Prediction, PredictError>, &Vec<_>)| {
+            let answer = answer?;
+            let bins = reference.map_or_else(Vec::new, |reference| bins(reference, values, &answer));
+            Ok((answer, bins))
+        };
+        answers.map(told).collect()
+    }
+
+    /// The answer for one row, and the bin of every feature and of the answer in a reference of this model.
     ///
     /// # Errors
     /// When the calculation leaves the range of numbers.
@@ -184,13 +201,14 @@ impl Model {
     /// When the dataset lacks an input or has it with another type, or a row has no answer.
     pub fn predict(&self, dataset: &Dataset) -> Result<Vec<Prediction>, BatchError> {
         let slots = self.features.slots_in(dataset)?;
-        (0..dataset.rows())
-            .into_par_iter()
-            .map(|row| {
-                self.predict_row(&Reordered { row: dataset.row(row), slots: &slots })
-                    .map_err(|source| BatchError::Row { row: row + 1, source })
-            })
-            .collect()
+        let all: Vec<usize> = (0..dataset.rows()).collect();
+        let answers = |places: &[usize]| -> Vec<Result<Prediction, BatchError>> {
+            let rows: Vec<_> = places.iter().map(|row| Reordered { row: dataset.row(*row), slots: &slots }).collect();
+            let values: Vec<_> = rows.iter().map(|row| self.features.values_of(row)).collect();
+            let answers = self.predictor.predict_all(&values).into_iter().zip(places);
+            answers.map(|(answer, row)| answer.map_err(|source| BatchError::Row { row: row + 1, source })).collect()
+        };
+        all.par_chunks(estimator::TOGETHER).flat_map_iter(answers).collect()
     }
 
     /// How much each feature matters, most first; the sum is 1 unless nothing matters.

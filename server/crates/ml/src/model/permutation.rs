@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::estimator::{PredictError, Predictor};
 use super::prediction::{Prediction, outcomes};
-use crate::features::{FeatureTable, Labels};
+use crate::features::{FeatureTable, FeatureValue, Labels};
 use crate::split::some_of;
 
 /// At most so many rows are drawn.
@@ -54,12 +54,13 @@ pub fn permutation_importance(
             generator.set_stream(feature as u64 * TIMES + time + 1);
             let mut givers = drawn.clone();
             givers.shuffle(&mut generator);
-            let answer = |(row, giver): (&u32, &u32)| {
+            let given = |(row, giver): (&u32, &u32)| {
                 let mut values = table.values(*row as usize);
-                values[feature] = table.values(*giver as usize).swap_remove(feature);
-                predictor.predict(&values)
+                values[feature] = table.value(feature, *giver as usize);
+                values
             };
-            let predictions: Vec<Prediction> = drawn.iter().zip(&givers).map(answer).collect::<Result<_, _>>()?;
+            let values: Vec<Vec<FeatureValue<'_>>> = drawn.iter().zip(&givers).map(given).collect();
+            let predictions: Vec<Prediction> = predictor.predict_all(&values).into_iter().collect::<Result<_, _>>()?;
             let Some(value) = measured(&predictions) else { return Ok(None) };
             found.push(match metric.direction() {
                 Direction::Up => whole - value,

@@ -111,36 +111,45 @@ fn word(sql: &mut Pieces, field: &Field) {
 /// Adds what a run has to pass. A run without the value passes nothing, nor does one whose value is not a number.
 fn passes(sql: &mut Pieces, condition: &Condition) {
     let Condition { field, comparison, operand } = condition;
-    match operand {
-        Operand::Number(than) => {
-            sql.add(" and exists (select from (select ");
-            number(sql, field);
-            sql.add(" as have) h where h.have <> 'NaN'::double precision and h.have");
-            sql.add(match comparison {
-                Comparison::Equal => " = ",
-                Comparison::Different => " <> ",
-                Comparison::Below => " < ",
-                Comparison::AtMost => " <= ",
-                Comparison::Above => " > ",
-                Comparison::AtLeast | Comparison::Like => " >= ",
-            });
-            sql.bind(*than).add(")");
+    match (field, operand) {
+        // Asked of the metrics, so that it is one look at each and they may come first.
+        (Field::Metric(name), Operand::Number(than)) => {
+            sql.add(
+                " and r.id in (select f.run_id from run_metric f where f.step = 0 and f.value <> 'NaN' and f.name = ",
+            )
+            .bind(name.as_str())
+            .add(" and f.value")
+            .add(sign(*comparison))
+            .bind(*than)
+            .add(")");
         }
-        Operand::Text(than) => {
+        (_, Operand::Number(than)) => {
+            sql.add(" and ");
+            number(sql, field);
+            sql.add(sign(*comparison)).bind(*than);
+        }
+        (_, Operand::Text(than)) => {
             sql.add(" and ");
             word(sql, field);
-            let (piece, than) = match comparison {
-                Comparison::Equal => (" = ", than.clone()),
-                Comparison::Different => (" <> ", than.clone()),
+            match comparison {
                 // Only `%` stands for something else.
-                Comparison::Like => (" ilike ", than.replace('\\', "\\\\").replace('_', "\\_")),
-                Comparison::Below => (" collate \"C\" < ", than.clone()),
-                Comparison::AtMost => (" collate \"C\" <= ", than.clone()),
-                Comparison::Above => (" collate \"C\" > ", than.clone()),
-                Comparison::AtLeast => (" collate \"C\" >= ", than.clone()),
+                Comparison::Like => sql.add(" ilike ").bind(than.replace('\\', "\\\\").replace('_', "\\_")),
+                Comparison::Equal | Comparison::Different => sql.add(sign(*comparison)).bind(than.as_str()),
+                _ => sql.add(" collate \"C\"").add(sign(*comparison)).bind(than.as_str()),
             };
-            sql.add(piece).bind(than);
         }
+    }
+}
+
+const fn sign(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Equal => " = ",
+        Comparison::Different => " <> ",
+        Comparison::Below => " < ",
+        Comparison::AtMost => " <= ",
+        Comparison::Above => " > ",
+        Comparison::AtLeast => " >= ",
+        Comparison::Like => " like ",
     }
 }
 

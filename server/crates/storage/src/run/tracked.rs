@@ -155,17 +155,23 @@ pub async fn history(db: &impl Connection, id: RunId, name: &str, skip: u32, mos
     struct Columns(Vec<i64>, Vec<DateTime<Utc>>, Vec<f64>);
     impl Record for Columns {
         fn read(row: &Row) -> Result<Self> {
-            Ok(Self(row.get("steps")?, row.get("moments")?, row.get("given")?))
+            Ok(Self(row.get("step")?, row.get("at")?, row.get("value")?))
         }
     }
-    const SQL: &str = "select coalesce(array_agg(step), '{}') as steps, coalesce(array_agg(at), '{}') as moments,
-            coalesce(array_agg(value), '{}') as given
-        from (select distinct p.step, p.at, p.value from run_points c, unnest(c.step, c.at, c.value) as p(step, at, value)
-            where c.run_id = $1 and c.name = $2 order by p.step, p.at, p.value limit $4 offset $3) p";
-    let Columns(steps, moments, given) =
-        record::one(db, SQL, values![id.0, name, i64::from(skip), i64::from(most)]).await?;
-    let points = steps.into_iter().zip(moments).zip(given);
-    Ok(points.map(|((step, at), value)| Point { name: name.to_owned(), value, step, at }).collect())
+    const SQL: &str = "select step, at, value from run_points where run_id = $1 and name = $2";
+    let rows: Vec<Columns> = record::all(db, SQL, values![id.0, name]).await?;
+    let points = rows.into_iter().flat_map(|Columns(steps, moments, given)| {
+        steps.into_iter().zip(moments).zip(given).map(|((step, at), value)| Point {
+            name: name.to_owned(),
+            value,
+            step,
+            at,
+        })
+    });
+    let mut points: Vec<Point> = points.collect();
+    points.sort_by(Point::order);
+    points.dedup_by(|next, point| next.order(point).is_eq());
+    Ok(points.into_iter().skip(skip as usize).take(most as usize).collect())
 }
 
 /// The courses of metrics of a run that have one: of so many metrics, by name, and of each at most about so many points at even
