@@ -100,6 +100,21 @@ fn a_policy_that_looks_at_quality_trains_after_a_turn_and_one_that_never_trains_
 }
 
 #[test]
+fn a_past_in_several_files_is_that_of_one_and_a_file_that_does_not_go_on_is_named() {
+    let csv = turn();
+    let (head, rows) = csv.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    let part = |rows: &[&str]| format!("{head}\n{}\n", rows.join("\n"));
+    let whole = Past::of(TURN, &csv).rehearsed(&["--trainer", "logistic"]);
+    let parts = Past::of(TURN, &part(&rows[..2_000]));
+    std::fs::write(parts.0.path().join("more.csv"), part(&rows[2_000..])).unwrap();
+    assert!(whole == parts.rehearsed(&["--data", "more.csv", "--trainer", "logistic"]));
+    std::fs::write(parts.0.path().join("other.csv"), "at,x,y\n2026-01-01T00:00:00Z,1,2\n").unwrap();
+    let refused = parts.refused(&["--data", "other.csv"]);
+    assert!(refused.contains("other.csv does not go on") && refused.contains("\"big\""), "{refused}");
+}
+
+#[test]
 fn nothing_of_the_future_is_known_and_the_same_past_gives_the_same_bytes() {
     let csv = turn();
     let past = Past::of(TURN, &csv);

@@ -126,6 +126,40 @@ async fn what_is_no_finite_number_comes_last_in_both_directions_and_is_told_in_w
 }
 
 #[tokio::test]
+async fn every_field_orders_and_filters_in_both_kinds() {
+    let (app, engineer) = recorded().await;
+    let all = listed(&engineer, "").await;
+    for field in [
+        "state",
+        "trainer",
+        "problem",
+        "author",
+        "created",
+        "kind",
+        "name",
+        "seed",
+        "seconds",
+        "run",
+        "model",
+        "params.depth",
+        "metrics.test.score",
+    ] {
+        for direction in ["", "%20desc"] {
+            let mut ordered = listed(&engineer, &format!("order_by={field}{direction}")).await;
+            ordered.sort_unstable();
+            assert!(ordered.iter().eq(all.iter().rev()), "{field}{direction}: {ordered:?}");
+        }
+        let compared =
+            if matches!(field, "seed" | "seconds" | "run" | "model" | "metrics.test.score") { "1" } else { "'x'" };
+        let refused =
+            engineer.get(&format!("/api/v1/runs?filter={}", encoded(&format!("{field} != {compared}")))).await;
+        assert_eq!(refused.status, 200, "{field}: {}", refused.body);
+    }
+    assert_eq!(listed(&engineer, "order_by=run").await, all.iter().rev().copied().collect::<Vec<_>>());
+    app.remove().await;
+}
+
+#[tokio::test]
 async fn a_page_that_is_opened_by_a_click_asks_for_the_same() {
     let (app, engineer) = recorded().await;
     for (asked, expected) in [("", 9), ("order_by=seed", 9), ("filter=seed%20%3D%201&columns=params.depth,seed", 1)] {

@@ -21,9 +21,10 @@ pub struct RehearseArgs {
     /// The document, TOML or JSON.
     #[arg(short, long)]
     file: PathBuf,
-    /// The past: rows with their event times and labels.
-    #[arg(long)]
-    data: PathBuf,
+    /// The past: rows with their event times and labels. Named several times, the rows of each file come after those of the one before,
+    /// and the first file says of which type a column is.
+    #[arg(long, required = true)]
+    data: Vec<PathBuf>,
     /// A table that rows are joined to, as NAME=FILE.
     #[arg(long, value_name = "NAME=FILE")]
     table: Vec<String>,
@@ -62,7 +63,7 @@ pub fn rehearse(args: RehearseArgs, as_json: bool) -> anyhow::Result<()> {
     let Some(branch) = plan.space.branches().first().filter(|_| plan.space.branches().len() == 1) else {
         bail!("a rehearsal trains one trainer with fixed hyperparameters");
     };
-    let rows = Arc::new(dataset(&args.data, &ReadOptions::of(&document.data))?);
+    let rows = Arc::new(history(&args.data, &ReadOptions::of(&document.data))?);
     let mut tables = BTreeMap::new();
     for given in &args.table {
         let (name, file) = given.split_once('=').with_context(|| format!("--table {given:?} is not like NAME=FILE"))?;
@@ -87,6 +88,16 @@ pub fn rehearse(args: RehearseArgs, as_json: bool) -> anyhow::Result<()> {
         print!("{}", shown(&rehearsed));
     }
     Ok(())
+}
+
+/// The rows of several files, one after the other.
+fn history(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<Dataset> {
+    let mut files = paths.iter().map(|path| Ok((path, dataset(path, options)?)));
+    let (_, first) = files.next().context("--data names no file")??;
+    files.try_fold(first, |before, file: anyhow::Result<_>| {
+        let (path, more) = file?;
+        before.append(&more).with_context(|| format!("{} does not go on with the rows before it", path.display()))
+    })
 }
 
 fn dataset(path: &Path, options: &ReadOptions) -> anyhow::Result<Dataset> {

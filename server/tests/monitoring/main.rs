@@ -157,15 +157,30 @@ impl Stage {
     }
 }
 
-/// Asks, and says what became of each if that is known.
-async fn ask(serving: &Serving, slug: &str, instances: Vec<Map<String, Value>>, labels: Option<&[Value]>) {
+/// Asks, and says what became of each if that is known; gives the ids of the answers.
+async fn ask(
+    serving: &Serving,
+    slug: &str,
+    instances: Vec<Map<String, Value>>,
+    labels: Option<&[Value]>,
+) -> Vec<Value> {
     let request = PredictRequest { instances, explain: 0 };
     let answer = serving.predict(slug, request, Asking::default()).await.unwrap();
-    let Some(labels) = labels else { return };
-    let pairs = answer.predictions.iter().zip(labels);
-    let outcomes: Vec<Value> = pairs.map(|(answer, label)| json!({ "id": answer["id"], "label": label })).collect();
-    let request = serde_json::from_value(json!({ "outcomes": outcomes })).unwrap();
-    serving.report_outcomes(slug, request).await.unwrap();
+    let ids: Vec<Value> = answer.predictions.iter().map(|answer| answer["id"].clone()).collect();
+    if let Some(labels) = labels {
+        report(serving, slug, &ids, labels).await;
+    }
+    ids
+}
+
+/// Says what became of answers.
+async fn report(serving: &Serving, slug: &str, ids: &[Value], labels: &[Value]) {
+    let pairs = ids.iter().zip(labels);
+    let outcomes: Vec<Value> = pairs.map(|(id, label)| json!({ "id": id, "label": label })).collect();
+    for some in outcomes.chunks(1_000) {
+        let request = serde_json::from_value(json!({ "outcomes": some })).unwrap();
+        serving.report_outcomes(slug, request).await.unwrap();
+    }
 }
 
 /// A whole hour that has not begun yet by the program's clock, and that everything was made live before.

@@ -12,7 +12,7 @@ use millrace_test_support::{MovableClock, Person, TestApp, testdata};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BINARY, ask, next_hour};
+use crate::{BINARY, ask, next_hour, report};
 
 /// A file of data as it stands: names, and rows of cells.
 struct Table {
@@ -115,16 +115,26 @@ impl Stream {
         panic!("version {number} does not answer");
     }
 
-    /// A window of answers, and a look after it; labels are reported where there are any.
-    async fn window(&mut self, instances: Vec<Map<String, Value>>, labels: Option<&[Value]>) {
+    /// A window of answers, and a look after it; labels are reported where there are any. Gives the ids of the answers.
+    async fn window(&mut self, instances: Vec<Map<String, Value>>, labels: Option<&[Value]>) -> Vec<Value> {
         self.clock.set(self.now + TimeDelta::days(1));
+        let mut ids = Vec::new();
         for (place, chunk) in instances.chunks(1_000).enumerate() {
             let labels = labels.map(|labels| &labels[place * 1_000..place * 1_000 + chunk.len()]);
-            ask(&self.serving, self.slug, chunk.to_vec(), labels).await;
+            ids.extend(ask(&self.serving, self.slug, chunk.to_vec(), labels).await);
         }
         self.serving.settle().await;
         self.now += TimeDelta::days(30);
         self.look().await;
+        ids
+    }
+
+    /// What monitoring tells of each window with answers, the oldest first.
+    async fn windows(&self) -> Vec<Value> {
+        let path = format!("/api/v1/deployments/{}/monitor?to=2100-01-01T00:00:00Z", self.slug);
+        let view = self.engineer.get(&path).await.done();
+        let windows = view["windows"].as_array().unwrap().iter();
+        windows.filter(|window| window["finding"]["n"].as_u64() > Some(0)).cloned().collect()
     }
 
     async fn look(&self) {
@@ -348,5 +358,94 @@ async fn fifty_years_of_weather_that_comes_back_raise_no_alarm_of_quality() {
     let measured: Vec<&Value> =
         view["windows"].as_array().unwrap().iter().map(|window| &window["quality"]["value"]).collect();
     println!("AUC by window: {measured:?}");
+    stream.remove().await;
+}
+
+#[tokio::test]
+async fn houses_of_california_have_the_quality_that_is_known_once_their_labels_come_late_window_by_window() {
+    let Some(reference) = Table::read("nannyml_california_housing/reference.csv") else { return };
+    let analysis = Table::read("nannyml_california_housing/analysis.csv").unwrap();
+    let labels = Table::read("nannyml_california_housing/analysis_gt.csv").unwrap();
+    let label_of: std::collections::HashMap<&str, Value> =
+        labels.rows.iter().map(|row| (row[0].as_str(), json!(row[1] == "1"))).collect();
+    // The answers that came with the data are the one input, and a curve that never falls keeps their order.
+    let document = document(
+        "houses",
+        json!({ "name": "clf_target", "kind": "binary", "column": "clf_target" }),
+        json!({ "split": { "kind": "random", "validation": 0.1, "test": 0.3, "seed": 1 } }),
+        &[json!({ "name": "shipped", "expression": "y_pred_proba" })],
+        json!({ "metric": "roc_auc", "at_least": 0.85 }),
+        json!({}),
+    );
+    let train = reference.csv(&reference.rows);
+    let mut stream = Stream::begin(&document, train, json!({ "trainer": "logistic" })).await;
+    let chunks: Vec<&[Vec<String>]> = analysis.rows.chunks(1_500).collect();
+    let mut answered = Vec::new();
+    for rows in &chunks {
+        let instances = rows.iter().map(|row| analysis.instance(row, &["y_pred_proba"], &[])).collect();
+        answered.push(stream.window(instances, None).await);
+    }
+    assert!(stream.windows().await.iter().all(|window| window["quality"].is_null()), "nothing is known yet");
+
+    let known = |rows: &[Vec<String>]| -> Vec<Value> {
+        rows.iter().map(|row| label_of[analysis.cell(row, "id")].clone()).collect()
+    };
+    // Of the first window two in three are known, then all of all.
+    report(&stream.serving, stream.slug, &answered[0][..1_000], &known(chunks[0])[..1_000]).await;
+    stream.serving.settle().await;
+    stream.look().await;
+    let first = stream.windows().await[0]["quality"].clone();
+    assert_eq!((&first["labelled"], &first["answered"]), (&json!(1_000), &json!(1_500)), "{first}");
+    for (rows, ids) in chunks.iter().zip(&answered) {
+        report(&stream.serving, stream.slug, ids, &known(rows)).await;
+    }
+    stream.serving.settle().await;
+    stream.look().await;
+    let qualities: Vec<Value> = stream.windows().await.iter().map(|window| window["quality"].clone()).collect();
+    let areas: Vec<f64> = qualities.iter().map(|quality| quality["value"].as_f64().unwrap()).collect();
+    for (area, expected) in areas.iter().zip([0.823, 0.692, 0.826, 0.921, 0.845, 0.963]) {
+        assert!((area - expected).abs() < 0.005, "{areas:?}");
+    }
+    assert_eq!((areas.len(), &qualities[5]["labelled"]), (6, &json!(732)), "{qualities:?}");
+    stream.remove().await;
+}
+
+#[tokio::test]
+async fn rented_bikes_are_told_to_be_foreseen_worse_week_by_week_once_it_gets_warm() {
+    let Some(bikes) = Table::read("evidently_bike_sharing/hour.csv") else { return };
+    const COLUMNS: [&str; 9] =
+        ["temp", "atemp", "hum", "windspeed", "hr", "weekday", "season", "holiday", "workingday"];
+    let document = document(
+        "bikes",
+        json!({ "name": "cnt", "kind": "regression", "column": "cnt" }),
+        json!({ "split": { "kind": "random", "validation": 0.05, "test": 0.2, "seed": 1 } }),
+        &COLUMNS.map(|name| json!({ "name": name })),
+        json!({ "metric": "mae", "at_most": 16.0 }),
+        json!({ "monitoring":
+            { "window": "30d", "drift": { "metric": "psi", "threshold": 0.25, "windows": 1 }, "min_rows": 100 } }),
+    );
+    let between = |first: &str, last: &str| -> Vec<&Vec<String>> {
+        bikes.rows.iter().filter(|row| (first..=last).contains(&bikes.cell(row, "dteday"))).collect()
+    };
+    let train = bikes.csv(between("2011-01-01", "2011-01-28"));
+    let forest = json!({ "trainer": "random_forest",
+        "parameters": { "trees": 50, "min_leaf_rows": 1, "max_features": 1.0, "max_depth": 64 } });
+    let mut stream = Stream::begin(&document, train, forest).await;
+    for (first, last) in [("2011-01-29", "2011-02-07"), ("2011-02-07", "2011-02-14"), ("2011-02-15", "2011-02-21")] {
+        let pair = |row: &Vec<String>| {
+            let label = json!(bikes.cell(row, "cnt").parse::<f64>().unwrap());
+            (bikes.instance(row, &COLUMNS, &[]), label)
+        };
+        let (instances, labels): (Vec<_>, Vec<_>) = between(first, last).into_iter().map(pair).unzip();
+        stream.window(instances, Some(&labels)).await;
+    }
+    let windows = stream.windows().await;
+    let errors: Vec<f64> = windows.iter().map(|window| window["quality"]["value"].as_f64().unwrap()).collect();
+    assert!(errors.len() == 3 && errors.is_sorted() && errors[2] > 1.4 * errors[0], "{errors:?}");
+    let last = windows[2]["finding"]["columns"].as_array().unwrap();
+    let temperature = last.iter().find(|column| column["name"] == "temp").unwrap();
+    assert_eq!(temperature["verdict"], "drifted", "{temperature}");
+    assert!(temperature["distances"]["psi"].as_f64().unwrap() > 1.0, "{temperature}");
+    assert!(stream.fires("drift").await && stream.fires("quality").await, "{:?}", stream.alerts().await);
     stream.remove().await;
 }

@@ -189,8 +189,14 @@ impl Services {
             let fired = firing.incident.fired_at.unwrap_or(firing.opened_at);
             let mut key = format!("{} {}", firing.id, fired.to_rfc3339());
             let mut detail = format!("alert {}: {}", firing.id, firing.title);
-            if ground.trainings.iter().any(|training| training.launched_at >= Some(fired)) {
-                let Some(newest) = ground.newest.as_ref().filter(|_| ground.has_newer_data()) else { continue };
+            if let Some(training) = ground.trainings.iter().find(|training| training.launched_at >= Some(fired)) {
+                // What it was started on is not new, whatever became of it.
+                let started_on = match training.run {
+                    Some(run) => run::find(pool, run).await.map_err(fault)?.and_then(|run| run.dataset_version),
+                    None => None,
+                };
+                let is_new = |newest: &&DatasetVersion| ground.has_newer_data() && Some(newest.id) != started_on;
+                let Some(newest) = ground.newest.as_ref().filter(is_new) else { continue };
                 key = format!("{key} {}", newest.id);
                 detail = format!("{detail}; it goes on, and {} version {} is new", newest.name, newest.number);
             }
@@ -242,30 +248,36 @@ impl Services {
             Some(id) => dataset::find_version(db, id).await.map_err(fault)?,
             None => None,
         };
-        let waiting = self.retrained_waiting(db, &signed.slug, &trainings).await?;
+        let waiting = self.retrained_waiting(db, &champion, &trainings).await?;
         let valid = examples(db, &signed.slug, &signed.document).await?;
         let own = trained_on.as_ref().map(|version| version.dataset);
         let newest = valid.into_iter().find(|version| own.is_none_or(|own| version.dataset == own));
         Ok(Some(Ground { signed: signed.clone(), champion, run, trained_on, newest, trainings, waiting, last }))
     }
 
-    /// The newest version that was trained by itself, where people have not decided about it yet.
+    /// The newest version after the live one that was trained by itself and about which people have not decided yet.
     async fn retrained_waiting(
         &self,
         db: &impl Connection,
-        slug: &str,
+        champion: &ModelVersion,
         trainings: &[TriggerEvent],
     ) -> Result<Option<String>> {
-        let newest = trainings.iter().find_map(|training| training.model);
-        let (number, what) = match newest {
-            Some((number, ModelStage::Registered)) => (number, "waits for approval"),
-            Some((number, ModelStage::Approved)) => (number, "is approved and has not set out"),
-            _ => return Ok(None),
-        };
-        let version = model::find_numbered(db, slug, number).await.map_err(fault)?;
-        let Some(version) = version.filter(|version| version.archived_at.is_none()) else { return Ok(None) };
-        let is_open = !self.is_objected_to(db, &version).await?;
-        Ok(is_open.then(|| format!("version {number}, which was trained by itself, {what}")))
+        for (number, stage) in trainings.iter().filter_map(|training| training.model) {
+            let what = match stage {
+                ModelStage::Registered => "waits for approval",
+                ModelStage::Approved => "is approved and has not set out",
+                _ => continue,
+            };
+            if number < champion.number {
+                continue;
+            }
+            let version = model::find_numbered(db, &champion.slug, number).await.map_err(fault)?;
+            let Some(version) = version.filter(|version| version.archived_at.is_none()) else { continue };
+            if !self.is_objected_to(db, &version).await? {
+                return Ok(Some(format!("version {number}, which was trained by itself, {what}")));
+            }
+        }
+        Ok(None)
     }
 
     /// What is done about what stands open.

@@ -24,7 +24,7 @@ use crate::trial::{Compared, Trial};
 
 /// Instances one request may carry.
 const MOST_INSTANCES: usize = 1_000;
-/// Instances that are answered together, before it is looked whether there is time left.
+/// Instances that trees answer together, before it is looked whether there is time left.
 const TOGETHER: usize = 64;
 /// Features that are told with an answer at most.
 const MOST_EXPLAINED: usize = 100;
@@ -220,12 +220,14 @@ impl Serving {
             |place: &Place| !trial.zip(place.side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm));
         let own: Vec<usize> = (0..places.len()).filter(|place| is_own(&places[*place])).collect();
         let online = online.as_ref().map(|(online, state)| (&***online, &**state));
-        for together in own.chunks(TOGETHER) {
+        // Beside another model each is answered alone, as the other's are, so that their times can be compared.
+        let pool = self.pool.as_deref().filter(|_| trial.is_none() && champion.model.predictor().gains_together());
+        for together in own.chunks(if pool.is_some() { TOGETHER } else { 1 }) {
             if late() {
                 return Err(too_late());
             }
             let instances: Vec<&Instance> = together.iter().map(|place| &asked[*place].instance).collect();
-            for (place, given) in together.iter().zip(answers(champion, &instances, online, reading)) {
+            for (place, given) in together.iter().zip(answers(champion, &instances, online, reading, pool)) {
                 places[*place].given = given;
             }
         }
@@ -387,14 +389,14 @@ fn answers(
     instances: &[&Instance],
     online: Option<(&Online, &State)>,
     before: Duration,
+    pool: Option<&rayon::ThreadPool>,
 ) -> Vec<Result<Given, String>> {
     let reference = live.counters.as_ref().map(|counters| &counters.reference);
     let alone = |instance: &&Instance| answer(live, instance, online, Instant::now(), before);
     let began = Instant::now();
-    let answered = match instances {
-        [_] => None,
-        _ => catch_unwind(AssertUnwindSafe(|| live.model.predict_rows(instances, reference))).ok(),
-    };
+    let together = || live.model.predict_rows(instances, reference);
+    let pool = pool.filter(|_| instances.len() > 1);
+    let answered = pool.and_then(|pool| catch_unwind(AssertUnwindSafe(|| pool.install(together))).ok());
     let Some(answered) = answered else { return instances.iter().map(alone).collect() };
     let each = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX) + before;
     let told = answered.into_iter().zip(instances);

@@ -70,8 +70,8 @@ fn number(sql: &mut Pieces, field: &Field) {
                     "extract(epoch from r.finished_at
                         - case r.kind when 'tracked' then coalesce(r.started_at, r.created_at) else r.created_at end)::double precision"
                 }
-                Own::Run => "r.id",
-                Own::Model => "(select m.number from model_version m where m.run_id = r.id)",
+                Own::Run => "r.id::double precision",
+                Own::Model => "(select m.number::double precision from model_version m where m.run_id = r.id)",
                 Own::State | Own::Trainer | Own::Problem | Own::Author | Own::Created | Own::Kind | Own::Name => {
                     "null::double precision"
                 }

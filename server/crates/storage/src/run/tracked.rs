@@ -161,17 +161,15 @@ pub async fn history(db: &impl Connection, id: RunId, name: &str, skip: u32, mos
     const SQL: &str = "select step, at, value from run_points where run_id = $1 and name = $2";
     let rows: Vec<Columns> = record::all(db, SQL, values![id.0, name]).await?;
     let points = rows.into_iter().flat_map(|Columns(steps, moments, given)| {
-        steps.into_iter().zip(moments).zip(given).map(|((step, at), value)| Point {
-            name: name.to_owned(),
-            value,
-            step,
-            at,
-        })
+        let columns = steps.into_iter().zip(moments).zip(given);
+        columns.map(|((step, at), value)| Point { name: String::new(), value, step, at })
     });
     let mut points: Vec<Point> = points.collect();
-    points.sort_by(Point::order);
+    points.sort_unstable_by(Point::order);
     points.dedup_by(|next, point| next.order(point).is_eq());
-    Ok(points.into_iter().skip(skip as usize).take(most as usize).collect())
+    // The name is written for those alone that are told.
+    let page = points.into_iter().skip(skip as usize).take(most as usize);
+    Ok(page.map(|point| Point { name: name.to_owned(), ..point }).collect())
 }
 
 /// The courses of metrics of a run that have one: of so many metrics, by name, and of each at most about so many points at even
@@ -193,10 +191,12 @@ pub async fn courses(db: &impl Connection, id: RunId, metrics: u32, most: u32) -
                 row_number() over (partition by name order by value desc, step, at) as from_most
             from (select distinct c.name, p.step, p.at, p.value
                 from run_points c, unnest(c.step, c.at, c.value) as p(step, at, value)
-                where c.run_id = $1 and c.name in (select name from run_points where run_id = $1
-                    group by name having sum(cardinality(step)) > 1 order by name limit $2)) p
+                where c.run_id = $1 and c.name in (select c.name
+                    from run_points c, unnest(c.step, c.at, c.value) as p(step, at, value) where c.run_id = $1 group by c.name
+                    having min(p.step) < max(p.step) or min(p.at) < max(p.at) or min(p.value) < max(p.value)
+                    order by c.name limit $2)) p
             window w as (partition by name order by step, at, value)) p
-        where points > 1 and (1 in (from_least, from_most) or place = points or place % greatest(1, points / $3) = 0)
+        where 1 in (from_least, from_most) or place = points or place % greatest(1, points / $3) = 0
         order by name, step, at, value";
     let stored = values![id.0, i64::from(metrics), i64::from(most)];
     let rows: Vec<Stored> = record::all(db, SQL, stored).await?;
