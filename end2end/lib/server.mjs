@@ -66,6 +66,11 @@ class Server {
     process.on("exit", this.#killAtExit);
   }
 
+  /** The number of its process. */
+  get pid() {
+    return this.#process.pid;
+  }
+
   /** Everything that the server has printed: the one-time set-up link among it. */
   get output() {
     return this.#output;
