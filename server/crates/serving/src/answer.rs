@@ -9,7 +9,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::rollout::{Arm, Unit};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::Value as Cell;
-use millrace_ml::model::{Instance, Prediction};
+use millrace_ml::model::Instance;
 use millrace_storage::rollout::Came;
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,6 @@ use crate::trial::{Compared, Trial};
 
 /// Instances one request may carry.
 const MOST_INSTANCES: usize = 1_000;
-/// Instances that trees answer together, before it is looked whether there is time left.
-const TOGETHER: usize = 64;
 /// Features that are told with an answer at most.
 const MOST_EXPLAINED: usize = 100;
 /// Answers of one request that are explained at most: it takes longer than answering.
@@ -207,30 +205,23 @@ impl Serving {
         let other = route.trial.as_ref().map(|trial| &**trial.other());
         let asked = read_all(champion, other, instances, now, state)?;
         let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
-        let trial = route.trial.as_ref();
-        let mut places: Vec<Place> = asked
-            .iter()
-            .map(|asked| {
-                let id = Uuid::from_bytes(self.surroundings.bytes());
-                let side = trial.map(|trial| trial.assign(asked.entity.as_deref(), id));
-                Place { id, side, given: Err(String::new()), by: Arc::clone(champion) }
-            })
-            .collect();
-        let is_own =
-            |place: &Place| !trial.zip(place.side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm));
-        let own: Vec<usize> = (0..places.len()).filter(|place| is_own(&places[*place])).collect();
-        let online = online.as_ref().map(|(online, state)| (&***online, &**state));
-        // Beside another model each is answered alone, as the other's are, so that their times can be compared.
-        let pool = self.pool.as_deref().filter(|_| trial.is_none() && champion.model.predictor().gains_together());
-        for together in own.chunks(if pool.is_some() { TOGETHER } else { 1 }) {
+        let place = |asked: &Asked| {
             if late() {
                 return Err(too_late());
             }
-            let instances: Vec<&Instance> = together.iter().map(|place| &asked[*place].instance).collect();
-            for (place, given) in together.iter().zip(answers(champion, &instances, online, reading, pool)) {
-                places[*place].given = given;
-            }
-        }
+            let id = Uuid::from_bytes(self.surroundings.bytes());
+            let trial = route.trial.as_ref();
+            let side = trial.map(|trial| trial.assign(asked.entity.as_deref(), id));
+            let is_others = trial.zip(side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm));
+            let given = if is_others {
+                Err(String::new())
+            } else {
+                let online = online.as_ref().map(|(online, state)| (&***online, &**state));
+                answer(champion, &asked.instance, online, Instant::now(), reading)
+            };
+            Ok(Place { id, side, given, by: Arc::clone(champion) })
+        };
+        let places = asked.iter().map(place).collect::<Result<_, _>>()?;
         Ok((asked, places))
     }
 
@@ -382,30 +373,6 @@ fn shown(id: Uuid, by: &Live, output: &Value, answers_all: &Live, route: &Route)
     shown
 }
 
-/// The answers to instances that were read, with the time that each took here and before. Where one of them panics each is asked by
-/// itself, so that the others have an answer.
-fn answers(
-    live: &Live,
-    instances: &[&Instance],
-    online: Option<(&Online, &State)>,
-    before: Duration,
-    pool: Option<&rayon::ThreadPool>,
-) -> Vec<Result<Given, String>> {
-    let reference = live.counters.as_ref().map(|counters| &counters.reference);
-    let alone = |instance: &&Instance| answer(live, instance, online, Instant::now(), before);
-    let began = Instant::now();
-    let together = || live.model.predict_rows(instances, reference);
-    let pool = pool.filter(|_| instances.len() > 1);
-    let answered = pool.and_then(|pool| catch_unwind(AssertUnwindSafe(|| pool.install(together))).ok());
-    let Some(answered) = answered else { return instances.iter().map(alone).collect() };
-    let each = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX) + before;
-    let told = answered.into_iter().zip(instances);
-    told.map(|(answered, instance)| {
-        Ok(given(live, instance, online, answered.map_err(|error| error.to_string())?, each))
-    })
-    .collect()
-}
-
 /// The answer to an instance that was read, with the time it took from `began` on and before.
 fn answer(
     live: &Live,
@@ -418,24 +385,13 @@ fn answer(
         Some(counters) => live.model.predict_and_bin(instance, &counters.reference),
         None => live.model.predict_row(instance).map(|answer| (answer, Vec::new())),
     }));
-    let answered = answered.map_err(|_| "it panicked".to_owned())?.map_err(|error| error.to_string())?;
-    Ok(given(live, instance, online, answered, began.elapsed() + before))
-}
-
-/// What is kept and told of an answer.
-fn given(
-    live: &Live,
-    instance: &Instance,
-    online: Option<(&Online, &State)>,
-    (answer, bins): (Prediction, Vec<u16>),
-    took: Duration,
-) -> Given {
+    let (answered, bins) = answered.map_err(|_| "it panicked".to_owned())?.map_err(|error| error.to_string())?;
     let joined = online.map(|(online, state)| {
         let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
         json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
     });
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    Given { output: answer.to_json(live.model.classes()), joined, micros, bins }
+    let micros = u64::try_from((began.elapsed() + before).as_micros()).unwrap_or(u64::MAX);
+    Ok(Given { output: answered.to_json(live.model.classes()), joined, micros, bins })
 }
 
 /// What a model answers to what another one was sent: it takes the inputs that it knows.

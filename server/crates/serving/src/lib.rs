@@ -50,9 +50,6 @@ pub struct Serving {
     name: Arc<str>,
     /// Requests to one problem that are answered at once.
     at_once: usize,
-    /// Where trees answer several instances together, which goes through a pool of threads: nothing but answers runs in this one. None where
-    /// there are no threads for it.
-    pool: Option<Arc<rayon::ThreadPool>>,
 }
 
 impl Serving {
@@ -81,7 +78,6 @@ impl Serving {
             trouble,
             name: name.into(),
             at_once,
-            pool: rayon::ThreadPoolBuilder::new().thread_name(|_| "answers".to_owned()).build().ok().map(Arc::new),
         };
         serving.reload().await;
         tokio::spawn(counters::follow(serving.clone(), shutdown.clone()));

@@ -153,13 +153,8 @@ impl Predictor {
         self.told(answer)
     }
 
-    /// Whether several rows are answered faster together than each by itself.
-    pub const fn gains_together(&self) -> bool {
-        matches!(self.estimator, Estimator::Trees(_) | Estimator::Forest(_))
-    }
-
-    /// The answers for several rows, bit for bit those of [`Self::predict`]: rows go through each tree together, which is several times as
-    /// fast as each by itself. Runs in the current thread pool.
+    /// The answers for several rows, bit for bit those of [`Self::predict`]: rows go through each tree together, which is faster than each by
+    /// itself. Runs in the current thread pool.
     pub fn predict_all(&self, rows: &[Vec<FeatureValue<'_>>]) -> Vec<Result<Prediction, PredictError>> {
         let (Estimator::Trees(trees) | Estimator::Forest(trees)) = &self.estimator else {
             return rows.iter().map(|values| self.predict(values)).collect();

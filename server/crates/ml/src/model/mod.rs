@@ -154,24 +154,7 @@ impl Model {
         self.predictor.predict(&self.features.values_of(row))
     }
 
-    /// The answers for several rows, bit for bit those of [`Self::predict_row`], and where there is a reference of this model the bin of
-    /// every feature and of the answer in it.
-    pub fn predict_rows<R: Row>(
-        &self,
-        rows: &[&R],
-        reference: Option<&Reference>,
-    ) -> Vec<Result<(Prediction, Vec<u16>), PredictError>> {
-        let values: Vec<_> = rows.iter().map(|&row| self.features.values_of(row)).collect();
-        let answers = self.predictor.predict_all(&values).into_iter().zip(&values);
-        let told = |(answer, values): (Result<Prediction, PredictError>, &Vec<_>)| {
-            let answer = answer?;
-            let bins = reference.map_or_else(Vec::new, |reference| bins(reference, values, &answer));
-            Ok((answer, bins))
-        };
-        answers.map(told).collect()
-    }
-
-    /// The answer for one row, and the bin of every feature and of the answer in a reference of this model.
+    /// The same, and the bin of every feature and of the answer in a reference of this model.
     ///
     /// # Errors
     /// When the calculation leaves the range of numbers.
