@@ -151,9 +151,9 @@ async fn every_field_orders_and_filters_in_both_kinds() {
         }
         let compared =
             if matches!(field, "seed" | "seconds" | "run" | "model" | "metrics.test.score") { "1" } else { "'x'" };
-        let refused =
+        let filtered =
             engineer.get(&format!("/api/v1/runs?filter={}", encoded(&format!("{field} != {compared}")))).await;
-        assert_eq!(refused.status, 200, "{field}: {}", refused.body);
+        assert_eq!(filtered.status, 200, "{field}: {}", filtered.body);
     }
     assert_eq!(listed(&engineer, "order_by=run").await, all.iter().rev().copied().collect::<Vec<_>>());
     app.remove().await;

@@ -11,8 +11,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 /// A filter may be so long.
 const MOST_CHARS: usize = 2_000;
 /// A filter may have so many comparisons.
@@ -82,22 +80,15 @@ own! {
 }
 
 /// How two values are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the word of each says it")]
 pub enum Comparison {
-    #[serde(rename = "=")]
     Equal,
-    #[serde(rename = "!=")]
     Different,
-    #[serde(rename = "<=")]
     AtMost,
-    #[serde(rename = ">=")]
     AtLeast,
-    #[serde(rename = "<")]
     Below,
-    #[serde(rename = ">")]
     Above,
-    #[serde(rename = "like")]
     Like,
 }
 
@@ -128,17 +119,6 @@ pub struct Order {
     pub by: Field,
     /// Whether the greatest comes first. What has no number comes last either way.
     pub descending: bool,
-}
-
-impl Field {
-    /// A word for the kind of field, and the name within that kind.
-    pub fn parts(&self) -> (&'static str, &str) {
-        match self {
-            Self::Metric(name) => ("metric", name),
-            Self::Parameter(name) => ("parameter", name),
-            Self::Own(own) => (own.as_str(), ""),
-        }
-    }
 }
 
 impl fmt::Display for Field {

@@ -68,17 +68,21 @@ impl Record for i64 {
     }
 }
 
-fn statement(sql: &'static str, values: Vec<Value>) -> Statement {
+fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
 pub(crate) async fn all<T: Record>(db: &impl Connection, sql: &'static str, values: Vec<Value>) -> Result<Vec<T>> {
-    let rows = db.query_all_raw(statement(sql, values)).await?;
+    read(db, statement(sql, values)).await
+}
+
+async fn read<T: Record>(db: &impl Connection, statement: Statement) -> Result<Vec<T>> {
+    let rows = db.query_all_raw(statement).await?;
     rows.into_iter().map(|row| T::read(&Row(row))).collect()
 }
 
 /// A statement put together from constant pieces: what comes from outside is bound, never written into it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pieces {
     sql: String,
     values: Vec<Value>,
@@ -102,9 +106,7 @@ impl Pieces {
     }
 
     pub(crate) async fn all<T: Record>(self, db: &impl Connection) -> Result<Vec<T>> {
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, self.sql, self.values);
-        let rows = db.query_all_raw(statement).await?;
-        rows.into_iter().map(|row| T::read(&Row(row))).collect()
+        read(db, statement(self.sql, self.values)).await
     }
 }
 

@@ -166,16 +166,16 @@ fn of_problems(sql: &mut Pieces, slugs: Vec<String>) {
 
 /// Adds an order by a number and a text, of which a field is one; what is no finite number comes last, and of equals the newest first.
 fn ordered(sql: &mut Pieces, order: &Order) {
-    let direction = if order.descending { " desc nulls last, " } else { " asc nulls last, " };
-    sql.add(" order by ");
-    if order.by != Field::Own(Own::Run) {
-        sql.add("nullif(nullif(nullif(");
-        number(sql, &order.by);
-        sql.add(", 'NaN'), 'infinity'), '-infinity')").add(direction);
-        word(sql, &order.by);
-        sql.add(direction);
+    if order.by == Field::Own(Own::Run) {
+        sql.add(if order.descending { " order by r.id desc" } else { " order by r.id" });
+        return;
     }
-    sql.add(if order.by == Field::Own(Own::Run) && !order.descending { "r.id" } else { "r.id desc" });
+    let direction = if order.descending { " desc nulls last, " } else { " asc nulls last, " };
+    sql.add(" order by nullif(nullif(nullif(");
+    number(sql, &order.by);
+    sql.add(", 'NaN'), 'infinity'), '-infinity')").add(direction);
+    word(sql, &order.by);
+    sql.add(direction).add("r.id desc");
 }
 
 /// Runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
