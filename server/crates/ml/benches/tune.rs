@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use millrace_domain::metric::{Metric, TargetKind};
 use millrace_domain::trainer::{FitPlan, Sampler, Space, TrainerConfig};
-use millrace_ml::tune::{Search, Trial, TrialState, Tried, draw};
+use millrace_ml::tune::{Place, Search, Trial, TrialState, Tried, draw};
 use serde_json::{Value as Json, json};
 
 /// A bowl in four dimensions, one of them on a log scale and one of choices.
@@ -21,12 +21,11 @@ fn cost(config: &TrainerConfig) -> f64 {
 
 /// What so many trials cost, one after the other.
 fn costs(space: &Space, sampler: Sampler, seed: u64, trials: u64) -> Vec<f64> {
-    let mut ended: Vec<(TrainerConfig, f64)> = Vec::new();
+    let mut ended: Vec<(Place, f64)> = Vec::new();
     for number in 0..trials {
-        let tried: Vec<Tried<'_>> = ended.iter().map(|(config, cost)| Tried { config, cost: Some(*cost) }).collect();
+        let tried: Vec<Tried<'_>> = ended.iter().map(|(place, cost)| Tried { place, cost: Some(*cost) }).collect();
         let config = draw(space, sampler, seed, number, &tried);
-        let cost = cost(&config);
-        ended.push((config, cost));
+        ended.push((Place::of(space, &config), cost(&config)));
     }
     ended.into_iter().map(|(_, cost)| cost).collect()
 }
@@ -57,9 +56,15 @@ fn tune(criterion: &mut Criterion) {
         losses: Vec::new(),
     };
     let trials: Vec<Trial> = (0..999).map(trial).collect();
-    let tried: Vec<Tried<'_>> = trials.iter().map(|trial| Tried { config: &trial.config, cost: trial.score }).collect();
+    let places = || -> Vec<Place> { trials.iter().map(|trial| Place::of(&plan.space, &trial.config)).collect() };
+    // Where those before lie is found anew, as a step does that reads them.
     criterion.bench_function("draw trial 1,000", |bencher| {
-        bencher.iter(|| black_box(draw(&plan.space, Sampler::Tpe, 1, 999, &tried)));
+        bencher.iter(|| {
+            let places = places();
+            let tried: Vec<Tried<'_>> =
+                places.iter().zip(&trials).map(|(place, trial)| Tried { place, cost: trial.score }).collect();
+            black_box(draw(&plan.space, Sampler::Tpe, 1, 999, &tried))
+        });
     });
     // Three of the trials before may still run, and are drawn first.
     let search = Search::new(&plan, 100_000, Metric::RocAuc, 1);

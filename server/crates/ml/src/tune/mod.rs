@@ -20,7 +20,7 @@ use crate::split::{Part, Split};
 use crate::train::{Progress, TrainError, train};
 
 pub use prune::Limits;
-pub use sample::{Tried, draw};
+pub use sample::{Place, Tried, draw};
 
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,19 +124,27 @@ impl<'a> Search<'a> {
     /// The configuration of trial `number`. Trials that may still run beside it are drawn first, and count as bad where they are, so
     /// that it is not drawn at the same place (a constant liar, Ginsbourger et al. 2010).
     fn drawn(&self, number: u32, before: &[Trial]) -> Option<TrainerConfig> {
-        // Of trials whose ends are known, and then of those that are drawn here.
-        let mut drawn: Vec<TrainerConfig> = Vec::new();
+        let space = &self.plan.space;
+        let mut places: Vec<Place> = before.iter().map(|trial| Place::of(space, &trial.config)).collect();
+        let mut drawn = None;
         for next in before.len()..=number as usize {
             let known = *self.waits.get(next)? as usize;
-            let running = before[known..].iter().map(|trial| &trial.config).chain(&drawn);
-            let running = running.map(|config| Tried { config, cost: None });
             // Scores on other shares of the rows are not of the same scale.
-            let alike = before[..known].iter().filter(|trial| trial.share == self.share_of(next));
-            let tried: Vec<Tried<'_>> = alike.map(|trial| self.tried(trial)).chain(running).collect();
-            let config = draw(&self.plan.space, self.plan.sampler, self.seed, next as u64, &tried);
-            drawn.push(config);
+            let share = self.share_of(next);
+            let tried: Vec<Tried<'_>> = places
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other >= known || before[*other].share == share)
+                .map(|(other, place)| Tried {
+                    place,
+                    cost: before[..known].get(other).and_then(|trial| self.cost(trial)),
+                })
+                .collect();
+            let config = draw(space, self.plan.sampler, self.seed, next as u64, &tried);
+            places.push(Place::of(space, &config));
+            drawn = Some(config);
         }
-        drawn.pop()
+        drawn
     }
 
     /// The trial that decides, from all of the search in order: the best of those that saw most rows, the earliest of equals.
@@ -155,7 +163,7 @@ impl<'a> Search<'a> {
     pub fn is_enough(&self, number: u32, before: &[Trial]) -> Option<String> {
         let least = self.plan.least_gain?;
         let known = &before[..(self.waits(number)? as usize).min(before.len())];
-        let costs: Vec<f64> = known.iter().map(|trial| self.tried(trial).cost.unwrap_or(f64::INFINITY)).collect();
+        let costs: Vec<f64> = known.iter().map(|trial| self.cost(trial).unwrap_or(f64::INFINITY)).collect();
         is_enough(&costs, self.plan.trials, least).then(|| {
             format!("the trials that were left were expected to gain less than {least} {}", self.metric.title())
         })
@@ -165,8 +173,8 @@ impl<'a> Search<'a> {
         self.rungs.iter().rfind(|rung| rung.first as usize <= number).map_or(1.0, |rung| rung.share)
     }
 
-    fn tried<'t>(&self, trial: &'t Trial) -> Tried<'t> {
-        Tried { config: &trial.config, cost: trial.score.map(|score| self.metric.as_loss(score)) }
+    fn cost(&self, trial: &Trial) -> Option<f64> {
+        trial.score.map(|score| self.metric.as_loss(score))
     }
 }
 

@@ -1,16 +1,40 @@
 //! Drawing trials from a space.
 
-use millrace_domain::trainer::{Branch, Sampler, Setting, Settings, Space, TrainerConfig, choice_at};
+use millrace_domain::trainer::{Axis, Branch, Sampler, Setting, Settings, Space, TrainerConfig, choice_at};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::tpe;
 
+/// Where a configuration lies in a space.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// Which branch; none of a trainer that the space does not have.
+    pub(super) branch: Option<usize>,
+    /// The share of each axis of the branch; none where its value is not on the axis.
+    pub(super) shares: Vec<Option<f64>>,
+}
+
+impl Place {
+    /// Where that configuration lies.
+    pub fn of(space: &Space, config: &TrainerConfig) -> Self {
+        let branch = space.branches().iter().position(|branch| branch.base().trainer() == config.trainer());
+        let axes = branch.map(|branch| space.branches()[branch].axes());
+        let mut settings = config.settings().iter().peekable();
+        // Both are in the order of their names, so one walk finds all.
+        let share = |(name, axis): (&String, &Axis)| {
+            while settings.next_if(|(other, _)| *other < name).is_some() {}
+            axis.share_of(settings.next_if(|(other, _)| *other == name)?.1)
+        };
+        Self { branch, shares: axes.into_iter().flatten().map(share).collect() }
+    }
+}
+
 /// A trial that has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tried<'a> {
-    /// What was drawn, and what was fixed.
-    pub config: &'a TrainerConfig,
+    /// What was drawn.
+    pub place: &'a Place,
     /// What it cost: the less the better; none when it failed, which is worse than anything.
     pub cost: Option<f64>,
 }
@@ -53,7 +77,7 @@ fn evenly(space: &Space, seed: u64, number: u64) -> TrainerConfig {
 }
 
 /// A branch's trainer with what is drawn.
-fn with_drawn(branch: &Branch, mut value: impl FnMut(&millrace_domain::trainer::Axis) -> Setting) -> TrainerConfig {
+fn with_drawn(branch: &Branch, mut value: impl FnMut(&Axis) -> Setting) -> TrainerConfig {
     let drawn: Settings = branch.axes().iter().map(|(name, axis)| (name.clone(), value(axis))).collect();
     branch.base().with(&drawn)
 }
