@@ -21,6 +21,7 @@ use crate::pages::model::{CompareVersionsPage, ModelCardPage, ModelPage, ModelVe
 use crate::pages::monitor::{MonitorPage, RulePage};
 use crate::pages::people::PeoplePage;
 use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
+use crate::pages::rehearsal::{RehearsalPage, RehearsalsPage};
 use crate::pages::retraining::RetrainingPage;
 use crate::pages::run::{CompareRunsPage, LaunchRunPage, RunPage, RunsPage};
 
@@ -68,6 +69,8 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/deployments/:slug/monitor") view=MonitorPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug/rule") view=RulePage ssr=WHOLE/>
                 <Route path=path!("/problems/:slug/retraining") view=RetrainingPage ssr=WHOLE/>
+                <Route path=path!("/problems/:slug/rehearsals") view=RehearsalsPage ssr=WHOLE/>
+                <Route path=path!("/rehearsals/:id") view=RehearsalPage ssr=WHOLE/>
                 <Route path=path!("/alerts") view=AlertsPage ssr=WHOLE/>
                 <Route path=path!("/alerts/:id") view=AlertPage ssr=WHOLE/>
                 <Route path=path!("/predictions") view=PredictionPage ssr=WHOLE/>

@@ -33,6 +33,7 @@ mod m0025_objections;
 mod m0026_logs;
 mod m0027_business_of_predictions;
 mod m0028_points_together;
+mod m0029_rehearsals;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0026_logs::Migration),
             Box::new(m0027_business_of_predictions::Migration),
             Box::new(m0028_points_together::Migration),
+            Box::new(m0029_rehearsals::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ pub mod monitor;
 pub mod people;
 pub mod problem;
 pub mod quantity;
+pub mod rehearsal;
 pub mod retraining;
 pub mod run;
 #[cfg(all(test, feature = "ssr"))]

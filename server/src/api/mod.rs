@@ -15,6 +15,7 @@ mod monitor;
 pub mod multipart;
 mod prediction;
 mod problem;
+mod rehearsal;
 pub mod reply;
 mod run;
 mod session;
@@ -112,6 +113,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(monitor::silence_alert))
         .routes(routes!(monitor::show_triggers, monitor::steer_triggers))
         .routes(routes!(monitor::ask_for_training))
+        .routes(routes!(rehearsal::list_rehearsals, rehearsal::ask_for_rehearsal))
+        .routes(routes!(rehearsal::show_rehearsal))
+        .routes(routes!(rehearsal::cancel_rehearsal))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit_csv))
         .routes(routes!(audit::export_audit_json))

@@ -1,18 +1,21 @@
 //! `rehearse`: what a document's policy would have done over a file of the past. Needs no server.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
+use millrace_domain::metric::Metric;
 use millrace_domain::problem::{Mistake, ProblemDocument, Span};
-use millrace_domain::trainer::FitPlan;
-use millrace_jobs::rehearsal::{CourseTold, Rehearsal, Rehearsed};
+use millrace_domain::rehearsal::RehearsalPlan;
+use millrace_domain::view::{CourseTold, DrillRequest, RehearsalRequest, Rehearsed};
+use millrace_jobs::rehearsal::Rehearsal;
 use millrace_ml::Dataset;
 use millrace_ml::read::{ReadOptions, read};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Goes through a file of the past as the document's policy would have: what would have drifted, whom it would have told, what it would
 /// have trained and put live, and how good answers would have been, beside never training again and training on a schedule.
@@ -35,8 +38,9 @@ pub struct RehearseArgs {
     #[arg(long, value_name = "SPAN")]
     trained_on: Option<Span>,
     /// Five-field cron (UTC) of the schedule beside which the policy is shown.
-    #[arg(long, default_value = "0 3 * * 1")]
-    schedule: String,
+    /// Mondays at three when absent.
+    #[arg(long)]
+    schedule: Option<String>,
     /// The trainer.
     #[arg(long, default_value = "gradient_boosting")]
     trainer: String,
@@ -46,6 +50,9 @@ pub struct RehearseArgs {
     /// How the validation part puts answers right: none, platt or isotonic, of a quantile conformal.
     #[arg(long, default_value = "none")]
     calibration: String,
+    /// A fire drill: a column breaks from a time on, as COLUMN:HOW@TIME; HOW is missing, stuck or shuffled.
+    #[arg(long, value_name = "COLUMN:HOW@TIME")]
+    drill: Option<String>,
     /// Seed of every training.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -57,12 +64,18 @@ pub fn rehearse(args: RehearseArgs, as_json: bool) -> anyhow::Result<()> {
         std::fs::read_to_string(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?;
     let document = ProblemDocument::parse(&text).map_err(|mistakes| told("the document", &mistakes))?;
     let parameters: Value = serde_json::from_str(&args.parameters).context("--parameters is no JSON")?;
-    let asked = json!({ "trainer": args.trainer, "parameters": parameters, "calibration": args.calibration });
-    let plan = FitPlan::read(&FitPlan::filled_in(asked), &document.target);
-    let plan = plan.map_err(|mistakes| told("what is trained", &mistakes))?;
-    let Some(branch) = plan.space.branches().first().filter(|_| plan.space.branches().len() == 1) else {
-        bail!("a rehearsal trains one trainer with fixed hyperparameters");
+    let request = RehearsalRequest {
+        trainer: Some(args.trainer),
+        parameters: Some(parameters),
+        calibration: Some(args.calibration),
+        from: args.from,
+        trained_on: args.trained_on.map(|span| span.to_string()),
+        schedule: args.schedule,
+        seed: Some(args.seed),
+        drill: args.drill.as_deref().map(drill).transpose()?,
+        ..RehearsalRequest::default()
     };
+    let plan = RehearsalPlan::read(&document, &request).map_err(|mistakes| told("what is asked for", &mistakes))?;
     let rows = Arc::new(history(&args.data, &ReadOptions::of(&document.data))?);
     let mut tables = BTreeMap::new();
     for given in &args.table {
@@ -70,24 +83,32 @@ pub fn rehearse(args: RehearseArgs, as_json: bool) -> anyhow::Result<()> {
         let table = document.table(name).with_context(|| format!("the document has no table {name:?}"))?;
         tables.insert(name.to_owned(), Arc::new(dataset(Path::new(file), &ReadOptions::of_table(table))?));
     }
-    let rehearsal = Rehearsal {
-        config: branch.base().clone(),
-        calibration: plan.calibration,
-        document,
-        rows,
-        tables,
-        seed: args.seed,
-        begins: args.from,
-        trained_on: args.trained_on,
-        schedule: args.schedule,
-    };
-    let rehearsed = rehearsal.run(&|doing| tracing::info!("{doing}"))?;
+    let rehearsal = Rehearsal { plan, rows, tables };
+    let doing = RefCell::new(String::new());
+    let rehearsed = rehearsal.run(&|_, _, now| {
+        // Windows pass by the thousand; a line is told when something else is done.
+        if *doing.borrow() != now {
+            tracing::info!("{now}");
+            now.clone_into(&mut doing.borrow_mut());
+        }
+        true
+    })?;
     if as_json {
         println!("{}", serde_json::to_string(&rehearsed)?);
     } else {
         print!("{}", shown(&rehearsed));
     }
     Ok(())
+}
+
+/// What breaks, from `COLUMN:HOW@TIME`.
+fn drill(text: &str) -> anyhow::Result<DrillRequest> {
+    let read = || {
+        let (what, from) = text.rsplit_once('@')?;
+        let (column, how) = what.rsplit_once(':')?;
+        Some(DrillRequest { column: column.to_owned(), how: how.to_owned(), from: from.parse().ok()?, until: None })
+    };
+    read().with_context(|| format!("--drill {text:?} is not like temperature:stuck@2026-03-01T00:00:00Z"))
 }
 
 /// The rows of several files, one after the other.
@@ -113,7 +134,8 @@ fn told(what: &str, mistakes: &[Mistake]) -> anyhow::Error {
 
 /// The courses side by side, and what happened in each.
 fn shown(rehearsed: &Rehearsed) -> String {
-    let metric = rehearsed.metric.title();
+    let metric =
+        rehearsed.metric.parse::<Metric>().map_or_else(|()| rehearsed.metric.clone(), |own| own.title().to_owned());
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
     let windows = rehearsed.courses.first().map_or(0, |course| course.windows.len());
     let mut lines = vec![
@@ -132,6 +154,26 @@ fn shown(rehearsed: &Rehearsed) -> String {
     }));
     if rehearsed.repeat_last.is_some() {
         lines.push(format!("{:<12} {:>10}", "repeat last", number(rehearsed.repeat_last)));
+    }
+    if let Some(drill) = &rehearsed.drill {
+        let after = |at: DateTime<Utc>| Span::of_seconds((at - drill.from).num_seconds().unsigned_abs()).in_words();
+        lines.push(format!("\ndrill: {} from {} on", drill.title, day(drill.from)));
+        lines.push(match &drill.alert {
+            Some((at, said)) => format!("  told after {}: {said}", after(*at)),
+            None => "  never told".to_owned(),
+        });
+        lines.push(match drill.model {
+            Some(at) => format!("  a model trained since went live after {}", after(at)),
+            None => "  no model trained since went live".to_owned(),
+        });
+        lines.push(match drill.outside_until {
+            None => "  answers never left what the document asks for".to_owned(),
+            Some(_) if drill.is_still_outside => {
+                "  answers were outside of what the document asks for to the end".to_owned()
+            }
+            Some(at) => format!("  answers were back in what the document asks for after {}", after(at)),
+        });
+        lines.push(format!("  {metric} {} against {} otherwise", number(drill.mean), number(drill.mean_otherwise)));
     }
     for course in &rehearsed.courses {
         lines.push(format!("\n{} ({})", course.policy, course.title));

@@ -12,7 +12,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use futures::stream::{self, Stream};
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::{DatasetId, RunId};
+use millrace_domain::ids::{DatasetId, RehearsalId, RunId};
 use millrace_domain::policy::{Action, Actor};
 use millrace_services::Services;
 use millrace_storage::{Database, event};
@@ -66,7 +66,7 @@ impl EventHub {
 
 #[derive(Debug, Deserialize)]
 struct Follow {
-    /// `run:17` or `dataset:5/2`; everything when absent.
+    /// `run:17`, `rehearsal:3` or `dataset:5/2`; everything when absent.
     subject: Option<String>,
 }
 
@@ -107,7 +107,7 @@ async fn subject(services: &Services, actor: Option<&Actor>, follow: &Follow) ->
             Err(_) => Err(Fault::field("/subject", "is needed: your roles are on single problems")),
         };
     };
-    let wrong = || Fault::field("/subject", "must be run:<id> or dataset:<id>/<version>");
+    let wrong = || Fault::field("/subject", "must be run:<id>, rehearsal:<id> or dataset:<id>/<version>");
     match text.split_once(':') {
         Some(("run", id)) => {
             let id: RunId = id.parse().map_err(|_| wrong())?;
@@ -119,6 +119,11 @@ async fn subject(services: &Services, actor: Option<&Actor>, follow: &Follow) ->
             let id: DatasetId = id.parse().map_err(|_| wrong())?;
             let version = services.dataset_version_id(actor, id, number.parse().map_err(|_| wrong())?).await?;
             Ok(Some(("dataset", version)))
+        }
+        Some(("rehearsal", id)) => {
+            let id: RehearsalId = id.parse().map_err(|_| wrong())?;
+            services.follow_rehearsal(actor, id).await?;
+            Ok(Some(("rehearsal", id.0)))
         }
         _ => Err(wrong()),
     }

@@ -53,6 +53,7 @@ pub fn Triggers(triggers: TriggersView, form: PageForm<SteerRetraining>) -> impl
     let problem = format!("/problems/{}", triggers.slug);
     let monitor = format!("/deployments/{}/monitor", triggers.slug);
     let runs = format!("/runs?problem={}", triggers.slug);
+    let rehearsals = format!("{problem}/rehearsals");
     let state = match (&triggers.paused, triggers.has_given_up, triggers.has_policy) {
         (Some(_), ..) => "paused",
         (_, true, _) => "stopped",
@@ -69,6 +70,7 @@ pub fn Triggers(triggers: TriggersView, form: PageForm<SteerRetraining>) -> impl
             actions=move || {
                 view! {
                     <a class="button" data-icon="monitor" href=monitor.clone()>"Monitoring"</a>
+                    <a class="button" data-icon="play" href=rehearsals.clone()>"Rehearse"</a>
                     <a class="button" data-icon="run" href=runs.clone()>"Runs"</a>
                     <a class="button" data-icon="problem" href=problem.clone()>"Problem"</a>
                 }

@@ -197,7 +197,7 @@ impl LaunchForm {
 }
 
 /// `5/2` as dataset 5, version 2.
-fn dataset_version(text: &str) -> Result<Option<(String, i32)>, &'static str> {
+pub(in crate::pages) fn dataset_version(text: &str) -> Result<Option<(String, i32)>, &'static str> {
     const RULE: &str = "choose a dataset version from the list";
     if text.trim().is_empty() {
         return Ok(None);
@@ -208,12 +208,12 @@ fn dataset_version(text: &str) -> Result<Option<(String, i32)>, &'static str> {
     Ok(Some((dataset.to_string(), version)))
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<Option<T>, ()> {
+pub(in crate::pages) fn number<T: std::str::FromStr>(text: &str) -> Result<Option<T>, ()> {
     let text = text.trim();
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
 }
 
-fn object(text: &str) -> Result<Option<Value>, ()> {
+pub(in crate::pages) fn object(text: &str) -> Result<Option<Value>, ()> {
     match text.trim() {
         "" => Ok(None),
         text => match serde_json::from_str(text) {

@@ -31,6 +31,8 @@ use millrace_domain::run::RunState;
 pub use compare::CompareRunsPage;
 pub use detail::RunPage;
 pub use launch::LaunchRunPage;
+#[cfg(feature = "ssr")]
+pub(in crate::pages) use launch_form::{dataset_version, number, object};
 pub use list::RunsPage;
 pub use plots::importance_figure;
 

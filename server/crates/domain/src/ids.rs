@@ -81,7 +81,12 @@ id!(
     "run"
 );
 id!(
-    /// One durable step of a run or of a dataset load.
+    /// One rehearsal of a problem's policy.
+    RehearsalId,
+    "rehearsal"
+);
+id!(
+    /// One durable step of a run, of a dataset load or of a rehearsal.
     StepId,
     "step"
 );

@@ -23,6 +23,8 @@ pub mod partition;
 pub mod policy;
 pub mod power;
 pub mod problem;
+#[cfg(feature = "parse")]
+pub mod rehearsal;
 pub mod repository;
 pub mod retraining;
 pub mod review;

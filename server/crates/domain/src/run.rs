@@ -182,11 +182,12 @@ pub enum StepKind {
     Gate,
     Register,
     Compare,
+    Rehearse,
 }
 
 impl StepKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ingest,
         Self::Validate,
         Self::Features,
@@ -197,6 +198,7 @@ impl StepKind {
         Self::Gate,
         Self::Register,
         Self::Compare,
+        Self::Rehearse,
     ];
     /// The steps of a dataset load.
     pub const OF_DATASET: [Self; 2] = [Self::Ingest, Self::Validate];
@@ -218,6 +220,7 @@ impl StepKind {
             Self::Gate => "gate",
             Self::Register => "register",
             Self::Compare => "compare",
+            Self::Rehearse => "rehearse",
         }
     }
 
@@ -234,6 +237,7 @@ impl StepKind {
             Self::Gate => "Decide whether it may be promoted",
             Self::Register => "Register an immutable version",
             Self::Compare => "Compare with what was made first",
+            Self::Rehearse => "Go through the past by the policy",
         }
     }
 }

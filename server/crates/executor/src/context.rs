@@ -116,7 +116,7 @@ impl Context {
     pub fn run_id(&self) -> Option<i64> {
         match self.step().subject {
             Subject::Run(id) => Some(id),
-            Subject::Dataset(_) => None,
+            Subject::Dataset(_) | Subject::Rehearsal(_) => None,
         }
     }
 

@@ -22,6 +22,7 @@ mod post;
 mod progress;
 mod register;
 pub mod rehearsal;
+mod rehearse;
 mod rollouts;
 mod sources;
 mod stage;
@@ -62,5 +63,6 @@ pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {
         Arc::new(stage::Staged(gate::Gates)),
         Arc::new(stage::Staged(register::Register)),
         Arc::new(stage::Staged(compare::Compare)),
+        Arc::new(stage::Staged(rehearse::Rehearse)),
     ]
 }

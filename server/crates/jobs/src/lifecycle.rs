@@ -1,4 +1,4 @@
-//! Keeps runs and dataset versions in step with their steps, and tells the pages.
+//! Keeps runs and dataset versions in step with their steps, and tells the pages of these and of rehearsals.
 
 use async_trait::async_trait;
 use millrace_domain::clock::Surroundings;
@@ -84,6 +84,8 @@ impl Lifecycle for Subjects {
                     dataset::set_failed(tx, DatasetVersionId(id), &json!(failure), now).await?;
                 }
             }
+            // It has one step, whose end is its own.
+            Subject::Rehearsal(_) => {}
         }
         tell(tx, step, "step", json!({ "kind": step.kind, "state": state, "failure": failure })).await
     }

@@ -178,11 +178,11 @@ pub(crate) fn prepared(
     Ok(Prepared { dataset, history: Arc::new(history), plan, table, labels, split })
 }
 
-async fn dataset_version(context: &Context, id: DatasetVersionId) -> Result<DatasetVersion, StepError> {
+pub(crate) async fn dataset_version(context: &Context, id: DatasetVersionId) -> Result<DatasetVersion, StepError> {
     dataset::find_version(context.db().pool(), id).await?.ok_or_else(misplaced)
 }
 
-async fn problem_version(context: &Context, id: ProblemVersionId) -> Result<ProblemVersion, StepError> {
+pub(crate) async fn problem_version(context: &Context, id: ProblemVersionId) -> Result<ProblemVersion, StepError> {
     problem::find_version(context.db().pool(), id).await?.ok_or_else(misplaced)
 }
 
@@ -193,6 +193,6 @@ pub(crate) fn mistaken(code: &str, what: &str, mistakes: &[Mistake]) -> StepErro
     StepError::refused(code, format!("the {what} do not fit: {}", listed.join("; ")))
 }
 
-fn misplaced() -> StepError {
+pub(crate) fn misplaced() -> StepError {
     StepError::refused("internal", "the step does not belong to what it was queued for; please report it")
 }

@@ -4,6 +4,7 @@
 //! environment or a global random generator: the same input gives the same bits. The key word is the *dataset* ([`Dataset`]): typed columns of equal
 //! length, in source order, with an identity over every cell.
 
+pub mod broken;
 pub mod dataset;
 pub mod drift;
 pub mod evaluate;

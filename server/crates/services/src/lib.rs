@@ -35,6 +35,7 @@ mod problem;
 mod promotion;
 mod quarantine;
 mod receipt;
+mod rehearsal;
 mod reproduce;
 mod retraining;
 mod review;

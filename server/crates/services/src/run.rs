@@ -81,7 +81,9 @@ impl Services {
                 ),
             ));
         }
-        let dataset = self.dataset_for(&tx, request, &version.document).await?;
+        let dataset = self
+            .dataset_for(&tx, &request.problem, request.dataset.as_deref(), request.version, &version.document)
+            .await?;
         let tables = tables_for(&tx, &version).await?;
         let asked = checked(request, &version, &self.settings.trainers.programs)?;
         let asked_for = asked.request.clone();
@@ -126,28 +128,27 @@ impl Services {
         Ok(run)
     }
 
-    async fn dataset_for(
+    /// The valid dataset version of a problem that is asked for, the newest when none is.
+    pub(crate) async fn dataset_for(
         &self,
         tx: &millrace_storage::Transaction,
-        request: &LaunchRequest,
+        slug: &str,
+        dataset: Option<&str>,
+        number: Option<i32>,
         document: &ProblemDocument,
     ) -> Result<DatasetVersion> {
-        let valid = examples(tx, &request.problem, document).await?;
-        let wanted: Option<DatasetId> = match &request.dataset {
+        let valid = examples(tx, slug, document).await?;
+        let wanted: Option<DatasetId> = match dataset {
             None => None,
             Some(id) => Some(id.parse().map_err(|error| Fault::field("/dataset", format!("{error}")))?),
         };
         let fits = |version: &&DatasetVersion| {
-            wanted.is_none_or(|id| version.dataset == id)
-                && request.version.is_none_or(|number| version.number == number)
+            wanted.is_none_or(|id| version.dataset == id) && number.is_none_or(|number| version.number == number)
         };
         valid.iter().find(fits).cloned().ok_or_else(|| {
             Fault::conflict(
                 "no_valid_dataset",
-                format!(
-                    "no such valid dataset version of {}; upload data, or wait until it is checked",
-                    request.problem
-                ),
+                format!("no such valid dataset version of {slug}; upload data, or wait until it is checked"),
             )
         })
     }
@@ -491,12 +492,15 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion, programs: &Program
     }
     match (plan, seed) {
         (Some(plan), Some(seed)) => Ok(Asked { plan, request: asked, seed }),
-        _ => {
-            let told = |mistake: &Mistake| format!("{} {}", mistake.pointer.trim_start_matches('/'), mistake.message);
-            let detail: Vec<String> = mistakes.iter().map(told).collect();
-            Err(Fault::invalid(detail.join("; "), mistakes))
-        }
+        _ => Err(all_at_once(mistakes)),
     }
+}
+
+/// The refusal that tells all mistakes of a request.
+pub(crate) fn all_at_once(mistakes: Vec<Mistake>) -> Fault {
+    let told = |mistake: &Mistake| format!("{} {}", mistake.pointer.trim_start_matches('/'), mistake.message);
+    let detail: Vec<String> = mistakes.iter().map(told).collect();
+    Fault::invalid(detail.join("; "), mistakes)
 }
 
 /// The end of a log, from the beginning of a line.

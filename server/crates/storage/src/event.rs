@@ -11,7 +11,7 @@ use crate::record::{self, Record, Row, values};
 pub struct Event {
     /// Rises with every event.
     pub id: i64,
-    /// `dataset`, `run`, `problem` or `deployment`.
+    /// `dataset`, `run`, `rehearsal`, `problem` or `deployment`.
     pub subject_kind: String,
     /// The subject.
     pub subject_id: i64,

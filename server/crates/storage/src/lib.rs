@@ -30,6 +30,7 @@ pub mod parity;
 pub mod prediction;
 pub mod problem;
 mod record;
+pub mod rehearsal;
 pub mod retraining;
 pub mod rollout;
 pub mod run;

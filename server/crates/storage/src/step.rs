@@ -20,6 +20,8 @@ pub enum Subject {
     Dataset(i64),
     /// A run.
     Run(i64),
+    /// A rehearsal.
+    Rehearsal(i64),
 }
 
 impl Subject {
@@ -28,13 +30,14 @@ impl Subject {
         match self {
             Self::Dataset(_) => "dataset",
             Self::Run(_) => "run",
+            Self::Rehearsal(_) => "rehearsal",
         }
     }
 
     /// The stored id.
     pub const fn id(self) -> i64 {
         match self {
-            Self::Dataset(id) | Self::Run(id) => id,
+            Self::Dataset(id) | Self::Run(id) | Self::Rehearsal(id) => id,
         }
     }
 }
@@ -95,7 +98,11 @@ pub struct Step {
 
 fn subject(row: &Row) -> Result<Subject> {
     let (kind, id): (String, i64) = (row.get("subject_kind")?, row.get("subject_id")?);
-    Ok(if kind == "run" { Subject::Run(id) } else { Subject::Dataset(id) })
+    Ok(match kind.as_str() {
+        "run" => Subject::Run(id),
+        "rehearsal" => Subject::Rehearsal(id),
+        _ => Subject::Dataset(id),
+    })
 }
 
 impl Record for Step {

@@ -9,11 +9,11 @@ use millrace_domain::monitor::{self, Height, judge};
 use millrace_domain::problem::Retraining;
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
 use millrace_domain::schedule::Schedule;
+use millrace_domain::view::{CourseTold, EventTold, WindowTold};
 
 use crate::watch::{Measured, against};
 
 use super::history::{History, Learned, Window, mean};
-use super::{CourseTold, EventTold, WindowTold};
 
 /// Days that the number of trainings is limited within.
 const MONTH: TimeDelta = TimeDelta::days(30);
@@ -75,7 +75,8 @@ impl<'h> Course<'h> {
         }
     }
 
-    pub(super) fn run(mut self, windows: &[Window]) -> Self {
+    /// None when it is not to go on.
+    pub(super) fn run(mut self, windows: &[Window], goes_on: &dyn Fn(usize) -> bool) -> Option<Self> {
         if let Some((begins, _)) = windows.first() {
             (self.looked_until, self.labels_since, self.fitted_at) = (*begins, *begins, *begins);
             let text = match self.live.open.as_slice() {
@@ -88,22 +89,25 @@ impl<'h> Course<'h> {
             };
             self.happened(*begins, "live", text);
         }
-        for (begins, ends) in windows {
+        for (number, (begins, ends)) in windows.iter().enumerate() {
+            if !goes_on(number) {
+                return None;
+            }
             self.answer(*begins, *ends);
             self.look_at_outcomes(*ends);
             self.write_reasons_down(*ends);
             self.train_if_due(*ends);
         }
-        self
+        Some(self)
     }
 
     fn happened(&mut self, at: DateTime<Utc>, what: &'static str, text: String) {
-        self.events.push(EventTold { at, what, text });
+        self.events.push(EventTold { at, what: what.to_owned(), text });
     }
 
     /// A window of answers, judged at its end.
     fn answer(&mut self, begins: DateTime<Utc>, ends: DateTime<Utc>) {
-        let document = &self.history.rehearsal.document;
+        let document = &self.history.rehearsal.plan.document;
         let rows = self.history.window(begins, ends);
         let (answers, counts) = self.history.answers(&self.live, &rows);
         let outcomes = self.history.outcomes(&self.live, &answers);
@@ -136,7 +140,7 @@ impl<'h> Course<'h> {
 
     /// Answers whose outcomes have come in by now.
     fn look_at_outcomes(&mut self, now: DateTime<Utc>) {
-        let document = &self.history.rehearsal.document;
+        let document = &self.history.rehearsal.plan.document;
         while self.awaited.front().is_some_and(|(known, _)| *known <= now) {
             let Some((_, Some(Measured { value, verdict, .. }))) = self.awaited.pop_front() else { continue };
             let seen = match verdict {
@@ -273,12 +277,12 @@ impl<'h> Course<'h> {
     pub(super) fn told(self, policy: &'static str, title: String) -> CourseTold {
         let judged = self.windows.iter().filter_map(|window| Some((window.quality?, window.labelled)));
         CourseTold {
-            policy,
+            policy: policy.to_owned(),
             title,
             mean: mean(judged),
             trainings: self.trainings.len() as u64,
             rows_fitted: self.trainings.iter().map(|training| training.rows).sum(),
-            alerts: self.alerts,
+            alerts: self.alerts.into_iter().map(|(cause, told)| (cause.to_owned(), told)).collect(),
             windows: self.windows,
             events: self.events,
         }

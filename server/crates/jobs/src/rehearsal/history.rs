@@ -10,6 +10,7 @@ use millrace_domain::gate::{Decision, decide};
 use millrace_domain::metric::Metric;
 use millrace_domain::monitor::Reference;
 use millrace_domain::problem::{Promote, Retraining, Span};
+use millrace_domain::rehearsal::RehearsalPlan;
 use millrace_domain::schedule::Schedule;
 use millrace_domain::schema::Value;
 use millrace_ml::evaluate::{ClassOutcomes, Outcomes};
@@ -74,7 +75,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(rehearsal: Rehearsal) -> Result<Self, RehearsalError> {
-        let document = &rehearsal.document;
+        let document = &rehearsal.plan.document;
         let no_times = || {
             RehearsalError::new(
                 "the document names no data.event_time that holds times, so it is not known what came when: name one, with data.time_format \
@@ -120,14 +121,14 @@ impl History {
         let (Some((third, _)), Some((last, _))) = (self.order.get(self.order.len() / 3), self.order.last()) else {
             return Ok(Vec::new());
         };
-        let from = self.rehearsal.begins.map_or(*third, |begins| begins.timestamp_micros());
+        let from = self.rehearsal.plan.begins.map_or(*third, |begins| begins.timestamp_micros());
         let first = from.div_euclid(length) * length + if from.rem_euclid(length) > 0 { length } else { 0 };
         let count = last.saturating_sub(first) / length + 1;
         if count > MOST_WINDOWS {
             return Err(RehearsalError::new(format!(
                 "the history has {count} windows of {}, at most {MOST_WINDOWS} are gone through: begin later, or give the document a longer \
                  monitoring.window",
-                self.rehearsal.document.monitoring.window.in_words(),
+                self.rehearsal.plan.document.monitoring.window.in_words(),
             )));
         }
         let at = DateTime::from_timestamp_micros;
@@ -170,7 +171,7 @@ impl History {
     /// The rows that a training at a moment would have seen, in the source's order, as a load of them would be.
     fn seen_at(&self, at: DateTime<Utc>) -> Vec<u32> {
         let at = at.timestamp_micros();
-        let from = self.rehearsal.trained_on.map_or(i64::MIN, |span: Span| {
+        let from = self.rehearsal.plan.trained_on.map_or(i64::MIN, |span: Span| {
             at.saturating_sub(i64::try_from(span.seconds()).unwrap_or(i64::MAX).saturating_mul(MICROS))
         });
         let known = self.known_between(i64::MIN, at).iter();
@@ -181,7 +182,7 @@ impl History {
 
     /// Trains on what was known, and holds the model against the gates on numbers.
     pub(super) fn learn(&self, at: DateTime<Utc>, number: u32, champion: Option<&Learned>) -> Result<Learned, String> {
-        let Rehearsal { document, config, calibration, seed, .. } = &self.rehearsal;
+        let RehearsalPlan { document, config, calibration, seed, .. } = &self.rehearsal.plan;
         let told = |error: &dyn std::fmt::Display| error.to_string();
         let rows = self.seen_at(at);
         // Joined as of each row's own time, as its answer was.
@@ -217,7 +218,7 @@ impl History {
     /// Features, labels and parts of some rows.
     fn part(&self, rows: &[u32]) -> Result<Prepared, StepError> {
         let refused = |error: &dyn std::fmt::Display| StepError::refused("rehearsal", error.to_string());
-        let (document, plan) = (&self.rehearsal.document, self.whole.plan.clone());
+        let (document, plan) = (&self.rehearsal.plan.document, self.whole.plan.clone());
         let dataset = self.whole.dataset.take(rows);
         let table = plan.table(&dataset).map_err(|error| refused(&error))?;
         let labels = plan.labels(&dataset).map_err(|error| refused(&error))?;
@@ -266,7 +267,7 @@ impl History {
 
     /// What repeating the last label known would have reached, as courses are told.
     pub(super) fn repeat_last(&self, windows: &[Window]) -> Option<f64> {
-        let document = &self.rehearsal.document;
+        let document = &self.rehearsal.plan.document;
         let metric = document.success.metric;
         if metric == Metric::LogLoss {
             return None;
@@ -294,20 +295,20 @@ impl History {
 
     /// What is compared: never, the schedule, and what the document says.
     pub(super) fn policies(&self) -> Result<Vec<Policy>, RehearsalError> {
-        let cron = &self.rehearsal.schedule;
+        let cron = &self.rehearsal.plan.schedule;
         let scheduled = scheduled(cron)?;
         let words = Schedule::read(cron, "UTC").map_or_else(|_| cron.clone(), |schedule| schedule.in_words());
         let mut policies = vec![
             Policy { name: "never", title: "never trained again".to_owned(), retraining: None },
             Policy { name: "schedule", title: format!("on a schedule: {words}"), retraining: Some(scheduled) },
         ];
-        if let Some(policy) = self.rehearsal.document.retraining.clone() {
+        if let Some(policy) = self.rehearsal.plan.document.retraining.clone() {
             let by = match policy.promote {
                 Promote::Approval => ", approved at once",
                 Promote::Automatic => "",
             };
             let reasons: Vec<&str> = policy.reasons().into_iter().map(|reason| reason.title()).collect();
-            let title = format!("as the document says: {}{by}", reasons.join(", "));
+            let title = format!("by the policy: {}{by}", reasons.join(", "));
             policies.push(Policy { name: "policy", title, retraining: Some(policy) });
         }
         Ok(policies)

@@ -9,18 +9,19 @@
 //! answers from the next window on.
 
 mod course;
+mod drill;
 mod history;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use millrace_domain::metric::{Direction, Metric};
-use millrace_domain::problem::{ProblemDocument, Promote, Retraining, Span, When};
+use millrace_domain::metric::Direction;
+use millrace_domain::problem::{Promote, Retraining, Span, When};
+use millrace_domain::rehearsal::RehearsalPlan;
 use millrace_domain::schedule::Schedule;
-use millrace_domain::trainer::{CalibrationMethod, TrainerConfig};
+use millrace_domain::view::Rehearsed;
 use millrace_ml::Dataset;
-use serde::Serialize;
+use millrace_ml::broken::broken;
 
 use course::Course;
 use history::{History, Policy};
@@ -31,25 +32,16 @@ const MOST_WINDOWS: i64 = 20_000;
 /// What is rehearsed.
 #[derive(Debug)]
 pub struct Rehearsal {
-    /// The document; its policy is `retraining`.
-    pub document: ProblemDocument,
+    /// What was asked for.
+    pub plan: RehearsalPlan,
     /// The history, with event times.
     pub rows: Arc<Dataset>,
     /// The tables that it is joined to, by name.
     pub tables: BTreeMap<String, Arc<Dataset>>,
-    /// What every training fits.
-    pub config: TrainerConfig,
-    /// What makes probabilities of its scores.
-    pub calibration: CalibrationMethod,
-    /// Seed of every training.
-    pub seed: u64,
-    /// When the first model is trained, on what was known then; after the first third of the rows when absent.
-    pub begins: Option<DateTime<Utc>>,
-    /// Trainings see rows of so long before them; all when absent.
-    pub trained_on: Option<Span>,
-    /// The schedule (cron) beside which the policy is shown.
-    pub schedule: String,
 }
+
+/// Told what is being done, and how many windows of how many are done (0 of 0 while that is not known); gives whether to go on.
+pub type Told<'a> = dyn Fn(u64, u64, &str) -> bool + 'a;
 
 /// Why there is no rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,105 +54,76 @@ impl RehearsalError {
     }
 }
 
-/// What would have happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Rehearsed {
-    /// The metric that models are judged by.
-    pub metric: Metric,
-    /// Which way it is better.
-    pub better: &'static str,
-    /// When the first model was trained.
-    pub begins: DateTime<Utc>,
-    /// Seconds of a window.
-    pub window: u64,
-    /// The courses: never training again, the schedule, and the document's policy where it has one.
-    pub courses: Vec<CourseTold>,
-    /// The same mean of what repeating the last label known would have reached; none of log loss, which says of who is certain and wrong only
-    /// how near to 0 a probability may come.
-    pub repeat_last: Option<f64>,
-}
-
-/// One policy over the history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CourseTold {
-    /// `never`, `schedule` or `policy`.
-    pub policy: &'static str,
-    /// What it is in words.
-    pub title: String,
-    /// The metric's mean over the windows, each counted by its rows with a label; none where it is defined in none.
-    pub mean: Option<f64>,
-    /// Trainings after the first.
-    pub trainings: u64,
-    /// Rows that these trainings were fitted on, all together: what they cost.
-    pub rows_fitted: u64,
-    /// Alerts that would have been told, by cause; what comes back within an hour is told once.
-    pub alerts: BTreeMap<&'static str, u64>,
-    /// Window by window.
-    pub windows: Vec<WindowTold>,
-    /// What happened, in order.
-    pub events: Vec<EventTold>,
-}
-
-/// One window of a course.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WindowTold {
-    /// Its end.
-    pub ends: DateTime<Utc>,
-    /// Rows in it.
-    pub rows: u64,
-    /// Those whose label came to be known and that were answered.
-    pub labelled: u64,
-    /// Which model answered, from 1.
-    pub model: u32,
-    /// The metric once labels were known; none where it is not defined.
-    pub quality: Option<f64>,
-    /// The greatest distance from the model's reference that luck does not explain; none with too few rows.
-    pub distance: Option<f64>,
-    /// What has drifted, what matters most first.
-    pub drifted: Vec<String>,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EventTold {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// `live`, `not_passed`, `failed`, `alert`, `over`, `waits`, `given_up`.
-    pub what: &'static str,
-    /// In words.
-    pub text: String,
-}
-
 impl Rehearsal {
-    /// Goes through the history once for each policy; `told` is called with what is being done.
+    /// Goes through the history once for each policy.
     ///
     /// # Errors
-    /// When the history has no times, is too short for a first model, or does not fit the document.
-    pub fn run(self, told: &dyn Fn(&str)) -> Result<Rehearsed, RehearsalError> {
-        let metric = self.document.success.metric;
+    /// When the history has no times, is too short for a first model, does not fit the document, or `told` says to stop.
+    pub fn run(self, told: &Told<'_>) -> Result<Rehearsed, RehearsalError> {
+        let metric = self.plan.document.success.metric;
+        told(0, 0, "computing features");
+        let (plan, rows, tables) = (self.plan.clone(), Arc::clone(&self.rows), self.tables.clone());
         let history = History::new(self)?;
         let windows = history.windows()?;
         let begins = windows.first().map(|(begins, _)| *begins);
         let begins = begins.ok_or_else(|| RehearsalError::new("no row comes after the first model: begin earlier"))?;
-        told("training the first model");
+        told(0, 0, "training the first model");
         let first = history.learn(begins, 1, None).map_err(|reason| {
             RehearsalError::new(format!(
                 "the first model cannot be trained on what was known at {}: {reason}",
                 begins.format("%Y-%m-%d %H:%M UTC")
             ))
         })?;
-        let mut courses = Vec::new();
-        for Policy { name, title, retraining } in history.policies()? {
-            told(&format!("going through {} windows: {title}", windows.len()));
-            courses.push(Course::new(&history, retraining, first.clone()).run(&windows).told(name, title));
+        let policies = history.policies()?;
+        let of = (windows.len() * (policies.len() + usize::from(plan.drill.is_some()))) as u64;
+        if let Some(drill) = &plan.drill
+            && (drill.from < begins || windows.last().is_none_or(|(_, last)| drill.from >= *last))
+        {
+            return Err(RehearsalError::new(format!(
+                "the drill begins outside of what is gone through: let it begin after the first model, {}, and before the end",
+                begins.format("%Y-%m-%d %H:%M UTC")
+            )));
         }
+        let mut courses = Vec::new();
+        for (place, Policy { name, title, retraining }) in policies.into_iter().enumerate() {
+            let before = (place * windows.len()) as u64;
+            let goes_on = |window: usize| told(before + window as u64, of, &title);
+            let course = Course::new(&history, retraining, first.clone()).run(&windows, &goes_on);
+            let course = course.ok_or_else(|| RehearsalError::new("it was stopped"))?;
+            courses.push(course.told(name, title));
+        }
+        let repeat_last = history.repeat_last(&windows);
+        let length = history.length;
+        drop(history);
+        let document = plan.document.clone();
+        let drill = match plan.drill.clone() {
+            None => None,
+            Some(drill) => {
+                let event_time = document.data.event_time.as_deref().unwrap_or_default();
+                let rows = Arc::new(broken(&rows, event_time, &drill, plan.seed));
+                let title = format!("{}, from {} on", drill.in_words(), drill.from.format("%Y-%m-%d %H:%M UTC"));
+                let history = History::new(Self { plan, rows, tables })?;
+                let before = (courses.len() * windows.len()) as u64;
+                let goes_on = |window: usize| told(before + window as u64, of, &title);
+                let course = Course::new(&history, document.retraining.clone(), first).run(&windows, &goes_on);
+                let with = course.ok_or_else(|| RehearsalError::new("it was stopped"))?.told("drill", title.clone());
+                let without = if document.retraining.is_some() { courses.last() } else { courses.first() };
+                let came = without.map(|without| drill::told(&document, &drill, &with, without));
+                courses.push(with);
+                came
+            }
+        };
         Ok(Rehearsed {
-            metric,
-            better: if metric.direction() == Direction::Up { "higher" } else { "lower" },
+            metric: metric.as_str().to_owned(),
+            better: if metric.direction() == Direction::Up { "higher" } else { "lower" }.to_owned(),
+            limit: document.success.bound.limit(),
+            drift: document.monitoring.drift.metric.as_str().to_owned(),
+            drift_limit: document.monitoring.drift.threshold,
             begins,
-            window: history.length,
+            window: length,
             courses,
-            repeat_last: history.repeat_last(&windows),
+            drill,
+            repeat_last,
         })
     }
 }

@@ -182,6 +182,20 @@ impl Dataset {
         Self::of_stocks(self.rows, own.chain(new))
     }
 
+    /// The dataset with other cells in place of one column's; as it is where it has no such column.
+    ///
+    /// # Panics
+    /// When there are not as many as rows.
+    pub fn with_cells(&self, name: &str, cells: Cells) -> Self {
+        assert_eq!(cells.len(), self.rows, "cells of another dataset");
+        let mut changed = self.clone();
+        if let Some(slot) = self.slot(name) {
+            changed.schema[slot].column_type = cells.column_type();
+            changed.stocks[slot] = cells.into();
+        }
+        changed
+    }
+
     /// A dataset of these rows (from 0), in that order; a row may come more than once.
     ///
     /// # Panics

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
+mod served;
+
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
@@ -247,4 +249,64 @@ fn power_that_is_trained_anew_every_eight_weeks_is_told_two_percent_better_and_y
     assert!(course(&all, "never")["alerts"]["drift"].as_u64() >= Some(1), "{all}");
     let repeated = all["repeat_last"].as_f64().unwrap();
     assert!((repeated - 0.853).abs() < 0.01 && repeated > schedule, "{repeated}");
+}
+
+/// Sixty days of a hundred rows of which `x` says all the time what is big.
+fn steady() -> String {
+    let begin: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut csv = "at,x,y,big\n".to_owned();
+    for row in 0..6_000u32 {
+        let at = begin + TimeDelta::minutes(i64::from(row) * 864 / 60);
+        let (x, y) = ((row * 37) % 101, (row * 53) % 97);
+        writeln!(csv, "{},{x},{y},{}", at.format("%Y-%m-%dT%H:%M:%SZ"), x > 50).unwrap();
+    }
+    csv
+}
+
+#[test]
+fn a_drill_tells_after_how_long_what_broke_would_have_been_told() {
+    let past = Past::of(TURN, &steady());
+    let drilled = |how: &str| {
+        let drill = format!("x:{how}@2026-02-10T00:00:00Z");
+        past.rehearsed(&["--trainer", "logistic", "--drill", &drill])
+    };
+    // Inputs as they always were, with other rows: only labels tell, a day after the window's end.
+    let shuffled = drilled("shuffled");
+    let drill = &shuffled["drill"];
+    assert_eq!(drill["alert"][0], "2026-02-12T00:00:00Z", "{drill}");
+    assert!(drill["alert"][1].as_str().unwrap().starts_with("Quality"), "{drill}");
+    // A model is trained at once, passes on what it knows from before, and is no better.
+    assert_eq!((&drill["is_still_outside"], &drill["model"]), (&Value::from(true), &drill["alert"][0]), "{drill}");
+    assert!(drill["mean"].as_f64() < Some(0.6) && drill["mean_otherwise"].as_f64() > Some(0.95), "{drill}");
+    // What is the same for all rows is seen at the end of the first window.
+    for how in ["stuck", "missing"] {
+        let drill = &drilled(how)["drill"];
+        assert_eq!(drill["alert"][0], "2026-02-11T00:00:00Z", "{how}: {drill}");
+        assert!(drill["alert"][1].as_str().unwrap().starts_with("Drift: "), "{how}: {drill}");
+    }
+    // Nothing else is changed by it.
+    let without = past.rehearsed(&["--trainer", "logistic"]);
+    for policy in ["never", "schedule", "policy"] {
+        assert!(course(&shuffled, policy) == course(&without, policy), "{policy}");
+    }
+    let before = |rehearsed: &Value, policy: &str| -> Vec<Value> {
+        let windows = course(rehearsed, policy)["windows"].as_array().unwrap().clone();
+        windows.into_iter().filter(|window| window["ends"].as_str() <= Some("2026-02-10T00:00:00Z")).collect()
+    };
+    assert_eq!(before(&shuffled, "drill"), before(&without, "policy"));
+}
+
+#[test]
+fn a_drill_that_cannot_be_held_is_refused_with_the_way_out() {
+    let past = Past::of(TURN, &steady());
+    for (drill, expected) in [
+        ("x:stuck", "is not like"),
+        ("big:stuck@2026-02-10T00:00:00Z", "(x, y)"),
+        ("x:gone@2026-02-10T00:00:00Z", "missing, stuck or shuffled"),
+        ("x:stuck@2026-01-02T00:00:00Z", "after the first model"),
+        ("x:stuck@2027-01-02T00:00:00Z", "before the end"),
+    ] {
+        let said = past.refused(&["--trainer", "logistic", "--drill", drill]);
+        assert!(said.contains(expected), "{drill}: {said}");
+    }
 }
