@@ -39,6 +39,23 @@ const ROWS = `x,big\n${Array.from({ length: 400 }, (_, row) => {
   return `${x},${x + ((row * 13) % 29) > 60 ? 1 : 0}`;
 }).join("\n")}\n`;
 
+const dated = (slug) => `
+slug = "${slug}"
+title = "Is the crate big?"
+decision = "Which shelf it goes to"
+target = { name = "big", kind = "binary", column = "big" }
+data = { event_time = "at", split = { kind = "time", validation = 0.1, test = 0.2 } }
+features = [{ name = "x" }, { name = "noise" }]
+success = { metric = "roc_auc", at_least = 0.6 }
+monitoring = { window = "1d", drift = { metric = "psi", threshold = 0.25, windows = 1 }, min_rows = 50 }
+retraining = { on_drift = true, cool_down = "1d", promote = "automatic" }
+`;
+
+const PAST = `at,x,noise,big\n${Array.from({ length: 3000 }, (_, row) => {
+  const [x, noise] = [(row * 37) % 101, (row * 13) % 29];
+  return `${new Date(Date.UTC(2026, 0, 1) + row * 864_000).toISOString()},${x},${noise},${x + noise > 60 ? 1 : 0}`;
+}).join("\n")}\n`;
+
 async function signIn(page, person) {
   await page.goto("/sign-in");
   await page.getByLabel("E-mail").fill(person.email);
@@ -228,6 +245,46 @@ for (const javaScript of [true, false]) {
     });
   });
 
+  test(`a policy is rehearsed over the past before anybody signs it ${how}`, async () => {
+    const slug = javaScript ? "crates" : "crates-plain";
+    const expected = javaScript ? [/Failed to load resource.*400/] : [];
+    await as(ENGINEER, { ...options, expected }, async (page) => {
+      await page.goto("/problems/new");
+      await page.locator("textarea[name=text]").fill(dated(slug));
+      await page.getByRole("main").locator("button[type=submit]").first().click();
+      await page.waitForURL(`**/problems/${slug}/v/1**`);
+      await page.getByRole("link", { name: "Rehearsals" }).click();
+      await page.getByText("No version of its data is valid yet.").waitFor();
+      await page.goto(`/datasets/new?problem=${slug}`);
+      await page.getByLabel("Name of the dataset").fill("crates");
+      await page.locator("input[type=file]").setInputFiles({
+        name: "crates.csv",
+        mimeType: "text/csv",
+        buffer: Buffer.from(PAST),
+      });
+      await page.getByRole("main").locator("button[type=submit]").first().click();
+      await page.waitForURL("**/datasets/*/v/1**");
+      await reloadUntil(page, () => page.locator("[data-state=valid]").first().isVisible());
+      await page.goto(`/problems/${slug}/rehearsals`);
+      const form = page.locator("form[action*=ask_for_rehearsal]");
+      await form.getByLabel("Trainer").selectOption("logistic");
+      await form.getByLabel("Breaks").selectOption("x");
+      await form.getByLabel("How", { exact: true }).selectOption("stuck");
+      await form.getByRole("button", { name: "Rehearse" }).click();
+      await page.getByText("Say from when on it breaks.").first().waitFor();
+      assert.equal(await form.getByLabel("Breaks").inputValue(), "x");
+      await form.locator("#drill_from").fill("2026-01-20");
+      await form.getByRole("button", { name: "Rehearse" }).click();
+      await page.waitForURL(/\/rehearsals\/\d+/);
+      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
+      await page.getByText(/The policy would have .* against ROC AUC/).waitFor();
+      await page.getByRole("heading", { name: "Fire drill: x is stuck at its last value" }).waitFor();
+      await page.getByRole("link", { name: "Change it and rehearse again" }).click();
+      await page.waitForURL("**/rehearsals?like=*");
+      assert.equal(await form.getByLabel("Breaks").inputValue(), "x");
+    });
+  });
+
   test(`an alias is moved and the move is undone ${how}`, async () => {
     await as(ENGINEER, options, async (page) => {
       for (const [version, reason] of [
@@ -300,6 +357,14 @@ const PAGES = [
   "/deployments",
   "/deployments/parcels",
   "/deployments/parcels/changes/2",
+  "/deployments/parcels/monitor",
+  "/deployments/parcels/rule",
+  "/problems/parcels/retraining",
+  "/problems/parcels/rehearsals",
+  "/problems/crates/retraining",
+  "/problems/crates/rehearsals",
+  "/rehearsals/1",
+  "/alerts",
   "/people",
   "/audit",
   "/account",

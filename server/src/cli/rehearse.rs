@@ -1,9 +1,8 @@
 //! `rehearse`: what a document's policy would have done over a file of the past. Needs no server.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -12,7 +11,7 @@ use millrace_domain::metric::Metric;
 use millrace_domain::problem::{Mistake, ProblemDocument, Span};
 use millrace_domain::rehearsal::RehearsalPlan;
 use millrace_domain::view::{CourseTold, DrillRequest, RehearsalRequest, Rehearsed};
-use millrace_jobs::rehearsal::Rehearsal;
+use millrace_jobs::rehearsal::{Onlooker, Rehearsal};
 use millrace_ml::Dataset;
 use millrace_ml::read::{ReadOptions, read};
 use serde_json::Value;
@@ -84,21 +83,27 @@ pub fn rehearse(args: RehearseArgs, as_json: bool) -> anyhow::Result<()> {
         tables.insert(name.to_owned(), Arc::new(dataset(Path::new(file), &ReadOptions::of_table(table))?));
     }
     let rehearsal = Rehearsal { plan, rows, tables };
-    let doing = RefCell::new(String::new());
-    let rehearsed = rehearsal.run(&|_, _, now| {
-        // Windows pass by the thousand; a line is told when something else is done.
-        if *doing.borrow() != now {
-            tracing::info!("{now}");
-            now.clone_into(&mut doing.borrow_mut());
-        }
-        true
-    })?;
+    let rehearsed = rehearsal.run(&Logged::default())?;
     if as_json {
         println!("{}", serde_json::to_string(&rehearsed)?);
     } else {
         print!("{}", shown(&rehearsed));
     }
     Ok(())
+}
+
+/// The log looks on: windows pass by the thousand, so a line is told when something else is done.
+#[derive(Default)]
+struct Logged(Mutex<String>);
+
+impl Onlooker for Logged {
+    fn sees(&self, _: u64, _: u64, doing: &str) {
+        let mut before = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before != doing {
+            tracing::info!("{doing}");
+            doing.clone_into(&mut before);
+        }
+    }
 }
 
 /// What breaks, from `COLUMN:HOW@TIME`.
@@ -158,15 +163,22 @@ fn shown(rehearsed: &Rehearsed) -> String {
     if let Some(drill) = &rehearsed.drill {
         let after = |at: DateTime<Utc>| Span::of_seconds((at - drill.from).num_seconds().unsigned_abs()).in_words();
         lines.push(format!("\ndrill: {} from {} on", drill.title, day(drill.from)));
+        lines.push(match &drill.seen {
+            Some((at, name)) => format!("  seen after {}: {name} had drifted", after(*at)),
+            None => "  nothing drifted that would not have otherwise".to_owned(),
+        });
         lines.push(match &drill.alert {
             Some((at, said)) => format!("  told after {}: {said}", after(*at)),
-            None => "  never told".to_owned(),
+            None => "  no alert that would not have been told otherwise".to_owned(),
         });
         lines.push(match drill.model {
             Some(at) => format!("  a model trained since went live after {}", after(at)),
             None => "  no model trained since went live".to_owned(),
         });
         lines.push(match drill.outside_until {
+            None if drill.judged == 0 => {
+                "  too few labels to tell whether answers were what the document asks for".to_owned()
+            }
             None => "  answers never left what the document asks for".to_owned(),
             Some(_) if drill.is_still_outside => {
                 "  answers were outside of what the document asks for to the end".to_owned()

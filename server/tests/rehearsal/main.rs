@@ -265,7 +265,7 @@ fn steady() -> String {
 
 #[test]
 fn a_drill_tells_after_how_long_what_broke_would_have_been_told() {
-    let past = Past::of(TURN, &steady());
+    let past = Past::of(&TURN.replace("name = \"x\"", "name = \"x\"\nnullable = true"), &steady());
     let drilled = |how: &str| {
         let drill = format!("x:{how}@2026-02-10T00:00:00Z");
         past.rehearsed(&["--trainer", "logistic", "--drill", &drill])
@@ -275,6 +275,7 @@ fn a_drill_tells_after_how_long_what_broke_would_have_been_told() {
     let drill = &shuffled["drill"];
     assert_eq!(drill["alert"][0], "2026-02-12T00:00:00Z", "{drill}");
     assert!(drill["alert"][1].as_str().unwrap().starts_with("Quality"), "{drill}");
+    assert_eq!(drill["seen"], Value::Null, "{drill}");
     // A model is trained at once, passes on what it knows from before, and is no better.
     assert_eq!((&drill["is_still_outside"], &drill["model"]), (&Value::from(true), &drill["alert"][0]), "{drill}");
     assert!(drill["mean"].as_f64() < Some(0.6) && drill["mean_otherwise"].as_f64() > Some(0.95), "{drill}");
@@ -282,6 +283,7 @@ fn a_drill_tells_after_how_long_what_broke_would_have_been_told() {
     for how in ["stuck", "missing"] {
         let drill = &drilled(how)["drill"];
         assert_eq!(drill["alert"][0], "2026-02-11T00:00:00Z", "{how}: {drill}");
+        assert_eq!(drill["seen"][0], "2026-02-11T00:00:00Z", "{how}: {drill}");
         assert!(drill["alert"][1].as_str().unwrap().starts_with("Drift: "), "{how}: {drill}");
     }
     // Nothing else is changed by it.
@@ -303,6 +305,7 @@ fn a_drill_that_cannot_be_held_is_refused_with_the_way_out() {
         ("x:stuck", "is not like"),
         ("big:stuck@2026-02-10T00:00:00Z", "(x, y)"),
         ("x:gone@2026-02-10T00:00:00Z", "missing, stuck or shuffled"),
+        ("x:missing@2026-02-10T00:00:00Z", "it is not nullable"),
         ("x:stuck@2026-01-02T00:00:00Z", "after the first model"),
         ("x:stuck@2027-01-02T00:00:00Z", "before the end"),
     ] {

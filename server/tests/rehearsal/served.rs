@@ -214,13 +214,14 @@ async fn a_drill_that_ends_tells_until_when_answers_were_bad() {
         (&drill["until"], &drill["outside_until"]),
         (&json!("2026-01-28T00:00:00Z"), &json!("2026-01-28T00:00:00Z"))
     );
+    assert_eq!(drill["is_still_outside"], false, "{drill}");
     // One that was asked is the beginning of the next, on the page that asks.
     let (_, page) = engineer.page(&format!("/problems/turn/rehearsals?like={id}")).await;
     assert!(page.contains("value=\"2026-01-25T00:00:00Z\"") && page.contains("0 0 1 1 *"), "{page}");
     let (_, page) = engineer.page(&format!("/rehearsals/{id}")).await;
-    assert!(page.contains("Fire drill: x comes with other rows") && page.contains("2 d"), "{page}");
+    assert!(page.contains("Fire drill: x comes with other rows") && page.contains(">2 d<"), "{page}");
     // What breaks is part of what is computed: another drill is another result.
-    request["drill"]["how"] = json!("missing");
+    request["drill"]["how"] = json!("stuck");
     let other = ended(&engineer, &asked(&engineer, request).await).await;
     assert_eq!(other["step"]["reused"], false);
     assert_ne!(other["rehearsed"]["drill"], *drill);

@@ -58,6 +58,7 @@ fn Acts(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl In
     let ProblemVersionView { slug, version: number, state, may_submit, may_write, may_launch, .. } = version;
     let run = format!("/runs/new?problem={slug}");
     let cases = format!("/problems/{slug}/cases");
+    let rehearsals = format!("/problems/{slug}/rehearsals");
     let revise = format!("/problems/new?from={slug}&version={number}");
     let submit = (state == "draft").then(|| {
         view! {
@@ -72,6 +73,7 @@ fn Acts(version: ProblemVersionView, submit: PageForm<SubmitProblem>) -> impl In
         {submit}
         <GatedLink permission=may_launch href=run label="Launch run" icon="play"/>
         <a class="button" href=cases>"Regression cases"</a>
+        <a class="button" href=rehearsals>"Rehearsals"</a>
         <GatedLink permission=may_write href=revise label="New version"/>
     }
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, count, duration, line_chart, number};
 use millrace_domain::metric::Metric;
 use millrace_domain::problem::DriftMetric;
-use millrace_domain::view::{CourseTold, DrillTold, EventTold, RehearsalView, Rehearsed, WindowTold};
+use millrace_domain::view::{CourseTold, DrillTold, EventTold, RehearsalView, Rehearsed, WindowTold, breakage};
 
 use crate::components::{
     ChartFigure, FaultNotice, GatedButton, KeyValue, KeyValues, LiveLine, LiveState, Load, Moment, PageHeader,
@@ -37,7 +37,12 @@ pub async fn fetch_rehearsal(id: String) -> Result<(RehearsalView, Vec<usize>), 
     let left = courses.map(|course| {
         let happened = course.events.len();
         course.events.retain(|event| event.what != "waits");
-        course.events.truncate(LISTED);
+        let mut place = 0;
+        // The chart marks every model.
+        course.events.retain(|event| {
+            place += 1;
+            place <= LISTED || event.what == "live"
+        });
         happened - course.events.len()
     });
     let left = left.collect();
@@ -100,6 +105,7 @@ pub fn RehearsalShown(
     let (author, asked) = (line.author.clone(), line.requested_at);
     let whole = format!("/api/v1/rehearsals/{}", line.id);
     let has_ended_well = view.rehearsed.is_some();
+    let is_unread = line.state == "succeeded" && !has_ended_well;
     view! {
         <PageHeader
             title=format!("Rehearsal {}", line.id)
@@ -119,6 +125,15 @@ pub fn RehearsalShown(
             {goes_on.then(|| view! { <LiveLine state=live/> })}
             {stop}
             {(!has_ended_well).then(|| view! { <StepTimeline steps=vec![view.step.clone()]/> })}
+            {is_unread
+                .then(|| {
+                    view! {
+                        <div class="callout" data-kind="warning" role="status">
+                            <p class="callout-title">"Its result cannot be shown"</p>
+                            <p>"It was written by another version of the program; rehearse again."</p>
+                        </div>
+                    }
+                })}
             {view.rehearsed.clone().map(|rehearsed| view! { <Came rehearsed left/> })}
             <Asked view/>
         </div>
@@ -162,15 +177,27 @@ fn Came(rehearsed: Rehearsed, left: Vec<usize>) -> impl IntoView {
 fn DrillCame(drill: DrillTold, title: String) -> impl IntoView {
     let from = drill.from;
     let after = move |at: chrono::DateTime<chrono::Utc>| duration((at - from).num_seconds() as f64);
+    let (seen, what) = match drill.seen {
+        Some((at, name)) => {
+            (after(at), format!("until a window in which {name} had drifted, and would not have otherwise"))
+        }
+        None => ("never".to_owned(), "nothing drifted that would not have otherwise".to_owned()),
+    };
     let (told, said) = match drill.alert {
         Some((at, said)) => (after(at), said),
-        None => ("never".to_owned(), "no alert that would not have been told otherwise".to_owned()),
+        None => {
+            let why = "no alert that would not have been told otherwise: one that fires already is not told again";
+            ("never".to_owned(), why.to_owned())
+        }
     };
     let (trained, model) = match drill.model {
         Some(at) => (after(at), "until a model that was trained since went live"),
         None => ("never".to_owned(), "no model that was trained since went live"),
     };
     let (back, answers) = match drill.outside_until {
+        None if drill.judged == 0 => {
+            ("–".to_owned(), "too few labels to tell whether answers were what the document asks for")
+        }
         None => ("–".to_owned(), "answers never left what the document asks for"),
         Some(_) if drill.is_still_outside => {
             ("never".to_owned(), "answers were outside of what the document asks for to the end")
@@ -185,6 +212,7 @@ fn DrillCame(drill: DrillTold, title: String) -> impl IntoView {
             <div class="section-header"><h2 id="drill">{heading}</h2></div>
             <p class="muted">"From " <Moment at=from/> " until " <Moment at=drill.until/> ", on the data's clock."</p>
             <div class="grid grid-stats">
+                <Stat label="Seen after" value=seen note=what/>
                 <Stat label="Told after" value=told note=said/>
                 <Stat label="New model after" value=trained note=model/>
                 <Stat label="Good again after" value=back note=answers/>
@@ -346,7 +374,7 @@ fn quality_figure(rehearsed: &Rehearsed, title: &str) -> Figure {
         x: XAxis::Time,
         y: title.to_owned(),
         lines: lines(rehearsed, |window| window.quality),
-        threshold: Some(Threshold { label: "signed limit".to_owned(), value: rehearsed.limit }),
+        threshold: Some(Threshold { label: "limit".to_owned(), value: rehearsed.limit }),
         annotations: lives(rehearsed),
         conclusion: Some(format!(
             "Each window by the labels that came to be known of it; {} is better. Marks are models that went live in the course of {marked}.",
@@ -458,13 +486,15 @@ fn Asked(view: RehearsalView) -> impl IntoView {
                         {request.trained_on.map_or_else(|| "all that was known".to_owned(), |span| format!("the last {span}"))}
                     </KeyValue>
                     {request.drill.map(|drill| {
-                        let how = match drill.how.as_str() {
-                            "missing" => "is missing",
-                            "stuck" => "is stuck",
-                            _ => "comes with other rows",
-                        };
-                        view! { <KeyValue name="Fire drill">{format!("{} {how}, from ", drill.column)} <Moment at=drill.from/></KeyValue> }
+                        let what = format!("{} {}, from ", drill.column, breakage(&drill.how));
+                        let until = drill.until.map(|until| view! { " until " <Moment at=until/> });
+                        view! { <KeyValue name="Fire drill">{what} <Moment at=drill.from/> {until}</KeyValue> }
                     })}
+                    {request.parameters.filter(|given| given.as_object().is_some_and(|given| !given.is_empty())).map(|given| {
+                        view! { <KeyValue name="Parameters"><code>{given.to_string()}</code></KeyValue> }
+                    })}
+                    {request.calibration.map(|calibration| view! { <KeyValue name="Calibration">{calibration}</KeyValue> })}
+                    {request.schedule.map(|cron| view! { <KeyValue name="Schedule"><code>{cron}</code></KeyValue> })}
                     <KeyValue name="Seed">{request.seed.unwrap_or(0).to_string()}</KeyValue>
                 </KeyValues>
                 {policy}
@@ -493,6 +523,7 @@ mod tests {
             labelled: 100,
             model: 1,
             quality: Some(quality),
+            is_met: Some(quality >= 0.8),
             distance: Some(0.1),
             drifted: Vec::new(),
         };
@@ -599,8 +630,10 @@ mod tests {
             title: "miles is missing".to_owned(),
             from: moment("2026-02-01T00:00:00Z"),
             until: moment("2026-02-09T00:00:00Z"),
+            seen: None,
             alert: Some((moment("2026-02-02T00:00:00Z"), "Drift: miles PSI 9".to_owned())),
             model: None,
+            judged: 8,
             outside_until: Some(moment("2026-02-09T00:00:00Z")),
             is_still_outside: true,
             mean: Some(0.55),
@@ -610,6 +643,7 @@ mod tests {
         for expected in [
             "Fire drill: miles is missing",
             "Drift: miles PSI 9",
+            "nothing drifted that would not have otherwise",
             "1 d",
             "no model that was trained since went live",
             "outside of what the document asks for to the end",

@@ -3,7 +3,7 @@
 #![allow(clippy::too_many_arguments, reason = "the arguments of a server function are the fields of its form")]
 
 use leptos::prelude::*;
-use millrace_domain::view::{RehearsalRequest, RehearsalsView};
+use millrace_domain::view::{RehearsalRequest, RehearsalsView, breakage};
 
 use crate::components::{Field, FieldError, GatedButton, TextArea};
 use crate::fault::PageFault;
@@ -158,9 +158,7 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
     let columns: Vec<_> = std::iter::once((String::new(), "nothing".to_owned()))
         .chain(view.columns.iter().map(|column| (column.clone(), column.clone())))
         .collect();
-    let ways =
-        [("missing", "is missing"), ("stuck", "is stuck at its last value"), ("shuffled", "comes with other rows")];
-    let ways: Vec<_> = ways.into_iter().map(|(word, words)| (word.to_owned(), words.to_owned())).collect();
+    let ways = ["stuck", "shuffled", "missing"].map(|word| (word.to_owned(), breakage(word).to_owned())).to_vec();
     let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let begun = begin.drill.clone();
     let drill = (
@@ -169,7 +167,7 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
         value("drill_from", begun.as_ref().map(|drill| moment(drill.from)).unwrap_or_default()),
         value("drill_until", begun.and_then(|drill| drill.until).map(moment).unwrap_or_default()),
     );
-    let policy = value("policy", begin.policy.clone().unwrap_or_else(|| view.policy.clone()));
+    let policy = value("policy", begin.policy.clone().unwrap_or_default());
     view! {
         <ActionForm action=form.action attr:class="form">
             <input type="hidden" name="slug" value=view.slug.clone()/>
@@ -186,19 +184,24 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
                 />
             </div>
             <div class="field">
-                <label class="label" for="policy">"Policy"</label>
+                <label class="label" for="policy">"Another policy" " " <span class="optional">"optional"</span></label>
                 <p class="hint" id="policy-hint">
-                    {format!("The tables [monitoring] and [retraining], as in version {newest}; change them to try other ones. Nothing is in force before a document that has them is signed.")}
+                    "Empty: the document's own. Tables [monitoring] and [retraining] that stand here are tried in its place; nothing is in force \
+                     before a document that has them is signed."
                 </p>
                 <TextArea
                     name="policy"
                     text=policy
                     rows=14
                     code=true
-                    described_by="policy-hint"
+                    described_by="policy-hint policy-error"
                     invalid=Signal::derive(move || form.error_at("/policy").is_some())
                 />
                 <FieldError name="policy" error=error("/policy")/>
+                <details>
+                    <summary>{format!("The policy of version {newest}, to begin with")}</summary>
+                    <pre class="code" tabindex="0" aria-label="The policy of the newest version"><code>{view.policy.clone()}</code></pre>
+                </details>
             </div>
             <div class="form-row">
                 <Choice
@@ -275,7 +278,7 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
                             text=value("parameters", parameters)
                             rows=3
                             code=true
-                            described_by="parameters-hint"
+                            described_by="parameters-hint parameters-error"
                             invalid=Signal::derive(move || form.error_at("/parameters").is_some())
                         />
                         <FieldError name="parameters" error=error("/parameters")/>
@@ -316,7 +319,15 @@ fn Choice(
     view! {
         <div class="field">
             <label class="label" for=name>{label}</label>
-            <select class="input" id=name name=name>{options}</select>
+            <select
+                class="input"
+                id=name
+                name=name
+                aria-invalid=move || error.get().map(|_| "true")
+                aria-describedby=move || error.get().map(|_| format!("{name}-error"))
+            >
+                {options}
+            </select>
             <FieldError name error/>
         </div>
     }

@@ -23,13 +23,8 @@ pub async fn fetch_rehearsals(
     let begin = match like {
         None => RehearsalRequest::default(),
         Some(id) => {
-            let found = services.rehearsal(&actor, crate::pages::address::id(&id, "rehearsal")?).await?;
-            RehearsalRequest {
-                version: Some(found.line.version),
-                dataset: Some(found.line.dataset),
-                dataset_version: Some(found.line.dataset_version),
-                ..found.request
-            }
+            let id = crate::pages::address::id(&id, "rehearsal")?;
+            services.rehearsal_like(&actor, &slug, id).await?
         }
     };
     Ok((view, begin))

@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::problem::{Mistake, ProblemDocument, Span};
+use crate::problem::{Feature, Mistake, ProblemDocument, Span};
 use crate::schedule::Schedule;
 use crate::trainer::{CalibrationMethod, FitPlan, TrainerConfig};
-use crate::view::{DrillRequest, RehearsalRequest};
+use crate::view::{DrillRequest, RehearsalRequest, breakage};
 
 /// Mondays at three.
 const USUAL_SCHEDULE: &str = "0 3 * * 1";
+/// Bytes of another policy.
+const LONGEST_POLICY: usize = 64 * 1024;
 /// Tables of a document that another policy may replace.
 const POLICY: [&str; 2] = ["monitoring", "retraining"];
 
@@ -97,6 +99,19 @@ impl Drill {
         if known.is_none() {
             refuse("how", format!("must be missing, stuck or shuffled, got {how:?}"));
         }
+        let reads = |feature: &&Feature| feature.expression.columns().contains(&column.as_str());
+        if let (Some((_, Breakage::Missing)), Some(feature)) =
+            (known, document.features.iter().filter(reads).find(|feature| !feature.nullable))
+        {
+            refuse(
+                "how",
+                format!(
+                    "cannot be missing: rows without the feature {} are not answered, and data with them is not valid, since it is not \
+                     nullable; let it be stuck or shuffled",
+                    feature.name
+                ),
+            );
+        }
         if until.is_some_and(|until| until <= *from) {
             refuse("until", "must be later than from".to_owned());
         }
@@ -110,12 +125,8 @@ impl Drill {
 
     /// What breaks, in words.
     pub fn in_words(&self) -> String {
-        let how = match self.how {
-            Breakage::Missing => "is missing",
-            Breakage::Stuck => "is stuck at its last value",
-            Breakage::Shuffled => "comes with other rows",
-        };
-        format!("{} {how}", self.column)
+        let word = Breakage::ALL.into_iter().find(|(_, how)| *how == self.how).map_or("", |(word, _)| word);
+        format!("{} {}", self.column, breakage(word))
     }
 }
 
@@ -146,18 +157,24 @@ impl RehearsalPlan {
         let asked = json!({
             "trainer": request.trainer, "parameters": request.parameters, "calibration": request.calibration,
         });
-        let fit = FitPlan::read(&FitPlan::filled_in(asked), &document.target)
-            .map_err(|found| mistakes.extend(found))
-            .ok()
-            .and_then(|plan| match plan.space.branches() {
+        let of_one = || Mistake {
+            pointer: "/trainer".to_owned(),
+            message: "must be one of the built-in trainers: a rehearsal trains it again and again".to_owned(),
+        };
+        let fit = match FitPlan::read(&FitPlan::filled_in(asked), &document.target) {
+            Ok(plan) => match plan.space.branches() {
                 [branch] if branch.base().program().is_none() => Some((branch.base().clone(), plan.calibration)),
                 _ => {
-                    let message =
-                        "must be one of the built-in trainers: a rehearsal trains it again and again".to_owned();
-                    mistakes.push(Mistake { pointer: "/trainer".to_owned(), message });
+                    mistakes.push(of_one());
                     None
                 }
-            });
+            },
+            Err(found) => {
+                // A choice among trainers would want a budget.
+                mistakes.extend(found.into_iter().map(|own| if own.pointer == "/budget" { of_one() } else { own }));
+                None
+            }
+        };
         let drill = request.drill.as_ref().map(|drill| Drill::read(document, drill)).transpose();
         let drill = drill.map_err(|found| mistakes.extend(found)).ok().flatten();
         let policy = request.policy.as_deref().filter(|policy| !policy.trim().is_empty());
@@ -184,6 +201,9 @@ impl RehearsalPlan {
 /// The document with another policy.
 fn with_policy(document: &ProblemDocument, policy: &str) -> Result<ProblemDocument, Vec<Mistake>> {
     let mistake = |message: String| vec![Mistake { pointer: "/policy".to_owned(), message }];
+    if policy.len() > LONGEST_POLICY {
+        return Err(mistake(format!("is longer than {LONGEST_POLICY} bytes")));
+    }
     let tables: Value =
         toml::from_str(policy).map_err(|error| mistake(format!("is not TOML: {}", error.to_string().trim_end())))?;
     let mut changed = document.to_json();
@@ -280,6 +300,9 @@ name = "x"
         for column in ["big", "at", "y"] {
             assert_eq!(read(drill(column)).expect_err(column)[0].pointer, "/drill/column");
         }
+        // Rows without it would neither be answered nor loaded.
+        let missing = DrillRequest { how: "missing".to_owned(), ..drill("x") };
+        assert_eq!(read(missing).expect_err("not nullable")[0].pointer, "/drill/how");
         let wrong = DrillRequest { how: "gone".to_owned(), until: Some(at("2026-01-01T00:00:00Z")), ..drill("x") };
         let pointers: Vec<String> = read(wrong).expect_err("mistakes").into_iter().map(|own| own.pointer).collect();
         assert_eq!(pointers, ["/drill/how", "/drill/until"]);
@@ -295,6 +318,7 @@ name = "x"
             labelled,
             model: 1,
             quality,
+            is_met: quality.map(|quality| quality > 0.5),
             distance: quality,
             drifted: vec!["x".to_owned()],
         };

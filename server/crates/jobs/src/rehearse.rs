@@ -11,7 +11,7 @@ use millrace_domain::ids::{DatasetVersionId, RehearsalId};
 use millrace_domain::rehearsal::RehearsalPlan;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::{CourseSummary, RehearsalRequest};
-use millrace_executor::{Commit, Context, StepError, commit};
+use millrace_executor::{Commit, Context, Reporter, StepError, commit};
 use millrace_ml::Dataset;
 use millrace_storage::step::Subject;
 use millrace_storage::{artifact, rehearsal};
@@ -19,10 +19,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::load::{dataset_version, misplaced, mistaken, problem_version};
-use crate::rehearsal::Rehearsal;
+use crate::rehearsal::{Onlooker, Rehearsal};
 use crate::stage::Stage;
 
 pub(crate) struct Rehearse;
+
+/// The page looks on.
+struct Reported<'a>(&'a Reporter);
+
+impl Onlooker for Reported<'_> {
+    fn sees(&self, done: u64, of: u64, doing: &str) {
+        let total = (of > 0).then_some(of);
+        self.0.report(json!({ "done": total.map(|_| done), "total": total, "text": doing }));
+    }
+
+    fn stops(&self) -> bool {
+        self.0.should_stop()
+    }
+}
 
 pub(crate) struct Input {
     plan: RehearsalPlan,
@@ -85,11 +99,7 @@ impl Stage for Rehearse {
                 let tables = input.tables.into_iter().map(|(name, file)| Ok((name, read(file)?)));
                 let tables = tables.collect::<Result<_, StepError>>()?;
                 let rehearsal = Rehearsal { plan: input.plan, rows: read(input.rows)?, tables };
-                let told = rehearsal.run(&|done, of, doing| {
-                    let total = (of > 0).then_some(of);
-                    reporter.report(json!({ "done": total.map(|_| done), "total": total, "text": doing }));
-                    !reporter.should_stop()
-                });
+                let told = rehearsal.run(&Reported(reporter));
                 match told {
                     Err(_) if reporter.should_stop() => Err(StepError::Cancelled),
                     told => told.map_err(|error| StepError::refused("not_rehearsed", error.to_string())),

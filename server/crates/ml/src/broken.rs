@@ -1,5 +1,7 @@
 //! Data that breaks, for fire drills: one column of the rows from one time to another, as broken sources deliver it.
 
+use std::collections::BTreeMap;
+
 use millrace_domain::rehearsal::{Breakage, Drill};
 use millrace_domain::schema::Value;
 use rand::SeedableRng;
@@ -8,8 +10,12 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::Dataset;
 
+const MICROS: i64 = 1_000_000;
+
 /// The rows as they arrive when the column breaks.
-pub fn broken(rows: &Dataset, event_time: &str, drill: &Drill, seed: u64) -> Dataset {
+///
+/// What is shuffled stays in its window of so many seconds: what comes later is not known yet.
+pub fn broken(rows: &Dataset, event_time: &str, window: u64, drill: &Drill, seed: u64) -> Dataset {
     let (Some(time), Some(column)) = (rows.slot(event_time), rows.slot(&drill.column)) else { return rows.clone() };
     let (times, cells) = (rows.cells(time), rows.cells(column));
     let from = drill.from.timestamp_micros();
@@ -31,9 +37,17 @@ pub fn broken(rows: &Dataset, event_time: &str, drill: &Drill, seed: u64) -> Dat
             hit.iter().for_each(|row| taken[*row as usize] = last);
         }
         Breakage::Shuffled => {
-            let mut others = hit.clone();
-            others.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-            hit.iter().zip(others).for_each(|(row, other)| taken[*row as usize] = other);
+            let length = i64::try_from(window).unwrap_or(i64::MAX / MICROS).saturating_mul(MICROS).max(1);
+            let mut windows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+            for row in hit {
+                windows.entry(at(row as usize).unwrap_or_default().div_euclid(length)).or_default().push(row);
+            }
+            let mut generator = ChaCha8Rng::seed_from_u64(seed);
+            for own in windows.into_values() {
+                let mut others = own.clone();
+                others.shuffle(&mut generator);
+                own.iter().zip(others).for_each(|(row, other)| taken[*row as usize] = other);
+            }
         }
     }
     rows.with_cells(&drill.column, cells.take_or_missing(&taken))
@@ -57,9 +71,13 @@ mod tests {
 
     /// What `kind` is when it breaks from the third day to the fifth.
     fn kinds(how: Breakage) -> Vec<Option<String>> {
+        kinds_in(how, 7 * 86_400)
+    }
+
+    fn kinds_in(how: Breakage, window: u64) -> Vec<Option<String>> {
         let day = |day: i64| DateTime::<Utc>::from_timestamp_micros(day * DAY).expect("a time");
         let drill = Drill { column: "kind".to_owned(), how, from: day(2), until: Some(day(5)) };
-        let broken = broken(&rows(), "at", &drill, 3);
+        let broken = broken(&rows(), "at", window, &drill, 3);
         let cells = broken.cells(1);
         let text = |row: usize| match cells.value(row) {
             Value::Text(text) => Some(text.to_string()),
@@ -82,6 +100,11 @@ mod tests {
     fn what_is_shuffled_are_the_same_values_at_other_rows() {
         let mut shuffled = kinds(Breakage::Shuffled);
         assert_ne!(shuffled, some(["a", "b", "c", "d", "e", "f"]));
+        assert_eq!(
+            kinds_in(Breakage::Shuffled, 86_400),
+            some(["a", "b", "c", "d", "e", "f"]),
+            "no value of another window"
+        );
         shuffled[2..5].sort();
         assert_eq!(shuffled, some(["a", "b", "c", "d", "e", "f"]));
     }

@@ -91,7 +91,8 @@ impl Services {
         let stages = [Stage::one(StepKind::Rehearse.as_str())];
         step::insert_stages(&tx, Subject::Rehearsal(id.0), &stages).await.map_err(fault)?;
         let details = json!({ "problem": slug, "version": version.number, "dataset": data.dataset,
-            "dataset_version": data.number, "request": request });
+            "dataset_version": data.number, "request": RehearsalRequest { policy: None, ..request.clone() },
+            "policy": request.policy.as_ref().map(Digest::of) });
         self.note(&tx, actor, Note::new("rehearsal.ask", format!("rehearsal/{id}")).details(details)).await?;
         commit(tx).await?;
         Ok(id)
@@ -123,6 +124,7 @@ impl Services {
             }
         };
         let may_cancel = match actor.may_on(Action::CancelRun, &found.problem) {
+            Ok(()) if step.state.is_final() => Permission::refused("it has ended"),
             Ok(()) if step.cancel_requested => Permission::refused("it is being stopped"),
             may => Permission::from_result(may),
         };
@@ -145,16 +147,35 @@ impl Services {
         let object = format!("rehearsal/{id}");
         let tx = self.begin_as(actor, Action::CancelRun, Some(&found.problem), &object).await?;
         let subject = Subject::Rehearsal(id.0);
-        let running = step::request_cancel(&tx, subject).await.map_err(fault)?;
+        step::request_cancel(&tx, subject).await.map_err(fault)?;
+        // One that had ended is as it was; one that waited is cancelled by now, and so is seen by its end alone.
         let steps = step::list(&tx, subject).await.map_err(fault)?;
-        let was_waiting =
-            found.state == StepState::Queued.as_str() && steps.iter().all(|step| step.state == StepState::Cancelled);
-        if running == 0 && !was_waiting {
-            return Err(Fault::conflict("rehearsal_ended", format!("rehearsal {id} has ended: {}", found.state)));
+        let step = steps.first().ok_or_else(missing)?;
+        let was_over = found.state.parse::<StepState>().is_ok_and(StepState::is_final);
+        if was_over || (step.state.is_final() && step.state != StepState::Cancelled) {
+            return Err(Fault::conflict("rehearsal_ended", format!("rehearsal {id} has ended: {}", step.state)));
         }
         self.note(&tx, actor, Note::new("rehearsal.cancel", object)).await?;
         event::insert(&tx, subject.kind(), id.0, "state", json!({ "cancel": true })).await.map_err(fault)?;
         commit(tx).await
+    }
+
+    /// What an earlier rehearsal of the problem was asked, for asking again; as usual where there is none.
+    ///
+    /// # Errors
+    /// 404 when the caller does not see it.
+    pub async fn rehearsal_like(&self, actor: &Actor, slug: &str, id: RehearsalId) -> Result<RehearsalRequest> {
+        let found = self.rehearsal_for(actor, Action::ReadWorkspace, id).await?;
+        if found.problem != slug {
+            return Err(missing());
+        }
+        let request: RehearsalRequest = serde_json::from_value(found.request).unwrap_or_default();
+        Ok(RehearsalRequest {
+            version: Some(found.number),
+            dataset: Some(found.dataset.to_string()),
+            dataset_version: Some(found.dataset_number),
+            ..request
+        })
     }
 
     async fn rehearsal_for(&self, actor: &Actor, action: Action, id: RehearsalId) -> Result<Rehearsal> {

@@ -6,7 +6,7 @@ use crate::database::Connection;
 use crate::record::{self, values};
 
 /// A rule in words, and the statement that counts what breaks it.
-const RULES: [(&str, &str); 10] = [
+const RULES: [(&str, &str); 11] = [
     (
         "every running step has a lease, and none lapsed more than two leases ago",
         "select count(*) from step where state = 'running' and lease_until < now() - interval '60 seconds'",
@@ -25,6 +25,10 @@ const RULES: [(&str, &str); 10] = [
         "every succeeded run of the pipeline has registered a model version",
         "select count(*) from run r where r.state = 'succeeded' and r.reproduces is null and r.kind = 'pipeline'
          and not exists (select 1 from model_version m where m.run_id = r.id)",
+    ),
+    (
+        "every rehearsal has its one step",
+        "select count(*) from rehearsal r where (select count(*) from step s where s.subject_kind = 'rehearsal' and s.subject_id = r.id) <> 1",
     ),
     (
         "nothing came of a tracked run",

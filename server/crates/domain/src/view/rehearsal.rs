@@ -67,6 +67,15 @@ pub struct DrillRequest {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// How a column breaks, by the word of a request.
+pub fn breakage(how: &str) -> &'static str {
+    match how {
+        "missing" => "is missing",
+        "stuck" => "is stuck at its last value",
+        _ => "comes with other rows",
+    }
+}
+
 views! {
     /// What would have happened.
     Rehearsed {
@@ -101,16 +110,19 @@ views! {
         from: DateTime<Utc>,
         /// Until when.
         until: DateTime<Utc>,
+        /// The end of the first window in which something had drifted that would not have otherwise, and what; told or not.
+        seen: Option<(DateTime<Utc>, String)>,
         /// When the first alert that would not have been told otherwise was told, and what it said.
         alert: Option<(DateTime<Utc>, String)>,
-        /// When a model that was trained since went live.
+        /// When a model went live that would not have otherwise and could have been trained on rows since.
         model: Option<DateTime<Utc>>,
-        /// The end of the last window until then whose quality was outside of what the document asks for, of those that would have been
-        /// inside; none when it never was.
+        /// Windows since it broke that were shown to be what the document asks for or not.
+        judged: u64,
+        /// The end of the last of them, to the end of the past, that was shown not to be, and would have been otherwise; none when none was.
         outside_until: Option<DateTime<Utc>>,
-        /// Whether the last window of the drill was still outside.
+        /// Whether the last one judged was such a window.
         is_still_outside: bool,
-        /// The metric's mean over its windows.
+        /// The metric's mean over the windows that lie in the drill, at least in part.
         mean: Option<f64>,
         /// The same had nothing broken.
         mean_otherwise: Option<f64>,
@@ -148,6 +160,8 @@ views! {
         model: u32,
         /// The metric once labels were known; none where it is not defined.
         quality: Option<f64>,
+        /// Whether it was shown to be what the document asks for; none where that cannot be told.
+        is_met: Option<bool>,
         /// The greatest distance from the model's reference that luck does not explain; none with too few rows.
         distance: Option<f64>,
         /// What has drifted, what matters most first.
@@ -289,6 +303,7 @@ impl WindowTold {
             labelled: windows.iter().map(|window| window.labelled).sum(),
             model: last.model,
             quality: (labelled > 0).then(|| sum / labelled as f64),
+            is_met: windows.iter().filter_map(|window| window.is_met).reduce(|all, met| all && met),
             distance: windows.iter().filter_map(|window| window.distance).reduce(f64::max),
             drifted,
         })

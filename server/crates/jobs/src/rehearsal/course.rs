@@ -14,6 +14,7 @@ use millrace_domain::view::{CourseTold, EventTold, WindowTold};
 use crate::watch::{Measured, against};
 
 use super::history::{History, Learned, Window, mean};
+use super::{MOST_TRAININGS, Onlooker, RehearsalError, told_at};
 
 /// Days that the number of trainings is limited within.
 const MONTH: TimeDelta = TimeDelta::days(30);
@@ -75,8 +76,13 @@ impl<'h> Course<'h> {
         }
     }
 
-    /// None when it is not to go on.
-    pub(super) fn run(mut self, windows: &[Window], goes_on: &dyn Fn(usize) -> bool) -> Option<Self> {
+    /// Goes through the windows; `seen` is told which begins.
+    pub(super) fn run(
+        mut self,
+        windows: &[Window],
+        seen: &dyn Fn(usize),
+        onlooker: &dyn Onlooker,
+    ) -> Result<Self, RehearsalError> {
         if let Some((begins, _)) = windows.first() {
             (self.looked_until, self.labels_since, self.fitted_at) = (*begins, *begins, *begins);
             let text = match self.live.open.as_slice() {
@@ -90,15 +96,22 @@ impl<'h> Course<'h> {
             self.happened(*begins, "live", text);
         }
         for (number, (begins, ends)) in windows.iter().enumerate() {
-            if !goes_on(number) {
-                return None;
+            if onlooker.stops() {
+                return Err(RehearsalError::new("it was stopped"));
             }
+            if self.trainings.len() > MOST_TRAININGS {
+                return Err(RehearsalError::new(format!(
+                    "a course trains more than {MOST_TRAININGS} times until {}: give the policy a longer cool_down, or the schedule fewer times",
+                    told_at(*begins)
+                )));
+            }
+            seen(number);
             self.answer(*begins, *ends);
             self.look_at_outcomes(*ends);
             self.write_reasons_down(*ends);
-            self.train_if_due(*ends);
+            self.train_if_due(*ends, onlooker);
         }
-        Some(self)
+        Ok(self)
     }
 
     fn happened(&mut self, at: DateTime<Utc>, what: &'static str, text: String) {
@@ -115,6 +128,11 @@ impl<'h> Course<'h> {
         let measured =
             outcomes.and_then(|outcomes| against(&document.success, &outcomes, document.monitoring.min_rows));
         let quality = measured.as_ref().map(|measured| measured.value);
+        let is_met = measured.as_ref().and_then(|measured| match measured.verdict {
+            Verdict::Pass => Some(true),
+            Verdict::Fail => Some(false),
+            Verdict::Insufficient => None,
+        });
         let delay = TimeDelta::seconds(i64::try_from(document.target.delay.seconds()).unwrap_or(0));
         self.awaited.push_back((ends + delay, measured));
         let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
@@ -127,6 +145,7 @@ impl<'h> Course<'h> {
             labelled,
             model: self.live.number,
             quality: quality.filter(|quality| quality.is_finite()),
+            is_met,
             distance: height.and_then(|height| height.distance),
             drifted: drifted.iter().map(|column| column.name.clone()).collect(),
         });
@@ -207,7 +226,7 @@ impl<'h> Course<'h> {
         }
     }
 
-    fn train_if_due(&mut self, now: DateTime<Utc>) {
+    fn train_if_due(&mut self, now: DateTime<Utc>, onlooker: &dyn Onlooker) {
         let Some(policy) = self.policy.clone() else { return };
         let open: Vec<Reason> = self.open.iter().copied().collect();
         let zone = Schedule::read("0 0 * * *", &policy.timezone);
@@ -226,7 +245,7 @@ impl<'h> Course<'h> {
             minute: zone.map_or(0, |zone| zone.minute_of_day(now)),
         };
         match decide(&policy, &standing) {
-            Decision::Start => self.train(now, &open),
+            Decision::Start => self.train(now, &open, onlooker),
             Decision::Idle => self.waits_for = None,
             Decision::Wait(why) => {
                 // What changes from look to look is how much time is left, not what is waited for.
@@ -245,14 +264,14 @@ impl<'h> Course<'h> {
         }
     }
 
-    fn train(&mut self, now: DateTime<Utc>, because: &[Reason]) {
+    fn train(&mut self, now: DateTime<Utc>, because: &[Reason], onlooker: &dyn Onlooker) {
         let because: Vec<&str> = because.iter().map(|reason| reason.title()).collect();
         let because = because.join(", ");
         self.open.clear();
         (self.waits_for, self.labels_since) = (None, now);
         self.numbers += 1;
         let number = self.numbers;
-        let (rows, came_to_nothing) = match self.history.learn(now, number, Some(&self.live)) {
+        let (rows, came_to_nothing) = match self.history.learn(now, number, Some(&self.live), onlooker) {
             Ok(learned) => {
                 self.fitted_at = now;
                 let rows = learned.rows;

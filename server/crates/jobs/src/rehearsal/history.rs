@@ -25,7 +25,7 @@ use crate::evaluate::tested;
 use crate::gate::on_numbers;
 use crate::load::{Prepared, prepared};
 
-use super::{MOST_WINDOWS, Rehearsal, RehearsalError, scheduled};
+use super::{MOST_WINDOWS, Onlooker, Rehearsal, RehearsalError, Watched, scheduled};
 
 const MICROS: i64 = 1_000_000;
 
@@ -181,13 +181,20 @@ impl History {
     }
 
     /// Trains on what was known, and holds the model against the gates on numbers.
-    pub(super) fn learn(&self, at: DateTime<Utc>, number: u32, champion: Option<&Learned>) -> Result<Learned, String> {
+    pub(super) fn learn(
+        &self,
+        at: DateTime<Utc>,
+        number: u32,
+        champion: Option<&Learned>,
+        onlooker: &dyn Onlooker,
+    ) -> Result<Learned, String> {
         let RehearsalPlan { document, config, calibration, seed, .. } = &self.rehearsal.plan;
         let told = |error: &dyn std::fmt::Display| error.to_string();
         let rows = self.seen_at(at);
         // Joined as of each row's own time, as its answer was.
         let seen = self.part(&rows).map_err(|error| told(&error))?;
-        let fitted = train(&seen.table, &seen.labels, &seen.split, seen.plan.kind(), config, *seed, &());
+        let watched = Watched(onlooker);
+        let fitted = train(&seen.table, &seen.labels, &seen.split, seen.plan.kind(), config, *seed, &watched);
         let fitted = fitted.map_err(|error| told(&error))?;
         let fitted = fitted.calibrated(*calibration, &seen.table, &seen.labels, &seen.split);
         let lineage = Lineage {

@@ -15,6 +15,7 @@ mod history;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use millrace_domain::metric::Direction;
 use millrace_domain::problem::{Promote, Retraining, Span, When};
 use millrace_domain::rehearsal::RehearsalPlan;
@@ -22,10 +23,13 @@ use millrace_domain::schedule::Schedule;
 use millrace_domain::view::Rehearsed;
 use millrace_ml::Dataset;
 use millrace_ml::broken::broken;
+use millrace_ml::train::Progress;
 
 use course::Course;
 use history::{History, Policy};
 
+/// No course trains more often.
+const MOST_TRAININGS: usize = 1_000;
 /// A history is not cut into more windows.
 const MOST_WINDOWS: i64 = 20_000;
 
@@ -40,8 +44,25 @@ pub struct Rehearsal {
     pub tables: BTreeMap<String, Arc<Dataset>>,
 }
 
-/// Told what is being done, and how many windows of how many are done (0 of 0 while that is not known); gives whether to go on.
-pub type Told<'a> = dyn Fn(u64, u64, &str) -> bool + 'a;
+/// Who looks on.
+pub trait Onlooker: Sync {
+    /// So many windows of so many are done (0 of 0 while that is not known), and this is being done.
+    fn sees(&self, done: u64, of: u64, doing: &str);
+
+    /// Whether to stop.
+    fn stops(&self) -> bool {
+        false
+    }
+}
+
+/// A training ends when the onlooker says so.
+pub(crate) struct Watched<'a>(pub(crate) &'a dyn Onlooker);
+
+impl Progress for Watched<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.stops()
+    }
+}
 
 /// Why there is no rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,20 +79,20 @@ impl Rehearsal {
     /// Goes through the history once for each policy.
     ///
     /// # Errors
-    /// When the history has no times, is too short for a first model, does not fit the document, or `told` says to stop.
-    pub fn run(self, told: &Told<'_>) -> Result<Rehearsed, RehearsalError> {
+    /// When the history has no times, is too short for a first model, does not fit the document, trains too often, or the onlooker stops it.
+    pub fn run(self, onlooker: &dyn Onlooker) -> Result<Rehearsed, RehearsalError> {
         let metric = self.plan.document.success.metric;
-        told(0, 0, "computing features");
+        onlooker.sees(0, 0, "computing features");
         let (plan, rows, tables) = (self.plan.clone(), Arc::clone(&self.rows), self.tables.clone());
         let history = History::new(self)?;
         let windows = history.windows()?;
         let begins = windows.first().map(|(begins, _)| *begins);
         let begins = begins.ok_or_else(|| RehearsalError::new("no row comes after the first model: begin earlier"))?;
-        told(0, 0, "training the first model");
-        let first = history.learn(begins, 1, None).map_err(|reason| {
+        onlooker.sees(0, 0, "training the first model");
+        let first = history.learn(begins, 1, None, onlooker).map_err(|reason| {
             RehearsalError::new(format!(
                 "the first model cannot be trained on what was known at {}: {reason}",
-                begins.format("%Y-%m-%d %H:%M UTC")
+                told_at(begins)
             ))
         })?;
         let policies = history.policies()?;
@@ -81,15 +102,14 @@ impl Rehearsal {
         {
             return Err(RehearsalError::new(format!(
                 "the drill begins outside of what is gone through: let it begin after the first model, {}, and before the end",
-                begins.format("%Y-%m-%d %H:%M UTC")
+                told_at(begins)
             )));
         }
         let mut courses = Vec::new();
         for (place, Policy { name, title, retraining }) in policies.into_iter().enumerate() {
             let before = (place * windows.len()) as u64;
-            let goes_on = |window: usize| told(before + window as u64, of, &title);
-            let course = Course::new(&history, retraining, first.clone()).run(&windows, &goes_on);
-            let course = course.ok_or_else(|| RehearsalError::new("it was stopped"))?;
+            let seen = |window: usize| onlooker.sees(before + window as u64, of, &title);
+            let course = Course::new(&history, retraining, first.clone()).run(&windows, &seen, onlooker)?;
             courses.push(course.told(name, title));
         }
         let repeat_last = history.repeat_last(&windows);
@@ -100,13 +120,14 @@ impl Rehearsal {
             None => None,
             Some(drill) => {
                 let event_time = document.data.event_time.as_deref().unwrap_or_default();
-                let rows = Arc::new(broken(&rows, event_time, &drill, plan.seed));
-                let title = format!("{}, from {} on", drill.in_words(), drill.from.format("%Y-%m-%d %H:%M UTC"));
+                let rows = Arc::new(broken(&rows, event_time, length, &drill, plan.seed));
+                let until = drill.until.map_or_else(|| "on".to_owned(), |until| format!("until {}", told_at(until)));
+                let title = format!("{}, from {} {until}", drill.in_words(), told_at(drill.from));
                 let history = History::new(Self { plan, rows, tables })?;
                 let before = (courses.len() * windows.len()) as u64;
-                let goes_on = |window: usize| told(before + window as u64, of, &title);
-                let course = Course::new(&history, document.retraining.clone(), first).run(&windows, &goes_on);
-                let with = course.ok_or_else(|| RehearsalError::new("it was stopped"))?.told("drill", title.clone());
+                let seen = |window: usize| onlooker.sees(before + window as u64, of, &title);
+                let course = Course::new(&history, document.retraining.clone(), first);
+                let with = course.run(&windows, &seen, onlooker)?.told("drill", title.clone());
                 let without = if document.retraining.is_some() { courses.last() } else { courses.first() };
                 let came = without.map(|without| drill::told(&document, &drill, &with, without));
                 courses.push(with);
@@ -126,6 +147,10 @@ impl Rehearsal {
             repeat_last,
         })
     }
+}
+
+fn told_at(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A policy that trains on a schedule alone.

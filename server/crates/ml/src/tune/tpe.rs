@@ -146,15 +146,25 @@ impl Mixture {
         let narrowest = 1.0 / (trials + 2).min(100) as f64;
         let filled = cells.iter().enumerate().filter(|(_, count)| **count > 0);
         let places: Vec<(f64, u32)> = filled.map(|(cell, count)| (cell as f64 / CELLS as f64, *count)).collect();
-        let mut normals: Vec<Truncated> = (0..places.len())
-            .map(|number| {
-                let (mean, count) = places[number];
-                let left = number.checked_sub(1).map(|left| mean - places[left].0);
-                let right = places.get(number + 1).map(|(right, _)| right - mean);
-                let gap = left.into_iter().chain(right).reduce(f64::max).unwrap_or(0.5);
-                Truncated::new(mean, gap.clamp(narrowest, 1.0), f64::from(count))
-            })
-            .collect();
+        let mut normals: Vec<Truncated> = Vec::with_capacity(places.len() + 1);
+        for (number, (mean, count)) in places.iter().copied().enumerate() {
+            let left = number.checked_sub(1).map(|left| mean - places[left].0);
+            let right = places.get(number + 1).map(|(right, _)| right - mean);
+            let mut add = |gap: f64, weight: u32| {
+                normals.push(Truncated::new(mean, gap.clamp(narrowest, 1.0), f64::from(weight)));
+            };
+            match count {
+                1 => add(left.into_iter().chain(right).reduce(f64::max).unwrap_or(0.5), 1),
+                // Of several at one place the outer ones reach to their neighbours; those between have none but each other.
+                _ => {
+                    add(left.unwrap_or(0.0), 1);
+                    add(right.unwrap_or(0.0), 1);
+                    if count > 2 {
+                        add(0.0, count - 2);
+                    }
+                }
+            }
+        }
         let widest = normals.iter().map(|normal| normal.deviation).fold(0.0, f64::max);
         normals.push(Truncated::new(0.5, 1.0, 1.0));
         Self::Normals { normals, widest, weight: f64::from(trials) + 1.0 }
@@ -204,7 +214,7 @@ mod tests {
 
     use super::*;
     use millrace_domain::metric::TargetKind;
-    use millrace_domain::trainer::{FitPlan, Range, Sampler, Scale, Trainer};
+    use millrace_domain::trainer::{FitPlan, Range, Sampler, Scale, Setting, Trainer};
 
     use crate::tune::{Place, draw};
 
@@ -292,6 +302,16 @@ mod tests {
         let ended = search(&space, Sampler::Tpe, 1, 60, |config| Some(if is_best(config) { 0.0 } else { 1.0 }));
         let good = ended[20..].iter().filter(|(config, _)| is_best(config)).count();
         assert!(good > 25, "{good} of 40");
+    }
+
+    #[test]
+    fn values_that_were_good_again_and_again_are_far_likelier_than_others() {
+        let axis = Axis::Range(Range::Integer { low: 1, high: 10, scale: Scale::Linear });
+        let share = |value: u64| axis.share_of(&Setting::Integer(value)).expect("a value of the axis");
+        let mixture = Mixture::of(&axis, std::iter::repeat_n(share(7), 25));
+        assert!(mixture.density(share(7)) > 20.0 * mixture.density(share(3)), "{}", mixture.density(share(3)));
+        let others = Mixture::of(&axis, [share(2)].into_iter().chain(std::iter::repeat_n(share(7), 24)));
+        assert!(others.density(share(7)) > 10.0 * others.density(share(2)), "{}", others.density(share(2)));
     }
 
     #[test]
