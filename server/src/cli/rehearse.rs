@@ -172,8 +172,8 @@ fn shown(rehearsed: &Rehearsed) -> String {
             None => "  no alert that would not have been told otherwise".to_owned(),
         });
         lines.push(match drill.model {
-            Some(at) => format!("  a model trained since went live after {}", after(at)),
-            None => "  no model trained since went live".to_owned(),
+            Some(at) => format!("  a model that would not have otherwise went live after {}", after(at)),
+            None => "  no model went live that would not have otherwise".to_owned(),
         });
         lines.push(match drill.outside_until {
             None if drill.judged == 0 => {

@@ -191,8 +191,8 @@ fn DrillCame(drill: DrillTold, title: String) -> impl IntoView {
         }
     };
     let (trained, model) = match drill.model {
-        Some(at) => (after(at), "until a model that was trained since went live"),
-        None => ("never".to_owned(), "no model that was trained since went live"),
+        Some(at) => (after(at), "until a model went live that would not have otherwise"),
+        None => ("never".to_owned(), "no model went live that would not have otherwise"),
     };
     let (back, answers) = match drill.outside_until {
         None if drill.judged == 0 => {
@@ -645,7 +645,7 @@ mod tests {
             "Drift: miles PSI 9",
             "nothing drifted that would not have otherwise",
             "1 d",
-            "no model that was trained since went live",
+            "no model went live that would not have otherwise",
             "outside of what the document asks for to the end",
             "against 0.88 had nothing broken",
         ] {

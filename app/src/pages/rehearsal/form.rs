@@ -241,8 +241,8 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
             <fieldset class="fieldset">
                 <legend>"Fire drill"</legend>
                 <p class="hint">
-                    "Optional: a column breaks in the past, and it is told how long it takes until somebody would have been told, a model trained \
-                     since went live, and answers were good again."
+                    "Optional: a column breaks in the past, and it is told how long it takes until somebody would have been told, another model \
+                     went live, and answers were good again."
                 </p>
                 <div class="form-row">
                     <Choice name="drill_column" label="Breaks" options=columns chosen=drill.0 error=error("/drill/column")/>
