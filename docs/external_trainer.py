@@ -3,7 +3,7 @@
     [trainers.xgboost]
     command = ["/srv/venv/bin/python", "/srv/external_trainer.py"]
     parameters.max_depth = { low = 1, high = 16, default = 6, integer = true }
-    parameters.eta = { low = 0.001, high = 1.0, default = 0.1 }
+    parameters.eta = { low = 0.001, high = 1.0, default = 0.1, scale = "log" }
 
 It is started in a directory of its own, which holds task.json and both parts, and leaves model.json and metrics.json there.
 """

@@ -54,6 +54,15 @@ seconds = 600
 command = ["/bin/sh", "-c", "while :; do :; done"]
 cpu_seconds = 1
 
+[trainers.tuned]
+command = ["/bin/sh", "{root}/tuned.sh", "{rate}", "{depth}"]
+parameters.rate = { low = 0.01, high = 1.0, default = 0.25, scale = "log" }
+parameters.depth = { low = 2, high = 9, default = 4, integer = true }
+
+[trainers.burning]
+command = ["/bin/sh", "-c", "echo $$ 0 >>{root}/pids; while :; do :; done"]
+parameters.rate = { low = 0.0, high = 1.0, default = 0.25 }
+
 [trainers.large]
 command = ["/bin/sh", "-c", "x=0123456789; while :; do x=$x$x; done"]
 memory_mb = 64
@@ -72,6 +81,13 @@ echo "epoch 1"
 echo "epoch 2" >&2
 cp "$(dirname "$0")/things.onnx" "$1/model.onnx"
 echo '{"loss": [0.6, 0.4, 0.3], "epochs": 3}' >metrics.json
+"#;
+
+/// A model for small rates alone, and only when it is given what is asked for.
+const TUNED: &str = r#"
+grep -q '"rate": '"$1" task.json && grep -q '"depth": '"$2" task.json || exit 9
+case "$1" in 0.0*) ;; *) echo "rate $1 is too high" >&2; exit 3 ;; esac
+cp "$(dirname "$0")/things.onnx" model.onnx
 "#;
 
 /// Goes on for ever, and so does what it starts; tells both numbers.
@@ -107,6 +123,7 @@ async fn team() -> Team {
     let file = |name: &str, text: &str| std::fs::write(root.path().join(name), text.replace("{root}", &place)).unwrap();
     file("trainers.toml", DECLARED);
     file("network.sh", NETWORK);
+    file("tuned.sh", TUNED);
     file("endless.sh", ENDLESS);
     let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external/things.onnx");
     std::fs::copy(network, root.path().join("things.onnx")).unwrap();
@@ -228,13 +245,20 @@ async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
 async fn a_launch_that_a_program_is_not_declared_for_is_refused_by_field() {
     let team = team().await;
     for (request, pointer, words) in [
-        (json!({ "trainer": "external:nobody" }), "/trainer", "external trainers are absent, busy"),
+        (json!({ "trainer": "external:nobody" }), "/trainer", "external trainers are absent, burning, busy"),
         (json!({ "trainer": "external:../x" }), "/trainer", "is no name of an external trainer"),
         (json!({ "trainer": "external:numbers" }), "/trainer", "not declared for a binary target"),
         (json!({ "trainer": "external:network", "parameters": { "rate": 2 } }), "/parameters/rate", "from 0 to 1"),
         (json!({ "trainer": "external:network", "parameters": { "x": 1 } }), "/parameters/x", "it has rate"),
         (json!({ "trainer": "external:network", "parameters": { "rate": "; rm" } }), "/parameters/rate", "a number"),
-        (json!({ "trainer": "external:network", "budget": 5 }), "/budget", "fitted once"),
+        (json!({ "trainer": "external:failing", "budget": 5 }), "/budget", "no hyperparameter to search"),
+        (
+            json!({ "trainer": "external:network", "budget": 5, "search": { "rate": { "low": 0, "high": 3 } } }),
+            "/search/rate/high",
+            "from 0 to 1",
+        ),
+        (json!({ "trainer": "external:network", "budget": 5, "search": { "x": [1, 2] } }), "/search/x", "it has rate"),
+        (json!({ "trainer": "external:tuned", "search": { "depth": [2.5] } }), "/search/depth/0", "whole number"),
     ] {
         let refused = team.engineer.post("/api/v1/problems/things/runs", request.clone()).await;
         assert_eq!(refused.status, 400, "{request}: {}", refused.body);
@@ -244,6 +268,51 @@ async fn a_launch_that_a_program_is_not_declared_for_is_refused_by_field() {
     }
     let (_, form) = team.engineer.page("/runs/new?problem=things").await;
     assert!(form.contains("external:network") && !form.contains("external:numbers"), "{form}");
+    team.remove().await;
+}
+
+#[tokio::test]
+async fn a_search_draws_from_what_a_program_declares_goes_past_trials_that_fail_and_trains_with_the_best() {
+    let team = team().await;
+    let request = json!({ "trainer": "external:tuned", "budget": 8, "sampler": "sobol", "seed": 3 });
+    let run = team.app.run(&team.engineer, "things", request).await.body;
+    assert_eq!(run["state"], "succeeded", "{} {}", run["failure"], run["trials"]);
+    let trials = run["trials"].as_array().unwrap();
+    let of = |state: &str| trials.iter().filter(|trial| trial["state"] == state).collect::<Vec<_>>();
+    let (succeeded, failed) = (of("succeeded"), of("failed"));
+    assert_eq!((trials.len(), succeeded.len() + failed.len()), (8, 8), "{}", run["trials"]);
+    // Half of the rates lie below 0.1 on the scale that is declared.
+    assert!((3..=5).contains(&succeeded.len()), "{}", run["trials"]);
+    for trial in &succeeded {
+        let rate = trial["parameters"]["rate"].as_f64().unwrap();
+        assert!((0.01..0.1).contains(&rate) && trial["score"].as_f64().unwrap() > 0.9, "{trial}");
+        assert!((2..=9).contains(&trial["parameters"]["depth"].as_u64().unwrap()), "{trial}");
+    }
+    assert!(failed.iter().all(|trial| trial["message"].as_str().unwrap().contains("is too high")), "{}", run["trials"]);
+    // Equal models: the earliest decides.
+    assert_eq!(run["params"], succeeded[0]["parameters"], "{run}");
+    assert_eq!(
+        run["request"]["search"]["rate"],
+        json!({ "low": 0.01, "high": 1.0, "scale": "log" }),
+        "{}",
+        run["request"]
+    );
+    let (_, page) = team.engineer.page(&format!("/runs/{}", run["id"].as_str().unwrap())).await;
+    assert!(page.contains("is too high"), "{page}");
+    team.remove().await;
+}
+
+#[tokio::test]
+async fn what_programs_of_a_search_use_counts_while_they_run_and_its_budget_ends_them() {
+    let team = team().await;
+    let request = json!({ "trainer": "external:burning", "budget": 6, "parallel": 2, "cpu_seconds": 1.5 });
+    let run = team.app.run(&team.engineer, "things", request).await.body;
+    assert_eq!(run["state"], "failed", "{run}");
+    let trials = run["trials"].as_array().unwrap();
+    assert!(trials[0]["message"].as_str().unwrap().contains("1.5 CPU-seconds"), "{}", run["trials"]);
+    let spent: f64 = trials.iter().filter_map(|trial| trial["cpu_s"].as_f64()).sum();
+    assert!((1.0..4.0).contains(&spent), "{spent}: {}", run["trials"]);
+    end_soon(&team.pids().await.into_iter().filter(|pid| *pid > 0).collect::<Vec<u32>>()).await;
     team.remove().await;
 }
 

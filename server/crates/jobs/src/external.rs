@@ -8,13 +8,14 @@ use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use millrace_domain::trainer::{Program, ProgramName, Settings, TrainerConfig};
+use millrace_domain::trainer::{Program, ProgramInputs, ProgramName, Settings, TrainerConfig};
 use millrace_executor::{Context, Reporter, StepError, resident_bytes};
 use millrace_ml::model::MOST_BYTES;
-use millrace_ml::split::Part;
+use millrace_ml::split::{Part, Split};
 use millrace_ml::train::{Assignment, ExternalError, Fitted, ModelFile};
 use millrace_services::ExternalTrainers;
 use millrace_storage::step::Failure;
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use crate::load::{Frames, Launched, Prepared, prepare};
+use crate::load::{Launched, Prepared};
 use crate::progress::Units;
 use crate::trial::trained;
 
@@ -37,8 +38,10 @@ const MOST_METRICS: usize = 200;
 const MOST_POINTS: usize = 10_000;
 /// How long its last words are waited for once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How often it is looked how much memory it holds.
-const MEMORY_LOOK: Duration = Duration::from_millis(250);
+/// How often it is looked how much memory it holds and what processor time it has used.
+const LOOK: Duration = Duration::from_millis(250);
+/// Ticks of processor time in a second, as `/proc` counts them.
+const TICKS: u64 = 100;
 /// How often, and how many times, it is tried to remove what processes that are about to end still write into.
 const AGAIN: (Duration, usize) = (Duration::from_millis(100), 100);
 /// Where programs are looked for when the declaration does not say.
@@ -67,7 +70,34 @@ pub(crate) struct Left {
     pub log: Vec<u8>,
     /// The metrics that it reported, point by point.
     pub reported: Vec<(String, Vec<f64>)>,
-    pub prepared: Prepared,
+}
+
+/// Why there is no model.
+pub(crate) enum NoModel {
+    /// The program was run, and this is what it came to.
+    Program(Failure),
+    /// Anything else.
+    Step(StepError),
+}
+
+impl<E: Into<StepError>> From<E> for NoModel {
+    fn from(error: E) -> Self {
+        Self::Step(error.into())
+    }
+}
+
+impl NoModel {
+    fn program(code: &str, message: impl Into<String>) -> Self {
+        Self::Program(Failure { code: code.to_owned(), message: message.into() })
+    }
+}
+
+/// What a program is to fit.
+pub(crate) struct Order {
+    pub prepared: Arc<Prepared>,
+    pub config: TrainerConfig,
+    /// The share of the training rows that it sees.
+    pub share: f64,
 }
 
 /// Lets the program that a configuration names fit a model.
@@ -75,9 +105,10 @@ pub(crate) async fn fit(
     context: &Context,
     trainers: &ExternalTrainers,
     launched: &Launched,
-    frames: Frames,
-    config: &TrainerConfig,
-) -> Result<Left, StepError> {
+    order: Order,
+) -> Result<Left, NoModel> {
+    let order = Arc::new(order);
+    let config = &order.config;
     let name = config.program().ok_or_else(|| StepError::refused("internal", "no external trainer is named"))?;
     let program = trainers.programs.find(name).map_err(|reason| {
         StepError::refused("unknown_trainer", format!("the external trainer {reason}; this worker has other settings"))
@@ -87,56 +118,56 @@ pub(crate) async fn fit(
         crate::load::mistaken("invalid_request", "parameters of the external trainer", &mistakes)
     })?;
     let directory = Scratch::make(&trainers.scratch, context)?;
-    let prepared = assign(context, program, config, launched, frames, &settings, directory.path()).await?;
+    assign(context, program, Arc::clone(&order), launched, &settings, directory.path()).await?;
     let log = run(context, name, program, &settings, launched.seed(), &directory).await?;
     let (file, content) = model_file(directory.path(), name, &log)?;
     let reported = reported(directory.path())?;
-    let (inputs, config, seed, document) =
-        (program.inputs, config.clone(), launched.seed(), launched.problem.document.clone());
-    let (fitted, prepared) = context
+    let (inputs, seed) = (program.inputs, launched.seed());
+    let fitted = context
         .compute(move |reporter| {
-            let fitted = Assignment::new(
-                &prepared.table,
-                &prepared.labels,
-                &prepared.split,
-                document.target.kind,
-                inputs,
-                &config,
-                seed,
-            )
-            .map_err(trained)?
-            .fitted(file, content, &Units::new(reporter, "row"))
-            .map_err(|error| match error {
-                ExternalError::Cancelled => StepError::Cancelled,
-                error => StepError::refused("model_refused", error.to_string()),
-            })?;
-            Ok((fitted, prepared))
+            let split = order.split(seed);
+            match order.assignment(&split, inputs, seed)?.fitted(file, content, &Units::new(reporter, "row")) {
+                Err(ExternalError::Cancelled) => Err(StepError::Cancelled),
+                fitted => Ok(fitted),
+            }
         })
-        .await?;
-    Ok(Left { fitted, log, reported, prepared })
+        .await?
+        .map_err(|error| NoModel::program("model_refused", error.to_string()))?;
+    Ok(Left { fitted, log, reported })
+}
+
+impl Order {
+    fn split(&self, seed: u64) -> Split {
+        self.prepared.split.with_training_share(self.share, &self.prepared.labels, seed)
+    }
+
+    fn assignment<'a>(
+        &'a self,
+        split: &'a Split,
+        inputs: ProgramInputs,
+        seed: u64,
+    ) -> Result<Assignment<'a>, StepError> {
+        let Prepared { table, labels, plan, .. } = &*self.prepared;
+        Assignment::new(table, labels, split, plan.kind(), inputs, &self.config, seed).map_err(trained)
+    }
 }
 
 /// Writes what the program is given into its directory.
 async fn assign(
     context: &Context,
     program: &Program,
-    config: &TrainerConfig,
+    order: Arc<Order>,
     launched: &Launched,
-    frames: Frames,
     settings: &Settings,
     directory: &Path,
-) -> Result<Prepared, StepError> {
-    let (inputs, config, settings) = (program.inputs, config.clone(), settings.clone());
-    let (launched, directory) = (launched.clone(), directory.to_owned());
+) -> Result<(), StepError> {
+    let (inputs, settings) = (program.inputs, settings.clone());
+    let (seed, metric, directory) = (launched.seed(), launched.problem.document.success.metric, directory.to_owned());
     context
         .compute(move |reporter| {
             reporter.report(json!({ "text": "preparing what the program is given" }));
-            let prepared = prepare(&frames, &launched.problem.document)?;
-            let seed = launched.seed();
-            let kind = prepared.plan.kind();
-            let assignment =
-                Assignment::new(&prepared.table, &prepared.labels, &prepared.split, kind, inputs, &config, seed)
-                    .map_err(trained)?;
+            let split = order.split(seed);
+            let assignment = order.assignment(&split, inputs, seed)?;
             let unwritten = |error: &dyn std::fmt::Display| {
                 StepError::refused("internal", format!("what the program is given cannot be written: {error}"))
             };
@@ -147,13 +178,11 @@ async fn assign(
             let mut task = assignment.description();
             task["seed"] = json!(seed);
             task["parameters"] = json!(settings);
-            task["metric"] = json!(launched.problem.document.success.metric);
+            task["metric"] = json!(metric);
             task["train"] = json!("train.parquet");
             task["validation"] = json!("validation.parquet");
             let text = serde_json::to_vec_pretty(&task).map_err(|error| unwritten(&error))?;
-            write(&directory.join("task.json"), &text)?;
-            drop(assignment);
-            Ok(prepared)
+            write(&directory.join("task.json"), &text)
         })
         .await
 }
@@ -166,7 +195,7 @@ async fn run(
     settings: &Settings,
     seed: u64,
     scratch: &Scratch,
-) -> Result<Vec<u8>, StepError> {
+) -> Result<Vec<u8>, NoModel> {
     let directory = scratch.path();
     let limit = |limit: Option<u64>| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
     let mut command = Command::new("/bin/sh");
@@ -194,14 +223,14 @@ async fn run(
     let child_id = child.id().unwrap_or_default();
     // As long as this is held the group lives.
     let alive = child.stdin.take();
-    let log = Log { kept: Arc::default(), reporter: context.reporter() };
+    let log = Log { kept: Arc::default(), used: Arc::default(), reporter: context.reporter() };
     let listening = tokio::spawn(futures::future::join(
         listen(child.stdout.take(), log.clone()),
         listen(child.stderr.take(), log.clone()),
     ));
     let ended = tokio::select! {
         ended = child.wait() => Ok(ended),
-        () = tokio::time::sleep(Duration::from_secs(program.seconds.into())) => Err(StepError::refused(
+        () = tokio::time::sleep(Duration::from_secs(program.seconds.into())) => Err(NoModel::program(
             "program_too_slow",
             format!(
                 "the external trainer {name} was ended: it had not come to an end in {} s (`seconds` of its declaration). Its last words:\n{}",
@@ -209,7 +238,7 @@ async fn run(
                 log.told()
             ),
         )),
-        never = watch_memory(context, child_id) => match never {},
+        never = watch(context, child_id, &log) => match never {},
     };
     // Where the step is given up instead, all of this is dropped, and this with it.
     drop(alive);
@@ -222,7 +251,7 @@ async fn run(
     };
     let _ = tokio::time::timeout(LAST_WORDS, listening).await;
     if let Some(time) = scratch.processor_time() {
-        context.add_processor_time(time);
+        log.count(context, time);
     }
     let status =
         status?.map_err(|error| StepError::refused("internal", format!("its end was not heard of: {error}")))?;
@@ -245,28 +274,39 @@ async fn run(
         Some(code) => format!("it ended with {code}"),
         None => "it was killed".to_owned(),
     };
-    Err(StepError::refused(
+    Err(NoModel::program(
         "program_failed",
         format!("the external trainer {name} left no model: {how}. Its last words:\n{}", log.told()),
     ))
 }
 
-/// Keeps the most memory that a process and all that it started hold together.
-async fn watch_memory(context: &Context, id: u32) -> Infallible {
+/// Keeps the most memory that a process and all that it started hold together, and what processor time they have used.
+async fn watch(context: &Context, id: u32, log: &Log) -> Infallible {
     loop {
-        context.add_memory(held(id));
-        tokio::time::sleep(MEMORY_LOOK).await;
+        let (bytes, ticks) = held(id);
+        context.add_memory(bytes);
+        log.count(context, Duration::from_millis(ticks * 1_000 / TICKS));
+        log.tell();
+        tokio::time::sleep(LOOK).await;
     }
 }
 
-/// The bytes of memory that a process and its children hold.
-fn held(id: u32) -> u64 {
+/// The bytes of memory that a process and its children hold, and the ticks of processor time that they have used with those that ended.
+fn held(id: u32) -> (u64, u64) {
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let children: Vec<u32> = threads
         .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
         .flat_map(|ids| ids.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>())
         .collect();
-    resident_bytes(&id.to_string()).unwrap_or_default() + children.into_iter().map(held).sum::<u64>()
+    let own = (resident_bytes(&id.to_string()).unwrap_or_default(), used_ticks(id).unwrap_or_default());
+    children.into_iter().map(held).fold(own, |sum, child| (sum.0 + child.0, sum.1 + child.1))
+}
+
+/// The fields utime, stime, cutime and cstime of `/proc/<pid>/stat` (proc(5)), which come behind a name that may hold anything.
+fn used_ticks(id: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11).take(4);
+    fields.map(|field| field.parse::<u64>().ok()).sum()
 }
 
 /// An argument with its places filled in. Hyperparameters are numbers, so nothing else comes in.
@@ -283,6 +323,8 @@ fn filled_in(argument: &str, directory: &Path, seed: u64, settings: &Settings) -
 #[derive(Clone)]
 struct Log {
     kept: Arc<Mutex<(Vec<u8>, bool)>>,
+    /// Microseconds of processor time that were counted.
+    used: Arc<AtomicU64>,
     reporter: Reporter,
 }
 
@@ -295,13 +337,28 @@ impl Log {
             kept.0.drain(..surplus);
             kept.1 = true;
         }
+        drop(kept);
+        self.tell();
+    }
+
+    /// Counts the processor time of the whole program, as far as it was not counted before.
+    fn count(&self, context: &Context, whole: Duration) {
+        let whole = u64::try_from(whole.as_micros()).unwrap_or(u64::MAX);
+        let before = self.used.fetch_max(whole, Ordering::Relaxed);
+        context.add_processor_time(Duration::from_micros(whole.saturating_sub(before)));
+    }
+
+    /// Reports its last lines, and what the program has used.
+    fn tell(&self) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let from = kept.0.len().saturating_sub(4 << 10);
         let text = plain(&kept.0[from..]);
         drop(kept);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
         let last: String = shown.last().copied().unwrap_or_default().chars().take(200).collect();
-        self.reporter.report(json!({ "text": last, "log": shown }));
+        let cpu_s = self.used.load(Ordering::Relaxed) as f64 / 1e6;
+        self.reporter.report(json!({ "text": last, "log": shown, "cpu_s": cpu_s }));
     }
 
     /// All that is kept of it, as text.
@@ -343,7 +400,7 @@ async fn listen(from: Option<impl tokio::io::AsyncRead + Unpin>, log: Log) {
 }
 
 /// The model that the program left.
-fn model_file(directory: &Path, name: &ProgramName, log: &[u8]) -> Result<(ModelFile, Vec<u8>), StepError> {
+fn model_file(directory: &Path, name: &ProgramName, log: &[u8]) -> Result<(ModelFile, Vec<u8>), NoModel> {
     for file in ModelFile::ALL {
         let path = directory.join(file.name());
         let Ok(found) = std::fs::metadata(&path) else { continue };
@@ -351,12 +408,12 @@ fn model_file(directory: &Path, name: &ProgramName, log: &[u8]) -> Result<(Model
         let most = (MOST_BYTES / 2) as u64;
         if found.len() > most || !found.is_file() {
             let message = format!("{} is no file of at most {most} bytes", file.name());
-            return Err(StepError::refused("model_refused", message));
+            return Err(NoModel::program("model_refused", message));
         }
         return Ok((file, read(&path)?));
     }
     let names: Vec<&str> = ModelFile::ALL.into_iter().map(ModelFile::name).collect();
-    Err(StepError::refused(
+    Err(NoModel::program(
         "no_model",
         format!(
             "the external trainer {name} ended well and left no model: it must write one of {} into its directory. Its last words:\n{}",
@@ -367,9 +424,9 @@ fn model_file(directory: &Path, name: &ProgramName, log: &[u8]) -> Result<(Model
 }
 
 /// The metrics that the program reported: a number, or a list of them, by name.
-fn reported(directory: &Path) -> Result<Vec<(String, Vec<f64>)>, StepError> {
+fn reported(directory: &Path) -> Result<Vec<(String, Vec<f64>)>, NoModel> {
     let path = directory.join("metrics.json");
-    let refused = |reason: String| StepError::refused("metrics_refused", format!("metrics.json {reason}"));
+    let refused = |reason: String| NoModel::program("metrics_refused", format!("metrics.json {reason}"));
     match std::fs::metadata(&path) {
         Err(_) => return Ok(Vec::new()),
         // Reading what is none, such as a pipe, might not come to an end.
@@ -411,9 +468,9 @@ fn reported(directory: &Path) -> Result<Vec<(String, Vec<f64>)>, StepError> {
     Ok(reported)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, StepError> {
+fn read(path: &Path) -> Result<Vec<u8>, NoModel> {
     std::fs::read(path).map_err(|error| {
-        StepError::refused("model_refused", format!("what the external trainer left cannot be read: {error}"))
+        NoModel::program("model_refused", format!("what the external trainer left cannot be read: {error}"))
     })
 }
 

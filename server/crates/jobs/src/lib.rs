@@ -56,7 +56,7 @@ pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {
         Arc::new(stage::Staged(ingest::Ingest)),
         Arc::new(stage::Staged(validate::Validate)),
         Arc::new(stage::Staged(features::Features)),
-        Arc::new(stage::Staged(trial::Trials::default())),
+        Arc::new(stage::Staged(trial::Trials::new(trainers.clone()))),
         Arc::new(stage::Staged(tune::Tune)),
         Arc::new(stage::Staged(train::Train::new(trainers.clone()))),
         Arc::new(stage::Staged(evaluate::Evaluate)),

@@ -1,5 +1,7 @@
 //! Train: fits the model with the chosen configuration and keeps it as data, by digest.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_domain::Digest;
@@ -15,7 +17,7 @@ use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::external::{self, Left};
+use crate::external::{self, Left, NoModel, Order};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::progress::Units;
 use crate::stage::Stage;
@@ -144,8 +146,15 @@ impl Train {
     /// Lets an external trainer fit the model.
     async fn let_fit(&self, context: &Context, input: Input) -> Result<Trained, StepError> {
         let Input { launched, frames, config, calibration } = input;
-        let left = external::fit(context, &self.external, &launched, frames, &config).await?;
-        let Left { fitted, log, reported, prepared } = left;
+        let (prepared, launched) =
+            context.compute(move |_| Ok((prepare(&frames, &launched.problem.document)?, launched))).await?;
+        let prepared = Arc::new(prepared);
+        let order = Order { prepared: Arc::clone(&prepared), config: config.clone(), share: 1.0 };
+        let left = external::fit(context, &self.external, &launched, order).await;
+        let Left { fitted, log, reported } = left.map_err(|reason| match reason {
+            NoModel::Program(failure) => StepError::Final(failure),
+            NoModel::Step(error) => error,
+        })?;
         let (content, rows, report) =
             context.compute(move |_| stored(&launched, &prepared, fitted, calibration, config)).await?;
         let (bytes, log_bytes) = (content.len() as u64, log.len() as u64);

@@ -10,18 +10,20 @@ use millrace_domain::Digest;
 use millrace_domain::ids::RunId;
 use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::{StepKind, StepState};
-use millrace_domain::trainer::FitPlan;
-use millrace_executor::{Commit, Context, StepError, Verdict, commit};
+use millrace_domain::trainer::{CalibrationMethod, FitPlan};
+use millrace_executor::{Commit, Context, Reporter, StepError, Verdict, commit};
 use millrace_ml::model::Predictor;
 use millrace_ml::split::Part;
 use millrace_ml::train::TrainError;
-use millrace_ml::tune::{Draw, Search, Study, Trial, TrialState};
+use millrace_ml::tune::{Draw, Limits, Search, Study, Trial, TrialState};
+use millrace_services::ExternalTrainers;
 use millrace_storage::run;
 use millrace_storage::step::{self, Spent, Step, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::kept::Kept;
+use crate::external::{self, Left, NoModel, Order};
+use crate::kept::{Entry, Kept};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::progress::Costs;
 use crate::stage::Stage;
@@ -30,9 +32,15 @@ use crate::stage::Stage;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// One trial of a search.
-#[derive(Default)]
 pub(crate) struct Trials {
     kept: Kept,
+    external: ExternalTrainers,
+}
+
+impl Trials {
+    pub(crate) fn new(external: ExternalTrainers) -> Self {
+        Self { kept: Kept::default(), external }
+    }
 }
 
 /// A trial that has ended.
@@ -93,36 +101,10 @@ impl Stage for Trials {
             Task::End(ended) => return Ok(ended),
             Task::Run(draw) => draw,
         };
-        let kept = self.kept.entry(&launched);
-        let over = Arc::new(AtomicBool::new(false));
-        let (stop, drawn) = (Arc::clone(&over), draw.clone());
-        let calibration = plan.calibration;
         // A repetition ends where the first search ended, and lets serve what that let serve, not by what is measured now.
         let measures = launched.run.reproduces.is_none();
-        let fitted = context.compute_on(1, move |reporter| {
-            let prepared = kept.get_or_prepare(|| prepare(&frames, &launched.problem.document))?;
-            let document = &launched.problem.document;
-            let unfit = |predictor: &Predictor| {
-                let is_slow = || is_too_slow(predictor, &prepared, document, &|| reporter.thread_time());
-                too_large(predictor, document).or_else(|| measures.then(is_slow).flatten())
-            };
-            let study = Study {
-                table: &prepared.table,
-                labels: &prepared.labels,
-                split: &prepared.split,
-                kind: prepared.plan.kind(),
-                calibration,
-                metric: document.success.metric,
-                seed: launched.seed(),
-                unfit: &unfit,
-            };
-            match study.run(&drawn, &Costs::new(reporter, &stop)) {
-                Ok(trial) => Ok(Some(trial)),
-                Err(TrainError::Cancelled) if !reporter.should_stop() => Ok(None),
-                Err(error) => Err(trained(error)),
-            }
-        });
-        let watched = async {
+        let over = Arc::new(AtomicBool::new(false));
+        let spent_on = async {
             if !measures {
                 return std::future::pending().await;
             }
@@ -130,10 +112,22 @@ impl Stage for Trials {
             over.store(true, Ordering::Relaxed);
             spent_on
         };
-        tokio::pin!(fitted);
-        let (fitted, spent_on) = tokio::select! {
-            fitted = &mut fitted => (fitted?, None),
-            spent_on = watched => (fitted.await?, Some(spent_on)),
+        let kept = self.kept.entry(&launched);
+        let fitting = Fitting { launched, frames, kept, calibration: plan.calibration, measures, draw: draw.clone() };
+        let (fitted, spent_on) = if draw.config.program().is_some() {
+            // Given up, it ends with all that it started.
+            tokio::select! {
+                fitted = fitting.by_program(context, &self.external) => (Some(fitted?), None),
+                spent_on = spent_on => (None, Some(spent_on)),
+            }
+        } else {
+            let stop = Arc::clone(&over);
+            let fitted = context.compute_on(1, move |reporter| fitting.here(reporter, &stop));
+            tokio::pin!(fitted);
+            tokio::select! {
+                fitted = &mut fitted => (fitted?, None),
+                spent_on = spent_on => (fitted.await?, Some(spent_on)),
+            }
         };
         Ok(match fitted {
             Some(trial) => Ended { trial, is_enough: false },
@@ -141,8 +135,10 @@ impl Stage for Trials {
         })
     }
 
+    /// What a program elsewhere fits may differ each time.
     fn is_repeatable(&self, output: &Ended) -> bool {
-        !matches!(output.trial.state, TrialState::Stopped { .. } | TrialState::TooSlow { .. })
+        let Trial { config, state, .. } = &output.trial;
+        config.program().is_none() && !matches!(state, TrialState::Stopped { .. } | TrialState::TooSlow { .. })
     }
 
     fn told(&self, output: &Ended) -> Vec<String> {
@@ -171,6 +167,73 @@ impl Stage for Trials {
     fn commit(&self, context: &Context, output: Ended) -> Commit {
         let (id, number) = (RunId(context.step().subject.id()), context.step().part);
         commit(move |tx| Box::pin(async move { run::set_trial(tx, id, &stored(number, &output.trial)).await }))
+    }
+}
+
+/// A trial that is run.
+struct Fitting {
+    launched: Launched,
+    frames: Frames,
+    kept: Entry,
+    calibration: CalibrationMethod,
+    /// Whether what its model takes to answer decides.
+    measures: bool,
+    draw: Draw,
+}
+
+impl Fitting {
+    /// By a trainer of ours; none when it was told to stop.
+    fn here(&self, reporter: &Reporter, stop: &AtomicBool) -> Result<Option<Trial>, StepError> {
+        let prepared = self.prepared()?;
+        match self.studied(&prepared, reporter, |study| study.run(&self.draw, &Costs::new(reporter, stop))) {
+            Ok(trial) => Ok(Some(trial)),
+            Err(TrainError::Cancelled) if !reporter.should_stop() => Ok(None),
+            Err(error) => Err(trained(error)),
+        }
+    }
+
+    /// By a program: what it comes to is its trial's end, not the search's.
+    async fn by_program(self, context: &Context, trainers: &ExternalTrainers) -> Result<Trial, StepError> {
+        let (fitting, prepared) = context
+            .compute_on(1, move |_| {
+                let prepared = self.prepared()?;
+                Ok((self, prepared))
+            })
+            .await?;
+        let Draw { config, share, .. } = fitting.draw.clone();
+        let order = Order { prepared: Arc::clone(&prepared), config, share };
+        match external::fit(context, trainers, &fitting.launched, order).await {
+            Ok(Left { fitted, .. }) => {
+                let judged = move |reporter: &Reporter| {
+                    Ok(fitting.studied(&prepared, reporter, |study| study.judged(&fitting.draw, fitted)))
+                };
+                context.compute_on(1, judged).await
+            }
+            Err(NoModel::Program(failure)) => Ok(fitting.draw.failed(failure.message)),
+            Err(NoModel::Step(error)) => Err(error),
+        }
+    }
+
+    fn prepared(&self) -> Result<Arc<Prepared>, StepError> {
+        self.kept.get_or_prepare(|| prepare(&self.frames, &self.launched.problem.document))
+    }
+
+    fn studied<T>(&self, prepared: &Prepared, reporter: &Reporter, run: impl FnOnce(&Study<'_>) -> T) -> T {
+        let document = &self.launched.problem.document;
+        let unfit = |predictor: &Predictor| {
+            let is_slow = || is_too_slow(predictor, prepared, document, &|| reporter.thread_time());
+            too_large(predictor, document).or_else(|| self.measures.then(is_slow).flatten())
+        };
+        run(&Study {
+            table: &prepared.table,
+            labels: &prepared.labels,
+            split: &prepared.split,
+            kind: prepared.plan.kind(),
+            calibration: self.calibration,
+            metric: document.success.metric,
+            seed: self.launched.seed(),
+            unfit: &unfit,
+        })
     }
 }
 
@@ -228,10 +291,9 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
     let enough = search.is_enough(number, &before);
     let Some(draw) = search.next(number, &before) else {
         let config = plan.space.branches()[0].base().clone();
+        let draw = Draw { config, share: 1.0, limits: Limits::default() };
         let reason = "no trial on fewer rows has a score with which this one could go on".to_owned();
-        let state = TrialState::Failed { reason };
-        let trial = Trial { config, share: 1.0, score: None, state, iterations: None, losses: Vec::new() };
-        return Ok(Task::End(Ended { trial, is_enough: false }));
+        return Ok(Task::End(Ended { trial: draw.failed(reason), is_enough: false }));
     };
     if let Some(first) = launched.run.reproduces {
         let steps = step::list(context.db().pool(), Subject::Run(first.0)).await?;
@@ -245,7 +307,7 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
             None if !has_trials => return Ok(Task::Run(draw)),
             None => TrialState::Stopped { reason: "the search that is repeated did not come to it".to_owned() },
         };
-        return Ok(Task::End(Ended { trial: without_score(&draw, state), is_enough: false }));
+        return Ok(Task::End(Ended { trial: draw.ended(state), is_enough: false }));
     }
     if let Some(reason) = enough {
         return Ok(Task::End(Ended { trial: stopped(&draw, reason), is_enough: true }));
@@ -305,12 +367,7 @@ fn over_budget(plan: &FitPlan, spent: &Spent) -> Option<String> {
 }
 
 fn stopped(draw: &Draw, reason: String) -> Trial {
-    without_score(draw, TrialState::Stopped { reason })
-}
-
-fn without_score(draw: &Draw, state: TrialState) -> Trial {
-    let (config, share) = (draw.config.clone(), draw.share);
-    Trial { config, share, score: None, state, iterations: None, losses: Vec::new() }
+    draw.ended(TrialState::Stopped { reason })
 }
 
 fn stored(number: i32, trial: &Trial) -> run::Trial {
@@ -322,7 +379,7 @@ fn stored(number: i32, trial: &Trial) -> run::Trial {
     };
     run::Trial {
         number,
-        trainer: trial.config.trainer().as_str().to_owned(),
+        trainer: trial.config.asked_as(),
         parameters: json!(trial.config.settings()),
         share: trial.share,
         score: trial.score,

@@ -10,7 +10,7 @@ use millrace_domain::power::{Z_95, best_of_equals};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState, Target};
 use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
-use millrace_domain::trainer::{EXTERNAL, FitPlan, Programs, Trainer, TrainerConfig};
+use millrace_domain::trainer::{EXTERNAL, FitPlan, Programs, Trainer};
 use millrace_domain::view::{
     ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, LogLineView, Permission, RunView,
     SearchedView, StepView,
@@ -475,12 +475,15 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion, programs: &Program
     let mut asked = request.fit();
     let mut mistakes = Vec::new();
     let target = &version.document.target;
-    let plan = FitPlan::read(&asked, target).map_err(|found| mistakes.extend(found)).ok();
-    if let Some(plan) = &plan {
-        match known(plan.space.branches()[0].base(), target.kind, programs) {
-            Ok(None) => {}
-            // Kept with the run, so that a changed default does not change what is done.
-            Ok(Some(settings)) => asked["parameters"] = settings,
+    let mut plan = FitPlan::read(&asked, target).map_err(|found| mistakes.extend(found)).ok();
+    if let Some(read) = plan.as_mut().filter(|plan| plan.space.branches()[0].base().program().is_some()) {
+        // Kept with the run, so that a changed declaration does not change what is done.
+        let complete = declared(&asked, read, target.kind, programs).and_then(|complete| {
+            asked = complete;
+            FitPlan::read(&asked, target)
+        });
+        match complete {
+            Ok(complete) => *read = complete,
             Err(found) => mistakes.extend(found),
         }
     }
@@ -511,23 +514,36 @@ fn end_of(log: &[u8]) -> String {
     text[from..].to_owned()
 }
 
-/// Every hyperparameter of an external trainer, if it is one: this server must know it, and it must be for the target.
-fn known(
-    config: &TrainerConfig,
+/// What is asked of an external trainer, with every hyperparameter and all that its search draws: this server must know it, and it must
+/// be for the target.
+fn declared(
+    asked: &Value,
+    plan: &FitPlan,
     kind: TargetKind,
     programs: &Programs,
-) -> std::result::Result<Option<Value>, Vec<Mistake>> {
-    let Some(name) = config.program() else { return Ok(None) };
-    let mistake = |message: String| vec![Mistake { pointer: "/trainer".to_owned(), message }];
-    let program = programs.find(name).map_err(mistake)?;
+) -> std::result::Result<Value, Vec<Mistake>> {
+    let config = plan.space.branches()[0].base();
+    let Some(name) = config.program() else { return Ok(asked.clone()) };
+    let mistake = |pointer: &str, message: String| vec![Mistake { pointer: pointer.to_owned(), message }];
+    let program = programs.find(name).map_err(|message| mistake("/trainer", message))?;
     if !program.fits(kind) {
-        return Err(mistake(format!("{name} is not declared for a {} target", kind.as_str())));
+        return Err(mistake("/trainer", format!("{name} is not declared for a {} target", kind.as_str())));
     }
-    let under = |own: Mistake| Mistake { pointer: format!("/parameters{}", own.pointer), ..own };
-    match program.settings(config.settings()) {
-        Ok(settings) => Ok(Some(json!(settings))),
-        Err(mistakes) => Err(mistakes.into_iter().map(under).collect()),
+    let under = |pointer: &'static str| {
+        move |own: Vec<Mistake>| -> Vec<Mistake> {
+            own.into_iter().map(|own| Mistake { pointer: format!("{pointer}{}", own.pointer), ..own }).collect()
+        }
+    };
+    let mut complete = asked.clone();
+    complete["parameters"] = json!(program.settings(config.settings()).map_err(under("/parameters"))?);
+    let axes = program.axes(&asked["search"]).map_err(under("/search"))?;
+    if plan.trials > 0 {
+        if axes.is_empty() {
+            return Err(mistake("/budget", format!("must be 0: {name} declares no hyperparameter to search")));
+        }
+        complete["search"] = axes.iter().map(|(name, axis)| (name.clone(), axis.asked())).collect();
     }
+    Ok(complete)
 }
 
 /// The steps of a run: one each, and the trials of a search before one is chosen.

@@ -10,9 +10,8 @@ use serde::Deserialize;
 pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<SearchedView> {
     let first_rung = trials.iter().map(|trial| trial.share).reduce(f64::min);
     let of_branch = |branch: &Branch| {
-        let own = trials
-            .iter()
-            .filter(|trial| trial.trainer == branch.base().trainer().as_str() && Some(trial.share) == first_rung);
+        let own =
+            trials.iter().filter(|trial| trial.trainer == branch.base().asked_as() && Some(trial.share) == first_rung);
         let scored = own.filter_map(|trial| {
             // Trials that were ended early had fallen behind; those that failed say nothing.
             let cost = match trial.state.as_str() {
@@ -27,7 +26,7 @@ pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<
             branch.axes().iter().map(|(name, axis)| drawn(name, axis, &found)).collect();
         let share = |one: &DrawnView| one.importance.unwrap_or_default();
         hyperparameters.sort_by(|a, b| share(b).total_cmp(&share(a)));
-        let trainer = branch.base().trainer().as_str().to_owned();
+        let trainer = branch.base().asked_as();
         SearchedView { trainer, trials: scored.len() as u64, hyperparameters }
     };
     plan.space.branches().iter().map(of_branch).collect()

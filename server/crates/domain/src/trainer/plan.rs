@@ -101,8 +101,8 @@ impl FitPlan {
     /// Reads what was asked for.
     ///
     /// `trainer` is a name, several with commas between them, or `any`. Of several trainers, `parameters` and `search` are told
-    /// for each under its name. `external:` and a name is an external trainer, which is fitted once; what it declares
-    /// ([`super::Program`]) is for whoever knows the programs to hold this against.
+    /// for each under its name. `external:` and a name is an external trainer, alone; what it declares ([`super::Program`]) is
+    /// for whoever knows the programs to hold this against.
     ///
     /// # Errors
     /// Every mistake with its pointer.
@@ -262,14 +262,13 @@ fn trainers(asked: Option<&str>, aim: Aim) -> Result<Vec<Trainer>, String> {
 
 /// An external trainer with what is given to it.
 fn external(name: &str, asked: &Asked, mistakes: &mut Mistakes) -> Option<Space> {
-    let is_searched = asked.budget.is_some_and(|trials| trials > 0)
-        || asked.search.as_object().is_some_and(|search| !search.is_empty());
-    if is_searched {
-        mistakes.add("/budget", "must be 0: an external trainer is fitted once, and searches by itself".to_owned());
-    }
     let name = mistakes.keep("/trainer", ProgramName::try_from(name.to_owned()))?;
     let config = mistakes.keep_all("/parameters", TrainerConfig::external(name, &asked.parameters))?;
-    Space::new(vec![Branch::declared(config)])
+    let branch = match &asked.search {
+        Json::Null => Branch::declared(config),
+        search => mistakes.keep_all("/search", Branch::read(config, search))?,
+    };
+    Space::new(vec![branch])
 }
 
 fn calibration(asked: Option<&str>, aim: Aim) -> Result<CalibrationMethod, String> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::setting::{Range, Scale, Setting, Settings};
+use super::space::Axis;
 use crate::metric::TargetKind;
 use crate::problem::Mistake;
 
@@ -71,6 +72,9 @@ pub struct ProgramParameter {
     /// Whether it is a whole number.
     #[serde(default)]
     pub integer: bool,
+    /// How a search draws it.
+    #[serde(default)]
+    pub scale: Scale,
 }
 
 /// An external trainer, as declared.
@@ -168,20 +172,7 @@ impl Program {
         let mut settings: Settings =
             self.parameters.iter().map(|(name, own)| (name.clone(), own.setting(own.default))).collect();
         for (name, value) in given {
-            let read = match self.parameters.get(name) {
-                Some(parameter) => parameter.range().read(&serde_json::json!(value)),
-                None => {
-                    let names: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-                    Err(format!(
-                        "is no hyperparameter of it; it has {}",
-                        match names.is_empty() {
-                            true => "none".to_owned(),
-                            false => names.join(", "),
-                        }
-                    ))
-                }
-            };
-            match read {
+            match self.parameter(name).and_then(|parameter| parameter.range().read(&serde_json::json!(value))) {
                 Ok(setting) => {
                     settings.insert(name.clone(), setting);
                 }
@@ -189,6 +180,29 @@ impl Program {
             }
         }
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    /// What a search draws for each hyperparameter: as asked for ([`super::Branch::read`]), or all of them where nothing is.
+    ///
+    /// # Errors
+    /// Every unknown name, value outside its range, and misshapen member, each with its pointer.
+    pub fn axes(&self, asked: &Json) -> Result<BTreeMap<String, Axis>, Vec<Mistake>> {
+        if asked.is_null() || asked.as_object().is_some_and(serde_json::Map::is_empty) {
+            let all = self.parameters.iter();
+            return Ok(all.map(|(name, own)| (name.clone(), Axis::Range(own.range()))).collect());
+        }
+        super::space::axes(asked, |name| {
+            let range = self.parameter(name)?.range();
+            Ok(move |value: &Json| range.read(value))
+        })
+    }
+
+    fn parameter(&self, name: &str) -> Result<&ProgramParameter, String> {
+        self.parameters.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
+            let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            format!("is no hyperparameter of it; it has {has}")
+        })
     }
 
     #[cfg(feature = "parse")]
@@ -226,8 +240,8 @@ impl Program {
 impl ProgramParameter {
     fn range(&self) -> Range {
         match self.integer {
-            true => Range::Integer { low: self.low as u64, high: self.high as u64, scale: Scale::Linear },
-            false => Range::Number { low: self.low, high: self.high, scale: Scale::Linear },
+            true => Range::Integer { low: self.low as u64, high: self.high as u64, scale: self.scale },
+            false => Range::Number { low: self.low, high: self.high, scale: self.scale },
         }
     }
 
@@ -243,6 +257,9 @@ impl ProgramParameter {
         }
         if !(self.low..=self.high).contains(&self.default) {
             return Err(format!("the default {} is not from {} to {}", self.default, self.low, self.high));
+        }
+        if self.scale == Scale::Log && self.low <= 0.0 {
+            return Err("low must be above 0 on a log scale".to_owned());
         }
         if self.integer && numbers.iter().any(|number| number.fract() != 0.0 || !(0.0..1e15).contains(number)) {
             return Err("low, high and default of a whole number must be whole numbers from 0".to_owned());
@@ -267,15 +284,22 @@ pub(super) fn given_settings(given: &Json) -> Result<Settings, Vec<Mistake>> {
         mistakes.push(Mistake { pointer: String::new(), message: format!("has more than {MOST_PARAMETERS} members") });
     }
     for (name, value) in members {
-        match serde_json::from_value::<Setting>(value.clone()) {
-            Ok(setting) if setting.as_f64().is_finite() => {
+        match number(value) {
+            Ok(setting) => {
                 settings.insert(name.clone(), setting);
             }
-            _ => mistakes
-                .push(Mistake { pointer: format!("/{name}"), message: format!("must be a number, got {value}") }),
+            Err(message) => mistakes.push(Mistake { pointer: format!("/{name}"), message }),
         }
     }
     if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+}
+
+/// The value as a setting of any range.
+pub(super) fn number(value: &Json) -> Result<Setting, String> {
+    match serde_json::from_value::<Setting>(value.clone()) {
+        Ok(setting) if setting.as_f64().is_finite() => Ok(setting),
+        _ => Err(format!("must be a number, got {value}")),
+    }
 }
 
 #[cfg(all(test, feature = "parse"))]

@@ -10,10 +10,11 @@ use super::program::{EXTERNAL, ProgramName, given_settings};
 use crate::problem::Mistake;
 
 /// How a range is searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// Equal steps are equally likely.
+    #[default]
     Linear,
     /// Equal factors are equally likely.
     Log,

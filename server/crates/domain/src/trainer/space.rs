@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::Hyperparameter;
+use super::program::number;
 use super::setting::{Range, Scale, Setting, TrainerConfig};
 use crate::problem::Mistake;
 
@@ -47,25 +48,18 @@ impl Branch {
     /// a list, and a number is fixed.
     ///
     /// # Errors
-    /// Every unknown name, value outside its range, and misshapen member, each with its pointer.
+    /// Every unknown name, value outside its range, and misshapen member, each with its pointer. Of an external trainer, what is no
+    /// number or misshapen alone.
     pub fn read(base: TrainerConfig, given: &Json) -> Result<Self, Vec<Mistake>> {
-        let Json::Object(given) = given else {
-            return Err(vec![Mistake { pointer: String::new(), message: "must be an object".to_owned() }]);
+        let axes = match base.program() {
+            // What it has says its declaration, which this is held against by whoever knows it ([`super::Program::axes`]).
+            Some(_) => axes(given, |_| Ok(number)),
+            None => axes(given, |name| {
+                let range = base.trainer().hyperparameter(name)?.range;
+                Ok(move |value: &Json| range.read(value))
+            }),
         };
-        let (mut axes, mut mistakes) = (BTreeMap::new(), Vec::new());
-        for (name, value) in given {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-            match base.trainer().hyperparameter(name) {
-                Err(message) => mistakes.push(Mistake { pointer, message }),
-                Ok(parameter) => match axis(&parameter.range, value, &pointer) {
-                    Ok(axis) => {
-                        axes.insert(name.clone(), axis);
-                    }
-                    Err(found) => mistakes.extend(found),
-                },
-            }
-        }
-        if mistakes.is_empty() { Ok(Self { base, axes }) } else { Err(mistakes) }
+        Ok(Self { base, axes: axes? })
     }
 
     /// The trainer, with the values of what is not drawn.
@@ -107,6 +101,15 @@ impl Axis {
         }
     }
 
+    /// As it is asked for in a search.
+    pub fn asked(&self) -> Json {
+        match self {
+            Self::Choice(choices) => json!(choices),
+            Self::Range(Range::Number { low, high, scale }) => json!({ "low": low, "high": high, "scale": scale }),
+            Self::Range(Range::Integer { low, high, scale }) => json!({ "low": low, "high": high, "scale": scale }),
+        }
+    }
+
     /// The share at which a value lies; none for a value that is not on the axis.
     pub fn share_of(&self, value: &Setting) -> Option<f64> {
         let (low, high, scale) = match self {
@@ -139,28 +142,53 @@ fn between(low: f64, high: f64, scale: Scale, share: f64) -> f64 {
     }
 }
 
+/// What is drawn for each hyperparameter of a JSON object; all mistakes at once. `reader` gives, for a name, what reads one of its
+/// values.
+pub(super) fn axes<R: Fn(&Json) -> Result<Setting, String>>(
+    given: &Json,
+    reader: impl Fn(&str) -> Result<R, String>,
+) -> Result<BTreeMap<String, Axis>, Vec<Mistake>> {
+    let Json::Object(given) = given else {
+        return Err(vec![Mistake { pointer: String::new(), message: "must be an object".to_owned() }]);
+    };
+    let (mut axes, mut mistakes) = (BTreeMap::new(), Vec::new());
+    for (name, value) in given {
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let read = match reader(name) {
+            Ok(read) => axis(&read, value, &pointer),
+            Err(message) => Err(vec![Mistake { pointer, message }]),
+        };
+        match read {
+            Ok(axis) => {
+                axes.insert(name.clone(), axis);
+            }
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(axes) } else { Err(mistakes) }
+}
+
 /// One hyperparameter of a space; the mistakes of all its members at once.
-fn axis(allowed: &Range, given: &Json, pointer: &str) -> Result<Axis, Vec<Mistake>> {
+fn axis(read: &impl Fn(&Json) -> Result<Setting, String>, given: &Json, pointer: &str) -> Result<Axis, Vec<Mistake>> {
     let mistake = |at: &str, message: String| Mistake { pointer: format!("{pointer}{at}"), message };
     match given {
         Json::Array(values) if values.is_empty() || values.len() > MOST_CHOICES => {
             Err(vec![mistake("", format!("must list 1 to {MOST_CHOICES} values"))])
         }
-        Json::Array(values) => {
-            collect(values.iter().enumerate().map(|(position, value)| {
-                allowed.read(value).map_err(|message| mistake(&format!("/{position}"), message))
-            }))
-            .map(Axis::Choice)
-        }
-        Json::Object(members) => range(allowed, members, &mistake).map(Axis::Range),
-        value => {
-            allowed.read(value).map(|setting| Axis::Choice(vec![setting])).map_err(|message| vec![mistake("", message)])
-        }
+        Json::Array(values) => collect(
+            values
+                .iter()
+                .enumerate()
+                .map(|(position, value)| read(value).map_err(|message| mistake(&format!("/{position}"), message))),
+        )
+        .map(Axis::Choice),
+        Json::Object(members) => range(read, members, &mistake).map(Axis::Range),
+        value => read(value).map(|setting| Axis::Choice(vec![setting])).map_err(|message| vec![mistake("", message)]),
     }
 }
 
 fn range(
-    allowed: &Range,
+    read: &impl Fn(&Json) -> Result<Setting, String>,
     members: &serde_json::Map<String, Json>,
     mistake: &impl Fn(&str, String) -> Mistake,
 ) -> Result<Range, Vec<Mistake>> {
@@ -169,7 +197,7 @@ fn range(
         .filter(|name| !["low", "high", "scale"].contains(&name.as_str()))
         .map(|name| mistake(&format!("/{name}"), "is no part of a range; it has low, high and scale".to_owned()))
         .collect();
-    let mut end = |name: &str| match members.get(name).map(|value| allowed.read(value)) {
+    let mut end = |name: &str| match members.get(name).map(read) {
         Some(Ok(setting)) => Some(setting),
         Some(Err(message)) => {
             mistakes.push(mistake(&format!("/{name}"), message));

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::{FeatureTable, Labels};
 use crate::model::{Predictor, outcomes};
 use crate::split::{Part, Split};
-use crate::train::{Progress, TrainError, train};
+use crate::train::{Fitted, Progress, TrainError, train};
 
 pub use prune::Limits;
 pub use sample::{Place, Tried, draw};
@@ -93,6 +93,19 @@ pub struct Draw {
     pub share: f64,
     /// Where it promises too little to go on.
     pub limits: Limits,
+}
+
+impl Draw {
+    /// The trial of it that ended so, without a score.
+    pub fn ended(&self, state: TrialState) -> Trial {
+        let (config, share) = (self.config.clone(), self.share);
+        Trial { config, share, score: None, state, iterations: None, losses: Vec::new() }
+    }
+
+    /// The trial of it that failed.
+    pub fn failed(&self, reason: String) -> Trial {
+        self.ended(TrialState::Failed { reason })
+    }
 }
 
 impl<'a> Search<'a> {
@@ -217,46 +230,43 @@ impl Study<'_> {
     /// Only when `progress` says to stop; a trial that cannot be fitted or scored is a failed trial.
     pub fn run(&self, draw: &Draw, progress: &dyn Progress) -> Result<Trial, TrainError> {
         let split = self.split.with_training_share(draw.share, self.labels, self.seed);
-        let without = |state: TrialState| Trial {
-            config: draw.config.clone(),
-            share: draw.share,
-            score: None,
-            state,
-            iterations: None,
-            losses: Vec::new(),
-        };
-        let failed = |reason: String| Ok(without(TrialState::Failed { reason }));
         let watched = prune::Watched::new(&draw.limits, progress);
         let fitted = match train(self.table, self.labels, &split, self.kind, &draw.config, self.seed, &watched) {
             Ok(fitted) => fitted,
             Err(TrainError::Cancelled) => return Err(TrainError::Cancelled),
             Err(error @ TrainError::Hopeless { rounds, .. }) => {
-                let pruned = without(TrialState::Pruned { reason: error.to_string() });
+                let pruned = draw.ended(TrialState::Pruned { reason: error.to_string() });
                 return Ok(Trial { iterations: Some(rounds), losses: watched.losses(), ..pruned });
             }
-            Err(error) => return failed(error.to_string()),
+            Err(error) => return Ok(draw.failed(error.to_string())),
         };
+        let trial = self.judged(draw, fitted);
+        let losses = if trial.score.is_some() { watched.losses() } else { Vec::new() };
+        Ok(Trial { losses, ..trial })
+    }
+
+    /// The trial that came to a model: judged on the validation part.
+    pub fn judged(&self, draw: &Draw, fitted: Fitted) -> Trial {
         let fitted = match fitted.calibrated(self.calibration, self.table, self.labels, self.split) {
             Ok(fitted) => fitted,
-            Err(error) => return failed(error.to_string()),
+            Err(error) => return draw.failed(error.to_string()),
         };
         if let Some(state) = (self.unfit)(&fitted.predictor) {
-            return Ok(without(state));
+            return draw.ended(state);
         }
         let rows = self.split.rows(Part::Validation);
         let predictions = match fitted.predictor.predict_table(self.table, rows) {
             Ok(predictions) => predictions,
-            Err(error) => return failed(error.to_string()),
+            Err(error) => return draw.failed(error.to_string()),
         };
         let score = match outcomes(self.labels, rows, &predictions) {
             Ok(outcomes) => outcomes.metric(self.metric),
-            Err(error) => return failed(error.to_string()),
+            Err(error) => return draw.failed(error.to_string()),
         };
         let Some(score) = score else {
-            return failed(format!("{} is not defined on the validation part", self.metric.title()));
+            return draw.failed(format!("{} is not defined on the validation part", self.metric.title()));
         };
-        let succeeded = without(TrialState::Succeeded);
         let iterations = Some(fitted.report.iterations);
-        Ok(Trial { score: Some(score), iterations, losses: watched.losses(), ..succeeded })
+        Trial { score: Some(score), iterations, ..draw.ended(TrialState::Succeeded) }
     }
 }
