@@ -239,6 +239,7 @@ pub fn run(state: &str) -> RunView {
         steps: vec![step("features", "succeeded"), step("tune", "succeeded"), step("train", "running")],
         metrics: vec![metric("test.roc_auc", 0.871), metric("test.log_loss", 0.64), metric("validation.roc_auc", 0.88)],
         gates: gates(),
+        effects: None,
         trials: vec![trial(0, Some(0.85)), trial(1, None), trial(2, Some(0.88))],
         searched: vec![SearchedView {
             trainer: "gradient_boosting".to_owned(),

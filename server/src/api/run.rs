@@ -262,6 +262,7 @@ fn wire(run: &RunView) -> Value {
             .collect::<serde_json::Map<String, Value>>(),
         "model": model,
         "gates": run.gates,
+        "effects": run.effects,
         "steps": run.steps,
         "trials": run.trials,
         "searched": run.searched,

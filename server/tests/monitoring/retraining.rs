@@ -330,3 +330,31 @@ async fn only_who_may_steers_and_only_where_the_document_has_a_policy() {
     assert_eq!((&shown["has_policy"], &shown["may_act"]["allowed"]), (&json!(false), &json!(false)), "{shown}");
     stage.remove().await;
 }
+
+#[tokio::test]
+async fn a_run_beside_a_live_version_tells_what_the_data_and_what_the_settings_did() {
+    let stage = Stage::set(policy(json!({}))).await;
+    more_things(&stage.app, &stage, 5_000).await;
+    let effects = async |request: Value| {
+        let run = stage.app.run(&stage.engineer, SLUG, request).await.body;
+        assert_eq!(run["effects"]["champion"], 1, "{run}");
+        run["effects"]["measured"].clone()
+    };
+    let newer = effects(json!({ "trainer": "logistic" })).await;
+    assert_eq!(newer["settings"], json!({ "improvement": 0.0, "interval": null }), "{newer}");
+    assert_eq!((newer["refitted"] == newer["after"], newer["data"]["interval"].is_array()), (true, true), "{newer}");
+
+    let shallow = json!({ "trainer": "gradient_boosting", "parameters": { "max_depth": 1, "rounds": 3 } });
+    let both = effects(shallow.clone()).await;
+    // What the live version's settings make of these data is what the run before made of them.
+    assert_eq!((&both["before"], &both["refitted"]), (&newer["before"], &newer["after"]), "{both}");
+    let lost = both["refitted"].as_f64().unwrap() - both["after"].as_f64().unwrap();
+    assert!(lost > 0.0 && (lost + both["settings"]["improvement"].as_f64().unwrap()).abs() < 1e-12, "{both}");
+
+    let mut old = shallow;
+    old["version"] = json!(1);
+    let settings = effects(old).await;
+    assert_eq!(settings["data"], json!({ "improvement": 0.0, "interval": null }), "{settings}");
+    assert_eq!(settings["refitted"], settings["before"], "{settings}");
+    stage.remove().await;
+}

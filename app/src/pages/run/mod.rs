@@ -5,6 +5,7 @@ mod artifacts;
 mod coefficients;
 mod compare;
 mod detail;
+mod effects;
 mod evaluation;
 mod explained;
 mod launch;

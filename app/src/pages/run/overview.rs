@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::components::{ChartFigure, Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
 use crate::pages::quantity::{metric_title, part_and_metric};
 
+use super::effects::DataAndSettings;
 use super::is_under_way;
 use super::tracked::course_figure;
 
@@ -29,6 +30,10 @@ pub fn Overview(
     let has_numbers = !run.metrics.is_empty() || !run.gates.is_empty();
     let is_final = !is_under_way(&run.summary.state);
     let trainer = external_trainer(&run);
+    let effects = run.effects.clone().map(|effects| {
+        let problem = run.summary.problem.clone();
+        view! { <DataAndSettings effects problem/> }
+    });
     view! {
         <div class="split">
             <div class="split-main stack stack-loose">
@@ -48,6 +53,7 @@ pub fn Overview(
                         }
                     })}
                 {trainer}
+                {effects}
                 {(!run.gates.is_empty())
                     .then(|| {
                         view! {

@@ -10,6 +10,7 @@ pub mod case;
 pub mod clock;
 pub mod digest;
 pub mod drift;
+pub mod effects;
 #[cfg(feature = "parse")]
 pub mod evidence;
 pub mod expr;

@@ -20,6 +20,7 @@ use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
 use millrace_storage::step::{self, Stage, Subject};
 use millrace_storage::{StorageError, artifact, event, problem};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::access::Note;
@@ -211,12 +212,9 @@ impl Services {
             None => Vec::new(),
         };
         let own = step::list(pool, Subject::Run(id.0)).await.map_err(fault)?;
-        let gates = own
-            .iter()
-            .find(|step| step.kind == StepKind::Gate.as_str())
-            .and_then(|step| step.output.as_ref())
-            .and_then(|output| serde_json::from_value(output.get("gates")?.clone()).ok())
-            .unwrap_or_default();
+        let judged = own.iter().find(|step| step.kind == StepKind::Gate.as_str()).and_then(|step| step.output.as_ref());
+        let gates = judged.and_then(|judged| Deserialize::deserialize(judged.get("gates")?).ok()).unwrap_or_default();
+        let effects = judged.and_then(|judged| Deserialize::deserialize(judged.get("effects")?).ok());
         let compared = compared(&own);
         let is_running = own.iter().any(|step| step.state == StepState::Running);
         let trials = run::trials(pool, id).await.map_err(fault)?;
@@ -278,6 +276,7 @@ impl Services {
             steps,
             metrics: metrics.iter().map(present::metric).collect(),
             gates,
+            effects,
             trials: trials.into_iter().map(present::trial).collect(),
             searched,
             forecast,

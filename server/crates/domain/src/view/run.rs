@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::effects::Effects;
 use crate::gate::Gate;
 use crate::view::{DatasetSummary, FailureView, Permission, StepView};
 
@@ -152,6 +153,8 @@ views! {
         metrics: Vec<MetricView>,
         /// Gates.
         gates: Vec<Gate>,
+        /// What the data and what the settings did beside the live version; none without one, and where neither differs.
+        effects: Option<Effects>,
         /// Trials.
         trials: Vec<TrialView>,
         /// What its search drew, by trainer.

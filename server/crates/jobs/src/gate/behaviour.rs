@@ -148,7 +148,7 @@ pub(super) fn latency(
     document: &ProblemDocument,
     prepared: &Prepared,
     model: &Model,
-    champion: Option<&(i32, Model)>,
+    champion: Option<(i32, &Model)>,
     seed: u64,
 ) -> Gate {
     let limit_ms = document.serving.p99_ms;

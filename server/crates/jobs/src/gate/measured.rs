@@ -93,7 +93,7 @@ pub(super) fn slices(document: &ProblemDocument, tested: &Tested) -> Vec<Gate> {
     gates
 }
 
-fn measured_on(prepared: &Prepared, part: Part, model: &Model) -> Result<Outcomes, String> {
+pub(super) fn measured_on(prepared: &Prepared, part: Part, model: &Model) -> Result<Outcomes, String> {
     let rows = prepared.split.rows(part);
     let predictions = model.predict(&prepared.dataset.take(rows)).map_err(|error| error.to_string())?;
     outcomes(&prepared.labels, rows, &predictions).map_err(|error| error.to_string())

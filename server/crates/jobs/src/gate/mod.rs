@@ -1,20 +1,23 @@
 //! Gate: derives the gates from the signed document and decides. All gates always run.
 
 mod behaviour;
+mod effects;
 mod measured;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::case::Case;
+use millrace_domain::effects::{Effects, MeasuredEffects};
 use millrace_domain::gate::{Decision, Gate, Verdict as GateVerdict, decide};
 use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::StepKind;
-use millrace_executor::{Commit, Context, StepError, Verdict, commit};
+use millrace_domain::trainer::CalibrationMethod;
+use millrace_executor::{Commit, Context, Reporter, StepError, Verdict, commit};
 use millrace_ml::model::Model;
 use millrace_services::GATES_NOT_PASSED;
 use millrace_storage::step::Failure;
-use millrace_storage::{case, deployment, model};
+use millrace_storage::{case, deployment, model, run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,6 +26,7 @@ use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 
 use behaviour::{cases, latency, leakage, parity, size};
+use effects::{Settled, effects};
 use measured::{Beside, baseline, reached, slices, train_gap};
 
 pub(crate) struct Gates;
@@ -32,8 +36,15 @@ pub(crate) struct Input {
     frames: Frames,
     evaluated: Evaluated,
     challenger: Bytes,
-    champion: Option<(i32, Bytes)>,
+    champion: Option<Champion>,
     cases: Vec<Case>,
+}
+
+/// The live version.
+struct Champion {
+    number: i32,
+    content: Bytes,
+    calibration: CalibrationMethod,
 }
 
 /// What the gates said.
@@ -41,6 +52,9 @@ pub(crate) struct Input {
 pub(crate) struct Judged {
     pub model: Digest,
     pub gates: Vec<Gate>,
+    /// What the data and what the settings did, which decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    effects: Option<Effects>,
 }
 
 #[async_trait]
@@ -62,7 +76,13 @@ impl Stage for Gates {
             None => None,
             Some(id) => match model::find(context.db().pool(), id).await? {
                 None => None,
-                Some(version) => Some((version.number, context.artifacts().get(&version.artifact).await?)),
+                Some(version) => {
+                    let content = context.artifacts().get(&version.artifact).await?;
+                    let run = run::find(context.db().pool(), version.run).await?;
+                    let method = run.and_then(|run| run.request["calibration"].as_str()?.parse().ok());
+                    let calibration = method.unwrap_or(CalibrationMethod::None);
+                    Some(Champion { number: version.number, content, calibration })
+                }
             },
         };
         let cases = case::list(context.db().pool(), &launched.problem.slug).await?;
@@ -70,7 +90,7 @@ impl Stage for Gates {
     }
 
     fn digest(&self, input: &Input) -> Digest {
-        let champion = input.champion.as_ref().map(|(number, content)| (number, Digest::of(content)));
+        let champion = input.champion.as_ref().map(|live| (live.number, Digest::of(&live.content)));
         Digest::of_canonical(&json!({
             "dataset": input.launched.data_digest(),
             "problem": input.launched.problem.digest,
@@ -84,13 +104,21 @@ impl Stage for Gates {
         context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "judging" }));
-                judge(&input)
+                judge(&input, reporter)
             })
             .await
     }
 
     fn told(&self, output: &Judged) -> Vec<String> {
-        output.gates.iter().map(|gate| format!("{}: {}", gate.name, gate.verdict.as_str())).collect()
+        let effects = output.effects.iter().filter_map(|effects| {
+            let measured = effects.measured?;
+            let MeasuredEffects { before, refitted, after, .. } = measured;
+            let (metric, number) = (effects.metric, effects.champion);
+            Some(format!(
+                "{metric}: {before} of version {number}, {refitted} of its settings on this data, {after} of this model"
+            ))
+        });
+        output.gates.iter().map(|gate| format!("{}: {}", gate.name, gate.verdict.as_str())).chain(effects).collect()
     }
 
     fn verdict(&self, output: &Judged) -> Verdict {
@@ -108,7 +136,7 @@ impl Stage for Gates {
     }
 }
 
-fn judge(input: &Input) -> Result<Judged, StepError> {
+fn judge(input: &Input, reporter: &Reporter) -> Result<Judged, StepError> {
     let document = &input.launched.problem.document;
     let evaluated = &input.evaluated;
     let read = |content: &[u8]| {
@@ -119,17 +147,25 @@ fn judge(input: &Input) -> Result<Judged, StepError> {
     let prepared = prepare(&input.frames, document)?;
     let champion = match &input.champion {
         None => None,
-        Some((number, content)) => Some((*number, read(content)?)),
+        Some(live) => Some((live.number, read(&live.content)?, live.calibration)),
     };
     let seed = input.launched.seed();
-    let beside = champion.as_ref().map(|(number, champion)| (*number, champion));
+    let beside = champion.as_ref().map(|(number, champion, _)| (*number, champion));
     let mut gates = on_numbers(document, &prepared, &evaluated.tested, &challenger, beside, seed);
     gates.push(leakage(document, &prepared));
     gates.push(parity(&prepared, &challenger));
     gates.extend(cases(document, &prepared, &challenger, &input.cases));
-    gates.push(latency(document, &prepared, &challenger, champion.as_ref(), seed));
+    gates.push(latency(document, &prepared, &challenger, beside, seed));
     gates.extend(document.gates.and_then(|limits| limits.model_mb).map(|limit| size(limit, input.challenger.len())));
-    Ok(Judged { model: evaluated.model, gates })
+    let effects = match &champion {
+        None => None,
+        Some((number, model, calibration)) => {
+            let champion = Settled { model, calibration: *calibration };
+            let challenger = Settled { model: &challenger, calibration: input.launched.plan()?.calibration };
+            effects(document.success.metric, &prepared, (*number, &champion), &challenger, seed, reporter)?
+        }
+    };
+    Ok(Judged { model: evaluated.model, gates, effects })
 }
 
 /// The gates on what was measured on rows that the model has not seen, and on the live version beside it.

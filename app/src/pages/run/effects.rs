@@ -1,0 +1,115 @@
+//! What a run owes to newer data and what to other settings, beside the live version of its time.
+
+use leptos::prelude::*;
+use millrace_charts::{Bar, Figure, HorizontalBars, count, horizontal_bars, number, signed};
+use millrace_domain::effects::{Effect, Effects, MeasuredEffects};
+
+use crate::components::ChartFigure;
+
+/// Three models on the same test rows, and what lies between them.
+#[component]
+pub fn DataAndSettings(
+    /// What was measured.
+    effects: Effects,
+    /// The problem.
+    problem: String,
+) -> impl IntoView {
+    let live = format!("version {}", effects.champion);
+    let href = format!("/models/{problem}/v/{}", effects.champion);
+    let rows = count(effects.rows);
+    let metric = effects.metric.title();
+    let measured = effects.measured.map(|measured| {
+        let MeasuredEffects { before, refitted, after, data, settings } = measured;
+        let told = format!("{} {}", said("The data", metric, data), said("The settings", metric, settings));
+        view! {
+            <p>{told}</p>
+            <ChartFigure figure=figure(metric, &measured)/>
+            <div class="table-wrap" role="region" aria-label="Three models" tabindex="0">
+                <table class="table" data-stack>
+                    <caption class="visually-hidden">"Three models on the same test rows"</caption>
+                    <thead>
+                        <tr><th scope="col">"Model"</th><th scope="col" class="num">{metric}</th></tr>
+                    </thead>
+                    <tbody>
+                        <Model name=format!("Live {live}") metric value=before/>
+                        <Model name=format!("Settings of {live} on this data") metric value=refitted/>
+                        <Model name="This run".to_owned() metric value=after/>
+                    </tbody>
+                </table>
+            </div>
+        }
+    });
+    let note = effects.note.map(|note| view! { <p class="hint">{sentence(&note)}</p> });
+    view! {
+        <section class="section" aria-labelledby="effects">
+            <div class="section-header"><h2 id="effects">"Data and settings"</h2></div>
+            <p class="hint">"Beside " <a href=href>{live}</a> {format!(", which was live when this was judged, on the same {rows} test rows.")}</p>
+            {measured}
+            {note}
+        </section>
+    }
+}
+
+#[component]
+fn Model(name: String, metric: &'static str, value: f64) -> impl IntoView {
+    view! {
+        <tr>
+            <th scope="row" data-label="Model">{name}</th>
+            <td class="num" data-label=metric>{number(value)}</td>
+        </tr>
+    }
+}
+
+/// What one of the two did, in words.
+fn said(what: &str, metric: &str, effect: Effect) -> String {
+    let Effect { improvement, interval } = effect;
+    let way = if improvement < 0.0 { "worse" } else { "better" };
+    match interval {
+        None if improvement == 0.0 => format!("{what} are the same."),
+        None => format!("{what} made {metric} {} {way}.", number(improvement.abs())),
+        Some((low, high)) if low <= 0.0 && high >= 0.0 => format!(
+            "{what} made no difference to {metric} that these rows tell from chance ({} to {}).",
+            signed(low),
+            signed(high)
+        ),
+        Some((low, high)) => {
+            format!("{what} made {metric} {} {way} ({} to {}).", number(improvement.abs()), signed(low), signed(high))
+        }
+    }
+}
+
+fn figure(metric: &str, measured: &MeasuredEffects) -> Figure {
+    let bar = |label: &str, effect: Effect| Bar {
+        label: label.to_owned(),
+        value: effect.improvement,
+        interval: effect.interval,
+    };
+    let values = HorizontalBars {
+        title: "What made the difference".to_owned(),
+        quantity: format!("improvement of {metric}"),
+        bars: vec![bar("the data", measured.data), bar("the settings", measured.settings)],
+        is_signed: true,
+        limit: None,
+    };
+    horizontal_bars(&values, "effects-figure")
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_is_called_one_only_where_the_rows_tell_it_from_chance() {
+        let effect = |improvement, interval| Effect { improvement, interval };
+        let said = |own| said("The data", "ROC AUC", own);
+        assert_eq!(said(effect(0.0, None)), "The data are the same.");
+        assert!(said(effect(0.02, Some((0.01, 0.03)))).contains("ROC AUC 0.02 better"));
+        assert!(said(effect(-0.02, Some((-0.03, -0.01)))).contains("ROC AUC 0.02 worse"));
+        assert!(said(effect(0.02, Some((-0.01, 0.05)))).contains("no difference"));
+    }
+}
