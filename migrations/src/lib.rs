@@ -34,6 +34,7 @@ mod m0026_logs;
 mod m0027_business_of_predictions;
 mod m0028_points_together;
 mod m0029_rehearsals;
+mod m0030_estimated_loss;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0027_business_of_predictions::Migration),
             Box::new(m0028_points_together::Migration),
             Box::new(m0029_rehearsals::Migration),
+            Box::new(m0030_estimated_loss::Migration),
         ]
     }
 }

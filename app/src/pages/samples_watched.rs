@@ -29,7 +29,7 @@ fn finding() -> Finding {
     }
     let drift = Drift { metric: DriftMetric::Psi, threshold: 0.25, windows: 2 };
     let (window, no_data) = (Span::of_seconds(3_600), NoData::Show);
-    let rule = Monitoring { window, drift, freshness: None, min_rows: 200, no_data };
+    let rule = Monitoring { window, drift, freshness: None, min_rows: 200, no_data, estimated_loss: None };
     judge(&reference, &counts, &rule).expect("counts fit their reference")
 }
 

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use millrace_test_support::{TestApp, things};
 use serde_json::{Value, json};
 
-use crate::{SLUG, Stage};
+use crate::{SLUG, Stage, ask};
 
 fn policy(more: Value) -> Value {
     let mut policy = json!({ "on_drift": true, "cool_down": "30m", "promote": "approval" });
@@ -356,5 +356,65 @@ async fn a_run_beside_a_live_version_tells_what_the_data_and_what_the_settings_d
     let settings = effects(old).await;
     assert_eq!(settings["data"], json!({ "improvement": 0.0, "interval": null }), "{settings}");
     assert_eq!(settings["refitted"], settings["before"], "{settings}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn quality_that_is_estimated_to_fall_is_told_and_trains_before_any_outcome_is_known() {
+    let monitoring = json!({ "window": "1h", "drift": { "metric": "psi", "threshold": 1e6, "windows": 2 }, "min_rows": 100,
+        "estimated_loss": 0.05 });
+    let mut more = policy(json!({ "on_drift": false, "on_estimated_loss": true, "cpu": "1s" }));
+    more["monitoring"] = monitoring;
+    let mut stage = Stage::set(more).await;
+    more_things(&stage.app, &stage, 5_000).await;
+    stage.hour(300, 0.0).await;
+    assert_eq!(stage.alerts().await, Vec::<Value>::new());
+    // Things so close to the line that the model is sure of none, and nobody says what became of them.
+    for _ in 0..2 {
+        let close = |number: u32| json!({ "thing": format!("c{number}"), "x": 47.0 + f64::from(number % 60) / 10.0, "y": 50.0 });
+        let instances = (0..200).map(|number| close(number).as_object().unwrap().clone()).collect();
+        stage.clock.set(stage.now + TimeDelta::minutes(5));
+        ask(&stage.serving, SLUG, instances, None).await;
+        stage.serving.settle().await;
+        stage.now += TimeDelta::hours(1);
+        stage.look().await;
+    }
+    let alerts = stage.alerts().await;
+    let told: Vec<_> = alerts.iter().map(|alert| (&alert["cause"], &alert["state"])).collect();
+    assert_eq!(told, [(&json!("estimate"), &json!("firing"))], "{alerts:?}");
+    assert!(alerts[0]["title"].as_str().unwrap().starts_with("Estimated quality: ROC AUC 0."), "{alerts:?}");
+    assert_eq!(stage.ended().await["state"], "succeeded");
+    let events = stage.triggers().await["events"].clone();
+    assert_eq!((&events[0]["reason"], stage.started().await), (&json!("estimated_loss"), 1), "{events}");
+
+    // What they used of the processor is used up for thirty days.
+    stage.app.try_sql("update step set cpu_s = cpu_s + 5 where subject_kind = 'run'").await.unwrap();
+    more_things(&stage.app, &stage, 5_100).await;
+    let path = format!("/api/v1/models/{SLUG}/versions/2");
+    let model = stage.stakeholder.get(&path).await.done();
+    stage.stakeholder.decide(&path, "request_changes", model["digest"].as_str().unwrap()).await.done();
+    stage.now += TimeDelta::hours(1);
+    stage.look().await;
+    assert_eq!(stage.started().await, 1);
+    let standing = stage.standing().await;
+    assert!(standing.contains("used up their 1 second of processor time"), "{standing}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn what_is_estimated_must_be_what_the_document_is_about_and_be_watched_where_it_is_a_reason() {
+    let stage = Stage::set(json!({})).await;
+    let refused = async |more: Value| {
+        let mut document = crate::document(&more);
+        document["slug"] = json!("other");
+        let refused = stage.engineer.post("/api/v1/problems", document).await;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        refused.body["errors"][0]["pointer"].as_str().unwrap().to_owned()
+    };
+    let watched = json!({ "estimated_loss": 0.05 });
+    let by_loss = json!({ "monitoring": watched, "success": { "metric": "log_loss", "at_most": 0.5 } });
+    assert_eq!(refused(by_loss).await, "/monitoring/estimated_loss");
+    let unwatched = json!({ "retraining": { "on_estimated_loss": true } });
+    assert_eq!(refused(unwatched).await, "/retraining/on_estimated_loss");
     stage.remove().await;
 }

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::monitor::incident::Cause;
 use crate::problem::{Retraining, When};
 
 /// Why a model is trained.
@@ -27,14 +28,16 @@ pub enum Reason {
     Drift,
     /// Answers are worse than allowed.
     Quality,
+    /// Answers are estimated to be worse than allowed.
+    EstimatedLoss,
     /// Somebody asked for it.
     Asked,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 6] =
-        [Self::Schedule, Self::NewRows, Self::NewLabels, Self::Drift, Self::Quality, Self::Asked];
+    pub const ALL: [Self; 7] =
+        [Self::Schedule, Self::NewRows, Self::NewLabels, Self::Drift, Self::Quality, Self::EstimatedLoss, Self::Asked];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Reason {
             Self::NewLabels => "new_labels",
             Self::Drift => "drift",
             Self::Quality => "quality",
+            Self::EstimatedLoss => "estimated_loss",
             Self::Asked => "asked",
         }
     }
@@ -56,6 +60,7 @@ impl Reason {
             Self::NewLabels => "new outcomes",
             Self::Drift => "drift",
             Self::Quality => "quality",
+            Self::EstimatedLoss => "estimated quality",
             Self::Asked => "asked for",
         }
     }
@@ -84,6 +89,7 @@ impl Retraining {
             (Reason::NewLabels, self.new_labels.is_some()),
             (Reason::Drift, self.on_drift),
             (Reason::Quality, self.on_quality),
+            (Reason::EstimatedLoss, self.on_estimated_loss),
         ];
         known.into_iter().filter(|(_, known)| *known).map(|(reason, _)| reason).collect()
     }
@@ -104,6 +110,8 @@ pub struct Standing<'s> {
     pub since_last: Option<u64>,
     /// Trainings that were started by themselves within thirty days.
     pub lately: u32,
+    /// Seconds of processor time that they used; 0 where that is not known.
+    pub cpu_lately: u64,
     /// Trainings in a row, the newest ones, that came to no better model.
     pub useless: u32,
     /// Whether the sign-off of the document has run out.
@@ -153,7 +161,7 @@ pub fn decide(policy: &Retraining, standing: &Standing<'_>) -> Decision {
     if let Some(what) = standing.under_way {
         return Decision::Wait(format!("{what} is under way"));
     }
-    let is_alert = |reason: &Reason| matches!(reason, Reason::Drift | Reason::Quality);
+    let is_alert = |reason: &Reason| Cause::TRAINING.iter().any(|(_, of)| of == reason);
     if let Some(what) = standing.waiting.filter(|_| standing.open.iter().all(is_alert)) {
         return Decision::Wait(what.to_owned());
     }
@@ -167,6 +175,12 @@ pub fn decide(policy: &Retraining, standing: &Standing<'_>) -> Decision {
     }
     if let Some(most) = policy.most.filter(|most| standing.lately >= *most) {
         return Decision::Wait(format!("{} of {most} trainings of thirty days are used up", standing.lately));
+    }
+    if let Some(cpu) = policy.cpu.filter(|cpu| standing.cpu_lately >= cpu.seconds()) {
+        return Decision::Wait(format!(
+            "the trainings of thirty days have used up their {} of processor time",
+            cpu.in_words()
+        ));
     }
     if let Some(blackout) = policy.blackout.filter(|blackout| blackout.holds(standing.minute) && !open(Reason::Asked)) {
         return Decision::Wait(format!("none is started from {} ({})", String::from(blackout), policy.timezone));
@@ -190,9 +204,11 @@ mod tests {
             new_labels: None,
             on_drift: true,
             on_quality: false,
+            on_estimated_loss: false,
             when: When::Any,
             cool_down: Span::of_seconds(3_600),
             most: Some(5),
+            cpu: Some(Span::of_seconds(7_200)),
             blackout: None,
             give_up_after: None,
             promote: Promote::Approval,
@@ -206,6 +222,7 @@ mod tests {
         waiting: None,
         since_last: None,
         lately: 0,
+        cpu_lately: 0,
         useless: 0,
         sign_off_ended: false,
         has_newer_data: true,
@@ -237,6 +254,7 @@ mod tests {
             (Standing { under_way: Some("run 7"), ..OPEN }, policy(), "run 7 is under way"),
             (Standing { since_last: Some(600), ..OPEN }, policy(), "50 min"),
             (Standing { lately: 5, ..OPEN }, policy(), "5 of 5"),
+            (Standing { cpu_lately: 7_200, ..OPEN }, policy(), "used up their 2 hours of processor time"),
             (Standing { sign_off_ended: true, ..OPEN }, policy(), "sign-off ran out"),
             (Standing { has_newer_data: false, ..OPEN }, policy(), "no data yet"),
             (Standing { minute: 30, ..OPEN }, night, "22:00-06:00 (UTC)"),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ModelVersionId;
-use millrace_domain::metric::Direction;
+use millrace_domain::metric::{Direction, Metric};
 use millrace_domain::monitor::incident::{Cause, Seen};
-use millrace_domain::monitor::{Finding, Reference, Verdict, judge, settled_after};
+use millrace_domain::monitor::{Estimate, Finding, Reference, Verdict, estimates, judge, settled_after};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument, Span};
 use millrace_domain::rollout::Unit;
@@ -29,7 +29,7 @@ const LONGEST: u64 = 3_660 * 86_400;
 /// No value of a business metric is larger: sums of them stay numbers.
 const MOST_SIZE: f64 = 1e15;
 /// Causes that are looked for in each window.
-const OF_WINDOWS: [Cause; 4] = [Cause::Drift, Cause::NoData, Cause::Business, Cause::Freshness];
+const OF_WINDOWS: [Cause; 5] = [Cause::Drift, Cause::Estimate, Cause::NoData, Cause::Business, Cause::Freshness];
 /// Values of the business metric in one report.
 const MOST_VALUES: usize = 1_000;
 
@@ -143,6 +143,9 @@ impl Services {
         let told = finding.as_ref();
         let looks = [
             told.map(|finding| drift_look(&watched.slug, rule, finding, window)),
+            told.zip(reference).zip(document).and_then(|((finding, reference), document)| {
+                estimate_look(rule, document.success.metric, reference, finding, window)
+            }),
             told.filter(|_| rule.no_data == NoData::Mail).map(|finding| no_data_look(rule, finding, window)),
             watched.business.as_ref().and_then(|metric| business_look(rule, metric, business, window)),
             rule.freshness.map(|_| freshness_look(&freshness, window)),
@@ -349,6 +352,38 @@ fn drift_look(slug: &str, rule: &Monitoring, finding: &Finding, window: Between)
         facts,
         window,
     }
+}
+
+/// None where the document sets no limit, or its metric is not estimated.
+fn estimate_look(
+    rule: &Monitoring,
+    metric: Metric,
+    reference: &Reference,
+    finding: &Finding,
+    window: Between,
+) -> Option<Look> {
+    let limit = rule.estimated_loss.filter(|_| Estimate::has(metric))?;
+    let known = matches!(finding.verdict, Verdict::Drifted | Verdict::Stable);
+    let estimates = estimates(reference, metric, finding.estimate).filter(|_| known);
+    let metric = metric.title();
+    let (seen, told) = match estimates {
+        None => (Seen::Unknown, "cannot be told".to_owned()),
+        Some((held_out, now)) => {
+            let told = format!("{}, {} on the held-out rows", short(now), short(held_out));
+            (if held_out - now > limit { Seen::Breach } else { Seen::Fine }, told)
+        }
+    };
+    Some(Look {
+        cause: Cause::Estimate,
+        seen,
+        after: rule.drift.windows,
+        title: format!("Estimated quality: {metric} {told}"),
+        facts: vec![
+            (format!("{metric}, estimated"), format!("{told}; it may be {limit} worse")),
+            ("Answers in the window".to_owned(), finding.n.to_string()),
+        ],
+        window,
+    })
 }
 
 fn no_data_look(rule: &Monitoring, finding: &Finding, window: Between) -> Look {

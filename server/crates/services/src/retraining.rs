@@ -9,7 +9,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetVersionId, RunId};
 use millrace_domain::monitor::incident::{Cause, Seen, State};
 use millrace_domain::policy::{Action, Actor, Origin};
-use millrace_domain::problem::{ProblemDocument, Retraining};
+use millrace_domain::problem::{ProblemDocument, Retraining, Span};
 use millrace_domain::repository::Repository;
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
 use millrace_domain::run::{ModelStage, RunState};
@@ -172,7 +172,7 @@ impl Services {
         for (reason, key, detail) in self.reasons(&ground, policy).await? {
             retraining::insert_event(pool, id, reason, &key, &detail, None, now).await.map_err(fault)?;
         }
-        for (cause, reason) in [(Cause::Drift, Reason::Drift), (Cause::Quality, Reason::Quality)] {
+        for (cause, reason) in Cause::TRAINING {
             if !policy.reasons().contains(&reason) {
                 continue;
             }
@@ -296,6 +296,10 @@ impl Services {
         };
         let is_lately = |training: &&TriggerEvent| training.launched_at.is_some_and(|at| at + MONTH > now);
         let lately = ground.trainings.iter().filter(is_lately).count();
+        let cpu_lately = match policy.cpu {
+            Some(_) => retraining::cpu_since(db, id, now - MONTH).await.map_err(fault)?.unsigned_abs(),
+            None => 0,
+        };
         let minute = Schedule::read("0 0 * * *", &policy.timezone).map_or(0, |schedule| schedule.minute_of_day(now));
         let standing = Standing {
             open: &open,
@@ -304,6 +308,7 @@ impl Services {
             waiting: ground.waiting.as_deref(),
             since_last: ground.last.map(|last| (now - last).num_seconds().max(0).unsigned_abs()),
             lately: u32::try_from(lately).unwrap_or(u32::MAX),
+            cpu_lately,
             sign_off_ended: ground.signed.sign_off_ends_at.is_some_and(|end| end <= now),
             useless: ground.useless(state.forgiven_at),
             has_newer_data: ground.has_newer_data(),
@@ -435,7 +440,12 @@ impl Services {
             let known = retraining::outcomes_since(pool, signed.problem, ground.since()).await.map_err(fault)?;
             view.nearness.push(("New outcomes".to_owned(), format!("{known} of {wanted}")));
         }
-        for (cause, reason) in [(Cause::Drift, Reason::Drift), (Cause::Quality, Reason::Quality)] {
+        if let Some(cpu) = policy.cpu {
+            let used = retraining::cpu_since(pool, signed.problem, self.now() - MONTH).await.map_err(fault)?;
+            let used = Span::of_seconds(used.unsigned_abs()).in_words();
+            view.nearness.push(("Processor time of thirty days".to_owned(), format!("{used} of {}", cpu.in_words())));
+        }
+        for (cause, reason) in Cause::TRAINING {
             if policy.reasons().contains(&reason) {
                 let newest = incident::newest(pool, signed.problem, cause).await.map_err(fault)?;
                 let state = newest.map_or_else(|| "no alert".to_owned(), |newest| newest.incident.state.to_string());

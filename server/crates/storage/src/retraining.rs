@@ -239,6 +239,17 @@ pub async fn outcomes_since(db: &impl Connection, problem: ProblemId, since: Dat
     record::one(db, SQL, values![problem.0, since]).await
 }
 
+/// Seconds of processor time, rounded up, of the runs that were started so after a moment.
+///
+/// # Errors
+/// When the database fails.
+pub async fn cpu_since(db: &impl Connection, problem: ProblemId, since: DateTime<Utc>) -> Result<i64> {
+    const SQL: &str = "select ceil(coalesce(sum(s.cpu_s), 0))::bigint from step s
+        where s.subject_kind = 'run' and s.subject_id in
+            (select e.run_id from trigger_event e join run r on r.id = e.run_id where e.problem_id = $1 and r.created_at > $2)";
+    record::one(db, SQL, values![problem.0, since]).await
+}
+
 /// The run of a problem that is under way, if one is.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reference;
 use crate::drift::Binning;
+use crate::metric::Metric;
 
 /// What quality would be if scores meant what they did on the held-out rows: from how often each bin of scores was right there, and how
 /// often it is answered now (after the confidence-based estimation of NannyML, here over bins). It sees that inputs moved, and does
@@ -15,6 +16,29 @@ pub struct Estimate {
     pub roc_auc: f64,
     /// Share of answers that name the right class.
     pub accuracy: f64,
+}
+
+impl Estimate {
+    /// Whether that metric is estimated.
+    pub const fn has(metric: Metric) -> bool {
+        matches!(metric, Metric::RocAuc | Metric::Accuracy)
+    }
+
+    /// The estimate of that metric.
+    pub const fn of(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::RocAuc => Some(self.roc_auc),
+            Metric::Accuracy => Some(self.accuracy),
+            _ => None,
+        }
+    }
+}
+
+/// The metric as it is estimated of the held-out rows, and of these counts of scores. Both by the same bins, so that what bins blur is
+/// blurred in both.
+pub fn estimates(reference: &Reference, metric: Metric, now: Option<Estimate>) -> Option<(f64, f64)> {
+    let held_out = estimate(reference, &reference.prediction.counts)?;
+    Some((held_out.of(metric)?, now?.of(metric)?))
 }
 
 /// The estimate of a binary model from the counts of its scores; none of others, and where nothing or one class alone is expected.

@@ -17,6 +17,8 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::retraining::Reason;
+
 /// A firing incident that nobody acknowledges is told again after so long.
 pub const REPEAT: TimeDelta = TimeDelta::hours(4);
 /// What breaches again within this time is the same incident, and nobody is written to before it is over.
@@ -32,6 +34,8 @@ pub enum Cause {
     Drift,
     /// Answers are worse than the document allows, now that outcomes are known.
     Quality,
+    /// Answers are estimated to be worse than the document allows, before outcomes are known.
+    Estimate,
     /// The newest data is older than the document allows.
     Freshness,
     /// Nobody asks for predictions.
@@ -44,14 +48,19 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 6] =
-        [Self::Drift, Self::Quality, Self::Freshness, Self::NoData, Self::Business, Self::Retraining];
+    pub const ALL: [Self; 7] =
+        [Self::Drift, Self::Quality, Self::Estimate, Self::Freshness, Self::NoData, Self::Business, Self::Retraining];
+
+    /// Those whose alert is reason to train, with the reason.
+    pub const TRAINING: [(Self, Reason); 3] =
+        [(Self::Drift, Reason::Drift), (Self::Quality, Reason::Quality), (Self::Estimate, Reason::EstimatedLoss)];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Drift => "drift",
             Self::Quality => "quality",
+            Self::Estimate => "estimate",
             Self::Freshness => "freshness",
             Self::NoData => "no_data",
             Self::Business => "business",
@@ -64,6 +73,7 @@ impl Cause {
         match self {
             Self::Drift => "Drift",
             Self::Quality => "Quality",
+            Self::Estimate => "Estimated quality",
             Self::Freshness => "Stale data",
             Self::NoData => "No traffic",
             Self::Business => "Business metric",

@@ -22,7 +22,7 @@ use crate::problem::{DriftMetric, Monitoring};
 use crate::rollout::{latency_bin, latency_of};
 
 pub use backtest::{BackTest, Height};
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, estimate, estimates};
 
 /// Share of the drifted columns of a window that may be luck.
 const LUCK: f64 = 0.01;

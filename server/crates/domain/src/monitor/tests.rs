@@ -1,4 +1,5 @@
 use super::*;
+use crate::metric::Metric;
 use crate::problem::{Drift, NoData, Span};
 
 fn numbers(name: &str, counts: [u64; 4], importance: f64) -> Column {
@@ -30,7 +31,14 @@ fn reference() -> Reference {
 
 fn rule(threshold: f64, min_rows: u64) -> Monitoring {
     let drift = Drift { metric: DriftMetric::Psi, threshold, windows: 2 };
-    Monitoring { window: Span::of_seconds(3_600), drift, freshness: None, min_rows, no_data: NoData::Show }
+    Monitoring {
+        window: Span::of_seconds(3_600),
+        drift,
+        freshness: None,
+        min_rows,
+        no_data: NoData::Show,
+        estimated_loss: None,
+    }
 }
 
 /// Counts as a server would: so many answers with these bins.
@@ -123,6 +131,9 @@ fn quality_is_estimated_from_how_often_bins_were_right() {
     let unsure = counted(&[(50, [0, 0, 1]), (50, [0, 0, 2])]);
     let found = judge(&reference(), &unsure, &rule(0.1, 1)).unwrap().estimate.unwrap();
     assert!((found.roc_auc - 0.6).abs() < 1e-12 && (found.accuracy - 0.6).abs() < 1e-12, "{found:?}");
+    let both = estimates(&reference(), Metric::RocAuc, Some(found)).unwrap();
+    assert!((both.0 - 0.825).abs() < 1e-12 && (both.1 - 0.6).abs() < 1e-12, "{both:?}");
+    assert_eq!(estimates(&reference(), Metric::LogLoss, Some(found)), None);
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct Monitoring {
     /// What is done when nobody asks for predictions.
     #[serde(default, skip_serializing_if = "NoData::is_shown")]
     pub no_data: NoData,
+    /// By how much the success metric may be estimated to be worse than on the held-out rows, before outcomes are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_loss: Option<f64>,
 }
 
 /// What is done when nobody asks for predictions.
@@ -141,6 +144,9 @@ pub struct Retraining {
     /// Whether answers that are shown to be worse than allowed start a training.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_quality: bool,
+    /// Whether answers that are estimated to be worse than allowed start a training.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_estimated_loss: bool,
     /// Whether one of the reasons is enough.
     #[serde(default, skip_serializing_if = "When::is_any")]
     pub when: When,
@@ -149,6 +155,9 @@ pub struct Retraining {
     /// Trainings that may be started by themselves within thirty days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<u32>,
+    /// Processor time that they may use within thirty days: none is started once so much is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Span>,
     /// Times of day, in the zone, at which none is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blackout: Option<Blackout>,
@@ -321,7 +330,8 @@ mod read {
             let usual = Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 };
             let Some(table) = document.optional_table("monitoring") else {
                 let (window, no_data) = (Span::of_seconds(3_600), NoData::Show);
-                let defaults = Self { window, drift: usual, freshness: None, min_rows: 200, no_data };
+                let defaults =
+                    Self { window, drift: usual, freshness: None, min_rows: 200, no_data, estimated_loss: None };
                 return (!document.has("monitoring")).then_some(defaults);
             };
             let window = table.span_or("window", "1h").filter(|window| {
@@ -338,8 +348,10 @@ mod read {
             let freshness = table.optional_span("freshness");
             let min_rows = table.whole_or("min_rows", 200);
             let no_data = table.word_of("no_data", &[("show", NoData::Show), ("mail", NoData::Mail)], NoData::Show);
+            let estimated_loss =
+                table.has("estimated_loss").then(|| table.number_in("estimated_loss", 1e-6, 1.0, None)).flatten();
             table.close();
-            Some(Self { window: window?, drift: drift?, freshness, min_rows, no_data: no_data? })
+            Some(Self { window: window?, drift: drift?, freshness, min_rows, no_data: no_data?, estimated_loss })
         }
     }
 
@@ -363,12 +375,14 @@ mod read {
             let new_labels = table.optional_whole("new_labels");
             let on_drift = table.truth_or("on_drift", false);
             let on_quality = table.truth_or("on_quality", false);
+            let on_estimated_loss = table.truth_or("on_estimated_loss", false);
             let when = table.word_of("when", &[("any", When::Any), ("all", When::All)], When::Any);
             let cool_down = table.span_or("cool_down", "6h");
             let small = |key: &'static str| {
                 table.has(key).then(|| table.number_in(key, 1.0, 1_000.0, None).map(|number| number as u32)).flatten()
             };
             let (most, give_up_after) = (small("most"), small("give_up_after"));
+            let cpu = table.optional_span("cpu");
             let blackout = table.optional_text("blackout").and_then(|text| {
                 Blackout::try_from(text.to_owned()).map_err(|reason| table.mistake("blackout", reason)).ok()
             });
@@ -382,9 +396,11 @@ mod read {
                 new_labels,
                 on_drift,
                 on_quality,
+                on_estimated_loss,
                 when: when?,
                 cool_down: cool_down?,
                 most,
+                cpu,
                 blackout,
                 give_up_after,
                 promote: promote?,

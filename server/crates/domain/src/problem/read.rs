@@ -9,6 +9,7 @@ use super::{
 };
 use crate::expr::Expression;
 use crate::metric::{Bound, Costs, Direction, Metric, TargetKind};
+use crate::monitor::Estimate;
 use crate::policy::{Action, Role};
 use crate::trainer::Aim;
 
@@ -83,6 +84,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let rollout = Rollout::read(table);
     let monitoring = Monitoring::read(table);
     let retraining = Retraining::read(table);
+    estimated(table, monitoring.as_ref(), retraining.as_ref(), kind.zip(success.as_ref()));
     let approvals = approvals(table);
     let notify = Notify::read(table);
     table.close();
@@ -112,6 +114,26 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
         approvals: approvals?,
         notify,
     })
+}
+
+/// What is estimated before outcomes are known must be what the document is about, and watched where it is a reason.
+fn estimated(
+    table: &Table<'_>,
+    monitoring: Option<&Monitoring>,
+    retraining: Option<&Retraining>,
+    aimed: Option<(TargetKind, &Goal)>,
+) {
+    let Some(monitoring) = monitoring else { return };
+    if monitoring.estimated_loss.is_some()
+        && aimed.is_some_and(|(kind, success)| kind != TargetKind::Binary || !Estimate::has(success.metric))
+    {
+        let message = "goes with a binary target whose success.metric is roc_auc or accuracy; others are not estimated";
+        table.mistake_at("monitoring/estimated_loss", message);
+    }
+    if monitoring.estimated_loss.is_none() && retraining.is_some_and(|policy| policy.on_estimated_loss) {
+        let message = "needs monitoring.estimated_loss, which says how much worse is too much";
+        table.mistake_at("retraining/on_estimated_loss", message);
+    }
 }
 
 fn slug(table: &Table<'_>) -> Option<String> {

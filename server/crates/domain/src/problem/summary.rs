@@ -216,6 +216,12 @@ impl Monitoring {
             self.window.in_words(),
             count(usize::try_from(self.min_rows).unwrap_or(usize::MAX), "answer")
         )];
+        if let Some(loss) = self.estimated_loss {
+            lines.push(format!(
+                "Before outcomes are known they are estimated from the scores; an estimate that is worse by more than {loss} than on the \
+                 held-out rows{row} is told as well."
+            ));
+        }
         if let Some(freshness) = self.freshness {
             lines.push(format!("Data whose newest row is older than {} is told to on-call.", freshness.in_words()));
         }
@@ -239,6 +245,9 @@ impl Retraining {
         if self.on_quality {
             reasons.push("when answers are worse than they must be".to_owned());
         }
+        if self.on_estimated_loss {
+            reasons.push("when answers are estimated to be worse than they may be".to_owned());
+        }
         let mut lines = Vec::new();
         if !reasons.is_empty() {
             let between = if self.when == When::All { " and " } else { ", or " };
@@ -251,6 +260,10 @@ impl Retraining {
         }
         if let Some(most) = self.most {
             lines.push(format!("At most {} are started so within thirty days.", many(u64::from(most), "training")));
+        }
+        if let Some(cpu) = self.cpu {
+            let cpu = cpu.in_words();
+            lines.push(format!("None is started once they have used {cpu} of processor time within thirty days."));
         }
         if let Some(blackout) = self.blackout {
             lines.push(format!("None is started from {} ({}).", String::from(blackout), self.timezone));

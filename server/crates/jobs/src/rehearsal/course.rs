@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::gate::Verdict;
 use millrace_domain::monitor::incident::{Cause, Incident, Letter, Seen, State};
-use millrace_domain::monitor::{self, Height, judge};
+use millrace_domain::monitor::{self, Height, estimates, judge};
 use millrace_domain::problem::Retraining;
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
 use millrace_domain::schedule::Schedule;
@@ -136,6 +136,10 @@ impl<'h> Course<'h> {
         let delay = TimeDelta::seconds(i64::try_from(document.target.delay.seconds()).unwrap_or(0));
         self.awaited.push_back((ends + delay, measured));
         let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
+        let estimates = finding.as_ref().and_then(|finding| {
+            let known = matches!(finding.verdict, monitor::Verdict::Drifted | monitor::Verdict::Stable);
+            estimates(&self.live.reference, document.success.metric, finding.estimate.filter(|_| known))
+        });
         let drifted = finding.as_ref().map(monitor::Finding::drifted).unwrap_or_default();
         let title = drifted.first().map(|first| format!("{} {} {:.3}", first.name, rule.drift.metric, first.distance));
         let height = finding.as_ref().map(|finding| Height::of(ends, finding, rule.drift.metric, rule.min_rows));
@@ -155,6 +159,16 @@ impl<'h> Course<'h> {
             _ => Seen::Unknown,
         };
         self.look(Cause::Drift, seen, rule.drift.windows, ends, title.unwrap_or_default());
+        if let Some(limit) = rule.estimated_loss {
+            let seen = match estimates {
+                None => Seen::Unknown,
+                Some((held_out, now)) if held_out - now > limit => Seen::Breach,
+                Some(_) => Seen::Fine,
+            };
+            let told = estimates.map(|(held_out, now)| format!("{now:.4}, {held_out:.4} on the held-out rows"));
+            let title = format!("{} {}", document.success.metric, told.unwrap_or_default());
+            self.look(Cause::Estimate, seen, rule.drift.windows, ends, title);
+        }
     }
 
     /// Answers whose outcomes have come in by now.
@@ -208,7 +222,7 @@ impl<'h> Course<'h> {
         if policy.new_labels.is_some_and(|wanted| self.history.new_labels(self.labels_since, now) >= wanted) {
             self.open.insert(Reason::NewLabels);
         }
-        for (cause, reason) in [(Cause::Drift, Reason::Drift), (Cause::Quality, Reason::Quality)] {
+        for (cause, reason) in Cause::TRAINING {
             let incident = self.incidents.get(cause.as_str()).filter(|incident| incident.state == State::Firing);
             let fired = incident.and_then(|incident| incident.fired_at);
             match fired.filter(|_| policy.reasons().contains(&reason)) {
@@ -239,6 +253,8 @@ impl<'h> Course<'h> {
             waiting: None,
             since_last: self.trainings.last().map(|last| (now - last.at).num_seconds().unsigned_abs()),
             lately: u32::try_from(lately).unwrap_or(u32::MAX),
+            // What a training costs is not known to a clock that is not real.
+            cpu_lately: 0,
             useless: u32::try_from(in_a_row).unwrap_or(u32::MAX),
             sign_off_ended: false,
             has_newer_data: self.history.new_rows(self.fitted_at, now) > 0,
