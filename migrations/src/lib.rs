@@ -35,6 +35,7 @@ mod m0027_business_of_predictions;
 mod m0028_points_together;
 mod m0029_rehearsals;
 mod m0030_estimated_loss;
+mod m0031_letters;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0028_points_together::Migration),
             Box::new(m0029_rehearsals::Migration),
             Box::new(m0030_estimated_loss::Migration),
+            Box::new(m0031_letters::Migration),
         ]
     }
 }

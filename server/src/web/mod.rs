@@ -10,6 +10,7 @@ mod files;
 pub mod guard;
 mod headers;
 mod health;
+mod letters;
 mod pages;
 pub mod refusal;
 pub mod session;
@@ -125,6 +126,7 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         .merge(events::router())
         .merge(elsewhere::router())
         .merge(files::router())
+        .merge(letters::router())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, HANDLER_TIME));

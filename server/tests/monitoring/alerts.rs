@@ -131,7 +131,7 @@ async fn the_link_of_a_letter_shows_the_alert_and_lets_its_reader_act_and_nobody
     let mail = millrace_storage::mail::list(stage.app.services.db().pool(), None, 100).await.unwrap();
     let letter = mail.iter().find(|one| one.kind == "incident" && one.recipient == stage.on_call.email).unwrap();
     assert!(!letter.text_body.contains("key="), "what admins can read holds no link to act with");
-    let (text, _) = stage.app.services.letter_to_send(letter).unwrap();
+    let text = stage.app.services.letter_to_send(letter).unwrap().text;
     let key = text.split("key=").nth(1).unwrap().split_whitespace().next().unwrap();
     let anybody = stage.app.anybody();
     let (status, page) = anybody.page(&format!("/alerts/{id}/by-mail?key={key}")).await;
@@ -144,7 +144,7 @@ async fn the_link_of_a_letter_shows_the_alert_and_lets_its_reader_act_and_nobody
     }
     // Somebody who is not told of alerts any more has a link that does nothing any more.
     let named = mail.iter().find(|one| one.kind == "incident" && one.recipient == "named@example.org").unwrap();
-    let (theirs, _) = services.letter_to_send(named).unwrap();
+    let theirs = services.letter_to_send(named).unwrap().text;
     let their_key = theirs.split("key=").nth(1).unwrap().split_whitespace().next().unwrap();
     stage.app.sql("update account set email = 'other@example.org' where email = 'named@example.org'").await;
     assert_eq!(services.handle_alert_by_mail(&id, their_key, &acknowledge).await.unwrap_err().status, 404);
@@ -275,5 +275,55 @@ async fn a_business_metric_beyond_its_limit_and_answers_that_got_worse_are_alert
     let view = stage.monitor().await;
     assert_eq!(view["windows"][0]["business"], json!([8.0, 1]), "{}", view["windows"][0]);
     assert_eq!(report(json!({ "values": [{ "value": 1, "at": "2099-01-01T00:00:00Z" }] })).await.status, 400);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_letter_shows_the_course_and_one_click_of_a_mail_program_takes_its_reader_alone_off_the_alert() {
+    let mailbox = millrace_test_support::mailbox::Mailbox::open().await.unwrap();
+    let env = [("MILLRACE_SMTP_URL", mailbox.url.as_str()), ("MILLRACE_BASE_URL", "http://127.0.0.1:1")];
+    let mut stage = Stage::with_env(json!({}), &env).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    let id = stage.alerts().await[0]["id"].as_str().unwrap().to_owned();
+    let mut letter = None;
+    // They are written by the moved clock, and sent by the program's own.
+    stage.app.sql("update mail set next_at = now() where state = 'queued'").await;
+    for _ in 0..150 {
+        let delivered = mailbox.delivered();
+        letter = delivered.into_iter().find(|one| one.to == stage.on_call.email && one.content.contains("List-Unsub"));
+        if letter.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let content = letter.expect("the letter has the header").content.replace("\r\n ", " ");
+    let plain = content.replace("=\r\n", "").replace("=3D", "=");
+    for part in ["multipart/related", "cid:chart", "Content-Type: image/png", "Content-ID: <chart>", "PSI of big"] {
+        assert!(plain.contains(part), "{part}: {plain}");
+    }
+    assert!(content.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{content}");
+    let from = content.find("List-Unsubscribe: ").unwrap();
+    let link: String = content[from..].chars().skip_while(|c| *c != '<').skip(1).take_while(|c| *c != '>').collect();
+    let path = link.strip_prefix(&stage.app.server.url).unwrap().to_owned();
+
+    // Whatever opens links by itself leaves nothing, and nor does a form that says something else.
+    let anybody = stage.app.anybody();
+    assert_eq!(anybody.page(&path).await.0, 200);
+    assert_eq!(anybody.form(&path, "List-Unsubscribe=No").await, 400);
+    assert_eq!(stage.app.count("select count(*) from incident_left").await, 0);
+    for _ in 0..2 {
+        assert_eq!(anybody.form(&path, "List-Unsubscribe=One-Click").await, 200);
+    }
+    assert_eq!(anybody.form(&path[..path.len() - 2], "List-Unsubscribe=One-Click").await, 404);
+    let audited = "select count(*) from audit where action = 'alert.leave' and via = 'letter'";
+    assert_eq!(stage.app.count(audited).await, 1);
+    // Four hours later the others are reminded.
+    let before = stage.letters().await.len();
+    stage.now += TimeDelta::hours(4);
+    stage.look().await;
+    let reminded: Vec<String> = stage.letters().await.into_iter().skip(before).map(|(to, _)| to).collect();
+    assert_eq!(reminded, ["named@example.org"], "{id}");
     stage.remove().await;
 }

@@ -341,8 +341,10 @@ async fn a_run_beside_a_live_version_tells_what_the_data_and_what_the_settings_d
         run["effects"]["measured"].clone()
     };
     let newer = effects(json!({ "trainer": "logistic" })).await;
-    assert_eq!(newer["settings"], json!({ "improvement": 0.0, "interval": null }), "{newer}");
-    assert_eq!((newer["refitted"] == newer["after"], newer["data"]["interval"].is_array()), (true, true), "{newer}");
+    let same = json!({ "improvement": 0.0, "interval": null, "is_same": true });
+    // Split at random: the live version has seen some of these rows, so what the data did is not told.
+    assert_eq!((&newer["settings"], &newer["data"]), (&same, &Value::Null), "{newer}");
+    assert_eq!(newer["refitted"], newer["after"], "{newer}");
 
     let shallow = json!({ "trainer": "gradient_boosting", "parameters": { "max_depth": 1, "rounds": 3 } });
     let both = effects(shallow.clone()).await;
@@ -354,7 +356,7 @@ async fn a_run_beside_a_live_version_tells_what_the_data_and_what_the_settings_d
     let mut old = shallow;
     old["version"] = json!(1);
     let settings = effects(old).await;
-    assert_eq!(settings["data"], json!({ "improvement": 0.0, "interval": null }), "{settings}");
+    assert_eq!(settings["data"], same, "{settings}");
     assert_eq!(settings["refitted"], settings["before"], "{settings}");
     stage.remove().await;
 }

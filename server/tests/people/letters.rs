@@ -149,3 +149,48 @@ async fn a_title_with_line_breaks_adds_no_header() {
     assert!(mailbox.delivered().is_empty());
     team.app.remove().await;
 }
+
+#[tokio::test]
+async fn a_hundred_letters_wait_for_a_mail_server_that_is_away_and_go_out_once_each_when_it_is_back() {
+    let (team, mailbox) = with_mailbox().await;
+    mailbox.answer(Answer::Later);
+    let (pool, now) = (team.app.services.db().pool(), team.app.services.surroundings().now());
+    for number in 0..100 {
+        let letter = millrace_storage::mail::NewMail {
+            message_id: &format!("alert-{number}@example.org"),
+            kind: "incident",
+            account: None,
+            recipient: &format!("reader{number}@example.org"),
+            subject: "Drift: things / x PSI 0.31 > 0.25 (firing)",
+            text_body: "It fires.",
+            html_body: "<p>It fires.</p>",
+            sealed_link: None,
+            thread: None,
+            chart: None,
+        };
+        millrace_storage::mail::insert(pool, letter, now).await.unwrap();
+    }
+    // An hour goes by: their pauses end at once, and nothing is taken however often it is tried.
+    for attempts in 1..=3 {
+        assert_eq!(counted(&team, &format!("state = 'queued' and attempt >= {attempts}"), 100).await, 100);
+        team.app.sql("update mail set next_at = now() where state = 'queued'").await;
+    }
+    assert_eq!(mailbox.delivered().len(), 0);
+    let (status, _) = team.admin.page("/problems").await;
+    assert_eq!(status, 200, "nothing else waits for it");
+    let (_, home) = team.admin.page("/").await;
+    assert!(
+        home.contains("100 messages of the last day could not be sent"),
+        "admins are told, also where nothing else is there"
+    );
+
+    mailbox.answer(Answer::Take);
+    team.app.sql("update mail set next_at = now() where state = 'queued'").await;
+    assert_eq!(counted(&team, "state = 'sent'", 100).await, 100);
+    let mut to: Vec<String> = mailbox.delivered().into_iter().map(|letter| letter.to).collect();
+    assert_eq!(to.len(), 100, "none is doubled");
+    to.sort_unstable();
+    to.dedup();
+    assert_eq!(to.len(), 100, "none is lost");
+    team.app.remove().await;
+}

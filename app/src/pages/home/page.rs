@@ -13,7 +13,10 @@ pub fn HomePage() -> impl IntoView {
     view! {
         <PageHeader title="Home"/>
         <Load resource=home let:home>
-            {if home.is_empty { view! { <FirstSteps/> }.into_any() } else { view! { <Overview home/> }.into_any() }}
+            <div class="stack stack-loose">
+                {(home.stuck_mail > 0).then(|| view! { <StuckMail count=home.stuck_mail/> })}
+                {if home.is_empty { view! { <FirstSteps/> }.into_any() } else { view! { <Overview home/> }.into_any() }}
+            </div>
         </Load>
     }
 }
@@ -22,7 +25,6 @@ pub fn HomePage() -> impl IntoView {
 fn Overview(home: HomeView) -> impl IntoView {
     view! {
         <div class="stack stack-loose">
-            {(home.stuck_mail > 0).then(|| view! { <StuckMail count=home.stuck_mail/> })}
             {(!home.alerts.is_empty()).then(|| view! { <Firing alerts=home.alerts/> })}
             <Waiting items=home.waiting/>
             <Runs title="Under way" nothing="No run is under way." runs=home.running/>

@@ -499,8 +499,8 @@ fn Asked(view: RehearsalView) -> impl IntoView {
                 </KeyValues>
                 {policy}
                 <p class="muted">
-                    "The rules are those of production: which drift, alerts, trainings and gates on numbers. Rollouts, latency and people are left \
-                     out: a model that passes answers from the next window on."
+                    "The rules are those of production: which drift, alerts, trainings and gates on numbers. Rollouts, latency, people and \
+                     what trainings cost are left out: a model that passes answers from the next window on."
                 </p>
             </div>
         </section>

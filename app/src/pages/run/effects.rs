@@ -20,10 +20,10 @@ pub fn DataAndSettings(
     let metric = effects.metric.title();
     let measured = effects.measured.map(|measured| {
         let MeasuredEffects { before, refitted, after, data, settings } = measured;
-        let told = format!("{} {}", said("The data", metric, data), said("The settings", metric, settings));
+        let told = format!("{} {}", said("The data", metric, data), said("The settings", metric, Some(settings)));
         view! {
             <p>{told}</p>
-            <ChartFigure figure=figure(metric, &measured)/>
+            {figure(metric, &measured).map(|figure| view! { <ChartFigure figure/> })}
             <div class="table-wrap" role="region" aria-label="Three models" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Three models on the same test rows"</caption>
@@ -61,12 +61,17 @@ fn Model(name: String, metric: &'static str, value: f64) -> impl IntoView {
 }
 
 /// What one of the two did, in words.
-fn said(what: &str, metric: &str, effect: Effect) -> String {
-    let Effect { improvement, interval } = effect;
+fn said(what: &str, metric: &str, effect: Option<Effect>) -> String {
+    let Some(Effect { improvement, interval, is_same }) = effect else {
+        return format!("{what}: not told, see below.");
+    };
     let way = if improvement < 0.0 { "worse" } else { "better" };
     match interval {
-        None if improvement == 0.0 => format!("{what} are the same."),
-        None => format!("{what} made {metric} {} {way}.", number(improvement.abs())),
+        _ if is_same => format!("{what} are the same."),
+        None => format!(
+            "{what}: {metric} is {} {way}, and these rows do not say how much of that is chance.",
+            number(improvement.abs())
+        ),
         Some((low, high)) if low <= 0.0 && high >= 0.0 => format!(
             "{what} made no difference to {metric} that these rows tell from chance ({} to {}).",
             signed(low),
@@ -78,20 +83,21 @@ fn said(what: &str, metric: &str, effect: Effect) -> String {
     }
 }
 
-fn figure(metric: &str, measured: &MeasuredEffects) -> Figure {
-    let bar = |label: &str, effect: Effect| Bar {
-        label: label.to_owned(),
-        value: effect.improvement,
-        interval: effect.interval,
+/// Nothing of what is the same.
+fn figure(metric: &str, measured: &MeasuredEffects) -> Option<Figure> {
+    let effects = [("the data", measured.data), ("the settings", Some(measured.settings))];
+    let bar = |(label, effect): (&str, Option<Effect>)| {
+        let effect = effect.filter(|effect| !effect.is_same)?;
+        Some(Bar { label: label.to_owned(), value: effect.improvement, interval: effect.interval })
     };
     let values = HorizontalBars {
         title: "What made the difference".to_owned(),
         quantity: format!("improvement of {metric}"),
-        bars: vec![bar("the data", measured.data), bar("the settings", measured.settings)],
+        bars: effects.into_iter().filter_map(bar).collect(),
         is_signed: true,
         limit: None,
     };
-    horizontal_bars(&values, "effects-figure")
+    (!values.bars.is_empty()).then(|| horizontal_bars(&values, "effects-figure"))
 }
 
 fn sentence(text: &str) -> String {
@@ -105,11 +111,15 @@ mod tests {
 
     #[test]
     fn an_effect_is_called_one_only_where_the_rows_tell_it_from_chance() {
-        let effect = |improvement, interval| Effect { improvement, interval };
+        let effect = |improvement, interval| Some(Effect { improvement, interval, is_same: false });
         let said = |own| said("The data", "ROC AUC", own);
-        assert_eq!(said(effect(0.0, None)), "The data are the same.");
+        assert_eq!(said(Some(Effect { improvement: 0.0, interval: None, is_same: true })), "The data are the same.");
         assert!(said(effect(0.02, Some((0.01, 0.03)))).contains("ROC AUC 0.02 better"));
         assert!(said(effect(-0.02, Some((-0.03, -0.01)))).contains("ROC AUC 0.02 worse"));
         assert!(said(effect(0.02, Some((-0.01, 0.05)))).contains("no difference"));
+        for few in [0.1, 0.0] {
+            assert!(said(effect(few, None)).contains("do not say how much of that is chance"));
+        }
+        assert!(said(None).contains("not told"));
     }
 }

@@ -43,6 +43,21 @@ impl Figure {
         out
     }
 
+    /// A picture as it looks without the theme, in the colours of light: for readers that know no custom properties.
+    pub fn without_theme(svg: &str) -> String {
+        // Of attributes alone: text has no quotation marks that are not escaped.
+        let mut parts = svg.split("=\"var(--");
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            out.push_str("=\"");
+            match part.split_once(")\"").and_then(|(token, rest)| Some((token.split_once(',')?.1, rest))) {
+                Some((colour, rest)) => out.extend([colour, "\"", rest]),
+                None => out.extend(["var(--", part]),
+            }
+        }
+        out
+    }
+
     fn is_wide(&self) -> bool {
         self.svg.contains("class=\"chart chart-wide\"")
     }

@@ -34,8 +34,8 @@ pub struct MeasuredEffects {
     pub refitted: f64,
     /// Of the new model.
     pub after: f64,
-    /// By the data.
-    pub data: Effect,
+    /// By the data; none where the live version may have been trained on these rows.
+    pub data: Option<Effect>,
     /// By the settings.
     pub settings: Effect,
 }
@@ -46,6 +46,8 @@ pub struct MeasuredEffects {
 pub struct Effect {
     /// In the metric's unit.
     pub improvement: f64,
-    /// 95 % interval by a bootstrap paired over the rows; none where nothing changed.
+    /// 95 % interval by a bootstrap paired over the rows; none where they do not carry one.
     pub interval: Option<(f64, f64)>,
+    /// Whether nothing differs that this would be the effect of.
+    pub is_same: bool,
 }

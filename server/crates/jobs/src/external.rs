@@ -16,7 +16,7 @@ use millrace_domain::trainer::{Program, ProgramInputs, ProgramName, Settings, Tr
 use millrace_executor::{Context, Reporter, StepError, resident_bytes};
 use millrace_ml::model::MOST_BYTES;
 use millrace_ml::split::{Part, Split};
-use millrace_ml::train::{Assignment, ExternalError, Fitted, ModelFile};
+use millrace_ml::train::{Assignment, ExternalError, Fitted, ModelFile, Progress};
 use millrace_services::ExternalTrainers;
 use millrace_storage::step::Failure;
 use serde_json::{Value, json};
@@ -24,7 +24,6 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use crate::load::{Launched, Prepared};
-use crate::progress::Units;
 use crate::trial::trained;
 
 /// What is kept of all that a program writes: its end.
@@ -76,6 +75,8 @@ pub(crate) struct Left {
 pub(crate) enum NoModel {
     /// The program was run, and this is what it came to.
     Program(Failure),
+    /// It was told to end, and why.
+    Ended(String),
     /// Anything else.
     Step(StepError),
 }
@@ -98,14 +99,17 @@ pub(crate) struct Order {
     pub config: TrainerConfig,
     /// The share of the training rows that it sees.
     pub share: f64,
+    /// Whether what it uses of the processor is reported while it runs.
+    pub tells_cost: bool,
 }
 
-/// Lets the program that a configuration names fit a model.
+/// Lets the program that a configuration names fit a model. As soon as `end` says why, the program is ended.
 pub(crate) async fn fit(
     context: &Context,
     trainers: &ExternalTrainers,
     launched: &Launched,
     order: Order,
+    end: impl Future<Output = String>,
 ) -> Result<Left, NoModel> {
     let order = Arc::new(order);
     let config = &order.config;
@@ -119,21 +123,42 @@ pub(crate) async fn fit(
     })?;
     let directory = Scratch::make(&trainers.scratch, context)?;
     assign(context, program, Arc::clone(&order), launched, &settings, directory.path()).await?;
-    let log = run(context, name, program, &settings, launched.seed(), &directory).await?;
-    let (file, content) = model_file(directory.path(), name, &log)?;
+    let log = Log { tells_cost: order.tells_cost, ..Log::new(context.reporter()) };
+    let written = tokio::select! {
+        written = run(context, name, program, &settings, launched.seed(), &directory, &log) => written?,
+        why = end => return Err(NoModel::Ended(why)),
+    };
+    let (file, content) = model_file(directory.path(), name, &written)?;
     let reported = reported(directory.path())?;
     let (inputs, seed) = (program.inputs, launched.seed());
     let fitted = context
         .compute(move |reporter| {
             let split = order.split(seed);
-            match order.assignment(&split, inputs, seed)?.fitted(file, content, &Units::new(reporter, "row")) {
+            match order.assignment(&split, inputs, seed)?.fitted(file, content, &Checked { reporter, log: &log }) {
                 Err(ExternalError::Cancelled) => Err(StepError::Cancelled),
                 fitted => Ok(fitted),
             }
         })
         .await?
         .map_err(|error| NoModel::program("model_refused", error.to_string()))?;
-    Ok(Left { fitted, log, reported })
+    Ok(Left { fitted, log: written, reported })
+}
+
+/// Reports the rows that a model was asked, and goes on telling what its program used.
+struct Checked<'a> {
+    reporter: &'a Reporter,
+    log: &'a Log,
+}
+
+impl Progress for Checked<'_> {
+    fn report(&self, done: u64, of: u64, _: Option<f64>) {
+        let text = format!("row {done} of {of}");
+        self.reporter.report(json!({ "done": done, "total": of, "text": text, "cpu_s": self.log.cpu_s() }));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.reporter.should_stop()
+    }
 }
 
 impl Order {
@@ -195,6 +220,7 @@ async fn run(
     settings: &Settings,
     seed: u64,
     scratch: &Scratch,
+    log: &Log,
 ) -> Result<Vec<u8>, NoModel> {
     let directory = scratch.path();
     let limit = |limit: Option<u64>| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
@@ -223,7 +249,6 @@ async fn run(
     let child_id = child.id().unwrap_or_default();
     // As long as this is held the group lives.
     let alive = child.stdin.take();
-    let log = Log { kept: Arc::default(), used: Arc::default(), reporter: context.reporter() };
     let listening = tokio::spawn(futures::future::join(
         listen(child.stdout.take(), log.clone()),
         listen(child.stderr.take(), log.clone()),
@@ -238,7 +263,7 @@ async fn run(
                 log.told()
             ),
         )),
-        never = watch(context, child_id, &log) => match never {},
+        never = watch(context, child_id, log) => match never {},
     };
     // Where the step is given up instead, all of this is dropped, and this with it.
     drop(alive);
@@ -285,8 +310,9 @@ async fn watch(context: &Context, id: u32, log: &Log) -> Infallible {
     loop {
         let (bytes, ticks) = held(id);
         context.add_memory(bytes);
-        log.count(context, Duration::from_millis(ticks * 1_000 / TICKS));
-        log.tell();
+        if log.count(context, Duration::from_millis(ticks * 1_000 / TICKS)) && log.tells_cost {
+            log.tell();
+        }
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -325,10 +351,19 @@ struct Log {
     kept: Arc<Mutex<(Vec<u8>, bool)>>,
     /// Microseconds of processor time that were counted.
     used: Arc<AtomicU64>,
+    tells_cost: bool,
     reporter: Reporter,
 }
 
 impl Log {
+    fn new(reporter: Reporter) -> Self {
+        Self { kept: Arc::default(), used: Arc::default(), tells_cost: false, reporter }
+    }
+
+    fn cpu_s(&self) -> f64 {
+        self.used.load(Ordering::Relaxed) as f64 / 1e6
+    }
+
     fn add(&self, written: &[u8]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.0.extend_from_slice(written);
@@ -341,11 +376,12 @@ impl Log {
         self.tell();
     }
 
-    /// Counts the processor time of the whole program, as far as it was not counted before.
-    fn count(&self, context: &Context, whole: Duration) {
+    /// Counts the processor time of the whole program, as far as it was not counted before; whether there was any.
+    fn count(&self, context: &Context, whole: Duration) -> bool {
         let whole = u64::try_from(whole.as_micros()).unwrap_or(u64::MAX);
         let before = self.used.fetch_max(whole, Ordering::Relaxed);
         context.add_processor_time(Duration::from_micros(whole.saturating_sub(before)));
+        whole > before
     }
 
     /// Reports its last lines, and what the program has used.
@@ -357,8 +393,7 @@ impl Log {
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
         let last: String = shown.last().copied().unwrap_or_default().chars().take(200).collect();
-        let cpu_s = self.used.load(Ordering::Relaxed) as f64 / 1e6;
-        self.reporter.report(json!({ "text": last, "log": shown, "cpu_s": cpu_s }));
+        self.reporter.report(json!({ "text": last, "log": shown, "cpu_s": self.cpu_s() }));
     }
 
     /// All that is kept of it, as text.

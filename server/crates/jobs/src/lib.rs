@@ -18,6 +18,7 @@ mod lifecycle;
 mod load;
 mod outbox;
 mod parity;
+mod picture;
 mod post;
 mod progress;
 mod register;

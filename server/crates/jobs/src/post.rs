@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use millrace_domain::Digest;
-use millrace_services::Services;
+use millrace_services::{Outgoing, Services};
 use millrace_storage::StorageError;
 use millrace_storage::mail::{self, Mail};
 use tokio_util::sync::CancellationToken;
 
 use crate::outbox::{self, Outbox};
+use crate::picture::{PNG, png};
 
 /// A sender that dies lets go of its letter after this time.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
@@ -89,7 +90,7 @@ impl Post {
     }
 
     async fn deliver(&self, letter: &Mail) -> Result<(), Undelivered> {
-        let message = self.message(letter)?;
+        let message = self.message(letter, drawn(letter).await)?;
         match &self.route {
             Route::Smtp(transport) => transport
                 .send(message)
@@ -102,20 +103,29 @@ impl Post {
         }
     }
 
-    fn message(&self, letter: &Mail) -> Result<Message, Undelivered> {
+    fn message(&self, letter: &Mail, picture: Option<Vec<u8>>) -> Result<Message, Undelivered> {
         let hopeless = |reason: String| Undelivered { reason, is_final: true };
-        let (text, html) = self
+        let Outgoing { text, html, leave } = self
             .services
             .letter_to_send(letter)
             .ok_or_else(|| hopeless("its link was sealed under another key than this server's".to_owned()))?;
         let to: Mailbox =
             letter.recipient.parse().map_err(|error| hopeless(format!("its address is none: {error}")))?;
         let part = |kind, body| SinglePart::builder().header(kind).body(body);
-        let parts = MultiPart::alternative()
-            .boundary(format!("part-{}", Digest::of(&letter.message_id).short()))
-            .singlepart(part(ContentType::TEXT_PLAIN, text))
-            .singlepart(part(ContentType::TEXT_HTML, html));
+        let boundary = |name: &str| format!("{name}-{}", Digest::of(&letter.message_id).short());
+        let parts = MultiPart::alternative().boundary(boundary("part")).singlepart(part(ContentType::TEXT_PLAIN, text));
+        let html = part(ContentType::TEXT_HTML, html);
+        let parts = match picture {
+            None => parts.singlepart(html),
+            Some(picture) => {
+                let picture = Attachment::new_inline("chart".to_owned()).body(picture, PNG.clone());
+                parts.multipart(MultiPart::related().boundary(boundary("seen")).singlepart(html).singlepart(picture))
+            }
+        };
         let mut message = Message::builder();
+        if let Some(link) = leave {
+            message = message.header(Leave(link)).header(LeaveAtOnce);
+        }
         if let Some(thread) = letter.thread.as_ref().map(|thread| format!("<{thread}>")) {
             message = message.references(thread.clone()).in_reply_to(thread);
         }
@@ -167,6 +177,41 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// RFC 2369 and RFC 8058: where one POST takes the reader off what the letter is about.
+#[derive(Clone)]
+struct Leave(String);
+
+impl Header for Leave {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.trim_matches(['<', '>']).to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), format!("<{}>", self.0))
+    }
+}
+
+#[derive(Clone)]
+struct LeaveAtOnce;
+
+impl Header for LeaveAtOnce {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe-Post")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "List-Unsubscribe=One-Click".to_owned())
+    }
+}
+
 fn transport(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, PostSettingsError> {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -182,6 +227,13 @@ fn transport(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, PostSettin
         PostSettingsError(format!("MILLRACE_SMTP_URL is not like smtps://user:password@mail.example.org: {error}"))
     })?;
     Ok(builder.timeout(Some(PATIENCE)).build())
+}
+
+/// The picture of a letter, if it has one. What cannot be drawn keeps no letter back: its words say the same.
+async fn drawn(letter: &Mail) -> Option<Vec<u8>> {
+    let svg = letter.chart.clone()?;
+    let drawn = tokio::task::spawn_blocking(move || png(&svg)).await.unwrap_or_else(|panic| Err(panic.to_string()));
+    drawn.inspect_err(|reason| tracing::warn!(letter = letter.id, reason, "a letter goes out without its picture")).ok()
 }
 
 /// What the mail server said, and what was beneath it.

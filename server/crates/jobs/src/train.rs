@@ -149,10 +149,11 @@ impl Train {
         let (prepared, launched) =
             context.compute(move |_| Ok((prepare(&frames, &launched.problem.document)?, launched))).await?;
         let prepared = Arc::new(prepared);
-        let order = Order { prepared: Arc::clone(&prepared), config: config.clone(), share: 1.0 };
-        let left = external::fit(context, &self.external, &launched, order).await;
+        let order = Order { prepared: Arc::clone(&prepared), config: config.clone(), share: 1.0, tells_cost: false };
+        let left = external::fit(context, &self.external, &launched, order, std::future::pending()).await;
         let Left { fitted, log, reported } = left.map_err(|reason| match reason {
             NoModel::Program(failure) => StepError::Final(failure),
+            NoModel::Ended(why) => StepError::refused("internal", why),
             NoModel::Step(error) => error,
         })?;
         let (content, rows, report) =

@@ -115,10 +115,9 @@ impl Stage for Trials {
         let kept = self.kept.entry(&launched);
         let fitting = Fitting { launched, frames, kept, calibration: plan.calibration, measures, draw: draw.clone() };
         let (fitted, spent_on) = if draw.config.program().is_some() {
-            // Given up, it ends with all that it started.
-            tokio::select! {
-                fitted = fitting.by_program(context, &self.external) => (Some(fitted?), None),
-                spent_on = spent_on => (None, Some(spent_on)),
+            match fitting.by_program(context, &self.external, spent_on).await? {
+                Ok(trial) => (Some(trial), None),
+                Err(spent_on) => (None, Some(spent_on)),
             }
         } else {
             let stop = Arc::clone(&over);
@@ -192,8 +191,13 @@ impl Fitting {
         }
     }
 
-    /// By a program: what it comes to is its trial's end, not the search's.
-    async fn by_program(self, context: &Context, trainers: &ExternalTrainers) -> Result<Trial, StepError> {
+    /// By a program: what it comes to is its trial's end, not the search's. Why it was ended, when `end` said so before it came to anything.
+    async fn by_program(
+        self,
+        context: &Context,
+        trainers: &ExternalTrainers,
+        end: impl Future<Output = String>,
+    ) -> Result<Result<Trial, String>, StepError> {
         let (fitting, prepared) = context
             .compute_on(1, move |_| {
                 let prepared = self.prepared()?;
@@ -201,15 +205,16 @@ impl Fitting {
             })
             .await?;
         let Draw { config, share, .. } = fitting.draw.clone();
-        let order = Order { prepared: Arc::clone(&prepared), config, share };
-        match external::fit(context, trainers, &fitting.launched, order).await {
+        let order = Order { prepared: Arc::clone(&prepared), config, share, tells_cost: true };
+        match external::fit(context, trainers, &fitting.launched, order, end).await {
             Ok(Left { fitted, .. }) => {
                 let judged = move |reporter: &Reporter| {
                     Ok(fitting.studied(&prepared, reporter, |study| study.judged(&fitting.draw, fitted)))
                 };
-                context.compute_on(1, judged).await
+                context.compute_on(1, judged).await.map(Ok)
             }
-            Err(NoModel::Program(failure)) => Ok(fitting.draw.failed(failure.message)),
+            Err(NoModel::Program(failure)) => Ok(Ok(fitting.draw.failed(failure.message))),
+            Err(NoModel::Ended(why)) => Ok(Err(why)),
             Err(NoModel::Step(error)) => Err(error),
         }
     }

@@ -1,6 +1,7 @@
 //! Incidents: opened and closed by what windows show, told by mail, taken on and silenced by people.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use millrace_charts::Figure;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{AccountId, ProblemId};
 use millrace_domain::monitor::incident::{Cause, Incident, LONGEST_SILENCE, Letter as Due, Seen, State};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::mail::{Act, Letter};
+use crate::mail::{ABOUT_ALERTS, Act, Letter};
 use crate::runs::visible_problems;
 use crate::{Result, Services, commit, fault};
 
@@ -130,6 +131,7 @@ impl Services {
         if seen.incident.letter_due(notify.escalate_after(), now).is_none() {
             return Ok(());
         }
+        let chart = self.alert_figure(seen).await;
         let tx = self.begin().await?;
         problem::lock(&tx, seen.problem).await.map_err(fault)?;
         // Another server may have been faster.
@@ -142,12 +144,19 @@ impl Services {
                 others.into_iter().filter(|other| people.iter().all(|known| known.id != other.id)).collect::<Vec<_>>(),
             );
         }
+        let left = incident::left(&tx, kept.id).await.map_err(fault)?;
+        let told = people.len();
+        people.retain(|person| !left.contains(&person.id));
         for person in &people {
-            let letter = self.letter_about(&kept, due, &notify, &people, person);
+            let letter = self.letter_about(&kept, due, &notify, &people, person, chart.as_ref());
             self.write_to(&tx, person, letter).await?;
         }
         let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
-        let whom = if names.is_empty() { "nobody: no account is on call".to_owned() } else { names.join(", ") };
+        let whom = match (names.is_empty(), told) {
+            (true, 0) => "nobody: no account is on call".to_owned(),
+            (true, _) => "nobody: whoever would be told takes no more letters about it".to_owned(),
+            (false, _) => names.join(", "),
+        };
         let hooks = self.tell_webhooks(&tx, &kept, due).await?;
         let hooks = if hooks.is_empty() { String::new() } else { format!("; webhooks {}", hooks.join(", ")) };
         let (kind, what) = match due {
@@ -204,6 +213,7 @@ impl Services {
         notify: &Notify,
         people: &[Account],
         person: &Account,
+        chart: Option<&Figure>,
     ) -> Letter<'static> {
         let state = if due == Due::Resolved { "resolved" } else { "firing" };
         let since = kept.incident.fired_at.unwrap_or(kept.opened_at).format("%Y-%m-%d %H:%M UTC");
@@ -237,7 +247,7 @@ impl Services {
         let sealed = self.settings.key.seal(json!(linked).to_string().as_bytes(), LINK, &self.surroundings);
         let link = self.link(&format!("/alerts/{}/by-mail?key={}", kept.id, hex(&sealed)));
         Letter {
-            kind: "incident",
+            kind: ABOUT_ALERTS,
             subject: format!("{} ({state})", kept.title),
             paragraphs,
             act: (due != Due::Resolved).then_some(Act { label: "Acknowledge or silence", link }),
@@ -249,6 +259,7 @@ impl Services {
                 "You get this because you are on call."
             },
             thread: Some(format!("incident-{}-{}", kept.id, person.id)),
+            chart: chart.cloned(),
         }
     }
 
@@ -407,18 +418,49 @@ impl Services {
             return Err(no_such_link());
         }
         let details = self.handle(&tx, kept.id, kept.problem, handling, person.id).await?;
+        self.note_by_letter(&tx, &person, handling.action(), kept.id, details).await?;
+        commit(tx).await
+    }
+
+    /// Writes no more letters about an alert to the reader of the letter that the link is of; others are told as before. Asking twice
+    /// does nothing more.
+    ///
+    /// # Errors
+    /// As [`Self::alert_by_mail`].
+    pub async fn leave_alert_by_mail(&self, id: &str, key: &str) -> Result<()> {
+        let (kept, person) = self.linked(id, key).await?;
+        let tx = self.begin().await?;
+        let held = account::hold(&tx, person.id).await.map_err(fault)?;
+        if held.is_none_or(|held| held.disabled_at.is_some()) || !self.is_told(&tx, &kept.slug, person.id).await? {
+            return Err(no_such_link());
+        }
+        if incident::leave(&tx, kept.id, person.id, self.now()).await.map_err(fault)? {
+            let words = "takes no more letters about this alert";
+            incident::note(&tx, kept.id, "left", words, Some(person.id), self.now()).await.map_err(fault)?;
+            self.note_by_letter(&tx, &person, "alert.leave", kept.id, json!({})).await?;
+        }
+        commit(tx).await
+    }
+
+    async fn note_by_letter(
+        &self,
+        tx: &Transaction,
+        person: &Account,
+        action: &'static str,
+        incident: i64,
+        details: serde_json::Value,
+    ) -> Result<()> {
         let act = millrace_storage::audit::Act {
             actor: &person.email,
             via: "letter",
-            action: handling.action(),
-            object: format!("alert/{}", kept.id),
+            action,
+            object: format!("alert/{incident}"),
             digest: None,
             outcome: millrace_domain::audit::Outcome::Done,
             origin: &millrace_domain::policy::Origin::default(),
             details,
         };
-        millrace_storage::audit::append(&tx, act, self.now()).await.map_err(fault)?;
-        commit(tx).await
+        millrace_storage::audit::append(tx, act, self.now()).await.map_err(fault).map(|_| ())
     }
 
     async fn linked(&self, id: &str, key: &str) -> Result<(Kept, Account)> {

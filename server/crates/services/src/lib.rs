@@ -2,6 +2,7 @@
 //! Page, REST handler and command are doors to the same function, so a rule cannot be met at one door and missed at another.
 
 mod access;
+mod alert_figure;
 mod alias;
 mod archive;
 mod audit;
@@ -71,6 +72,7 @@ use crate::credentials::Hasher;
 
 pub use elsewhere::{Elsewhere, RoleRule, Vouched};
 pub use incident::Handling;
+pub use mail::Outgoing;
 pub use millrace_storage::credential::LinkPurpose;
 pub use monitor::{BusinessTaken, BusinessValue};
 pub use monitor_view::MonitorQuery;

@@ -5,6 +5,7 @@
 
 use askama::Template;
 use chrono::Duration;
+use millrace_charts::Figure;
 use millrace_domain::Digest;
 use millrace_domain::clock::Entropy;
 use millrace_domain::fault::Fault;
@@ -20,6 +21,8 @@ use crate::{Result, Services, commit, fault};
 
 /// Stands in a stored letter where a one-time link goes.
 const LINK_GOES_HERE: &str = "(the link stands in the letter alone)";
+/// The kind of letters about alerts, whose link takes a reader off the alert as well.
+pub(crate) const ABOUT_ALERTS: &str = "incident";
 /// Letters shown on one page.
 const PAGE: u32 = 50;
 
@@ -43,12 +46,25 @@ pub(crate) struct Letter<'a> {
     pub why: &'a str,
     /// What letters of one matter to one reader have in common, so that they stand under each other.
     pub thread: Option<String>,
+    /// A picture, with what it says.
+    pub chart: Option<Figure>,
+}
+
+/// A letter as it goes out.
+pub struct Outgoing {
+    /// As text.
+    pub text: String,
+    /// As HTML; the picture is `cid:chart`.
+    pub html: String,
+    /// Where a POST stops further letters about the same.
+    pub leave: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "letter.txt", escape = "none")]
 struct Text<'a> {
     title: &'a str,
+    chart: Option<&'a str>,
     paragraphs: &'a [String],
     act: Option<&'a Act>,
     facts: &'a [(String, String)],
@@ -61,6 +77,7 @@ struct Text<'a> {
 #[template(path = "letter.html")]
 struct Html<'a> {
     title: &'a str,
+    chart: Option<&'a str>,
     paragraphs: &'a [String],
     act: Option<&'a Act>,
     facts: &'a [(String, String)],
@@ -90,8 +107,9 @@ impl Services {
         let head = audit::head(tx).await.map_err(fault)?.map(|(sequence, hash)| (sequence, hash.to_string()));
         let (paragraphs, act, facts) = (&letter.paragraphs[..], letter.act.as_ref(), &letter.facts[..]);
         let (why, base_url) = (letter.why, self.settings.base_url.as_str());
-        let text = Text { title: &title, paragraphs, act, facts, why, base_url, head: head.clone() }.render();
-        let html = Html { title: &title, paragraphs, act, facts, why, base_url, head }.render();
+        let chart = letter.chart.as_ref().map(|figure| figure.caption.as_str());
+        let text = Text { title: &title, chart, paragraphs, act, facts, why, base_url, head: head.clone() }.render();
+        let html = Html { title: &title, chart, paragraphs, act, facts, why, base_url, head }.render();
         let unwritten = |error: askama::Error| {
             tracing::error!(%error, "a letter could not be written");
             Fault::new(500, "internal", "Internal error", "a letter could not be written; nothing was changed")
@@ -106,6 +124,7 @@ impl Services {
             html_body: &html.map_err(unwritten)?,
             sealed_link,
             thread: thread.as_deref(),
+            chart: letter.chart.as_ref().map(|figure| figure.svg.as_str()),
         };
         mail::insert(tx, new, self.now()).await.map_err(fault).map(|_| ())
     }
@@ -121,14 +140,17 @@ impl Services {
         host.split([':', '/']).next().filter(|host| !host.is_empty()).unwrap_or("localhost")
     }
 
-    /// Text and HTML of a letter as it goes out, its secret link put in; none when the link was sealed under another key.
-    pub fn letter_to_send(&self, mail: &Mail) -> Option<(String, String)> {
+    /// A letter as it goes out, its secret link put in; none when the link was sealed under another key.
+    pub fn letter_to_send(&self, mail: &Mail) -> Option<Outgoing> {
+        let (text, html) = (&mail.text_body, &mail.html_body);
         let Some(sealed) = &mail.sealed_link else {
-            return Some((mail.text_body.clone(), mail.html_body.clone()));
+            return Some(Outgoing { text: text.clone(), html: html.clone(), leave: None });
         };
         let link = self.settings.key.open(sealed, &purpose(&mail.message_id))?;
         let link = String::from_utf8(link).ok()?;
-        Some((mail.text_body.replace(LINK_GOES_HERE, &link), mail.html_body.replace(LINK_GOES_HERE, &link)))
+        let filled_in = |body: &str| body.replace(LINK_GOES_HERE, &link);
+        let (text, html) = (filled_in(text), filled_in(html));
+        Some(Outgoing { text, html, leave: (mail.kind == ABOUT_ALERTS).then_some(link) })
     }
 
     /// Outgoing mail, newest first.
@@ -219,8 +241,11 @@ mod tests {
     fn markup_in_a_letter_is_text() {
         let paragraphs = ["<script>alert(1)</script>".to_owned()];
         let (act, facts) = (None, Vec::new());
-        let html = Html { title: "a", paragraphs: &paragraphs, act, facts: &facts, why: "", base_url: "", head: None }
-            .render();
-        assert!(!html.unwrap().contains("<script>"));
+        let chart = Some("<b>");
+        let html =
+            Html { title: "a", chart, paragraphs: &paragraphs, act, facts: &facts, why: "", base_url: "", head: None }
+                .render();
+        let html = html.unwrap();
+        assert!(!html.contains("<script>") && !html.contains("<b>") && html.contains("cid:chart"), "{html}");
     }
 }

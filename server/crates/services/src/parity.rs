@@ -81,6 +81,8 @@ impl Services {
                 facts: facts.clone(),
                 why: "You get this because you are on call.",
                 thread: None,
+
+                chart: None,
             };
             self.write_to(tx, person, letter).await?;
         }

@@ -129,6 +129,7 @@ impl Services {
             facts: vec![("Account".to_owned(), account.email.clone())],
             why: "You get this because somebody asked for it on the sign-in page.",
             thread: None,
+            chart: None,
         };
         self.write_to(&tx, &account, letter).await?;
         commit(tx).await

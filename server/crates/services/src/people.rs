@@ -125,6 +125,7 @@ impl Services {
             facts: vec![("Account".to_owned(), to.email.clone()), ("Roles".to_owned(), grants_in_words(&to.grants))],
             why: "You get this because somebody invited this address.",
             thread: None,
+            chart: None,
         };
         self.write_to(tx, to, letter).await
     }
@@ -284,6 +285,7 @@ impl Services {
             ],
             why: "You get this because your account was changed; such letters cannot be switched off.",
             thread: None,
+            chart: None,
         };
         self.write_to(tx, to, letter).await
     }

@@ -238,6 +238,8 @@ impl Services {
                 facts: vec![("Problem".to_owned(), newer.slug.clone()), ("Digest".to_owned(), newer.digest.short())],
                 why: "You get this because you approved an earlier version.",
                 thread: None,
+
+                chart: None,
             };
             self.write_to(tx, &person, letter).await?;
         }
@@ -327,6 +329,8 @@ impl Services {
                 ],
                 why: "You get this because you may approve this problem.",
                 thread: None,
+
+                chart: None,
             };
             self.write_to(tx, &person, letter).await?;
         }
@@ -448,6 +452,7 @@ impl Services {
             ],
             why: "You get this because you wrote this version.",
             thread: None,
+            chart: None,
         };
         self.write_to(tx, &author, letter).await
     }

@@ -125,6 +125,8 @@ impl Services {
                 ],
                 why: "You get this because you may approve this version.",
                 thread: None,
+
+                chart: None,
             };
             self.write_to(&tx, &person, letter).await?;
         }

@@ -279,3 +279,23 @@ pub async fn events(db: &impl Connection, id: i64) -> Result<Vec<Happened>> {
         where e.incident_id = $1 order by e.id limit 1000";
     record::all(db, SQL, values![id]).await
 }
+
+/// Notes that somebody takes no more letters about an incident; whether that is new.
+///
+/// # Errors
+/// When the database fails.
+pub async fn leave(db: &impl Connection, id: i64, account: AccountId, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "insert into incident_left (incident_id, account_id, left_at) values ($1, $2, $3)
+        on conflict do nothing";
+    Ok(record::execute(db, SQL, values![id, account.0, now]).await? == 1)
+}
+
+/// Who takes no more letters about an incident.
+///
+/// # Errors
+/// When the database fails.
+pub async fn left(db: &impl Connection, id: i64) -> Result<Vec<AccountId>> {
+    let ids: Vec<i64> =
+        record::all(db, "select account_id from incident_left where incident_id = $1", values![id]).await?;
+    Ok(ids.into_iter().map(AccountId).collect())
+}

@@ -29,6 +29,8 @@ pub struct Mail {
     pub sealed_link: Option<Vec<u8>>,
     /// The Message-ID that it stands under, without brackets.
     pub thread: Option<String>,
+    /// A picture in it, as SVG.
+    pub chart: Option<String>,
     /// `queued`, `sent` or `failed`.
     pub state: String,
     /// Attempts begun.
@@ -55,6 +57,7 @@ impl Record for Mail {
             html_body: row.get("html_body")?,
             sealed_link: row.get("sealed_link")?,
             thread: row.get("thread")?,
+            chart: row.get("chart")?,
             state: row.get("state")?,
             attempt: row.get("attempt")?,
             next_at: row.get("next_at")?,
@@ -86,6 +89,8 @@ pub struct NewMail<'a> {
     pub sealed_link: Option<Vec<u8>>,
     /// The Message-ID that it stands under, without brackets.
     pub thread: Option<&'a str>,
+    /// A picture in it, as SVG.
+    pub chart: Option<&'a str>,
 }
 
 /// Puts a letter into the outbox.
@@ -94,8 +99,8 @@ pub struct NewMail<'a> {
 /// When the database fails.
 pub async fn insert(db: &impl Connection, new: NewMail<'_>, now: DateTime<Utc>) -> Result<i64> {
     const SQL: &str = "insert into mail
-            (message_id, kind, account_id, recipient, subject, text_body, html_body, sealed_link, next_at, created_at, thread)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) returning id";
+            (message_id, kind, account_id, recipient, subject, text_body, html_body, sealed_link, next_at, created_at, thread, chart)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11) returning id";
     let stored = values![
         new.message_id,
         new.kind,
@@ -106,7 +111,8 @@ pub async fn insert(db: &impl Connection, new: NewMail<'_>, now: DateTime<Utc>) 
         new.html_body,
         new.sealed_link,
         now,
-        new.thread
+        new.thread,
+        new.chart
     ];
     record::one(db, SQL, stored).await
 }

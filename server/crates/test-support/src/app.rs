@@ -227,7 +227,7 @@ impl TestApp {
             if let Some(mail) = letters.iter().find(|mail| mail.recipient == to && mail.kind == kind) {
                 // The link is forgotten once the letter has gone out into the directory; there it stays.
                 let text = match &mail.sealed_link {
-                    Some(_) => self.services.letter_to_send(mail).map(|(text, _)| text).unwrap_or_default(),
+                    Some(_) => self.services.letter_to_send(mail).map(|letter| letter.text).unwrap_or_default(),
                     None => self.sent_text(mail.id, kind).unwrap_or_else(|| mail.text_body.clone()),
                 };
                 return Letter { kind: mail.kind.clone(), subject: mail.subject.clone(), text };

@@ -121,6 +121,16 @@ impl Person {
         self.send(self.request(Method::PUT, path).json(&body)).await
     }
 
+    /// Posts a form as a program does that is no browser; gives the status.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn form(&self, path: &str, body: &str) -> u16 {
+        let request = self.http.post(format!("{}{path}", self.url)).body(body.to_owned());
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        request.send().await.expect("the server answers").status().as_u16()
+    }
+
     /// Posts a form as a browser without scripts does, from a page of this server; gives the status and where it leads.
     ///
     /// # Panics

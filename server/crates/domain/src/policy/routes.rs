@@ -267,6 +267,7 @@ pub const ROUTES: &[Route] = &[
     post("/fn/list_alerts", READ),
     post("/fn/alert", READ),
     post("/fn/handle_alert", Access::May(Action::HandleIncident)),
+    post("/alerts/{id}/by-mail", Access::Public),
     post("/fn/alert_by_mail", Access::Public),
     post("/fn/handle_alert_by_mail", Access::Public),
     post("/fn/retraining", READ),

@@ -191,7 +191,14 @@ impl Program {
             let all = self.parameters.iter();
             return Ok(all.map(|(name, own)| (name.clone(), Axis::Range(own.range()))).collect());
         }
-        super::space::axes(asked, |name| {
+        // Narrowing a range leaves the scale that is declared.
+        let mut asked = asked.clone();
+        for (name, range) in asked.as_object_mut().into_iter().flatten() {
+            if let (Some(range), Some(own)) = (range.as_object_mut(), self.parameters.get(name)) {
+                range.entry("scale").or_insert_with(|| serde_json::json!(own.scale));
+            }
+        }
+        super::space::axes(&asked, |name| {
             let range = self.parameter(name)?.range();
             Ok(move |value: &Json| range.read(value))
         })

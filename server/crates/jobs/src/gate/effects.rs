@@ -1,9 +1,9 @@
 //! What the data and what the settings did ([`millrace_domain::effects`]).
 
 use millrace_domain::effects::{Effect, Effects, MeasuredEffects};
-use millrace_domain::metric::Metric;
+use millrace_domain::problem::{ProblemDocument, Split};
 use millrace_executor::{Reporter, StepError};
-use millrace_ml::evaluate::{Outcomes, compare};
+use millrace_ml::evaluate::{Comparison, Outcomes, compare};
 use millrace_ml::model::{Model, outcomes};
 use millrace_ml::split::Part;
 use millrace_ml::train::{CalibrationMethod, TrainError, train};
@@ -21,13 +21,15 @@ pub(super) struct Settled<'a> {
 
 /// Both effects, beside the live version of that number; nothing where neither data nor settings differ.
 pub(super) fn effects(
-    metric: Metric,
+    document: &ProblemDocument,
     prepared: &Prepared,
     (number, champion): (i32, &Settled<'_>),
     challenger: &Settled<'_>,
     seed: u64,
     reporter: &Reporter,
 ) -> Result<Option<Effects>, StepError> {
+    let metric = document.success.metric;
+    let is_random = matches!(document.data.split, Split::Random { .. });
     let (old, new) = (champion.model.lineage(), challenger.model.lineage());
     let same_settings = old.trainer == new.trainer && champion.calibration == challenger.calibration;
     let same_features = old.features == new.features;
@@ -75,17 +77,25 @@ pub(super) fn effects(
         before: by_data.champion,
         refitted: by_data.challenger,
         after: by_settings.challenger,
-        data: Effect { improvement: by_data.improvement, interval: by_data.interval.filter(|_| !same_data) },
-        settings: Effect {
-            improvement: by_settings.improvement,
-            interval: by_settings.interval.filter(|_| !same_settings),
-        },
+        data: (same_data || !is_random).then(|| effect(&by_data, same_data)),
+        settings: effect(&by_settings, same_settings),
     };
     if ![measured.before, measured.refitted, measured.after].iter().all(|value| value.is_finite()) {
         return untold("the metric is not finite for all of the models".to_owned());
     }
-    let note = (!same_features).then(|| "the features differ as well, which counts as data here".to_owned());
-    told(Some(measured), note)
+    let notes = [
+        (!same_features).then_some("the document's target, split or features differ as well, which counts as data here"),
+        measured.data.is_none().then_some(
+            "rows are split at random, so the live version may have been trained on some of these: it looks better than it is, and what \
+             the data did cannot be told",
+        ),
+    ];
+    let notes: Vec<&str> = notes.into_iter().flatten().collect();
+    told(Some(measured), (!notes.is_empty()).then(|| notes.join("; ")))
+}
+
+fn effect(of: &Comparison, is_same: bool) -> Effect {
+    Effect { improvement: of.improvement, interval: of.interval.filter(|_| !is_same), is_same }
 }
 
 /// What a model's settings make of the training part, on the test part; or why they do not.

@@ -162,7 +162,7 @@ fn judge(input: &Input, reporter: &Reporter) -> Result<Judged, StepError> {
         Some((number, model, calibration)) => {
             let champion = Settled { model, calibration: *calibration };
             let challenger = Settled { model: &challenger, calibration: input.launched.plan()?.calibration };
-            effects(document.success.metric, &prepared, (*number, &champion), &challenger, seed, reporter)?
+            effects(document, &prepared, (*number, &champion), &challenger, seed, reporter)?
         }
     };
     Ok(Judged { model: evaluated.model, gates, effects })
