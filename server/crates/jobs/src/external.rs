@@ -39,6 +39,8 @@ const MOST_POINTS: usize = 10_000;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often it is looked how much memory it holds and what processor time it has used.
 const LOOK: Duration = Duration::from_millis(250);
+/// The code of a program that had not come to an end in time.
+pub(crate) const TOO_SLOW: &str = "program_too_slow";
 /// Ticks of processor time in a second, as `/proc` counts them.
 const TICKS: u64 = 100;
 /// How often, and how many times, it is tried to remove what processes that are about to end still write into.
@@ -256,7 +258,7 @@ async fn run(
     let ended = tokio::select! {
         ended = child.wait() => Ok(ended),
         () = tokio::time::sleep(Duration::from_secs(program.seconds.into())) => Err(NoModel::program(
-            "program_too_slow",
+            TOO_SLOW,
             format!(
                 "the external trainer {name} was ended: it had not come to an end in {} s (`seconds` of its declaration). Its last words:\n{}",
                 program.seconds,

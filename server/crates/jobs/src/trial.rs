@@ -18,11 +18,11 @@ use millrace_ml::train::TrainError;
 use millrace_ml::tune::{Draw, Limits, Search, Study, Trial, TrialState};
 use millrace_services::ExternalTrainers;
 use millrace_storage::run;
-use millrace_storage::step::{self, Spent, Step, Subject};
+use millrace_storage::step::{self, Failure, Spent, Step, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::external::{self, Left, NoModel, Order};
+use crate::external::{self, Left, NoModel, Order, TOO_SLOW};
 use crate::kept::{Entry, Kept};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::progress::Costs;
@@ -212,6 +212,10 @@ impl Fitting {
                     Ok(fitting.studied(&prepared, reporter, |study| study.judged(&fitting.draw, fitted)))
                 };
                 context.compute_on(1, judged).await.map(Ok)
+            }
+            // How long it took was measured, and holds when the search is repeated.
+            Err(NoModel::Program(Failure { code, message })) if code == TOO_SLOW => {
+                Ok(Ok(fitting.draw.ended(TrialState::TooSlow { reason: message })))
             }
             Err(NoModel::Program(failure)) => Ok(Ok(fitting.draw.failed(failure.message))),
             Err(NoModel::Ended(why)) => Ok(Err(why)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrace_charts::{Figure, Line, LineChart, Threshold, XAxis, line_chart};
+use millrace_charts::{Figure, Line, LineChart, Threshold, XAxis, narrow_line_chart};
 use millrace_domain::monitor::incident::Cause;
 use millrace_domain::monitor::{Finding, Verdict, estimates};
 use millrace_storage::incident::Kept;
@@ -56,7 +56,7 @@ impl Services {
                 annotations: Vec::new(),
                 conclusion: None,
             };
-            line_chart(&chart, "alert")
+            narrow_line_chart(&chart, "alert")
         }))
     }
 

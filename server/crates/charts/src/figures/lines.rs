@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::axis::Axis;
-use crate::figure::{Draft, Figure, WIDE, header, no_data};
+use crate::figure::{Draft, Figure, NARROW, WIDE, header, no_data};
 use crate::ink::{Dash, Ink, Pen};
 use crate::legend::{Legend, Sample};
 use crate::marker::Marker;
@@ -77,6 +77,15 @@ struct CleanLine<'a> {
 
 /// Several series over one axis; gaps stay gaps.
 pub fn line_chart(values: &LineChart, id_prefix: &str) -> Figure {
+    line_chart_of_width(values, id_prefix, WIDE)
+}
+
+/// The same, to be read at the width of a phone.
+pub fn narrow_line_chart(values: &LineChart, id_prefix: &str) -> Figure {
+    line_chart_of_width(values, id_prefix, NARROW)
+}
+
+fn line_chart_of_width(values: &LineChart, id_prefix: &str, width: f64) -> Figure {
     let title = if values.title.is_empty() { "Line chart" } else { &values.title };
     let mut dropped = 0;
     let mut lines = Vec::new();
@@ -92,17 +101,17 @@ pub fn line_chart(values: &LineChart, id_prefix: &str) -> Figure {
     if lines.is_empty() {
         return no_data(id_prefix, title, left_out(dropped).trim_start());
     }
-    let legend = legend(values, &lines);
+    let legend = legend(values, &lines, width);
     Draft {
         id: id_prefix,
         title,
         caption: format!("{}{}", conclusion(values, &lines), left_out(dropped)),
         header: header(&[if values.x == XAxis::Time { "Time" } else { values.x_name() }, "Series", y_name(values)]),
         table: table(values, &lines),
-        width: WIDE,
+        width,
         height: 270.0 + legend.height(),
     }
-    .draw(|sheet| draw(sheet, values, &lines, &legend))
+    .draw(|sheet| draw(sheet, values, &lines, &legend, width))
 }
 
 impl LineChart {
@@ -120,16 +129,16 @@ impl LineChart {
         }
     }
 
-    fn x_axis(&self, lines: &[CleanLine<'_>]) -> Axis {
+    fn x_axis(&self, lines: &[CleanLine<'_>], width: f64) -> Axis {
         let places = lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x));
         match &self.x {
-            XAxis::Time => Axis::time("Time (UTC)", places, 7),
+            XAxis::Time => Axis::time("Time (UTC)", places, if width > NARROW { 7 } else { 4 }),
             XAxis::Number(name) => Axis::tight(name, places, 8, 0.01).without_grid(),
         }
     }
 }
 
-fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Legend) -> Drawn {
+fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Legend, width: f64) -> Drawn {
     let (top, rest) = sheet.area().split_vertically(px(legend.height()));
     legend.draw(sheet, &top)?;
     let threshold = values.threshold.as_ref().filter(|t| is_plottable(t.value));
@@ -140,7 +149,7 @@ fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Leg
             own.chain(line.of.band.iter().flat_map(|(low, high)| [*low, *high]))
         })
         .chain(threshold.map(|t| t.value));
-    let x = values.x_axis(lines);
+    let x = values.x_axis(lines, width);
     let y = Axis::around(y_name(values), heights, 5);
     let (left, right, foot, head) = (x.low, x.high, y.low, y.high);
     let plane = Plane::draw(sheet, &rest, x, y)?;
@@ -216,14 +225,14 @@ fn y_name(values: &LineChart) -> &str {
     if values.y.is_empty() { "Value" } else { &values.y }
 }
 
-fn legend(values: &LineChart, lines: &[CleanLine<'_>]) -> Legend {
+fn legend(values: &LineChart, lines: &[CleanLine<'_>], width: f64) -> Legend {
     let mut entries: Vec<_> =
         lines.iter().map(|line| (Sample::Line(Pen::series(line.place)), line.of.label.clone())).collect();
     if let Some(threshold) = &values.threshold {
         let name = format!("{} {}", threshold.label, number(threshold.value));
         entries.push((Sample::Line(threshold_pen()), name.trim_start().to_owned()));
     }
-    Legend::layout(entries, WIDE)
+    Legend::layout(entries, width)
 }
 
 fn conclusion(values: &LineChart, lines: &[CleanLine<'_>]) -> String {

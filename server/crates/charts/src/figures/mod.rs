@@ -23,7 +23,7 @@ pub use confusion::{ConfusionMatrix, confusion_matrix};
 pub use curves::{Curve, OperatingPoint, PrecisionRecall, Roc, precision_recall, roc};
 pub use histogram::{Histogram, ReferenceCounts, histogram};
 pub use lineage::{Lineage, LineageNode, lineage};
-pub use lines::{Annotation, Line, LineChart, Threshold, XAxis, line_chart};
+pub use lines::{Annotation, Line, LineChart, Threshold, XAxis, line_chart, narrow_line_chart};
 pub use parallel::{Coordinate, ParallelAxis, ParallelCoordinates, ParallelLine, parallel_coordinates};
 pub use partial_dependence::{DependenceAt, DependencePoint, PartialDependence, partial_dependence};
 pub use quadrant::{Quadrant, QuadrantPoint, quadrant};

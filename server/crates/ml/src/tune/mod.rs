@@ -33,7 +33,7 @@ pub enum TrialState {
         /// Why.
         reason: String,
     },
-    /// Its model takes too long to answer. That was measured, so it does not follow from the seed alone.
+    /// Its model takes too long to answer, or its program to fit. That was measured, so it does not follow from the seed alone.
     TooSlow {
         /// How long it may take.
         reason: String,
