@@ -49,9 +49,13 @@ pub struct RehearseArgs {
     /// How the validation part puts answers right: none, platt or isotonic, of a quantile conformal.
     #[arg(long, default_value = "none")]
     calibration: String,
-    /// A fire drill: a column breaks from a time on, as COLUMN:HOW@TIME; HOW is missing, stuck or shuffled.
+    /// A fire drill: a column breaks from a time on, as COLUMN:HOW@TIME; HOW is missing, stuck, shuffled or drifting (drifting=2: by two
+    /// standard deviations until the end).
     #[arg(long, value_name = "COLUMN:HOW@TIME")]
     drill: Option<String>,
+    /// The drill's data stays whole, and a model that was fitted on such data goes out at its time. The column may be the label's.
+    #[arg(long, requires = "drill")]
+    drill_model: bool,
     /// Seed of every training.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -71,7 +75,7 @@ pub fn rehearse(args: RehearseArgs, as_json: bool) -> anyhow::Result<()> {
         trained_on: args.trained_on.map(|span| span.to_string()),
         schedule: args.schedule,
         seed: Some(args.seed),
-        drill: args.drill.as_deref().map(drill).transpose()?,
+        drill: args.drill.as_deref().map(|text| drill(text, args.drill_model)).transpose()?,
         ..RehearsalRequest::default()
     };
     let plan = RehearsalPlan::read(&document, &request).map_err(|mistakes| told("what is asked for", &mistakes))?;
@@ -107,11 +111,16 @@ impl Onlooker for Logged {
 }
 
 /// What breaks, from `COLUMN:HOW@TIME`.
-fn drill(text: &str) -> anyhow::Result<DrillRequest> {
+fn drill(text: &str, model: bool) -> anyhow::Result<DrillRequest> {
     let read = || {
         let (what, from) = text.rsplit_once('@')?;
         let (column, how) = what.rsplit_once(':')?;
-        Some(DrillRequest { column: column.to_owned(), how: how.to_owned(), from: from.parse().ok()?, until: None })
+        let (how, by) = match how.split_once('=') {
+            Some((how, by)) => (how, Some(by.parse().ok()?)),
+            None => (how, None),
+        };
+        let (column, how) = (column.to_owned(), how.to_owned());
+        Some(DrillRequest { column, how, by, from: from.parse().ok()?, until: None, model })
     };
     read().with_context(|| format!("--drill {text:?} is not like temperature:stuck@2026-03-01T00:00:00Z"))
 }
@@ -162,8 +171,14 @@ fn shown(rehearsed: &Rehearsed) -> String {
     }
     if let Some(drill) = &rehearsed.drill {
         let after = |at: DateTime<Utc>| Span::of_seconds((at - drill.from).num_seconds().unsigned_abs()).in_words();
-        lines.push(format!("\ndrill: {} from {} on", drill.title, day(drill.from)));
+        lines.push(match drill.is_model {
+            true => format!("\ndrill: {}, goes out at {}", drill.title, day(drill.from)),
+            false => format!("\ndrill: {} from {} on", drill.title, day(drill.from)),
+        });
         lines.push(match &drill.seen {
+            Some((at, why)) if drill.rolled_back.as_ref().is_some_and(|(_, own)| own == why) => {
+                format!("  seen after {}: {why}", after(*at))
+            }
             Some((at, name)) => format!("  seen after {}: {name} had drifted", after(*at)),
             None => "  nothing drifted that would not have otherwise".to_owned(),
         });
@@ -171,6 +186,7 @@ fn shown(rehearsed: &Rehearsed) -> String {
             Some((at, said)) => format!("  told after {}: {said}", after(*at)),
             None => "  no alert that would not have been told otherwise".to_owned(),
         });
+        lines.extend(drill.rolled_back.iter().map(|(at, why)| format!("  rolled back after {}: {why}", after(*at))));
         lines.push(match drill.model {
             Some(at) => format!("  a model that would not have otherwise went live after {}", after(at)),
             None => "  no model went live that would not have otherwise".to_owned(),

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_test_support::testdata;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
 
@@ -299,12 +299,69 @@ fn a_drill_tells_after_how_long_what_broke_would_have_been_told() {
 }
 
 #[test]
+fn a_bad_model_is_taken_back_before_anybody_is_answered_by_it() {
+    let past = Past::of(TURN, &steady());
+    let bad = ["--trainer", "logistic", "--drill-model", "--drill", "big:shuffled@2026-02-10T00:00:00Z"];
+    let rehearsed = past.rehearsed(&bad);
+    let drill = &rehearsed["drill"];
+    // Fifty rows, which is what the document asks for before anything is said of answers, have come by noon.
+    assert_eq!(drill["rolled_back"], json!(["2026-02-10T12:00:00Z", "in shadow it failed: shift"]), "{drill}");
+    assert_eq!((&drill["seen"], &drill["alert"]), (&drill["rolled_back"], &drill["rolled_back"]), "{drill}");
+    assert_eq!((&drill["until"], &drill["outside_until"]), (&drill["rolled_back"][0], &Value::Null), "{drill}");
+    let course = course(&rehearsed, "drill");
+    assert_eq!(course["alerts"]["rollout"], 1, "{}", course["alerts"]);
+    let quality = |window: &Value| window["quality"].as_f64();
+    assert!(course["windows"].as_array().unwrap().iter().all(|window| quality(window) > Some(0.95)));
+    assert_eq!(past.rehearsed(&bad), rehearsed, "the same again");
+}
+
+#[test]
+fn a_model_that_is_no_worse_goes_through_every_step_and_trainings_wait_for_it() {
+    let rollout = r#"
+rollout = { deadline = "40d", shadow = { min_predictions = 100 }, canary = { percent = 50, min_predictions = 100 } }
+[[features]]
+name = "x"
+"#;
+    let past = Past::of(&TURN.replacen("[[features]]\nname = \"x\"\n", rollout, 1), &steady());
+    // Nothing hangs on y, so a model that was fitted on other rows' is as good.
+    let from = ["--trainer", "logistic", "--from", "2026-01-10T00:00:00Z"];
+    let rehearsed =
+        past.rehearsed(&[&from[..], &["--drill-model", "--drill", "y:shuffled@2026-01-12T00:00:00Z"]].concat());
+    let (drill, course) = (&rehearsed["drill"], course(&rehearsed, "drill"));
+    assert_eq!((&drill["rolled_back"], &drill["is_model"]), (&Value::Null, &Value::from(true)), "{drill}");
+    let steps: Vec<&str> = happened(course, "stage").iter().map(|event| event["text"].as_str().unwrap()).collect();
+    let begun = ["shadow begins", "canary 50 % begins", "full, watched begins"];
+    assert!(steps.iter().zip(begun).all(|(step, begun)| step.ends_with(begun)) && steps.len() == 3, "{steps:?}");
+    let full = happened(course, "stage")[2]["at"].as_str().unwrap();
+    let trained = happened(course, "live").iter().any(|event| {
+        let at = event["at"].as_str().unwrap();
+        ("2026-01-12T00:00:01Z".."2026-02-19T00:00:00Z").contains(&at) && at < full
+    });
+    assert!(!trained && !happened(course, "waits").is_empty(), "{course}");
+    let by_it = course["windows"].as_array().unwrap().iter().filter(|window| window["model"] == 2);
+    assert!(by_it.count() > 5, "{course}");
+}
+
+#[test]
+fn what_drifts_is_seen_when_it_has_got_far_enough() {
+    let past = Past::of(TURN, &steady());
+    let seen = |by: &str| {
+        let drill = format!("x:drifting={by}@2026-02-10T00:00:00Z");
+        let rehearsed = past.rehearsed(&["--trainer", "logistic", "--drill", &drill]);
+        rehearsed["drill"]["seen"][0].as_str().map(str::to_owned)
+    };
+    let (much, little) = (seen("6").expect("it is seen"), seen("2").expect("it is seen"));
+    assert!("2026-02-11T00:00:00Z" <= much.as_str() && much < little, "{much} and {little}");
+}
+
+#[test]
 fn a_drill_that_cannot_be_held_is_refused_with_the_way_out() {
     let past = Past::of(TURN, &steady());
     for (drill, expected) in [
         ("x:stuck", "is not like"),
         ("big:stuck@2026-02-10T00:00:00Z", "(x, y)"),
-        ("x:gone@2026-02-10T00:00:00Z", "missing, stuck or shuffled"),
+        ("x:gone@2026-02-10T00:00:00Z", "missing, stuck, shuffled or drifting"),
+        ("x:drifting=0@2026-02-10T00:00:00Z", "and not 0"),
         ("x:missing@2026-02-10T00:00:00Z", "it is not nullable"),
         ("x:stuck@2026-01-02T00:00:00Z", "after the first model"),
         ("x:stuck@2027-01-02T00:00:00Z", "before the end"),
@@ -312,4 +369,7 @@ fn a_drill_that_cannot_be_held_is_refused_with_the_way_out() {
         let said = past.refused(&["--trainer", "logistic", "--drill", drill]);
         assert!(said.contains(expected), "{drill}: {said}");
     }
+    let of_labels = ["--trainer", "logistic", "--drill-model", "--drill", "big:stuck@2026-02-10T00:00:00Z"];
+    let said = past.refused(&of_labels);
+    assert!(said.contains("must be shuffled for a label"), "{said}");
 }

@@ -247,6 +247,7 @@ async fn the_form_asks_without_scripts_and_keeps_what_was_typed_when_it_is_refus
             ("seed", ""),
             ("drill_column", ""),
             ("drill_how", "missing"),
+            ("drill_by", ""),
             ("drill_from", ""),
             ("drill_until", ""),
         ]
@@ -265,5 +266,15 @@ async fn the_form_asks_without_scripts_and_keeps_what_was_typed_when_it_is_refus
         json!({ "version": 1, "trainer": "logistic", "from": "2026-01-21T00:00:00Z", "trained_on": "10d" })
     );
     assert_eq!(seen["line"]["state"], "succeeded", "{seen}");
+    let mut bad = fields("10d").to_vec();
+    for (name, value) in [("drill_column", "big"), ("drill_how", "shuffled"), ("drill_from", "2026-02-10")] {
+        bad.iter_mut().find(|field| field.0 == name).unwrap().1 = value;
+    }
+    bad.push(("drill_model", "true"));
+    let taken = engineer.submit(page, "/fn/ask_for_rehearsal", &bad).await;
+    let seen = ended(&engineer, taken.to.rsplit('/').next().unwrap()).await;
+    let drill = json!({ "column": "big", "how": "shuffled", "from": "2026-02-10T00:00:00Z", "model": true });
+    assert_eq!(seen["request"]["drill"], drill, "{seen}");
+    assert_eq!(seen["rehearsed"]["drill"]["is_model"], true, "{seen}");
     app.remove().await;
 }

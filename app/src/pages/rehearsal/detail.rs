@@ -178,6 +178,9 @@ fn DrillCame(drill: DrillTold, title: String) -> impl IntoView {
     let from = drill.from;
     let after = move |at: chrono::DateTime<chrono::Utc>| duration((at - from).num_seconds() as f64);
     let (seen, what) = match drill.seen {
+        Some((at, why)) if drill.rolled_back.as_ref().is_some_and(|(_, own)| *own == why) => {
+            (after(at), "until its rollout did not let it go on".to_owned())
+        }
         Some((at, name)) => {
             (after(at), format!("until a window in which {name} had drifted, and would not have otherwise"))
         }
@@ -190,6 +193,11 @@ fn DrillCame(drill: DrillTold, title: String) -> impl IntoView {
             ("never".to_owned(), why.to_owned())
         }
     };
+    let rolled_back = drill.is_model.then(|| match drill.rolled_back {
+        Some((at, why)) => (after(at), why),
+        None => ("never".to_owned(), "its rollout did not take it back".to_owned()),
+    });
+    let rolled_back = rolled_back.map(|(taken, why)| view! { <Stat label="Rolled back after" value=taken note=why/> });
     let (trained, model) = match drill.model {
         Some(at) => (after(at), "until a model went live that would not have otherwise"),
         None => ("never".to_owned(), "no model went live that would not have otherwise"),
@@ -214,6 +222,7 @@ fn DrillCame(drill: DrillTold, title: String) -> impl IntoView {
             <div class="grid grid-stats">
                 <Stat label="Seen after" value=seen note=what/>
                 <Stat label="Told after" value=told note=said/>
+                {rolled_back}
                 <Stat label="New model after" value=trained note=model/>
                 <Stat label="Good again after" value=back note=answers/>
                 <Stat label=title value=value(drill.mean) note=otherwise/>
@@ -453,6 +462,8 @@ fn event_state(what: &str) -> &'static str {
         "alert" => "firing",
         "over" => "resolved",
         "given_up" => "stopped",
+        "rolled_back" => "rolled_back",
+        "stage" => "running",
         _ => "waiting",
     }
 }
@@ -486,7 +497,12 @@ fn Asked(view: RehearsalView) -> impl IntoView {
                         {request.trained_on.map_or_else(|| "all that was known".to_owned(), |span| format!("the last {span}"))}
                     </KeyValue>
                     {request.drill.map(|drill| {
-                        let what = format!("{} {}, from ", drill.column, breakage(&drill.how));
+                        let broken = format!("{} {}", drill.column, breakage(&drill.how));
+                        let by = drill.by.map(|by| format!(" by {}", number(by))).unwrap_or_default();
+                        let what = match drill.model {
+                            true => format!("a model of data in which {broken}{by}, at "),
+                            false => format!("{broken}{by}, from "),
+                        };
                         let until = drill.until.map(|until| view! { " until " <Moment at=until/> });
                         view! { <KeyValue name="Fire drill">{what} <Moment at=drill.from/> {until}</KeyValue> }
                     })}
@@ -499,8 +515,9 @@ fn Asked(view: RehearsalView) -> impl IntoView {
                 </KeyValues>
                 {policy}
                 <p class="muted">
-                    "The rules are those of production: which drift, alerts, trainings and gates on numbers. Rollouts, latency, people and \
-                     what trainings cost are left out: a model that passes answers from the next window on."
+                    "The rules are those of production: which drift, alerts, trainings and gates on numbers. Latency, people, what trainings \
+                     cost and their rollouts are left out: a model that passes answers from the next window on. A bad model goes out step by step \
+                     as the document's rollout says, each row being a request, whoever has to agree agreeing at once."
                 </p>
             </div>
         </section>
@@ -625,9 +642,38 @@ mod tests {
     }
 
     #[test]
+    fn a_drill_with_a_model_says_after_how_long_and_why_it_was_taken_back() {
+        let why = "in shadow it failed: shift";
+        let drill = DrillTold {
+            title: "a model of data in which miles is missing".to_owned(),
+            is_model: true,
+            from: moment("2026-02-01T00:00:00Z"),
+            until: moment("2026-02-01T06:00:00Z"),
+            seen: Some((moment("2026-02-01T06:00:00Z"), why.to_owned())),
+            alert: Some((moment("2026-02-01T06:00:00Z"), why.to_owned())),
+            rolled_back: Some((moment("2026-02-01T06:00:00Z"), why.to_owned())),
+            model: None,
+            judged: 8,
+            outside_until: None,
+            is_still_outside: false,
+            mean: Some(0.88),
+            mean_otherwise: Some(0.88),
+        };
+        let html = page(view("succeeded", Some(rehearsed(Some(drill.clone())))));
+        for expected in ["Rolled back after", "6 h", why, "until its rollout did not let it go on"] {
+            assert!(html.contains(expected), "{expected} is not in {html}");
+        }
+        let stays = DrillTold { rolled_back: None, seen: None, alert: None, ..drill };
+        let html = page(view("succeeded", Some(rehearsed(Some(stays)))));
+        assert!(html.contains("its rollout did not take it back"), "{html}");
+    }
+
+    #[test]
     fn a_drill_says_how_long_each_thing_took_and_what_never_came() {
         let drill = DrillTold {
             title: "miles is missing".to_owned(),
+            is_model: false,
+            rolled_back: None,
             from: moment("2026-02-01T00:00:00Z"),
             until: moment("2026-02-09T00:00:00Z"),
             seen: None,

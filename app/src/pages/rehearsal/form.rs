@@ -25,8 +25,10 @@ pub async fn ask_for_rehearsal(
     seed: String,
     drill_column: String,
     drill_how: String,
+    drill_by: String,
     drill_from: String,
     drill_until: String,
+    #[server(default)] drill_model: bool,
 ) -> Result<String, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let typed = [
@@ -42,8 +44,10 @@ pub async fn ask_for_rehearsal(
         ("seed", &seed),
         ("drill_column", &drill_column),
         ("drill_how", &drill_how),
+        ("drill_by", &drill_by),
         ("drill_from", &drill_from),
         ("drill_until", &drill_until),
+        ("drill_model", if drill_model { "true" } else { "" }),
     ];
     let asked = async { services.rehearse(&actor, &slug, &read(&typed)?).await };
     let id = crate::caller::submitted(&typed, asked).await?;
@@ -94,9 +98,17 @@ fn read(typed: &[(&str, &str)]) -> Result<RehearsalRequest, millrace_domain::fau
     };
     let (from, drill_from) = (time("from", "/from"), time("drill_from", "/drill/from"));
     let until = time("drill_until", "/drill/until");
+    let by = given("drill_by").and_then(|text| {
+        let read = text.parse().ok();
+        if read.is_none() {
+            note("/drill/by", "must be a number; leave it empty for 1");
+        }
+        read
+    });
     let drill = match (given("drill_column"), drill_from) {
         (Some(column), Some(from)) => {
-            Some(DrillRequest { column, how: given("drill_how").unwrap_or_default(), from, until })
+            let (how, model) = (given("drill_how").unwrap_or_default(), given("drill_model").is_some());
+            Some(DrillRequest { column, how, by, from, until, model })
         }
         (Some(_), None) if given("drill_from").is_none() => {
             note("/drill/from", "say from when on it breaks");
@@ -157,16 +169,21 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
     let parameters = parameters.map(|given| given.to_string()).unwrap_or_default();
     let columns: Vec<_> = std::iter::once((String::new(), "nothing".to_owned()))
         .chain(view.columns.iter().map(|column| (column.clone(), column.clone())))
+        .chain(view.labels.iter().map(|column| (column.clone(), format!("{column}, the label; of a model alone"))))
         .collect();
-    let ways = ["stuck", "shuffled", "missing"].map(|word| (word.to_owned(), breakage(word).to_owned())).to_vec();
+    let ways =
+        ["stuck", "shuffled", "missing", "drifting"].map(|word| (word.to_owned(), breakage(word).to_owned())).to_vec();
     let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let begun = begin.drill.clone();
     let drill = (
         value("drill_column", begun.as_ref().map(|drill| drill.column.clone()).unwrap_or_default()),
         value("drill_how", begun.as_ref().map(|drill| drill.how.clone()).unwrap_or_default()),
         value("drill_from", begun.as_ref().map(|drill| moment(drill.from)).unwrap_or_default()),
-        value("drill_until", begun.and_then(|drill| drill.until).map(moment).unwrap_or_default()),
+        value("drill_until", begun.as_ref().and_then(|drill| drill.until).map(moment).unwrap_or_default()),
+        value("drill_by", begun.as_ref().and_then(|drill| drill.by).map(|by| by.to_string()).unwrap_or_default()),
     );
+    let goes_out =
+        form.typed("drill_model").map_or_else(|| begun.is_some_and(|drill| drill.model), |typed| typed == "true");
     let policy = value("policy", begin.policy.clone().unwrap_or_default());
     view! {
         <ActionForm action=form.action attr:class="form">
@@ -241,13 +258,27 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
             <fieldset class="fieldset">
                 <legend>"Fire drill"</legend>
                 <p class="hint">
-                    "Optional: a column breaks in the past, and it is told how long it takes until somebody would have been told, another model \
-                     went live, and answers were good again."
+                    "Optional: a column breaks in the past, or a model of such data goes out by the document's rollout, and it is told how long it \
+                     takes until somebody would have been told, the model was taken back or another one went live, and answers were good again."
                 </p>
                 <div class="form-row">
                     <Choice name="drill_column" label="Breaks" options=columns chosen=drill.0 error=error("/drill/column")/>
                     <Choice name="drill_how" label="How" options=ways chosen=drill.1 error=error("/drill/how")/>
+                    <Field
+                        name="drill_by"
+                        label="By"
+                        hint="What drifts: standard deviations until the end, of words the share that comes as the commonest; empty means 1."
+                        value=drill.4
+                        optional=true
+                        error=error("/drill/by")
+                    />
                 </div>
+                <label class="check">
+                    <input type="checkbox" name="drill_model" value="true" checked=goes_out/>
+                    <span>
+                        "The data stays whole, and a model that was fitted on such data goes out at that time, whatever its gates say"
+                    </span>
+                </label>
                 <div class="form-row">
                     <Field
                         name="drill_from"

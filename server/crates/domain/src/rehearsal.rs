@@ -12,6 +12,8 @@ use crate::view::{DrillRequest, RehearsalRequest, breakage};
 const USUAL_SCHEDULE: &str = "0 3 * * 1";
 /// Bytes of another policy.
 const LONGEST_POLICY: usize = 64 * 1024;
+/// What drifts gets no farther.
+const MOST_DRIFT: f64 = 100.0;
 /// Tables of a document that another policy may replace.
 const POLICY: [&str; 2] = ["monitoring", "retraining"];
 
@@ -36,17 +38,21 @@ pub struct RehearsalPlan {
     pub drill: Option<Drill>,
 }
 
-/// Data that breaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Data that breaks, or a model that was fitted on data that broke.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Drill {
-    /// A column that features are computed from.
+    /// A column that features are computed from; for a model also one that the label is read from.
     pub column: String,
     /// How.
     pub how: Breakage,
-    /// From when on.
+    /// How far what drifts gets.
+    pub by: f64,
+    /// From when on; of a model, when it goes out.
     pub from: DateTime<Utc>,
     /// Until when; to the end of the past when absent.
     pub until: Option<DateTime<Utc>>,
+    /// Whether what comes stays whole, and a model goes out that was fitted on rows whose column was broken all along.
+    pub is_model: bool,
 }
 
 /// How a column breaks.
@@ -58,12 +64,19 @@ pub enum Breakage {
     Stuck,
     /// Values arrive at other rows.
     Shuffled,
+    /// Numbers move evenly, until the end by so many of their standard deviations; of other values a share that grows evenly, to
+    /// so much and at most all, arrives as the commonest.
+    Drifting,
 }
 
 impl Breakage {
     /// All of them with the words of a request.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("missing", Self::Missing), ("stuck", Self::Stuck), ("shuffled", Self::Shuffled)];
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("missing", Self::Missing),
+        ("stuck", Self::Stuck),
+        ("shuffled", Self::Shuffled),
+        ("drifting", Self::Drifting),
+    ];
 }
 
 /// The columns that may break: features are computed from them, and labels and times are not.
@@ -84,20 +97,36 @@ impl Drill {
         let mut refuse = |field: &str, message: String| {
             mistakes.push(Mistake { pointer: format!("/drill/{field}"), message });
         };
-        let DrillRequest { column, how, from, until } = request;
+        let DrillRequest { column, how, by, from, until, model } = request;
         let read = breakable(document);
-        if !read.contains(&column.as_str()) {
+        let is_label = *model && document.target.columns().contains(&column.as_str());
+        if !is_label && !read.contains(&column.as_str()) {
             refuse(
                 "column",
                 format!(
-                    "must be a column that features are computed from and labels are not ({}), got {column:?}",
-                    read.join(", ")
+                    "must be a column that features are computed from and labels are not ({}){}, got {column:?}",
+                    read.join(", "),
+                    if *model { ", or one that labels are read from" } else { "" }
                 ),
             );
         }
         let known = Breakage::ALL.into_iter().find(|(word, _)| word == how);
         if known.is_none() {
-            refuse("how", format!("must be missing, stuck or shuffled, got {how:?}"));
+            refuse("how", format!("must be missing, stuck, shuffled or drifting, got {how:?}"));
+        }
+        if is_label && known.is_some_and(|(_, how)| how != Breakage::Shuffled) {
+            refuse("how", format!("must be shuffled for a label: nothing can be learned when it is {how}"));
+        }
+        let drifts = known.is_some_and(|(_, how)| how == Breakage::Drifting);
+        match by {
+            Some(_) if !drifts => refuse("by", "is for what is drifting; leave it out".to_owned()),
+            Some(by) if !by.is_finite() || *by == 0.0 || by.abs() > MOST_DRIFT => {
+                refuse("by", format!("must be a number between -{MOST_DRIFT} and {MOST_DRIFT}, and not 0"));
+            }
+            _ => {}
+        }
+        if *model && until.is_some() {
+            refuse("until", "must be absent for a model: it goes out at one time".to_owned());
         }
         let reads = |feature: &&Feature| feature.expression.columns().contains(&column.as_str());
         if let (Some((_, Breakage::Missing)), Some(feature)) =
@@ -117,7 +146,8 @@ impl Drill {
         }
         match known {
             Some((_, how)) if mistakes.is_empty() => {
-                Ok(Self { column: column.clone(), how, from: *from, until: *until })
+                let by = by.unwrap_or(1.0);
+                Ok(Self { column: column.clone(), how, by, from: *from, until: *until, is_model: *model })
             }
             _ => Err(mistakes),
         }
@@ -126,7 +156,8 @@ impl Drill {
     /// What breaks, in words.
     pub fn in_words(&self) -> String {
         let word = Breakage::ALL.into_iter().find(|(_, how)| *how == self.how).map_or("", |(word, _)| word);
-        format!("{} {}", self.column, breakage(word))
+        let broken = format!("{} {}", self.column, breakage(word));
+        if self.is_model { format!("a model of data in which {broken}") } else { broken }
     }
 }
 
@@ -290,8 +321,10 @@ name = "x"
         let drill = |column: &str| DrillRequest {
             column: column.to_owned(),
             how: "stuck".to_owned(),
+            by: None,
             from: at("2026-02-01T00:00:00Z"),
             until: None,
+            model: false,
         };
         let read = |drill: DrillRequest| {
             RehearsalPlan::read(&document(), &RehearsalRequest { drill: Some(drill), ..RehearsalRequest::default() })
@@ -306,6 +339,16 @@ name = "x"
         let wrong = DrillRequest { how: "gone".to_owned(), until: Some(at("2026-01-01T00:00:00Z")), ..drill("x") };
         let pointers: Vec<String> = read(wrong).expect_err("mistakes").into_iter().map(|own| own.pointer).collect();
         assert_eq!(pointers, ["/drill/how", "/drill/until"]);
+        // A model may have been fitted on labels of other rows, and goes out once.
+        let model = |drill: DrillRequest| DrillRequest { model: true, ..drill };
+        let labels = DrillRequest { how: "shuffled".to_owned(), ..drill("big") };
+        let plan = read(model(labels.clone())).expect("a plan").drill.expect("a drill");
+        assert_eq!(plan.in_words(), "a model of data in which big comes with other rows");
+        assert_eq!(read(labels).expect_err("a label of data")[0].pointer, "/drill/column");
+        let wrong = DrillRequest { by: Some(2.0), until: Some(at("2026-03-01T00:00:00Z")), ..drill("big") };
+        let pointers: Vec<String> =
+            read(model(wrong)).expect_err("mistakes").into_iter().map(|own| own.pointer).collect();
+        assert_eq!(pointers, ["/drill/how", "/drill/by", "/drill/until"]);
     }
 
     #[test]

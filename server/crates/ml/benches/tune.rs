@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use millrace_domain::metric::{Metric, TargetKind};
 use millrace_domain::trainer::{FitPlan, Sampler, Space, TrainerConfig};
-use millrace_ml::tune::{Place, Search, Trial, TrialState, Tried, draw};
+use millrace_ml::tune::{Map, Place, Search, Trial, TrialState, Tried, draw};
 use serde_json::{Value as Json, json};
 
 /// A bowl in four dimensions, one of them on a log scale and one of choices.
@@ -56,7 +56,10 @@ fn tune(criterion: &mut Criterion) {
         losses: Vec::new(),
     };
     let trials: Vec<Trial> = (0..999).map(trial).collect();
-    let places = || -> Vec<Place> { trials.iter().map(|trial| Place::of(&plan.space, &trial.config)).collect() };
+    let places = || -> Vec<Place> {
+        let map = Map::of(&plan.space);
+        trials.iter().map(|trial| map.place(&trial.config)).collect()
+    };
     // Where those before lie is found anew, as a step does that reads them.
     criterion.bench_function("draw trial 1,000", |bencher| {
         bencher.iter(|| {

@@ -1,14 +1,16 @@
-//! Data that breaks, for fire drills: one column of the rows from one time to another, as broken sources deliver it.
+//! Data that breaks, for fire drills: one column of the rows from one time to another, as broken sources deliver it, or as the world drifts.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use millrace_domain::rehearsal::{Breakage, Drill};
 use millrace_domain::schema::Value;
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::Dataset;
+use crate::dataset::{Cells, ColumnData};
 
 const MICROS: i64 = 1_000_000;
 
@@ -49,16 +51,80 @@ pub fn broken(rows: &Dataset, event_time: &str, window: u64, drill: &Drill, seed
                 own.iter().zip(others).for_each(|(row, other)| taken[*row as usize] = other);
             }
         }
+        Breakage::Drifting => {
+            let before: Vec<u32> =
+                (0..rows.rows() as u32).filter(|row| at(*row as usize).is_some_and(|at| at < from)).collect();
+            let drifted = drifted(&hit, at, from, until);
+            if let Some(moved) = moved(cells, &before, &drifted, drill.by) {
+                return rows.with_cells(&drill.column, moved);
+            }
+            let of = if before.is_empty() { &hit } else { &before };
+            let mut generator = ChaCha8Rng::seed_from_u64(seed);
+            if let Some(common) = commonest(cells, of) {
+                for (row, share) in drifted {
+                    if generator.random::<f64>() < share * drill.by.abs() {
+                        taken[row as usize] = common;
+                    }
+                }
+            }
+        }
     }
     rows.with_cells(&drill.column, cells.take_or_missing(&taken))
 }
 
+/// The rows of a history that was broken all along, as somebody's who fits a bad model on it.
+pub fn broken_all_along(rows: &Dataset, event_time: &str, drill: &Drill, seed: u64) -> Dataset {
+    let whole = Drill { from: DateTime::<Utc>::MIN_UTC, until: None, ..drill.clone() };
+    broken(rows, event_time, u64::MAX, &whole, seed)
+}
+
+/// How far each row has drifted, of 0 to 1: evenly, from the first to the last of those that are hit.
+fn drifted(hit: &[u32], at: impl Fn(usize) -> Option<i64>, from: i64, until: i64) -> Vec<(u32, f64)> {
+    let times = || hit.iter().filter_map(|row| at(*row as usize));
+    let begins = times().min().unwrap_or(from).max(from);
+    let ends = if until == i64::MAX { times().max().unwrap_or(from) } else { until };
+    let length = ends.saturating_sub(begins).max(1) as f64;
+    let share =
+        |row: &u32| (at(*row as usize).unwrap_or(begins).saturating_sub(begins) as f64 / length).clamp(0.0, 1.0);
+    hit.iter().map(|row| (*row, share(row))).collect()
+}
+
+/// Numbers that have moved; none of cells that hold no numbers. By deviations of those that came `before`, or of all where none did.
+fn moved(cells: &Cells, before: &[u32], drifted: &[(u32, f64)], by: f64) -> Option<Cells> {
+    let number = |row: usize| match cells.value(row) {
+        Value::Number(number) => Some(number),
+        _ => None,
+    };
+    let known: Vec<f64> = before.iter().filter_map(|row| number(*row as usize)).collect();
+    let known = if known.len() > 1 { known } else { (0..cells.len()).filter_map(number).collect() };
+    let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
+    let deviation = (known.iter().map(|own| (own - mean).powi(2)).sum::<f64>() / known.len().max(1) as f64).sqrt();
+    let mut shift = vec![0.0; cells.len()];
+    drifted.iter().for_each(|(row, share)| shift[*row as usize] = share * by * deviation);
+    let shifted = |row: usize| Some(number(row)? + shift[row]);
+    match cells {
+        Cells::Number(_) => Some(ColumnData::Number((0..cells.len()).map(shifted).collect()).into()),
+        Cells::Integer(_) => {
+            let whole = (0..cells.len()).map(|row| shifted(row).map(|number| number.round() as i64));
+            Some(ColumnData::Integer(whole.collect()).into())
+        }
+        _ => None,
+    }
+}
+
+/// The row of the value that came most often; of equals the one that is first in order.
+fn commonest(cells: &Cells, rows: &[u32]) -> Option<u32> {
+    let mut counts: BTreeMap<String, (u64, u32)> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !cells.is_missing(**row as usize)) {
+        counts.entry(format!("{:?}", cells.value(*row as usize))).or_insert((0, *row)).0 += 1;
+    }
+    let most = counts.values().map(|(times, _)| *times).max()?;
+    counts.into_values().find(|(times, _)| *times == most).map(|(_, row)| row)
+}
+
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
-    use crate::dataset::ColumnData;
 
     const DAY: i64 = 86_400_000_000;
 
@@ -74,9 +140,17 @@ mod tests {
         kinds_in(how, 7 * 86_400)
     }
 
+    fn day(day: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(day * DAY).expect("a time")
+    }
+
+    fn drill(column: &str, how: Breakage, by: f64) -> Drill {
+        let column = column.to_owned();
+        Drill { column, how, by, from: day(2), until: Some(day(5)), is_model: false }
+    }
+
     fn kinds_in(how: Breakage, window: u64) -> Vec<Option<String>> {
-        let day = |day: i64| DateTime::<Utc>::from_timestamp_micros(day * DAY).expect("a time");
-        let drill = Drill { column: "kind".to_owned(), how, from: day(2), until: Some(day(5)) };
+        let drill = drill("kind", how, 1.0);
         let broken = broken(&rows(), "at", window, &drill, 3);
         let cells = broken.cells(1);
         let text = |row: usize| match cells.value(row) {
@@ -107,5 +181,38 @@ mod tests {
         );
         shuffled[2..5].sort();
         assert_eq!(shuffled, some(["a", "b", "c", "d", "e", "f"]));
+    }
+
+    #[test]
+    fn numbers_drift_evenly_by_so_many_deviations_and_are_whole_again_after() {
+        let times = (0..7).map(|day| Some(day * DAY)).collect();
+        let numbers = [0, 20, 10, 10, 10, 10, 10].map(|number: i64| Some(number)).to_vec();
+        let rows = Dataset::from_parts([("at", ColumnData::Time(times)), ("n", ColumnData::Integer(numbers))]);
+        let rows = rows.expect("a dataset");
+        // Those before have a deviation of 10, and the drift goes from the third day to the sixth.
+        let broken = broken(&rows, "at", 86_400, &drill("n", Breakage::Drifting, 3.0), 3);
+        let numbers: Vec<Value<'_>> = (0..7).map(|row| broken.cells(1).value(row)).collect();
+        assert_eq!(numbers, [0.0, 20.0, 10.0, 20.0, 30.0, 10.0, 10.0].map(Value::Number));
+    }
+
+    #[test]
+    fn of_other_values_a_growing_share_drifts_to_the_commonest() {
+        let (times, kinds): (Vec<_>, Vec<_>) = (0..6_000)
+            .map(|row: i64| {
+                let kind = if row % 3 == 0 { "rare" } else { "usual" };
+                (Some(row * DAY / 1_000), Some(kind.to_owned()))
+            })
+            .unzip();
+        let rows = Dataset::from_parts([("at", ColumnData::Time(times)), ("kind", ColumnData::Text(kinds))]);
+        let rows = rows.expect("a dataset");
+        let broken = broken(&rows, "at", 86_400, &drill("kind", Breakage::Drifting, 1.0), 3);
+        let rare = |from: usize| {
+            let own = (from..from + 1_000)
+                .filter(|row| matches!(&broken.cells(1).value(*row), Value::Text(kind) if kind == "rare"));
+            own.count()
+        };
+        assert_eq!((rare(0), rare(5_000)), (334, 333), "before and after");
+        let (first, last) = (rare(2_000), rare(4_000));
+        assert!((250..310).contains(&first) && (30..80).contains(&last), "{first} and {last} of 333");
     }
 }

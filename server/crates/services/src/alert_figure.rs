@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millrace_charts::{Figure, Line, LineChart, Threshold, XAxis, narrow_line_chart};
 use millrace_domain::monitor::incident::Cause;
-use millrace_domain::monitor::{Finding, Verdict, estimates};
+use millrace_domain::monitor::{Finding, estimates};
 use millrace_storage::incident::Kept;
 use millrace_storage::monitor::{self, Which, Window};
 
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a window's counts say, where there are enough.
 fn judged(window: &Window) -> Option<&Finding> {
-    window.finding.as_ref().filter(|finding| matches!(finding.verdict, Verdict::Drifted | Verdict::Stable))
+    window.finding.as_ref().filter(|finding| finding.is_judged())
 }
 
 /// What is drawn of each window, its name, and the limit.

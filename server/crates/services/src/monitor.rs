@@ -7,7 +7,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::ModelVersionId;
 use millrace_domain::metric::{Direction, Metric};
 use millrace_domain::monitor::incident::{Cause, Seen};
-use millrace_domain::monitor::{Estimate, Finding, Reference, Verdict, estimates, judge, settled_after};
+use millrace_domain::monitor::{Estimate, Finding, Reference, Verdict, judge, look_at_estimate, settled_after};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument, Span};
 use millrace_domain::rollout::Unit;
@@ -363,16 +363,12 @@ fn estimate_look(
     window: Between,
 ) -> Option<Look> {
     let limit = rule.estimated_loss.filter(|_| Estimate::has(metric))?;
-    let known = matches!(finding.verdict, Verdict::Drifted | Verdict::Stable);
-    let estimates = estimates(reference, metric, finding.estimate).filter(|_| known);
+    let (seen, estimates) = look_at_estimate(reference, metric, Some(finding), limit);
     let metric = metric.title();
-    let (seen, told) = match estimates {
-        None => (Seen::Unknown, "cannot be told".to_owned()),
-        Some((held_out, now)) => {
-            let told = format!("{}, {} on the held-out rows", short(now), short(held_out));
-            (if held_out - now > limit { Seen::Breach } else { Seen::Fine }, told)
-        }
-    };
+    let told = estimates.map_or_else(
+        || "cannot be told".to_owned(),
+        |(held_out, now)| format!("{}, {} on the held-out rows", short(now), short(held_out)),
+    );
     Some(Look {
         cause: Cause::Estimate,
         seen,

@@ -50,6 +50,7 @@ impl Services {
             datasets: datasets.iter().map(|version| present::dataset(version, self.now())).collect(),
             trainers: Trainer::of(&document.target).map(|trainer| trainer.as_str().to_owned()).collect(),
             columns: breakable(document).into_iter().map(str::to_owned).collect(),
+            labels: document.target.columns().into_iter().map(str::to_owned).collect(),
             policy: policy_of(document),
             lacks,
             rehearsals: found.iter().map(line).collect(),

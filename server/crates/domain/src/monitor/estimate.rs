@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
+use super::incident::Seen;
+use super::{Finding, Reference};
 use crate::drift::Binning;
 use crate::metric::Metric;
 
@@ -39,6 +40,22 @@ impl Estimate {
 pub fn estimates(reference: &Reference, metric: Metric, now: Option<Estimate>) -> Option<(f64, f64)> {
     let held_out = estimate(reference, &reference.prediction.counts)?;
     Some((held_out.of(metric)?, now?.of(metric)?))
+}
+
+/// What a window says of estimated quality that may be at most `limit` worse than on the held-out rows: unknown with too few rows and where
+/// nothing is estimated, else with both numbers, that of the held-out rows first.
+pub fn look_at_estimate(
+    reference: &Reference,
+    metric: Metric,
+    finding: Option<&Finding>,
+    limit: f64,
+) -> (Seen, Option<(f64, f64)>) {
+    let now = finding.filter(|finding| finding.is_judged()).and_then(|finding| finding.estimate);
+    match estimates(reference, metric, now) {
+        None => (Seen::Unknown, None),
+        Some((held_out, now)) if held_out - now > limit => (Seen::Breach, Some((held_out, now))),
+        both => (Seen::Fine, both),
+    }
 }
 
 /// The estimate of a binary model from the counts of its scores; none of others, and where nothing or one class alone is expected.

@@ -22,7 +22,7 @@ use crate::problem::{DriftMetric, Monitoring};
 use crate::rollout::{latency_bin, latency_of};
 
 pub use backtest::{BackTest, Height};
-pub use estimate::{Estimate, estimate, estimates};
+pub use estimate::{Estimate, estimate, estimates, look_at_estimate};
 
 /// Share of the drifted columns of a window that may be luck.
 const LUCK: f64 = 0.01;
@@ -226,6 +226,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether there were enough rows to say something.
+    pub const fn is_judged(&self) -> bool {
+        matches!(self.verdict, Verdict::Drifted | Verdict::Stable)
+    }
+
     /// The columns that have drifted, those whose drift matters most first.
     pub fn drifted(&self) -> Vec<&ColumnFinding> {
         let mut drifted: Vec<&ColumnFinding> =

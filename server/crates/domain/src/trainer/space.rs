@@ -112,18 +112,54 @@ impl Axis {
 
     /// The share at which a value lies; none for a value that is not on the axis.
     pub fn share_of(&self, value: &Setting) -> Option<f64> {
+        self.ruler().share_of(value)
+    }
+
+    /// What tells the shares of many values.
+    pub fn ruler(&self) -> Ruler<'_> {
         let (low, high, scale) = match self {
+            Self::Choice(choices) => return Ruler::Choice(choices),
+            Self::Range(Range::Number { low, high, scale }) => (*low, *high, *scale),
+            Self::Range(Range::Integer { low, high, scale }) => (*low as f64 - 0.5, *high as f64 + 0.5, *scale),
+        };
+        let width = match scale {
+            Scale::Linear => high - low,
+            Scale::Log => (high / low).ln(),
+        };
+        Ruler::Range { low, width, scale }
+    }
+}
+
+/// An axis, with what is the same of all its values computed once.
+#[derive(Debug, Clone, Copy)]
+pub enum Ruler<'a> {
+    /// One of these.
+    Choice(&'a [Setting]),
+    /// A range.
+    Range {
+        /// The least value.
+        low: f64,
+        /// How far the greatest is from it, on its scale.
+        width: f64,
+        /// What is even.
+        scale: Scale,
+    },
+}
+
+impl Ruler<'_> {
+    /// The share at which a value lies; none for a value that is not on the axis.
+    pub fn share_of(&self, value: &Setting) -> Option<f64> {
+        let (low, width, scale) = match self {
             Self::Choice(choices) => {
                 let place = choices.iter().position(|choice| choice == value)?;
                 return Some((place as f64 + 0.5) / choices.len() as f64);
             }
-            Self::Range(Range::Number { low, high, scale }) => (*low, *high, *scale),
-            Self::Range(Range::Integer { low, high, scale }) => (*low as f64 - 0.5, *high as f64 + 0.5, *scale),
+            Self::Range { low, width, scale } => (*low, *width, *scale),
         };
         let value = value.as_f64();
         let share = match scale {
-            Scale::Linear => (value - low) / (high - low),
-            Scale::Log => (value / low).ln() / (high / low).ln(),
+            Scale::Linear => (value - low) / width,
+            Scale::Log => (value / low).ln() / width,
         };
         // A range of one value has no width.
         Some(if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 })

@@ -51,20 +51,28 @@ pub struct RehearsalRequest {
     pub drill: Option<DrillRequest>,
 }
 
-/// Data that breaks: one column of the rows that are answered and trained on, never a label.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Data that breaks: one column of the rows that are answered and trained on, never a label. Or a model of such data that goes out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DrillRequest {
-    /// A column of the data that features are computed from.
+    /// A column of the data that features are computed from; for a model also one that labels are read from.
     pub column: String,
-    /// `missing`: no value arrives; `stuck`: the last value before arrives for every row; `shuffled`: values arrive at other rows.
+    /// `missing`: no value arrives; `stuck`: the last value before arrives for every row; `shuffled`: values arrive at other rows;
+    /// `drifting`: numbers move evenly until the end, other values come more and more as the commonest.
     pub how: String,
+    /// How far what drifts gets: numbers so many of the standard deviations they had before, of other values that share; 1 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<f64>,
     /// From when on.
     pub from: DateTime<Utc>,
     /// Until when; to the end of the past when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
+    /// The data stays whole, and a model goes out that was fitted on rows whose column was broken all along: by the document's rollout,
+    /// whatever its gates say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub model: bool,
 }
 
 /// How a column breaks, by the word of a request.
@@ -72,6 +80,7 @@ pub fn breakage(how: &str) -> &'static str {
     match how {
         "missing" => "is missing",
         "stuck" => "is stuck at its last value",
+        "drifting" => "drifts",
         _ => "comes with other rows",
     }
 }
@@ -106,14 +115,21 @@ views! {
     DrillTold {
         /// What broke, in words.
         title: String,
+        /// Whether it was a model that went out, and no data broke.
+        #[serde(default)]
+        is_model: bool,
         /// From when on.
         from: DateTime<Utc>,
-        /// Until when.
+        /// Until when; of a model until it was taken back.
         until: DateTime<Utc>,
-        /// The end of the first window in which something had drifted that would not have otherwise, and what; told or not.
+        /// The end of the first window in which something had drifted that would not have otherwise, and what; told or not. Of a model
+        /// that was taken back when and why, where that was before.
         seen: Option<(DateTime<Utc>, String)>,
         /// When the first alert that would not have been told otherwise was told, and what it said.
         alert: Option<(DateTime<Utc>, String)>,
+        /// When the model that went out was taken back, and why; none where data broke.
+        #[serde(default)]
+        rolled_back: Option<(DateTime<Utc>, String)>,
         /// When a model went live that would not have otherwise and could have been trained on rows since.
         model: Option<DateTime<Utc>>,
         /// Windows since it broke that were shown to be what the document asks for or not.
@@ -172,7 +188,7 @@ views! {
     EventTold {
         /// When.
         at: DateTime<Utc>,
-        /// `live`, `not_passed`, `failed`, `alert`, `over`, `waits`, `given_up`.
+        /// `live`, `not_passed`, `failed`, `alert`, `over`, `waits`, `given_up`; of a model that goes out step by step `stage`, `rolled_back`.
         what: String,
         /// In words.
         text: String,
@@ -234,6 +250,8 @@ views! {
         trainers: Vec<String>,
         /// Columns of the data that may break in a fire drill.
         columns: Vec<String>,
+        /// Columns that labels are read from.
+        labels: Vec<String>,
         /// `monitoring` and `retraining` of the newest version, in TOML.
         policy: String,
         /// Why nothing can be rehearsed, if nothing can.

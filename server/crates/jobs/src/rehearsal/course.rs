@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::gate::Verdict;
 use millrace_domain::monitor::incident::{Cause, Incident, Letter, Seen, State};
-use millrace_domain::monitor::{self, Height, estimates, judge};
+use millrace_domain::monitor::{self, Estimate, Height, judge, look_at_estimate};
 use millrace_domain::problem::Retraining;
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
 use millrace_domain::schedule::Schedule;
 use millrace_domain::view::{CourseTold, EventTold, WindowTold};
+use millrace_ml::model::Prediction;
 
 use crate::watch::{Measured, against};
 
 use super::history::{History, Learned, Window, mean};
+use super::staged::{Answered, Happened, Staged};
 use super::{MOST_TRAININGS, Onlooker, RehearsalError, told_at};
 
 /// Days that the number of trainings is limited within.
@@ -45,6 +47,9 @@ pub(super) struct Course<'h> {
     trainings: Vec<Training>,
     has_given_up: bool,
     waits_for: Option<String>,
+    /// A bad model that goes out at some time, and then is on its way.
+    bad: Option<(DateTime<Utc>, Learned)>,
+    staged: Option<Staged>,
     alerts: BTreeMap<&'static str, u64>,
     windows: Vec<WindowTold>,
     events: Vec<EventTold>,
@@ -70,10 +75,17 @@ impl<'h> Course<'h> {
             trainings: Vec::new(),
             has_given_up: false,
             waits_for: None,
+            bad: None,
+            staged: None,
             alerts: BTreeMap::new(),
             windows: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    /// In which a bad model goes out.
+    pub(super) fn with_bad(self, bad: Option<(DateTime<Utc>, Learned)>) -> Self {
+        Self { bad, ..self }
     }
 
     /// Goes through the windows; `seen` is told which begins.
@@ -121,8 +133,12 @@ impl<'h> Course<'h> {
     /// A window of answers, judged at its end.
     fn answer(&mut self, begins: DateTime<Utc>, ends: DateTime<Utc>) {
         let document = &self.history.rehearsal.plan.document;
+        self.send_out(ends);
         let rows = self.history.window(begins, ends);
-        let (answers, counts) = self.history.answers(&self.live, &rows);
+        let (answers, counts) = match self.staged.take() {
+            Some(staged) => self.go_on(staged, (begins, ends)),
+            None => self.history.answers(&self.live, &rows),
+        };
         let outcomes = self.history.outcomes(&self.live, &answers);
         let labelled = outcomes.as_ref().map_or(0, |outcomes| outcomes.len() as u64);
         let measured =
@@ -136,10 +152,9 @@ impl<'h> Course<'h> {
         let delay = TimeDelta::seconds(i64::try_from(document.target.delay.seconds()).unwrap_or(0));
         self.awaited.push_back((ends + delay, measured));
         let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
-        let estimates = finding.as_ref().and_then(|finding| {
-            let known = matches!(finding.verdict, monitor::Verdict::Drifted | monitor::Verdict::Stable);
-            estimates(&self.live.reference, document.success.metric, finding.estimate.filter(|_| known))
-        });
+        let estimate = rule.estimated_loss.filter(|_| Estimate::has(document.success.metric));
+        let estimate = estimate
+            .map(|limit| look_at_estimate(&self.live.reference, document.success.metric, finding.as_ref(), limit));
         let drifted = finding.as_ref().map(monitor::Finding::drifted).unwrap_or_default();
         let title = drifted.first().map(|first| format!("{} {} {:.3}", first.name, rule.drift.metric, first.distance));
         let height = finding.as_ref().map(|finding| Height::of(ends, finding, rule.drift.metric, rule.min_rows));
@@ -159,16 +174,37 @@ impl<'h> Course<'h> {
             _ => Seen::Unknown,
         };
         self.look(Cause::Drift, seen, rule.drift.windows, ends, title.unwrap_or_default());
-        if let Some(limit) = rule.estimated_loss {
-            let seen = match estimates {
-                None => Seen::Unknown,
-                Some((held_out, now)) if held_out - now > limit => Seen::Breach,
-                Some(_) => Seen::Fine,
-            };
+        if let Some((seen, estimates)) = estimate {
             let told = estimates.map(|(held_out, now)| format!("{now:.4}, {held_out:.4} on the held-out rows"));
             let title = format!("{} {}", document.success.metric, told.unwrap_or_default());
             self.look(Cause::Estimate, seen, rule.drift.windows, ends, title);
         }
+    }
+
+    /// The bad model goes out where that is to be before the window's end.
+    fn send_out(&mut self, ends: DateTime<Utc>) {
+        let Some((at, bad)) = self.bad.take_if(|(at, _)| *at < ends) else { return };
+        self.numbers += 1;
+        let bad = Learned { number: self.numbers, ..bad };
+        let staged = Staged::new(self.history, bad, self.live.clone(), at);
+        let text = format!("a bad model, number {}, goes out: {} begins", self.numbers, staged.first_step());
+        self.happened(at, "stage", text);
+        self.staged = Some(staged);
+    }
+
+    /// A window in which a model is on its way.
+    fn go_on(&mut self, mut staged: Staged, window: Window) -> (Vec<(u32, Prediction)>, Vec<u64>) {
+        let Answered { answers, counts, happened } = staged.go_through(self.history, window);
+        for Happened { at, what, text } in happened {
+            if what == "rolled_back" {
+                // Whoever is on call is written to, as about an alert.
+                *self.alerts.entry("rollout").or_default() += 1;
+            }
+            self.happened(at, what, text);
+        }
+        self.live = staged.live().clone();
+        self.staged = Some(staged).filter(|staged| !staged.has_ended());
+        (answers, counts)
     }
 
     /// Answers whose outcomes have come in by now.
@@ -249,7 +285,7 @@ impl<'h> Course<'h> {
         let standing = Standing {
             open: &open,
             paused: None,
-            under_way: None,
+            under_way: self.staged.as_ref().map(|_| "a rollout"),
             waiting: None,
             since_last: self.trainings.last().map(|last| (now - last.at).num_seconds().unsigned_abs()),
             lately: u32::try_from(lately).unwrap_or(u32::MAX),

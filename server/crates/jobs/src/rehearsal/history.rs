@@ -1,6 +1,6 @@
 //! A history that is known piece by piece, as its clock goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +20,8 @@ use millrace_ml::split::{Part, Split};
 use millrace_ml::train::{repeat_last_of, train};
 
 use millrace_executor::StepError;
+
+use serde_json::{Value as Json, json};
 
 use crate::evaluate::tested;
 use crate::gate::on_numbers;
@@ -146,8 +148,12 @@ impl History {
 
     /// The rows of a window.
     pub(super) fn window(&self, begins: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<u32> {
-        let rows = self.between(begins.timestamp_micros(), ends.timestamp_micros());
-        rows.iter().map(|(_, row)| *row).collect()
+        self.timed(begins, ends).iter().map(|(_, row)| *row).collect()
+    }
+
+    /// The rows of a window, each with its time in microseconds before it.
+    pub(super) fn timed(&self, begins: DateTime<Utc>, ends: DateTime<Utc>) -> &[(i64, u32)] {
+        self.between(begins.timestamp_micros(), ends.timestamp_micros())
     }
 
     /// The rows that had become known from one moment to before another one.
@@ -239,16 +245,46 @@ impl History {
         let mut counts = vec![0; by.reference.width()];
         let mut answered = Vec::with_capacity(rows.len());
         for row in rows {
-            let values = self.whole.table.values(*row as usize);
-            match by.model.predictor().predict(&values) {
-                Ok(answer) => {
-                    by.reference.count(&mut counts, &bins(&by.reference, &values, &answer), 0);
-                    answered.push((*row, answer));
-                }
-                Err(_) => by.reference.count_failure(&mut counts),
-            }
+            answered.extend(self.answer(by, *row, Some(&mut counts)).map(|answer| (*row, answer)));
         }
         (answered, counts)
+    }
+
+    /// What a model answers to a row, counted as a server would where callers get it; none where it has no answer.
+    pub(super) fn answer(&self, by: &Learned, row: u32, counts: Option<&mut Vec<u64>>) -> Option<Prediction> {
+        let values = self.whole.table.values(row as usize);
+        let answer = by.model.predictor().predict(&values).ok();
+        match (counts, &answer) {
+            (Some(counts), Some(answer)) => by.reference.count(counts, &bins(&by.reference, &values, answer), 0),
+            (Some(counts), None) => by.reference.count_failure(counts),
+            (None, _) => {}
+        }
+        answer
+    }
+
+    /// Whom a row is about; none where the document names no entity.
+    pub(super) fn entity(&self, row: u32) -> Option<String> {
+        let name = self.rehearsal.plan.document.data.entity.as_deref()?;
+        match self.whole.dataset.row(row as usize).cell(self.whole.dataset.slot(name)?) {
+            Value::Null => None,
+            Value::Text(text) => Some(text.into_owned()),
+            other => Some(format!("{other:?}")),
+        }
+    }
+
+    /// The label of a row as somebody would send it; none where it is not known.
+    pub(super) fn label(&self, row: u32) -> Option<Json> {
+        let (labels, row) = (&self.whole.labels, row as usize);
+        match labels.class(row) {
+            Some(class) => Some(json!(labels.classes()?.get(class as usize)?)),
+            None => labels.number(row).map(|number| json!(number)),
+        }
+    }
+
+    /// When outcomes of the rows from a moment on are known, in microseconds.
+    pub(super) fn known_when(&self, from: DateTime<Utc>) -> HashMap<u32, i64> {
+        let from = from.timestamp_micros();
+        self.known.iter().filter(|(_, time, _)| *time >= from).map(|(known, _, row)| (*row, *known)).collect()
     }
 
     /// Answers beside what came true; none where nothing did. A class that the model does not know is left out.

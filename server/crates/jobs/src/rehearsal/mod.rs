@@ -5,12 +5,13 @@
 //! nothing else. A *course* is one policy from the first model to the last window. In it the rules of production decide, on the same
 //! numbers: [`judge`](millrace_domain::monitor::judge) says what has drifted, an [`Incident`](millrace_domain::monitor::incident::Incident)
 //! when somebody would have been told, [`decide`](millrace_domain::retraining::decide) when a model is trained, and the gates on numbers
-//! whether it goes live. What rests on servers and people is not rehearsed: latency, rollouts, who approves and how soon. A model that passes
-//! answers from the next window on.
+//! whether it goes live. What rests on servers and people is not rehearsed: latency, who approves and how soon. A model that passes
+//! answers from the next window on; only a bad one, in a fire drill, goes out step by step as the document's rollout says.
 
 mod course;
 mod drill;
 mod history;
+mod staged;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use millrace_domain::rehearsal::RehearsalPlan;
 use millrace_domain::schedule::Schedule;
 use millrace_domain::view::Rehearsed;
 use millrace_ml::Dataset;
-use millrace_ml::broken::broken;
+use millrace_ml::broken::{broken, broken_all_along};
 use millrace_ml::train::Progress;
 
 use course::Course;
@@ -114,19 +115,33 @@ impl Rehearsal {
         }
         let repeat_last = history.repeat_last(&windows);
         let length = history.length;
-        drop(history);
         let document = plan.document.clone();
         let drill = match plan.drill.clone() {
             None => None,
             Some(drill) => {
                 let event_time = document.data.event_time.as_deref().unwrap_or_default();
-                let rows = Arc::new(broken(&rows, event_time, length, &drill, plan.seed));
                 let until = drill.until.map_or_else(|| "on".to_owned(), |until| format!("until {}", told_at(until)));
-                let title = format!("{}, from {} {until}", drill.in_words(), told_at(drill.from));
-                let history = History::new(Self { plan, rows, tables })?;
+                let title = match drill.is_model {
+                    true => format!("{}, goes out at {}", drill.in_words(), told_at(drill.from)),
+                    false => format!("{}, from {} {until}", drill.in_words(), told_at(drill.from)),
+                };
                 let before = (courses.len() * windows.len()) as u64;
                 let seen = |window: usize| onlooker.sees(before + window as u64, of, &title);
-                let course = Course::new(&history, document.retraining.clone(), first);
+                let (history, bad) = if drill.is_model {
+                    onlooker.sees(0, 0, "training the bad model");
+                    let rows = Arc::new(broken_all_along(&rows, event_time, &drill, plan.seed));
+                    let bad = History::new(Self { plan, rows, tables })?.learn(drill.from, 0, None, onlooker);
+                    let bad = bad.map_err(|reason| {
+                        let what = drill.in_words();
+                        RehearsalError::new(format!("{what} cannot be trained on what was known then: {reason}"))
+                    })?;
+                    (history, Some((drill.from, bad)))
+                } else {
+                    drop(history);
+                    let rows = Arc::new(broken(&rows, event_time, length, &drill, plan.seed));
+                    (History::new(Self { plan, rows, tables })?, None)
+                };
+                let course = Course::new(&history, document.retraining.clone(), first).with_bad(bad);
                 let with = course.run(&windows, &seen, onlooker)?.told("drill", title.clone());
                 let without = if document.retraining.is_some() { courses.last() } else { courses.first() };
                 let came = without.map(|without| drill::told(&document, &drill, &with, without));

@@ -20,7 +20,7 @@ use crate::split::{Part, Split};
 use crate::train::{Fitted, Progress, TrainError, train};
 
 pub use prune::Limits;
-pub use sample::{Place, Tried, draw};
+pub use sample::{Map, Place, Tried, draw};
 
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +138,8 @@ impl<'a> Search<'a> {
     /// that it is not drawn at the same place (a constant liar, Ginsbourger et al. 2010).
     fn drawn(&self, number: u32, before: &[Trial]) -> Option<TrainerConfig> {
         let space = &self.plan.space;
-        let mut places: Vec<Place> = before.iter().map(|trial| Place::of(space, &trial.config)).collect();
+        let map = Map::of(space);
+        let mut places: Vec<Place> = before.iter().map(|trial| map.place(&trial.config)).collect();
         let mut drawn = None;
         for next in before.len()..=number as usize {
             let known = *self.waits.get(next)? as usize;
@@ -154,7 +155,7 @@ impl<'a> Search<'a> {
                 })
                 .collect();
             let config = draw(space, self.plan.sampler, self.seed, next as u64, &tried);
-            places.push(Place::of(space, &config));
+            places.push(map.place(&config));
             drawn = Some(config);
         }
         drawn

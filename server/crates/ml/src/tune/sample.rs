@@ -1,6 +1,8 @@
 //! Drawing trials from a space.
 
-use millrace_domain::trainer::{Axis, Branch, Sampler, Setting, Settings, Space, TrainerConfig, choice_at};
+use millrace_domain::trainer::{
+    Axis, Branch, Ruler, Sampler, Setting, Settings, Space, Trainer, TrainerConfig, choice_at,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -18,15 +20,53 @@ pub struct Place {
 impl Place {
     /// Where that configuration lies.
     pub fn of(space: &Space, config: &TrainerConfig) -> Self {
-        let branch = space.branches().iter().position(|branch| branch.base().trainer() == config.trainer());
-        let axes = branch.map(|branch| space.branches()[branch].axes());
-        let mut settings = config.settings().iter().peekable();
-        // Both are in the order of their names, so one walk finds all.
-        let share = |(name, axis): (&String, &Axis)| {
-            while settings.next_if(|(other, _)| *other < name).is_some() {}
-            axis.share_of(settings.next_if(|(other, _)| *other == name)?.1)
+        Map::of(space).place(config)
+    }
+}
+
+/// A space in which many configurations are found.
+pub struct Map<'a> {
+    /// Of each branch its trainer, and what measures its axes.
+    branches: Vec<(Trainer, Vec<Measured<'a>>)>,
+}
+
+/// An axis of a branch.
+struct Measured<'a> {
+    name: &'a String,
+    /// Where it stands among the trainer's settings.
+    position: usize,
+    ruler: Ruler<'a>,
+}
+
+impl<'a> Map<'a> {
+    /// The map of that space.
+    pub fn of(space: &'a Space) -> Self {
+        let measured = |branch: &'a Branch| {
+            let settings = branch.base().settings();
+            let axis = |(name, axis): (&'a String, &'a Axis)| {
+                let position = settings.keys().take_while(|other| *other < name).count();
+                Measured { name, position, ruler: axis.ruler() }
+            };
+            (branch.base().trainer(), branch.axes().iter().map(axis).collect())
         };
-        Self { branch, shares: axes.into_iter().flatten().map(share).collect() }
+        Self { branches: space.branches().iter().map(measured).collect() }
+    }
+
+    /// Where that configuration lies.
+    pub fn place(&self, config: &TrainerConfig) -> Place {
+        let branch = self.branches.iter().position(|(trainer, _)| *trainer == config.trainer());
+        let axes = branch.map_or(&[][..], |branch| &self.branches[branch].1);
+        let mut settings = config.settings().iter().enumerate();
+        let share = |axis: &Measured<'_>| {
+            // Of one trainer all have the same settings, in the order of their names as the axes are.
+            let there = settings.find(|(position, _)| *position == axis.position);
+            let value = match there {
+                Some((_, (name, value))) if name == axis.name => value,
+                _ => config.settings().get(axis.name)?,
+            };
+            axis.ruler.share_of(value)
+        };
+        Place { branch, shares: axes.iter().map(share).collect() }
     }
 }
 

@@ -15,7 +15,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::sample::{Tried, at_random};
+use super::sample::{Place, Tried, at_random};
 
 /// The first trials are drawn at random.
 const AT_RANDOM: usize = 10;
@@ -39,36 +39,29 @@ pub(super) fn propose(space: &Space, generator: &mut ChaCha8Rng, tried: &[Tried<
     let count = tried.len().div_ceil(10).min(MOST_GOOD);
     // Those without a cost come last; of equals the earlier is the better.
     order.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let mut is_good = vec![false; tried.len()];
-    order[..count].iter().for_each(|(_, number)| is_good[*number] = true);
-    let of = |wanted: bool| {
-        let trials = tried.iter().zip(&is_good).filter(move |(_, is_good)| **is_good == wanted);
-        trials.map(|(trial, _)| trial.place)
-    };
+    let (good, rest) = order.split_at(count);
+    let [mut good, mut rest]: [Vec<&Place>; 2] =
+        [good, rest].map(|trials| trials.iter().map(|(_, number)| tried[*number].place).collect());
     let branch = match space.branches() {
         [_] => 0,
         branches => {
-            let shares = |wanted| {
-                let drawn = of(wanted).filter_map(|place| place.branch);
-                drawn.map(|branch| (branch as f64 + 0.5) / branches.len() as f64)
+            let of = |places: &[&Place]| {
+                let drawn = places.iter().filter_map(|place| place.branch);
+                Mixture::of_choices(branches.len(), drawn.map(|branch| (branch as f64 + 0.5) / branches.len() as f64))
             };
-            let (good, rest) =
-                (Mixture::of_choices(branches.len(), shares(true)), Mixture::of_choices(branches.len(), shares(false)));
-            choice_at(likeliest(&good, &rest, generator), branches.len())
+            choice_at(likeliest(&of(&good), &of(&rest), generator), branches.len())
         }
     };
+    good.retain(|place| place.branch == Some(branch));
+    rest.retain(|place| place.branch == Some(branch));
     let own = &space.branches()[branch];
     let drawn: Settings = own
         .axes()
         .iter()
         .enumerate()
         .map(|(column, (name, axis))| {
-            let shares = |wanted| {
-                let alike = of(wanted).filter(|place| place.branch == Some(branch));
-                alike.filter_map(move |place| place.shares[column])
-            };
-            let (good, rest) = (Mixture::of(axis, shares(true)), Mixture::of(axis, shares(false)));
-            (name.clone(), axis.at(likeliest(&good, &rest, generator)))
+            let of = |places: &[&Place]| Mixture::of(axis, places.iter().filter_map(|place| place.shares[column]));
+            (name.clone(), axis.at(likeliest(&of(&good), &of(&rest), generator)))
         })
         .collect();
     own.base().with(&drawn)
@@ -109,6 +102,8 @@ struct Truncated {
     mass: f64,
     /// Weight times density at the mean.
     height: f64,
+    /// Of the square of a distance from the mean, in the exponent.
+    steepness: f64,
 }
 
 impl Truncated {
@@ -117,13 +112,21 @@ impl Truncated {
         let until = |end: f64| Normal::standard().cdf((end - mean) / deviation);
         let below = if mean > reach { 0.0 } else { until(0.0) };
         let mass = if mean + reach < 1.0 { 1.0 } else { until(1.0) } - below;
-        Self { mean, deviation, weight, below, mass, height: weight / (mass * deviation * TAU.sqrt()) }
+        Self {
+            mean,
+            deviation,
+            weight,
+            below,
+            mass,
+            height: weight / (mass * deviation * TAU.sqrt()),
+            steepness: -0.5 / (deviation * deviation),
+        }
     }
 
     /// Its weight times its density.
     fn density(&self, share: f64) -> f64 {
-        let z = (share - self.mean) / self.deviation;
-        if z.abs() > FAR { 0.0 } else { self.height * (-0.5 * z * z).exp() }
+        let exponent = (share - self.mean).powi(2) * self.steepness;
+        if exponent < -0.5 * FAR * FAR { 0.0 } else { self.height * exponent.exp() }
     }
 }
 
@@ -156,6 +159,7 @@ impl Mixture {
             match count {
                 1 => add(left.into_iter().chain(right).reduce(f64::max).unwrap_or(0.5), 1),
                 // Of several at one place the outer ones reach to their neighbours; those between have none but each other.
+                _ if left.into_iter().chain(right).all(|gap| gap <= narrowest) => add(0.0, count),
                 _ => {
                     add(left.unwrap_or(0.0), 1);
                     add(right.unwrap_or(0.0), 1);
@@ -216,7 +220,7 @@ mod tests {
     use millrace_domain::metric::TargetKind;
     use millrace_domain::trainer::{FitPlan, Range, Sampler, Scale, Setting, Trainer};
 
-    use crate::tune::{Place, draw};
+    use crate::tune::draw;
 
     fn space() -> Space {
         let given = json!({

@@ -1,0 +1,280 @@
+//! A model on its way, in a fire drill: the steps of a rollout over the rows of a history, judged by the rules of production.
+//!
+//! Each row is one request of its entity. What rests on servers is left out: no answer is slow. The business metric is not in a history, and
+//! whoever would have to agree does so at once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use millrace_domain::gate::MARGIN;
+use millrace_domain::ids::RolloutId;
+use millrace_domain::problem::Conduct;
+use millrace_domain::rollout::{Arm, Evidence, Next, Plan, Side, Unit, judge, score_bin};
+use millrace_domain::run::RolloutStage;
+use millrace_ml::model::Prediction;
+use serde_json::Value as Json;
+
+use super::history::{History, Learned, Window};
+
+/// Evidence is looked at so often in a window.
+const LOOKS: i32 = 24;
+
+/// What was counted of a unit.
+#[derive(Default)]
+struct OfUnit {
+    /// Asked and failed in the present step: of the candidate and of the champion.
+    candidate: (u64, u64),
+    control: (u64, u64),
+    /// Rows whose outcome is known, the candidate's loss less the champion's, and the champion's, in all steps.
+    labelled: f64,
+    difference: f64,
+    control_loss: f64,
+}
+
+/// Something that happened on the way.
+pub(super) struct Happened {
+    pub at: DateTime<Utc>,
+    pub what: &'static str,
+    pub text: String,
+}
+
+/// How it ended.
+enum Ended {
+    /// It was taken back.
+    RolledBack,
+    /// It went through all steps.
+    Stays,
+}
+
+/// What the rows of a window were answered.
+pub(super) struct Answered {
+    /// Row by row where there is an answer, by whoever answers users.
+    pub answers: Vec<(u32, Prediction)>,
+    /// What a server would have counted of the answers of whoever is live at the window's end.
+    pub counts: Vec<u64>,
+    pub happened: Vec<Happened>,
+}
+
+/// A model on its way.
+pub(super) struct Staged {
+    candidate: Learned,
+    champion: Learned,
+    plan: Plan,
+    rollout: RolloutId,
+    position: usize,
+    begins: DateTime<Utc>,
+    step_began: DateTime<Utc>,
+    ended: Option<Ended>,
+    units: BTreeMap<Unit, OfUnit>,
+    scores: BTreeMap<i32, (u64, u64)>,
+    /// When outcomes are known, by row.
+    known: HashMap<u32, i64>,
+    /// Outcomes that are not known yet, in the order in which they will be: of which unit, and both losses.
+    awaited: BTreeMap<(i64, u32), (Unit, f64, f64)>,
+}
+
+impl Staged {
+    /// On its way from a moment on, by the document's plan.
+    pub(super) fn new(history: &History, candidate: Learned, champion: Learned, begins: DateTime<Utc>) -> Self {
+        let plan = Plan { business: None, ..Plan::of(&history.rehearsal.plan.document) };
+        Self {
+            rollout: RolloutId(i64::from(candidate.number)),
+            candidate,
+            champion,
+            plan,
+            position: 0,
+            begins,
+            step_began: begins,
+            ended: None,
+            units: BTreeMap::new(),
+            scores: BTreeMap::new(),
+            known: history.known_when(begins),
+            awaited: BTreeMap::new(),
+        }
+    }
+
+    /// What it is doing first.
+    pub(super) fn first_step(&self) -> String {
+        self.plan.step(0).title()
+    }
+
+    /// Who answers when nothing else is said.
+    pub(super) fn live(&self) -> &Learned {
+        if self.is_full() { &self.candidate } else { &self.champion }
+    }
+
+    /// Whether nothing more comes of it.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    fn stage(&self) -> RolloutStage {
+        self.plan.step(self.position).stage
+    }
+
+    fn is_full(&self) -> bool {
+        match self.ended {
+            Some(Ended::RolledBack) => false,
+            Some(Ended::Stays) => true,
+            None => self.stage() == RolloutStage::Watch,
+        }
+    }
+
+    /// Goes through the rows of a window, and looks at the evidence again and again until its end.
+    pub(super) fn go_through(&mut self, history: &History, (begins, ends): Window) -> Answered {
+        let mut answers = Vec::new();
+        let mut counts =
+            [self.champion.reference.width(), self.candidate.reference.width()].map(|width| vec![0; width]);
+        let mut happened = Vec::new();
+        let part = (ends - begins) / LOOKS;
+        for look in 0..LOOKS {
+            let from = begins + part * look;
+            let until = if look + 1 == LOOKS { ends } else { from + part };
+            for (at, row) in history.timed(from, until) {
+                let is_begun = self.ended.is_none() && *at >= self.begins.timestamp_micros();
+                answers.extend(self.ask(history, *row, is_begun, &mut counts).map(|answer| (*row, answer)));
+            }
+            if self.ended.is_none() && until > self.begins {
+                self.learn_outcomes(until);
+                happened.extend(self.look(until));
+            }
+        }
+        let [champion, candidate] = counts;
+        Answered { answers, counts: if self.is_full() { candidate } else { champion }, happened }
+    }
+
+    /// One request: what its caller gets.
+    fn ask(&mut self, history: &History, row: u32, is_begun: bool, counts: &mut [Vec<u64>; 2]) -> Option<Prediction> {
+        let entity = history.entity(row);
+        let unit = Unit::of_prediction(self.rollout, entity.as_deref(), &u128::from(row).to_be_bytes());
+        let stage = self.stage();
+        let arm = match stage {
+            _ if !is_begun => Arm::Rest,
+            RolloutStage::Shadow => Arm::Control,
+            RolloutStage::Canary => unit.arm(self.plan.step(self.position).percent),
+            RolloutStage::Watch => Arm::Candidate,
+        };
+        let by_candidate = if is_begun { arm == Arm::Candidate } else { self.is_full() };
+        if arm == Arm::Rest {
+            let (by, counts) = match by_candidate {
+                true => (&self.candidate, &mut counts[1]),
+                false => (&self.champion, &mut counts[0]),
+            };
+            return history.answer(by, row, Some(counts));
+        }
+        let [of_champion, of_candidate] = counts;
+        let candidate = history.answer(&self.candidate, row, by_candidate.then_some(of_candidate));
+        let control = history.answer(&self.champion, row, (!by_candidate).then_some(of_champion));
+        let own = self.units.entry(unit).or_default();
+        // In the shadow and once it is full both are asked; in a canary each counts what its own callers got.
+        let is_canary = stage == RolloutStage::Canary;
+        if !is_canary || by_candidate {
+            own.candidate.0 += 1;
+            own.candidate.1 += u64::from(candidate.is_none());
+        }
+        if !is_canary || !by_candidate {
+            own.control.0 += 1;
+            own.control.1 += u64::from(control.is_none());
+        }
+        if let (Some(candidate), Some(control)) = (&candidate, &control) {
+            self.compare(history, row, unit, candidate, control);
+        }
+        // Where the candidate has no answer, the champion helps out.
+        if by_candidate { candidate.or(control) } else { control }
+    }
+
+    /// Two answers to one request.
+    fn compare(&mut self, history: &History, row: u32, unit: Unit, candidate: &Prediction, control: &Prediction) {
+        let outputs =
+            (candidate.to_json(self.candidate.model.classes()), control.to_json(self.champion.model.classes()));
+        let classes: Vec<&str> = self.champion.model.classes().iter().map(AsRef::as_ref).collect();
+        if let Some(bin) = score_bin(&outputs.0, &classes) {
+            self.scores.entry(bin).or_default().0 += 1;
+        }
+        if let Some(bin) = score_bin(&outputs.1, &classes) {
+            self.scores.entry(bin).or_default().1 += 1;
+        }
+        let Some((known, label)) = self.known.get(&row).copied().zip(history.label(row)) else { return };
+        let loss = |output: &Json| self.plan.loss.between(output, &label, &classes);
+        if let Some((candidate, control)) = loss(&outputs.0).zip(loss(&outputs.1)) {
+            self.awaited.insert((known, row), (unit, candidate, control));
+        }
+    }
+
+    /// Outcomes that have come to be known.
+    fn learn_outcomes(&mut self, now: DateTime<Utc>) {
+        let later = self.awaited.split_off(&(now.timestamp_micros() + 1, 0));
+        for (unit, candidate, control) in std::mem::replace(&mut self.awaited, later).into_values() {
+            let own = self.units.entry(unit).or_default();
+            own.labelled += 1.0;
+            own.difference += candidate - control;
+            own.control_loss += control;
+        }
+    }
+
+    fn evidence(&self, now: DateTime<Utc>) -> Evidence {
+        let mut seen = Evidence {
+            seconds: (now - self.step_began).as_seconds_f64(),
+            scores: self.scores.values().copied().collect(),
+            ..Evidence::default()
+        };
+        let mut control_loss = 0.0;
+        let count = |side: &mut Side, (asked, failed): (u64, u64), other: u64| {
+            side.units += u64::from(asked > 0);
+            side.asked += asked;
+            side.failed += failed;
+            side.alone_failed += u64::from(failed > 0 && other == 0);
+        };
+        for own in self.units.values() {
+            count(&mut seen.candidate, own.candidate, own.control.1);
+            count(&mut seen.control, own.control, own.candidate.1);
+            if own.labelled > 0.0 {
+                seen.difference.add(own.labelled, own.difference);
+                seen.excess.add(own.labelled, own.difference - MARGIN * own.control_loss);
+                control_loss += own.control_loss;
+            }
+        }
+        seen.control_loss = (seen.difference.rows > 0.0).then(|| control_loss / seen.difference.rows);
+        seen
+    }
+
+    /// What follows from what was counted.
+    fn look(&mut self, now: DateTime<Utc>) -> Option<Happened> {
+        let judged = judge(&self.plan, self.position, &self.evidence(now));
+        let title = self.plan.step(self.position).title();
+        let asked = |conduct: Conduct| if conduct == Conduct::Ask { ", and somebody agrees at once" } else { "" };
+        let number = self.candidate.number;
+        match judged.next {
+            Next::Hold => None,
+            Next::Advance if self.position + 1 < self.plan.steps.len() => {
+                self.position += 1;
+                self.step_began = now;
+                self.scores.clear();
+                self.units.values_mut().for_each(|own| (own.candidate, own.control) = ((0, 0), (0, 0)));
+                let next = self.plan.step(self.position).title();
+                let text = format!(
+                    "model {number} shows everything that {title} must show{}: {next} begins",
+                    asked(self.plan.advance)
+                );
+                Some(Happened { at: now, what: "stage", text })
+            }
+            Next::Advance => {
+                self.ended = Some(Ended::Stays);
+                Some(Happened {
+                    at: now,
+                    what: "live",
+                    text: format!("model {number} went through all steps and stays"),
+                })
+            }
+            next => {
+                self.ended = Some(Ended::RolledBack);
+                let open = judged.open.join(", ");
+                let text = match next {
+                    Next::Breach => format!("in {title} it failed: {open}{}", asked(self.plan.on_breach)),
+                    _ => format!("in {title} it did not show within its deadline: {open}"),
+                };
+                Some(Happened { at: now, what: "rolled_back", text })
+            }
+        }
+    }
+}
