@@ -36,6 +36,7 @@ mod m0028_points_together;
 mod m0029_rehearsals;
 mod m0030_estimated_loss;
 mod m0031_letters;
+mod m0032_heartbeats;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0029_rehearsals::Migration),
             Box::new(m0030_estimated_loss::Migration),
             Box::new(m0031_letters::Migration),
+            Box::new(m0032_heartbeats::Migration),
         ]
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use leptos::config::LeptosOptions;
 use millrace_jobs::{
-    ParityAuditor, Post, PostSettings, Sources, Watch, WebhookSender, check_artifacts, conduct_rollouts,
+    ParityAuditor, Post, PostSettings, Sources, Watch, WebhookSender, check_artifacts, conduct_rollouts, look_at_hearts,
 };
 use millrace_services::Services;
 use millrace_serving::Serving;
@@ -39,6 +39,7 @@ pub async fn serve(storage: Storage, web: Web, slots: Option<usize>, watches: bo
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
     tokio::spawn(check_artifacts(services.clone(), workers.clone()));
+    tokio::spawn(look_at_hearts(services.clone(), workers.clone()));
     if watches {
         tokio::spawn(Watch::new(services.clone()).run(workers.clone()));
     }
@@ -62,6 +63,7 @@ pub fn post(services: &Services, storage: &Storage, web: &Web) -> anyhow::Result
         smtp_url: web.mail.smtp_url.clone(),
         from: web.mail.mail_from.clone(),
         directory: storage.home.join("mail"),
+        patience: Duration::from_secs_f64(web.mail.mail_patience),
     };
     if settings.smtp_url.is_none() {
         tracing::info!("no mail server is set: letters are written to {}", settings.directory.display());

@@ -23,7 +23,11 @@ pub fn record_metrics() {
 }
 
 pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route("/metrics", get(show_metrics))
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(show_metrics))
+        .route("/deadman", get(deadman))
 }
 
 async fn healthz() -> &'static str {
@@ -37,6 +41,19 @@ async fn readyz(State(state): State<AppState>) -> Response {
     let status = if database && models { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "database": database, "models": models, "prediction_log_dropped": state.serving.dropped() });
     (status, Json(body)).into_response()
+}
+
+/// Whether all that must never stand still is at work: for somebody outside, who also notices when nothing answers at all. No process can
+/// tell of its own death.
+async fn deadman(State(state): State<AppState>) -> Response {
+    match state.services.hearts().await {
+        Ok(hearts) => {
+            let is_alive = hearts.iter().all(|heart| !heart.stands_still);
+            let status = if is_alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, Json(json!({ "hearts": hearts }))).into_response()
+        }
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "detail": error.detail }))).into_response(),
+    }
 }
 
 async fn show_metrics() -> Response {

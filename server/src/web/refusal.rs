@@ -27,8 +27,9 @@ impl Door {
         if path.starts_with("/api/2.0/mlflow") {
             return Self::Mlflow;
         }
-        let is_program =
-            ["/api/", "/v1/", "/v2/", "/metrics", "/healthz", "/readyz"].iter().any(|prefix| path.starts_with(prefix));
+        let is_program = ["/api/", "/v1/", "/v2/", "/metrics", "/deadman", "/healthz", "/readyz"]
+            .iter()
+            .any(|prefix| path.starts_with(prefix));
         match (is_program, path.starts_with("/fn/")) {
             (true, _) => Self::Program,
             (false, true) => Self::Function,

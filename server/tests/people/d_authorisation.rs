@@ -107,7 +107,7 @@ async fn d5_lists_pages_and_exports_show_only_what_may_be_seen() {
         let (_, text) = team.engineer.page(path).await;
         assert!(text.contains("theirs") || path == "/deployments", "{path} shows it to nobody");
     }
-    for path in ["/api/v1/audit", "/api/v1/audit/export.csv", "/audit", "/mail", "/metrics"] {
+    for path in ["/api/v1/audit", "/api/v1/audit/export.csv", "/audit", "/mail", "/metrics", "/deadman"] {
         assert_eq!(neighbour.page(path).await.0, 403, "{path}");
     }
     assert_eq!(neighbour.get("/api/v1/events").await.status, 400, "all events are not for who sees one problem");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use millrace_storage::mail::NewMail;
+use millrace_test_support::Person;
 use millrace_test_support::mailbox::{Answer, Mailbox};
 use serde_json::json;
 
@@ -151,24 +153,113 @@ async fn a_title_with_line_breaks_adds_no_header() {
 }
 
 #[tokio::test]
-async fn a_hundred_letters_wait_for_a_mail_server_that_is_away_and_go_out_once_each_when_it_is_back() {
-    let (team, mailbox) = with_mailbox().await;
-    mailbox.answer(Answer::Later);
+async fn a_mail_server_that_says_nothing_is_left_after_a_while_and_letters_go_out_once_when_it_speaks_again() {
+    let mailbox = Mailbox::open().await.unwrap();
+    mailbox.answer(Answer::Hang);
+    let env = [
+        ("MILLRACE_SMTP_URL", mailbox.url.as_str()),
+        ("MILLRACE_BASE_URL", "http://127.0.0.1:1"),
+        ("MILLRACE_MAIL_PATIENCE", "0.3"),
+    ];
+    let team = team_with(&env).await;
     let (pool, now) = (team.app.services.db().pool(), team.app.services.surroundings().now());
-    for number in 0..100 {
-        let letter = millrace_storage::mail::NewMail {
-            message_id: &format!("alert-{number}@example.org"),
+    for number in 0..5 {
+        millrace_storage::mail::insert(pool, alert(number).letter(), now).await.unwrap();
+    }
+    let given_up = "attempt >= 1 and last_error like '%did not come to an end within 0.3 s%'";
+    assert_eq!(counted(&team, given_up, 5).await, 5, "one that hangs keeps no other waiting");
+    let (status, _) = team.admin.page("/problems").await;
+    assert_eq!(status, 200);
+    mailbox.answer(Answer::Take);
+    team.app.sql("update mail set next_at = now() where state = 'queued'").await;
+    assert_eq!(counted(&team, "state = 'sent'", 5).await, 5);
+    assert_eq!(mailbox.delivered().len(), 5, "none is doubled");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_watch_that_is_gone_is_told_on_pages_by_mail_and_to_whoever_asks_from_outside() {
+    let mut team = team().await;
+    assert_eq!(deadman(&team.app.anybody(), 200).await, ["letters", "rollouts", "watch"], "all are at work");
+    let (_, home) = team.admin.page("/").await;
+    assert!(!home.contains("Nobody looks after what is live"), "{home}");
+
+    // Another server runs in its place that does not watch. Two minutes go by.
+    let database = team.app.database_url().to_owned();
+    team.app.restart_on(&database, &["--no-watch"]).await.unwrap();
+    team.app.sql("update heartbeat set began_at = began_at - interval '1 hour'").await;
+    team.app.sql("update heartbeat set beat_at = beat_at - interval '2 minutes' where name = 'watch'").await;
+    assert_eq!(deadman(&team.app.anybody(), 503).await, ["letters", "rollouts"]);
+    let admin = team.app.sign_in(team.admin.clone()).await.unwrap();
+    for page in ["/", "/alerts"] {
+        let (_, shown) = admin.page(page).await;
+        assert!(shown.contains("No window is judged, no alert is raised"), "{page}: {shown}");
+    }
+    // To the admin and to whoever is on call.
+    assert_eq!(counted(&team, "kind = 'heartbeat' and subject like 'No window is judged%'", 2).await, 2);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(team.app.count("select count(*) from mail where kind = 'heartbeat'").await, 2, "it is told once");
+
+    team.app.restart_on(&database, &[]).await.unwrap();
+    assert_eq!(deadman(&team.app.anybody(), 200).await, ["letters", "rollouts", "watch"]);
+    assert_eq!(counted(&team, "kind = 'heartbeat' and subject like 'At work again%'", 2).await, 2);
+    team.app.remove().await;
+}
+
+/// Those at work, once `/deadman` answers so.
+async fn deadman(outside: &Person, status: u16) -> Vec<String> {
+    let mut answer = outside.get("/deadman").await;
+    for _ in 0..200 {
+        let beaten =
+            answer.body["hearts"].as_array().is_some_and(|hearts| hearts.iter().all(|own| !own["beat_at"].is_null()));
+        if answer.status == status && beaten {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        answer = outside.get("/deadman").await;
+    }
+    assert_eq!(answer.status, status, "{}", answer.body);
+    let hearts = answer.body["hearts"].as_array().unwrap().iter();
+    let mut names: Vec<String> =
+        hearts.filter(|own| own["stands_still"] == false).map(|own| own["name"].as_str().unwrap().to_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A letter of an alert.
+struct Alert {
+    message_id: String,
+    recipient: String,
+}
+
+fn alert(number: u32) -> Alert {
+    Alert { message_id: format!("alert-{number}@example.org"), recipient: format!("reader{number}@example.org") }
+}
+
+impl Alert {
+    fn letter(&self) -> NewMail<'_> {
+        NewMail {
+            message_id: &self.message_id,
             kind: "incident",
             account: None,
-            recipient: &format!("reader{number}@example.org"),
+            recipient: &self.recipient,
             subject: "Drift: things / x PSI 0.31 > 0.25 (firing)",
             text_body: "It fires.",
             html_body: "<p>It fires.</p>",
             sealed_link: None,
             thread: None,
             chart: None,
-        };
-        millrace_storage::mail::insert(pool, letter, now).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_letters_wait_for_a_mail_server_that_is_away_and_go_out_once_each_when_it_is_back() {
+    let (team, mailbox) = with_mailbox().await;
+    mailbox.answer(Answer::Later);
+    let (pool, now) = (team.app.services.db().pool(), team.app.services.surroundings().now());
+    for number in 0..100 {
+        millrace_storage::mail::insert(pool, alert(number).letter(), now).await.unwrap();
     }
     // An hour goes by: their pauses end at once, and nothing is taken however often it is tried.
     for attempts in 1..=3 {

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::{IncidentLine, IncidentsView};
 
-use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
+use crate::components::{Empty, Load, Moment, PageHeader, StandingStill, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::address::query_text;
 
@@ -35,6 +35,7 @@ pub fn AlertsPage() -> impl IntoView {
             <a class="button button-quiet" href="/alerts">"Clear filters"</a>
         </form>
         <Load resource=alerts let:alerts>
+            <StandingStill parts=alerts.standing_still.clone()/>
             <Alerts alerts is_filtered=!problem.get_untracked().is_empty() || open.get_untracked() == "true"/>
         </Load>
     }

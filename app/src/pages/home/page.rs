@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::{DeploymentView, HomeView, IncidentLine, RunSummary, WaitingItem};
 
-use crate::components::{Empty, Load, Moment, Number, PageHeader, StateBadge};
+use crate::components::{Empty, Load, Moment, Number, PageHeader, StandingStill, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::quantity::metric_title;
 use crate::wording::counted;
@@ -14,6 +14,7 @@ pub fn HomePage() -> impl IntoView {
         <PageHeader title="Home"/>
         <Load resource=home let:home>
             <div class="stack stack-loose">
+                <StandingStill parts=home.standing_still.clone()/>
                 {(home.stuck_mail > 0).then(|| view! { <StuckMail count=home.stuck_mail/> })}
                 {if home.is_empty { view! { <FirstSteps/> }.into_any() } else { view! { <Overview home/> }.into_any() }}
             </div>

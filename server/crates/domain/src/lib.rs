@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod expr;
 pub mod fault;
 pub mod gate;
+pub mod heartbeat;
 pub mod ids;
 pub mod metric;
 pub mod monitor;

@@ -480,6 +480,8 @@ views! {
         is_empty: bool,
         /// Letters of the last day that could not be sent, for who can look after them.
         stuck_mail: i64,
+        /// What stands still.
+        standing_still: Vec<StandingStill>,
     }
 
     /// Something that waits for a decision.

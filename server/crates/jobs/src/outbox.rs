@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use millrace_storage::{Database, StorageError};
+use millrace_domain::heartbeat::Heart;
+use millrace_services::Services;
+use millrace_storage::StorageError;
 use tokio_util::sync::CancellationToken;
+
+use crate::pulse::Pulse;
 
 /// An outbox is looked into so often, besides when something is announced.
 const LOOK: Duration = Duration::from_secs(5);
@@ -17,17 +21,22 @@ pub(crate) trait Outbox {
 /// Sends what is in an outbox, announced on this channel, until told to stop.
 pub(crate) async fn empty(
     outbox: &(impl Outbox + Sync),
-    db: &Database,
+    services: &Services,
+    heart: Option<Heart>,
     channel: &'static str,
     shutdown: &CancellationToken,
 ) {
+    let mut pulse = heart.map(Pulse::of);
     while !shutdown.is_cancelled() {
-        let mut announced = db.listen(&[channel]).await.ok();
+        let mut announced = services.db().listen(&[channel]).await.ok();
         loop {
             while outbox.send_next().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, channel, "the outbox could not be read");
                 false
-            }) {}
+            }) {
+                beat(pulse.as_mut(), services).await;
+            }
+            beat(pulse.as_mut(), services).await;
             let heard = tokio::select! {
                 heard = async {
                     match &mut announced {
@@ -46,5 +55,11 @@ pub(crate) async fn empty(
             () = tokio::time::sleep(LOOK) => {}
             () = shutdown.cancelled() => return,
         }
+    }
+}
+
+async fn beat(pulse: Option<&mut Pulse>, services: &Services) {
+    if let Some(pulse) = pulse {
+        pulse.beat(services).await;
     }
 }

@@ -13,6 +13,7 @@ use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use millrace_domain::Digest;
+use millrace_domain::heartbeat::Heart;
 use millrace_services::{Outgoing, Services};
 use millrace_storage::StorageError;
 use millrace_storage::mail::{self, Mail};
@@ -23,8 +24,6 @@ use crate::picture::{PNG, png};
 
 /// A sender that dies lets go of its letter after this time.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
-/// One conversation with the mail server.
-const PATIENCE: Duration = Duration::from_secs(45);
 /// The longest pause between two attempts, so that a server that comes back gets everything within minutes.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(4);
 /// A letter that could not be sent for so long is given up.
@@ -39,6 +38,8 @@ pub struct PostSettings {
     pub from: String,
     /// Directory for letters where there is no mail server.
     pub directory: PathBuf,
+    /// The longest conversation with the mail server. It waits for nothing else meanwhile, and goes on with the next letter after.
+    pub patience: Duration,
 }
 
 /// Why the settings cannot be used.
@@ -62,6 +63,7 @@ pub struct Post {
     services: Services,
     from: Mailbox,
     route: Route,
+    patience: Duration,
 }
 
 impl Post {
@@ -75,14 +77,14 @@ impl Post {
         })?;
         let route = match &settings.smtp_url {
             None => Route::Directory(settings.directory.clone()),
-            Some(url) => Route::Smtp(Box::new(transport(url)?)),
+            Some(url) => Route::Smtp(Box::new(transport(url, settings.patience)?)),
         };
-        Ok(Self { services, from, route })
+        Ok(Self { services, from, route, patience: settings.patience })
     }
 
     /// Sends letters until told to stop.
     pub async fn run(self, shutdown: CancellationToken) {
-        outbox::empty(&self, self.services.db(), "millrace_mail", &shutdown).await;
+        outbox::empty(&self, &self.services, Some(Heart::Letters), "millrace_mail", &shutdown).await;
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -92,11 +94,17 @@ impl Post {
     async fn deliver(&self, letter: &Mail) -> Result<(), Undelivered> {
         let message = self.message(letter, drawn(letter).await)?;
         match &self.route {
-            Route::Smtp(transport) => transport
-                .send(message)
-                .await
-                .map(|_| ())
-                .map_err(|error| Undelivered { is_final: error.is_permanent(), reason: told(&error) }),
+            // The transport's own patience ends with the connection's beginning.
+            Route::Smtp(transport) => match tokio::time::timeout(self.patience, transport.send(message)).await {
+                Ok(sent) => sent
+                    .map(|_| ())
+                    .map_err(|error| Undelivered { is_final: error.is_permanent(), reason: told(&error) }),
+                Err(_) => {
+                    let reason =
+                        format!("the mail server did not come to an end within {} s", self.patience.as_secs_f64());
+                    Err(Undelivered { is_final: false, reason })
+                }
+            },
             Route::Directory(directory) => keep(directory, letter, &message.formatted()).await.map_err(|error| {
                 Undelivered { reason: format!("{} cannot be written: {error}", directory.display()), is_final: false }
             }),
@@ -212,7 +220,7 @@ impl Header for LeaveAtOnce {
     }
 }
 
-fn transport(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, PostSettingsError> {
+fn transport(url: &str, patience: Duration) -> Result<AsyncSmtpTransport<Tokio1Executor>, PostSettingsError> {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let (credentials, host) = authority.rsplit_once('@').map_or((None, authority), |(who, host)| (Some(who), host));
@@ -226,7 +234,7 @@ fn transport(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, PostSettin
     let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|error| {
         PostSettingsError(format!("MILLRACE_SMTP_URL is not like smtps://user:password@mail.example.org: {error}"))
     })?;
-    Ok(builder.timeout(Some(PATIENCE)).build())
+    Ok(builder.timeout(Some(patience)).build())
 }
 
 /// The picture of a letter, if it has one. What cannot be drawn keeps no letter back: its words say the same.
@@ -266,12 +274,15 @@ mod tests {
     #[tokio::test]
     async fn a_password_never_travels_in_the_clear() {
         for url in ["smtp://user:pass@mail.example.org", "smtp://user:pass@mail.example.org:25?tls=opportunistic"] {
-            assert!(transport(url).is_err_and(|error| error.to_string().contains("in the clear")), "{url}");
+            assert!(
+                transport(url, Duration::from_secs(1)).is_err_and(|error| error.to_string().contains("in the clear")),
+                "{url}"
+            );
         }
         for url in ["smtps://user:pass@mail.example.org", "smtp://user:pass@mail.example.org?tls=required"] {
-            assert!(transport(url).is_ok(), "{url}");
+            assert!(transport(url, Duration::from_secs(1)).is_ok(), "{url}");
         }
-        assert!(transport("smtp://localhost:2525").is_ok());
+        assert!(transport("smtp://localhost:2525", Duration::from_secs(1)).is_ok());
     }
 
     #[test]

@@ -3,8 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use millrace_domain::heartbeat::Heart;
 use millrace_services::Services;
 use tokio_util::sync::CancellationToken;
+
+use crate::pulse::{LONGEST_PAUSE, Pulse};
 
 /// How often rollouts are looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,7 +33,7 @@ pub async fn check_artifacts(services: Services, shutdown: CancellationToken) {
 
 /// Looks until told to stop. Each server may have one: a step is taken once, under the problem's lock.
 pub async fn conduct_rollouts(services: Services, shutdown: CancellationToken) {
-    let mut pause = EVERY;
+    let (mut pause, mut pulse) = (EVERY, Pulse::of(Heart::Rollouts));
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -46,6 +49,7 @@ pub async fn conduct_rollouts(services: Services, shutdown: CancellationToken) {
             }
             Err(error) => tracing::warn!(detail = error.detail, "rollouts could not be looked up"),
         }
-        pause = EVERY.max(began.elapsed() * SHARE);
+        pulse.beat(&services).await;
+        pause = EVERY.max(began.elapsed() * SHARE).min(LONGEST_PAUSE);
     }
 }

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use futures::FutureExt;
 use millrace_domain::fault::Fault;
 use millrace_domain::gate::Verdict;
+use millrace_domain::heartbeat::Heart;
 use millrace_domain::ids::ProblemId;
 use millrace_domain::metric::{Bound, TargetKind};
 use millrace_domain::problem::{Goal, ProblemDocument};
@@ -21,6 +22,8 @@ use millrace_storage::monitor::{self, Labelled, Watched, Window};
 use millrace_storage::{StorageError, model, problem};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+use crate::pulse::{LONGEST_PAUSE, Pulse};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -48,7 +51,7 @@ impl Watch {
 
     /// Looks until told to stop.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut pause = EVERY;
+        let (mut pause, mut pulse) = (EVERY, Pulse::of(Heart::Watch));
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -62,7 +65,8 @@ impl Watch {
                 metrics::counter!("millrace_watch_panics_total").increment(1);
             }
             metrics::gauge!("millrace_watch_look_seconds").set(began.elapsed().as_secs_f64());
-            pause = EVERY.max(began.elapsed() * SHARE);
+            pulse.beat(&self.services).await;
+            pause = EVERY.max(began.elapsed() * SHARE).min(LONGEST_PAUSE);
         }
     }
 

@@ -87,8 +87,10 @@ impl WebhookSender {
     pub async fn run(self, shutdown: CancellationToken) {
         let each = self.receivers.iter().map(|receiver| Telling { sender: &self, receiver });
         let each: Vec<Telling<'_>> = each.collect();
-        let db = self.services.db();
-        futures::future::join_all(each.iter().map(|one| outbox::empty(one, db, "millrace_webhook", &shutdown))).await;
+        futures::future::join_all(
+            each.iter().map(|one| outbox::empty(one, &self.services, None, "millrace_webhook", &shutdown)),
+        )
+        .await;
     }
 
     async fn send(&self, receiver: &Receiver, message: &Message, timestamp: i64) -> Result<(), Untaken> {

@@ -3,7 +3,7 @@
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::RunState;
 use millrace_domain::search;
-use millrace_domain::view::{HomeView, WaitingItem};
+use millrace_domain::view::{HomeView, IncidentsView, WaitingItem};
 use millrace_storage::run::{self, Limit};
 
 use crate::model::Lineage;
@@ -27,7 +27,7 @@ impl Services {
         let queued = run::list(pool, filter(Some(RunState::Queued)), Limit::first(20)).await.map_err(fault)?;
         let recent = run::list(pool, filter(None), Limit::first(8)).await.map_err(fault)?;
         let recent: Vec<_> = recent.into_iter().filter(|run| run.state.is_final()).collect();
-        let mut alerts = self.list_alerts(actor, None, true).await?.items;
+        let IncidentsView { items: mut alerts, standing_still } = self.list_alerts(actor, None, true).await?;
         alerts.retain(|alert| alert.state != "pending");
         Ok(HomeView {
             alerts,
@@ -36,6 +36,7 @@ impl Services {
             live: self.list_deployments(actor).await?,
             recent: recent.iter().map(present::run).collect(),
             is_empty: self.list_problems(actor).await?.is_empty(),
+            standing_still,
             stuck_mail: if actor.may(Action::ReadMail).is_ok() { self.stuck_mail().await? } else { 0 },
         })
     }

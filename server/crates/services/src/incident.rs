@@ -283,6 +283,7 @@ impl Services {
         let now = self.now();
         Ok(IncidentsView {
             items: found.iter().filter(|kept| actor.sees(&kept.slug)).map(|kept| line(kept, now)).collect(),
+            standing_still: self.standing_still().await?,
         })
     }
 

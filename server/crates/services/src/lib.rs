@@ -16,6 +16,7 @@ mod deployment;
 mod elsewhere;
 mod evidence;
 mod feature;
+mod heartbeat;
 mod history;
 mod home;
 mod incident;

@@ -18,6 +18,7 @@ pub mod decision;
 pub mod deployment;
 mod error;
 pub mod event;
+pub mod heartbeat;
 pub mod incident;
 pub mod invariant;
 pub mod kept;

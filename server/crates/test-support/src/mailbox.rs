@@ -16,6 +16,8 @@ pub enum Answer {
     Never,
     /// Taken, but the connection ends before the last word.
     Drop,
+    /// Connections are taken, and nothing is ever said.
+    Hang,
 }
 
 /// What was delivered.
@@ -78,6 +80,12 @@ impl Mailbox {
 
     async fn converse(&self, stream: TcpStream) -> std::io::Result<()> {
         let (read, mut write) = stream.into_split();
+        if *self.answer.lock().unwrap_or_else(PoisonError::into_inner) == Answer::Hang {
+            // Until the other side has had enough.
+            let mut lines = BufReader::new(read).lines();
+            while lines.next_line().await?.is_some() {}
+            return Ok(());
+        }
         let mut lines = BufReader::new(read).lines();
         write.write_all(b"220 mailbox ESMTP\r\n").await?;
         let mut to = String::new();

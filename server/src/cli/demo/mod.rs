@@ -130,7 +130,11 @@ fn web(addr: SocketAddr, site: PathBuf) -> Web {
         token_rate: 1_000.0,
         predictions_at_once: 256,
         people: People { base_url: None, key_file: None, second_factor: Vec::new(), approvers_apart: false },
-        mail: Mail { smtp_url: None, mail_from: "Millrace <millrace@localhost.localdomain>".to_owned() },
+        mail: Mail {
+            smtp_url: None,
+            mail_from: "Millrace <millrace@localhost.localdomain>".to_owned(),
+            mail_patience: 45.0,
+        },
         elsewhere: SignInElsewhere {
             oidc_issuer: None,
             oidc_client_id: None,

@@ -40,6 +40,7 @@ pub const ROUTES: &[Route] = &[
     get("/healthz", Access::Public),
     get("/readyz", Access::Public),
     get("/metrics", Access::May(Action::ReadMetrics)),
+    get("/deadman", Access::May(Action::ReadMetrics)),
     get("/pkg/{*file}", Access::Public),
     get("/favicon.svg", Access::Public),
     // Predictions

@@ -245,6 +245,26 @@ views! {
     IncidentsView {
         /// The incidents, those that are open first.
         items: Vec<IncidentLine>,
+        /// What stands still, so that no alert comes of it.
+        standing_still: Vec<StandingStill>,
+    }
+
+    /// A part of the servers that has not been at work for a while.
+    StandingStill {
+        /// What is not done meanwhile.
+        missing: String,
+        /// Since when.
+        since: DateTime<Utc>,
+    }
+
+    /// A part of the servers that must be at work.
+    HeartView {
+        /// `watch`, `letters`, `rollouts`.
+        name: String,
+        /// When it last was; none when it never was.
+        beat_at: Option<DateTime<Utc>>,
+        /// Whether that is too long ago.
+        stands_still: bool,
     }
 
     /// Something that was reason to train.

@@ -1,0 +1,101 @@
+//! What must never stand still: the loops of servers that look after what is live. Each says now and then that it is at work; one that has not
+//! for two intervals is told to whoever is on call.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// At most so long passes between two beats of what is at work.
+pub const INTERVAL: TimeDelta = TimeDelta::seconds(30);
+
+/// Something that beats, on one server at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Heart {
+    /// Judges windows, holds answers against outcomes, raises alerts and starts trainings.
+    Watch,
+    /// Sends letters.
+    Letters,
+    /// Lets rollouts go on and takes them back.
+    Rollouts,
+}
+
+impl Heart {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Watch, Self::Letters, Self::Rollouts];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Letters => "letters",
+            Self::Rollouts => "rollouts",
+        }
+    }
+
+    /// What is not done while it stands still.
+    pub const fn missing(self) -> &'static str {
+        match self {
+            Self::Watch => "No window is judged, no alert is raised and no training starts by itself",
+            Self::Letters => "No letter goes out",
+            Self::Rollouts => "No rollout goes on, and none is taken back by itself",
+        }
+    }
+}
+
+impl fmt::Display for Heart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Heart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|heart| heart.as_str() == text).ok_or_else(|| format!("{text:?} beats nowhere"))
+    }
+}
+
+/// When one was seen at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Which.
+    pub heart: Heart,
+    /// For the first time.
+    pub began_at: DateTime<Utc>,
+    /// For the last time.
+    pub beat_at: DateTime<Utc>,
+    /// Since when it has been told that it stands still.
+    pub told_at: Option<DateTime<Utc>>,
+}
+
+/// What stands still, and since when; of one that never beat, since the first of the others did.
+pub fn standing_still(beats: &[Heartbeat], now: DateTime<Utc>) -> Vec<(Heart, DateTime<Utc>)> {
+    let first = beats.iter().map(|beat| beat.began_at).min();
+    let since = |heart: Heart| beats.iter().find(|beat| beat.heart == heart).map(|beat| beat.beat_at).or(first);
+    let late = |since: &DateTime<Utc>| now - *since > INTERVAL * 2;
+    Heart::ALL.into_iter().filter_map(|heart| Some((heart, since(heart).filter(late)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).expect("a time")
+    }
+
+    fn beat(heart: Heart, beat_at: i64) -> Heartbeat {
+        Heartbeat { heart, began_at: at(1_000), beat_at: at(beat_at), told_at: None }
+    }
+
+    #[test]
+    fn what_has_not_beaten_for_two_intervals_stands_still_and_so_does_what_never_did() {
+        let beats = [beat(Heart::Watch, 2_000), beat(Heart::Letters, 2_060)];
+        assert_eq!(standing_still(&beats, at(2_060)), [(Heart::Rollouts, at(1_000))]);
+        assert_eq!(standing_still(&beats, at(2_061)), [(Heart::Watch, at(2_000)), (Heart::Rollouts, at(1_000))]);
+        assert_eq!(standing_still(&[], at(2_061)), []);
+        assert_eq!(standing_still(&[beat(Heart::Watch, 1_000)], at(1_060)), [], "the others may just begin");
+    }
+}
