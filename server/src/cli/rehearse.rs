@@ -186,7 +186,11 @@ fn shown(rehearsed: &Rehearsed) -> String {
             Some((at, said)) => format!("  told after {}: {said}", after(*at)),
             None => "  no alert that would not have been told otherwise".to_owned(),
         });
-        lines.extend(drill.rolled_back.iter().map(|(at, why)| format!("  rolled back after {}: {why}", after(*at))));
+        lines.extend(drill.is_model.then(|| match (&drill.rolled_back, drill.stays) {
+            (Some((at, why)), _) => format!("  rolled back after {}: {why}", after(*at)),
+            (None, Some(at)) => format!("  it went through all steps of its rollout in {}, and stays", after(at)),
+            (None, None) => "  it was still on its way at the end".to_owned(),
+        }));
         lines.push(match drill.model {
             Some(at) => format!("  a model that would not have otherwise went live after {}", after(at)),
             None => "  no model went live that would not have otherwise".to_owned(),

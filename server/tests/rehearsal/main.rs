@@ -329,6 +329,7 @@ name = "x"
         past.rehearsed(&[&from[..], &["--drill-model", "--drill", "y:shuffled@2026-01-12T00:00:00Z"]].concat());
     let (drill, course) = (&rehearsed["drill"], course(&rehearsed, "drill"));
     assert_eq!((&drill["rolled_back"], &drill["is_model"]), (&Value::Null, &Value::from(true)), "{drill}");
+    assert_eq!(drill["model"], Value::Null, "no other one: {drill}");
     let steps: Vec<&str> = happened(course, "stage").iter().map(|event| event["text"].as_str().unwrap()).collect();
     let begun = ["shadow begins", "canary 50 % begins", "full, watched begins"];
     assert!(steps.iter().zip(begun).all(|(step, begun)| step.ends_with(begun)) && steps.len() == 3, "{steps:?}");
@@ -369,6 +370,11 @@ fn a_drill_that_cannot_be_held_is_refused_with_the_way_out() {
         let said = past.refused(&["--trainer", "logistic", "--drill", drill]);
         assert!(said.contains(expected), "{drill}: {said}");
     }
+    let same: String =
+        steady().lines().map(|line| format!("{line},{}\n", if line.ends_with("big") { "z" } else { "7" })).collect();
+    let past_of_same = Past::of(&format!("{TURN}[[features]]\nname = \"z\"\n"), &same);
+    let said = past_of_same.refused(&["--trainer", "logistic", "--drill", "z:drifting@2026-02-10T00:00:00Z"]);
+    assert!(said.contains("the drill changes nothing"), "{said}");
     let of_labels = ["--trainer", "logistic", "--drill-model", "--drill", "big:stuck@2026-02-10T00:00:00Z"];
     let said = past.refused(&of_labels);
     assert!(said.contains("must be shuffled for a label"), "{said}");

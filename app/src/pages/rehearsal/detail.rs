@@ -195,7 +195,10 @@ fn DrillCame(drill: DrillTold, title: String) -> impl IntoView {
     };
     let rolled_back = drill.is_model.then(|| match drill.rolled_back {
         Some((at, why)) => (after(at), why),
-        None => ("never".to_owned(), "its rollout did not take it back".to_owned()),
+        None if drill.stays.is_some() => {
+            ("never".to_owned(), "it went through all steps of its rollout and stays".to_owned())
+        }
+        None => ("–".to_owned(), "it was still on its way at the end of the past".to_owned()),
     });
     let rolled_back = rolled_back.map(|(taken, why)| view! { <Stat label="Rolled back after" value=taken note=why/> });
     let (trained, model) = match drill.model {
@@ -464,6 +467,7 @@ fn event_state(what: &str) -> &'static str {
         "given_up" => "stopped",
         "rolled_back" => "rolled_back",
         "stage" => "running",
+        "stays" => "live",
         _ => "waiting",
     }
 }
@@ -651,6 +655,7 @@ mod tests {
             until: moment("2026-02-01T06:00:00Z"),
             seen: Some((moment("2026-02-01T06:00:00Z"), why.to_owned())),
             alert: Some((moment("2026-02-01T06:00:00Z"), why.to_owned())),
+            stays: None,
             rolled_back: Some((moment("2026-02-01T06:00:00Z"), why.to_owned())),
             model: None,
             judged: 8,
@@ -663,9 +668,12 @@ mod tests {
         for expected in ["Rolled back after", "6 h", why, "until its rollout did not let it go on"] {
             assert!(html.contains(expected), "{expected} is not in {html}");
         }
-        let stays = DrillTold { rolled_back: None, seen: None, alert: None, ..drill };
+        let under_way = DrillTold { rolled_back: None, seen: None, alert: None, ..drill };
+        let html = page(view("succeeded", Some(rehearsed(Some(under_way.clone())))));
+        assert!(html.contains("it was still on its way at the end of the past"), "{html}");
+        let stays = DrillTold { stays: Some(moment("2026-02-08T00:00:00Z")), ..under_way };
         let html = page(view("succeeded", Some(rehearsed(Some(stays)))));
-        assert!(html.contains("its rollout did not take it back"), "{html}");
+        assert!(html.contains("it went through all steps of its rollout and stays"), "{html}");
     }
 
     #[test]
@@ -674,6 +682,7 @@ mod tests {
             title: "miles is missing".to_owned(),
             is_model: false,
             rolled_back: None,
+            stays: None,
             from: moment("2026-02-01T00:00:00Z"),
             until: moment("2026-02-09T00:00:00Z"),
             seen: None,

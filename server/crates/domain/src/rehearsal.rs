@@ -90,6 +90,14 @@ pub fn breakable(document: &ProblemDocument) -> Vec<&str> {
     columns
 }
 
+/// The columns that labels are read from, which may be broken for a model; times are what a history is ordered by.
+pub fn label_columns(document: &ProblemDocument) -> Vec<&str> {
+    let times = [document.data.event_time.as_deref(), document.data.known_time.as_deref()];
+    let mut columns = document.target.columns();
+    columns.retain(|name| !times.contains(&Some(name)));
+    columns
+}
+
 impl Drill {
     /// Reads what is to break of a document's data.
     fn read(document: &ProblemDocument, request: &DrillRequest) -> Result<Self, Vec<Mistake>> {
@@ -99,7 +107,7 @@ impl Drill {
         };
         let DrillRequest { column, how, by, from, until, model } = request;
         let read = breakable(document);
-        let is_label = *model && document.target.columns().contains(&column.as_str());
+        let is_label = *model && label_columns(document).contains(&column.as_str());
         if !is_label && !read.contains(&column.as_str()) {
             refuse(
                 "column",

@@ -35,7 +35,10 @@ pub fn broken(rows: &Dataset, event_time: &str, window: u64, drill: &Drill, seed
         Breakage::Missing => hit.iter().for_each(|row| taken[*row as usize] = u32::MAX),
         Breakage::Stuck => {
             let before = (0..rows.rows()).filter(|row| at(*row).is_some_and(|at| at < from));
-            let last = before.max_by_key(|row| (at(*row), *row)).map_or(u32::MAX, |row| row as u32);
+            let last = before.max_by_key(|row| (at(*row), *row)).map(|row| row as u32);
+            // What was stuck all along is so at its first value.
+            let last =
+                last.or_else(|| hit.iter().copied().min_by_key(|row| (at(*row as usize), *row))).unwrap_or(u32::MAX);
             hit.iter().for_each(|row| taken[*row as usize] = last);
         }
         Breakage::Shuffled => {
@@ -72,9 +75,10 @@ pub fn broken(rows: &Dataset, event_time: &str, window: u64, drill: &Drill, seed
     rows.with_cells(&drill.column, cells.take_or_missing(&taken))
 }
 
-/// The rows of a history that was broken all along, as somebody's who fits a bad model on it.
+/// The rows of a history that was broken all along until the drill begins, as somebody's who fits a bad model on it then. Nothing of what comes
+/// later is in it.
 pub fn broken_all_along(rows: &Dataset, event_time: &str, drill: &Drill, seed: u64) -> Dataset {
-    let whole = Drill { from: DateTime::<Utc>::MIN_UTC, until: None, ..drill.clone() };
+    let whole = Drill { from: DateTime::<Utc>::MIN_UTC, until: Some(drill.from), ..drill.clone() };
     broken(rows, event_time, u64::MAX, &whole, seed)
 }
 
@@ -89,24 +93,30 @@ fn drifted(hit: &[u32], at: impl Fn(usize) -> Option<i64>, from: i64, until: i64
     hit.iter().map(|row| (*row, share(row))).collect()
 }
 
-/// Numbers that have moved; none of cells that hold no numbers. By deviations of those that came `before`, or of all where none did.
+/// Numbers that have moved; none of cells that hold no numbers. By deviations of those that came `before`, or of those that move where none
+/// did.
 fn moved(cells: &Cells, before: &[u32], drifted: &[(u32, f64)], by: f64) -> Option<Cells> {
     let number = |row: usize| match cells.value(row) {
         Value::Number(number) => Some(number),
         _ => None,
     };
     let known: Vec<f64> = before.iter().filter_map(|row| number(*row as usize)).collect();
-    let known = if known.len() > 1 { known } else { (0..cells.len()).filter_map(number).collect() };
+    let moving = || drifted.iter().filter_map(|(row, _)| number(*row as usize)).collect();
+    let known: Vec<f64> = if known.len() > 1 { known } else { moving() };
     let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
     let deviation = (known.iter().map(|own| (own - mean).powi(2)).sum::<f64>() / known.len().max(1) as f64).sqrt();
     let mut shift = vec![0.0; cells.len()];
     drifted.iter().for_each(|(row, share)| shift[*row as usize] = share * by * deviation);
-    let shifted = |row: usize| Some(number(row)? + shift[row]);
     match cells {
-        Cells::Number(_) => Some(ColumnData::Number((0..cells.len()).map(shifted).collect()).into()),
-        Cells::Integer(_) => {
-            let whole = (0..cells.len()).map(|row| shifted(row).map(|number| number.round() as i64));
-            Some(ColumnData::Integer(whole.collect()).into())
+        Cells::Number(_) => {
+            let moved = (0..cells.len()).map(|row| Some(number(row)? + shift[row]));
+            Some(ColumnData::Number(moved.collect()).into())
+        }
+        // Large ones are no floating-point numbers.
+        Cells::Integer(own) => {
+            let whole = |row: usize| own.values()[row].saturating_add(shift[row].round() as i64);
+            let moved = (0..cells.len()).map(|row| (!cells.is_missing(row)).then(|| whole(row)));
+            Some(ColumnData::Integer(moved.collect()).into())
         }
         _ => None,
     }
@@ -193,6 +203,23 @@ mod tests {
         let broken = broken(&rows, "at", 86_400, &drill("n", Breakage::Drifting, 3.0), 3);
         let numbers: Vec<Value<'_>> = (0..7).map(|row| broken.cells(1).value(row)).collect();
         assert_eq!(numbers, [0.0, 20.0, 10.0, 20.0, 30.0, 10.0, 10.0].map(Value::Number));
+    }
+
+    #[test]
+    fn what_was_broken_all_along_holds_nothing_of_later_and_is_stuck_at_its_first_value() {
+        let of = |how: Breakage| {
+            let drill = Drill { from: day(3), until: None, is_model: true, ..drill("kind", how, 1.0) };
+            let broken = broken_all_along(&rows(), "at", &drill, 3);
+            let text = |row: usize| match broken.cells(1).value(row) {
+                Value::Text(text) => Some(text.to_string()),
+                _ => None,
+            };
+            (0..6).map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Breakage::Stuck), some(["a", "a", "a", "d", "e", "f"]));
+        let mut shuffled = of(Breakage::Shuffled);
+        shuffled[..3].sort();
+        assert_eq!(shuffled, some(["a", "b", "c", "d", "e", "f"]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RehearsalId;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::rehearsal::{RehearsalPlan, breakable, policy_of};
+use millrace_domain::rehearsal::{RehearsalPlan, breakable, label_columns, policy_of};
 use millrace_domain::run::{StepKind, StepState};
 use millrace_domain::trainer::Trainer;
 use millrace_domain::view::{Permission, RehearsalLine, RehearsalRequest, RehearsalView, RehearsalsView, Rehearsed};
@@ -50,7 +50,7 @@ impl Services {
             datasets: datasets.iter().map(|version| present::dataset(version, self.now())).collect(),
             trainers: Trainer::of(&document.target).map(|trainer| trainer.as_str().to_owned()).collect(),
             columns: breakable(document).into_iter().map(str::to_owned).collect(),
-            labels: document.target.columns().into_iter().map(str::to_owned).collect(),
+            labels: label_columns(document).into_iter().map(str::to_owned).collect(),
             policy: policy_of(document),
             lacks,
             rehearsals: found.iter().map(line).collect(),

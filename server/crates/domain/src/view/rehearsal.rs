@@ -130,6 +130,10 @@ views! {
         /// When the model that went out was taken back, and why; none where data broke.
         #[serde(default)]
         rolled_back: Option<(DateTime<Utc>, String)>,
+        /// When the model that went out had gone through all steps of its rollout; none where it was taken back, or was still on its way at the
+        /// end of the past.
+        #[serde(default)]
+        stays: Option<DateTime<Utc>>,
         /// When a model went live that would not have otherwise and could have been trained on rows since.
         model: Option<DateTime<Utc>>,
         /// Windows since it broke that were shown to be what the document asks for or not.
@@ -188,7 +192,7 @@ views! {
     EventTold {
         /// When.
         at: DateTime<Utc>,
-        /// `live`, `not_passed`, `failed`, `alert`, `over`, `waits`, `given_up`; of a model that goes out step by step `stage`, `rolled_back`.
+        /// `live`, `not_passed`, `failed`, `alert`, `over`, `waits`, `given_up`; of a model that goes out step by step `stage`, `rolled_back`, `stays`.
         what: String,
         /// In words.
         text: String,

@@ -12,6 +12,8 @@ use millrace_domain::schedule::Schedule;
 use millrace_domain::view::{CourseTold, EventTold, WindowTold};
 use millrace_ml::model::Prediction;
 
+use millrace_ml::evaluate::Outcomes;
+
 use crate::watch::{Measured, against};
 
 use super::history::{History, Learned, Window, mean};
@@ -27,6 +29,9 @@ struct Training {
     rows: u64,
     came_to_nothing: bool,
 }
+
+/// Answers by row.
+type Answers = Vec<(u32, Prediction)>;
 
 pub(super) struct Course<'h> {
     history: &'h History,
@@ -49,6 +54,8 @@ pub(super) struct Course<'h> {
     waits_for: Option<String>,
     /// A bad model that goes out at some time, and then is on its way.
     bad: Option<(DateTime<Utc>, Learned)>,
+    /// While the bad model is live, when the one before it saw what was known.
+    fitted_before: Option<DateTime<Utc>>,
     staged: Option<Staged>,
     alerts: BTreeMap<&'static str, u64>,
     windows: Vec<WindowTold>,
@@ -76,6 +83,7 @@ impl<'h> Course<'h> {
             has_given_up: false,
             waits_for: None,
             bad: None,
+            fitted_before: None,
             staged: None,
             alerts: BTreeMap::new(),
             windows: Vec::new(),
@@ -135,14 +143,22 @@ impl<'h> Course<'h> {
         let document = &self.history.rehearsal.plan.document;
         self.send_out(ends);
         let rows = self.history.window(begins, ends);
-        let (answers, counts) = match self.staged.take() {
-            Some(staged) => self.go_on(staged, (begins, ends)),
-            None => self.history.answers(&self.live, &rows),
+        let (answers, of_live, counts) = match self.staged.take() {
+            Some(staged) => {
+                let (answers, of_live, counts) = self.go_on(staged, (begins, ends));
+                (answers, Some(of_live), counts)
+            }
+            None => {
+                let (answers, counts) = self.history.answers(&self.live, &rows);
+                (answers, None, counts)
+            }
+        };
+        let judged = |outcomes: Option<Outcomes>| {
+            outcomes.and_then(|outcomes| against(&document.success, &outcomes, document.monitoring.min_rows))
         };
         let outcomes = self.history.outcomes(&self.live, &answers);
         let labelled = outcomes.as_ref().map_or(0, |outcomes| outcomes.len() as u64);
-        let measured =
-            outcomes.and_then(|outcomes| against(&document.success, &outcomes, document.monitoring.min_rows));
+        let measured = judged(outcomes);
         let quality = measured.as_ref().map(|measured| measured.value);
         let is_met = measured.as_ref().and_then(|measured| match measured.verdict {
             Verdict::Pass => Some(true),
@@ -150,7 +166,12 @@ impl<'h> Course<'h> {
             Verdict::Insufficient => None,
         });
         let delay = TimeDelta::seconds(i64::try_from(document.target.delay.seconds()).unwrap_or(0));
-        self.awaited.push_back((ends + delay, measured));
+        // What is told of is the one that is live at the window's end, whoever else answered in it.
+        let told = match of_live {
+            None => measured,
+            Some(own) => judged(self.history.outcomes(&self.live, &own)),
+        };
+        self.awaited.push_back((ends + delay, told));
         let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
         let estimate = rule.estimated_loss.filter(|_| Estimate::has(document.success.metric));
         let estimate = estimate
@@ -193,8 +214,8 @@ impl<'h> Course<'h> {
     }
 
     /// A window in which a model is on its way.
-    fn go_on(&mut self, mut staged: Staged, window: Window) -> (Vec<(u32, Prediction)>, Vec<u64>) {
-        let Answered { answers, counts, happened } = staged.go_through(self.history, window);
+    fn go_on(&mut self, mut staged: Staged, window: Window) -> (Answers, Answers, Vec<u64>) {
+        let Answered { answers, of_live, counts, happened } = staged.go_through(self.history, window);
         for Happened { at, what, text } in happened {
             if what == "rolled_back" {
                 // Whoever is on call is written to, as about an alert.
@@ -203,8 +224,15 @@ impl<'h> Course<'h> {
             self.happened(at, what, text);
         }
         self.live = staged.live().clone();
+        // What is new is counted from what is live on.
+        if self.live.number != self.numbers {
+            self.fitted_at = self.fitted_before.take().unwrap_or(self.fitted_at);
+        } else if self.fitted_before.is_none() {
+            self.fitted_before = Some(self.fitted_at);
+            self.fitted_at = self.fitted_at.max(staged.begins());
+        }
         self.staged = Some(staged).filter(|staged| !staged.has_ended());
-        (answers, counts)
+        (answers, of_live, counts)
     }
 
     /// Answers whose outcomes have come in by now.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use millrace_domain::metric::Direction;
 use millrace_domain::problem::{Promote, Retraining, Span, When};
-use millrace_domain::rehearsal::RehearsalPlan;
+use millrace_domain::rehearsal::{Drill, RehearsalPlan};
 use millrace_domain::schedule::Schedule;
 use millrace_domain::view::Rehearsed;
 use millrace_ml::Dataset;
@@ -106,6 +106,32 @@ impl Rehearsal {
                 told_at(begins)
             )));
         }
+        let event_time = plan.document.data.event_time.clone().unwrap_or_default();
+        let changed = |broken: Dataset, drill: &Drill| match is_changed(&rows, &broken, &drill.column) {
+            true => Ok(Arc::new(broken)),
+            false => Err(RehearsalError::new(format!(
+                "the drill changes nothing: every {:?} would be as it was; choose another column, another way to break, or another time",
+                drill.column
+            ))),
+        };
+        // What it comes to is not known before all courses are gone through; whether it can be held is.
+        let bad = match plan.drill.as_ref().filter(|drill| drill.is_model) {
+            None => None,
+            Some(drill) => {
+                onlooker.sees(0, 0, "training the bad model");
+                let rows = changed(broken_all_along(&rows, &event_time, drill, plan.seed), drill)?;
+                let bad = History::new(Self { plan: plan.clone(), rows, tables: tables.clone() })?;
+                let bad = bad.learn(drill.from, 0, None, onlooker).map_err(|reason| {
+                    let what = drill.in_words();
+                    RehearsalError::new(format!("{what} cannot be trained on what was known then: {reason}"))
+                })?;
+                Some((drill.from, bad))
+            }
+        };
+        let broken = match plan.drill.as_ref().filter(|drill| !drill.is_model) {
+            None => None,
+            Some(drill) => Some(changed(broken(&rows, &event_time, history.length, drill, plan.seed), drill)?),
+        };
         let mut courses = Vec::new();
         for (place, Policy { name, title, retraining }) in policies.into_iter().enumerate() {
             let before = (place * windows.len()) as u64;
@@ -119,7 +145,6 @@ impl Rehearsal {
         let drill = match plan.drill.clone() {
             None => None,
             Some(drill) => {
-                let event_time = document.data.event_time.as_deref().unwrap_or_default();
                 let until = drill.until.map_or_else(|| "on".to_owned(), |until| format!("until {}", told_at(until)));
                 let title = match drill.is_model {
                     true => format!("{}, goes out at {}", drill.in_words(), told_at(drill.from)),
@@ -127,19 +152,12 @@ impl Rehearsal {
                 };
                 let before = (courses.len() * windows.len()) as u64;
                 let seen = |window: usize| onlooker.sees(before + window as u64, of, &title);
-                let (history, bad) = if drill.is_model {
-                    onlooker.sees(0, 0, "training the bad model");
-                    let rows = Arc::new(broken_all_along(&rows, event_time, &drill, plan.seed));
-                    let bad = History::new(Self { plan, rows, tables })?.learn(drill.from, 0, None, onlooker);
-                    let bad = bad.map_err(|reason| {
-                        let what = drill.in_words();
-                        RehearsalError::new(format!("{what} cannot be trained on what was known then: {reason}"))
-                    })?;
-                    (history, Some((drill.from, bad)))
-                } else {
-                    drop(history);
-                    let rows = Arc::new(broken(&rows, event_time, length, &drill, plan.seed));
-                    (History::new(Self { plan, rows, tables })?, None)
+                let history = match broken {
+                    None => history,
+                    Some(rows) => {
+                        drop(history);
+                        History::new(Self { plan, rows, tables })?
+                    }
                 };
                 let course = Course::new(&history, document.retraining.clone(), first).with_bad(bad);
                 let with = course.run(&windows, &seen, onlooker)?.told("drill", title.clone());
@@ -162,6 +180,14 @@ impl Rehearsal {
             repeat_last,
         })
     }
+}
+
+/// Whether any value of a column is another one.
+fn is_changed(rows: &Dataset, broken: &Dataset, column: &str) -> bool {
+    rows.slot(column).is_some_and(|slot| {
+        let (before, after) = (rows.cells(slot), broken.cells(slot));
+        (0..rows.rows()).any(|row| before.value(row) != after.value(row))
+    })
 }
 
 fn told_at(at: DateTime<Utc>) -> String {

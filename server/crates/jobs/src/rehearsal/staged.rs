@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use millrace_domain::gate::MARGIN;
 use millrace_domain::ids::RolloutId;
-use millrace_domain::problem::Conduct;
+use millrace_domain::problem::{Conduct, RolloutCheck};
 use millrace_domain::rollout::{Arm, Evidence, Next, Plan, Side, Unit, judge, score_bin};
 use millrace_domain::run::RolloutStage;
 use millrace_ml::model::Prediction;
@@ -18,6 +18,8 @@ use super::history::{History, Learned, Window};
 
 /// Evidence is looked at so often in a window.
 const LOOKS: i32 = 24;
+/// While the units double, evidence is looked at hardly more often than so many times: a history may have a million of them.
+const MOST_LOOKS: u64 = 200;
 
 /// What was counted of a unit.
 #[derive(Default)]
@@ -50,6 +52,8 @@ enum Ended {
 pub(super) struct Answered {
     /// Row by row where there is an answer, by whoever answers users.
     pub answers: Vec<(u32, Prediction)>,
+    /// Those of them that are of whoever is live at the window's end.
+    pub of_live: Vec<(u32, Prediction)>,
     /// What a server would have counted of the answers of whoever is live at the window's end.
     pub counts: Vec<u64>,
     pub happened: Vec<Happened>,
@@ -64,6 +68,9 @@ pub(super) struct Staged {
     position: usize,
     begins: DateTime<Utc>,
     step_began: DateTime<Utc>,
+    /// The last look, and requests and outcomes since.
+    looked_at: DateTime<Utc>,
+    changes: u64,
     ended: Option<Ended>,
     units: BTreeMap<Unit, OfUnit>,
     scores: BTreeMap<i32, (u64, u64)>,
@@ -76,7 +83,9 @@ pub(super) struct Staged {
 impl Staged {
     /// On its way from a moment on, by the document's plan.
     pub(super) fn new(history: &History, candidate: Learned, champion: Learned, begins: DateTime<Utc>) -> Self {
-        let plan = Plan { business: None, ..Plan::of(&history.rehearsal.plan.document) };
+        let mut plan = Plan::of(&history.rehearsal.plan.document);
+        // It is not in a history. The level of the other checks is as in production.
+        plan.watched.push(RolloutCheck::Business);
         Self {
             rollout: RolloutId(i64::from(candidate.number)),
             candidate,
@@ -85,6 +94,8 @@ impl Staged {
             position: 0,
             begins,
             step_began: begins,
+            looked_at: begins,
+            changes: 0,
             ended: None,
             units: BTreeMap::new(),
             scores: BTreeMap::new(),
@@ -101,6 +112,11 @@ impl Staged {
     /// Who answers when nothing else is said.
     pub(super) fn live(&self) -> &Learned {
         if self.is_full() { &self.candidate } else { &self.champion }
+    }
+
+    /// When it went out.
+    pub(super) const fn begins(&self) -> DateTime<Utc> {
+        self.begins
     }
 
     /// Whether nothing more comes of it.
@@ -122,7 +138,8 @@ impl Staged {
 
     /// Goes through the rows of a window, and looks at the evidence again and again until its end.
     pub(super) fn go_through(&mut self, history: &History, (begins, ends): Window) -> Answered {
-        let mut answers = Vec::new();
+        let mut answers: Vec<(u32, Prediction)> = Vec::new();
+        let mut by_candidate = Vec::new();
         let mut counts =
             [self.champion.reference.width(), self.candidate.reference.width()].map(|width| vec![0; width]);
         let mut happened = Vec::new();
@@ -132,19 +149,37 @@ impl Staged {
             let until = if look + 1 == LOOKS { ends } else { from + part };
             for (at, row) in history.timed(from, until) {
                 let is_begun = self.ended.is_none() && *at >= self.begins.timestamp_micros();
-                answers.extend(self.ask(history, *row, is_begun, &mut counts).map(|answer| (*row, answer)));
+                if let Some((answer, is_candidates)) = self.ask(history, *row, is_begun, &mut counts) {
+                    answers.push((*row, answer));
+                    by_candidate.push(is_candidates);
+                }
             }
             if self.ended.is_none() && until > self.begins {
                 self.learn_outcomes(until);
-                happened.extend(self.look(until));
+                if self.is_worth_a_look(until) {
+                    happened.extend(self.look(until));
+                    (self.looked_at, self.changes) = (until, 0);
+                }
             }
         }
         let [champion, candidate] = counts;
-        Answered { answers, counts: if self.is_full() { candidate } else { champion }, happened }
+        let is_full = self.is_full();
+        let own = answers.iter().zip(by_candidate).filter(|(_, by_candidate)| *by_candidate == is_full);
+        let of_live: Vec<_> = own.map(|(answer, _)| answer.clone()).collect();
+        // Answers of models that know other classes cannot be put together.
+        let answers =
+            if self.candidate.model.classes() == self.champion.model.classes() { answers } else { of_live.clone() };
+        Answered { answers, of_live, counts: if is_full { candidate } else { champion }, happened }
     }
 
-    /// One request: what its caller gets.
-    fn ask(&mut self, history: &History, row: u32, is_begun: bool, counts: &mut [Vec<u64>; 2]) -> Option<Prediction> {
+    /// One request: what its caller gets, and whether that is the candidate's.
+    fn ask(
+        &mut self,
+        history: &History,
+        row: u32,
+        is_begun: bool,
+        counts: &mut [Vec<u64>; 2],
+    ) -> Option<(Prediction, bool)> {
         let entity = history.entity(row);
         let unit = Unit::of_prediction(self.rollout, entity.as_deref(), &u128::from(row).to_be_bytes());
         let stage = self.stage();
@@ -154,13 +189,13 @@ impl Staged {
             RolloutStage::Canary => unit.arm(self.plan.step(self.position).percent),
             RolloutStage::Watch => Arm::Candidate,
         };
-        let by_candidate = if is_begun { arm == Arm::Candidate } else { self.is_full() };
+        let by_candidate = if is_begun { arm == Arm::Candidate } else { self.has_ended() && self.is_full() };
         if arm == Arm::Rest {
             let (by, counts) = match by_candidate {
                 true => (&self.candidate, &mut counts[1]),
                 false => (&self.champion, &mut counts[0]),
             };
-            return history.answer(by, row, Some(counts));
+            return history.answer(by, row, Some(counts)).map(|answer| (answer, by_candidate));
         }
         let [of_champion, of_candidate] = counts;
         let candidate = history.answer(&self.candidate, row, by_candidate.then_some(of_candidate));
@@ -180,7 +215,11 @@ impl Staged {
             self.compare(history, row, unit, candidate, control);
         }
         // Where the candidate has no answer, the champion helps out.
-        if by_candidate { candidate.or(control) } else { control }
+        self.changes += 1;
+        match candidate {
+            Some(answer) if by_candidate => Some((answer, true)),
+            _ => control.map(|answer| (answer, false)),
+        }
     }
 
     /// Two answers to one request.
@@ -209,7 +248,20 @@ impl Staged {
             own.labelled += 1.0;
             own.difference += candidate - control;
             own.control_loss += control;
+            self.changes += 1;
         }
+    }
+
+    /// Whether there is so much new, or so much time went by, that another look may say something else. All units are gone through for one.
+    fn is_worth_a_look(&self, now: DateTime<Utc>) -> bool {
+        let step = self.plan.step(self.position);
+        let passes = |seconds: u64| {
+            let limit = i64::try_from(seconds).unwrap_or(i64::MAX);
+            (self.looked_at - self.step_began).num_seconds() <= limit && (now - self.step_began).num_seconds() >= limit
+        };
+        self.changes * MOST_LOOKS >= self.units.len() as u64 && self.changes > 0
+            || passes(step.min_seconds)
+            || passes(self.plan.deadline_seconds)
     }
 
     fn evidence(&self, now: DateTime<Utc>) -> Evidence {
@@ -262,7 +314,7 @@ impl Staged {
                 self.ended = Some(Ended::Stays);
                 Some(Happened {
                     at: now,
-                    what: "live",
+                    what: "stays",
                     text: format!("model {number} went through all steps and stays"),
                 })
             }
