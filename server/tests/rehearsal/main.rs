@@ -344,6 +344,23 @@ name = "x"
 }
 
 #[test]
+fn a_model_of_power_that_was_fitted_on_labels_of_other_rows_is_taken_back_within_three_days() {
+    let Some(path) = testdata("elec2/elec2.csv.gz") else { return };
+    let document = ELECTRICITY
+        .replace("expression = \"class = 1\"", "expression = \"class = 1\", delay = \"1d\"")
+        .replace("window = \"8w\"", "window = \"1w\"")
+        .replace("on_drift = true, on_quality = true, cool_down = \"1d\"", "on_quality = true, cool_down = \"8w\"");
+    let past = Past::of(&document, &electricity(&path));
+    let drill = ["--trainer", "logistic", "--drill-model", "--drill", "class:shuffled@1998-01-01T00:00:00Z"];
+    let rehearsed = past.rehearsed(&drill);
+    let drill = &rehearsed["drill"];
+    let rolled_back = drill["rolled_back"][0].as_str().expect("it is taken back");
+    assert!(("1998-01-01T00:00:00Z".."1998-01-04T00:00:00Z").contains(&rolled_back), "{drill}");
+    // Nobody was answered by it.
+    assert_eq!(drill["mean"], drill["mean_otherwise"], "{drill}");
+}
+
+#[test]
 fn what_drifts_is_seen_when_it_has_got_far_enough() {
     let past = Past::of(TURN, &steady());
     let seen = |by: &str| {

@@ -169,7 +169,7 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
     let parameters = parameters.map(|given| given.to_string()).unwrap_or_default();
     let columns: Vec<_> = std::iter::once((String::new(), "nothing".to_owned()))
         .chain(view.columns.iter().map(|column| (column.clone(), column.clone())))
-        .chain(view.labels.iter().map(|column| (column.clone(), format!("{column}, the label; of a model alone"))))
+        .chain(view.labels.iter().map(|column| (column.clone(), format!("{column} (label)"))))
         .collect();
     let ways =
         ["stuck", "shuffled", "missing", "drifting"].map(|word| (word.to_owned(), breakage(word).to_owned())).to_vec();
@@ -267,7 +267,7 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
                     <Field
                         name="drill_by"
                         label="By"
-                        hint="What drifts: standard deviations until the end, of words the share that comes as the commonest; empty means 1."
+                        hint="For drift: standard deviations, or of words a share. Empty means 1."
                         value=drill.4
                         optional=true
                         error=error("/drill/by")
@@ -276,7 +276,7 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
                 <label class="check">
                     <input type="checkbox" name="drill_model" value="true" checked=goes_out/>
                     <span>
-                        "The data stays whole, and a model that was fitted on such data goes out at that time, whatever its gates say"
+                        "The data stays whole, and a model that was fitted on such data, or labels, goes out at that time, whatever its gates say"
                     </span>
                 </label>
                 <div class="form-row">
