@@ -74,9 +74,16 @@ impl ParityAuditor {
             };
             self.models.retain(|version, _| live.iter().any(|deployment| of(deployment).contains(version)));
             let mut read = Vec::new();
+            let before = match prediction::complete_before(self.services.db().pool()).await {
+                Ok(before) => before,
+                Err(error) => {
+                    tracing::warn!(%error, "it could not be told which answers are all there");
+                    continue;
+                }
+            };
             for deployment in &live {
                 for version in of(deployment) {
-                    if let Err(error) = self.look(deployment, version, &mut read).await {
+                    if let Err(error) = self.look(deployment, version, &before, &mut read).await {
                         tracing::warn!(slug = deployment.slug, %error, "answers could not be computed again");
                     }
                 }
@@ -85,17 +92,17 @@ impl ParityAuditor {
         }
     }
 
-    /// Computes the newest answers since the last look again.
+    /// Computes the newest answers since the last look again, those that were complete `before`.
     async fn look(
         &mut self,
         deployment: &Deployment,
         version: ModelVersionId,
+        before: &str,
         read: &mut Vec<DatasetVersionId>,
     ) -> Result<(), Failure> {
         let pool = self.services.db().pool().clone();
-        let before = prediction::complete_before(&pool).await?;
         let from = parity::last(&pool, version).await?.map_or_else(|| "0".to_owned(), |last| last.until_tx);
-        let answers = prediction::newest_answers(&pool, version, &from, &before, SAMPLE).await?;
+        let answers = prediction::newest_answers(&pool, version, &from, before, SAMPLE).await?;
         let Some(newest) = answers.first() else { return Ok(()) };
         // Answers that were joined to the same state are computed together; the others wait for their turn to be newest.
         let state = as_of(newest);
@@ -106,7 +113,7 @@ impl ParityAuditor {
             compared: i32::try_from(differences.0).unwrap_or(i32::MAX),
             differing: i32::try_from(differences.1.len()).unwrap_or(i32::MAX),
             examples: json!(differences.1.iter().take(MOST_EXAMPLES).collect::<Vec<_>>()),
-            until_tx: before,
+            until_tx: before.to_owned(),
         };
         if found.differing > 0 {
             tracing::error!(slug = deployment.slug, differing = found.differing, "answers differ from training's");

@@ -40,11 +40,13 @@ impl Services {
             champions.chain(open.iter().flat_map(|open| [open.candidate, open.champion])).collect();
         versions.sort_unstable();
         versions.dedup();
+        let alarmed = model::alarmed(pool).await.map_err(fault)?;
         let mut broken = 0;
         for id in versions {
             let Some(version) = model::find(pool, id).await.map_err(fault)? else { continue };
             match self.is_whole(&version).await {
-                Ok(()) => model::clear_alarm(pool, id).await.map_err(fault)?,
+                Ok(()) if alarmed.contains(&id.0) => model::clear_alarm(pool, id).await.map_err(fault)?,
+                Ok(()) => {}
                 Err(refused) if refused.code == "artifact_corrupt" => {
                     broken += 1;
                     self.alarm(&version, &refused.detail).await?;

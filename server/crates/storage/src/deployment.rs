@@ -88,7 +88,7 @@ pub async fn find(db: &impl Connection, slug: &str) -> Result<Option<Deployment>
 /// # Errors
 /// When the database fails.
 pub async fn list(db: &impl Connection) -> Result<Vec<Deployment>> {
-    record::all(db, select_deployment!("order by p.slug limit 1000"), values![]).await
+    record::all(db, select_deployment!("order by p.slug"), values![]).await
 }
 
 /// A change of what is live.

@@ -175,6 +175,14 @@ pub async fn raise_alarm(db: &impl Connection, id: ModelVersionId, now: DateTime
     Ok(record::execute(db, SQL, values![id.0, now]).await? > 0)
 }
 
+/// Versions whose bytes are told to be damaged.
+///
+/// # Errors
+/// When the database fails.
+pub async fn alarmed(db: &impl Connection) -> Result<Vec<i64>> {
+    record::all(db, "select model_version_id from artifact_alarm", values![]).await
+}
+
 /// Forgets that the bytes of a version were damaged.
 ///
 /// # Errors

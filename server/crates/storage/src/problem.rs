@@ -96,6 +96,19 @@ pub async fn with_sources(db: &impl Connection, now: DateTime<Utc>) -> Result<Ve
     record::all(db, SQL, values![now]).await
 }
 
+/// The signed versions that say when a new model is trained, of problems with a live one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retrained(db: &impl Connection) -> Result<Vec<ProblemVersion>> {
+    const SQL: &str = select_version!(
+        "where v.state = 'approved' and v.document ? 'retraining'
+           and exists (select 1 from deployment d where d.problem_id = v.problem_id and d.champion_id is not null)
+         order by p.slug"
+    );
+    record::all(db, SQL, values![]).await
+}
+
 /// Locks a problem until the transaction ends: versions and decisions of one problem are made one after the other.
 ///
 /// # Errors
