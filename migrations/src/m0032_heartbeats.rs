@@ -3,12 +3,13 @@
 crate::sql_migration!(
     r"
 create table heartbeat (
-    name     text primary key check (name in ('watch', 'letters', 'rollouts')),
-    began_at timestamptz not null,
-    beat_at  timestamptz not null check (beat_at >= began_at),
+    name    text primary key check (name in ('watch', 'letters', 'rollouts')),
+    beat_at timestamptz not null,
     -- Since when it has been told that it stands still.
-    told_at  timestamptz
+    told_at timestamptz
 );
+-- What never begins stands still from now on.
+insert into heartbeat (name, beat_at) values ('watch', now()), ('letters', now()), ('rollouts', now());
 ",
     r"
 drop table heartbeat;

@@ -142,7 +142,8 @@ pub struct Mail {
     /// Whom letters come from.
     #[arg(long, env = "MILLRACE_MAIL_FROM", default_value = "Millrace <millrace@localhost.localdomain>")]
     pub mail_from: String,
-    /// Seconds that one conversation with the mail server may take, before it is tried again later.
+    /// Seconds that one conversation with the mail server may take, before it is tried again later. A server that takes longer to accept a letter
+    /// gets it again and again.
     #[arg(long, env = "MILLRACE_MAIL_PATIENCE", default_value_t = 45.0)]
     pub mail_patience: f64,
 }
@@ -337,9 +338,8 @@ impl Web {
                 self.base_url()
             );
         }
-        // A sender that dies lets go of its letter after two minutes.
-        if !(0.1..=60.0).contains(&self.mail.mail_patience) {
-            bail!("MILLRACE_MAIL_PATIENCE must lie between 0.1 and 60 seconds, got {}", self.mail.mail_patience);
+        if !(1.0..=600.0).contains(&self.mail.mail_patience) {
+            bail!("MILLRACE_MAIL_PATIENCE must lie between 1 and 600 seconds, got {}", self.mail.mail_patience);
         }
         if !(1.0..=1e9).contains(&self.token_rate) {
             bail!("MILLRACE_TOKEN_RATE must lie between 1 and 1000000000, got {}", self.token_rate);

@@ -13,9 +13,9 @@ pub fn StandingStill(parts: Vec<Part>) -> impl IntoView {
             parts.into_iter().map(|part| view! { <li>{part.missing} " since " <Moment at=part.since/> "."</li> });
         view! {
             <div class="callout" data-kind="error" role="status">
-                <p class="callout-title">"Nobody looks after what is live"</p>
+                <p class="callout-title">"Part of the servers stands still"</p>
                 <ul>{parts.collect_view()}</ul>
-                <p>"See whether a server runs that watches, and what its log says."</p>
+                <p>"See which servers run, whether one of them watches, and what their logs say."</p>
             </div>
         }
     })

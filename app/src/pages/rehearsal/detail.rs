@@ -41,7 +41,7 @@ pub async fn fetch_rehearsal(id: String) -> Result<(RehearsalView, Vec<usize>), 
         // The chart marks every model.
         course.events.retain(|event| {
             place += 1;
-            place <= LISTED || event.what == "live"
+            place <= LISTED || ["live", "stays", "rolled_back"].contains(&event.what.as_str())
         });
         happened - course.events.len()
     });

@@ -62,40 +62,27 @@ impl FromStr for Heart {
 pub struct Heartbeat {
     /// Which.
     pub heart: Heart,
-    /// For the first time.
-    pub began_at: DateTime<Utc>,
-    /// For the last time.
+    /// For the last time; of one that never was, when it was first to be.
     pub beat_at: DateTime<Utc>,
     /// Since when it has been told that it stands still.
     pub told_at: Option<DateTime<Utc>>,
 }
 
-/// What stands still, and since when; of one that never beat, since the first of the others did.
-pub fn standing_still(beats: &[Heartbeat], now: DateTime<Utc>) -> Vec<(Heart, DateTime<Utc>)> {
-    let first = beats.iter().map(|beat| beat.began_at).min();
-    let since = |heart: Heart| beats.iter().find(|beat| beat.heart == heart).map(|beat| beat.beat_at).or(first);
-    let late = |since: &DateTime<Utc>| now - *since > INTERVAL * 2;
-    Heart::ALL.into_iter().filter_map(|heart| Some((heart, since(heart).filter(late)?))).collect()
+impl Heartbeat {
+    /// Whether it has not been at work for two intervals.
+    pub fn stands_still(&self, now: DateTime<Utc>) -> bool {
+        now - self.beat_at > INTERVAL * 2
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(seconds, 0).expect("a time")
-    }
-
-    fn beat(heart: Heart, beat_at: i64) -> Heartbeat {
-        Heartbeat { heart, began_at: at(1_000), beat_at: at(beat_at), told_at: None }
-    }
-
     #[test]
-    fn what_has_not_beaten_for_two_intervals_stands_still_and_so_does_what_never_did() {
-        let beats = [beat(Heart::Watch, 2_000), beat(Heart::Letters, 2_060)];
-        assert_eq!(standing_still(&beats, at(2_060)), [(Heart::Rollouts, at(1_000))]);
-        assert_eq!(standing_still(&beats, at(2_061)), [(Heart::Watch, at(2_000)), (Heart::Rollouts, at(1_000))]);
-        assert_eq!(standing_still(&[], at(2_061)), []);
-        assert_eq!(standing_still(&[beat(Heart::Watch, 1_000)], at(1_060)), [], "the others may just begin");
+    fn what_has_not_beaten_for_two_intervals_stands_still() {
+        let at = |seconds: i64| DateTime::from_timestamp(seconds, 0).expect("a time");
+        let beat = Heartbeat { heart: Heart::Watch, beat_at: at(2_000), told_at: None };
+        assert!(!beat.stands_still(at(2_060)) && beat.stands_still(at(2_061)));
     }
 }

@@ -30,13 +30,10 @@ pub(crate) async fn empty(
     while !shutdown.is_cancelled() {
         let mut announced = services.db().listen(&[channel]).await.ok();
         loop {
-            while outbox.send_next().await.unwrap_or_else(|error| {
+            while send_next(outbox, services, pulse.as_mut()).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, channel, "the outbox could not be read");
                 false
-            }) {
-                beat(pulse.as_mut(), services).await;
-            }
-            beat(pulse.as_mut(), services).await;
+            }) {}
             let heard = tokio::select! {
                 heard = async {
                     match &mut announced {
@@ -58,8 +55,14 @@ pub(crate) async fn empty(
     }
 }
 
-async fn beat(pulse: Option<&mut Pulse>, services: &Services) {
-    if let Some(pulse) = pulse {
-        pulse.beat(services).await;
-    }
+/// Sends what is due next, and beats beside it.
+async fn send_next(
+    outbox: &(impl Outbox + Sync),
+    services: &Services,
+    pulse: Option<&mut Pulse>,
+) -> Result<bool, StorageError> {
+    let Some(pulse) = pulse else { return outbox.send_next().await };
+    let sent = pulse.beside(services, outbox.send_next()).await?;
+    pulse.beat(services).await;
+    Ok(sent)
 }

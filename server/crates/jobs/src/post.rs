@@ -5,6 +5,7 @@
 //! server's acceptance and our note of it a crash can make a letter go out twice, with the same Message-ID (RFC 1047).
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::outbox::{self, Outbox};
 use crate::picture::{PNG, png};
 
-/// A sender that dies lets go of its letter after this time.
-const LEASE: TimeDelta = TimeDelta::minutes(2);
+/// A sender that dies lets go of its letter so long after the longest conversation.
+const LEASE: TimeDelta = TimeDelta::minutes(1);
 /// The longest pause between two attempts, so that a server that comes back gets everything within minutes.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(4);
 /// A letter that could not be sent for so long is given up.
@@ -48,7 +49,7 @@ pub struct PostSettings {
 pub struct PostSettingsError(String);
 
 enum Route {
-    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Smtp { url: String, transport: Mutex<AsyncSmtpTransport<Tokio1Executor>> },
     Directory(PathBuf),
 }
 
@@ -77,7 +78,7 @@ impl Post {
         })?;
         let route = match &settings.smtp_url {
             None => Route::Directory(settings.directory.clone()),
-            Some(url) => Route::Smtp(Box::new(transport(url, settings.patience)?)),
+            Some(url) => Route::Smtp { url: url.clone(), transport: Mutex::new(transport(url, settings.patience)?) },
         };
         Ok(Self { services, from, route, patience: settings.patience })
     }
@@ -87,6 +88,10 @@ impl Post {
         outbox::empty(&self, &self.services, Some(Heart::Letters), "millrace_mail", &shutdown).await;
     }
 
+    fn lease(&self) -> TimeDelta {
+        TimeDelta::from_std(self.patience).unwrap_or(LEASE) + LEASE
+    }
+
     fn now(&self) -> DateTime<Utc> {
         self.services.surroundings().now()
     }
@@ -94,17 +99,24 @@ impl Post {
     async fn deliver(&self, letter: &Mail) -> Result<(), Undelivered> {
         let message = self.message(letter, drawn(letter).await)?;
         match &self.route {
-            // The transport's own patience ends with the connection's beginning.
-            Route::Smtp(transport) => match tokio::time::timeout(self.patience, transport.send(message)).await {
-                Ok(sent) => sent
-                    .map(|_| ())
-                    .map_err(|error| Undelivered { is_final: error.is_permanent(), reason: told(&error) }),
-                Err(_) => {
-                    let reason =
-                        format!("the mail server did not come to an end within {} s", self.patience.as_secs_f64());
-                    Err(Undelivered { is_final: false, reason })
+            Route::Smtp { url, transport: kept } => {
+                let used = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                // The transport's own patience ends with the connection's beginning.
+                match tokio::time::timeout(self.patience, used.send(message)).await {
+                    Ok(sent) => sent
+                        .map(|_| ())
+                        .map_err(|error| Undelivered { is_final: error.is_permanent(), reason: told(&error) }),
+                    Err(_) => {
+                        // What the server says late would be taken for what it says of the next letter: no connection is used again.
+                        if let Ok(fresh) = transport(url, self.patience) {
+                            *kept.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+                        }
+                        let reason =
+                            format!("the mail server did not come to an end within {} s", self.patience.as_secs_f64());
+                        Err(Undelivered { is_final: false, reason })
+                    }
                 }
-            },
+            }
             Route::Directory(directory) => keep(directory, letter, &message.formatted()).await.map_err(|error| {
                 Undelivered { reason: format!("{} cannot be written: {error}", directory.display()), is_final: false }
             }),
@@ -152,7 +164,7 @@ impl Post {
 impl Outbox for Post {
     async fn send_next(&self) -> Result<bool, StorageError> {
         let pool = self.services.db().pool();
-        let Some(letter) = mail::claim(pool, self.now(), self.now() + LEASE).await? else { return Ok(false) };
+        let Some(letter) = mail::claim(pool, self.now(), self.now() + self.lease()).await? else { return Ok(false) };
         match self.deliver(&letter).await {
             Ok(()) => mail::sent(pool, &letter, self.now()).await?,
             Err(Undelivered { reason, is_final }) => {

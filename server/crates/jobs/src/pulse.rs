@@ -10,6 +10,10 @@ use tokio_util::sync::CancellationToken;
 const AT_MOST: Duration = Duration::from_secs(10);
 /// What is to beat pauses no longer, so that a slow look is not taken for a standstill.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Work that takes longer than that stands still.
+const LONGEST_WORK: Duration = Duration::from_secs(300);
+/// Nobody is told before everything had the time to begin, nor just after the database was away.
+const SETTLED: Duration = Duration::from_secs(60);
 /// How often it is looked whether something stands still.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -24,7 +28,22 @@ impl Pulse {
         Self { heart, beaten: None }
     }
 
-    /// It has come round.
+    /// Does work that may be long, and beats beside it. Whether it came to something says who calls, by a beat of its own.
+    pub(crate) async fn beside<T>(&mut self, services: &Services, work: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(AT_MOST) => {}
+            }
+            if began.elapsed() < LONGEST_WORK {
+                self.beat(services).await;
+            }
+        }
+    }
+
+    /// It has come round, and did what it is there for.
     pub(crate) async fn beat(&mut self, services: &Services) {
         if self.beaten.is_some_and(|beaten| beaten.elapsed() < AT_MOST) {
             return;
@@ -40,14 +59,21 @@ impl Pulse {
 
 /// Looks whether anything stands still until told to stop.
 pub async fn look_at_hearts(services: Services, shutdown: CancellationToken) {
+    let mut pause = SETTLED;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => return,
         }
-        match services.look_at_hearts().await {
-            Ok(still) => metrics::gauge!("millrace_hearts_standing_still").set(still as f64),
-            Err(error) => tracing::warn!(detail = error.detail, "it could not be looked whether anything stands still"),
-        }
+        pause = match services.look_at_hearts().await {
+            Ok(still) => {
+                metrics::gauge!("millrace_hearts_standing_still").set(still as f64);
+                LOOK
+            }
+            Err(error) => {
+                tracing::warn!(detail = error.detail, "it could not be looked whether anything stands still");
+                SETTLED
+            }
+        };
     }
 }

@@ -11,7 +11,7 @@ use crate::pulse::{LONGEST_PAUSE, Pulse};
 
 /// How often rollouts are looked at.
 const EVERY: Duration = Duration::from_secs(1);
-/// Looking takes at most one in so many seconds.
+/// Looking takes at most one in so many seconds, where that is no pause beyond the longest.
 const SHARE: u32 = 10;
 
 /// How often the bytes of what is live are read.
@@ -41,15 +41,15 @@ pub async fn conduct_rollouts(services: Services, shutdown: CancellationToken) {
         }
         // A stopwatch, not a clock: only the difference counts.
         let began = Instant::now();
-        match services.look_at_rollouts().await {
+        match pulse.beside(&services, services.look_at_rollouts()).await {
             Ok(failed) => {
+                pulse.beat(&services).await;
                 for (slug, error) in failed {
                     tracing::warn!(slug, code = error.code, detail = error.detail, "a rollout could not be looked at");
                 }
             }
             Err(error) => tracing::warn!(detail = error.detail, "rollouts could not be looked up"),
         }
-        pulse.beat(&services).await;
         pause = EVERY.max(began.elapsed() * SHARE).min(LONGEST_PAUSE);
     }
 }

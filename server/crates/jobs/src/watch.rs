@@ -27,7 +27,7 @@ use crate::pulse::{LONGEST_PAUSE, Pulse};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
-/// Looking takes at most one in so many seconds.
+/// Looking takes at most one in so many seconds, where that is no pause beyond the longest.
 const SHARE: u32 = 10;
 /// Outcomes are taken into account for so many windows after they should be known.
 const LATE_WINDOWS: i32 = 20;
@@ -60,24 +60,30 @@ impl Watch {
             // A stopwatch, not a clock: only the difference counts.
             let began = Instant::now();
             // What goes wrong in one look must not end the watch.
-            if AssertUnwindSafe(self.look()).catch_unwind().await.is_err() {
-                tracing::error!("a look of the watch panicked; it goes on with the next");
-                metrics::counter!("millrace_watch_panics_total").increment(1);
+            let services = self.services.clone();
+            match pulse.beside(&services, AssertUnwindSafe(self.look()).catch_unwind()).await {
+                Ok(true) => pulse.beat(&services).await,
+                Ok(false) => {}
+                Err(_) => {
+                    tracing::error!("a look of the watch panicked; it goes on with the next");
+                    metrics::counter!("millrace_watch_panics_total").increment(1);
+                }
             }
             metrics::gauge!("millrace_watch_look_seconds").set(began.elapsed().as_secs_f64());
-            pulse.beat(&self.services).await;
             pause = EVERY.max(began.elapsed() * SHARE).min(LONGEST_PAUSE);
         }
     }
 
-    /// One look at everything.
-    pub async fn look(&mut self) {
-        report("windows could not be judged", self.services.judge_windows().await);
-        if let Err(error) = self.look_at_outcomes().await {
+    /// One look at everything; whether everything could be looked at, single problems aside.
+    pub async fn look(&mut self) -> bool {
+        let judged = report("windows could not be judged", self.services.judge_windows().await);
+        let held = self.look_at_outcomes().await;
+        if let Err(error) = &held {
             tracing::warn!(%error, "answers could not be held against outcomes");
         }
-        report("letters about an alert could not be written", self.services.tell_incidents().await);
-        report("retraining could not be looked at", self.services.look_at_retraining().await);
+        let told = report("letters about an alert could not be written", self.services.tell_incidents().await);
+        let trained = report("retraining could not be looked at", self.services.look_at_retraining().await);
+        judged && held.is_ok() && told && trained
     }
 
     /// Holds answers against the outcomes that came since the last look.
@@ -207,13 +213,18 @@ fn outcomes_of(document: &ProblemDocument, classes: &[&str], rows: &[Labelled]) 
     }
 }
 
-fn report(what: &str, outcome: Result<Vec<(String, Fault)>, Fault>) {
+/// Tells of what failed; whether there was anything to fail at all.
+fn report(what: &str, outcome: Result<Vec<(String, Fault)>, Fault>) -> bool {
     match outcome {
         Ok(failed) => {
             for (slug, fault) in failed {
                 tracing::warn!(slug, code = fault.code, detail = fault.detail, "{what}");
             }
+            true
         }
-        Err(fault) => tracing::warn!(detail = fault.detail, "{what}"),
+        Err(fault) => {
+            tracing::warn!(detail = fault.detail, "{what}");
+            false
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What must never stand still: who says that it is at work, and who is told when it is not.
 
 use chrono::{DateTime, Utc};
-use millrace_domain::heartbeat::{Heart, standing_still};
+use millrace_domain::heartbeat::{Heart, Heartbeat};
 use millrace_domain::policy::Role;
 use millrace_domain::view::{HeartView, StandingStill};
 use millrace_storage::{Transaction, account, heartbeat};
@@ -23,12 +23,10 @@ impl Services {
     /// # Errors
     /// When the database fails.
     pub async fn standing_still(&self) -> Result<Vec<StandingStill>> {
-        let pool = self.db.pool();
-        let now = millrace_storage::now(pool).await.map_err(fault)?;
-        let beats = heartbeat::list(pool).await.map_err(fault)?;
-        let told =
-            |(heart, since): (Heart, DateTime<Utc>)| StandingStill { missing: heart.missing().to_owned(), since };
-        Ok(standing_still(&beats, now).into_iter().map(told).collect())
+        let (beats, now) = self.beats().await?;
+        let still = beats.into_iter().filter(|beat| beat.stands_still(now));
+        let told = |beat: Heartbeat| StandingStill { missing: beat.heart.missing().to_owned(), since: beat.beat_at };
+        Ok(still.map(told).collect())
     }
 
     /// Every heart, for who asks from outside whether the monitor itself is alive.
@@ -36,19 +34,23 @@ impl Services {
     /// # Errors
     /// When the database fails.
     pub async fn hearts(&self) -> Result<Vec<HeartView>> {
-        let pool = self.db.pool();
-        let now = millrace_storage::now(pool).await.map_err(fault)?;
-        let beats = heartbeat::list(pool).await.map_err(fault)?;
-        let still = standing_still(&beats, now);
-        let view = |heart: Heart| HeartView {
-            name: heart.as_str().to_owned(),
-            beat_at: beats.iter().find(|beat| beat.heart == heart).map(|beat| beat.beat_at),
-            stands_still: still.iter().any(|(other, _)| *other == heart),
+        let (beats, now) = self.beats().await?;
+        let view = |beat: Heartbeat| HeartView {
+            name: beat.heart.as_str().to_owned(),
+            beat_at: beat.beat_at,
+            stands_still: beat.stands_still(now),
         };
-        Ok(Heart::ALL.into_iter().map(view).collect())
+        Ok(beats.into_iter().map(view).collect())
     }
 
-    /// Tells admins and whoever is on call of what stands still, and of what is at work again: once each, whichever server looks.
+    async fn beats(&self) -> Result<(Vec<Heartbeat>, DateTime<Utc>)> {
+        let pool = self.db.pool();
+        let now = millrace_storage::now(pool).await.map_err(fault)?;
+        Ok((heartbeat::list(pool).await.map_err(fault)?, now))
+    }
+
+    /// Tells admins and whoever is on call of what stands still, and of what is at work again: once each, whichever server looks. That no letter
+    /// goes out is told by letter only when it is over.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,25 +58,26 @@ impl Services {
         let tx = self.begin().await?;
         let beats = heartbeat::hold(&tx).await.map_err(fault)?;
         let now = millrace_storage::now(&tx).await.map_err(fault)?;
-        let still = standing_still(&beats, now);
         for beat in &beats {
-            let stands = still.iter().find(|(heart, _)| *heart == beat.heart);
-            match (stands, beat.told_at) {
-                (Some((heart, since)), None) => {
-                    let since = since.format("%Y-%m-%d %H:%M UTC");
-                    self.tell_of_heart(&tx, format!("{} since {since}", heart.missing())).await?;
-                    heartbeat::told(&tx, *heart, true).await.map_err(fault)?;
+            let missing = beat.heart.missing();
+            match (beat.stands_still(now), beat.told_at) {
+                (true, None) => {
+                    if beat.heart != Heart::Letters {
+                        let since = beat.beat_at.format("%Y-%m-%d %H:%M UTC");
+                        self.tell_of_heart(&tx, format!("{missing} since {since}")).await?;
+                    }
+                    heartbeat::told(&tx, beat.heart, true).await.map_err(fault)?;
                 }
-                (None, Some(told)) if beat.beat_at > told => {
-                    let was = beat.heart.missing().to_lowercase();
-                    self.tell_of_heart(&tx, format!("At work again: it is over that {was}")).await?;
+                (false, Some(_)) => {
+                    self.tell_of_heart(&tx, format!("At work again: it is over that {}", missing.to_lowercase()))
+                        .await?;
                     heartbeat::told(&tx, beat.heart, false).await.map_err(fault)?;
                 }
                 _ => {}
             }
         }
         commit(tx).await?;
-        Ok(still.len())
+        Ok(beats.iter().filter(|beat| beat.stands_still(now)).count())
     }
 
     async fn tell_of_heart(&self, tx: &Transaction, what: String) -> Result<()> {
@@ -86,8 +89,8 @@ impl Services {
         for person in concerned {
             let paragraphs = vec![
                 format!("{what}."),
-                "One of the loops that look after what is live has not said for a minute that it is at work, or does so again. See whether a \
-                 server runs that watches, and what its log says."
+                "It is told when a part of the servers has not said for a minute that it is at work, and when it does so again. See which servers \
+                 run, whether one of them watches, and what their logs say."
                     .to_owned(),
             ];
             let letter = Letter {

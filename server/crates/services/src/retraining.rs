@@ -99,19 +99,24 @@ impl Services {
     /// When the deployments cannot be listed.
     pub async fn look_at_retraining(&self) -> Result<Vec<(String, Fault)>> {
         let mut failed = Vec::new();
-        for signed in problem::retrained(self.db.pool()).await.map_err(fault)? {
-            if let Err(error) = self.look_at_retraining_of(&signed).await {
-                failed.push((signed.slug, error));
+        for slug in problem::retrained(self.db.pool()).await.map_err(fault)? {
+            if let Err(error) = self.look_at_retraining_of(&slug).await {
+                failed.push((slug, error));
             }
         }
         Ok(failed)
     }
 
-    async fn look_at_retraining_of(&self, signed: &ProblemVersion) -> Result<()> {
-        let slug = signed.slug.as_str();
-        let Some(policy) = signed.document.retraining.clone() else { return Ok(()) };
+    async fn look_at_retraining_of(&self, slug: &str) -> Result<()> {
+        let signed = problem::approved(self.db.pool(), slug).await.map_err(fault)?;
+        let Some((signed, policy)) = signed.and_then(|signed| {
+            let policy = signed.document.retraining.clone()?;
+            Some((signed, policy))
+        }) else {
+            return Ok(());
+        };
         // What keeps one version from going on keeps nothing else from being looked at.
-        if let Err(error) = self.let_retrained_go_on(signed, &policy).await {
+        if let Err(error) = self.let_retrained_go_on(&signed, &policy).await {
             tracing::warn!(
                 slug,
                 code = error.code,
@@ -119,11 +124,11 @@ impl Services {
                 "a version that was trained by itself does not go on"
             );
         }
-        self.write_reasons_down(signed, &policy).await?;
+        self.write_reasons_down(&signed, &policy).await?;
         if retraining::open_events(self.db.pool(), signed.problem).await.map_err(fault)?.is_empty() {
             return Ok(());
         }
-        self.start_if_due(signed, &policy).await
+        self.start_if_due(&signed, &policy).await
     }
 
     /// Writes everything down that came up since the last look, each once.

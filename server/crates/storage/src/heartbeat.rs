@@ -8,12 +8,7 @@ use crate::record::{self, Record, Row, values};
 
 impl Record for Heartbeat {
     fn read(row: &Row) -> Result<Self> {
-        Ok(Self {
-            heart: row.word("name")?,
-            began_at: row.get("began_at")?,
-            beat_at: row.get("beat_at")?,
-            told_at: row.get("told_at")?,
-        })
+        Ok(Self { heart: row.word("name")?, beat_at: row.get("beat_at")?, told_at: row.get("told_at")? })
     }
 }
 
@@ -22,12 +17,12 @@ impl Record for Heartbeat {
 /// # Errors
 /// When the database fails.
 pub async fn beat(db: &impl Connection, heart: Heart) -> Result<()> {
-    const SQL: &str = "insert into heartbeat (name, began_at, beat_at) values ($1, now(), now())
-        on conflict (name) do update set beat_at = greatest(heartbeat.beat_at, excluded.beat_at)";
+    const SQL: &str = "insert into heartbeat (name, beat_at) values ($1, now())
+        on conflict (name) do update set beat_at = excluded.beat_at";
     record::execute(db, SQL, values![heart.as_str()]).await.map(|_| ())
 }
 
-/// All that ever beat.
+/// All of them.
 ///
 /// # Errors
 /// When the database fails.
@@ -35,7 +30,7 @@ pub async fn list(db: &impl Connection) -> Result<Vec<Heartbeat>> {
     record::all(db, "select * from heartbeat order by name", Vec::new()).await
 }
 
-/// All that ever beat, held until the transaction ends, so that one server alone tells of what stands still.
+/// All of them, held until the transaction ends, so that one server alone tells of what stands still.
 ///
 /// # Errors
 /// When the database fails.

@@ -96,16 +96,14 @@ pub async fn with_sources(db: &impl Connection, now: DateTime<Utc>) -> Result<Ve
     record::all(db, SQL, values![now]).await
 }
 
-/// The signed versions that say when a new model is trained, of problems with a live one.
+/// The problems with a live model whose signed document says when a new one is trained, by slug.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retrained(db: &impl Connection) -> Result<Vec<ProblemVersion>> {
-    const SQL: &str = select_version!(
-        "where v.state = 'approved' and v.document ? 'retraining'
-           and exists (select 1 from deployment d where d.problem_id = v.problem_id and d.champion_id is not null)
-         order by p.slug"
-    );
+pub async fn retrained(db: &impl Connection) -> Result<Vec<String>> {
+    const SQL: &str = "select p.slug from problem p join problem_version v on v.problem_id = p.id
+            join deployment d on d.problem_id = p.id
+        where v.state = 'approved' and v.document ? 'retraining' and d.champion_id is not null order by p.slug";
     record::all(db, SQL, values![]).await
 }
 

@@ -68,6 +68,12 @@ impl Record for i64 {
     }
 }
 
+impl Record for String {
+    fn read(row: &Row) -> Result<Self> {
+        row.0.try_get_by_index(0).map_err(Into::into)
+    }
+}
+
 fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }

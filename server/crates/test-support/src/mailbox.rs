@@ -1,6 +1,7 @@
 //! A mail server of a test's own: a real SMTP conversation on loopback, answered as the test likes.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,8 @@ pub enum Answer {
     Drop,
     /// Connections are taken, and nothing is ever said.
     Hang,
+    /// Taken, but what is said to the recipient comes after so long.
+    Late(Duration),
 }
 
 /// What was delivered.
@@ -96,6 +99,9 @@ impl Mailbox {
                 ("EHLO" | "HELO", _) => "250 mailbox",
                 ("RCPT", Answer::Never) => "550 no such mailbox",
                 ("RCPT", _) => {
+                    if let Answer::Late(after) = answer {
+                        tokio::time::sleep(after).await;
+                    }
                     to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
                     "250 ok"
                 }

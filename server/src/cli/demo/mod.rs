@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
-use millrace_jobs::{ParityAuditor, Sources, Watch, check_artifacts, conduct_rollouts};
+use millrace_jobs::{ParityAuditor, Sources, Watch, check_artifacts, conduct_rollouts, look_at_hearts};
 use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use reqwest::multipart::{Form, Part};
@@ -88,6 +88,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
     tokio::spawn(check_artifacts(services.clone(), workers.clone()));
+    tokio::spawn(look_at_hearts(services.clone(), workers.clone()));
     tokio::spawn(Watch::new(services.clone()).run(workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({

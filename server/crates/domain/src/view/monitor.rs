@@ -261,8 +261,8 @@ views! {
     HeartView {
         /// `watch`, `letters`, `rollouts`.
         name: String,
-        /// When it last was; none when it never was.
-        beat_at: Option<DateTime<Utc>>,
+        /// When it last was; of one that never was, when it was first to be.
+        beat_at: DateTime<Utc>,
         /// Whether that is too long ago.
         stands_still: bool,
     }

@@ -54,8 +54,8 @@ pub(super) struct Course<'h> {
     waits_for: Option<String>,
     /// A bad model that goes out at some time, and then is on its way.
     bad: Option<(DateTime<Utc>, Learned)>,
-    /// While the bad model is live, when the one before it saw what was known.
-    fitted_before: Option<DateTime<Utc>>,
+    /// While the bad model is live, since when rows and labels were new before it was.
+    since_before: Option<(DateTime<Utc>, DateTime<Utc>)>,
     staged: Option<Staged>,
     alerts: BTreeMap<&'static str, u64>,
     windows: Vec<WindowTold>,
@@ -83,7 +83,7 @@ impl<'h> Course<'h> {
             has_given_up: false,
             waits_for: None,
             bad: None,
-            fitted_before: None,
+            since_before: None,
             staged: None,
             alerts: BTreeMap::new(),
             windows: Vec::new(),
@@ -225,11 +225,12 @@ impl<'h> Course<'h> {
         }
         self.live = staged.live().clone();
         // What is new is counted from what is live on.
+        let since = (self.fitted_at, self.labels_since);
         if self.live.number != self.numbers {
-            self.fitted_at = self.fitted_before.take().unwrap_or(self.fitted_at);
-        } else if self.fitted_before.is_none() {
-            self.fitted_before = Some(self.fitted_at);
-            self.fitted_at = self.fitted_at.max(staged.begins());
+            (self.fitted_at, self.labels_since) = self.since_before.take().unwrap_or(since);
+        } else if self.since_before.is_none() {
+            self.since_before = Some(since);
+            (self.fitted_at, self.labels_since) = (since.0.max(staged.begins()), since.1.max(staged.begins()));
         }
         self.staged = Some(staged).filter(|staged| !staged.has_ended());
         (answers, of_live, counts)
