@@ -37,6 +37,7 @@ mod m0029_rehearsals;
 mod m0030_estimated_loss;
 mod m0031_letters;
 mod m0032_heartbeats;
+mod m0033_business_query;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_estimated_loss::Migration),
             Box::new(m0031_letters::Migration),
             Box::new(m0032_heartbeats::Migration),
+            Box::new(m0033_business_query::Migration),
         ]
     }
 }

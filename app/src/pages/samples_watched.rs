@@ -83,6 +83,13 @@ pub fn monitor() -> MonitorView {
             is_stale: true,
         }],
         business: Some(("pay-out loss".to_owned(), "USD".to_owned(), Some(20.0))),
+        business_read: Some(BusinessReadView {
+            connection: "books".to_owned(),
+            query: "SELECT paid_at AS at, loss AS value FROM pay_outs".to_owned(),
+            delay_seconds: 7_200,
+            looked_at: Some(moment("2026-11-23T15:06:00Z")),
+            error: Some("the database says: relation \"pay_outs\" does not exist".to_owned()),
+        }),
         incidents: vec![alert().line],
         changes: vec![(moment("2026-11-23T14:10:00Z"), "full v2".to_owned())],
         estimate_error: Some((0.02, 1)),

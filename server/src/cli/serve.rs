@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use leptos::config::LeptosOptions;
 use millrace_jobs::{
-    ParityAuditor, Post, PostSettings, Sources, Watch, WebhookSender, check_artifacts, conduct_rollouts, look_at_hearts,
+    BusinessReader, ParityAuditor, Post, PostSettings, Sources, Watch, WebhookSender, check_artifacts,
+    conduct_rollouts, look_at_hearts,
 };
 use millrace_services::Services;
 use millrace_serving::Serving;
@@ -42,6 +43,7 @@ pub async fn serve(storage: Storage, web: Web, slots: Option<usize>, watches: bo
     tokio::spawn(look_at_hearts(services.clone(), workers.clone()));
     if watches {
         tokio::spawn(Watch::new(services.clone()).run(workers.clone()));
+        tokio::spawn(BusinessReader::new(services.clone(), storage.places()?).run(workers.clone()));
     }
     tokio::spawn(millrace_jobs::tidy(services.clone(), workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
 mod alerts;
+mod business;
 mod counts;
 mod real;
 mod retraining;

@@ -402,13 +402,28 @@ async fn a_rollback_wins_over_a_step_that_is_under_way_two_hundred_times() {
         "canary": { "percent": 5.0, "steps": [25.0], "min_predictions": 1, "min_duration": "0s" }
     });
     let stage = Stage::set("races", rollout, &[]).await;
+    let steps = async || {
+        let of_nobody = "select count(*) from deployment_change where kind = 'canary' and account_id is null";
+        stage.app.count(of_nobody).await
+    };
+    // Whoever was later the last time begins a little earlier the next, so that both come first by turns on any machine.
+    let (mut ahead, mut stepped) = (0_i64, 0);
+    let later = |milliseconds: i64| tokio::time::sleep(Duration::from_millis(milliseconds.max(0).unsigned_abs()));
     for round in 0..200 {
         let begun = stage.roll_out(2).await.done();
         assert_eq!(begun["stage"], "canary", "round {round}");
         stage.all_went_well().await;
         let back = json!({ "reason": "race", "generation": begun["generation"] });
         let path = stage.path("/rollback");
-        let (looked, back) = tokio::join!(stage.app.services.look_at_rollouts(), stage.on_call.post(&path, back));
+        let looked = async {
+            later(-ahead).await;
+            stage.app.services.look_at_rollouts().await
+        };
+        let pressed = async {
+            later(ahead).await;
+            stage.on_call.post(&path, back).await
+        };
+        let (looked, back) = tokio::join!(looked, pressed);
         assert!(looked.unwrap().iter().all(|(_, fault)| fault.status == 409), "round {round}");
         assert_eq!((back.status, &back.body["champion"]), (200, &json!(1)), "round {round} {}", back.body);
         assert!(stage.app.services.look_at_rollouts().await.unwrap().is_empty());
@@ -417,10 +432,11 @@ async fn a_rollback_wins_over_a_step_that_is_under_way_two_hundred_times() {
             now["rollout"].is_null() && now["candidate_percent"] == 0.0 && now["champion"] == 1,
             "round {round} {now}"
         );
+        let so_far = steps().await;
+        ahead += if so_far == stepped { 2 } else { -2 };
+        stepped = so_far;
     }
-    let won =
-        stage.app.count("select count(*) from deployment_change where kind = 'canary' and account_id is null").await;
-    assert!(won > 0, "no step was ever under way");
+    assert!((1..200).contains(&stepped), "{stepped} of 200 steps came before the rollback");
     stage.remove().await;
 }
 

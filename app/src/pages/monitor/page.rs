@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_charts::{count, duration, number, percent};
 use millrace_domain::monitor::{Finding, Verdict};
-use millrace_domain::view::{FreshnessView, IncidentLine, MonitorView, WindowView};
+use millrace_domain::view::{BusinessReadView, FreshnessView, IncidentLine, MonitorView, WindowView};
 
 use crate::components::{ChartFigure, Empty, Load, Moment, PageHeader, StateBadge};
 use crate::fault::PageFault;
@@ -87,6 +87,14 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
             </div>
         }
     });
+    let unread = monitor.business_read.as_ref().and_then(|read| read.error.clone()).map(|error| {
+        view! {
+            <div class="callout" data-kind="warning" role="status">
+                <p class="callout-title">"The business metric could not be read"</p>
+                <p>{error} ". It is tried again; until then nobody is told when it is beyond its limit."</p>
+            </div>
+        }
+    });
     if monitor.windows.is_empty() {
         let text = match monitor.champion {
             None => {
@@ -100,7 +108,7 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
         };
         return view! {
             {head}
-            <div class="stack">{alerts} {unreachable} {unwatched}</div>
+            <div class="stack">{alerts} {unreachable} {unwatched} {unread}</div>
             <Empty title="Nothing was counted yet" text>
                 <a class="button" data-icon="deployment" href=format!("/deployments/{}", monitor.slug)>"Deployment"</a>
             </Empty>
@@ -146,7 +154,7 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
     view! {
         {head}
         <div class="stack">
-            {alerts} {unreachable} {unwatched}
+            {alerts} {unreachable} {unwatched} {unread}
             <Tiles monitor=monitor.clone()/>
         </div>
         {closely}
@@ -166,10 +174,11 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
                 </p>
             })}
         </section>
-        {business.map(|figure| view! {
+        {(business.is_some() || monitor.business_read.is_some()).then(|| view! {
             <section class="section stack" aria-labelledby="business">
                 <div class="section-header"><h2 id="business">"Business metric"</h2></div>
-                <ChartFigure figure/>
+                {business.map(|figure| view! { <ChartFigure figure/> })}
+                {monitor.business_read.clone().map(|read| view! { <BusinessRead read/> })}
             </section>
         })}
         <Freshness freshness=monitor.freshness.clone()/>
@@ -324,6 +333,26 @@ fn tiles_of(monitor: &MonitorView, finding: &Finding) -> ((String, String), (Str
     let note = if missing > 0.0 { format!("{note}; up to {} missing", percent(missing)) } else { note };
     let limit = format!("{} from training, limit {}", monitor.rule.metric, number(monitor.rule.threshold));
     ((format!("{} of {}", drifted.len(), features.len()), note), (number(answers.distance), limit))
+}
+
+/// Where the business metric is read, and how that stands.
+#[component]
+fn BusinessRead(read: BusinessReadView) -> impl IntoView {
+    let when = match read.delay_seconds {
+        0 => "as soon as a window is over".to_owned(),
+        delay => format!("{} after the end of a window", length(delay)),
+    };
+    let looked = read.looked_at.map_or_else(
+        || view! { <span>"not read yet"</span> }.into_any(),
+        |at| view! { <span>"last tried " <Moment at/></span> }.into_any(),
+    );
+    view! {
+        <p class="muted">"Read from " <code>{read.connection}</code> " by the document's query, " {when} "; " {looked} "."</p>
+        <details>
+            <summary>"Query"</summary>
+            <pre class="code" tabindex="0">{read.query}</pre>
+        </details>
+    }
 }
 
 #[component]

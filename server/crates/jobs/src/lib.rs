@@ -6,6 +6,7 @@
 //! output is taken over and only committed again ([`stage::Stage`]), so asking for the same again costs nothing. A *reproduction*
 //! takes nothing over: it computes everything once more and compares ([`compare`]).
 
+mod business;
 mod compare;
 mod evaluate;
 mod explain;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use millrace_executor::Handler;
 use millrace_services::ExternalTrainers;
 
+pub use business::BusinessReader;
 pub use lifecycle::Subjects;
 pub use parity::ParityAuditor;
 pub use post::{Post, PostSettings, PostSettingsError};

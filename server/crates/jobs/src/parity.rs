@@ -81,9 +81,18 @@ impl ParityAuditor {
                     continue;
                 }
             };
+            let versions = live.iter().flat_map(of);
+            let unseen = match parity::unseen(self.services.db().pool(), versions, &before).await {
+                Ok(unseen) => unseen,
+                Err(error) => {
+                    tracing::warn!(%error, "it could not be told which versions have answered");
+                    continue;
+                }
+            };
             for deployment in &live {
                 for version in of(deployment) {
-                    if let Err(error) = self.look(deployment, version, &before, &mut read).await {
+                    let Some(from) = unseen.get(&version) else { continue };
+                    if let Err(error) = self.look(deployment, version, from, &before, &mut read).await {
                         tracing::warn!(slug = deployment.slug, %error, "answers could not be computed again");
                     }
                 }
@@ -92,17 +101,17 @@ impl ParityAuditor {
         }
     }
 
-    /// Computes the newest answers since the last look again, those that were complete `before`.
+    /// Computes the newest answers `from` the last look on again, those that were complete `before`.
     async fn look(
         &mut self,
         deployment: &Deployment,
         version: ModelVersionId,
+        from: &str,
         before: &str,
         read: &mut Vec<DatasetVersionId>,
     ) -> Result<(), Failure> {
-        let pool = self.services.db().pool().clone();
-        let from = parity::last(&pool, version).await?.map_or_else(|| "0".to_owned(), |last| last.until_tx);
-        let answers = prediction::newest_answers(&pool, version, &from, before, SAMPLE).await?;
+        let pool = self.services.db().pool();
+        let answers = prediction::newest_answers(pool, version, from, before, SAMPLE).await?;
         let Some(newest) = answers.first() else { return Ok(()) };
         // Answers that were joined to the same state are computed together; the others wait for their turn to be newest.
         let state = as_of(newest);

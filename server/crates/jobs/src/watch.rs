@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -17,9 +18,9 @@ use millrace_domain::rollout::class_of;
 use millrace_domain::view::QualityView;
 use millrace_ml::evaluate::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, Outcomes, measure};
 use millrace_ml::model::Model;
-use millrace_services::Services;
-use millrace_storage::monitor::{self, Labelled, Watched, Window};
-use millrace_storage::{StorageError, model, problem};
+use millrace_services::{Deployed, Services, Watching};
+use millrace_storage::monitor::{self, Labelled, Window};
+use millrace_storage::{StorageError, model};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,7 @@ const MOST_LABELLED: u32 = 20_000;
 /// Whoever watches.
 pub struct Watch {
     services: Services,
+    watching: Watching,
     /// When outcomes of a problem were last looked at.
     looked: HashMap<ProblemId, Instant>,
 }
@@ -46,7 +48,7 @@ pub struct Watch {
 impl Watch {
     /// A watch over these services.
     pub fn new(services: Services) -> Self {
-        Self { services, looked: HashMap::new() }
+        Self { services, watching: Watching::default(), looked: HashMap::new() }
     }
 
     /// Looks until told to stop.
@@ -76,7 +78,7 @@ impl Watch {
 
     /// One look at everything; whether everything could be looked at, single problems aside.
     pub async fn look(&mut self) -> bool {
-        let judged = report("windows could not be judged", self.services.judge_windows().await);
+        let judged = report("windows could not be judged", self.services.judge_windows(&mut self.watching).await);
         let held = self.look_at_outcomes().await;
         if let Err(error) = &held {
             tracing::warn!(%error, "answers could not be held against outcomes");
@@ -89,23 +91,27 @@ impl Watch {
     /// Holds answers against the outcomes that came since the last look.
     async fn look_at_outcomes(&mut self) -> Result<(), StorageError> {
         let pool = self.services.db().pool().clone();
-        for watched in monitor::watched(&pool).await? {
-            let window = watched.monitoring.window.seconds();
+        let now = self.services.surroundings().now();
+        let length = |seconds: u64| TimeDelta::seconds(seconds.min(LONGEST) as i64);
+        let mut due = HashMap::new();
+        for deployed in self.watching.deployments() {
+            let (problem, document) = (deployed.watched.problem, &deployed.document);
+            let window = document.monitoring.window.seconds();
             let pause = Duration::from_secs(window).div_f64(4.0).clamp(Duration::from_secs(1), Duration::from_secs(60));
-            if self.looked.get(&watched.problem).is_some_and(|looked| looked.elapsed() < pause) {
+            if self.looked.get(&problem).is_some_and(|looked| looked.elapsed() < pause) {
                 continue;
             }
-            self.looked.insert(watched.problem, Instant::now());
-            let now = self.services.surroundings().now();
-            let length = |seconds: u64| TimeDelta::seconds(seconds.min(LONGEST) as i64);
+            self.looked.insert(problem, Instant::now());
             // Until a label's delay is over, those that are known are not like those to come.
-            let until = now - length(watched.delay.seconds());
-            let after = until - length(window) * LATE_WINDOWS;
-            let found = monitor::windows_with_new_outcomes(&pool, watched.problem, after, until).await?;
-            for (window, known) in found {
-                if let Err(error) = self.hold_against_outcomes(&watched, &window, known).await {
-                    tracing::warn!(slug = watched.slug, %error, "answers of a window could not be held against outcomes");
-                }
+            let until = now - length(document.target.delay.seconds());
+            due.insert(problem, (deployed, until - length(window) * LATE_WINDOWS, until));
+        }
+        let spans: Vec<_> = due.iter().map(|(problem, (_, after, until))| (*problem, *after, *until)).collect();
+        for (problem, window, known) in monitor::windows_with_new_outcomes(&pool, &spans).await? {
+            let Some((deployed, ..)) = due.get(&problem) else { continue };
+            if let Err(error) = self.hold_against_outcomes(deployed, &window, known).await {
+                let slug = &deployed.watched.slug;
+                tracing::warn!(slug, %error, "answers of a window could not be held against outcomes");
             }
         }
         Ok(())
@@ -113,27 +119,26 @@ impl Watch {
 
     async fn hold_against_outcomes(
         &self,
-        watched: &Watched,
+        deployed: &Deployed,
         window: &Window,
         known: i64,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let pool = self.services.db().pool();
-        let Some(signed) = problem::approved(pool, &watched.slug).await? else { return Ok(()) };
         let Some(version) = model::find(pool, window.version).await? else { return Ok(()) };
         let rows = monitor::labelled(pool, window.version, window.begins, window.ends, MOST_LABELLED).await?;
         let content = self.services.artifacts().get(&version.artifact).await?;
         let answered = window.finding.as_ref().map_or(0, |finding| finding.n);
-        let document = signed.document;
-        let min_rows = watched.monitoring.min_rows;
+        let document = Arc::clone(&deployed.document);
         let quality = tokio::task::spawn_blocking(move || {
             let model = Model::from_bytes(&content)?;
-            Ok::<_, millrace_ml::model::ModelError>(quality(&document, &model, &rows, known, answered, min_rows))
+            Ok::<_, millrace_ml::model::ModelError>(quality(&document, &model, &rows, known, answered))
         });
         let Some(quality) = quality.await?? else {
             // What cannot be measured on these outcomes is looked for again when there are others.
             return Ok(monitor::set_labelled(pool, window.id, known).await?);
         };
-        let recorded = self.services.record_quality(watched, window, &quality, known).await;
+        let problem = deployed.watched.problem;
+        let recorded = self.services.record_quality(problem, window, &quality, known).await;
         recorded.map_err(|fault| fault.detail.into())
     }
 }
@@ -145,11 +150,10 @@ fn quality(
     rows: &[Labelled],
     known: i64,
     answered: u64,
-    min_rows: u64,
 ) -> Option<QualityView> {
     let classes: Vec<&str> = model.classes().iter().map(AsRef::as_ref).collect();
     let outcomes = outcomes_of(document, &classes, rows)?;
-    let Measured { value, interval, verdict } = against(&document.success, &outcomes, min_rows)?;
+    let Measured { value, interval, verdict } = against(&document.success, &outcomes, document.monitoring.min_rows)?;
     Some(QualityView {
         metric: document.success.metric.to_string(),
         value,

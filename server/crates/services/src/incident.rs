@@ -66,8 +66,19 @@ struct Linked {
 impl Services {
     /// Takes a look into account, under the problem's lock. Letters are written by [`Self::tell_incidents`].
     pub(crate) async fn look_at_incident(&self, tx: &Transaction, problem: ProblemId, look: &Look) -> Result<()> {
-        let now = self.now();
         let newest = incident::newest(tx, problem, look.cause).await.map_err(fault)?;
+        self.take_look_in(tx, problem, look, newest).await
+    }
+
+    /// Takes a look into account where the newest incident of its cause is known.
+    pub(crate) async fn take_look_in(
+        &self,
+        tx: &Transaction,
+        problem: ProblemId,
+        look: &Look,
+        newest: Option<Kept>,
+    ) -> Result<()> {
+        let now = self.now();
         let known = newest.filter(|known| known.incident.takes_up(now));
         let about = About { title: &look.title, facts: &look.facts, window: look.window };
         let (id, before, after) = match known {

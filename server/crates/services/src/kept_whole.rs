@@ -42,10 +42,11 @@ impl Services {
         versions.dedup();
         let alarmed = model::alarmed(pool).await.map_err(fault)?;
         let mut broken = 0;
-        for id in versions {
-            let Some(version) = model::find(pool, id).await.map_err(fault)? else { continue };
+        for version in model::find_all(pool, &versions).await.map_err(fault)? {
             match self.is_whole(&version).await {
-                Ok(()) if alarmed.contains(&id.0) => model::clear_alarm(pool, id).await.map_err(fault)?,
+                Ok(()) if alarmed.contains(&version.id.0) => {
+                    model::clear_alarm(pool, version.id).await.map_err(fault)?
+                }
                 Ok(()) => {}
                 Err(refused) if refused.code == "artifact_corrupt" => {
                     broken += 1;

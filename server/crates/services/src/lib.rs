@@ -23,6 +23,7 @@ mod incident;
 mod kept;
 mod kept_whole;
 mod lineage;
+mod look;
 mod mail;
 mod model;
 mod monitor;
@@ -55,6 +56,7 @@ mod switch;
 mod token;
 mod tracking;
 mod webhook;
+mod window;
 
 use std::sync::Arc;
 
@@ -81,6 +83,7 @@ pub use override_gates::GATES_NOT_PASSED;
 pub use people::SetUpCode;
 pub use sign_in::{Presented, SignedIn};
 pub use tracking::{Begun, Changed};
+pub use window::{Deployed, Watching};
 
 /// Results of use cases.
 pub type Result<T> = std::result::Result<T, Fault>;

@@ -1,35 +1,29 @@
-//! Windows: what servers counted is summed, judged and kept, each window once, and incidents follow from it.
+//! What is told of a deployment besides its answers: its business metric, its outcomes and the age of its data.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::ModelVersionId;
-use millrace_domain::metric::{Direction, Metric};
-use millrace_domain::monitor::incident::{Cause, Seen};
-use millrace_domain::monitor::{Estimate, Finding, Reference, Verdict, judge, look_at_estimate, settled_after};
+use millrace_domain::ids::{ModelVersionId, ProblemId};
+use millrace_domain::monitor::Reference;
+use millrace_domain::monitor::incident::Cause;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::{Business, Monitoring, NoData, ProblemDocument, Span};
+use millrace_domain::problem::{BusinessRead, ProblemDocument};
 use millrace_domain::rollout::Unit;
 use millrace_domain::view::{FreshnessView, QualityView};
-use millrace_storage::monitor::{self, NewWindow, Watched};
+use millrace_storage::monitor::{self, NewestData};
+use millrace_storage::problem::ProblemVersion;
 use millrace_storage::rollout::{self, Predicted, Valued};
-use millrace_storage::{Uuid, event, incident, problem};
+use millrace_storage::{Uuid, business, event, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::incident::{Look, UNWATCHED};
+use crate::look::{business_look, not_watched, quality_look};
 use crate::{Result, Services, commit, fault};
 
-/// Windows of one deployment that are judged at one look: after a long absence the others wait for the next.
-const MOST_AT_ONCE: usize = 200;
-/// Seconds of the longest window, ten years: documents that were signed long ago may ask for longer ones.
-const LONGEST: u64 = 3_660 * 86_400;
 /// No value of a business metric is larger: sums of them stay numbers.
 const MOST_SIZE: f64 = 1e15;
-/// Causes that are looked for in each window.
-const OF_WINDOWS: [Cause; 5] = [Cause::Drift, Cause::Estimate, Cause::NoData, Cause::Business, Cause::Freshness];
 /// Values of the business metric in one report.
 const MOST_VALUES: usize = 1_000;
 
@@ -56,114 +50,6 @@ pub struct BusinessTaken {
 }
 
 impl Services {
-    /// Judges every window that has ended since the last look. Gives the problems where that could not be done, with why.
-    ///
-    /// # Errors
-    /// When the deployments cannot be listed.
-    pub async fn judge_windows(&self) -> Result<Vec<(String, Fault)>> {
-        let mut failed = Vec::new();
-        for watched in monitor::watched(self.db.pool()).await.map_err(fault)? {
-            if let Err(error) = self.judge_windows_of(&watched).await {
-                failed.push((watched.slug, error));
-            }
-        }
-        Ok(failed)
-    }
-
-    async fn judge_windows_of(&self, watched: &Watched) -> Result<()> {
-        let window = watched.monitoring.window.seconds().clamp(1, LONGEST);
-        let (length, settled) = (seconds(window), TimeDelta::from_std(settled_after(window)).unwrap_or_default());
-        let mut begins = first_begin(watched, window);
-        if !self.has_settled(begins, length, settled) {
-            return Ok(());
-        }
-        let mut known: Option<(ModelVersionId, Option<Reference>)> = None;
-        let document = problem::approved(self.db.pool(), &watched.slug).await.map_err(fault)?;
-        for _ in 0..MOST_AT_ONCE {
-            if !self.has_settled(begins, length, settled) {
-                break;
-            }
-            let ends = begins + length;
-            let document = document.as_ref().map(|signed| &signed.document);
-            // A window is of the version that was live at its end, whichever is by now.
-            let live = monitor::live_at(self.db.pool(), watched.problem, ends).await.map_err(fault)?;
-            let version = live.unwrap_or(watched.champion);
-            let reference = match known.take().filter(|(of, _)| *of == version) {
-                Some((_, reference)) => reference,
-                None => self.reference(version).await?,
-            };
-            let judged = Judged { version, reference: reference.as_ref(), document, begins, ends };
-            self.judge_window(watched, &judged).await?;
-            known = Some((version, reference));
-            begins = ends;
-        }
-        Ok(())
-    }
-
-    /// Whether the window is over, and all that was counted in it is written.
-    fn has_settled(&self, begins: DateTime<Utc>, length: TimeDelta, settled: TimeDelta) -> bool {
-        begins.checked_add_signed(length + settled).is_some_and(|judged| judged <= self.now())
-    }
-
-    async fn judge_window(&self, watched: &Watched, judged: &Judged<'_>) -> Result<()> {
-        let Judged { version, reference, document, begins, ends } = *judged;
-        let (pool, rule) = (self.db.pool(), &watched.monitoring);
-        let counts = match reference {
-            None => None,
-            Some(reference) => {
-                let counted = monitor::sum_counts(pool, version, begins, ends).await.map_err(fault)?;
-                Some(counted.unwrap_or_else(|| vec![0; reference.width()]))
-            }
-        };
-        let finding = reference.zip(counts.as_ref()).and_then(|(reference, counts)| judge(reference, counts, rule));
-        let business = match watched.business {
-            Some(_) => monitor::business(pool, watched.problem, begins, ends).await.map_err(fault)?,
-            None => None,
-        };
-        let freshness = match document {
-            Some(document) => self.freshness(watched.problem, version, document).await?,
-            None => Vec::new(),
-        };
-        let tx = self.begin().await?;
-        problem::lock(&tx, watched.problem).await.map_err(fault)?;
-        let new = NewWindow {
-            problem: watched.problem,
-            version,
-            begins,
-            ends,
-            rule,
-            counts: counts.as_deref(),
-            finding: finding.as_ref(),
-            business,
-        };
-        if !monitor::insert_window(&tx, &new).await.map_err(fault)? {
-            return Ok(());
-        }
-        let window = Some((begins, ends));
-        let told = finding.as_ref();
-        let looks = [
-            told.map(|finding| drift_look(&watched.slug, rule, finding, window)),
-            told.zip(reference).zip(document).and_then(|((finding, reference), document)| {
-                estimate_look(rule, document.success.metric, reference, finding, window)
-            }),
-            told.filter(|_| rule.no_data == NoData::Mail).map(|finding| no_data_look(rule, finding, window)),
-            watched.business.as_ref().and_then(|metric| business_look(rule, metric, business, window)),
-            rule.freshness.map(|_| freshness_look(&freshness, window)),
-        ];
-        let looks: Vec<Look> = looks.into_iter().flatten().collect();
-        for look in &looks {
-            self.look_at_incident(&tx, watched.problem, look).await?;
-        }
-        for open in incident::open_causes(&tx, watched.problem).await.map_err(fault)? {
-            if OF_WINDOWS.contains(&open) && looks.iter().all(|look| look.cause != open) {
-                self.look_at_incident(&tx, watched.problem, &not_watched(open)).await?;
-            }
-        }
-        let payload = json!({ "slug": watched.slug, "kind": "window" });
-        event::insert(&tx, "deployment", watched.problem.0, "change", payload).await.map_err(fault)?;
-        commit(tx).await
-    }
-
     /// What a version's live answers are held against; none of one that was registered before references were kept.
     pub(crate) async fn reference(&self, version: ModelVersionId) -> Result<Option<Reference>> {
         let Some(digest) = monitor::reference(self.db.pool(), version).await.map_err(fault)? else { return Ok(None) };
@@ -177,32 +63,12 @@ impl Services {
     /// How old the newest rows of each dataset are.
     pub(crate) async fn freshness(
         &self,
-        problem: millrace_domain::ids::ProblemId,
+        problem: ProblemId,
         version: ModelVersionId,
         document: &ProblemDocument,
     ) -> Result<Vec<FreshnessView>> {
-        let mut newest = monitor::newest_data(self.db.pool(), problem, version).await.map_err(fault)?;
-        // A table that the document does not name any more is joined to nothing.
-        newest.retain(|data| !data.is_table || document.table(&data.name).is_some());
-        let limit = document.monitoring.freshness.map(|limit| i64::try_from(limit.seconds()).unwrap_or(i64::MAX));
-        let view = |data: monitor::NewestData| {
-            let column = match document.table(&data.name) {
-                Some(table) => table.event_time.as_deref(),
-                None => document.data.event_time.as_deref(),
-            };
-            let time = column.and_then(|column| data.times.get(column)).map(|micros| *micros as i64);
-            let newest = time.and_then(DateTime::from_timestamp_micros).unwrap_or(data.loaded_at);
-            let age_seconds = (self.now() - newest).num_seconds();
-            FreshnessView {
-                dataset: data.name,
-                version: data.number,
-                newest,
-                age_seconds,
-                limit_seconds: limit,
-                is_stale: limit.is_some_and(|limit| age_seconds > limit),
-            }
-        };
-        Ok(newest.into_iter().map(view).collect())
+        let mut newest = monitor::newest_data(self.db.pool(), &[(problem, version)]).await.map_err(fault)?;
+        Ok(ages(newest.remove(&problem).unwrap_or_default(), document, self.now()))
     }
 
     /// Takes in how good the answers of a window were, as far as outcomes are known; an incident follows from the newest window of which
@@ -212,18 +78,53 @@ impl Services {
     /// When the database fails.
     pub async fn record_quality(
         &self,
-        watched: &Watched,
+        problem: ProblemId,
         window: &monitor::Window,
         quality: &QualityView,
         known: i64,
     ) -> Result<()> {
         let tx = self.begin().await?;
-        problem::lock(&tx, watched.problem).await.map_err(fault)?;
+        problem::lock(&tx, problem).await.map_err(fault)?;
         monitor::set_quality(&tx, window.id, quality, known).await.map_err(fault)?;
-        let newest = monitor::newest_measured(&tx, watched.problem).await.map_err(fault)?;
+        let newest = monitor::newest_measured(&tx, problem).await.map_err(fault)?;
         if newest.is_none_or(|newest| newest <= window.ends) {
             let look = quality_look(quality, Some((window.begins, window.ends)));
-            self.look_at_incident(&tx, watched.problem, &look).await?;
+            self.look_at_incident(&tx, problem, &look).await?;
+        }
+        commit(tx).await
+    }
+
+    /// Takes in what the business metric was in windows, oldest first, as the document's query gave it. An incident follows from those that
+    /// were not held against the limit before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record_business(
+        &self,
+        version: &ProblemVersion,
+        values: &[(&monitor::Window, Option<(f64, u64)>)],
+    ) -> Result<()> {
+        let (problem, document) = (version.problem, &version.document);
+        let tx = self.begin().await?;
+        problem::lock(&tx, problem).await.map_err(fault)?;
+        let until = business::find(&tx, problem).await.map_err(fault)?.and_then(|look| look.until);
+        for (window, mean) in values {
+            if window.business != *mean {
+                monitor::set_business(&tx, window.id, *mean).await.map_err(fault)?;
+            }
+            if until.is_none_or(|until| until < window.ends) {
+                let between = Some((window.begins, window.ends));
+                let metric = document.business.as_ref();
+                let look = metric.and_then(|metric| business_look(&document.monitoring, metric, *mean, between));
+                let look = look.unwrap_or_else(|| not_watched(Cause::Business));
+                self.look_at_incident(&tx, problem, &look).await?;
+            }
+        }
+        let newest = values.last().map(|(window, _)| window.ends);
+        business::looked(&tx, problem, self.now(), newest).await.map_err(fault)?;
+        if values.iter().any(|(window, mean)| window.business != *mean) {
+            let payload = json!({ "slug": version.slug, "kind": "window" });
+            event::insert(&tx, "deployment", problem.0, "change", payload).await.map_err(fault)?;
         }
         commit(tx).await
     }
@@ -250,9 +151,14 @@ impl Services {
         let tx = self.begin_as(actor, Action::ReportOutcome, Some(slug), &object).await?;
         let id = problem::find_id(&tx, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("deployment"))?;
         let signed = problem::approved(&tx, slug).await.map_err(fault)?;
-        if signed.is_none_or(|signed| signed.document.business.is_none()) {
+        let Some(metric) = signed.and_then(|signed| signed.document.business) else {
             let detail = "the document signed last names no [business] metric that values could be of";
             return Err(Fault::conflict("no_business_metric", detail));
+        };
+        if let Some(BusinessRead { connection, .. }) = metric.read {
+            let detail =
+                format!("the document signed last has values of {} read at {connection} by a query", metric.name);
+            return Err(Fault::conflict("business_is_read", detail));
         }
         let now = self.now();
         let ids: Vec<Uuid> = values.iter().filter_map(|value| value.prediction).collect();
@@ -288,218 +194,26 @@ impl Services {
     }
 }
 
-/// A window that is over, and what it is judged by.
-struct Judged<'a> {
-    /// What was live at its end.
-    version: ModelVersionId,
-    reference: Option<&'a Reference>,
-    document: Option<&'a ProblemDocument>,
-    begins: DateTime<Utc>,
-    ends: DateTime<Utc>,
-}
-
-/// What is not watched any more is over.
-fn not_watched(cause: Cause) -> Look {
-    let facts = vec![("Why it is over".to_owned(), UNWATCHED.to_owned())];
-    Look { cause, seen: Seen::Unwatched, after: 1, title: String::new(), facts, window: None }
-}
-
-fn seconds(window: u64) -> TimeDelta {
-    TimeDelta::seconds(window.min(LONGEST) as i64)
-}
-
-/// Windows lie side by side from 1970 on, and none begins before the last one ended.
-fn first_begin(watched: &Watched, window: u64) -> DateTime<Utc> {
-    let length = i64::try_from(window).unwrap_or(i64::MAX).max(1);
-    let from = watched.last_end.unwrap_or(watched.changed_at).timestamp();
-    let floor = from.div_euclid(length) * length;
-    let begin = if watched.last_end.is_some() && floor < from { floor + length } else { floor };
-    DateTime::from_timestamp(begin, 0).unwrap_or(watched.changed_at)
-}
-
-type Between = Option<(DateTime<Utc>, DateTime<Utc>)>;
-
-fn drift_look(slug: &str, rule: &Monitoring, finding: &Finding, window: Between) -> Look {
-    let metric = rule.drift.metric;
-    let limit = rule.drift.threshold;
-    let drifted = finding.drifted();
-    let title = match drifted.first() {
-        None => format!("Drift: {slug}"),
-        Some(first) => {
-            let more = if drifted.len() > 1 { format!(" and {} more", drifted.len() - 1) } else { String::new() };
-            format!("Drift: {slug} / {} {metric} {} > {limit}{more}", first.name, short(first.distance))
+/// How old the newest rows of each dataset are by now. A table that the document does not name any more is joined to nothing.
+pub(crate) fn ages(newest: Vec<NewestData>, document: &ProblemDocument, now: DateTime<Utc>) -> Vec<FreshnessView> {
+    let limit = document.monitoring.freshness.map(|limit| i64::try_from(limit.seconds()).unwrap_or(i64::MAX));
+    let view = |data: NewestData| {
+        let column = match document.table(&data.name) {
+            Some(table) => table.event_time.as_deref(),
+            None => document.data.event_time.as_deref(),
+        };
+        let time = column.and_then(|column| data.times.get(column)).map(|micros| *micros as i64);
+        let newest = time.and_then(DateTime::from_timestamp_micros).unwrap_or(data.loaded_at);
+        let age_seconds = (now - newest).num_seconds();
+        FreshnessView {
+            dataset: data.name,
+            version: data.number,
+            newest,
+            age_seconds,
+            limit_seconds: limit,
+            is_stale: limit.is_some_and(|limit| age_seconds > limit),
         }
     };
-    let fact = |column: &&millrace_domain::monitor::ColumnFinding| {
-        let moved = column
-            .moved
-            .as_ref()
-            .map(|(bin, before, now)| format!("; {bin} went from {} % to {} %", percent(*before), percent(*now)));
-        let what = format!("{metric} {} > {limit}{}", short(column.distance), moved.unwrap_or_default());
-        (column.name.clone(), what)
-    };
-    let mut facts: Vec<(String, String)> = drifted.iter().map(fact).collect();
-    facts.push(("Answers in the window".to_owned(), finding.n.to_string()));
-    Look {
-        cause: Cause::Drift,
-        seen: match finding.verdict {
-            Verdict::Drifted => Seen::Breach,
-            Verdict::Stable => Seen::Fine,
-            Verdict::TooFew | Verdict::NoData => Seen::Unknown,
-        },
-        after: rule.drift.windows,
-        title,
-        facts,
-        window,
-    }
-}
-
-/// None where the document sets no limit, or its metric is not estimated.
-fn estimate_look(
-    rule: &Monitoring,
-    metric: Metric,
-    reference: &Reference,
-    finding: &Finding,
-    window: Between,
-) -> Option<Look> {
-    let limit = rule.estimated_loss.filter(|_| Estimate::has(metric))?;
-    let (seen, estimates) = look_at_estimate(reference, metric, Some(finding), limit);
-    let metric = metric.title();
-    let told = estimates.map_or_else(
-        || "cannot be told".to_owned(),
-        |(held_out, now)| format!("{}, {} on the held-out rows", short(now), short(held_out)),
-    );
-    Some(Look {
-        cause: Cause::Estimate,
-        seen,
-        after: rule.drift.windows,
-        title: format!("Estimated quality: {metric} {told}"),
-        facts: vec![
-            (format!("{metric}, estimated"), format!("{told}; it may be {limit} worse")),
-            ("Answers in the window".to_owned(), finding.n.to_string()),
-        ],
-        window,
-    })
-}
-
-fn no_data_look(rule: &Monitoring, finding: &Finding, window: Between) -> Look {
-    Look {
-        cause: Cause::NoData,
-        seen: if finding.n + finding.failed == 0 { Seen::Breach } else { Seen::Fine },
-        after: rule.drift.windows,
-        title: format!("No traffic: nobody asked within {}", rule.window.in_words()),
-        facts: vec![("Answers in the window".to_owned(), finding.n.to_string())],
-        window,
-    }
-}
-
-fn business_look(rule: &Monitoring, metric: &Business, mean: Option<(f64, u64)>, window: Between) -> Option<Look> {
-    let limit = metric.limit?;
-    let (seen, told) = match mean {
-        None => (Seen::Unknown, "no value".to_owned()),
-        Some((mean, n)) => {
-            let is_worse = if metric.direction == Direction::Up { mean < limit } else { mean > limit };
-            let sign = if metric.direction == Direction::Up { '<' } else { '>' };
-            let told = format!("{} {} {sign} {limit}, mean of {n} values", short(mean), metric.unit);
-            (if is_worse { Seen::Breach } else { Seen::Fine }, told)
-        }
-    };
-    let title = format!("Business metric: {} {told}", metric.name);
-    Some(Look {
-        cause: Cause::Business,
-        seen,
-        after: rule.drift.windows,
-        title,
-        facts: vec![(metric.name.clone(), told)],
-        window,
-    })
-}
-
-fn freshness_look(freshness: &[FreshnessView], window: Between) -> Look {
-    let stale: Vec<&FreshnessView> = freshness.iter().filter(|data| data.is_stale).collect();
-    let age = |seconds: i64| Span::of_seconds(rounded(seconds.unsigned_abs())).in_words();
-    let title = match stale.first() {
-        None => "Stale data".to_owned(),
-        Some(first) => {
-            let limit = age(first.limit_seconds.unwrap_or_default());
-            format!(
-                "Stale data: the newest row of {} is {} old, more than {limit}",
-                first.dataset,
-                age(first.age_seconds)
-            )
-        }
-    };
-    let fact = |data: &&FreshnessView| {
-        let newest = data.newest.format("%Y-%m-%d %H:%M UTC");
-        (
-            data.dataset.clone(),
-            format!("newest row of {newest}, {} old (version {})", age(data.age_seconds), data.version),
-        )
-    };
-    Look {
-        cause: Cause::Freshness,
-        seen: match (freshness.is_empty(), stale.is_empty()) {
-            (true, _) => Seen::Unknown,
-            (_, true) => Seen::Fine,
-            _ => Seen::Breach,
-        },
-        after: 1,
-        title,
-        facts: stale.iter().map(fact).collect(),
-        window,
-    }
-}
-
-fn quality_look(quality: &QualityView, window: Between) -> Look {
-    let QualityView { metric, value, limit, labelled, answered, interval, .. } = quality;
-    let range = interval.map(|(low, high)| format!(" (95 %: {} to {})", short(low), short(high))).unwrap_or_default();
-    Look {
-        cause: Cause::Quality,
-        seen: match quality.verdict.as_str() {
-            "fail" => Seen::Breach,
-            "pass" => Seen::Fine,
-            _ => Seen::Unknown,
-        },
-        after: 1,
-        title: format!("Quality: {metric} {} against {limit}", short(*value)),
-        facts: vec![
-            (metric.clone(), format!("{}{range}; the document asks for {limit}", short(*value))),
-            ("Known outcomes".to_owned(), format!("{labelled} of {answered} answers")),
-        ],
-        window,
-    }
-}
-
-/// Seconds to the minute, from two hours on to the hour.
-const fn rounded(seconds: u64) -> u64 {
-    match seconds {
-        0..120 => seconds,
-        120..7_200 => seconds / 60 * 60,
-        _ => seconds / 3_600 * 3_600,
-    }
-}
-
-/// A number with as many digits as somebody reads at night.
-fn short(number: f64) -> String {
-    if number == 0.0 || (1e-3..1e6).contains(&number.abs()) {
-        let digits = if number.abs() < 10.0 { 3 } else { 1 };
-        let text = format!("{number:.digits$}");
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
-    format!("{number:.2e}")
-}
-
-fn percent(share: f64) -> String {
-    short((share * 1_000.0).round() / 10.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!([0.314_15, 12.04, 0.0, 1e-9, 0.5].map(short), ["0.314", "12", "0", "1.00e-9", "0.5"]);
-        assert_eq!([0.034_56, 1.0].map(percent), ["3.5", "100"]);
-    }
+    let named = |data: &NewestData| !data.is_table || document.table(&data.name).is_some();
+    newest.into_iter().filter(named).map(view).collect()
 }

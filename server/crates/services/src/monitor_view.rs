@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
+use millrace_domain::ids::ProblemId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::ProblemDocument;
-use millrace_domain::view::{BinsView, CourseView, MonitorRule, MonitorView, WindowView};
+use millrace_domain::view::{BinsView, BusinessReadView, CourseView, MonitorRule, MonitorView, WindowView};
 use millrace_storage::monitor::{self, Which, Window};
-use millrace_storage::{deployment, incident, model};
+use millrace_storage::{business, deployment, incident, model};
 
 use crate::{Result, Services, fault};
 
@@ -81,12 +82,26 @@ impl Services {
             has_older,
             freshness,
             business: document.business.as_ref().map(|metric| (metric.name.clone(), metric.unit.clone(), metric.limit)),
+            business_read: self.business_read(live.problem, &document).await?,
             incidents: incidents.iter().map(|kept| crate::incident::line(kept, now)).collect(),
             changes: changes.take(50).map(told).collect(),
             estimate_error: estimate_error(&windows),
             unreachable: self.unreachable(&document.notify).await?,
             windows: slimmed(windows, query).into_iter().rev().map(present_window).collect(),
         })
+    }
+
+    /// How reading the business metric stands.
+    async fn business_read(&self, of: ProblemId, document: &ProblemDocument) -> Result<Option<BusinessReadView>> {
+        let Some(read) = document.business.as_ref().and_then(|metric| metric.read.as_ref()) else { return Ok(None) };
+        let look = business::find(self.db.pool(), of).await.map_err(fault)?;
+        Ok(Some(BusinessReadView {
+            connection: read.connection.clone(),
+            query: read.query.clone(),
+            delay_seconds: read.delay.seconds(),
+            looked_at: look.as_ref().and_then(|look| look.looked_at),
+            error: look.and_then(|look| look.error),
+        }))
     }
 
     /// The bins of a column in the window that is looked at closely.

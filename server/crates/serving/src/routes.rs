@@ -15,7 +15,7 @@ use millrace_storage::deployment::{self, Deployment, Staged};
 use millrace_storage::model::ModelVersion;
 use millrace_storage::{StorageError, dataset, model, monitor, problem, rollout, run, server_route};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Serving;
@@ -458,17 +458,39 @@ impl Serving {
     }
 }
 
+/// What is wanted, as of when no more than so many changes had been made.
+#[derive(Default)]
+struct Wanted {
+    deployments: Arc<Vec<Deployment>>,
+    changes: Option<i64>,
+}
+
+impl Wanted {
+    /// Looks what is wanted, and puts in place what can be at once. As long as nothing has changed, nothing is read anew.
+    async fn look(&mut self, serving: &Serving) -> bool {
+        let changes = deployment::changes(serving.db.pool()).await;
+        let changes =
+            changes.inspect_err(|error| tracing::warn!(%error, "routes could not be looked up; the present ones stay"));
+        let Ok(changes) = changes else { return false };
+        if self.changes == Some(changes) {
+            serving.tell(&self.deployments, true).await;
+            return true;
+        }
+        let Some(deployments) = serving.place().await else { return false };
+        *self = Self { deployments: Arc::new(deployments), changes: Some(changes) };
+        true
+    }
+}
+
 /// Loads what routes need, whenever it was looked what is wanted: one after the other, beside what is put in place meanwhile.
-async fn load(serving: Serving, looked: Arc<Notify>, shutdown: CancellationToken) {
+async fn load(serving: Serving, mut wanted: watch::Receiver<Arc<Vec<Deployment>>>, shutdown: CancellationToken) {
     loop {
         tokio::select! {
-            () = looked.notified() => {}
+            looked = wanted.changed() => if looked.is_err() { return },
             () = shutdown.cancelled() => return,
         }
-        match deployment::list(serving.db.pool()).await {
-            Ok(wanted) => serving.load_missing(&wanted).await,
-            Err(error) => tracing::warn!(%error, "routes could not be looked up; the present ones stay"),
-        }
+        let wanted = Arc::clone(&wanted.borrow_and_update());
+        serving.load_missing(&wanted).await;
     }
 }
 
@@ -478,11 +500,12 @@ pub(crate) async fn follow(serving: Serving, shutdown: CancellationToken) {
     if let Err(error) = server_route::forget(serving.db.pool()).await {
         tracing::warn!(%error, "servers that are gone could not be forgotten");
     }
-    let looked = Arc::new(Notify::new());
-    tokio::spawn(load(serving.clone(), Arc::clone(&looked), shutdown.clone()));
-    let look = async || {
-        if serving.place().await.is_some() {
-            looked.notify_one();
+    let (told, heard) = watch::channel(Arc::default());
+    tokio::spawn(load(serving.clone(), heard, shutdown.clone()));
+    let mut wanted = Wanted::default();
+    let mut look = async || {
+        if wanted.look(&serving).await {
+            told.send_replace(Arc::clone(&wanted.deployments));
         }
     };
     while !shutdown.is_cancelled() {

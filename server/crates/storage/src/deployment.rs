@@ -91,6 +91,14 @@ pub async fn list(db: &impl Connection) -> Result<Vec<Deployment>> {
     record::all(db, select_deployment!("order by p.slug"), values![]).await
 }
 
+/// How many changes of what is live were ever made, of any problem.
+///
+/// # Errors
+/// When the database fails.
+pub async fn changes(db: &impl Connection) -> Result<i64> {
+    record::one(db, "select coalesce(sum(generation), 0)::bigint from deployment", values![]).await
+}
+
 /// A change of what is live.
 #[derive(Debug, Clone)]
 pub struct Change<'a> {

@@ -51,6 +51,22 @@ pub async fn insert(
     record::execute(db, SQL, values![subject_kind, subject_id, kind, payload]).await.map(|_| ())
 }
 
+/// Tells listeners of several subjects of a kind.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert_all(
+    db: &impl Connection,
+    subject_kind: &str,
+    kind: &str,
+    told: impl Iterator<Item = (i64, serde_json::Value)>,
+) -> Result<()> {
+    const SQL: &str = "insert into event (subject_kind, subject_id, kind, payload)
+        select $1, e.id, $2, e.payload from jsonb_to_recordset($3) as e(id bigint, payload jsonb)";
+    let told: Vec<_> = told.map(|(id, payload)| serde_json::json!({ "id": id, "payload": payload })).collect();
+    record::execute(db, SQL, values![subject_kind, kind, serde_json::json!(told)]).await.map(|_| ())
+}
+
 /// Events after `after`, oldest first, at most 500; of one subject if given.
 ///
 /// # Errors

@@ -97,20 +97,24 @@ pub async fn newest(db: &impl Connection, problem: ProblemId, cause: Cause) -> R
         .await
 }
 
-/// The causes of a problem of which something is pending or fires.
+/// The newest incident of each of these causes, of several problems.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn open_causes(db: &impl Connection, problem: ProblemId) -> Result<Vec<Cause>> {
-    struct Open(Cause);
-    impl Record for Open {
-        fn read(row: &Row) -> Result<Self> {
-            Ok(Self(row.word("cause")?))
-        }
-    }
-    let sql = "select cause from incident where problem_id = $1 and state in ('pending', 'firing')";
-    let open: Vec<Open> = record::all(db, sql, values![problem.0]).await?;
-    Ok(open.into_iter().map(|open| open.0).collect())
+pub async fn newest_of(db: &impl Connection, problems: &[ProblemId], causes: &[Cause]) -> Result<Vec<Kept>> {
+    let problems: Vec<i64> = problems.iter().map(|problem| problem.0).collect();
+    let causes: Vec<&str> = causes.iter().map(|cause| cause.as_str()).collect();
+    let bound = values![serde_json::json!(problems), serde_json::json!(causes)];
+    record::all(
+        db,
+        select_incident!(
+            "where i.id in (select max(n.id) from incident n
+                where n.problem_id in (select e::bigint from jsonb_array_elements_text($1) e)
+                    and n.cause in (select jsonb_array_elements_text($2)) group by n.problem_id, n.cause)"
+        ),
+        bound,
+    )
+    .await
 }
 
 /// An incident by its id.

@@ -9,6 +9,7 @@ pub mod account;
 pub mod alias;
 pub mod artifact;
 pub mod audit;
+pub mod business;
 pub mod case;
 pub mod cluster;
 pub mod credential;

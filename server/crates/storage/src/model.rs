@@ -101,6 +101,16 @@ pub async fn find(db: &impl Connection, id: ModelVersionId) -> Result<Option<Mod
     record::optional(db, select_model!("where m.id = $1"), values![id.0]).await
 }
 
+/// Versions by their ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_all(db: &impl Connection, ids: &[ModelVersionId]) -> Result<Vec<ModelVersion>> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let bound = values![serde_json::json!(ids)];
+    record::all(db, select_model!("where m.id in (select e::bigint from jsonb_array_elements_text($1) e)"), bound).await
+}
+
 /// A version by slug and number.
 ///
 /// # Errors

@@ -1,10 +1,13 @@
 //! What was counted of live answers, and the windows that were judged by it.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
-use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId};
+use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, ProblemVersionId};
 use millrace_domain::monitor::Finding;
-use millrace_domain::problem::{Business, Monitoring, Span};
+use millrace_domain::problem::Monitoring;
 use millrace_domain::view::QualityView;
 use sea_orm::prelude::Uuid;
 use serde::Serialize;
@@ -41,11 +44,11 @@ pub async fn write_counts(db: &impl Connection, server: Uuid, counted: &[LiveCou
     record::execute(db, SQL, values![server, rows]).await.map(|_| ())
 }
 
-struct Counts(Vec<u64>);
+struct Counts(ModelVersionId, Vec<u64>);
 
 impl Record for Counts {
     fn read(row: &Row) -> Result<Self> {
-        Ok(Self(read_counts(row)?.unwrap_or_default()))
+        Ok(Self(ModelVersionId(row.get("model_version_id")?), read_counts(row)?.unwrap_or_default()))
     }
 }
 
@@ -53,23 +56,30 @@ fn read_counts(row: &Row) -> Result<Option<Vec<u64>>> {
     row.optional_json("counts")
 }
 
-/// The sum of what all servers counted of a version from one moment on and before another; none when they counted nothing.
+/// The sums of what all servers counted of versions from one moment on and before another, each version once; none of those of which
+/// nothing was counted.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn sum_counts(
     db: &impl Connection,
-    version: ModelVersionId,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> Result<Option<Vec<u64>>> {
-    const SQL: &str = "select to_jsonb(counts) as counts from live_count
-        where model_version_id = $1 and begins >= $2 and begins < $3";
-    let rows: Vec<Counts> = record::all(db, SQL, values![version.0, from, to]).await?;
-    Ok(rows.into_iter().map(|Counts(counts)| counts).reduce(|mut sum, counts| {
-        sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-        sum
-    }))
+    spans: &[(ModelVersionId, DateTime<Utc>, DateTime<Utc>)],
+) -> Result<HashMap<ModelVersionId, Vec<u64>>> {
+    const SQL: &str = "select c.model_version_id, to_jsonb(c.counts) as counts
+        from jsonb_to_recordset($1) as s(version bigint, begins timestamptz, ends timestamptz)
+            join live_count c on c.model_version_id = s.version and c.begins >= s.begins and c.begins < s.ends";
+    let asked: Vec<_> = spans
+        .iter()
+        .map(|(version, begins, ends)| json!({ "version": version.0, "begins": begins, "ends": ends }))
+        .collect();
+    let mut sums: HashMap<ModelVersionId, Vec<u64>> = HashMap::with_capacity(spans.len());
+    for Counts(version, counts) in record::all(db, SQL, values![json!(asked)]).await? {
+        match sums.entry(version) {
+            Entry::Vacant(none) => drop(none.insert(counts)),
+            Entry::Occupied(mut sum) => sum.get_mut().iter_mut().zip(counts).for_each(|(sum, count)| *sum += count),
+        }
+    }
+    Ok(sums)
 }
 
 /// Forgets what was counted in stretches that began before a moment.
@@ -151,7 +161,7 @@ macro_rules! select_window {
 }
 
 /// A window to be written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct NewWindow<'a> {
     /// The problem.
     pub problem: ProblemId,
@@ -171,30 +181,22 @@ pub struct NewWindow<'a> {
     pub business: Option<(f64, u64)>,
 }
 
-/// Writes a window that was judged; whether nobody else had.
+/// Writes windows that were judged, each of another problem; gives the problems of those that nobody else had written.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn insert_window(db: &impl Connection, new: &NewWindow<'_>) -> Result<bool> {
+/// When the database fails; nothing is then written.
+pub async fn insert_windows(db: &impl Connection, new: &[NewWindow<'_>]) -> Result<Vec<ProblemId>> {
     const SQL: &str = "insert into monitor_window
             (problem_id, model_version_id, begins, ends, rule, counts, finding, business, business_n)
-        values ($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8, $9) on conflict (problem_id, begins) do nothing";
-    let counts = new.counts.map(|counts| {
-        let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
-        format!("{{{}}}", counts.join(","))
-    });
-    let stored = values![
-        new.problem.0,
-        new.version.0,
-        new.begins,
-        new.ends,
-        json!(new.rule),
-        counts,
-        new.finding.map(|finding| json!(finding)),
-        new.business.map(|(mean, _)| mean),
-        new.business.map_or(0, |(_, n)| i64::try_from(n).unwrap_or(i64::MAX))
-    ];
-    Ok(record::execute(db, SQL, stored).await? == 1)
+        select problem, version, begins, ends, rule, counts, finding, (business ->> 0)::float8,
+            coalesce((business ->> 1)::bigint, 0)
+        from jsonb_to_recordset($1::text::jsonb) as w(problem bigint, version bigint, begins timestamptz, ends timestamptz,
+            rule jsonb, counts bigint[], finding jsonb, business jsonb)
+        on conflict (problem_id, begins) do nothing returning problem_id";
+    let rows = serde_json::to_string(new)
+        .map_err(|error| StorageError::Corrupt { what: "windows".to_owned(), reason: error.to_string() })?;
+    let written: Vec<i64> = record::all(db, SQL, values![rows]).await?;
+    Ok(written.into_iter().map(ProblemId).collect())
 }
 
 /// Which windows to read.
@@ -288,6 +290,16 @@ pub async fn set_quality(db: &impl Connection, window: i64, quality: &QualityVie
     record::execute(db, SQL, values![window, json!(quality), labelled]).await.map(|_| ())
 }
 
+/// Changes what the business metric was in a window: its mean, and of how many values.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_business(db: &impl Connection, window: i64, mean: Option<(f64, u64)>) -> Result<()> {
+    const SQL: &str = "update monitor_window set business = $2, business_n = $3 where id = $1";
+    let n = mean.map_or(0, |(_, n)| i64::try_from(n).unwrap_or(i64::MAX));
+    record::execute(db, SQL, values![window, mean.map(|(mean, _)| mean), n]).await.map(|_| ())
+}
+
 /// Stores a value of the business metric, of a prediction where it is of one.
 ///
 /// # Errors
@@ -319,26 +331,33 @@ pub async fn take_in_business(db: &impl Connection, problem: ProblemId, since: D
     record::execute(db, SQL, values![problem.0, since]).await.map(|_| ())
 }
 
-/// Mean of the business metric between two moments, and of how many values; none without any.
+/// Means of the business metrics of problems, each between two moments, and of how many values; none of those without any.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn business(
     db: &impl Connection,
-    problem: ProblemId,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> Result<Option<(f64, u64)>> {
-    struct Mean(Option<f64>, i64);
+    spans: &[(ProblemId, DateTime<Utc>, DateTime<Utc>)],
+) -> Result<HashMap<ProblemId, (f64, u64)>> {
+    struct Mean(ProblemId, f64, i64);
     impl Record for Mean {
         fn read(row: &Row) -> Result<Self> {
-            Ok(Self(row.get("mean")?, row.get("n")?))
+            Ok(Self(ProblemId(row.get("problem_id")?), row.get("mean")?, row.get("n")?))
         }
     }
-    const SQL: &str = "select avg(value::numeric)::float8 as mean, count(*) as n from business_value
-        where problem_id = $1 and at >= $2 and at < $3";
-    let Mean(mean, n) = record::one(db, SQL, values![problem.0, from, to]).await?;
-    Ok(mean.map(|mean| (mean, n.unsigned_abs())))
+    const SQL: &str = "select v.problem_id, avg(v.value::numeric)::float8 as mean, count(*) as n
+        from jsonb_to_recordset($1) as s(problem bigint, begins timestamptz, ends timestamptz)
+            join business_value v on v.problem_id = s.problem and v.at >= s.begins and v.at < s.ends
+        group by v.problem_id";
+    if spans.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let asked: Vec<_> = spans
+        .iter()
+        .map(|(problem, begins, ends)| json!({ "problem": problem.0, "begins": begins, "ends": ends }))
+        .collect();
+    let found: Vec<Mean> = record::all(db, SQL, values![json!(asked)]).await?;
+    Ok(found.into_iter().map(|Mean(problem, mean, n)| (problem, (mean, n.unsigned_abs()))).collect())
 }
 
 /// The end of the newest window of a problem whose quality was told by enough outcomes.
@@ -366,24 +385,29 @@ pub async fn set_labelled(db: &impl Connection, window: i64, labelled: i64) -> R
     record::execute(db, sql, values![window, labelled]).await.map(|_| ())
 }
 
-/// The version that was live at a moment; none before the first one was.
+/// The versions that were live, each of a problem at a moment; none of those where none was.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn live_at(db: &impl Connection, problem: ProblemId, at: DateTime<Utc>) -> Result<Option<ModelVersionId>> {
-    struct Live(Option<i64>);
+pub async fn live_at(
+    db: &impl Connection,
+    moments: &[(ProblemId, DateTime<Utc>)],
+) -> Result<HashMap<ProblemId, ModelVersionId>> {
+    struct Live(ProblemId, ModelVersionId);
     impl Record for Live {
         fn read(row: &Row) -> Result<Self> {
-            Ok(Self(row.get("champion_id")?))
+            Ok(Self(ProblemId(row.get("problem")?), ModelVersionId(row.get("champion_id")?)))
         }
     }
-    const SQL: &str = "select champion_id from deployment_change where problem_id = $1 and changed_at <= $2
-        order by generation desc limit 1";
-    let live: Option<Live> = record::optional(db, SQL, values![problem.0, at]).await?;
-    Ok(live.and_then(|live| live.0).map(ModelVersionId))
+    const SQL: &str = "select m.problem, c.champion_id from jsonb_to_recordset($1) as m(problem bigint, at timestamptz)
+        join lateral (select champion_id from deployment_change where problem_id = m.problem and changed_at <= m.at
+            order by generation desc limit 1) c on c.champion_id is not null";
+    let asked: Vec<_> = moments.iter().map(|(problem, at)| json!({ "problem": problem.0, "at": at })).collect();
+    let live: Vec<Live> = record::all(db, SQL, values![json!(asked)]).await?;
+    Ok(live.into_iter().map(|Live(problem, version)| (problem, version)).collect())
 }
 
-/// A deployment with what the document signed last says of watching it.
+/// A deployment that answers.
 #[derive(Debug, Clone)]
 pub struct Watched {
     /// The problem.
@@ -392,16 +416,10 @@ pub struct Watched {
     pub slug: String,
     /// The live version.
     pub champion: ModelVersionId,
-    /// Its number.
-    pub number: i32,
     /// When what is live last changed.
     pub changed_at: DateTime<Utc>,
-    /// What is watched.
-    pub monitoring: Monitoring,
-    /// The business metric.
-    pub business: Option<Business>,
-    /// Seconds until the label of an event is known.
-    pub delay: Span,
+    /// The document that says how it is watched: the one signed last or, where none is any more, that of the live version.
+    pub document: ProblemVersionId,
     /// End of the newest window that was judged.
     pub last_end: Option<DateTime<Utc>>,
 }
@@ -412,30 +430,23 @@ impl Record for Watched {
             problem: ProblemId(row.get("problem_id")?),
             slug: row.get("slug")?,
             champion: ModelVersionId(row.get("champion_id")?),
-            number: row.get("number")?,
             changed_at: row.get("changed_at")?,
-            monitoring: row.json("monitoring")?,
-            business: row.optional_json("business")?,
-            delay: row.json("delay")?,
+            document: ProblemVersionId(row.get("document_id")?),
             last_end: row.get("last_end")?,
         })
     }
 }
 
-/// Every deployment that answers, with what the document signed last says of watching it; where none is signed any more, that of the live
-/// version.
+/// Every deployment that answers.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn watched(db: &impl Connection) -> Result<Vec<Watched>> {
-    const SQL: &str = "select d.problem_id, p.slug, d.champion_id, m.number, d.changed_at,
-            coalesce(s.document, t.document) -> 'monitoring' as monitoring,
-            nullif(coalesce(s.document, t.document) -> 'business', 'null') as business,
-            coalesce(s.document, t.document) -> 'target' -> 'delay' as delay,
+    const SQL: &str = "select d.problem_id, p.slug, d.champion_id, d.changed_at,
+            coalesce(s.id, r.problem_version_id) as document_id,
             (select max(w.ends) from monitor_window w where w.problem_id = d.problem_id) as last_end
         from deployment d join problem p on p.id = d.problem_id join model_version m on m.id = d.champion_id
-        join run r on r.id = m.run_id join problem_version t on t.id = r.problem_version_id
-        left join problem_version s on s.problem_id = d.problem_id and s.state = 'approved'
+        join run r on r.id = m.run_id left join problem_version s on s.problem_id = d.problem_id and s.state = 'approved'
         order by p.slug limit 10000";
     record::all(db, SQL, values![]).await
 }
@@ -443,6 +454,8 @@ pub async fn watched(db: &impl Connection) -> Result<Vec<Watched>> {
 /// The newest valid version of a dataset that models are trained on or joined to.
 #[derive(Debug, Clone)]
 pub struct NewestData {
+    /// The problem.
+    pub problem: ProblemId,
     /// The dataset.
     pub name: String,
     /// Number of the version.
@@ -458,6 +471,7 @@ pub struct NewestData {
 impl Record for NewestData {
     fn read(row: &Row) -> Result<Self> {
         Ok(Self {
+            problem: ProblemId(row.get("problem_id")?),
             name: row.get("name")?,
             number: row.get("number")?,
             loaded_at: row.get("created_at")?,
@@ -467,48 +481,67 @@ impl Record for NewestData {
     }
 }
 
-/// The newest valid version of the dataset that a model was trained on, and of every table of its problem.
+/// The newest valid versions of the datasets that models were trained on, and of every table of their problems.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn newest_data(db: &impl Connection, problem: ProblemId, version: ModelVersionId) -> Result<Vec<NewestData>> {
-    const SQL: &str = "select d.name, v.number, v.created_at, v.role = 'table' as is_table,
+pub async fn newest_data(
+    db: &impl Connection,
+    models: &[(ProblemId, ModelVersionId)],
+) -> Result<HashMap<ProblemId, Vec<NewestData>>> {
+    const SQL: &str = "select d.problem_id, d.name, v.number, v.created_at, v.role = 'table' as is_table,
             coalesce((select jsonb_object_agg(c ->> 'name', c -> 'quantiles' -> 6)
                 from jsonb_array_elements(v.profile -> 'columns') c
                 where c ->> 'type' = 'time' and jsonb_typeof(c -> 'quantiles' -> 6) = 'number'), '{}'::jsonb) as times
-        from dataset d join lateral (select * from dataset_version v where v.dataset_id = d.id and v.state = 'valid'
+        from jsonb_to_recordset($1) as a(problem bigint, version bigint) join dataset d on d.problem_id = a.problem
+            join lateral (select * from dataset_version v where v.dataset_id = d.id and v.state = 'valid'
             order by v.number desc limit 1) v on true
-        where d.problem_id = $1 and (v.role = 'table' or v.role = 'examples' and d.id = (
+        where v.role = 'table' or v.role = 'examples' and d.id = (
             select t.dataset_id from model_version m join run r on r.id = m.run_id
-                join dataset_version t on t.id = r.dataset_version_id where m.id = $2))
-        order by d.name limit 200";
-    record::all(db, SQL, values![problem.0, version.0]).await
+                join dataset_version t on t.id = r.dataset_version_id where m.id = a.version)
+        order by d.problem_id, d.name";
+    let mut newest: HashMap<ProblemId, Vec<NewestData>> = HashMap::new();
+    if models.is_empty() {
+        return Ok(newest);
+    }
+    let asked: Vec<_> =
+        models.iter().map(|(problem, version)| json!({ "problem": problem.0, "version": version.0 })).collect();
+    for data in record::all::<NewestData>(db, SQL, values![json!(asked)]).await? {
+        newest.entry(data.problem).or_default().push(data);
+    }
+    Ok(newest)
 }
 
-/// Windows of a problem that ended after a moment, whose outcomes are more by now than those their quality was computed from, newest
-/// first, with how many.
+/// Windows that ended between two moments, each problem's own, whose outcomes are more by now than those their quality was computed
+/// from, newest first, with how many.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn windows_with_new_outcomes(
     db: &impl Connection,
-    problem: ProblemId,
-    after: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> Result<Vec<(Window, i64)>> {
-    struct Found(Window, i64);
+    spans: &[(ProblemId, DateTime<Utc>, DateTime<Utc>)],
+) -> Result<Vec<(ProblemId, Window, i64)>> {
+    struct Found(ProblemId, Window, i64);
     impl Record for Found {
         fn read(row: &Row) -> Result<Self> {
-            Ok(Self(Window::read(row)?, row.get("known")?))
+            Ok(Self(ProblemId(row.get("problem_id")?), Window::read(row)?, row.get("known")?))
         }
     }
-    const SQL: &str = "select * from (select w.id, w.model_version_id, m.number, w.begins, w.ends, null::jsonb as counts, w.finding,
+    const SQL: &str = "select * from (select w.id, w.problem_id, w.model_version_id, m.number, w.begins, w.ends, null::jsonb as counts, w.finding,
             w.business, w.business_n, w.quality, w.labelled,
             (select count(*) from prediction p join outcome o on o.prediction_id = p.id
              where p.model_version_id = w.model_version_id and p.predicted_at >= w.begins and p.predicted_at < w.ends) as known
-        from monitor_window w join model_version m on m.id = w.model_version_id
-        where w.problem_id = $1 and w.ends > $2 and w.ends <= $3) f
+        from jsonb_to_recordset($1) as s(problem bigint, after timestamptz, until timestamptz)
+            join monitor_window w on w.problem_id = s.problem and w.ends > s.after and w.ends <= s.until
+            join model_version m on m.id = w.model_version_id offset 0) f
         where f.known <> f.labelled order by f.ends desc";
-    let found: Vec<Found> = record::all(db, SQL, values![problem.0, after, until]).await?;
-    Ok(found.into_iter().map(|Found(window, known)| (window, known)).collect())
+    if spans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked: Vec<_> = spans
+        .iter()
+        .map(|(problem, after, until)| json!({ "problem": problem.0, "after": after, "until": until }))
+        .collect();
+    let found: Vec<Found> = record::all(db, SQL, values![json!(asked)]).await?;
+    Ok(found.into_iter().map(|Found(problem, window, known)| (problem, window, known)).collect())
 }

@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Role, Scope};
-use millrace_jobs::{ParityAuditor, Sources, Watch, check_artifacts, conduct_rollouts, look_at_hearts};
+use millrace_jobs::{BusinessReader, ParityAuditor, Sources, Watch, check_artifacts, conduct_rollouts, look_at_hearts};
 use millrace_services::Services;
 use millrace_services::credentials::random_text;
 use reqwest::multipart::{Form, Part};
@@ -90,6 +90,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     tokio::spawn(check_artifacts(services.clone(), workers.clone()));
     tokio::spawn(look_at_hearts(services.clone(), workers.clone()));
     tokio::spawn(Watch::new(services.clone()).run(workers.clone()));
+    tokio::spawn(BusinessReader::new(services.clone(), storage.places()?).run(workers.clone()));
     let stop = shutdown.child_token();
     let server = tokio::spawn({
         let (services, web, stop) = (services.clone(), web.clone(), stop.clone());

@@ -50,7 +50,9 @@ pub use import::{Imported, expectation_suite};
 pub use import_schema::data_validation_schema;
 pub use join::{Aggregate, AggregateFunction, Lookup, SourceTable};
 pub use limits::GateLimits;
-pub use operation::{Blackout, Business, Drift, DriftMetric, Monitoring, NoData, Notify, Promote, Retraining, When};
+pub use operation::{
+    Blackout, Business, BusinessRead, Drift, DriftMetric, Monitoring, NoData, Notify, Promote, Retraining, When,
+};
 pub use rollout::{Canary, Conduct, Rollout, RolloutCheck, Stage};
 pub use rule::{DataCheck, Rule, Statistic};
 pub use source::{Source, SourceRead};

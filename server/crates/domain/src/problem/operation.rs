@@ -24,6 +24,20 @@ pub struct Business {
     /// the champion's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
+    /// Where its values are read; they are reported when absent.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<BusinessRead>,
+}
+
+/// Where values of the business metric are read, window by window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusinessRead {
+    /// Name of the connection: a Postgres database that whoever runs the server has named.
+    pub connection: String,
+    /// Gives a row a value, with its time in `at` and the value in `value`.
+    pub query: String,
+    /// How long after the end of a window its values are there.
+    pub delay: Span,
 }
 
 /// What is watched in production.
@@ -273,9 +287,11 @@ impl Notify {
 #[cfg(feature = "parse")]
 mod read {
     use super::{
-        Blackout, Business, Direction, Drift, DriftMetric, Monitoring, NoData, Notify, Promote, Retraining, Span, When,
+        Blackout, Business, BusinessRead, Direction, Drift, DriftMetric, Monitoring, NoData, Notify, Promote,
+        Retraining, Span, When,
     };
     use crate::problem::Mistake;
+    use crate::problem::source;
     use crate::problem::walk::Table;
     use crate::schedule::Schedule;
 
@@ -313,6 +329,7 @@ mod read {
             let direction = table.word_of("direction", &ways, Direction::Up);
             let limit = table.has("limit").then(|| table.number_in("limit", f64::MIN, f64::MAX, None));
             let margin = table.has("margin").then(|| table.number_in("margin", 0.0, 1.0, None));
+            let read = BusinessRead::read(&table);
             table.close();
             Some(Self {
                 name: name?,
@@ -320,7 +337,28 @@ mod read {
                 direction: direction?,
                 limit: limit.flatten(),
                 margin: margin.flatten(),
+                read,
             })
+        }
+    }
+
+    impl BusinessRead {
+        /// What the `business` of a document says of where its values are; none when they are reported.
+        fn read(table: &Table<'_>) -> Option<Self> {
+            let of_it = ["connection", "query", "delay"];
+            if of_it.iter().all(|key| !table.has(key)) {
+                return None;
+            }
+            if table.has("margin") {
+                table.mistake(
+                    "margin",
+                    "needs values of predictions, which are reported: leave it out, or connection and query",
+                );
+            }
+            let connection = table.line("connection", 63);
+            let query = source::read::query(table);
+            let delay = table.span_or("delay", "0s");
+            Some(Self { connection: connection?, query: query?, delay: delay? })
         }
     }
 

@@ -45,7 +45,7 @@ impl SourceRead {
 }
 
 #[cfg(feature = "parse")]
-mod read {
+pub(in crate::problem) mod read {
     use sqlparser::ast::{SetExpr, Statement};
     use sqlparser::dialect::PostgreSqlDialect;
     use sqlparser::parser::Parser;
@@ -120,7 +120,7 @@ mod read {
     }
 
     /// One query, as the parser writes it: what is sent is what was understood.
-    fn query(table: &Table<'_>) -> Option<String> {
+    pub(in crate::problem) fn query(table: &Table<'_>) -> Option<String> {
         let text = table.text("query")?;
         if text.len() > 20_000 {
             table.mistake("query", "must be at most 20,000 characters");

@@ -1,6 +1,9 @@
 //! A problem in plain sentences, for people who sign it without being engineers.
 
-use super::{Conduct, Definition, Drift, Monitoring, ProblemDocument, Promote, Retraining, Serving, Span, Split, When};
+use super::{
+    BusinessRead, Conduct, Definition, Drift, Monitoring, ProblemDocument, Promote, Retraining, Serving, Span, Split,
+    When,
+};
 use crate::metric::{Bound, TargetKind};
 use crate::policy::Role;
 use crate::rollout::Plan;
@@ -92,6 +95,11 @@ impl ProblemDocument {
         if let Some(business) = &self.business {
             let way = if business.direction == crate::metric::Direction::Up { "rise" } else { "fall" };
             lines.push(format!("{} ({}) should {way}.", business.name, business.unit));
+            if let Some(BusinessRead { connection, delay, .. }) = &business.read {
+                let when =
+                    if delay.seconds() == 0 { String::new() } else { format!(" {} after its end", delay.in_words()) };
+                lines.push(format!("Its values are read at {connection} by a query, those of a window{when}."));
+            }
             if let Some(limit) = business.limit {
                 let worse = if business.direction == crate::metric::Direction::Up { "below" } else { "above" };
                 lines.push(format!("A mean of it {worse} {limit} in a window is told to on-call."));

@@ -199,6 +199,22 @@ fn what_a_rollout_does_not_say_is_not_part_of_what_is_signed() {
 }
 
 #[test]
+fn where_a_business_metric_is_read_is_signed_and_values_of_predictions_are_reported() {
+    let read = |more: &str| TAXI.replace("direction = \"down\"\n", &format!("direction = \"down\"\n{more}"));
+    let query = "connection = \"books\"\nquery = \"select paid_at as at, loss as value from paid\"\ndelay = \"2h\"\n";
+    let document = ProblemDocument::parse(&read(query)).unwrap();
+    let summary = document.summary().join("\n");
+    assert!(summary.contains("read at books by a query, those of a window 2 hours after its end"), "{summary}");
+    let stored = serde_json::to_value(&document).unwrap();
+    assert_eq!(ProblemDocument::from_json(&stored).unwrap(), document);
+    let pointers = |more: &str| mistakes(&read(more)).into_iter().map(|(pointer, _)| pointer).collect::<Vec<_>>();
+    assert_eq!(pointers(&format!("{query}margin = 0.1\n")), ["/business/margin"]);
+    assert_eq!(pointers("connection = \"books\"\n"), ["/business/query"]);
+    assert_eq!(pointers("connection = \"books\"\nquery = \"delete from paid\"\n"), ["/business/query"]);
+    assert_eq!(pointers("delay = \"2h\"\n"), ["/business/connection", "/business/query"]);
+}
+
+#[test]
 fn a_check_that_may_not_be_set_aside_is_named() {
     let found = mistakes(&TAXI.replace("[rollout]", "[rollout]\nwatched = [\"failures\"]"));
     assert_eq!(found[0].1, "must name shift, slow, quality or business, got \"failures\"");

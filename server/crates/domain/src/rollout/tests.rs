@@ -34,6 +34,7 @@ fn business_plan() -> Plan {
         direction: Direction::Up,
         limit: None,
         margin: Some(0.05),
+        read: None,
     };
     Plan { business: Some(revenue), ..plan() }
 }

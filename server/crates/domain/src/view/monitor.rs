@@ -58,6 +58,20 @@ views! {
         is_stale: bool,
     }
 
+    /// Reading the business metric by a query.
+    BusinessReadView {
+        /// The connection.
+        connection: String,
+        /// The query.
+        query: String,
+        /// Seconds after the end of a window until its values are there.
+        delay_seconds: u64,
+        /// When it was read.
+        looked_at: Option<DateTime<Utc>>,
+        /// Why the last look came to nothing, if it did.
+        error: Option<String>,
+    }
+
     /// The rule by which windows are judged.
     MonitorRule {
         /// Length of a window in seconds.
@@ -177,6 +191,8 @@ views! {
         freshness: Vec<FreshnessView>,
         /// Name and unit of the business metric, and its limit.
         business: Option<(String, String, Option<f64>)>,
+        /// Where its values are read; none when they are reported.
+        business_read: Option<BusinessReadView>,
         /// Incidents that are open.
         incidents: Vec<IncidentLine>,
         /// What changed what is live while these windows were counted.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use millrace_domain::problem::{Source, SourceRead};
+use millrace_domain::problem::{BusinessRead, Source, SourceRead};
 use reqwest::Url;
 
 use super::files::{self, Wanted};
@@ -101,12 +102,7 @@ impl Places {
         artifacts: &ArtifactStore,
     ) -> Result<Found, SourceError> {
         let Source { connection, read, .. } = source;
-        let place = self.0.get(connection).ok_or_else(|| {
-            wrong(format!(
-                "the server has no connection {connection:?}; whoever runs it names them in MILLRACE_SOURCES"
-            ))
-        })?;
-        let found = match (place, read) {
+        let found = match (self.find(connection)?, read) {
             (Place::Directory(root), SourceRead::Path(path)) => {
                 files::directory(root, path, wanted, now, artifacts).await
             }
@@ -122,6 +118,37 @@ impl Places {
             Found::Content { content, .. } if content.bytes() == 0 => Err(wrong("it is empty: 0 bytes, no rows")),
             found => Ok(found),
         }
+    }
+
+    /// The means of a business metric in stretches of time, and of how many values; none of stretches without any.
+    ///
+    /// # Errors
+    /// When the connection is not set, is no database, or cannot be read within that time.
+    pub async fn means(
+        &self,
+        asked: &BusinessRead,
+        stretches: &[(DateTime<Utc>, DateTime<Utc>)],
+        longest: Duration,
+    ) -> Result<Vec<Option<(f64, u64)>>, SourceError> {
+        match self.find(&asked.connection)? {
+            Place::Postgres(url) => query::means(url, &asked.query, stretches, longest).await,
+            _ => Err(wrong(format!("{:?} is no database, and only a database is read by a query", asked.connection))),
+        }
+    }
+
+    fn find(&self, connection: &str) -> Result<&Place, SourceError> {
+        self.0.get(connection).ok_or_else(|| {
+            wrong(format!(
+                "the server has no connection {connection:?}; whoever runs it names them in MILLRACE_SOURCES"
+            ))
+        })
+    }
+}
+
+impl SourceError {
+    /// Nothing came within that time.
+    pub fn late(patience: Duration) -> Self {
+        wrong(format!("no answer within {} seconds", patience.as_secs()))
     }
 }
 
