@@ -4,6 +4,9 @@ crate::sql_migration!(
     r"
 create table business_look (
     problem_id bigint primary key references problem (id),
+    -- What is read, and since when: windows that had ended before are not.
+    terms      bytea not null check (length(terms) = 32),
+    since      timestamptz,
     next_at    timestamptz not null,
     looked_at  timestamptz,
     -- The end of the newest window whose value was held against the limit.

@@ -1,6 +1,6 @@
 //! The parity auditor: goes through the newest answers of every live version and computes them again as training does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,12 +37,17 @@ pub struct ParityAuditor {
     frames: BTreeMap<DatasetVersionId, Arc<Dataset>>,
     /// The models that were read last.
     models: BTreeMap<ModelVersionId, Arc<Model>>,
+    /// Versions whose answers were looked at up to a transaction.
+    seen: HashSet<ModelVersionId>,
+    /// That transaction.
+    until: String,
 }
 
 impl ParityAuditor {
     /// An auditor over these services.
-    pub const fn new(services: Services) -> Self {
-        Self { services, frames: BTreeMap::new(), models: BTreeMap::new() }
+    pub fn new(services: Services) -> Self {
+        let (frames, models) = (BTreeMap::new(), BTreeMap::new());
+        Self { services, frames, models, seen: HashSet::new(), until: String::new() }
     }
 
     /// Looks until told to stop.
@@ -81,37 +86,53 @@ impl ParityAuditor {
                     continue;
                 }
             };
-            let versions = live.iter().flat_map(of);
-            let unseen = match parity::unseen(self.services.db().pool(), versions, &before).await {
-                Ok(unseen) => unseen,
+            let answered = match self.answered(&before).await {
+                Ok(answered) => answered,
                 Err(error) => {
                     tracing::warn!(%error, "it could not be told which versions have answered");
                     continue;
                 }
             };
+            let mut seen = HashSet::new();
             for deployment in &live {
                 for version in of(deployment) {
-                    let Some(from) = unseen.get(&version) else { continue };
-                    if let Err(error) = self.look(deployment, version, from, &before, &mut read).await {
-                        tracing::warn!(slug = deployment.slug, %error, "answers could not be computed again");
+                    if self.seen.contains(&version) && !answered.contains(&version) {
+                        seen.insert(version);
+                        continue;
+                    }
+                    match self.look(deployment, version, &before, &mut read).await {
+                        Ok(()) => drop(seen.insert(version)),
+                        Err(error) => {
+                            tracing::warn!(slug = deployment.slug, %error, "answers could not be computed again");
+                        }
                     }
                 }
             }
+            (self.seen, self.until) = (seen, before);
             self.frames.retain(|version, _| read.contains(version));
         }
     }
 
-    /// Computes the newest answers `from` the last look on again, those that were complete `before`.
+    /// The versions of which answers were logged since the last round; all of them are looked at in the first one.
+    async fn answered(&self, before: &str) -> Result<HashSet<ModelVersionId>, Failure> {
+        if self.seen.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let answered = prediction::answered_between(self.services.db().pool(), &self.until, before).await?;
+        Ok(answered.into_iter().collect())
+    }
+
+    /// Computes the newest answers since the last look again, those that were complete `before`.
     async fn look(
         &mut self,
         deployment: &Deployment,
         version: ModelVersionId,
-        from: &str,
         before: &str,
         read: &mut Vec<DatasetVersionId>,
     ) -> Result<(), Failure> {
         let pool = self.services.db().pool();
-        let answers = prediction::newest_answers(pool, version, from, before, SAMPLE).await?;
+        let from = parity::last(pool, version).await?.map_or_else(|| "0".to_owned(), |last| last.until_tx);
+        let answers = prediction::newest_answers(pool, version, &from, before, SAMPLE).await?;
         let Some(newest) = answers.first() else { return Ok(()) };
         // Answers that were joined to the same state are computed together; the others wait for their turn to be newest.
         let state = as_of(newest);

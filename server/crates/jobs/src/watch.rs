@@ -107,7 +107,21 @@ impl Watch {
             due.insert(problem, (deployed, until - length(window) * LATE_WINDOWS, until));
         }
         let spans: Vec<_> = due.iter().map(|(problem, (_, after, until))| (*problem, *after, *until)).collect();
-        for (problem, window, known) in monitor::windows_with_new_outcomes(&pool, &spans).await? {
+        let found = match monitor::windows_with_new_outcomes(&pool, &spans).await {
+            Ok(found) => found,
+            // What cannot be read of one of them keeps no other from being looked at.
+            Err(_) => {
+                let mut found = Vec::new();
+                for span in &spans {
+                    match monitor::windows_with_new_outcomes(&pool, std::slice::from_ref(span)).await {
+                        Ok(of_it) => found.extend(of_it),
+                        Err(error) => tracing::warn!(problem = %span.0, %error, "outcomes could not be looked up"),
+                    }
+                }
+                found
+            }
+        };
+        for (problem, window, known) in found {
             let Some((deployed, ..)) = due.get(&problem) else { continue };
             if let Err(error) = self.hold_against_outcomes(deployed, &window, known).await {
                 let slug = &deployed.watched.slug;

@@ -2,6 +2,7 @@
 //!
 //! Many deployments are judged together: what is asked of the database is asked for all of them at once.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -128,9 +129,12 @@ impl Services {
             }
             let mut judged = Vec::with_capacity(windows.len());
             for together in windows.chunks(TOGETHER) {
-                if self.judge_together(together, references).await.is_ok() {
-                    judged.extend_from_slice(together);
-                    continue;
+                match self.judge_together(together, references).await {
+                    Ok(()) => {
+                        judged.extend_from_slice(together);
+                        continue;
+                    }
+                    Err(error) => tracing::warn!(detail = error.detail, "windows are judged one by one"),
                 }
                 // What is wrong with one of them keeps no other from being judged.
                 for alone in together {
@@ -212,8 +216,8 @@ impl Services {
         let live = monitor::live_at(pool, &ends).await.map_err(fault)?;
         let version = |window: &Window| live.get(&window.problem()).copied().unwrap_or(window.of.watched.champion);
         for version in windows.iter().map(version) {
-            if !references.contains_key(&version) {
-                references.insert(version, self.reference(version).await?.map(Arc::new));
+            if let Entry::Vacant(unknown) = references.entry(version) {
+                unknown.insert(self.reference(version).await?.map(Arc::new));
             }
         }
         let spans: Vec<_> = windows.iter().map(|window| (version(window), window.begins, window.ends)).collect();

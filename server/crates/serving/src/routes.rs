@@ -196,6 +196,12 @@ impl Serving {
         let wanted = wanted
             .inspect_err(|error| tracing::warn!(%error, "routes could not be looked up; the present ones stay"))
             .ok()?;
+        self.put_in_place(&wanted).await;
+        Some(wanted)
+    }
+
+    /// The same of what was looked up already.
+    async fn put_in_place(&self, wanted: &[Deployment]) {
         self.routes.change(|table| {
             let known = std::mem::take(table);
             for deployment in wanted.iter().filter(|deployment| deployment.champion.is_some()) {
@@ -205,9 +211,8 @@ impl Serving {
                 }
             }
         });
-        self.routes.switch(&wanted);
-        self.tell(&wanted, true).await;
-        Some(wanted)
+        self.routes.switch(wanted);
+        self.tell(wanted, true).await;
     }
 
     /// Loads the models that routes need and that are not there. What cannot be loaded keeps its last good model.
@@ -237,12 +242,16 @@ impl Serving {
         if !now.is_ok_and(|now| now.is_some_and(|now| now.generation == deployment.generation)) {
             return;
         }
+        let mut is_newest = false;
         self.routes.change(|table| {
-            if table.get(&deployment.slug).is_none_or(|present| present.generation <= route.generation) {
+            is_newest = table.get(&deployment.slug).is_none_or(|present| present.generation <= route.generation);
+            if is_newest {
                 table.insert(deployment.slug.clone(), route);
             }
         });
-        self.routes.switch(std::slice::from_ref(deployment));
+        if is_newest {
+            self.routes.switch(std::slice::from_ref(deployment));
+        }
     }
 
     /// Tells which generations callers of this server are answered by now, where that has changed, and otherwise when asked to that
@@ -473,7 +482,8 @@ impl Wanted {
             changes.inspect_err(|error| tracing::warn!(%error, "routes could not be looked up; the present ones stay"));
         let Ok(changes) = changes else { return false };
         if self.changes == Some(changes) {
-            serving.tell(&self.deployments, true).await;
+            // A route that was loaded for what was wanted before may have come in between.
+            serving.put_in_place(&self.deployments).await;
             return true;
         }
         let Some(deployments) = serving.place().await else { return false };

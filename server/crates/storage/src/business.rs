@@ -1,6 +1,7 @@
 //! How reading business metrics by their queries stands.
 
 use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
 use millrace_domain::ids::ProblemId;
 
 use crate::Result;
@@ -24,19 +25,42 @@ impl Record for Look {
     }
 }
 
-/// Takes the next look at a metric, if it is due: nobody else takes it then.
+/// Which metric is to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// The problem.
+    pub problem: ProblemId,
+    /// What is read.
+    pub digest: &'a Digest,
+    /// When that was signed.
+    pub signed_at: Option<DateTime<Utc>>,
+}
+
+/// Takes the next look at a metric, if it is due: nobody else takes it then. Gives since when it has been read in the same way, and the
+/// end of the newest window that was held against the limit. What is read in another way than before is due at once.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn claim(
     db: &impl Connection,
-    problem: ProblemId,
+    terms: Terms<'_>,
     now: DateTime<Utc>,
     next_at: DateTime<Utc>,
-) -> Result<bool> {
-    const SQL: &str = "insert into business_look (problem_id, next_at) values ($1, $3)
-        on conflict (problem_id) do update set next_at = excluded.next_at where business_look.next_at <= $2";
-    Ok(record::execute(db, SQL, values![problem.0, now, next_at]).await? == 1)
+) -> Result<Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)>> {
+    struct Claimed(Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    impl Record for Claimed {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(row.get("since")?, row.get("until")?))
+        }
+    }
+    const SQL: &str = "insert into business_look as b (problem_id, terms, since, next_at) values ($1, $2, $3, $5)
+        on conflict (problem_id) do update set next_at = excluded.next_at, terms = excluded.terms,
+            since = case when b.terms = excluded.terms then b.since else excluded.since end,
+            error = case when b.terms = excluded.terms then b.error end
+        where b.next_at <= $4 or b.terms <> excluded.terms returning since, until";
+    let bound = values![terms.problem.0, record::bytes(terms.digest), terms.signed_at, now, next_at];
+    let claimed: Option<Claimed> = record::optional(db, SQL, bound).await?;
+    Ok(claimed.map(|Claimed(since, until)| (since, until)))
 }
 
 /// Notes that a look came to nothing, and why.

@@ -1,10 +1,7 @@
 //! Audits of parity: whether answers, computed again as training does, come to the same bits.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::ModelVersionId;
-use serde_json::json;
 
 use crate::Result;
 use crate::database::Connection;
@@ -63,33 +60,6 @@ pub async fn insert(db: &impl Connection, version: ModelVersionId, audit: &Parit
         audit.until_tx.as_str()
     ];
     record::execute(db, SQL, stored).await.map(|_| ())
-}
-
-/// Those of some versions that have answered since they were last looked at, in answers that were complete `before`, each with the
-/// transaction from which on they were not looked at. Index: prediction_tx.
-///
-/// # Errors
-/// When the database fails.
-pub async fn unseen(
-    db: &impl Connection,
-    versions: impl Iterator<Item = ModelVersionId>,
-    before: &str,
-) -> Result<HashMap<ModelVersionId, String>> {
-    struct Unseen(ModelVersionId, String);
-    impl Record for Unseen {
-        fn read(row: &Row) -> Result<Self> {
-            Ok(Self(ModelVersionId(row.get("version")?), row.get("seen")?))
-        }
-    }
-    const SQL: &str =
-        "select a.version, a.seen::text as seen from (select v.version, coalesce((select p.until_tx from parity_audit p
-                where p.model_version_id = v.version order by p.id desc limit 1), '0'::xid8) as seen
-            from (select e::bigint as version from jsonb_array_elements_text($1) e) v offset 0) a
-        where exists (select 1 from prediction p
-            where p.model_version_id = a.version and p.tx >= a.seen and p.tx < $2::text::xid8)";
-    let versions: Vec<i64> = versions.map(|version| version.0).collect();
-    let unseen: Vec<Unseen> = record::all(db, SQL, values![json!(versions), before]).await?;
-    Ok(unseen.into_iter().map(|Unseen(version, seen)| (version, seen)).collect())
 }
 
 /// The last look at a version.

@@ -255,6 +255,17 @@ pub async fn last_joined(db: &impl Connection, version: ModelVersionId) -> Resul
     Ok(record::optional::<Joined>(db, SQL, values![version.0]).await?.map(|found| found.0))
 }
 
+/// The versions of which answers were logged from one transaction on and before another. Index: prediction_tx.
+///
+/// # Errors
+/// When the database fails.
+pub async fn answered_between(db: &impl Connection, from: &str, before: &str) -> Result<Vec<ModelVersionId>> {
+    const SQL: &str = "select distinct model_version_id from prediction
+        where tx >= $1::text::xid8 and tx < $2::text::xid8";
+    let versions: Vec<i64> = record::all(db, SQL, values![from, before]).await?;
+    Ok(versions.into_iter().map(ModelVersionId).collect())
+}
+
 /// The newest answers of a version that were logged from one transaction on and before another. Index: prediction_tx.
 ///
 /// # Errors

@@ -96,16 +96,16 @@ pub async fn with_sources(db: &impl Connection, now: DateTime<Utc>) -> Result<Ve
     record::all(db, SQL, values![now]).await
 }
 
-/// The signed-off versions whose sign-off has not run out and that have their business metric read by a query.
+/// The signed-off versions whose business metric is due to be read by a query.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn with_business_query(db: &impl Connection, now: DateTime<Utc>) -> Result<Vec<ProblemVersion>> {
-    const SQL: &str = select_version!(
-        "where v.state = 'approved' and v.document -> 'business' ? 'query'
-           and (v.sign_off_ends_at is null or v.sign_off_ends_at > $1) order by p.slug"
-    );
-    record::all(db, SQL, values![now]).await
+pub async fn with_business_due(db: &impl Connection, now: DateTime<Utc>) -> Result<Vec<ProblemVersionId>> {
+    const SQL: &str = "select v.id from problem_version v left join business_look b on b.problem_id = v.problem_id
+        where v.state = 'approved' and v.document -> 'business' ? 'query'
+            and (b.problem_id is null or b.next_at <= $1 or b.looked_at < v.approved_at) order by v.id";
+    let due: Vec<i64> = record::all(db, SQL, values![now]).await?;
+    Ok(due.into_iter().map(ProblemVersionId).collect())
 }
 
 /// The problems with a live model whose signed document says when a new one is trained, by slug.
@@ -127,13 +127,13 @@ pub async fn lock(db: &impl Connection, problem: ProblemId) -> Result<()> {
     record::execute(db, "select 1 from problem where id = $1 for update", values![problem.0]).await.map(|_| ())
 }
 
-/// Locks several problems, in an order that all who lock several keep.
+/// Locks several problems, in an order that all who lock several keep. Rows that refer to them may be written meanwhile.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn lock_all(db: &impl Connection, problems: &[ProblemId]) -> Result<()> {
     const SQL: &str = "select 1 from problem where id in (select e::bigint from jsonb_array_elements_text($1) e)
-        order by id for update";
+        order by id for no key update";
     let problems: Vec<i64> = problems.iter().map(|problem| problem.0).collect();
     record::execute(db, SQL, values![serde_json::json!(problems)]).await.map(|_| ())
 }

@@ -59,7 +59,7 @@ pub(super) async fn means(
     let (first, last) = (moment(first), moment(last));
     // The query is one that the document's reader has parsed as one SELECT and written out again.
     let statement = format!(
-        "select w.place::bigint, avg(q.value::float8)::float8, count(q.value)
+        "select w.place::bigint, avg(q.value::numeric)::float8, count(q.value)
          from (values {places}) w (place, begins, ends) join ({query}) q on q.at >= w.begins and q.at < w.ends
          where q.at >= {first} and q.at < {last} group by w.place"
     );
