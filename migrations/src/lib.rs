@@ -38,6 +38,7 @@ mod m0030_estimated_loss;
 mod m0031_letters;
 mod m0032_heartbeats;
 mod m0033_business_query;
+mod m0034_uncounted;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -79,6 +80,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0031_letters::Migration),
             Box::new(m0032_heartbeats::Migration),
             Box::new(m0033_business_query::Migration),
+            Box::new(m0034_uncounted::Migration),
         ]
     }
 }

@@ -6,7 +6,7 @@ use leptos_router::components::Router;
 use leptos_router::location::RequestUrl;
 use millrace_domain::case::{Case, Expected};
 use millrace_domain::gate::{Gate, Verdict};
-use millrace_domain::rollout::Step;
+use millrace_domain::rollout::{SliceCompared, Step};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::{
     CheckOutcome, Column, ColumnProfile, ColumnType, Finding, Profile, Severity, ValidationReport,
@@ -445,6 +445,24 @@ pub fn deployment_with_canary() -> DeploymentView {
                 candidate: json!({ "score": 0.84, "label": "true" }),
                 at: moment("2026-11-23T15:05:00Z"),
             }],
+            slices: vec![
+                SliceCompared {
+                    slice: None,
+                    n: 2_000,
+                    differed: 64,
+                    means: Some((0.41, 0.44)),
+                    labelled: 310,
+                    outcome: Some((0.4, 0.43, 0.425)),
+                },
+                SliceCompared {
+                    slice: Some(("payment_type".to_owned(), "cash".to_owned())),
+                    n: 412,
+                    differed: 31,
+                    means: Some((0.12, 0.2)),
+                    labelled: 0,
+                    outcome: None,
+                },
+            ],
             counted: RolloutCounts {
                 share: Some(4.9),
                 sides: vec![side("candidate"), side("control")],

@@ -1,7 +1,7 @@
 //! Made-up answers about what is watched, for tests of pages.
 
 use millrace_domain::drift::Binning;
-use millrace_domain::monitor::{Column, Finding, Reference, judge};
+use millrace_domain::monitor::{Column, Finding, Reference, Uncounted, judge};
 use millrace_domain::problem::{Drift, DriftMetric, Monitoring, NoData, Span};
 use millrace_domain::view::*;
 
@@ -64,6 +64,7 @@ pub fn monitor() -> MonitorView {
                 verdict: "pass".to_owned(),
             }),
             business: Some((12.5, 3)),
+            uncounted: vec![Uncounted { server: "serve@web-1:7".to_owned(), since: moment("2026-11-23T14:31:02Z") }],
         }],
         has_older: false,
         courses: vec![CourseView { column: "miles".to_owned(), distances: vec![Some(1.3)] }],

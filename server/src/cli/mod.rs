@@ -3,6 +3,7 @@
 mod apply;
 mod client;
 mod demo;
+mod export;
 mod host;
 mod rehearse;
 mod replay;
@@ -102,6 +103,13 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Goes through a file of the past as the document's policy would have, without a server: alerts, trainings, and how good answers were.
     Rehearse(rehearse::RehearseArgs),
+    /// Windows of a live model with all bins and counts, as JSON.
+    Export(export::ExportArgs),
+    /// Computes every number of an export again from its counts, without a server; exit 1 names what does not follow.
+    VerifyExport {
+        /// The export, as `export` or the monitor page gives it.
+        file: PathBuf,
+    },
     /// Checks the audit chain, artifact digests and invariants; exit 1 names the first violation.
     Verify {
         #[command(flatten)]
@@ -216,6 +224,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Reproduce(args) => reproduce::reproduce(&args, json).await,
         Command::Replay(args) => replay::replay(args, json).await,
         Command::Rehearse(args) => tokio::task::block_in_place(|| rehearse::rehearse(args, json)),
+        Command::Export(args) => export::export(&args).await,
+        Command::VerifyExport { file } => export::verify_export(&file, json),
         Command::Verify { storage } => verify::verify(storage, json).await,
         Command::VerifyPack { file, digest } => verify::verify_pack(&file, digest, json),
         Command::ImportChecks { file } => apply::import_checks(&file, json),

@@ -11,20 +11,36 @@ use serde_json::json;
 
 /// A fault that answers with MLflow's `error_code`.
 #[derive(Debug)]
-pub struct Refusal(Fault);
+pub struct Refusal {
+    fault: Fault,
+    /// Whether what stands against it is told as a conflict; who logs runs looks for a wrong value.
+    is_of_registry: bool,
+}
 
 /// What handlers give.
 pub type Reply<T> = Result<Json<T>, Refusal>;
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self(fault)
+        Self { fault, is_of_registry: false }
+    }
+}
+
+impl Refusal {
+    /// A refusal of the registry.
+    pub const fn of_registry(fault: Fault) -> Self {
+        Self { fault, is_of_registry: true }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        refused(&self.0)
+        match self.fault.status {
+            409 if self.is_of_registry && self.fault.code != "model_exists" => {
+                answer(&self.fault, 409, "RESOURCE_CONFLICT")
+            }
+            _ => refused(&self.fault),
+        }
     }
 }
 
@@ -37,9 +53,13 @@ pub fn refused(fault: &Fault) -> Response {
         429 => (429, "REQUEST_LIMIT_EXCEEDED"),
         503 => (503, "TEMPORARILY_UNAVAILABLE"),
         500.. => (fault.status, "INTERNAL_ERROR"),
-        _ if fault.code == "experiment_exists" => (400, "RESOURCE_ALREADY_EXISTS"),
+        _ if fault.code == "experiment_exists" || fault.code == "model_exists" => (400, "RESOURCE_ALREADY_EXISTS"),
         _ => (400, "INVALID_PARAMETER_VALUE"),
     };
+    answer(fault, status, code)
+}
+
+fn answer(fault: &Fault, status: u16, code: &str) -> Response {
     let more = fault.errors.iter().filter(|error| !fault.detail.contains(&error.message));
     let more = more.map(|error| format!("; {} {}", error.pointer, error.message));
     let message: String = std::iter::once(fault.detail.clone()).chain(more).collect();

@@ -558,6 +558,70 @@ async fn no_door_leads_past_what_has_to_be_shown_and_each_refusal_is_written_dow
 }
 
 #[tokio::test]
+async fn clients_of_mlflows_registry_see_versions_and_come_past_no_gate() {
+    let stage = Stage::set("registry", quick(), &[]).await;
+    stage.train(3).await;
+    let client = stage.app.token(&stage.engineer, &[Scope::Read, Scope::Launch, Scope::Deploy]).await.unwrap();
+    let get = async |path: &str| client.get(&format!("/api/2.0/mlflow/{path}")).await;
+    let post = async |path: &str, body: Value| client.post(&format!("/api/2.0/mlflow/{path}"), body).await;
+    let model = get("registered-models/get?name=registry").await.done()["registered_model"].clone();
+    assert_eq!(model["aliases"], json!([{ "alias": "champion", "version": "1" }]));
+    let latest: Vec<_> = model["latest_versions"].as_array().unwrap().iter().collect();
+    let seen: Vec<_> = latest.iter().map(|one| (&one["version"], &one["current_stage"])).collect();
+    assert_eq!(seen, [(&json!("3"), &json!("None")), (&json!("1"), &json!("Production"))]);
+    let champion = get("registered-models/alias?name=registry&alias=champion").await.done()["model_version"].clone();
+    assert_eq!((&champion["version"], &champion["aliases"]), (&json!("1"), &json!(["champion"])));
+    let found = get("model-versions/search?filter=name%3D'registry'").await.done();
+    assert_eq!(found["model_versions"].as_array().unwrap().len(), 3);
+    let of_run = format!("model-versions/search?filter=run_id%3D'{}'", champion["run_id"].as_str().unwrap());
+    assert_eq!(get(&of_run).await.done()["model_versions"][0]["version"], "1");
+    let uri = get("model-versions/get-download-uri?name=registry&version=1").await.done();
+    let kept = uri["artifact_uri"].as_str().unwrap().trim_start_matches("mlflow-artifacts:/").to_owned();
+    let (status, bytes) = client.page(&format!("/api/2.0/mlflow-artifacts/artifacts/{kept}")).await;
+    assert!(status == 200 && !bytes.is_empty(), "{kept}");
+
+    let one = |version: &str| json!({ "name": "registry", "version": version, "stage": "Production" });
+    let alias = |alias: &str, version: &str| json!({ "name": "registry", "alias": alias, "version": version });
+    let refusals = [
+        ("model-versions/transition-stage", one("3"), 409, "RESOURCE_CONFLICT", "approved"),
+        ("model-versions/transition-stage", one("99"), 404, "RESOURCE_DOES_NOT_EXIST", "version"),
+        (
+            "model-versions/create",
+            json!({ "name": "registry", "source": "s3://elsewhere" }),
+            409,
+            "RESOURCE_CONFLICT",
+            "runs",
+        ),
+        ("registered-models/alias", alias("champion", "3"), 409, "RESOURCE_CONFLICT", "follows the deployment"),
+        ("registered-models/create", json!({ "name": "registry" }), 400, "RESOURCE_ALREADY_EXISTS", "exists"),
+    ];
+    for (path, body, status, code, why) in refusals {
+        let refused = post(path, body).await;
+        let told = (refused.status, refused.body["error_code"].as_str().unwrap_or_default());
+        assert_eq!(told, (status, code), "{path}: {}", refused.body);
+        assert!(refused.body["message"].as_str().unwrap().contains(why), "{path}: {}", refused.body);
+    }
+    let deleted = client.request(reqwest::Method::DELETE, "/api/2.0/mlflow/model-versions/delete");
+    let deleted = deleted.json(&json!({ "name": "registry", "version": "1" })).send().await.unwrap();
+    assert_eq!(deleted.status().as_u16(), 409);
+    let written = "select count(*) from audit where outcome = 'refused' and action in
+        ('deployment.rollout', 'model.register', 'model.alias', 'model.delete')";
+    assert_eq!(stage.app.count(written).await, 5);
+    let reader = stage.app.token(&stage.engineer, &[Scope::Read]).await.unwrap();
+    assert_eq!(reader.post("/api/2.0/mlflow/model-versions/transition-stage", one("2")).await.status, 403);
+
+    // What may be moved is: an alias of one's own, and an approved version on its way, past shadow like by every other door.
+    post("registered-models/alias", alias("blessed", "3")).await.done();
+    let blessed = get("registered-models/alias?name=registry&alias=blessed").await.done();
+    assert_eq!(blessed["model_version"]["version"], "3");
+    let begun = post("model-versions/transition-stage", one("2")).await.done();
+    assert_eq!(begun["model_version"]["aliases"], json!(["candidate"]));
+    let now = stage.now().await;
+    assert_eq!((&now["stage"], &now["champion"]), (&json!("shadow"), &json!(1)));
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn a_paused_rollout_waits_for_somebody_and_says_so() {
     let stage = Stage::set("pauses", quick(), &[]).await;
     stage.roll_out(2).await.done();

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_charts::{Figure, Line, LineChart, XAxis, count, duration, number};
 use millrace_domain::gate::Gate;
-use millrace_domain::rollout::Step;
+use millrace_domain::rollout::{SliceCompared, Step};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::view::{DeploymentView, DisagreementView, Permission, RolloutCounts, RolloutView};
 
@@ -68,6 +68,7 @@ pub fn RolloutEvidence(
             <div class="section-header"><h2 id="evidence">"What it has shown"</h2></div>
             <Checks checks rules=rollout.rules/>
             <Counted counted=rollout.counted.clone() step=present_step(&rollout) prefix=format!("rollout-{}", rollout.id)/>
+            <Slices slices=rollout.slices.clone() champion=rollout.champion candidate=rollout.candidate/>
             <Disagreements
                 disagreements=rollout.disagreements.clone()
                 champion=rollout.champion
@@ -100,6 +101,70 @@ pub fn Checks(
         </p>
     }
     .into_any()
+}
+
+/// What both answered to the same requests, by slice.
+#[component]
+pub fn Slices(
+    /// The slices, all requests first.
+    slices: Vec<SliceCompared>,
+    /// The version that it is compared with.
+    champion: i32,
+    /// The version that is rolled out.
+    candidate: i32,
+) -> impl IntoView {
+    if slices.is_empty() {
+        return ().into_any();
+    }
+    let rows = slices.into_iter().map(|slice| view! { <SliceRow slice champion candidate/> }).collect_view();
+    view! {
+        <h3>"The same requests, slice by slice"</h3>
+        <p class="muted">
+            "Of the newest 2,000 requests that both answered: how often they said something else, what they said on average (a probability or \
+             a value), and what it was where that is known by now."
+        </p>
+        <div class="table-wrap" role="region" aria-label="Both versions by slice" tabindex="0">
+            <table class="table" data-stack>
+                <caption class="visually-hidden">"Both versions on the same requests, by slice"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Slice"</th>
+                        <th scope="col" class="num">"Requests"</th>
+                        <th scope="col" class="num">"Another answer"</th>
+                        <th scope="col" class="num">{format!("v{champion} on average")}</th>
+                        <th scope="col" class="num">{format!("v{candidate} on average")}</th>
+                        <th scope="col" class="num">"Outcomes"</th>
+                        <th scope="col" class="num">"Of these: said, and was"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn SliceRow(slice: SliceCompared, champion: i32, candidate: i32) -> impl IntoView {
+    let name = slice.slice.map_or_else(|| "all requests".to_owned(), |(by, value)| format!("{by} is {value}"));
+    let none = || "none".to_owned();
+    let (before, after) =
+        slice.means.map_or_else(|| (none(), none()), |(before, after)| (number(before), number(after)));
+    let was = slice.outcome.map_or_else(none, |(before, after, was)| {
+        format!("{} and {}; was {}", number(before), number(after), number(was))
+    });
+    let differed = format!("{} %", number(100.0 * slice.differed as f64 / slice.n.max(1) as f64));
+    view! {
+        <tr>
+            <th scope="row" data-label="Slice">{name}</th>
+            <td class="num" data-label="Requests">{count(slice.n)}</td>
+            <td class="num" data-label="Another answer">{differed}</td>
+            <td class="num" data-label=format!("v{champion} on average")>{before}</td>
+            <td class="num" data-label=format!("v{candidate} on average")>{after}</td>
+            <td class="num" data-label="Outcomes">{count(slice.labelled)}</td>
+            <td class="num" data-label="Of these: said, and was">{was}</td>
+        </tr>
+    }
 }
 
 /// Requests on which the two are furthest apart, each with the way to its page.

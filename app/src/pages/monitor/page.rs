@@ -95,6 +95,8 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
             </div>
         }
     });
+    let uncounted = chosen(&monitor).filter(|window| !window.uncounted.is_empty());
+    let uncounted = uncounted.cloned().map(|window| view! { <NotCounted window/> });
     if monitor.windows.is_empty() {
         let text = match monitor.champion {
             None => {
@@ -154,7 +156,7 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
     view! {
         {head}
         <div class="stack">
-            {alerts} {unreachable} {unwatched} {unread}
+            {alerts} {unreachable} {unwatched} {unread} {uncounted}
             <Tiles monitor=monitor.clone()/>
         </div>
         {closely}
@@ -235,6 +237,21 @@ fn Head(monitor: MonitorView) -> impl IntoView {
                 }
             }
         />
+    }
+}
+
+/// What the window that is looked at closely does not hold.
+#[component]
+fn NotCounted(window: WindowView) -> impl IntoView {
+    let lost = window.uncounted.into_iter();
+    let lost =
+        lost.map(|lost| view! { <li><code>{lost.server}</code> " since " <Moment at=lost.since/></li> }).collect_view();
+    view! {
+        <div class="callout" data-kind="warning" role="status">
+            <p class="callout-title">"Not every answer of this window is counted"</p>
+            <p>"A server was lost before it had written what it counted last. What it answered is missing in all numbers of the window:"</p>
+            <ul>{lost}</ul>
+        </div>
     }
 }
 
@@ -408,9 +425,16 @@ mod tests {
     #[test]
     fn what_has_drifted_is_named_with_its_numbers_and_drawn() {
         let html = rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=monitor() all=false/> });
-        for expected in
-            ["1 of 2", "miles", "Drifted", "Drift and importance", "below 2", "threshold", "nobody@example.org"]
-        {
+        for expected in [
+            "1 of 2",
+            "miles",
+            "Drifted",
+            "Drift and importance",
+            "below 2",
+            "threshold",
+            "nobody@example.org",
+            "serve@web-1:7",
+        ] {
             assert!(html.contains(expected), "{expected} is not in {html}");
         }
     }

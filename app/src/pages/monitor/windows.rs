@@ -42,7 +42,7 @@ pub fn WindowTable(
     view! {
         <section class="section stack" aria-labelledby="windows">
             <div class="section-header"><h2 id="windows">"Windows"</h2> {older}</div>
-            <p class="muted">"Windows in which nobody asked are left out."</p>
+            <p class="muted">"Windows in which nobody asked are left out. Not all were counted where a server was lost before it had written what it counted."</p>
             <div class="table-wrap" role="region" aria-label="Windows" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Windows, newest first"</caption>
@@ -82,7 +82,10 @@ fn Row(window: WindowView, href: String, is_chosen: bool) -> impl IntoView {
             <th scope="row" data-label="Until"><a href=href aria-current=is_chosen.then_some("true")><Moment at=window.ends/></a></th>
             <td data-label="Verdict"><span class="badge" data-state=state>{verdict}</span></td>
             <td class="num" data-label="Version">{format!("v{}", window.version)}</td>
-            <td class="num" data-label="Answers">{count(finding.as_ref().map_or(0, |finding| finding.n))}</td>
+            <td class="num" data-label="Answers">
+                {(!window.uncounted.is_empty()).then(|| view! { <span class="badge" data-state="warning">"not all"</span> " " })}
+                {count(finding.as_ref().map_or(0, |finding| finding.n))}
+            </td>
             <td class="num" data-label="Without one">{count(finding.as_ref().map_or(0, |finding| finding.failed))}</td>
             <td class="num" data-label="p99">{p99.map_or_else(|| "none".to_owned(), |ms| format!("{} ms", number(ms)))}</td>
             <td class="num" data-label="Weighted drift">{number_of(finding.as_ref().and_then(|finding| finding.weighted))}</td>

@@ -1,9 +1,11 @@
 //! Versions are put away, never deleted: what was approved, answered and decided stays to be read.
 
+use std::convert::Infallible;
+
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::ModelStage;
-use millrace_storage::{deployment, model, rollout};
+use millrace_storage::{deployment, model, problem, rollout};
 use serde_json::json;
 
 use crate::access::Note;
@@ -28,6 +30,44 @@ impl Services {
         self.authorise_on(actor, Action::ArchiveModel, slug, &object).await?;
         let outcome = self.try_archive(actor, slug, number, archived, reason).await;
         self.note_if_refused(actor, "model.archive", object, outcome).await
+    }
+
+    /// What somebody gets who wants to register a version without a run: a version comes from a run whose gates passed, and from
+    /// nowhere else. That it was tried is written down.
+    pub async fn refuse_version(&self, actor: &Actor, slug: &str) -> Fault {
+        let detail = format!(
+            "versions of {slug} are registered by its runs, once their gates pass, and by nothing else; launch a run (`millrace run --problem {slug}`)"
+        );
+        self.refuse_in_registry(actor, Action::LaunchRun, slug, "model.register", detail).await
+    }
+
+    /// What somebody gets who wants to delete a model or a version. That it was tried is written down.
+    pub async fn refuse_deletion(&self, actor: &Actor, slug: &str) -> Fault {
+        let detail = "versions and what they rest on are kept for good; archive a version instead".to_owned();
+        self.refuse_in_registry(actor, Action::ArchiveModel, slug, "model.delete", detail).await
+    }
+
+    async fn refuse_in_registry(
+        &self,
+        actor: &Actor,
+        action: Action,
+        slug: &str,
+        tried: &'static str,
+        detail: String,
+    ) -> Fault {
+        let object = format!("model/{slug}");
+        if let Err(refused) = self.authorise_on(actor, action, slug, &object).await {
+            return refused;
+        }
+        let outcome: Result<Infallible> = match problem::find_id(self.db.pool(), slug).await {
+            Err(error) => Err(fault(error)),
+            Ok(None) => Err(Fault::not_found("model")),
+            Ok(Some(_)) => Err(Fault::conflict("not_by_hand", detail)),
+        };
+        match self.note_if_refused(actor, tried, object, outcome).await {
+            Err(refused) => refused,
+            Ok(never) => match never {},
+        }
     }
 
     async fn try_archive(&self, actor: &Actor, slug: &str, number: i32, archived: bool, reason: &str) -> Result<()> {

@@ -147,7 +147,7 @@ impl Services {
         Ok(pairs(&self.evaluation(run).await?, "importance"))
     }
 
-    async fn evaluation(&self, run: &Run) -> Result<Value> {
+    pub(crate) async fn evaluation(&self, run: &Run) -> Result<Value> {
         let artifacts = run::artifacts(self.db.pool(), run.id).await.map_err(fault)?;
         let Some(artifact) = artifacts.into_iter().find(|artifact| artifact.name == "evaluation") else {
             return Ok(Value::Null);

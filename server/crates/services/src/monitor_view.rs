@@ -151,8 +151,8 @@ impl Services {
             .into_iter()
             .rev()
             .map(|window| {
-                let counts = window.counts.clone();
-                serde_json::json!({ "counts": counts, "window": present_window(window) })
+                let (counts, rule) = (window.counts.clone(), window.rule.clone());
+                serde_json::json!({ "counts": counts, "rule": rule, "window": present_window(window) })
             })
             .collect();
         let rule = self.document_of(slug).await?.map(|document| document.monitoring);
@@ -215,6 +215,7 @@ fn present_window(window: Window) -> WindowView {
         finding: window.finding,
         quality: window.quality,
         business: window.business,
+        uncounted: window.uncounted,
     }
 }
 

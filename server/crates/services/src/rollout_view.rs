@@ -6,14 +6,14 @@ use millrace_domain::fault::Fault;
 use millrace_domain::gate::Decision;
 use millrace_domain::ids::ModelVersionId;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::rollout::latency_of;
+use millrace_domain::rollout::{SliceCompared, compare_slices, latency_of};
 use millrace_domain::run::RolloutState;
 use millrace_domain::view::{
     ChangeView, DisagreementView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView,
 };
 use millrace_storage::deployment::{self, PastChange};
-use millrace_storage::problem;
 use millrace_storage::rollout::{self, AnsweredByBoth, Minute, Rollout, Tally};
+use millrace_storage::{model, problem};
 
 use serde_json::Value;
 
@@ -27,6 +27,8 @@ const MOST_MINUTES: i64 = 240;
 /// Requests that are looked through for differences, and those that are shown.
 const LOOKED_THROUGH: i64 = 500;
 const MOST_APART: usize = 8;
+/// Requests that both versions are compared on by slice.
+const COMPARED: i64 = 2_000;
 
 impl Services {
     /// One change of what is live, with what it was decided on.
@@ -67,6 +69,7 @@ impl Services {
         let minutes = rollout::minutes(pool, rollout.id, rollout.step, MOST_MINUTES).await.map_err(fault)?;
         let pairs = rollout::answered_by_both(pool, rollout.id, LOOKED_THROUGH).await.map_err(fault)?;
         let disagreements = furthest_apart(pairs, rollout.champion_number);
+        let slices = self.compared_by_slice(&rollout).await?;
         let may = actor.may_on(Action::Deploy, &rollout.slug).map_err(|refused| refused.to_string());
         let open = if rollout.ended_at.is_some() { Err("this rollout has ended".to_owned()) } else { Ok(()) };
         let may_pause = may.clone().and(open.clone());
@@ -91,10 +94,29 @@ impl Services {
             ended_at: rollout.ended_at,
             counted: counted(&tallies, &minutes),
             disagreements,
+            slices,
             steps: rollout.plan.steps,
             may_advance: Permission::from_result(may_advance),
             may_pause: Permission::from_result(may_pause),
         })
+    }
+
+    /// Both versions beside each other, in all and by the slices of the candidate's document.
+    async fn compared_by_slice(&self, rollout: &Rollout) -> Result<Vec<SliceCompared>> {
+        let pool = self.db.pool();
+        let missing = || Fault::not_found("model version");
+        let version = model::find(pool, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
+        let lineage = self.lineage(version).await?;
+        let mut by: Vec<String> = lineage.problem.document.slices.iter().map(|slice| slice.by.clone()).collect();
+        by.dedup();
+        let asked = rollout::asked_both(pool, rollout, &by, COMPARED).await.map_err(fault)?;
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let evaluation = self.evaluation(&lineage.run).await?;
+        let labels = evaluation["test"]["confusion"]["labels"].as_array().into_iter().flatten();
+        let classes: Vec<&str> = labels.filter_map(Value::as_str).collect();
+        Ok(compare_slices(&asked, &by, &classes))
     }
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{ModelVersionId, ProblemId, ProblemVersionId};
 use millrace_domain::monitor::incident::Cause;
-use millrace_domain::monitor::{Finding, Reference, judge, settled_after};
+use millrace_domain::monitor::{Finding, Reference, Uncounted, judge, settled_after, uncounted};
 use millrace_domain::problem::{Business, NoData, ProblemDocument};
 use millrace_domain::view::FreshnessView;
 use millrace_storage::incident::Kept;
@@ -111,6 +111,7 @@ struct Judged<'a> {
     finding: Option<Finding>,
     business: Option<(f64, u64)>,
     freshness: Vec<FreshnessView>,
+    uncounted: Vec<Uncounted>,
 }
 
 impl Services {
@@ -220,6 +221,9 @@ impl Services {
                 unknown.insert(self.reference(version).await?.map(Arc::new));
             }
         }
+        // Before counts are read: who has written up to then has written what is read.
+        let newest = windows.iter().map(|window| window.ends).max().unwrap_or_default();
+        let counting = monitor::counting(pool, newest).await.map_err(fault)?;
         let spans: Vec<_> = windows.iter().map(|window| (version(window), window.begins, window.ends)).collect();
         let mut counts = monitor::sum_counts(pool, &spans).await.map_err(fault)?;
         let valued = windows.iter().filter(|window| window.of.reported().is_some());
@@ -248,6 +252,7 @@ impl Services {
                 finding,
                 business: business.get(&window.problem()).copied(),
                 freshness: ages(newest.remove(&window.problem()).unwrap_or_default(), document, now),
+                uncounted: uncounted(&counting, window.begins, window.ends),
             }
         });
         Ok(judged.collect())
@@ -282,6 +287,7 @@ impl Judged<'_> {
             counts: self.counts.as_deref(),
             finding: self.finding.as_ref(),
             business: self.business,
+            uncounted: &self.uncounted,
         }
     }
 
@@ -299,7 +305,15 @@ impl Judged<'_> {
             of.reported().and_then(|metric| business_look(rule, metric, self.business, window)),
             rule.freshness.map(|_| freshness_look(&self.freshness, window)),
         ];
-        looks.into_iter().flatten().collect()
+        let mut looks: Vec<Look> = looks.into_iter().flatten().collect();
+        let of_counts = |look: &&mut Look| matches!(look.cause, Cause::Drift | Cause::Estimate | Cause::NoData);
+        for look in looks.iter_mut().filter(of_counts) {
+            look.facts.extend(self.uncounted.iter().map(|lost| {
+                let since = lost.since.format("%H:%M:%S UTC");
+                ("Not counted".to_owned(), format!("what {} answered since {since}; it was lost", lost.server))
+            }));
+        }
+        looks
     }
 }
 

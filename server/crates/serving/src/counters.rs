@@ -1,8 +1,8 @@
 //! What this server counts of its answers: bins, durations and failures, version by version and stretch by stretch of time.
 //!
 //! Counting is a few additions under a lock that nobody holds for longer. What was counted is written every few seconds, each stretch as a
-//! whole and under this server's own mark, so that writing again after a failure counts nothing twice; a server that is killed loses
-//! what it had not written yet.
+//! whole and under this server's own mark, so that writing again after a failure counts nothing twice. A server that is killed loses
+//! what it had not written yet; how far it had come is written too, so that windows say what they miss.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::ids::ModelVersionId;
-use millrace_domain::monitor::{Reference, grain, written_every};
+use millrace_domain::monitor::{LONGEST_GRAIN, Reference, grain, written_every};
 use millrace_storage::monitor::{self, LiveCount};
 use millrace_storage::{Database, StorageError, Uuid};
 use tokio_util::sync::CancellationToken;
@@ -119,12 +119,27 @@ pub(crate) struct Book {
     db: Database,
     /// This server, since it was started.
     mark: Uuid,
+    /// What it is called.
+    name: Arc<str>,
     all: Arc<Mutex<Vec<Arc<Counters>>>>,
 }
 
 impl Book {
-    pub(crate) fn new(db: Database, mark: Uuid) -> Self {
-        Self { db, mark, all: Arc::default() }
+    pub(crate) fn new(db: Database, mark: Uuid, name: Arc<str>) -> Self {
+        Self { db, mark, name, all: Arc::default() }
+    }
+
+    /// Writes down that this server counts from now on: who is lost afterwards is missed.
+    async fn begin(&self, now: DateTime<Utc>) -> Result<(), StorageError> {
+        monitor::begin_counting(self.db.pool(), self.mark, &self.name, now).await
+    }
+
+    /// Writes down that it counts no more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn end(&self) -> Result<(), StorageError> {
+        monitor::end_counting(self.db.pool(), self.mark).await
     }
 
     /// The counters of a version: those that count it already, so that two never write the same stretch, or new ones.
@@ -138,7 +153,7 @@ impl Book {
         counters
     }
 
-    /// Writes what was counted.
+    /// Writes what was counted until now.
     ///
     /// # Errors
     /// When the database does not take it; then it is written the next time.
@@ -158,6 +173,7 @@ impl Book {
         }
         outcome?;
         drop(all);
+        monitor::counted_to(self.db.pool(), self.mark, now).await?;
         let is_done = |counters: &Arc<Counters>| Arc::strong_count(counters) == 1 && counters.is_empty();
         self.all.lock().unwrap_or_else(PoisonError::into_inner).retain(|counters| !is_done(counters));
         Ok(())
@@ -166,7 +182,7 @@ impl Book {
     /// How often something has to be written.
     fn pause(&self) -> Duration {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|counters| written_every(counters.seconds)).min().unwrap_or(LOOK)
+        all.iter().map(|counters| written_every(counters.seconds)).min().unwrap_or(written_every(LONGEST_GRAIN))
     }
 }
 
@@ -174,7 +190,13 @@ impl Book {
 pub(crate) async fn follow(serving: Serving, shutdown: CancellationToken) {
     // A stopwatch, not a clock: only the difference counts.
     let mut written = Instant::now();
+    let mut is_known = false;
     loop {
+        if !is_known {
+            let begun = serving.book.begin(serving.surroundings.now()).await;
+            is_known =
+                begun.inspect_err(|error| tracing::warn!(%error, "nobody knows yet that this server counts")).is_ok();
+        }
         let pause = serving.book.pause();
         tokio::select! {
             () = tokio::time::sleep(pause.min(LOOK)) => {}

@@ -67,18 +67,9 @@ impl Serving {
     ) -> Self {
         let log = Log::start(db.clone());
         let trouble = Trouble::armed(failpoint);
-        let book = Book::new(db.clone(), Uuid::from_bytes(surroundings.bytes()));
-        let serving = Self {
-            db,
-            artifacts,
-            surroundings,
-            routes: Arc::default(),
-            log,
-            book,
-            trouble,
-            name: name.into(),
-            at_once,
-        };
+        let name: Arc<str> = name.into();
+        let book = Book::new(db.clone(), Uuid::from_bytes(surroundings.bytes()), Arc::clone(&name));
+        let serving = Self { db, artifacts, surroundings, routes: Arc::default(), log, book, trouble, name, at_once };
         serving.reload().await;
         tokio::spawn(counters::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));
@@ -89,14 +80,17 @@ impl Serving {
     /// Writes what was answered and counted, after the last request.
     pub async fn finish(&self) {
         self.log.finish().await;
-        self.settle().await;
+        if self.settle().await
+            && let Err(error) = self.book.end().await
+        {
+            tracing::warn!(%error, "it could not be told that this server counts no more");
+        }
     }
 
-    /// Writes what was counted so far.
-    pub async fn settle(&self) {
-        if let Err(error) = self.book.write(self.surroundings.now()).await {
-            tracing::error!(%error, "what was counted last could not be written and is lost");
-        }
+    /// Writes what was counted so far; whether that could be done.
+    pub async fn settle(&self) -> bool {
+        let written = self.book.write(self.surroundings.now()).await;
+        written.inspect_err(|error| tracing::error!(%error, "what was counted last could not be written")).is_ok()
     }
 
     /// Waits until what was answered so far is in the log, at most two seconds.

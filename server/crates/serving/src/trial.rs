@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::RolloutId;
-use millrace_domain::rollout::{Arm, Loss, Unit, score_bin};
+use millrace_domain::rollout::{Arm, Loss, Unit, same, score_bin};
 use millrace_domain::run::RolloutStage;
 use millrace_storage::Uuid;
 use millrace_storage::rollout::{Came, Counterpart, Mark};
@@ -22,8 +22,6 @@ use crate::routes::Live;
 const LEAST_PATIENCE: Duration = Duration::from_millis(20);
 /// And at most beyond what one answer may take, however many are asked for at once.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
-/// Numbers that differ by less are the same answer.
-const SAME: f64 = 0.01;
 
 /// A rollout, and what is done in its present step.
 #[derive(Debug)]
@@ -236,27 +234,4 @@ fn guarded(
         one(live, sent, now)
     }));
     answer.unwrap_or_else(|_| Err("it panicked".to_owned()))
-}
-
-/// Whether two answers say the same: the same class, or numbers within 1 %.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one["value"].as_f64(), other["value"].as_f64()) {
-        (Some(one), Some(other)) => (one - other).abs() <= SAME * one.abs().max(other.abs()),
-        _ => one["label"] == other["label"],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn answers_agree_by_class_or_within_a_percent() {
-        assert!(same(&json!({ "label": "a", "score": 0.9 }), &json!({ "label": "a", "score": 0.6 })));
-        assert!(!same(&json!({ "label": "a" }), &json!({ "label": "b" })));
-        assert!(same(&json!({ "value": 100.0 }), &json!({ "value": 100.9 })));
-        assert!(!same(&json!({ "value": 100.0 }), &json!({ "value": 102.0 })));
-    }
 }

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, ProblemVersionId};
-use millrace_domain::monitor::Finding;
+use millrace_domain::monitor::{Finding, Uncounted};
 use millrace_domain::problem::Monitoring;
 use millrace_domain::view::QualityView;
 use sea_orm::prelude::Uuid;
@@ -42,6 +42,48 @@ pub async fn write_counts(db: &impl Connection, server: Uuid, counted: &[LiveCou
     let rows = serde_json::to_string(counted)
         .map_err(|error| StorageError::Corrupt { what: "live counts".to_owned(), reason: error.to_string() })?;
     record::execute(db, SQL, values![server, rows]).await.map(|_| ())
+}
+
+/// Writes down that a server counts from now on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_counting(db: &impl Connection, server: Uuid, name: &str, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str =
+        "insert into counting_server (server, name, counted_to) values ($1, $2, $3) on conflict (server) do nothing";
+    record::execute(db, SQL, values![server, name, now]).await.map(|_| ())
+}
+
+/// Writes down that all is written that a server counted up to a moment.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counted_to(db: &impl Connection, server: Uuid, moment: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "update counting_server set counted_to = $2 where server = $1";
+    record::execute(db, SQL, values![server, moment]).await.map(|_| ())
+}
+
+/// Writes down that a server counts nothing any more, and that all it counted is written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_counting(db: &impl Connection, server: Uuid) -> Result<()> {
+    record::execute(db, "delete from counting_server where server = $1", values![server]).await.map(|_| ())
+}
+
+impl Record for Uncounted {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self { server: row.get("name")?, since: row.get("counted_to")? })
+    }
+}
+
+/// Servers that had not written all they counted before a moment; whether they are lost, or only late, cannot be told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counting(db: &impl Connection, before: DateTime<Utc>) -> Result<Vec<Uncounted>> {
+    const SQL: &str = "select name, counted_to from counting_server where counted_to < $1 order by counted_to, name";
+    record::all(db, SQL, values![before]).await
 }
 
 struct Counts(ModelVersionId, Vec<u64>);
@@ -82,12 +124,23 @@ pub async fn sum_counts(
     Ok(sums)
 }
 
-/// Forgets what was counted in stretches that began before a moment.
+/// Forgets what was counted in stretches that began before a moment, and which servers were lost before, but for what a window that is
+/// not over yet will be judged by.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn forget_counts(db: &impl Connection, before: DateTime<Utc>) -> Result<u64> {
-    record::execute(db, "delete from live_count where begins < $1", values![before]).await
+    const COUNTS: &str = "with judged as (
+            select d.problem_id, (select max(w.ends) from monitor_window w where w.problem_id = d.problem_id) as until
+            from deployment d where d.champion_id is not null)
+        delete from live_count c using model_version m left join judged j on j.problem_id = m.problem_id
+        where m.id = c.model_version_id and c.begins < $1
+            and (j.problem_id is null or c.begins < coalesce(j.until, '-infinity'))";
+    const SERVERS: &str = "delete from counting_server where counted_to < $1 and counted_to < all (
+            select coalesce((select max(w.ends) from monitor_window w where w.problem_id = d.problem_id), '-infinity')
+            from deployment d where d.champion_id is not null)";
+    record::execute(db, SERVERS, values![before]).await?;
+    record::execute(db, COUNTS, values![before]).await
 }
 
 /// Digest of the reference of a version; none of one that was registered before there were any.
@@ -119,6 +172,8 @@ pub struct Window {
     pub begins: DateTime<Utc>,
     /// Its end.
     pub ends: DateTime<Utc>,
+    /// The rule that it was judged by.
+    pub rule: Monitoring,
     /// What was counted; none of a version without a reference.
     pub counts: Option<Vec<u64>>,
     /// What the counts say.
@@ -129,6 +184,8 @@ pub struct Window {
     pub quality: Option<QualityView>,
     /// Outcomes that this was computed from.
     pub labelled: i64,
+    /// Servers that were lost before they had written all they counted of it.
+    pub uncounted: Vec<Uncounted>,
 }
 
 impl Record for Window {
@@ -140,11 +197,13 @@ impl Record for Window {
             number: row.get("number")?,
             begins: row.get("begins")?,
             ends: row.get("ends")?,
+            rule: row.json("rule")?,
             counts: read_counts(row)?,
             finding: row.optional_json("finding")?,
             business: row.get::<Option<f64>>("business")?.map(|mean| (mean, n.unsigned_abs())),
             quality: row.optional_json("quality")?,
             labelled: row.get("labelled")?,
+            uncounted: row.optional_json("uncounted")?.unwrap_or_default(),
         })
     }
 }
@@ -152,8 +211,8 @@ impl Record for Window {
 macro_rules! select_window {
     ($rest:literal) => {
         concat!(
-            "select w.id, w.model_version_id, m.number, w.begins, w.ends, to_jsonb(w.counts) as counts, w.finding, w.business,
-                w.business_n, w.quality, w.labelled
+            "select w.id, w.model_version_id, m.number, w.begins, w.ends, w.rule, to_jsonb(w.counts) as counts, w.finding, w.business,
+                w.business_n, w.quality, w.labelled, w.uncounted
              from monitor_window w join model_version m on m.id = w.model_version_id ",
             $rest
         )
@@ -179,6 +238,9 @@ pub struct NewWindow<'a> {
     pub finding: Option<&'a Finding>,
     /// Mean of the business metric, and of how many values.
     pub business: Option<(f64, u64)>,
+    /// Who had not written all of it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub uncounted: &'a [Uncounted],
 }
 
 /// Writes windows that were judged, each of another problem; gives the problems of those that nobody else had written.
@@ -187,11 +249,11 @@ pub struct NewWindow<'a> {
 /// When the database fails; nothing is then written.
 pub async fn insert_windows(db: &impl Connection, new: &[NewWindow<'_>]) -> Result<Vec<ProblemId>> {
     const SQL: &str = "insert into monitor_window
-            (problem_id, model_version_id, begins, ends, rule, counts, finding, business, business_n)
+            (problem_id, model_version_id, begins, ends, rule, counts, finding, business, business_n, uncounted)
         select problem, version, begins, ends, rule, counts, finding, (business ->> 0)::float8,
-            coalesce((business ->> 1)::bigint, 0)
+            coalesce((business ->> 1)::bigint, 0), uncounted
         from jsonb_to_recordset($1::text::jsonb) as w(problem bigint, version bigint, begins timestamptz, ends timestamptz,
-            rule jsonb, counts bigint[], finding jsonb, business jsonb)
+            rule jsonb, counts bigint[], finding jsonb, business jsonb, uncounted jsonb)
         on conflict (problem_id, begins) do nothing returning problem_id";
     let rows = serde_json::to_string(new)
         .map_err(|error| StorageError::Corrupt { what: "windows".to_owned(), reason: error.to_string() })?;
@@ -225,7 +287,8 @@ pub async fn windows(db: &impl Connection, which: Which) -> Result<Vec<Window>> 
         db,
         select_window!(
             "where w.problem_id = $1 and ($2::timestamptz is null or w.ends > $2) and w.ends <= $3
-                and (not $5 or (w.finding ->> 'n')::bigint + (w.finding ->> 'failed')::bigint > 0 or w.business is not null)
+                and (not $5 or (w.finding ->> 'n')::bigint + (w.finding ->> 'failed')::bigint > 0 or w.business is not null
+                    or w.uncounted is not null)
              order by w.ends desc limit $4"
         ),
         bound,
@@ -527,8 +590,8 @@ pub async fn windows_with_new_outcomes(
             Ok(Self(ProblemId(row.get("problem_id")?), Window::read(row)?, row.get("known")?))
         }
     }
-    const SQL: &str = "select * from (select w.id, w.problem_id, w.model_version_id, m.number, w.begins, w.ends, null::jsonb as counts, w.finding,
-            w.business, w.business_n, w.quality, w.labelled,
+    const SQL: &str = "select * from (select w.id, w.problem_id, w.model_version_id, m.number, w.begins, w.ends, w.rule, null::jsonb as counts,
+            w.finding, w.business, w.business_n, w.quality, w.labelled, w.uncounted,
             (select count(*) from prediction p join outcome o on o.prediction_id = p.id
              where p.model_version_id = w.model_version_id and p.predicted_at >= w.begins and p.predicted_at < w.ends) as known
         from jsonb_to_recordset($1) as s(problem bigint, after timestamptz, until timestamptz)

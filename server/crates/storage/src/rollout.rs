@@ -15,7 +15,7 @@ use crate::record::{self, Record, Row, values};
 
 pub use counted::{
     AnsweredByBoth, Came, Counterpart, Labelled, Mark, Minute, Pair, Predicted, Tally, Valued, answered_by_both,
-    clear_units, count, evidence, insert_counterparts, label, minutes, pair, predicted, tallies, value,
+    asked_both, clear_units, count, evidence, insert_counterparts, label, minutes, pair, predicted, tallies, value,
 };
 
 /// A candidate's way to its users.

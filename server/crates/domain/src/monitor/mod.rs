@@ -15,6 +15,7 @@ pub mod incident;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::drift::{self, Binning, Distances, binned_ks, discoveries, distances, homogeneity};
@@ -28,8 +29,8 @@ pub use estimate::{Estimate, estimate, estimates, look_at_estimate};
 const LUCK: f64 = 0.01;
 /// Bins of durations; the last one holds what took longer.
 const DURATIONS: usize = 100;
-/// The longest time that is counted together.
-const LONGEST_GRAIN: u64 = 60;
+/// The longest time that is counted together, in seconds.
+pub const LONGEST_GRAIN: u64 = 60;
 
 /// One column that is counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +128,27 @@ pub const fn written_every(window: u64) -> Duration {
 /// How long after its end a window of so many seconds is judged: by then all that servers counted in it is written.
 pub const fn settled_after(window: u64) -> Duration {
     Duration::from_millis(written_every(window).as_millis() as u64 * 2 + 500)
+}
+
+/// A server, and up to when what it answered is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Uncounted {
+    /// What it is called.
+    pub server: String,
+    /// What it answered from then on is not counted.
+    pub since: DateTime<Utc>,
+}
+
+/// Who had not written all of a window when it was judged: what it answered in its last seconds is in no window. A server writes at
+/// least so often that one that has been silent for as long as windows wait for it ([`settled_after`]) was lost by then, and answered
+/// nothing of later ones.
+pub fn uncounted(counting: &[Uncounted], begins: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<Uncounted> {
+    let wait = settled_after((ends - begins).num_seconds().unsigned_abs().max(1));
+    let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+    let is_in =
+        |one: &&Uncounted| one.since < ends && one.since.checked_add_signed(wait).is_none_or(|lost| begins < lost);
+    counting.iter().filter(is_in).cloned().collect()
 }
 
 /// What is found of a column, or of a whole window.

@@ -14,6 +14,7 @@ mod arm;
 pub(crate) mod chance;
 mod reading;
 pub mod sequential;
+mod slices;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,9 @@ use crate::problem::{Business, Conduct, Drift, DriftMetric, ProblemDocument, Rol
 use crate::run::RolloutStage;
 
 pub use arm::{Arm, Unit};
-pub use reading::{Loss, class_of, latency_bin, latency_of, score_bin};
+pub use reading::{Loss, class_of, latency_bin, latency_of, same, score_bin};
+pub use slices::{AskedBoth, SliceCompared, compare_slices};
+
 use sequential::{Sums, is_not, more_often, share_bounds, weighted_bounds};
 
 /// Version of the rules below; it is kept with every decision.

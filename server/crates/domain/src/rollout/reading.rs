@@ -124,6 +124,17 @@ pub fn score_bin(answer: &Value, classes: &[&str]) -> Option<i32> {
     i32::try_from(classes.iter().position(|class| *class == label).unwrap_or(classes.len())).ok()
 }
 
+/// Numbers that lie so near are the same answer, as a share of the larger one.
+const SAME: f64 = 0.01;
+
+/// Whether two answers say the same: the same class, or numbers within 1 %.
+pub fn same(one: &Value, other: &Value) -> bool {
+    match (one["value"].as_f64(), other["value"].as_f64()) {
+        (Some(one), Some(other)) => (one - other).abs() <= SAME * one.abs().max(other.abs()),
+        _ => one["label"] == other["label"],
+    }
+}
+
 /// The bin of a duration: four to an octave, from one microsecond.
 pub fn latency_bin(micros: u64) -> i32 {
     ((micros.max(1) as f64).log2() * 4.0) as i32
@@ -166,6 +177,14 @@ mod tests {
         assert_eq!(Loss::Squared.between(&json!({ "value": null }), &json!(5), &[]), None);
         assert_eq!(Loss::Squared.between(&json!({ "value": 1.0 }), &json!(1e90), &[]), None);
         assert_eq!(Loss::Brier.between(&json!({ "score": 1e-81 }), &json!("no"), &["no", "yes"]), Some(0.0));
+    }
+
+    #[test]
+    fn answers_agree_by_class_or_within_a_percent() {
+        assert!(same(&json!({ "label": "a", "score": 0.9 }), &json!({ "label": "a", "score": 0.6 })));
+        assert!(!same(&json!({ "label": "a" }), &json!({ "label": "b" })));
+        assert!(same(&json!({ "value": 100.0 }), &json!({ "value": 100.9 })));
+        assert!(!same(&json!({ "value": 100.0 }), &json!({ "value": 102.0 })));
     }
 
     #[test]

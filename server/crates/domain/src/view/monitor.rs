@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Permission;
 use crate::drift::Binning;
-use crate::monitor::Finding;
+use crate::monitor::{Finding, Uncounted};
 
 views! {
     /// How good answers of a window were, as far as their outcomes are known.
@@ -40,6 +40,8 @@ views! {
         quality: Option<QualityView>,
         /// Mean of the business metric, and of how many values.
         business: Option<(f64, u64)>,
+        /// Servers that were lost before they had written all they counted of it.
+        uncounted: Vec<Uncounted>,
     }
 
     /// How old the newest rows of a dataset are.

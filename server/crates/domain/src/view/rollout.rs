@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Permission;
 use crate::gate::Gate;
-use crate::rollout::Step;
+use crate::rollout::{SliceCompared, Step};
 
 views! {
     /// A candidate on its way, or a way that has ended.
@@ -44,6 +44,8 @@ views! {
         counted: RolloutCounts,
         /// Of the newest requests that both versions answered, those on which they are furthest apart.
         disagreements: Vec<DisagreementView>,
+        /// Of the newest requests that both versions answered, in all and by the document's slices.
+        slices: Vec<SliceCompared>,
         /// Whether the reader may let it go on to the next step.
         may_advance: Permission,
         /// Whether the reader may let it wait, or go on again.

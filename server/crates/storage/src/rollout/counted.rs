@@ -7,7 +7,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use millrace_domain::gate::MARGIN;
 use millrace_domain::ids::{ModelVersionId, ProblemId, RolloutId};
 use millrace_domain::rollout::sequential::Sums;
-use millrace_domain::rollout::{Arm, Evidence, Side, Unit, latency_bin};
+use millrace_domain::rollout::{Arm, AskedBoth, Evidence, Side, Unit, latency_bin};
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
@@ -589,4 +589,26 @@ pub async fn answered_by_both(db: &impl Connection, rollout: RolloutId, most: i6
         join model_version m on m.id = p.model_version_id join model_version n on n.id = c.model_version_id
         where c.rollout_id = $1 and c.output is not null order by c.predicted_at desc limit $2";
     record::all(db, SQL, values![rollout.0, most]).await
+}
+
+impl Record for AskedBoth {
+    fn read(row: &Row) -> Result<Self> {
+        let (served, other): (Value, Value) = (row.get("served")?, row.get("other")?);
+        let (champion, candidate) = if row.get("is_candidate")? { (other, served) } else { (served, other) };
+        Ok(Self { champion, candidate, label: row.get("label")?, values: row.json("slices")? })
+    }
+}
+
+/// The newest requests that both versions of a rollout answered, with what they said of some columns and what became of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn asked_both(db: &impl Connection, of: &Rollout, columns: &[String], most: i64) -> Result<Vec<AskedBoth>> {
+    const SQL: &str = "select p.output as served, c.output as other, p.model_version_id = $2 as is_candidate, o.label,
+            (select coalesce(jsonb_agg(p.inputs ->> by order by place), '[]')
+             from jsonb_array_elements_text($3) with ordinality as columns (by, place)) as slices
+        from counterpart c join prediction p on p.id = c.prediction_id left join outcome o on o.prediction_id = p.id
+        where c.rollout_id = $1 and c.output is not null and p.model_version_id <> c.model_version_id
+        order by c.predicted_at desc limit $4";
+    record::all(db, SQL, values![of.id.0, of.candidate.0, json!(columns), most]).await
 }
