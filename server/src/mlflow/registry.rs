@@ -40,6 +40,7 @@ pub async fn create(State(services): State<Services>, By(actor): By, Asked(asked
         Ok(_) => {
             Fault::conflict("model_exists", format!("model {name:?} exists already; it is the problem of that name"))
         }
+        Err(other) if other.status != 404 => other,
         Err(_) => Fault::invalid(
             format!(
                 "a model is what runs of a problem come to, and {name:?} has no version yet: launch a run whose gates pass"
@@ -68,11 +69,11 @@ impl Search {
         if !is_empty {
             return Err(Fault::field("/order_by", "is not read here: models come by name, versions newest first"));
         }
-        wanted(&self.filter, fields)
+        wanted(without_prompts(&self.filter), fields)
     }
 }
 
-/// All models that fit, at once: there are not many.
+/// The models that fit, all in one answer.
 pub async fn search(State(services): State<Services>, By(actor): By, InQuery(asked): InQuery<Search>) -> Reply {
     let wanted = asked.wanted(&["name"])?;
     let mut models = services.list_models(&actor).await?;
@@ -156,10 +157,16 @@ pub struct Transition {
     name: String,
     version: String,
     stage: String,
+    #[serde(default)]
+    archive_existing_versions: Value,
 }
 
 pub async fn transition(State(services): State<Services>, By(actor): By, Asked(asked): Asked<Transition>) -> Reply {
     let number = number(&asked.version)?;
+    if asked.archive_existing_versions == true {
+        let message = "is not done here: what a version replaces stays as the way back; archive versions one by one";
+        return Err(Fault::field("/archive_existing_versions", message).into());
+    }
     let done = match asked.stage.to_ascii_lowercase().as_str() {
         "production" => services.start_rollout(&actor, &asked.name, number, REASON).await.map(|_| ()),
         "archived" => services.archive_model(&actor, &asked.name, number, true, REASON).await.map(|_| ()),
@@ -248,8 +255,9 @@ fn newest(services: &Services, model: &ModelView, is_wanted: impl Fn(&&str) -> b
         .collect()
 }
 
+/// Everything that the version's run keeps; the model is `model` in it.
 fn source(version: &ModelSummary) -> String {
-    format!("mlflow-artifacts:/{}/{}/model", version.slug, version.run)
+    format!("mlflow-artifacts:/{}/{}", version.slug, version.run)
 }
 
 fn registered(services: &Services, name: &str, model: &ModelView) -> Value {
@@ -317,6 +325,13 @@ impl Wanted {
     }
 }
 
+/// A filter without the condition that MLflow's client adds to leave its prompts out: there are none here.
+fn without_prompts(filter: &str) -> &str {
+    const NO_PROMPT: &str = "tag.`mlflow.prompt.is_prompt` != 'true'";
+    let Some(rest) = filter.trim_end().strip_suffix(NO_PROMPT) else { return filter };
+    rest.trim_end().strip_suffix("AND").unwrap_or(rest)
+}
+
 /// Conditions on these fields, joined by `and`: `name = 'SLUG'`, `name LIKE 'taxi%'`.
 fn wanted(filter: &str, fields: &[&'static str]) -> Result<Vec<Wanted>, Fault> {
     let wrong = || {
@@ -377,6 +392,16 @@ mod tests {
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn that_no_prompts_are_wanted_is_no_condition() {
+        let read = |filter| wanted(without_prompts(filter), &["name"]);
+        let no_prompt = "tag.`mlflow.prompt.is_prompt` != 'true'";
+        assert_eq!(read(no_prompt).unwrap(), []);
+        let with_name = format!("name = 'a' AND {no_prompt}");
+        assert_eq!(read(&with_name).unwrap(), [Wanted { field: "name", value: "a".to_owned() }]);
+        assert!(read("tag.`mlflow.prompt.is_prompt` = 'true'").is_err());
     }
 
     #[test]

@@ -575,9 +575,14 @@ async fn clients_of_mlflows_registry_see_versions_and_come_past_no_gate() {
     assert_eq!(found["model_versions"].as_array().unwrap().len(), 3);
     let of_run = format!("model-versions/search?filter=run_id%3D'{}'", champion["run_id"].as_str().unwrap());
     assert_eq!(get(&of_run).await.done()["model_versions"][0]["version"], "1");
+    // As their client sends it, which leaves its prompts out.
+    let search = "registered-models/search?filter=name%20LIKE%20'reg%25'%20AND%20tag.%60mlflow.prompt.is_prompt%60%20!%3D%20'true'";
+    assert_eq!(get(search).await.done()["registered_models"][0]["name"], "registry");
     let uri = get("model-versions/get-download-uri?name=registry&version=1").await.done();
     let kept = uri["artifact_uri"].as_str().unwrap().trim_start_matches("mlflow-artifacts:/").to_owned();
-    let (status, bytes) = client.page(&format!("/api/2.0/mlflow-artifacts/artifacts/{kept}")).await;
+    let listed = client.get(&format!("/api/2.0/mlflow-artifacts/artifacts?path={kept}")).await.done();
+    assert!(listed["files"].as_array().unwrap().iter().any(|file| file["path"] == "model"), "{listed}");
+    let (status, bytes) = client.page(&format!("/api/2.0/mlflow-artifacts/artifacts/{kept}/model")).await;
     assert!(status == 200 && !bytes.is_empty(), "{kept}");
 
     let one = |version: &str| json!({ "name": "registry", "version": version, "stage": "Production" });

@@ -121,7 +121,7 @@ pub fn Slices(
         <h3>"The same requests, slice by slice"</h3>
         <p class="muted">
             "Of the newest 2,000 requests that both answered: how often they said something else, what they said on average (a probability or \
-             a value), and what it was where that is known by now."
+             a value), and what it was where that is known by now. Slices are told by what requests say, the twelve largest of each column."
         </p>
         <div class="table-wrap" role="region" aria-label="Both versions by slice" tabindex="0">
             <table class="table" data-stack>

@@ -42,7 +42,7 @@ pub fn WindowTable(
     view! {
         <section class="section stack" aria-labelledby="windows">
             <div class="section-header"><h2 id="windows">"Windows"</h2> {older}</div>
-            <p class="muted">"Windows in which nobody asked are left out. Not all were counted where a server was lost before it had written what it counted."</p>
+            <p class="muted">"Windows in which nobody asked are left out. \"Not all\": a server was lost, or could not write, before it had written what it counted last."</p>
             <div class="table-wrap" role="region" aria-label="Windows" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Windows, newest first"</caption>

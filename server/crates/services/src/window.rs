@@ -309,8 +309,11 @@ impl Judged<'_> {
         let of_counts = |look: &&mut Look| matches!(look.cause, Cause::Drift | Cause::Estimate | Cause::NoData);
         for look in looks.iter_mut().filter(of_counts) {
             look.facts.extend(self.uncounted.iter().map(|lost| {
-                let since = lost.since.format("%H:%M:%S UTC");
-                ("Not counted".to_owned(), format!("what {} answered since {since}; it was lost", lost.server))
+                let since = lost.since.format("%Y-%m-%d %H:%M:%S UTC");
+                (
+                    "May not be counted".to_owned(),
+                    format!("what {} answered since {since}: it had written no more", lost.server),
+                )
             }));
         }
         looks

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::ids::ModelVersionId;
-use millrace_domain::monitor::{LONGEST_GRAIN, Reference, grain, written_every};
+use millrace_domain::monitor::{Reference, grain, written_every};
 use millrace_storage::monitor::{self, LiveCount};
 use millrace_storage::{Database, StorageError, Uuid};
 use tokio_util::sync::CancellationToken;
@@ -122,16 +122,19 @@ pub(crate) struct Book {
     /// What it is called.
     name: Arc<str>,
     all: Arc<Mutex<Vec<Arc<Counters>>>>,
+    /// Held while something is written, so that an older state never comes after a newer one; whether all is over.
+    is_over: Arc<tokio::sync::Mutex<bool>>,
 }
 
 impl Book {
     pub(crate) fn new(db: Database, mark: Uuid, name: Arc<str>) -> Self {
-        Self { db, mark, name, all: Arc::default() }
+        Self { db, mark, name, all: Arc::default(), is_over: Arc::default() }
     }
 
     /// Writes down that this server counts from now on: who is lost afterwards is missed.
     async fn begin(&self, now: DateTime<Utc>) -> Result<(), StorageError> {
-        monitor::begin_counting(self.db.pool(), self.mark, &self.name, now).await
+        let is_over = self.is_over.lock().await;
+        if *is_over { Ok(()) } else { monitor::begin_counting(self.db.pool(), self.mark, &self.name, now).await }
     }
 
     /// Writes down that it counts no more.
@@ -139,6 +142,8 @@ impl Book {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn end(&self) -> Result<(), StorageError> {
+        let mut is_over = self.is_over.lock().await;
+        *is_over = true;
         monitor::end_counting(self.db.pool(), self.mark).await
     }
 
@@ -153,18 +158,20 @@ impl Book {
         counters
     }
 
-    /// Writes what was counted until now.
+    /// Writes what was counted until now. A request that is under way now is counted, where it began, when it is answered.
     ///
     /// # Errors
     /// When the database does not take it; then it is written the next time.
     pub(crate) async fn write(&self, now: DateTime<Utc>) -> Result<(), StorageError> {
+        let _alone = self.is_over.lock().await;
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut outcome = Ok(());
         for counters in &all {
             let unwritten = counters.unwritten();
             for some in unwritten.chunks(WRITTEN_AT_ONCE) {
-                outcome = monitor::write_counts(self.db.pool(), self.mark, some).await;
-                if outcome.is_err() {
+                if let Err(error) = monitor::write_counts(self.db.pool(), self.mark, some).await {
+                    // What others counted does not wait for it, and it is not forgotten when theirs is written.
+                    outcome = Err(error);
                     break;
                 }
                 counters.written(some);
@@ -182,7 +189,7 @@ impl Book {
     /// How often something has to be written.
     fn pause(&self) -> Duration {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|counters| written_every(counters.seconds)).min().unwrap_or(written_every(LONGEST_GRAIN))
+        all.iter().map(|counters| written_every(counters.seconds)).min().unwrap_or(LOOK)
     }
 }
 
