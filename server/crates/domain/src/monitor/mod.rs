@@ -141,8 +141,8 @@ pub struct Uncounted {
 }
 
 /// Who had not written all of a window when it was judged: what it answered in its last seconds is in no window. A server writes at
-/// least so often that one that has been silent for as long as windows wait for it ([`settled_after`]) was lost by then, and answered
-/// nothing of later ones.
+/// least so often that one that has been silent for as long as windows wait for it ([`settled_after`]) is taken for dead, and not named
+/// in later ones, though one that is only cut off from the database may go on answering.
 pub fn uncounted(counting: &[Uncounted], begins: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<Uncounted> {
     let wait = settled_after((ends - begins).num_seconds().unsigned_abs().max(1));
     let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
