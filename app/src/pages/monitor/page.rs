@@ -248,8 +248,11 @@ fn NotCounted(window: WindowView) -> impl IntoView {
         lost.map(|lost| view! { <li><code>{lost.server}</code> " since " <Moment at=lost.since/></li> }).collect_view();
     view! {
         <div class="callout" data-kind="warning" role="status">
-            <p class="callout-title">"Not every answer of this window may be counted"</p>
-            <p>"When the window was judged, a server had not written what it counted last: it was lost, or could not reach the database. What it answered since is missing in what is made from counts:"</p>
+            <p class="callout-title">"Some answers of this window may not be counted"</p>
+            <p>
+                "When the window was judged, a server had not written what it counted last: it was lost, or could not reach the database. \
+                 What it answered since is missing in what is made from counts:"
+            </p>
             <ul>{lost}</ul>
         </div>
     }

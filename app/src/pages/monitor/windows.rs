@@ -42,7 +42,10 @@ pub fn WindowTable(
     view! {
         <section class="section stack" aria-labelledby="windows">
             <div class="section-header"><h2 id="windows">"Windows"</h2> {older}</div>
-            <p class="muted">"Windows in which nobody asked are left out. \"Not all\": a server was lost, or could not write, before it had written what it counted last."</p>
+            <p class="muted">
+                "Windows in which nobody asked are left out. \"Perhaps not all\": a server had not written what it counted last when the window \
+                 was judged."
+            </p>
             <div class="table-wrap" role="region" aria-label="Windows" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Windows, newest first"</caption>
@@ -83,7 +86,7 @@ fn Row(window: WindowView, href: String, is_chosen: bool) -> impl IntoView {
             <td data-label="Verdict"><span class="badge" data-state=state>{verdict}</span></td>
             <td class="num" data-label="Version">{format!("v{}", window.version)}</td>
             <td class="num" data-label="Answers">
-                {(!window.uncounted.is_empty()).then(|| view! { <span class="badge" data-state="warning">"not all"</span> " " })}
+                {(!window.uncounted.is_empty()).then(|| view! { <span class="badge" data-state="warning">"perhaps not all"</span> " " })}
                 {count(finding.as_ref().map_or(0, |finding| finding.n))}
             </td>
             <td class="num" data-label="Without one">{count(finding.as_ref().map_or(0, |finding| finding.failed))}</td>

@@ -184,7 +184,7 @@ pub struct Window {
     pub quality: Option<QualityView>,
     /// Outcomes that this was computed from.
     pub labelled: i64,
-    /// Servers that were lost before they had written all they counted of it.
+    /// Servers that had not written all they counted of it when it was judged.
     pub uncounted: Vec<Uncounted>,
 }
 

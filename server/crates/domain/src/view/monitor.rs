@@ -40,7 +40,7 @@ views! {
         quality: Option<QualityView>,
         /// Mean of the business metric, and of how many values.
         business: Option<(f64, u64)>,
-        /// Servers that were lost before they had written all they counted of it.
+        /// Servers that had not written all they counted of it when it was judged: they were lost, or late.
         uncounted: Vec<Uncounted>,
     }
 
