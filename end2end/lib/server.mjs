@@ -1,9 +1,8 @@
-// A Millrace server of a test's own: a free port, an empty home, its private Postgres in it.
+// A Millrace server of a test's own: a port that the kernel gives it, an empty home, its private Postgres in it.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,9 +26,9 @@ export async function startServer({ args = [], env = {} } = {}) {
   const home = await mkdtemp(join(tmpdir(), "millrace-end2end-"));
   // Started by root, Postgres runs as another account, which has to be able to enter.
   await chmod(home, 0o755);
-  const port = await freePort();
-  const server = new Server(home, port, args, env);
+  const server = new Server(home, args, env);
   try {
+    server.url = `http://${(await server.printed(/listening on ([^,\n]+),/))[1]}`;
     await server.ready();
   } catch (error) {
     await server.stop();
@@ -43,9 +42,11 @@ class Server {
   #output = "";
   #killAtExit = () => this.#process.kill("SIGKILL");
 
-  constructor(home, port, args, env) {
+  /** Where it answers, once it has said so. */
+  url;
+
+  constructor(home, args, env) {
     this.home = home;
-    this.url = `http://127.0.0.1:${port}`;
     this.#process = spawn(binary(), ["serve", ...args], {
       cwd: ROOT,
       env: {
@@ -54,8 +55,9 @@ class Server {
         MILLRACE_SITE: process.env.MILLRACE_SITE ?? join(targetDirectory(), "site"),
         ...env,
         MILLRACE_HOME: home,
-        MILLRACE_ADDR: `127.0.0.1:${port}`,
-        MILLRACE_BASE_URL: this.url,
+        MILLRACE_ADDR: "127.0.0.1:0",
+        MILLRACE_BASE_URL: undefined,
+        RUST_LOG: undefined,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -137,13 +139,4 @@ function binary() {
 
 function targetDirectory() {
   return process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
 }

@@ -267,7 +267,7 @@ impl Slots {
 /// How the server is reached.
 #[derive(Debug, Clone, Args)]
 pub struct Web {
-    /// Address to listen on.
+    /// Address to listen on; with port 0 a free one is taken and said.
     #[arg(long, env = "MILLRACE_ADDR", default_value = "127.0.0.1:8080")]
     pub addr: SocketAddr,
     /// Directory of the browser bundle and styles, as `cargo xtask build` prints it.

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use millrace_test_support::TestDatabase;
+use millrace_test_support::{TestDatabase, address_in};
 use tokio::net::{TcpListener, TcpStream};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
@@ -32,11 +32,11 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let home = tempfile::tempdir().unwrap();
     let (before, port) = database.url.rsplit_once(':').unwrap();
     let (port, name) = port.split_once('/').unwrap();
-    let free = || async { TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port() };
-    let (door, web) = (free().await, free().await);
+    let door = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
     let log = home.path().join("log");
     let mut server = Command::new(BINARY)
-        .args(["serve", "--addr", &format!("127.0.0.1:{web}")])
+        .args(["serve", "--addr", "127.0.0.1:0"])
+        .env_remove("RUST_LOG")
         .env("DATABASE_URL", format!("{before}:{door}/{name}"))
         .env("MILLRACE_HOME", home.path())
         .stdout(Stdio::null())
@@ -54,8 +54,11 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
         }
     });
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = format!("http://127.0.0.1:{web}/readyz");
-    let ready = async || http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success());
+    let ready = async || {
+        let Some(addr) = address_in(&said()).map(ToOwned::to_owned) else { return false };
+        let answer = http.get(format!("http://{addr}/readyz")).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    };
     let is_ready = eventually(ready).await;
     server.kill().unwrap();
     server.wait().unwrap();

@@ -20,10 +20,10 @@ use crate::web::{AppState, EventHub, Parts, SitePath, Tokens, record_metrics, ro
 use crate::{accept, outside, wiring};
 
 /// Serves until told to stop, runs so many steps at a time, if any, and watches what is live if it is asked to.
-pub async fn serve(storage: Storage, web: Web, slots: Option<usize>, watches: bool) -> anyhow::Result<()> {
+pub async fn serve(storage: Storage, mut web: Web, slots: Option<usize>, watches: bool) -> anyhow::Result<()> {
     web.check()?;
     let shutdown = wiring::shutdown_signal()?;
-    let listener = listen(&web).await?;
+    let listener = listen(&mut web).await?;
     let parts = wiring::open(&storage, wiring::Told::by(&web)?).await?;
     let services = parts.services;
     record_metrics();
@@ -115,20 +115,22 @@ pub async fn serve_on(
     Ok(())
 }
 
-/// Binds the address, saying what to do when it is taken.
-pub async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(web.addr).await.with_context(|| {
+/// Binds the address, saying what to do when it is taken. Where its port is 0 it is the one that was given from then on.
+pub async fn listen(web: &mut Web) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(web.addr).await.with_context(|| {
         format!(
             "{} cannot be listened on; another program may have the port, choose one with --addr or MILLRACE_ADDR",
             web.addr
         )
-    })
+    })?;
+    web.addr = listener.local_addr()?;
+    Ok(listener)
 }
 
 /// Says where the server is, how to make the first account, and the head of the audit chain.
 async fn announce(services: &Services, web: &Web) -> anyhow::Result<()> {
     let url = web.base_url();
-    tracing::info!("listening on {url}");
+    tracing::info!("listening on {}, for people at {url}", web.addr);
     if web.is_secure() && web.trusted_proxies.is_empty() {
         tracing::warn!(
             "people come by https through a proxy, but MILLRACE_TRUSTED_PROXIES does not name it: all of them count as one \

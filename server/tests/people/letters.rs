@@ -78,6 +78,77 @@ async fn a_letter_that_was_put_off_goes_out_later_under_the_same_message_id() {
 }
 
 #[tokio::test]
+async fn a_letter_that_was_taken_when_its_sender_was_killed_comes_at_most_once_more_under_the_same_message_id() {
+    let (mut team, mailbox) = with_mailbox().await;
+    mailbox.answer(Answer::LateTaken(Duration::from_millis(500)));
+    team.in_review(&document("killed")).await;
+    assert_eq!(eventually(&mailbox, 1).await.len(), 1);
+    // It is held before the mail server's word arrives, and killed once that lies unread in its socket.
+    team.app.server.hold().unwrap();
+    for _ in 0..100 {
+        if mailbox.said().iter().any(|said| said == "250 taken") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(mailbox.said().iter().filter(|said| *said == "250 taken").count(), 1);
+    team.app.server.kill().unwrap();
+    assert_eq!(team.app.count("select count(*) from mail where state = 'queued' and attempt = 1").await, 1);
+
+    mailbox.answer(Answer::Take);
+    let env = [("MILLRACE_SMTP_URL", mailbox.url.as_str()), ("MILLRACE_BASE_URL", "http://127.0.0.1:1")];
+    team.app.restart(&env).await.unwrap();
+    let leased = "state = 'queued' and lease_until > now()";
+    assert_eq!(counted(&team, leased, 1).await, 1, "who may still be sending it is left alone");
+    // The lease is over.
+    team.app.sql("update mail set lease_until = now()").await;
+    assert_eq!(counted(&team, "state = 'sent' and attempt = 2", 1).await, 1, "it is not lost");
+    let both = mailbox.delivered();
+    assert_eq!(both.len(), 2, "it is doubled once");
+    assert!(both[0].header("Message-ID").is_some_and(|id| Some(id) == both[1].header("Message-ID")));
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn no_password_is_said_where_encryption_was_taken_away_and_the_letter_waits() {
+    let mailbox = Mailbox::open().await.unwrap();
+    let url = mailbox.url.replace("smtp://", "smtp://robot:correct-horse@") + "?tls=required";
+    let team = team_with(&[("MILLRACE_SMTP_URL", &url), ("MILLRACE_BASE_URL", "http://127.0.0.1:1")]).await;
+    let ways = [None, Some("454 TLS not available"), Some("502 no such command"), Some("220 go on")];
+    for (number, way) in ways.into_iter().enumerate() {
+        mailbox.answer(Answer::Stripped(way));
+        write(&team, u32::try_from(number).unwrap()).await;
+        let tried = format!("state = 'queued' and last_error is not null and recipient like 'reader{number}@%'");
+        assert_eq!(counted(&team, &tried, 1).await, 1, "{way:?} is no reason to give a letter up");
+    }
+    assert!(mailbox.delivered().is_empty());
+    let heard = mailbox.heard().join("\n");
+    assert!(heard.matches("STARTTLS").count() >= 3, "{heard}");
+    // `\0robot\0correct-horse` in Base64 begins with AHJvYm90.
+    for secret in ["AUTH", "correct-horse", "AHJvYm90", "MAIL FROM"] {
+        assert!(!heard.contains(secret), "{secret}: {heard}");
+    }
+    let (_, list) = team.admin.page("/mail").await;
+    assert!(list.contains("STARTTLS is not supported") && !list.contains("correct-horse"), "{list}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_password_that_the_mail_server_takes_no_more_loses_no_letter() {
+    let mailbox = Mailbox::open().await.unwrap();
+    mailbox.answer(Answer::NotLetIn);
+    let url = mailbox.url.replace("smtp://", "smtp://robot:correct-horse@");
+    let team = team_with(&[("MILLRACE_SMTP_URL", &url), ("MILLRACE_BASE_URL", "http://127.0.0.1:1")]).await;
+    write(&team, 0).await;
+    assert_eq!(counted(&team, "state = 'queued' and last_error like '%535%'", 1).await, 1);
+    mailbox.answer(Answer::Take);
+    team.app.sql("update mail set next_at = now()").await;
+    assert_eq!(counted(&team, "state = 'sent'", 1).await, 1);
+    assert_eq!(mailbox.delivered().len(), 1);
+    team.app.remove().await;
+}
+
+#[tokio::test]
 async fn a_mailbox_that_does_not_exist_is_final_and_others_get_their_letters() {
     let (team, mailbox) = with_mailbox().await;
     mailbox.answer(Answer::Never);

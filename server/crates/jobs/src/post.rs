@@ -1,7 +1,8 @@
 //! The post: takes letters out of the outbox and sends them, by SMTP or, where none is configured, into a directory.
 //!
 //! A letter is claimed under a lease and keeps its Message-ID however often it is tried. A failure that may pass is tried again
-//! after a growing pause for three days; one that will not (no such mailbox) is final at once and shown to admins. Between the
+//! after a growing pause for three days; one that will not (no such mailbox) is final at once and shown to admins, unless the
+//! server lets us in no more at all. Between the
 //! server's acceptance and our note of it a crash can make a letter go out twice, with the same Message-ID (RFC 1047).
 
 use std::path::PathBuf;
@@ -103,9 +104,11 @@ impl Post {
                 let used = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 // The transport's own patience ends with the connection's beginning.
                 match tokio::time::timeout(self.patience, used.send(message)).await {
-                    Ok(sent) => sent
-                        .map(|_| ())
-                        .map_err(|error| Undelivered { is_final: error.is_permanent(), reason: told(&error) }),
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => {
+                        let is_final = error.is_permanent() && self.is_let_in(&used).await;
+                        Err(Undelivered { is_final, reason: told(&error) })
+                    }
                     Err(_) => {
                         // What the server says late would be taken for what it says of the next letter: no connection is used again.
                         if let Ok(fresh) = transport(url, self.patience) {
@@ -121,6 +124,12 @@ impl Post {
                 Undelivered { reason: format!("{} cannot be written: {error}", directory.display()), is_final: false }
             }),
         }
+    }
+
+    /// Whether the mail server has anything to do with us. Where it has not (no encryption, another password), what it refused was
+    /// not the letter.
+    async fn is_let_in(&self, used: &AsyncSmtpTransport<Tokio1Executor>) -> bool {
+        tokio::time::timeout(self.patience, used.test_connection()).await.is_ok_and(|tested| tested.unwrap_or(false))
     }
 
     fn message(&self, letter: &Mail, picture: Option<Vec<u8>>) -> Result<Message, Undelivered> {
@@ -238,7 +247,8 @@ fn transport(url: &str, patience: Duration) -> Result<AsyncSmtpTransport<Tokio1E
     let (credentials, host) = authority.rsplit_once('@').map_or((None, authority), |(who, host)| (Some(who), host));
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let stays_here = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
-    if credentials.is_some() && scheme == "smtp" && !url.contains("tls=required") && !stays_here {
+    let is_encrypted = url.split_once('?').is_some_and(|(_, query)| query == "tls=required");
+    if credentials.is_some() && scheme == "smtp" && !is_encrypted && !stays_here {
         return Err(PostSettingsError(format!(
             "MILLRACE_SMTP_URL would send its password in the clear to {name}: write smtps://…, or smtp://…?tls=required"
         )));
@@ -285,7 +295,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_never_travels_in_the_clear() {
-        for url in ["smtp://user:pass@mail.example.org", "smtp://user:pass@mail.example.org:25?tls=opportunistic"] {
+        for url in [
+            "smtp://user:pass@mail.example.org",
+            "smtp://user:pass@mail.example.org:25?tls=opportunistic",
+            "smtp://user:tls=required@mail.example.org",
+            "smtp://user:pass@mail.example.org?tls=opportunistic&tls=required",
+        ] {
             assert!(
                 transport(url, Duration::from_secs(1)).is_err_and(|error| error.to_string().contains("in the clear")),
                 "{url}"

@@ -15,5 +15,5 @@ pub use app::{Launched, Letter, MovableClock, TestApp};
 pub use data::{testdata, thing, things};
 pub use database::TestDatabase;
 pub use person::{Answer, Landed, Person};
-pub use server::Server;
+pub use server::{Server, address_in};
 pub use wire::Wire;

@@ -21,6 +21,12 @@ pub enum Answer {
     Hang,
     /// Taken, but what is said to the recipient comes after so long.
     Late(Duration),
+    /// Taken, but what is said to the letter comes after so long.
+    LateTaken(Duration),
+    /// The password is refused: 535.
+    NotLetIn,
+    /// Whoever is between has taken encryption away: it is not offered, or offered and answered so when it is asked for.
+    Stripped(Option<&'static str>),
 }
 
 /// What was delivered.
@@ -47,6 +53,8 @@ pub struct Mailbox {
     pub url: String,
     answer: Arc<Mutex<Answer>>,
     delivered: Arc<Mutex<Vec<Delivered>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Mailbox {
@@ -57,7 +65,13 @@ impl Mailbox {
     pub async fn open() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("smtp://127.0.0.1:{}", listener.local_addr()?.port());
-        let mailbox = Self { url, answer: Arc::new(Mutex::new(Answer::Take)), delivered: Arc::default() };
+        let mailbox = Self {
+            url,
+            answer: Arc::new(Mutex::new(Answer::Take)),
+            delivered: Arc::default(),
+            heard: Arc::default(),
+            said: Arc::default(),
+        };
         let serving = mailbox.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -81,6 +95,16 @@ impl Mailbox {
         self.delivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Every command so far, as it came over the wire.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every answer to a command so far.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn converse(&self, stream: TcpStream) -> std::io::Result<()> {
         let (read, mut write) = stream.into_split();
         if *self.answer.lock().unwrap_or_else(PoisonError::into_inner) == Answer::Hang {
@@ -94,9 +118,14 @@ impl Mailbox {
         let mut to = String::new();
         while let Some(line) = lines.next_line().await? {
             let answer = *self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
             let word = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
             let said = match (word.as_str(), answer) {
-                ("EHLO" | "HELO", _) => "250 mailbox",
+                ("EHLO" | "HELO", Answer::Stripped(Some(_))) => "250-mailbox\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN",
+                ("EHLO" | "HELO", _) => "250-mailbox\r\n250 AUTH PLAIN LOGIN",
+                ("STARTTLS", Answer::Stripped(Some(said))) => said,
+                ("AUTH", Answer::NotLetIn) => "535 not you",
+                ("AUTH", _) => "235 let in",
                 ("RCPT", Answer::Never) => "550 no such mailbox",
                 ("RCPT", _) => {
                     if let Answer::Late(after) = answer {
@@ -118,8 +147,10 @@ impl Mailbox {
                     }
                     let delivered = Delivered { to: to.clone(), content };
                     self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push(delivered);
-                    if answer == Answer::Drop {
-                        return Ok(());
+                    match answer {
+                        Answer::Drop => return Ok(()),
+                        Answer::LateTaken(after) => tokio::time::sleep(after).await,
+                        _ => {}
                     }
                     "250 taken"
                 }
@@ -130,6 +161,7 @@ impl Mailbox {
                 _ => "250 ok",
             };
             write.write_all(format!("{said}\r\n").as_bytes()).await?;
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).push(said.to_owned());
         }
         Ok(())
     }

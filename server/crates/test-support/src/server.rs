@@ -1,6 +1,5 @@
 //! The built program as a child process.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -32,23 +31,23 @@ pub struct Start<'a> {
 }
 
 impl Server {
-    /// Starts `serve` on a free port and waits until it is ready.
+    /// Starts `serve` on a port that the kernel gives it and waits until it is ready.
     ///
     /// # Errors
     /// With its log, when it does not become ready.
     pub async fn serve(start: &Start<'_>) -> anyhow::Result<Self> {
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let addr = format!("127.0.0.1:{port}");
-        let mut server = Self::spawn(start, &["serve", "--addr", &addr])?;
-        server.url = format!("http://{addr}");
+        let mut server = Self::spawn(start, &["serve", "--addr", "127.0.0.1:0"])?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         for _ in 0..200 {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the server ended with {status}: {}", server.output());
             }
-            let ready = http.get(format!("{}/readyz", server.url)).send().await;
-            if ready.is_ok_and(|response| response.status().is_success()) {
-                return Ok(server);
+            if let Some(addr) = address_in(&server.output()) {
+                server.url = format!("http://{addr}");
+                let ready = http.get(format!("{}/readyz", server.url)).send().await;
+                if ready.is_ok_and(|response| response.status().is_success()) {
+                    return Ok(server);
+                }
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -69,6 +68,7 @@ impl Server {
         let child = Command::new(start.binary)
             .args(command)
             .args(start.arguments)
+            .env_remove("RUST_LOG")
             .env("DATABASE_URL", start.database_url)
             .env("MILLRACE_HOME", start.home)
             .envs(start.env.iter().copied())
@@ -90,8 +90,30 @@ impl Server {
     /// # Errors
     /// When it cannot be asked.
     pub fn ask_to_stop(&self) -> anyhow::Result<()> {
-        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
-        asked.success().then_some(()).context("kill failed")
+        self.signal("-TERM")
+    }
+
+    /// Holds it where it is (SIGSTOP): it takes in and does nothing more.
+    ///
+    /// # Errors
+    /// When it cannot be held.
+    pub fn hold(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Kills it (SIGKILL), also while it is held.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status()?;
+        sent.success().then_some(()).context("kill failed")
     }
 
     /// Waits until it ends by itself, at most so long; whether it did.
@@ -116,6 +138,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a server says that it listens, `127.0.0.1:38211`.
+pub fn address_in(log: &str) -> Option<&str> {
+    let said = log.split_once("listening on ")?.1;
+    said.split_once([',', '\n']).map(|(addr, _)| addr)
 }
 
 /// Numbers the logs of one home.

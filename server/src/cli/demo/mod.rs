@@ -65,9 +65,8 @@ pub struct DemoArgs {
 pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let shutdown = wiring::shutdown_signal()?;
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let web = web(addr, args.site);
-    let listener = listen(&web).await?;
-    let web = Web { addr: listener.local_addr()?, ..web };
+    let mut web = web(addr, args.site);
+    let listener = listen(&mut web).await?;
     let storage = Storage {
         database_url: None,
         home: args.home,
