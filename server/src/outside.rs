@@ -1,5 +1,6 @@
 //! The only places that read the clock, the system's randomness and the environment.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,12 @@ impl Entropy for SystemEntropy {
 /// The real clock and the system's randomness.
 pub fn surroundings() -> Surroundings {
     Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+}
+
+/// This program, to be started once more: on Linux also after its file was replaced by a newer one.
+pub fn program() -> Arc<Path> {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() { own.into() } else { std::env::current_exe().unwrap_or_default().into() }
 }
 
 /// A setting that has no flag: `MILLRACE_FAILPOINT`, which tests use to make the process die at a given place.

@@ -227,7 +227,7 @@ pub fn worker(services: &Services, name: &str, timing: Timing) -> Worker {
         name,
         services.db().clone(),
         services.artifacts().clone(),
-        millrace_jobs::handlers(&services.settings().trainers),
+        millrace_jobs::handlers(&services.settings().trainers, outside::program()),
         Arc::new(Subjects::new(outside::surroundings())),
         &code_version,
         outside::surroundings().clock,

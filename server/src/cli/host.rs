@@ -107,3 +107,10 @@ pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
     println!("sign-in    {}", web.elsewhere.oidc_issuer.as_deref().unwrap_or("here alone"));
     Ok(())
 }
+
+/// `weigh`.
+pub fn weigh() -> anyhow::Result<()> {
+    let weight = millrace_jobs::weigh(std::io::stdin().lock()).map_err(anyhow::Error::msg)?;
+    println!("{}", serde_json::to_string(&weight)?);
+    Ok(())
+}

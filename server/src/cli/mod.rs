@@ -138,6 +138,9 @@ enum Command {
         #[command(subcommand)]
         act: ConfigAct,
     },
+    /// Weighs a model that comes on stdin, for the gate on memory.
+    #[command(hide = true)]
+    Weigh,
     /// Takes a sample problem through the pipeline, with people, data and traffic of its own.
     #[command(hide = true)]
     Demo(demo::DemoArgs),
@@ -235,6 +238,7 @@ pub async fn run(cli: Cli) -> ExitCode {
             Ok(())
         }
         Command::Config { act: ConfigAct::Check { storage, web } } => host::check_config(&storage, &web),
+        Command::Weigh => host::weigh(),
         Command::Demo(args) => demo::demo(args).await,
     };
     match done {

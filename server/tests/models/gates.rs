@@ -172,7 +172,8 @@ async fn limits_that_a_document_names_are_gates_beside_the_live_version() {
     let team = Team::with("things", 0.6, json!({})).await;
     assert_eq!(team.run(json!({ "trainer": "logistic" })).await["state"], "succeeded");
     team.put_live(1).await;
-    let limits = json!({ "gates": { "train_gap": 0.001, "negative_flips": 0.0, "model_mb": 0.001 } });
+    let limits =
+        json!({ "gates": { "train_gap": 0.001, "negative_flips": 0.0, "model_mb": 0.001, "memory_mb": 0.001 } });
     let versions = format!("/api/v1/problems/{}/versions", team.slug);
     let saved = team.engineer.post(&versions, document("things", 0.6, limits)).await.done();
     let version = format!("{versions}/{}", saved["version"]);
@@ -182,12 +183,49 @@ async fn limits_that_a_document_names_are_gates_beside_the_live_version() {
     let deep = json!({ "trainer": "decision_tree", "parameters": { "max_depth": 12 } });
     let run = team.run(deep).await;
     assert_eq!(run["state"], "rejected", "{}", run["failure"]);
-    for (name, limit) in [("train_gap", 0.001), ("negative_flips", 0.0), ("model_mb", 0.001)] {
+    for (name, limit) in [("train_gap", 0.001), ("negative_flips", 0.0), ("model_mb", 0.001), ("memory_mb", 0.001)] {
         let gate = gate(&run, name);
         assert_eq!((&gate["verdict"], &gate["threshold"]), (&json!("fail"), &json!(limit)), "{gate}");
         assert!(gate["observed"].as_f64().unwrap() > limit, "{gate}");
     }
     let latency = gate(&run, "latency.p99")["note"].as_str().unwrap().to_owned();
     assert!(latency.contains("of the live version 1 not above"), "{latency}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_rule_of_the_fallback_that_cannot_be_read_of_what_is_sent_stops_the_model_and_is_named() {
+    let rules = json!([
+        { "when": "x > 0", "label": "1", "score": 0.9 },
+        { "when": "colour = 'red'", "label": "1", "score": 0.9 },
+        { "when": "x = 'red'", "label": "1", "score": 0.9 },
+        { "when": "x + y", "label": "1", "score": 0.9 }
+    ]);
+    let fallback = json!({ "rules": rules, "label": "0", "score": 0.1 });
+    let serving = json!({ "p99_ms": 250.0, "throughput_rps": 50.0, "fallback": fallback });
+    let team = Team::with("things", 0.6, json!({ "serving": serving })).await;
+    let run = team.run(json!({ "trainer": "logistic" })).await;
+    let stopped = gate(&run, "fallback");
+    assert_eq!((&run["state"], &stopped["verdict"]), (&json!("rejected"), &json!("fail")), "{stopped}");
+    let note = "colour = 'red': \"colour\" is not sent; x = 'red': = needs operands of one type (number), got text; \
+                x + y: a condition needs a boolean, got number";
+    assert_eq!((&stopped["observed"], &stopped["note"]), (&json!(3.0), &json!(note)));
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_model_is_weighed_while_it_answers_and_passes_where_it_takes_less_than_it_may() {
+    let limits = json!({ "gates": { "memory_mb": 64.0 } });
+    let team = Team::with("things", 0.6, limits).await;
+    let weights = async |request: Value| {
+        let run = team.run(request).await;
+        let gate = gate(&run, "memory_mb").clone();
+        assert_eq!(gate["verdict"], "pass", "{gate}");
+        assert!(gate["n"].as_u64().unwrap() > 0, "{gate}");
+        gate["observed"].as_f64().unwrap()
+    };
+    let few = weights(json!({ "trainer": "random_forest", "parameters": { "trees": 10, "max_depth": 12 } })).await;
+    let many = weights(json!({ "trainer": "random_forest", "parameters": { "trees": 400, "max_depth": 12 } })).await;
+    assert!(many > few && many > 1.0, "{few} MB and {many} MB");
     team.app.remove().await;
 }

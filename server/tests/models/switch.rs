@@ -77,6 +77,39 @@ async fn a_model_that_is_switched_off_answers_with_what_was_signed_until_it_is_s
 }
 
 #[tokio::test]
+async fn signed_rules_answer_by_what_was_sent_while_the_model_is_off_and_say_beforehand_how_often() {
+    let rules = json!([
+        { "when": "x > 1000 AND y IS NOT NULL", "label": "1", "score": 0.9 },
+        { "when": "x > 1000", "label": "1", "score": 0.6 }
+    ]);
+    let fallback = json!({ "rules": rules, "label": "0", "score": 0.1 });
+    let serving = json!({ "p99_ms": 250.0, "throughput_rps": 50.0, "fallback": fallback });
+    let team = Team::with("things", 0.6, json!({ "serving": serving })).await;
+    let run = team.run(json!({ "trainer": "logistic" })).await;
+    let gate = run["gates"].as_array().unwrap().iter().find(|gate| gate["name"] == "fallback").unwrap();
+    assert_eq!(gate["verdict"], "pass", "{gate}");
+    assert!(gate["note"].as_str().unwrap().ends_with("test rows rule 1 answers 0, rule 2 answers 0"), "{gate}");
+    team.put_live(1).await;
+    let caller = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    let before = team.engineer.get("/api/v1/deployments/things").await.done();
+    assert_eq!((&before["fallback"], &before["fallback_answer"]), (&Value::Null, &fallback));
+    let (_, page) = team.engineer.page("/deployments/things?switch=1").await;
+    assert!(page.contains("x &gt; 1000 AND y IS NOT NULL"), "{page}");
+
+    let off = json!({ "on": true, "reason": "answers are wrong" });
+    team.engineer.post("/api/v1/deployments/things/fallback", off).await.done();
+    until(&caller, |answer| answer.body["stage"] == "fallback").await;
+    let instances = json!([{ "x": 2000, "y": 1 }, { "x": 2000, "y": null }, { "x": 2000 }, { "x": "2000", "y": 1 }, {}, { "x": 3.5, "y": 1 }]);
+    let answer = caller.post("/v1/models/things:predict", json!({ "instances": instances })).await.done();
+    let scores: Vec<&Value> = answer["predictions"].as_array().unwrap().iter().map(|given| &given["score"]).collect();
+    assert_eq!(scores, [0.9, 0.6, 0.6, 0.1, 0.1, 0.1].map(|score| json!(score)).iter().collect::<Vec<_>>());
+    assert_eq!(answer["predictions"][0], json!({ "score": 0.9, "label": "1" }));
+    let (_, page) = team.engineer.page("/deployments/things").await;
+    assert!(page.contains("The model is switched off") && page.contains("x &gt; 1000 AND y IS NOT NULL"), "{page}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
 async fn switched_off_in_the_watch_the_version_before_is_what_comes_back() {
     let rollout = json!({
         "shadow": { "min_predictions": 0, "min_duration": "0s" },

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_charts::duration;
 use millrace_domain::view::{DeploymentView, SpreadView};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::components::{FaultNotice, GatedButton, ReasonField};
 use crate::fault::PageFault;
@@ -38,8 +38,35 @@ pub fn SwitchedOff(
     view! {
         <div class="callout" data-kind="error" role="status">
             <p class="callout-title">"The model is switched off"</p>
-            <p>"Every caller gets " <code>{answer.to_string()}</code> ", whatever they ask. Nothing of it is kept as a prediction."</p>
+            <p>{if has_rules(&answer) { "Callers get what was signed." } else { "Every caller gets what was signed, whatever they ask." }} " Nothing of it is kept as a prediction."</p>
+            <Signed fallback=answer/>
         </div>
+    }
+}
+
+fn has_rules(fallback: &Value) -> bool {
+    fallback["rules"].as_array().is_some_and(|rules| !rules.is_empty())
+}
+
+/// What a document says is answered without a model, in the order in which it is asked.
+#[component]
+fn Signed(
+    /// Its `serving.fallback`.
+    fallback: Value,
+) -> impl IntoView {
+    let with_rules = has_rules(&fallback);
+    let Value::Object(mut otherwise) = fallback else { return ().into_any() };
+    let rules =
+        otherwise.remove("rules").and_then(|rules| serde_json::from_value::<Vec<Map<String, Value>>>(rules).ok());
+    let rules = rules.unwrap_or_default().into_iter().map(|mut rule| {
+        let when = rule.remove("when").and_then(|when| when.as_str().map(str::to_owned)).unwrap_or_default();
+        view! { <li>"where " <code>{when}</code> ": " <code>{Value::Object(rule).to_string()}</code></li> }
+    });
+    let rules = rules.collect_view();
+    let otherwise = Value::Object(otherwise).to_string();
+    match with_rules {
+        false => view! { <p><code>{otherwise}</code></p> }.into_any(),
+        true => view! { <ol class="signed">{rules} <li>"else " <code>{otherwise}</code></li></ol> }.into_any(),
     }
 }
 
@@ -59,13 +86,12 @@ pub fn SwitchCard(
     let effect = match (&deployment.fallback_answer, deployment.champion) {
         (_, Some(live)) if is_off => format!("From then on version {live} answers again."),
         (_, None) if is_off => "From then on callers are told that no model is live.".to_owned(),
-        (Some(answer), _) => {
-            format!(
-                "From then on every caller gets {answer}, as the document says. A version on its way is taken back."
-            )
+        (Some(_), _) => {
+            "From then on callers get what the document says. A version on its way is taken back.".to_owned()
         }
         (None, _) => "The document can name what callers get then (serving.fallback).".to_owned(),
     };
+    let signed = deployment.fallback_answer.filter(|_| !is_off);
     let permission = deployment.may_switch;
     let disabled = !permission.allowed;
     let text = form.typed("reason").unwrap_or_default();
@@ -73,6 +99,7 @@ pub fn SwitchCard(
         <div class="card-header"><h2 id="switch">{title}</h2></div>
         <div class="card-body stack">
             <p>{effect}</p>
+            {signed.map(|fallback| view! { <Signed fallback/> })}
             {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
             <ActionForm action=form.action attr:class="form">
                 <input type="hidden" name="slug" value=deployment.slug/>

@@ -396,9 +396,9 @@ views! {
         parity: ParityView,
         /// What the newest answer was joined to.
         joined: Vec<JoinedLoad>,
-        /// What every caller gets while the model is switched off.
+        /// What callers get while the model is switched off, if it is: `rules`, if any, and where none of them holds the rest.
         fallback: Option<Value>,
-        /// What they would get, as the document signed last says.
+        /// What they would get, as the document signed last says: its `serving.fallback`.
         fallback_answer: Option<Value>,
         /// Whether the reader may switch the model off, or on again.
         may_switch: Permission,

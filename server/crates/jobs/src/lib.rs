@@ -37,12 +37,14 @@ mod validate;
 mod watch;
 mod webhooks;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use millrace_executor::Handler;
 use millrace_services::ExternalTrainers;
 
 pub use business::BusinessReader;
+pub use gate::{Weight, weigh};
 pub use lifecycle::Subjects;
 pub use parity::ParityAuditor;
 pub use post::{Post, PostSettings, PostSettingsError};
@@ -53,8 +55,9 @@ pub use tidy::tidy;
 pub use watch::Watch;
 pub use webhooks::{WebhookError, WebhookSender};
 
-/// One handler for each kind of step; those that train know the external trainers.
-pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {
+/// One handler for each kind of step; those that train know the external trainers, and gates this program, whose command `weigh` is
+/// [`weigh`].
+pub fn handlers(trainers: &ExternalTrainers, program: Arc<Path>) -> Vec<Arc<dyn Handler>> {
     // Where there is no such directory nothing was left in it.
     let _ = external::sweep(&trainers.scratch);
     vec![
@@ -65,7 +68,7 @@ pub fn handlers(trainers: &ExternalTrainers) -> Vec<Arc<dyn Handler>> {
         Arc::new(stage::Staged(tune::Tune)),
         Arc::new(stage::Staged(train::Train::new(trainers.clone()))),
         Arc::new(stage::Staged(evaluate::Evaluate)),
-        Arc::new(stage::Staged(gate::Gates)),
+        Arc::new(stage::Staged(gate::Gates::new(program))),
         Arc::new(stage::Staged(register::Register)),
         Arc::new(stage::Staged(compare::Compare)),
         Arc::new(stage::Staged(rehearse::Rehearse)),

@@ -106,14 +106,14 @@ impl Services {
         Ok((tx, current))
     }
 
-    /// What callers get while the model is switched off, as the document signed last says.
+    /// What callers get while the model is switched off, as the document signed last says: its `serving.fallback`.
     pub(crate) async fn fallback_of(
         &self,
         db: &impl millrace_storage::Connection,
         slug: &str,
     ) -> Result<Option<Value>> {
         let signed = problem::approved(db, slug).await.map_err(fault)?;
-        Ok(signed.and_then(|signed| Some(signed.document.serving.fallback?.answer())))
+        Ok(signed.and_then(|signed| signed.document.serving.fallback).map(|fallback| json!(fallback)))
     }
 
     /// How a change reached the servers that were seen in the last seconds, and when the version that it took back answered last.

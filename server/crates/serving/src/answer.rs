@@ -117,9 +117,9 @@ impl Serving {
         if let Some(number) = asking.version {
             return self.predict_pinned(slug, number, request, asking.patience, turn).await;
         }
-        if let Some(answer) = self.routes.fallback(slug) {
+        if let Some(fallback) = self.routes.fallback(slug) {
             metrics::counter!("millrace_fallback_answers_total").increment(count as u64);
-            let predictions = vec![Value::clone(&answer); count];
+            let predictions = request.instances.iter().map(|sent| fallback.answer(sent).to_json()).collect();
             return Ok(Answer { predictions, model_version: None, stage: "fallback" });
         }
         let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;

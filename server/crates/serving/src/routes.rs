@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, ModelVersionId, ProblemId};
 use millrace_domain::monitor::Reference;
-use millrace_domain::problem::Data;
+use millrace_domain::problem::{Data, Fallback};
 use millrace_domain::run::RolloutStage;
 use millrace_ml::model::Model;
 use millrace_storage::deployment::{self, Deployment, Staged};
@@ -72,7 +72,15 @@ impl Route {
 type Table = HashMap<String, Arc<Route>>;
 
 /// What callers get while a model is switched off, by problem.
-type Fallbacks = HashMap<String, Arc<Value>>;
+type Fallbacks = HashMap<String, Arc<Fallback>>;
+
+/// What was signed. Should another version of the program have kept rules that this one cannot read, their constant answers.
+fn read(slug: &str, signed: &Value) -> Fallback {
+    serde_json::from_value(signed.clone()).unwrap_or_else(|error| {
+        tracing::error!(slug, %error, "the rules of a fallback cannot be read; its constant answers all");
+        Fallback { rules: Vec::new(), otherwise: serde_json::from_value(signed.clone()).unwrap_or_default() }
+    })
+}
 
 /// The present table; readers take it whole and never wait for a load.
 #[derive(Debug, Default)]
@@ -120,7 +128,9 @@ impl Routes {
         for deployment in wanted {
             let in_place = table.get(&deployment.slug).map(|route| route.champion.version) == deployment.champion;
             match &deployment.fallback {
-                Some(answer) => drop(fallbacks.insert(deployment.slug.clone(), Arc::new(answer.clone()))),
+                Some(signed) => {
+                    drop(fallbacks.insert(deployment.slug.clone(), Arc::new(read(&deployment.slug, signed))))
+                }
                 None if in_place => drop(fallbacks.remove(&deployment.slug)),
                 None => {}
             }
@@ -144,7 +154,7 @@ impl Routes {
     }
 
     /// What a problem's callers get while its model is switched off.
-    pub(crate) fn fallback(&self, slug: &str) -> Option<Arc<Value>> {
+    pub(crate) fn fallback(&self, slug: &str) -> Option<Arc<Fallback>> {
         self.fallbacks.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
     }
 

@@ -1,8 +1,10 @@
 //! Binding: column names become slots and types are checked, before any data is read.
 
 use super::function::Signature;
-use super::{Expression, Function, Node, Operator};
-use crate::schema::{Column, ValueType};
+use serde_json::Map;
+
+use super::{Expression, Function, Node, Operator, eval};
+use crate::schema::{Column, Value, ValueType};
 
 /// Why an expression does not fit the columns.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,17 +53,45 @@ impl Expression {
     /// # Errors
     /// The first name that does not exist or operand of the wrong type.
     pub fn bind(&self, columns: &[Column]) -> Result<Bound, BindError> {
-        let tree = bind(&self.tree, columns)?;
+        let tree = bind(&self.tree, &|name| slot(name, columns).map(Node::Column))?;
         let value_type = type_of(&tree, columns)?.unwrap_or(ValueType::Number);
         Ok(Bound { tree, value_type })
     }
+
+    /// Whether it holds of one object as it was sent: its numbers, texts and truth values are what the names stand for, and everything
+    /// else is null, also what is absent. What is unknown does not hold.
+    ///
+    /// # Errors
+    /// The first operand of the wrong type; also where it is no condition.
+    pub fn holds_of(&self, sent: &Map<String, serde_json::Value>) -> Result<bool, BindError> {
+        let tree = bind(&self.tree, &|name| Ok(literal(sent.get(name))))?;
+        match type_of(&tree, &[])? {
+            None | Some(ValueType::Boolean) => {}
+            Some(got) => return Err(mismatch("a condition", "a boolean", got)),
+        }
+        let nothing: &[Value<'_>] = &[];
+        Ok(eval::evaluate(&tree, nothing) == Value::Boolean(true))
+    }
 }
 
-fn bind(node: &Node<String>, columns: &[Column]) -> Result<Node<usize>, BindError> {
-    let one = |item: &Node<String>| bind(item, columns).map(Box::new);
-    let all = |items: &[Node<String>]| items.iter().map(|item| bind(item, columns)).collect::<Result<Vec<_>, _>>();
+/// What was sent, as it would be written in an expression.
+fn literal(sent: Option<&serde_json::Value>) -> Node<usize> {
+    match sent {
+        Some(serde_json::Value::Number(number)) => number.as_f64().map_or(Node::Null, Node::Number),
+        Some(serde_json::Value::String(text)) => Node::Text(text.clone()),
+        Some(serde_json::Value::Bool(truth)) => Node::Boolean(*truth),
+        _ => Node::Null,
+    }
+}
+
+fn bind(
+    node: &Node<String>,
+    stands_for: &dyn Fn(&str) -> Result<Node<usize>, BindError>,
+) -> Result<Node<usize>, BindError> {
+    let one = |item: &Node<String>| bind(item, stands_for).map(Box::new);
+    let all = |items: &[Node<String>]| items.iter().map(|item| bind(item, stands_for)).collect::<Result<Vec<_>, _>>();
     Ok(match node {
-        Node::Column(name) => Node::Column(slot(name, columns)?),
+        Node::Column(name) => stands_for(name)?,
         Node::Number(number) => Node::Number(*number),
         Node::Text(text) => Node::Text(text.clone()),
         Node::Boolean(truth) => Node::Boolean(*truth),
@@ -73,7 +103,7 @@ fn bind(node: &Node<String>, columns: &[Column]) -> Result<Node<usize>, BindErro
         Node::Case { branches, otherwise } => Node::Case {
             branches: branches
                 .iter()
-                .map(|(condition, result)| Ok((bind(condition, columns)?, bind(result, columns)?)))
+                .map(|(condition, result)| Ok((bind(condition, stands_for)?, bind(result, stands_for)?)))
                 .collect::<Result<_, BindError>>()?,
             otherwise: one(otherwise)?,
         },

@@ -27,7 +27,7 @@ impl Bound {
     }
 }
 
-fn evaluate<'r, R: Row + ?Sized>(node: &'r Node<usize>, row: &'r R) -> Value<'r> {
+pub(super) fn evaluate<'r, R: Row + ?Sized>(node: &'r Node<usize>, row: &'r R) -> Value<'r> {
     match node {
         Node::Column(slot) => row.cell(*slot),
         Node::Number(number) => Value::Number(*number),

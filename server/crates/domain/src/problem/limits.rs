@@ -14,6 +14,9 @@ pub struct GateLimits {
     /// Largest size of its stored form, in megabytes of 10⁶ bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_mb: Option<f64>,
+    /// What a server that has it may need more than one that has it not, in megabytes of 10⁶ bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<f64>,
 }
 
 impl GateLimits {
@@ -27,8 +30,9 @@ impl GateLimits {
         let flips = self.negative_flips.map(|share| {
             format!("It gets at most {} % of the answers wrong that the live model gets right.", share * 100.0)
         });
-        let size = self.model_mb.map(|size| format!("It takes at most {size} MB."));
-        [gap, flips, size].into_iter().flatten().collect()
+        let size = self.model_mb.map(|size| format!("Stored, it takes at most {size} MB."));
+        let memory = self.memory_mb.map(|size| format!("In a server's memory it takes at most {size} MB."));
+        [gap, flips, size, memory].into_iter().flatten().collect()
     }
 }
 
@@ -49,6 +53,7 @@ mod read {
                 train_gap: number("train_gap", 0.0, 1e12),
                 negative_flips: number("negative_flips", 0.0, 1.0),
                 model_mb: number("model_mb", 0.001, 1e6),
+                memory_mb: number("memory_mb", 0.001, 1e6),
             };
             if limits.negative_flips.is_some() && kind == Some(TargetKind::Regression) {
                 table.mistake("negative_flips", "is a share of right answers; a number is right or wrong by no rule");

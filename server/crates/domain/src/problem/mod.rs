@@ -41,7 +41,7 @@ use crate::review::Quorum;
 
 pub use diff::changes;
 pub use environment::Environment;
-pub use fallback::Fallback;
+pub use fallback::{Constant, Fallback, FallbackRule};
 pub use feature::{Encoding, Feature, FeatureType};
 pub use feature_set::AboutFeatures;
 #[cfg(feature = "parse")]
@@ -329,7 +329,8 @@ pub struct Slice {
 }
 
 /// What serving must keep.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "parse", derive(Deserialize))]
 pub struct Serving {
     /// 99th percentile of a single prediction, in milliseconds.
     pub p99_ms: f64,

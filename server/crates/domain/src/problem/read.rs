@@ -79,7 +79,7 @@ fn document(table: &Table<'_>) -> Option<ProblemDocument> {
     let guardrails = table.tables("guardrails").iter().filter_map(|guardrail| goal(guardrail, aim, true)).collect();
     let slices = table.tables("slices").iter().filter_map(|slice| self::slice(slice, aim)).collect();
     let gates = GateLimits::read(table, kind);
-    let serving = serving(table, kind);
+    let serving = serving(table, target.as_ref());
     let business = Business::read(table);
     let rollout = Rollout::read(table);
     let monitoring = Monitoring::read(table);
@@ -349,14 +349,14 @@ fn slice(table: &Table<'_>, aim: Option<Aim>) -> Option<Slice> {
     Some(Slice { by: by?, goal: goal?, min_rows })
 }
 
-fn serving(table: &Table<'_>, kind: Option<TargetKind>) -> Option<Serving> {
+fn serving(table: &Table<'_>, target: Option<&Target>) -> Option<Serving> {
     let Some(serving) = table.optional_table("serving") else {
         let usual = Serving { p99_ms: 100.0, throughput_rps: 50.0, fallback: None };
         return (!table.has("serving")).then_some(usual);
     };
     let p99_ms = serving.number_in("p99_ms", 0.01, 60_000.0, Some(100.0));
     let throughput_rps = serving.number_in("throughput_rps", 0.01, 1e6, Some(50.0));
-    let fallback = Fallback::read(&serving, kind);
+    let fallback = Fallback::read(&serving, target);
     serving.close();
     Some(Serving { p99_ms: p99_ms?, throughput_rps: throughput_rps?, fallback })
 }

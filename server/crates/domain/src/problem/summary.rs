@@ -90,7 +90,10 @@ impl ProblemDocument {
         let Serving { p99_ms, throughput_rps, .. } = self.serving;
         lines.push(format!("99 of 100 answers come within {p99_ms} ms when {throughput_rps} a second are asked for."));
         if let Some(fallback) = &self.serving.fallback {
-            lines.push(format!("When the model is switched off, every answer is: {}.", fallback.in_words()));
+            let said = fallback.in_words().join("; ");
+            let first =
+                if fallback.rules.is_empty() { "every answer is" } else { "the first of these that fits answers" };
+            lines.push(format!("When the model is switched off, {first}: {said}."));
         }
         if let Some(business) = &self.business {
             let way = if business.direction == crate::metric::Direction::Up { "rise" } else { "fall" };

@@ -222,10 +222,15 @@ fn a_check_that_may_not_be_set_aside_is_named() {
 
 #[test]
 fn other_limits_on_a_version_are_signed_in_words_and_none_of_them_changes_no_digest() {
-    let limits = "[gates]\ntrain_gap = 0.05\nnegative_flips = 0.02\nmodel_mb = 20\n";
+    let limits = "[gates]\ntrain_gap = 0.05\nnegative_flips = 0.02\nmodel_mb = 20\nmemory_mb = 90\n";
     let document = ProblemDocument::parse(&format!("{TAXI}{limits}")).unwrap();
     let summary = document.summary().join("\n");
-    for sentence in ["at most 0.05 better than", "at most 2 % of the answers wrong", "at most 20 MB"] {
+    for sentence in [
+        "at most 0.05 better than",
+        "at most 2 % of the answers wrong",
+        "at most 20 MB",
+        "memory it takes at most 90 MB",
+    ] {
         assert!(summary.contains(sentence), "{sentence}: {summary}");
     }
     assert!(!serde_json::to_string(&ProblemDocument::parse(TAXI).unwrap()).unwrap().contains("\"gates\""));
@@ -246,4 +251,22 @@ fn a_schedule_that_cannot_be_read_and_a_window_of_years_are_refused_at_the_door_
     let stored: Value = toml::from_str(&text).unwrap();
     assert!(ProblemDocument::from_json(&stored).is_ok());
     assert_eq!(mistakes(&TAXI.replace("timezone = \"UTC\"", "timezone = \"Mars/Base\""))[0].0, "/retraining/timezone");
+}
+
+#[test]
+fn rules_of_a_fallback_are_signed_in_words_and_what_is_wrong_with_one_is_named() {
+    let rule = |when: &str, rest: &str| {
+        let fallback = "fallback = { label = \"false\", score = 0.1, rules = [{ when = WHEN, REST }] }";
+        let fallback = fallback.replace("WHEN", &format!("{when:?}")).replace("REST", rest);
+        TAXI.replace("[serving]\n", &format!("[serving]\n{fallback}\n"))
+    };
+    let document = ProblemDocument::parse(&rule("trip_miles > 10", "label = \"true\", score = 0.8")).unwrap();
+    let sentence = "the first of these that fits answers: where trip_miles > 10: label true, score 0.8; else: label false, score 0.1.";
+    assert!(document.summary().join("\n").contains(sentence), "{:?}", document.summary());
+    let found = mistakes(&rule("trip_miles >", "label = \"true\", score = 2, sure = true"));
+    let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(
+        pointers,
+        ["/serving/fallback/rules/0/when", "/serving/fallback/rules/0/score", "/serving/fallback/rules/0/sure"]
+    );
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use millrace_domain::case::Case;
 use millrace_domain::expr::Row;
 use millrace_domain::gate::{Gate, Verdict};
-use millrace_domain::problem::{ProblemDocument, TimeFormat};
+use millrace_domain::problem::{FallbackRule, ProblemDocument, TimeFormat};
 use millrace_domain::schema::{Finding, Value};
 use millrace_ml::gate::{LatencyQuantile, latency_quantile, with_waiting};
 use millrace_ml::model::{AsOf, Model, Prediction, micros};
@@ -111,6 +111,42 @@ pub(super) fn cases(document: &ProblemDocument, prepared: &Prepared, model: &Mod
     })
 }
 
+/// Every rule of the fallback can be read of what callers send, on test rows as a caller would send them; none when it has no rules. How
+/// much each answers is told beside it.
+pub(super) fn fallback(document: &ProblemDocument, prepared: &Prepared, model: &Model) -> Option<Gate> {
+    let fallback = document.serving.fallback.as_ref().filter(|fallback| !fallback.rules.is_empty())?;
+    let rows = prepared.split.rows(Part::Test).iter().take(TIMED);
+    let sent: Vec<Map<String, serde_json::Value>> = rows.map(|row| request(prepared, model, *row as usize).0).collect();
+    let inputs: Vec<&str> = model.inputs().iter().map(|input| input.column.name.as_str()).collect();
+    let fault = |rule: &FallbackRule| {
+        let unknown = rule.when.columns().into_iter().find(|column| !inputs.contains(column));
+        let unread = || sent.iter().find_map(|sent| rule.holds(sent).err()).map(|error| error.to_string());
+        unknown.map(|column| format!("{column:?} is not sent")).or_else(unread)
+    };
+    let faults: Vec<String> = fallback
+        .rules
+        .iter()
+        .filter_map(|rule| fault(rule).map(|fault| format!("{}: {fault}", rule.when.text())))
+        .collect();
+    let answered: Vec<Option<usize>> = sent.iter().map(|sent| fallback.rule_of(sent)).collect();
+    let told = (0..fallback.rules.len()).map(|place| {
+        let count = answered.iter().filter(|rule| **rule == Some(place)).count();
+        format!("rule {} answers {count}", place + 1)
+    });
+    let note = match faults.is_empty() {
+        true => format!("of {} test rows {}", sent.len(), told.collect::<Vec<_>>().join(", ")),
+        false => faults.join("; "),
+    };
+    Some(Gate {
+        verdict: held(faults.is_empty()),
+        observed: Some(faults.len() as f64),
+        threshold: Some(0.0),
+        n: sent.len() as u64,
+        note: Some(note),
+        ..Gate::new("fallback", "every rule of serving.fallback can be read of what callers send")
+    })
+}
+
 /// The answer to a case. Inputs that the model has and the case does not are missing; those it does not have are left out.
 fn answered(document: &ProblemDocument, prepared: &Prepared, model: &Model, case: &Case) -> Result<Prediction, String> {
     let sent = |name: &str| case.instance.get(name).filter(|value| !value.is_null());
@@ -210,9 +246,9 @@ pub(super) fn size(limit_mb: f64, bytes: usize) -> Gate {
 }
 
 /// A row as a caller would send it, and its own time.
-type Request = (Map<String, serde_json::Value>, i64);
+pub(super) type Request = (Map<String, serde_json::Value>, i64);
 
-fn request(prepared: &Prepared, model: &Model, row: usize) -> Request {
+pub(super) fn request(prepared: &Prepared, model: &Model, row: usize) -> Request {
     let cells = prepared.dataset.row(row);
     let mut object = Map::new();
     for input in model.inputs() {

@@ -3,6 +3,10 @@
 mod behaviour;
 mod effects;
 mod measured;
+mod memory;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,11 +29,23 @@ use crate::evaluate::{Evaluated, Tested};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 
-use behaviour::{cases, latency, leakage, parity, size};
+use behaviour::{cases, fallback, latency, leakage, parity, size};
 use effects::{Settled, effects};
 use measured::{Beside, baseline, reached, slices, train_gap};
+use memory::memory;
 
-pub(crate) struct Gates;
+pub use memory::{Weight, weigh};
+
+pub(crate) struct Gates {
+    /// This program, which weighs models in a process of its own (`weigh`).
+    program: Arc<Path>,
+}
+
+impl Gates {
+    pub(crate) const fn new(program: Arc<Path>) -> Self {
+        Self { program }
+    }
+}
 
 pub(crate) struct Input {
     launched: Launched,
@@ -101,10 +117,11 @@ impl Stage for Gates {
     }
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Judged, StepError> {
+        let program = Arc::clone(&self.program);
         context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "judging" }));
-                judge(&input, reporter)
+                judge(&input, reporter, &program)
             })
             .await
     }
@@ -136,7 +153,7 @@ impl Stage for Gates {
     }
 }
 
-fn judge(input: &Input, reporter: &Reporter) -> Result<Judged, StepError> {
+fn judge(input: &Input, reporter: &Reporter, program: &Path) -> Result<Judged, StepError> {
     let document = &input.launched.problem.document;
     let evaluated = &input.evaluated;
     let read = |content: &[u8]| {
@@ -155,8 +172,12 @@ fn judge(input: &Input, reporter: &Reporter) -> Result<Judged, StepError> {
     gates.push(leakage(document, &prepared));
     gates.push(parity(&prepared, &challenger));
     gates.extend(cases(document, &prepared, &challenger, &input.cases));
+    gates.extend(fallback(document, &prepared, &challenger));
     gates.push(latency(document, &prepared, &challenger, beside, seed));
-    gates.extend(document.gates.and_then(|limits| limits.model_mb).map(|limit| size(limit, input.challenger.len())));
+    let limits = document.gates.unwrap_or_default();
+    gates.extend(limits.model_mb.map(|limit| size(limit, input.challenger.len())));
+    let weighed = |limit: f64| memory(limit, &input.challenger, &prepared, &challenger, program);
+    gates.extend(limits.memory_mb.map(weighed));
     let effects = match &champion {
         None => None,
         Some((number, model, calibration)) => {
