@@ -39,6 +39,7 @@ mod m0031_letters;
 mod m0032_heartbeats;
 mod m0033_business_query;
 mod m0034_uncounted;
+mod m0035_how_far;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -81,6 +82,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_heartbeats::Migration),
             Box::new(m0033_business_query::Migration),
             Box::new(m0034_uncounted::Migration),
+            Box::new(m0035_how_far::Migration),
         ]
     }
 }

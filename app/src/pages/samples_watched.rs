@@ -27,7 +27,7 @@ fn finding() -> Finding {
     for place in 0..400u16 {
         reference.count(&mut counts, &[u16::from(place % 10 > 2), place % 2, place / 2 % 2], 1_200);
     }
-    let drift = Drift { metric: DriftMetric::Psi, threshold: 0.25, windows: 2 };
+    let drift = Drift { metric: DriftMetric::Psi, threshold: 0.25, windows: 2, keep_firing: None };
     let (window, no_data) = (Span::of_seconds(3_600), NoData::Show);
     let rule = Monitoring { window, drift, freshness: None, min_rows: 200, no_data, estimated_loss: None };
     judge(&reference, &counts, &rule).expect("counts fit their reference")
@@ -48,6 +48,8 @@ pub fn monitor() -> MonitorView {
             windows: 2,
             min_rows: 200,
             delay_seconds: 86_400,
+            success: "roc_auc".to_owned(),
+            success_limit: 0.7,
         },
         windows: vec![WindowView {
             begins: moment("2026-11-23T14:00:00Z"),
@@ -67,6 +69,7 @@ pub fn monitor() -> MonitorView {
             uncounted: vec![Uncounted { server: "serve@web-1:7".to_owned(), since: moment("2026-11-23T14:31:02Z") }],
         }],
         has_older: false,
+        shown_until: None,
         courses: vec![CourseView { column: "miles".to_owned(), distances: vec![Some(1.3)] }],
         chosen: Some(ends),
         bins: Some(BinsView {
@@ -112,6 +115,8 @@ pub fn alert() -> IncidentView {
             resolved_at: None,
             acknowledged_by: None,
             silenced_until: None,
+            version: Some(2),
+            blind_since: None,
         },
         facts: vec![("miles".to_owned(), "PSI 0.31 > 0.25; from 2 went from 20 % to 70 %".to_owned())],
         window: Some((moment("2026-11-23T14:00:00Z"), moment("2026-11-23T15:00:00Z"))),

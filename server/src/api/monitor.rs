@@ -57,6 +57,8 @@ pub struct TryRule {
     threshold: Option<f64>,
     /// Windows in a row that make an alarm.
     windows: Option<u32>,
+    /// Windows in a row, as they should be, that end it; as many as make it when absent.
+    keep_firing: Option<u32>,
     /// Rows that a window needs.
     min_rows: Option<u64>,
     /// Alarms in thirty days that a suggested limit may have; 1 when absent.
@@ -73,8 +75,8 @@ pub async fn back_test(
     Path(slug): Path<String>,
     Query(rule): Query<TryRule>,
 ) -> Reply<Json<BackTestView>> {
-    let TryRule { metric, threshold, windows, min_rows, alarms } = rule;
-    let query = BackTestQuery { metric, threshold, windows, min_rows, alarms };
+    let TryRule { metric, threshold, windows, keep_firing, min_rows, alarms } = rule;
+    let query = BackTestQuery { metric, threshold, windows, keep_firing, min_rows, alarms };
     Ok(Json(services.back_test(&actor, &slug, &query).await?))
 }
 

@@ -327,3 +327,54 @@ async fn a_letter_shows_the_course_and_one_click_of_a_mail_program_takes_its_rea
     assert_eq!(reminded, ["named@example.org"], "{id}");
     stage.remove().await;
 }
+
+#[tokio::test]
+async fn a_silence_is_of_the_cause_and_what_fired_and_was_over_meanwhile_is_told_once_when_it_ends() {
+    let mut stage = Stage::set(json!({})).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    assert_eq!(stage.letters().await.len(), 2);
+    let id = stage.alerts().await[0]["id"].as_str().unwrap().to_owned();
+    let silence = json!({ "hours": 48, "reason": "the shelves are moved" });
+    assert_eq!(stage.on_call.post(&format!("/api/v1/alerts/{id}/silence"), silence).await.status, 204);
+    // It is over, and after more than an hour another one of the same cause comes and goes.
+    for shift in [0.0, 0.0, 0.0, 60.0, 60.0, 0.0, 0.0] {
+        stage.hour(300, shift).await;
+    }
+    let of_drift: Vec<_> = stage.alerts().await.into_iter().filter(|alert| alert["cause"] == "drift").collect();
+    assert_eq!(of_drift.len(), 2, "{of_drift:?}");
+    assert!(of_drift.iter().all(|alert| alert["state"] == "resolved" && alert["version"] == 1), "{of_drift:?}");
+    assert_eq!(stage.letters().await.len(), 2, "nobody is written to in the silence");
+
+    stage.now += TimeDelta::hours(48);
+    for _ in 0..2 {
+        stage.look().await;
+    }
+    let told: Vec<_> = stage.letters().await.into_iter().skip(2).collect();
+    assert_eq!(told.len(), 4, "of each once, to either: {told:?}");
+    assert!(told.iter().all(|(_, subject)| subject.contains("Drift") && subject.ends_with("(resolved)")), "{told:?}");
+    let missed = "select count(*) from mail where text_body like '%While it was silenced it fired%' \
+                  and text_body like '%version 1 of watched%'";
+    assert_eq!(stage.app.count(missed).await, 2);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn the_link_of_a_letter_leads_to_its_window_however_many_came_after() {
+    let mut stage = Stage::set(json!({})).await;
+    for shift in [60.0, 60.0, 0.0, 0.0] {
+        stage.hour(300, shift).await;
+    }
+    let windows = stage.monitor().await["windows"].as_array().unwrap().clone();
+    let fired = windows[1]["ends"].as_str().unwrap();
+    let end = fired.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let actor = stage.services.recognise_host(&stage.engineer.email).await.unwrap();
+    let query = |window| millrace_services::MonitorQuery { window, limit: Some(2), ..Default::default() };
+    let newest = stage.services.monitor(&actor, SLUG, &query(None)).await.unwrap();
+    assert_eq!((newest.windows.len(), newest.shown_until), (2, None));
+    let asked = stage.services.monitor(&actor, SLUG, &query(Some(end.timestamp()))).await.unwrap();
+    assert_eq!((asked.chosen, asked.shown_until), (Some(end), Some(end)));
+    assert_eq!(asked.windows.len(), 2);
+    stage.remove().await;
+}

@@ -420,3 +420,90 @@ async fn what_is_estimated_must_be_what_the_document_is_about_and_be_watched_whe
     assert_eq!(refused(unwatched).await, "/retraining/on_estimated_loss");
     stage.remove().await;
 }
+
+#[tokio::test]
+async fn a_version_goes_as_far_as_the_document_lets_it_by_itself_and_no_further_until_it_is_approved() {
+    let mut more = policy(json!({ "promote": "shadow" }));
+    more["rollout"] = json!({
+        "shadow": { "min_predictions": 20, "min_duration": "1s" },
+        "canary": { "percent": 40.0, "min_predictions": 100_000, "min_duration": "1h" },
+        "watched": ["quality"]
+    });
+    let mut stage = Stage::set(more).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    more_things(&stage.app, &stage, 5_000).await;
+    stage.look().await;
+    assert_eq!(stage.ended().await["state"], "succeeded");
+    for _ in 0..3 {
+        stage.look().await;
+    }
+    let asked =
+        "select count(*) from mail where kind = 'model_review' and text_body like '%into the shadow by itself%'";
+    assert_eq!(stage.app.count(asked).await, 2, "whoever may approve it is asked once, and told how far it goes");
+    stage.clock.set(stage.now + TimeDelta::minutes(10));
+    let deployment = format!("/api/v1/deployments/{SLUG}");
+    let mut now = Value::Null;
+    for round in 0..60 {
+        let instances = (0..100).map(|number| crate::instance(round * 100 + number, 0.0));
+        let instances = instances.map(|instance| instance.as_object().unwrap().clone()).collect();
+        ask(&stage.serving, SLUG, instances, None).await;
+        stage.serving.settle().await;
+        stage.services.look_at_rollouts().await.unwrap();
+        now = stage.engineer.get(&deployment).await.done();
+        if !now["rollout"]["waits_for"].is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!((&now["stage"], &now["candidate"]), (&json!("shadow"), &json!(2)), "{now}");
+    let held = now["rollout"]["waits_for"].as_str().unwrap_or_else(|| panic!("{now}"));
+    assert!(held.contains("no further by itself") && held.contains("once it is approved"), "{held}");
+    let on_call = "select count(distinct recipient) from mail where text_body like '%no further by itself%'";
+    assert!(stage.app.count(on_call).await > 0, "on-call is told why it stands");
+    // Nobody takes it further without the approval, by no door.
+    let advance = json!({ "reason": "go on", "generation": now["generation"] });
+    let refused = stage.engineer.post(&format!("{deployment}/advance"), advance).await;
+    assert_eq!((refused.status, refused.code()), (409, "needs_approval"), "{}", refused.body);
+    let arrive = "do $$ begin update model_version set stage = 'superseded' where number = 1;
+        update model_version set stage = 'live' where number = 2; raise exception 'it may'; end $$";
+    let refused = stage.app.try_sql(arrive).await.unwrap_err();
+    assert!(refused.contains("goes live only with an approval"), "{refused}");
+
+    let path = format!("/api/v1/models/{SLUG}/versions/2");
+    let model = stage.stakeholder.get(&path).await.done();
+    let (_, home) = stage.stakeholder.page("/").await;
+    assert!(home.contains(&format!("/models/{SLUG}/v/2")), "it waits for the stakeholder: {home}");
+    stage.stakeholder.decide(&path, "approve", model["digest"].as_str().unwrap()).await.done();
+    stage.services.look_at_rollouts().await.unwrap();
+    let now = stage.engineer.get(&deployment).await.done();
+    assert_eq!((&now["stage"], &now["champion"]), (&json!("canary"), &json!(1)), "{now}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_off_watches_nothing_and_has_no_heart() {
+    let stage = Stage::set(json!({})).await;
+    let long_ago = "update heartbeat set beat_at = now() - interval '1 hour' where name = 'watch'";
+    let at_work = "select count(*) from heartbeat where name = 'watch' and beat_at > now() - interval '1 minute'";
+    let real = millrace_storage::now(stage.app.services.db().pool()).await.unwrap();
+    for (ahead, beats) in [(TimeDelta::hours(1), 0), (TimeDelta::hours(-1), 0), (TimeDelta::zero(), 1)] {
+        stage.app.sql(long_ago).await;
+        stage.clock.set(real + ahead);
+        let stop = tokio_util::sync::CancellationToken::new();
+        let watch = tokio::spawn(millrace_jobs::Watch::new(stage.services.clone()).run(stop.clone()));
+        let mut seen = 0;
+        for _ in 0..40 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            seen = stage.app.count(at_work).await;
+            if seen == 1 {
+                break;
+            }
+        }
+        stop.cancel();
+        watch.await.unwrap();
+        assert_eq!(seen, beats, "{ahead}");
+    }
+    stage.remove().await;
+}

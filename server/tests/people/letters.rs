@@ -110,6 +110,21 @@ async fn a_letter_that_was_taken_when_its_sender_was_killed_comes_at_most_once_m
 }
 
 #[tokio::test]
+async fn a_server_whose_clock_is_ahead_takes_no_letter_that_another_one_is_sending() {
+    let (team, mailbox) = with_mailbox().await;
+    mailbox.answer(Answer::LateTaken(Duration::from_secs(2)));
+    write(&team, 0).await;
+    assert_eq!(eventually(&mailbox, 1).await.len(), 1);
+    let (pool, now) = (team.app.services.db().pool(), team.app.services.surroundings().now());
+    let hour = chrono::TimeDelta::hours(1);
+    let taken = millrace_storage::mail::claim(pool, now + hour, hour).await.unwrap();
+    assert!(taken.is_none(), "{taken:?}");
+    assert_eq!(counted(&team, "state = 'sent'", 1).await, 1);
+    assert_eq!(mailbox.delivered().len(), 1);
+    team.app.remove().await;
+}
+
+#[tokio::test]
 async fn no_password_is_said_where_encryption_was_taken_away_and_the_letter_waits() {
     let mailbox = Mailbox::open().await.unwrap();
     let url = mailbox.url.replace("smtp://", "smtp://robot:correct-horse@") + "?tls=required";
@@ -382,8 +397,13 @@ async fn a_hundred_letters_wait_for_a_mail_server_that_is_away_and_go_out_once_e
     assert_eq!(status, 200, "nothing else waits for it");
     let (_, home) = team.admin.page("/").await;
     assert!(
-        home.contains("100 messages of the last day could not be sent"),
+        home.contains("100 messages of the last three days could not be sent"),
         "admins are told, also where nothing else is there"
+    );
+    let (_, home) = team.on_call.page("/").await;
+    assert!(
+        home.contains("could not be sent") && home.contains("Admins can see why"),
+        "whoever is on call is told: {home}"
     );
 
     mailbox.answer(Answer::Take);

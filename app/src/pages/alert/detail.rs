@@ -102,14 +102,21 @@ pub fn Facts(alert: IncidentView) -> impl IntoView {
     let taken_on = line.acknowledged_by.map(|name| view! { <p>{name} " looks after it."</p> });
     let silenced =
         line.silenced_until.map(|until| view! { <p>"Nobody is written to until " <Moment at=until/> "."</p> });
+    let blind = line.blind_since.map(|since| {
+        view! { <p>"Since " <Moment at=since/> " too little is asked to say whether it still fires."</p> }
+    });
+    let version = line.version.map(|version| {
+        let href = format!("/models/{}/v/{version}", line.slug);
+        view! { <KeyValue name="Model"><a href=href>"version " {version}</a></KeyValue> }
+    });
     let facts: Vec<_> =
         alert.facts.into_iter().map(|(name, text)| view! { <KeyValue name>{text}</KeyValue> }).collect();
     view! {
         <section class="card" aria-labelledby="wrong">
             <div class="card-header"><h2 id="wrong">"What is wrong"</h2></div>
             <div class="card-body stack">
-                {taken_on} {silenced}
-                <KeyValues>{facts}</KeyValues>
+                {taken_on} {silenced} {blind}
+                <KeyValues>{facts} {version}</KeyValues>
                 {window}
             </div>
         </section>

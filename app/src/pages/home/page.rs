@@ -15,7 +15,7 @@ pub fn HomePage() -> impl IntoView {
         <Load resource=home let:home>
             <div class="stack stack-loose">
                 <StandingStill parts=home.standing_still.clone()/>
-                {(home.stuck_mail > 0).then(|| view! { <StuckMail count=home.stuck_mail/> })}
+                {(home.stuck_mail > 0).then(|| view! { <StuckMail count=home.stuck_mail may_read=home.may_read_mail/> })}
                 {if home.is_empty { view! { <FirstSteps/> }.into_any() } else { view! { <Overview home/> }.into_any() }}
             </div>
         </Load>
@@ -37,13 +37,16 @@ fn Overview(home: HomeView) -> impl IntoView {
 
 /// Letters that do not go out: nobody would notice otherwise.
 #[component]
-fn StuckMail(count: i64) -> impl IntoView {
-    let messages = counted(count.unsigned_abs(), "message of the last day", "messages of the last day");
+fn StuckMail(count: i64, may_read: bool) -> impl IntoView {
+    let messages = counted(count.unsigned_abs(), "message of the last three days", "messages of the last three days");
     view! {
         <div class="callout" data-kind="error" role="status">
             <p class="callout-title">{format!("{messages} could not be sent")}</p>
             <p>"Review requests and alerts may not reach anybody."</p>
-            <div class="cluster"><a class="button" data-icon="mail" href="/mail">"Look at the mail"</a></div>
+            {match may_read {
+                true => view! { <div class="cluster"><a class="button" data-icon="mail" href="/mail">"Look at the mail"</a></div> }.into_any(),
+                false => view! { <p>"Admins can see why."</p> }.into_any(),
+            }}
         </div>
     }
 }

@@ -77,7 +77,7 @@ fn Version(version: ModelVersionView, form: PageForm<StartRollout>, archive: Pag
                             <p class="callout-title">"It set out without a person"</p>
                             <p>
                                 "It was trained by itself, every gate passed, and " <a href=href>{format!("version {document}")}</a>
-                                " of the document, which was signed, lets it."
+                                " of the document, which was signed, lets it, as far as it says there."
                             </p>
                         </div>
                     }

@@ -96,14 +96,18 @@ pub(super) fn quadrant_figure(monitor: &MonitorView, finding: &Finding) -> Figur
 pub(super) fn quality_figure(monitor: &MonitorView) -> Option<Figure> {
     let measured: Vec<_> =
         monitor.windows.iter().filter_map(|window| window.quality.as_ref().map(|quality| (window, quality))).collect();
-    let (_, last) = measured.last()?;
-    let (metric, limit) = (last.metric.replace('_', " "), last.limit);
+    let (word, limit) = match measured.last() {
+        Some((_, last)) => (last.metric.as_str(), last.limit),
+        None => (monitor.rule.success.as_str(), monitor.rule.success_limit),
+    };
+    let metric = word.replace('_', " ");
     let points = measured.iter().map(|(window, quality)| (ends(window), quality.value)).collect();
     let band = measured.iter().map(|(_, quality)| quality.interval.unwrap_or((quality.value, quality.value))).collect();
-    let mut lines = vec![Line { label: "measured".to_owned(), points, band }];
+    let measured = (!measured.is_empty()).then(|| Line { label: "measured".to_owned(), points, band });
+    let mut lines: Vec<Line> = measured.into_iter().collect();
     let estimated = course(&monitor.windows, |_, window| {
         let estimate = window.finding.as_ref()?.estimate?;
-        match last.metric.as_str() {
+        match word {
             "roc_auc" => Some(estimate.roc_auc),
             "accuracy" => Some(estimate.accuracy),
             _ => None,
@@ -111,6 +115,9 @@ pub(super) fn quality_figure(monitor: &MonitorView) -> Option<Figure> {
     });
     if estimated.iter().any(|(_, value)| value.is_finite()) {
         lines.push(Line { label: "estimated before outcomes".to_owned(), points: estimated, band: Vec::new() });
+    }
+    if lines.is_empty() {
+        return None;
     }
     Some(line_chart(&chart(monitor, format!("Quality: {metric}"), &metric, lines, Some(("limit", limit))), "quality"))
 }

@@ -66,7 +66,7 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
     let firing: Vec<IncidentLine> = monitor
         .incidents
         .iter()
-        .filter(|line| matches!(line.state.as_str(), "firing" | "acknowledged" | "silenced" | "pending"))
+        .filter(|line| matches!(line.state.as_str(), "firing" | "no_data" | "acknowledged" | "silenced" | "pending"))
         .cloned()
         .collect();
     let alerts = firing.into_iter().map(|line| view! { <OpenAlert line/> }).collect_view();
@@ -94,6 +94,10 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
                 <p>{error} ". It is tried again; until then nobody is told when it is beyond its limit."</p>
             </div>
         }
+    });
+    let older = monitor.shown_until.map(|until| {
+        let newest = page.clone();
+        view! { <p>"Windows up to " <Moment at=until/> ". " <a href=newest>"The newest"</a></p> }
     });
     let uncounted = chosen(&monitor).filter(|window| !window.uncounted.is_empty());
     let uncounted = uncounted.cloned().map(|window| view! { <NotCounted window/> });
@@ -148,7 +152,7 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
             .into_any(),
         };
     let quality = quality_figure(&monitor);
-    let has_quality = quality.is_some();
+    let is_known = monitor.windows.iter().any(|window| window.quality.is_some());
     let track = monitor.estimate_error.map(|(error, windows)| {
         format!("Over {} the estimate was {} off on average.", counted(windows, "window", "windows"), number(error))
     });
@@ -156,14 +160,14 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
     view! {
         {head}
         <div class="stack">
-            {alerts} {unreachable} {unwatched} {unread} {uncounted}
+            {older} {alerts} {unreachable} {unwatched} {unread} {uncounted}
             <Tiles monitor=monitor.clone()/>
         </div>
         {closely}
         <section class="section stack" aria-labelledby="quality">
             <div class="section-header"><h2 id="quality">"Quality"</h2></div>
             {quality.map(|figure| view! { <ChartFigure figure/> })}
-            {(!has_quality).then(|| view! {
+            {(!is_known).then(|| view! {
                 <p class="muted">
                     {format!("No outcomes are known yet; they are expected {} after an answer.", length(monitor.rule.delay_seconds))}
                 </p>

@@ -20,11 +20,12 @@ pub async fn back_test(
     metric: Option<String>,
     threshold: Option<f64>,
     windows: Option<u32>,
+    keep_firing: Option<u32>,
     min_rows: Option<u64>,
     alarms: Option<f64>,
 ) -> Result<BackTestView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let rule = millrace_domain::view::BackTestQuery { metric, threshold, windows, min_rows, alarms };
+    let rule = millrace_domain::view::BackTestQuery { metric, threshold, windows, keep_firing, min_rows, alarms };
     Ok(services.back_test(&actor, &slug, &rule).await?)
 }
 
@@ -33,13 +34,25 @@ pub async fn back_test(
 pub fn RulePage() -> impl IntoView {
     let slug = path_text("slug");
     let (metric, threshold) = (query_text("metric"), query_text("threshold"));
-    let (windows, rows, alarms) = (query_text("windows"), query_text("min_rows"), query_text("alarms"));
+    let (windows, keep_firing) = (query_text("windows"), query_text("keep_firing"));
+    let (rows, alarms) = (query_text("min_rows"), query_text("alarms"));
     let tested = Resource::new(
-        move || (slug.get(), metric.get(), threshold.get(), windows.get(), rows.get(), alarms.get()),
-        |(slug, metric, threshold, windows, rows, alarms)| {
+        move || {
+            let row = (windows.get(), keep_firing.get());
+            (slug.get(), metric.get(), threshold.get(), row, rows.get(), alarms.get())
+        },
+        |(slug, metric, threshold, (windows, keep_firing), rows, alarms)| {
             let metric = (!metric.is_empty()).then_some(metric);
             let (threshold, alarms) = (threshold.parse().ok(), alarms.parse().ok());
-            back_test(slug, metric, threshold, windows.parse().ok(), rows.parse().ok(), alarms)
+            back_test(
+                slug,
+                metric,
+                threshold,
+                windows.parse().ok(),
+                keep_firing.parse().ok(),
+                rows.parse().ok(),
+                alarms,
+            )
         },
     );
     view! {
@@ -101,7 +114,7 @@ pub fn Rule(tested: BackTestView) -> impl IntoView {
 
 #[component]
 fn RuleForm(tested: BackTestView) -> impl IntoView {
-    let TriedRule { metric, threshold, windows, min_rows } = tested.tried;
+    let TriedRule { metric, threshold, windows, keep_firing, min_rows } = tested.tried;
     let options = DriftMetric::ALL
         .map(|(word, own)| view! { <option value=word selected=word == metric>{own.to_string()}</option> });
     let action = format!("/deployments/{}/rule", tested.slug);
@@ -114,6 +127,8 @@ fn RuleForm(tested: BackTestView) -> impl IntoView {
             </div>
             <Asked name="threshold" label="Limit" value=threshold.to_string() step="any"/>
             <Asked name="windows" label="Windows in a row" value=windows.to_string() step="1"/>
+
+            <Asked name="keep_firing" label="Fine in a row to end it" value=keep_firing.to_string() step="1"/>
             <Asked name="min_rows" label="Answers a window needs" value=min_rows.to_string() step="1"/>
             <Asked name="alarms" label="Alarms wanted in 30 days" value=tested.alarms.to_string() step="any"/>
             <button class="button button-primary" type="submit">"Try"</button>
@@ -143,9 +158,9 @@ fn Tiles(tested: BackTestView) -> impl IntoView {
     };
     let wanted = format!("would have fired at most {} in 30 days", times_only(tested.alarms));
     let suggested = tested.suggested.map(|limit| {
-        let TriedRule { metric, windows, min_rows, .. } = tested.tried.clone();
+        let TriedRule { metric, windows, keep_firing, min_rows, .. } = tested.tried.clone();
         let href = format!(
-            "/deployments/{}/rule?metric={metric}&threshold={limit}&windows={windows}&min_rows={min_rows}&alarms={}",
+            "/deployments/{}/rule?metric={metric}&threshold={limit}&windows={windows}&keep_firing={keep_firing}&min_rows={min_rows}&alarms={}",
             tested.slug, tested.alarms
         );
         view! { <a href=href>{number(limit)}</a> }
@@ -225,9 +240,10 @@ fn Fired(tested: BackTestView) -> impl IntoView {
 /// What a document that has the rule says.
 #[component]
 fn Document(tested: BackTestView) -> impl IntoView {
-    let TriedRule { metric, threshold, windows, min_rows } = tested.tried;
+    let TriedRule { metric, threshold, windows, keep_firing, min_rows } = tested.tried;
+    let keep = if keep_firing == windows { String::new() } else { format!(", keep_firing = {keep_firing}") };
     let text = format!(
-        "[monitoring]\nmin_rows = {min_rows}\ndrift = {{ metric = \"{metric}\", threshold = {threshold:?}, windows = {windows} }}\n"
+        "[monitoring]\nmin_rows = {min_rows}\ndrift = {{ metric = \"{metric}\", threshold = {threshold:?}, windows = {windows}{keep} }}\n"
     );
     let revise = format!("/problems/{}", tested.slug);
     view! {

@@ -478,8 +478,10 @@ views! {
         recent: Vec<RunSummary>,
         /// Whether there is no problem yet.
         is_empty: bool,
-        /// Letters of the last day that could not be sent, for who can look after them.
+        /// Letters and messages of the last three days that could not be sent, for whoever looks after them or is on call.
         stuck_mail: i64,
+        /// Whether the reader may look at them.
+        may_read_mail: bool,
         /// What stands still.
         standing_still: Vec<StandingStill>,
     }

@@ -173,7 +173,7 @@ impl Post {
 impl Outbox for Post {
     async fn send_next(&self) -> Result<bool, StorageError> {
         let pool = self.services.db().pool();
-        let Some(letter) = mail::claim(pool, self.now(), self.now() + self.lease()).await? else { return Ok(false) };
+        let Some(letter) = mail::claim(pool, self.now(), self.lease()).await? else { return Ok(false) };
         match self.deliver(&letter).await {
             Ok(()) => mail::sent(pool, &letter, self.now()).await?,
             Err(Undelivered { reason, is_final }) => {

@@ -28,6 +28,8 @@ use crate::pulse::{LONGEST_PAUSE, Pulse};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
+/// A server whose clock is further from the database's watches nothing: it would judge windows that have not ended, or start trainings early.
+const MOST_OFF: TimeDelta = TimeDelta::seconds(60);
 /// Looking takes at most one in so many seconds, where that is no pause beyond the longest.
 const SHARE: u32 = 10;
 /// Outcomes are taken into account for so many windows after they should be known.
@@ -63,7 +65,7 @@ impl Watch {
             let began = Instant::now();
             // What goes wrong in one look must not end the watch.
             let services = self.services.clone();
-            match pulse.beside(&services, AssertUnwindSafe(self.look()).catch_unwind()).await {
+            match pulse.beside(&services, AssertUnwindSafe(self.look_if_in_time()).catch_unwind()).await {
                 Ok(true) => pulse.beat(&services).await,
                 Ok(false) => {}
                 Err(_) => {
@@ -73,6 +75,25 @@ impl Watch {
             }
             metrics::gauge!("millrace_watch_look_seconds").set(began.elapsed().as_secs_f64());
             pause = EVERY.max(began.elapsed() * SHARE).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A look, unless this server's clock is off.
+    async fn look_if_in_time(&mut self) -> bool {
+        let own = self.services.surroundings().now();
+        match millrace_storage::now(self.services.db().pool()).await {
+            Ok(now) if (now - own).abs() > MOST_OFF => {
+                tracing::error!(
+                    seconds = (own - now).num_seconds(),
+                    "this server's clock is off, by the database's: it watches nothing until that is mended"
+                );
+                false
+            }
+            Ok(_) => self.look().await,
+            Err(error) => {
+                tracing::warn!(%error, "the database's clock could not be read");
+                false
+            }
         }
     }
 

@@ -128,7 +128,7 @@ impl Outbox for Telling<'_> {
         let pool = sender.services.db().pool();
         let now = sender.services.surroundings().now();
         webhook::give_up(pool, now - GIVE_UP).await?;
-        let Some(message) = webhook::claim(pool, &receiver.name, now, now + LEASE).await? else { return Ok(false) };
+        let Some(message) = webhook::claim(pool, &receiver.name, now, LEASE).await? else { return Ok(false) };
         let answer = sender.send(receiver, &message, now.timestamp()).await;
         let now = sender.services.surroundings().now();
         match answer {

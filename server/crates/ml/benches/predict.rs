@@ -143,7 +143,7 @@ fn watch(criterion: &mut Criterion) {
     let mut counted = vec![0; wide.width()];
     let even: Vec<u16> = vec![1; 101];
     (0..1_000).for_each(|_| wide.count(&mut counted, &even, 120));
-    let drift = Drift { metric: DriftMetric::Psi, threshold: 0.1, windows: 2 };
+    let drift = Drift { metric: DriftMetric::Psi, threshold: 0.1, windows: 2, keep_firing: None };
     let (window, no_data) = (Span::of_seconds(3_600), NoData::Show);
     let rule = Monitoring { window, drift, freshness: None, min_rows: 200, no_data, estimated_loss: None };
     group.bench_function("a window of 100 features", |bench| bench.iter(|| judge(&wide, black_box(&counted), &rule)));

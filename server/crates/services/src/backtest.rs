@@ -45,6 +45,7 @@ impl Services {
             metric: drift.metric.as_str().to_owned(),
             threshold: drift.threshold,
             windows: drift.windows,
+            keep_firing: drift.in_a_row().ends,
             min_rows,
         };
         Ok(BackTestView {
@@ -86,6 +87,10 @@ fn read(query: &BackTestQuery, signed: &Drift, min_rows: u64) -> Result<(Drift, 
     if !(1..=1_000).contains(&windows) {
         refuse("windows", format!("must lie between 1 and 1000, got {windows}"));
     }
+    let keep_firing = query.keep_firing.or(signed.keep_firing);
+    if keep_firing.is_some_and(|windows| !(1..=1_000).contains(&windows)) {
+        refuse("keep_firing", "must lie between 1 and 1000".to_owned());
+    }
     let alarms = query.alarms.unwrap_or(USUAL_ALARMS);
     if !(0.0..=1_000.0).contains(&alarms) {
         refuse("alarms", format!("must lie between 0 and 1000, got {alarms}"));
@@ -95,5 +100,5 @@ fn read(query: &BackTestQuery, signed: &Drift, min_rows: u64) -> Result<(Drift, 
         [one] => return Err(Fault::field(&one.pointer, one.message.clone())),
         _ => return Err(Fault::invalid("that is no rule that can be tried", mistakes)),
     }
-    Ok((Drift { metric, threshold, windows }, query.min_rows.unwrap_or(min_rows), alarms))
+    Ok((Drift { metric, threshold, windows, keep_firing }, query.min_rows.unwrap_or(min_rows), alarms))
 }

@@ -29,6 +29,8 @@ impl Services {
         let recent: Vec<_> = recent.into_iter().filter(|run| run.state.is_final()).collect();
         let IncidentsView { items: mut alerts, standing_still } = self.list_alerts(actor, None, true).await?;
         alerts.retain(|alert| alert.state != "pending");
+        let may_read_mail = actor.may(Action::ReadMail).is_ok();
+        let is_told = may_read_mail || actor.may(Action::HandleIncident).is_ok();
         Ok(HomeView {
             alerts,
             waiting: self.waiting(actor).await?,
@@ -37,7 +39,8 @@ impl Services {
             recent: recent.iter().map(present::run).collect(),
             is_empty: self.list_problems(actor).await?.is_empty(),
             standing_still,
-            stuck_mail: if actor.may(Action::ReadMail).is_ok() { self.stuck_mail().await? } else { 0 },
+            stuck_mail: if is_told { self.stuck_mail().await? } else { 0 },
+            may_read_mail,
         })
     }
 

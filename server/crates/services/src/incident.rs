@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use millrace_charts::Figure;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{AccountId, ProblemId};
-use millrace_domain::monitor::incident::{Cause, Incident, LONGEST_SILENCE, Letter as Due, Seen, State};
+use millrace_domain::monitor::incident::{Cause, InARow, Incident, LONGEST_SILENCE, Letter as Due, Seen, State};
 use millrace_domain::policy::{Action, Actor, Role};
 use millrace_domain::problem::{Notify, ProblemDocument};
 use millrace_domain::view::{IncidentEvent, IncidentLine, IncidentView, IncidentsView, Permission};
@@ -31,7 +31,7 @@ pub(crate) struct Look {
     pub cause: Cause,
     pub seen: Seen,
     /// Looks in a row that make an alarm, and end it.
-    pub after: u32,
+    pub in_a_row: InARow,
     pub title: String,
     pub facts: Vec<(String, String)>,
     pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
@@ -79,17 +79,19 @@ impl Services {
         newest: Option<Kept>,
     ) -> Result<()> {
         let now = self.now();
+        // A silence is of the cause: the next incident of it does not break it.
+        let silenced = newest.as_ref().and_then(|known| known.incident.silenced_until).filter(|until| *until > now);
         let known = newest.filter(|known| known.incident.takes_up(now));
         let about = About { title: &look.title, facts: &look.facts, window: look.window };
         let (id, before, after) = match known {
             None if look.seen != Seen::Breach => return Ok(()),
             None => {
-                let begun = Incident::begin(look.after, now);
+                let begun = Incident { silenced_until: silenced, ..Incident::begin(look.in_a_row.fires, now) };
                 let id = incident::insert(tx, problem, look.cause, &begun, &about, now).await.map_err(fault)?;
                 (id, None, begun)
             }
             Some(known) => {
-                let after = known.incident.after_look(look.seen, look.after, now);
+                let after = known.incident.after_look(look.seen, look.in_a_row, now);
                 let about = match look.seen {
                     Seen::Breach => Some(&about),
                     // What it was about is still told, and why it ended.
@@ -110,7 +112,7 @@ impl Services {
             (Some(State::Resolved), State::Firing) => ("reopened", format!("it is back: {}", look.title)),
             (_, State::Firing) => ("fired", look.title.clone()),
             (_, State::Pending) => {
-                ("opened", format!("{}; it fires after {} windows in a row", look.title, look.after))
+                ("opened", format!("{}; it fires after {} windows in a row", look.title, look.in_a_row.fires))
             }
             (_, State::Resolved) if look.seen == Seen::Unwatched => ("resolved", UNWATCHED.to_owned()),
             (_, State::Resolved) => ("resolved", "it is as it should be again".to_owned()),
@@ -175,6 +177,7 @@ impl Services {
             Due::Reminder => ("reminded", "reminded that it still fires"),
             Due::Escalation => ("escalated", "told since nobody has acknowledged it"),
             Due::Resolved => ("told", "told that it is over"),
+            Due::Missed => ("told", "told that it had fired in the silence and is over"),
         };
         incident::note(&tx, kept.id, kind, &format!("{what}: {whom}{hooks}"), None, now).await.map_err(fault)?;
         incident::update(&tx, kept.id, &kept.incident.told(due, now), None).await.map_err(fault)?;
@@ -226,7 +229,8 @@ impl Services {
         person: &Account,
         chart: Option<&Figure>,
     ) -> Letter<'static> {
-        let state = if due == Due::Resolved { "resolved" } else { "firing" };
+        let is_over = matches!(due, Due::Resolved | Due::Missed);
+        let state = if is_over { "resolved" } else { "firing" };
         let since = kept.incident.fired_at.unwrap_or(kept.opened_at).format("%Y-%m-%d %H:%M UTC");
         let first = match due {
             Due::Firing => format!("Firing since {since}: {}.", kept.title),
@@ -235,15 +239,23 @@ impl Services {
                 format!("Firing since {since}, and nobody on call has acknowledged it: {}.", kept.title)
             }
             Due::Resolved => format!("Resolved: what had fired on {since} is over: {}.", kept.title),
+            Due::Missed => {
+                format!("While it was silenced it fired on {since}, and it is over by now: {}.", kept.title)
+            }
         };
         let mut paragraphs = vec![first];
-        if due != Due::Resolved {
+        if !is_over {
             paragraphs.push(
                 "If nothing is done the model goes on answering, and you are reminded every four hours until somebody acknowledges it."
                     .to_owned(),
             );
         }
         let mut facts: Vec<(String, String)> = kept.facts.clone();
+        facts.extend(kept.version.map(|version| ("Model".to_owned(), format!("version {version} of {}", kept.slug))));
+        facts.extend(kept.incident.blind_since.map(|since| {
+            let since = since.format("%Y-%m-%d %H:%M UTC");
+            ("No data".to_owned(), format!("since {since} too little is asked to say whether it still fires"))
+        }));
         if let Some((begins, ends)) = kept.window {
             let (begins, ends) = (begins.format("%Y-%m-%d %H:%M:%S"), ends.format("%H:%M:%S UTC"));
             facts.push(("Window".to_owned(), format!("{begins} to {ends}")));
@@ -261,7 +273,7 @@ impl Services {
             kind: ABOUT_ALERTS,
             subject: format!("{} ({state})", kept.title),
             paragraphs,
-            act: (due != Due::Resolved).then_some(Act { label: "Acknowledge or silence", link }),
+            act: (!is_over).then_some(Act { label: "Acknowledge or silence", link }),
             secret: true,
             facts,
             why: if due == Due::Escalation {
@@ -535,6 +547,8 @@ pub(crate) fn line(kept: &Kept, now: DateTime<Utc>) -> IncidentLine {
         resolved_at: kept.incident.resolved_at,
         acknowledged_by: kept.acknowledged_by.clone(),
         silenced_until: kept.incident.silenced_until.filter(|until| *until > now),
+        version: kept.version,
+        blind_since: kept.incident.blind_since,
     }
 }
 

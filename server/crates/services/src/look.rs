@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::metric::{Direction, Metric};
-use millrace_domain::monitor::incident::{Cause, Seen};
+use millrace_domain::monitor::incident::{Cause, InARow, Seen};
 use millrace_domain::monitor::{Estimate, Finding, Reference, Verdict, look_at_estimate};
 use millrace_domain::problem::{Business, Monitoring, Span};
 use millrace_domain::view::{FreshnessView, QualityView};
@@ -39,7 +39,7 @@ pub(crate) fn drift_look(slug: &str, rule: &Monitoring, finding: &Finding, windo
             Verdict::Stable => Seen::Fine,
             Verdict::TooFew | Verdict::NoData => Seen::Unknown,
         },
-        after: rule.drift.windows,
+        in_a_row: rule.drift.in_a_row(),
         title,
         facts,
         window,
@@ -64,7 +64,7 @@ pub(crate) fn estimate_look(
     Some(Look {
         cause: Cause::Estimate,
         seen,
-        after: rule.drift.windows,
+        in_a_row: rule.drift.in_a_row(),
         title: format!("Estimated quality: {metric} {told}"),
         facts: vec![
             (format!("{metric}, estimated"), format!("{told}; it may be {limit} worse")),
@@ -78,7 +78,7 @@ pub(crate) fn no_data_look(rule: &Monitoring, finding: &Finding, window: Between
     Look {
         cause: Cause::NoData,
         seen: if finding.n + finding.failed == 0 { Seen::Breach } else { Seen::Fine },
-        after: rule.drift.windows,
+        in_a_row: rule.drift.in_a_row(),
         title: format!("No traffic: nobody asked within {}", rule.window.in_words()),
         facts: vec![("Answers in the window".to_owned(), finding.n.to_string())],
         window,
@@ -105,7 +105,7 @@ pub(crate) fn business_look(
     Some(Look {
         cause: Cause::Business,
         seen,
-        after: rule.drift.windows,
+        in_a_row: rule.drift.in_a_row(),
         title,
         facts: vec![(metric.name.clone(), told)],
         window,
@@ -140,7 +140,7 @@ pub(crate) fn freshness_look(freshness: &[FreshnessView], window: Between) -> Lo
             (_, true) => Seen::Fine,
             _ => Seen::Breach,
         },
-        after: 1,
+        in_a_row: InARow::ONE,
         title,
         facts: stale.iter().map(fact).collect(),
         window,
@@ -157,7 +157,7 @@ pub(crate) fn quality_look(quality: &QualityView, window: Between) -> Look {
             "pass" => Seen::Fine,
             _ => Seen::Unknown,
         },
-        after: 1,
+        in_a_row: InARow::ONE,
         title: format!("Quality: {metric} {} against {limit}", short(*value)),
         facts: vec![
             (metric.clone(), format!("{}{range}; the document asks for {limit}", short(*value))),
@@ -193,7 +193,7 @@ fn percent(share: f64) -> String {
 /// What is not watched any more is over.
 pub(crate) fn not_watched(cause: Cause) -> Look {
     let facts = vec![("Why it is over".to_owned(), UNWATCHED.to_owned())];
-    Look { cause, seen: Seen::Unwatched, after: 1, title: String::new(), facts, window: None }
+    Look { cause, seen: Seen::Unwatched, in_a_row: InARow::ONE, title: String::new(), facts, window: None }
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::gate::{Decision as GateDecision, decide_at};
 use millrace_domain::policy::{Action, Actor};
+use millrace_domain::problem::Promote;
 use millrace_domain::rollout::{Plan, Step};
-use millrace_domain::run::{ModelStage, ReviewDecision};
+use millrace_domain::run::{ModelStage, ReviewDecision, RolloutStage};
 use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView, Permission};
 use millrace_storage::account::Account;
 use millrace_storage::decision::Subject;
@@ -108,7 +109,7 @@ impl Services {
         let review = self.present_review(actor, &reviewed, review, open).await?;
         Ok(ModelVersionView {
             summary: present::model(&lineage.version, lineage.problem.document.success.metric, &metrics),
-            goes_on_by: by_itself,
+            goes_on_by: by_itself.map(|(document, _)| document),
             digest: lineage.version.digest.to_string(),
             artifact: lineage.version.artifact.to_string(),
             metrics: metrics.iter().map(present::metric).collect(),
@@ -238,19 +239,40 @@ impl Services {
     }
 
     /// Whether the approvals of a version still stand: they can run out, and their givers can lose their roles, between the
-    /// approval and the day it goes live.
-    pub(crate) async fn still_approved(&self, tx: &Transaction, version: &ModelVersion) -> Result<()> {
-        if self.goes_on_by_itself(tx, version).await?.is_some() {
+    /// approval and the day it goes to that stage. Without them it goes as far as the signed document lets it by itself.
+    pub(crate) async fn still_approved(
+        &self,
+        tx: &Transaction,
+        version: &ModelVersion,
+        to: RolloutStage,
+    ) -> Result<()> {
+        let by_itself = self.goes_on_by_itself(tx, version).await?;
+        if by_itself.is_some_and(|(_, promote)| promote.reaches(to)) {
             return Ok(());
         }
         let lineage = self.lineage(version.clone()).await?;
         let review = self.review(tx, &reviewed(&lineage)).await?;
-        review.rules.tally().complete.then_some(()).ok_or_else(approval_ran_out)
+        match by_itself {
+            _ if review.rules.tally().complete => Ok(()),
+            Some((document, _)) => Err(Fault::conflict(
+                "needs_approval",
+                format!(
+                    "version {document} of the document lets version {} of the model go no further by itself; it goes on once it is \
+                     approved",
+                    version.number
+                ),
+            )),
+            None => Err(approval_ran_out()),
+        }
     }
 
-    /// Number of the signed document by which a version goes on without a person: as long as that is in force, nobody has asked for
-    /// changes, and it was not taken back.
-    pub(crate) async fn goes_on_by_itself(&self, db: &impl Connection, version: &ModelVersion) -> Result<Option<i32>> {
+    /// Number of the signed document by which a version goes on without a person, and how far: as long as that is in force, nobody has
+    /// asked for changes, and it was not taken back.
+    pub(crate) async fn goes_on_by_itself(
+        &self,
+        db: &impl Connection,
+        version: &ModelVersion,
+    ) -> Result<Option<(i32, Promote)>> {
         let Some(by) = model::promoted_by(db, version.id).await.map_err(fault)? else { return Ok(None) };
         if version.stage == ModelStage::RolledBack || self.is_objected_to(db, version).await? {
             return Ok(None);
@@ -258,7 +280,7 @@ impl Services {
         let signed = problem::approved(db, &version.slug).await.map_err(fault)?;
         let now = self.now();
         let in_force = signed.filter(|signed| signed.id == by && signed.sign_off_ends_at.is_none_or(|end| end > now));
-        Ok(in_force.map(|signed| signed.number))
+        Ok(in_force.and_then(|signed| Some((signed.number, signed.document.retraining?.promote))))
     }
 
     /// Everybody who may approve a version.
@@ -269,7 +291,7 @@ impl Services {
         self.reviewers(&reviewed, &rules).await
     }
 
-    /// The registered versions on which the reader could decide.
+    /// The versions that wait for people, registered or gone as far as they go by themselves, on which the reader could decide.
     pub(crate) async fn models_waiting(&self, actor: &Actor) -> Result<Vec<Lineage>> {
         let pool = self.db.pool();
         let mut waiting = Vec::new();
@@ -279,7 +301,7 @@ impl Services {
             }
             let lineage = self.lineage(version).await?;
             let rules = self.review(pool, &reviewed(&lineage)).await?.rules;
-            if rules.may_approve(actor.account).is_ok() {
+            if rules.may_approve(actor.account).is_ok() && !rules.tally().complete {
                 waiting.push(lineage);
             }
         }

@@ -1,6 +1,6 @@
 //! What was counted of a deployment, as it is shown.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ProblemId;
 use millrace_domain::policy::{Action, Actor};
@@ -51,6 +51,16 @@ impl Services {
         let (after, only_busy) = (query.from, query.slim);
         let which = Which { problem: live.problem, after, until, only_busy, limit: limit + 1 };
         let mut windows = monitor::windows(pool, which).await.map_err(fault)?;
+        // The one that is asked for may lie before the newest: then those up to it are shown.
+        let asked = query.window.and_then(|end| DateTime::from_timestamp(end, 0)).filter(|_| query.to.is_none());
+        let mut shown_until = None;
+        if let Some(end) = asked.filter(|_| chosen(&windows, query).is_none()) {
+            let until = end + TimeDelta::seconds(1);
+            let before = monitor::windows(pool, Which { until, ..which }).await.map_err(fault)?;
+            if !before.is_empty() {
+                (windows, shown_until) = (before, Some(end));
+            }
+        }
         let has_older = windows.len() > limit as usize;
         windows.truncate(limit as usize);
         let is_watched = match live.champion {
@@ -80,6 +90,7 @@ impl Services {
             chosen: chosen(&windows, query).map(|window| window.ends),
             bins: self.bins(&windows, query).await?,
             has_older,
+            shown_until,
             freshness,
             business: document.business.as_ref().map(|metric| (metric.name.clone(), metric.unit.clone(), metric.limit)),
             business_read: self.business_read(live.problem, &document).await?,
@@ -204,6 +215,8 @@ fn rule(document: &ProblemDocument) -> MonitorRule {
         windows: monitoring.drift.windows,
         min_rows: monitoring.min_rows,
         delay_seconds: document.target.delay.seconds(),
+        success: document.success.metric.as_str().to_owned(),
+        success_limit: document.success.bound.limit(),
     }
 }
 

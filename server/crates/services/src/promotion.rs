@@ -5,7 +5,7 @@ use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Origin;
 use millrace_domain::problem::{Promote, Retraining};
-use millrace_domain::run::ModelStage;
+use millrace_domain::run::{ModelStage, RolloutStage};
 use millrace_storage::model::{self, ModelVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::{Connection, StorageError, audit, deployment, problem, retraining, run};
@@ -21,24 +21,32 @@ impl Services {
         let pool = self.db.pool();
         let newest = retraining::trainings(pool, signed.problem, 20).await.map_err(fault)?;
         let newest = newest.into_iter().find_map(|event| event.model);
-        let Some((number, ModelStage::Registered)) = newest else { return Ok(()) };
+        let Some((number, stage @ (ModelStage::Registered | ModelStage::Approved))) = newest else { return Ok(()) };
         let version = model::find_numbered(pool, &signed.slug, number).await.map_err(fault)?;
         let Some(version) = version.filter(|version| version.archived_at.is_none()) else { return Ok(()) };
         let run = run::find(pool, version.run).await.map_err(fault)?;
+        if stage == ModelStage::Approved {
+            // It is under way by itself; whoever may let it go further than that has the time until then.
+            let goes_to_everybody = policy.promote.reaches(RolloutStage::Watch);
+            return match self.goes_on_by_itself(pool, &version).await? {
+                Some(_) if !goes_to_everybody => self.ask_approvers(signed, &version, policy.promote).await,
+                _ => Ok(()),
+            };
+        }
         // What was trained on another document is not what this one lets go on by itself.
         let is_of_this = run.is_some_and(|run| run.problem_version == signed.id && run.retried_by.is_empty());
-        if policy.promote == Promote::Automatic && is_of_this && !self.is_objected_to(pool, &version).await? {
+        if policy.promote != Promote::Approval && is_of_this && !self.is_objected_to(pool, &version).await? {
             return match self.send_on(signed, &version).await {
                 // What stands in its way is for people to see to.
                 Err(refused) if refused.status < 500 => {
                     let (slug, why) = (&signed.slug, &refused.detail);
                     tracing::warn!(slug, number, why, "a version does not set out by itself");
-                    self.ask_approvers(signed, &version).await
+                    self.ask_approvers(signed, &version, Promote::Approval).await
                 }
                 sent => sent,
             };
         }
-        self.ask_approvers(signed, &version).await
+        self.ask_approvers(signed, &version, Promote::Approval).await
     }
 
     /// Whether somebody has asked for changes of it.
@@ -67,7 +75,7 @@ impl Services {
             Err(StorageError::Refused(why)) => {
                 drop(tx);
                 tracing::warn!(slug = signed.slug, number = version.number, why, "a version does not go on by itself");
-                return self.ask_approvers(signed, &version).await;
+                return self.ask_approvers(signed, &version, Promote::Approval).await;
             }
             promoted => promoted.map_err(fault)?,
         }
@@ -93,8 +101,8 @@ impl Services {
         commit(tx).await
     }
 
-    /// Asks everybody who may approve it, once.
-    async fn ask_approvers(&self, signed: &ProblemVersion, version: &ModelVersion) -> Result<()> {
+    /// Asks everybody who may approve it, once, saying how far it goes by itself.
+    async fn ask_approvers(&self, signed: &ProblemVersion, version: &ModelVersion, by_itself: Promote) -> Result<()> {
         let asked = retraining::standing(self.db.pool(), signed.problem).await.map_err(fault)?.asked_number;
         if asked >= version.number {
             return Ok(());
@@ -114,7 +122,15 @@ impl Services {
                     format!(
                         "Version {number} of {slug} repeats the live version's settings on newer data, and every gate passed."
                     ),
-                    "It goes nowhere until it is approved.".to_owned(),
+                    match by_itself {
+                        Promote::Shadow => {
+                            "It goes into the shadow by itself, and to no caller until it is approved.".to_owned()
+                        }
+                        Promote::Canary => {
+                            "It goes through the canary by itself, and to everybody once it is approved.".to_owned()
+                        }
+                        Promote::Approval | Promote::Automatic => "It goes nowhere until it is approved.".to_owned(),
+                    },
                 ],
                 act: Some(Act { label: "Open the version", link: self.link(&format!("/models/{slug}/v/{number}")) }),
                 secret: false,

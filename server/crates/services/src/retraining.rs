@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetVersionId, RunId};
-use millrace_domain::monitor::incident::{Cause, Seen, State};
+use millrace_domain::monitor::incident::{Cause, InARow, Seen, State};
 use millrace_domain::policy::{Action, Actor, Origin};
 use millrace_domain::problem::{ProblemDocument, Retraining, Span};
 use millrace_domain::repository::Repository;
@@ -530,7 +530,7 @@ fn given_up_look(why: &str) -> Look {
     Look {
         cause: Cause::Retraining,
         seen: Seen::Breach,
-        after: 1,
+        in_a_row: InARow::ONE,
         title: format!("Retraining: {why}"),
         facts: vec![(
             "What to do".to_owned(),

@@ -81,9 +81,18 @@ impl Services {
     ) -> Result<RolloutStarted> {
         let (slug, number) = (version.slug.as_str(), version.number);
         may_go_live(version, self.now())?;
-        self.still_approved(tx, version).await?;
-        self.parity_holds(tx, version.id).await?;
         let current = deployment::find(tx, slug).await.map_err(fault)?;
+        let plan = match current.as_ref().and_then(|current| current.champion) {
+            None => None,
+            // What people signed last holds, also for a version that was trained under an earlier document.
+            Some(_) => Some(match problem::approved(tx, slug).await.map_err(fault)? {
+                Some(signed) => Plan::of(&signed.document),
+                None => Plan::of(&self.lineage(version.clone()).await?.problem.document),
+            }),
+        };
+        let first = plan.as_ref().map_or(RolloutStage::Watch, |plan| plan.step(0).stage);
+        self.still_approved(tx, version, first).await?;
+        self.parity_holds(tx, version.id).await?;
         if current.as_ref().is_some_and(|current| current.fallback.is_some()) {
             let detail = "the model is switched off, so nothing can be shown of another version; switch it on first";
             return Err(Fault::conflict("switched_off", detail));
@@ -110,15 +119,9 @@ impl Services {
             checks: by.is_none().then_some(&version.gates[..]),
         };
         let live = current.as_ref().and_then(|current| current.champion_number);
-        match current.and_then(|current| current.champion) {
+        match current.and_then(|current| current.champion).zip(plan) {
             None => model::set_stage(tx, version.id, version.stage, ModelStage::Live).await.map_err(fault)?,
-            Some(champion) => {
-                // What people signed last holds, also for a version that was trained under an earlier document.
-                let signed = problem::approved(tx, slug).await.map_err(fault)?;
-                let plan = match signed {
-                    Some(signed) => Plan::of(&signed.document),
-                    None => Plan::of(&self.lineage(version.clone()).await?.problem.document),
-                };
+            Some((champion, plan)) => {
                 let begun_by = (account, reason);
                 let versions = (version.id, champion);
                 let id =
@@ -314,7 +317,7 @@ impl Services {
     async fn may_still_go_on(&self, tx: &Transaction, rollout: &Rollout) -> Result<()> {
         let version = model::find(tx, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
         may_go_live(&version, self.now())?;
-        self.still_approved(tx, &version).await?;
+        self.still_approved(tx, &version, rollout.plan.step(rollout.step + 1).stage).await?;
         self.parity_holds(tx, version.id).await
     }
 

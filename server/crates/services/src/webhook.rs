@@ -22,7 +22,7 @@ impl Services {
             Letter::Firing => "alert.firing",
             Letter::Reminder => "alert.reminder",
             Letter::Escalation => "alert.escalation",
-            Letter::Resolved => "alert.resolved",
+            Letter::Resolved | Letter::Missed => "alert.resolved",
         };
         let now = self.now();
         let body = json!({
@@ -34,6 +34,7 @@ impl Services {
                 "cause": kept.cause,
                 "title": kept.title,
                 "state": kept.incident.standing(now),
+                "model_version": kept.version,
                 "facts": kept.facts.iter().cloned().collect::<BTreeMap<_, _>>(),
                 "opened_at": kept.opened_at.to_rfc3339(),
                 "link": self.link(&format!("/alerts/{}", kept.id)),
@@ -65,8 +66,8 @@ impl Services {
         Ok(found.into_iter().map(line).collect())
     }
 
-    /// Messages of the last day that could not be sent, or wait although they were tried.
+    /// Messages of the last three days that could not be sent, or wait although they were tried.
     pub(crate) async fn stuck_webhooks(&self) -> std::result::Result<i64, StorageError> {
-        webhook::count_stuck(self.db.pool(), self.now() - Duration::days(1)).await
+        webhook::count_stuck(self.db.pool(), self.now() - Duration::days(3)).await
     }
 }

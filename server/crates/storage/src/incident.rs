@@ -31,6 +31,8 @@ pub struct Kept {
     pub opened_at: DateTime<Utc>,
     /// Who took it on.
     pub acknowledged_by: Option<String>,
+    /// The version that was live in that window.
+    pub version: Option<i32>,
 }
 
 impl Record for Kept {
@@ -56,12 +58,14 @@ impl Record for Kept {
                 escalated: row.get("escalated")?,
                 acknowledged: acknowledged_at.is_some(),
                 silenced_until: row.get("silenced_until")?,
+                blind_since: row.get("blind_since")?,
             },
             title: row.get("title")?,
             facts: row.json("facts")?,
             window: row.get::<Option<DateTime<Utc>>>("window_begins")?.zip(row.get("window_ends")?),
             opened_at: row.get("opened_at")?,
             acknowledged_by: row.get("acknowledged_name")?,
+            version: row.get("version")?,
         })
     }
 }
@@ -69,8 +73,10 @@ impl Record for Kept {
 macro_rules! select_incident {
     ($rest:literal) => {
         concat!(
-            "select i.*, p.slug, a.name as acknowledged_name from incident i join problem p on p.id = i.problem_id
-             left join account a on a.id = i.acknowledged_by ",
+            "select i.*, p.slug, a.name as acknowledged_name, v.number as version from incident i join problem p on p.id = i.problem_id
+             left join account a on a.id = i.acknowledged_by
+             left join monitor_window w on w.problem_id = i.problem_id and w.ends = i.window_ends and w.begins = i.window_begins
+             left join model_version v on v.id = w.model_version_id ",
             $rest
         )
     };
@@ -133,7 +139,8 @@ pub async fn list_unsettled(db: &impl Connection) -> Result<Vec<Kept>> {
     record::all(
         db,
         select_incident!(
-            "where i.state in ('pending', 'firing') or (i.state = 'resolved' and i.told = 'firing') order by i.id"
+            "where i.state in ('pending', 'firing') or (i.state = 'resolved' and i.told = 'firing')
+             or (i.state = 'resolved' and i.fired_at < i.silenced_until and (i.told is null or i.told_at < i.fired_at)) order by i.id"
         ),
         values![],
     )
@@ -170,8 +177,9 @@ pub async fn insert(
     now: DateTime<Utc>,
 ) -> Result<i64> {
     const SQL: &str = "insert into incident
-            (problem_id, cause, state, in_a_row, title, facts, window_begins, window_ends, opened_at, fired_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id";
+            (problem_id, cause, state, in_a_row, title, facts, window_begins, window_ends, opened_at, fired_at,
+             silenced_until)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id";
     let stored = values![
         problem.0,
         cause.as_str(),
@@ -182,7 +190,8 @@ pub async fn insert(
         about.window.map(|window| window.0),
         about.window.map(|window| window.1),
         now,
-        incident.fired_at
+        incident.fired_at,
+        incident.silenced_until
     ];
     record::one(db, SQL, stored).await
 }
@@ -193,7 +202,7 @@ pub async fn insert(
 /// When the database fails.
 pub async fn update(db: &impl Connection, id: i64, incident: &Incident, about: Option<&About<'_>>) -> Result<()> {
     const SQL: &str = "update incident set state = $2, in_a_row = $3, fired_at = $4, resolved_at = $5, told = $6, told_at = $7,
-            escalated = $8, silenced_until = $9, heard_at = $15,
+            escalated = $8, silenced_until = $9, heard_at = $15, blind_since = $16,
             acknowledged_at = case when $10 then acknowledged_at end, acknowledged_by = case when $10 then acknowledged_by end,
             title = coalesce($11, title), facts = coalesce($12, facts),
             window_begins = coalesce($13, window_begins), window_ends = coalesce($14, window_ends)
@@ -213,7 +222,8 @@ pub async fn update(db: &impl Connection, id: i64, incident: &Incident, about: O
         about.map(|about| serde_json::json!(about.facts)),
         about.and_then(|about| about.window).map(|window| window.0),
         about.and_then(|about| about.window).map(|window| window.1),
-        incident.heard_at
+        incident.heard_at,
+        incident.blind_since
     ];
     record::guarded(db, "the alert", SQL, stored).await
 }

@@ -1,7 +1,7 @@
 //! Outgoing mail. A letter is a row of the transaction that has reason to send it; a sender claims it under a lease, and it
 //! keeps its Message-ID however often it is tried, so that a letter delivered twice shows as one.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::ids::AccountId;
 
 use crate::Result;
@@ -117,17 +117,18 @@ pub async fn insert(db: &impl Connection, new: NewMail<'_>, now: DateTime<Utc>) 
     record::one(db, SQL, stored).await
 }
 
-/// Claims the next letter that is due and counts the attempt; nobody else sees it until the lease ends.
+/// Claims the next letter that is due and counts the attempt; nobody else sees it until the lease ends, by the database's clock: a
+/// server whose own is ahead takes nobody's letter.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(db: &impl Connection, now: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Option<Mail>> {
-    const SQL: &str = "update mail set attempt = attempt + 1, lease_until = $2
+pub async fn claim(db: &impl Connection, now: DateTime<Utc>, lease: TimeDelta) -> Result<Option<Mail>> {
+    const SQL: &str = "update mail set attempt = attempt + 1, lease_until = now() + $2 * interval '1 second'
         where id = (select id from mail where state = 'queued' and next_at <= $1
-                    and (lease_until is null or lease_until <= $1)
+                    and (lease_until is null or lease_until <= now())
                     order by next_at, id limit 1 for update skip locked)
         returning *";
-    record::optional(db, SQL, values![now, lease_until]).await
+    record::optional(db, SQL, values![now, lease.as_seconds_f64()]).await
 }
 
 /// Notes that the attempt was accepted; the sealed link is forgotten.

@@ -146,7 +146,13 @@ pub async fn list_newest(db: &impl Connection) -> Result<Vec<ModelVersion>> {
 pub async fn list_waiting(db: &impl Connection) -> Result<Vec<ModelVersion>> {
     record::all(
         db,
-        select_model!("where m.stage = 'registered' and m.archived_at is null order by m.id limit 200"),
+        select_model!(
+            "where m.archived_at is null and (m.stage = 'registered' or m.stage = 'approved' and exists (
+                select 1 from policy_promotion g join problem_version v on v.id = g.problem_version_id
+                where g.model_version_id = m.id and v.state = 'approved'
+                    and v.document -> 'retraining' ->> 'promote' in ('shadow', 'canary')))
+             order by m.id limit 200"
+        ),
         values![],
     )
     .await

@@ -1,7 +1,7 @@
 //! What webhooks are told. A message is a row of the transaction that has reason to send it; a sender claims it under a lease, and it keeps
 //! its id however often it is tried, so that a receiver knows one that it has had.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::prelude::Uuid;
 
 use crate::Result;
@@ -67,7 +67,7 @@ pub async fn insert(
     record::one(db, SQL, values![webhook, kind, subject, body, now]).await
 }
 
-/// Claims the next message to a webhook that is due and counts the attempt; nobody else sees it until the lease ends. One waits as long as
+/// Claims the next message to a webhook that is due and counts the attempt; nobody else sees it until the lease ends, by the database's clock. One waits as long as
 /// an earlier one about the same thing does.
 ///
 /// # Errors
@@ -76,17 +76,17 @@ pub async fn claim(
     db: &impl Connection,
     webhook: &str,
     now: DateTime<Utc>,
-    lease_until: DateTime<Utc>,
+    lease: TimeDelta,
 ) -> Result<Option<Message>> {
-    const SQL: &str = "update webhook_message set attempt = attempt + 1, lease_until = $2
+    const SQL: &str = "update webhook_message set attempt = attempt + 1, lease_until = now() + $2 * interval '1 second'
         where id = (select m.id from webhook_message m
                     where m.webhook = $3 and m.state = 'queued' and m.next_at <= $1
-                        and (m.lease_until is null or m.lease_until <= $1)
+                        and (m.lease_until is null or m.lease_until <= now())
                         and not exists (select from webhook_message e where e.webhook = m.webhook
                             and e.subject = m.subject and e.state = 'queued' and e.id < m.id)
                     order by m.next_at, m.id limit 1 for update of m skip locked)
         returning *";
-    record::optional(db, SQL, values![now, lease_until, webhook]).await
+    record::optional(db, SQL, values![now, lease.as_seconds_f64(), webhook]).await
 }
 
 /// Gives up what was written before a moment and is still not sent.

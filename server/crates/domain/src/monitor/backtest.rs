@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::incident::{Incident, Seen, State};
+use super::incident::{InARow, Incident, Seen, State};
 use super::{Finding, LUCK};
 use crate::drift::discoveries;
 use crate::problem::{Drift, DriftMetric};
@@ -29,7 +29,7 @@ impl Height {
 }
 
 /// When an alert would have fired, oldest first. Windows are in the order of time.
-pub fn firings(heights: &[Height], threshold: f64, windows: u32) -> Vec<DateTime<Utc>> {
+pub fn firings(heights: &[Height], threshold: f64, in_a_row: InARow) -> Vec<DateTime<Utc>> {
     let mut incident: Option<Incident> = None;
     let mut fired = Vec::new();
     for Height { at, distance } in heights {
@@ -41,8 +41,8 @@ pub fn firings(heights: &[Height], threshold: f64, windows: u32) -> Vec<DateTime
         let known = incident.filter(|incident| incident.takes_up(*at));
         let after = match known {
             None if seen != Seen::Breach => continue,
-            None => Incident::begin(windows, *at),
-            Some(known) => known.after_look(seen, windows, *at),
+            None => Incident::begin(in_a_row.fires, *at),
+            Some(known) => known.after_look(seen, in_a_row, *at),
         };
         if after.state == State::Firing && known.is_none_or(|known| known.state != State::Firing) {
             fired.push(*at);
@@ -54,7 +54,7 @@ pub fn firings(heights: &[Height], threshold: f64, windows: u32) -> Vec<DateTime
 
 /// The least threshold, of two significant digits, down to which at most so many alerts would have fired, and at most half of the windows
 /// would have been above it: an alert that never ends is one alert. None without a window that gives a verdict.
-pub fn suggested(heights: &[Height], windows: u32, most: usize) -> Option<f64> {
+pub fn suggested(heights: &[Height], in_a_row: InARow, most: usize) -> Option<f64> {
     let judged: Vec<f64> = heights.iter().filter_map(|height| height.distance).collect();
     let mut reached: Vec<f64> = judged.iter().copied().filter(|distance| *distance > 0.0).collect();
     reached.sort_by(|a, b| b.total_cmp(a));
@@ -66,7 +66,7 @@ pub fn suggested(heights: &[Height], windows: u32, most: usize) -> Option<f64> {
     let above = |threshold: f64| judged.iter().filter(|distance| **distance > threshold).count();
     // Between two distances that were reached nothing changes.
     for distance in reached.into_iter().map(rounded_up) {
-        if firings(heights, distance, windows).len() > most || above(distance) * 2 > judged.len() {
+        if firings(heights, distance, in_a_row).len() > most || above(distance) * 2 > judged.len() {
             break;
         }
         least = least.min(distance);
@@ -99,8 +99,8 @@ impl BackTest {
     pub fn of(windows: &[(DateTime<Utc>, &Finding)], rule: &Drift, min_rows: u64, most: usize) -> Self {
         let heights: Vec<Height> =
             windows.iter().map(|(at, finding)| Height::of(*at, finding, rule.metric, min_rows)).collect();
-        let fired = firings(&heights, rule.threshold, rule.windows);
-        let suggested = suggested(&heights, rule.windows, most);
+        let fired = firings(&heights, rule.threshold, rule.in_a_row());
+        let suggested = suggested(&heights, rule.in_a_row(), most);
         Self { heights, fired, suggested }
     }
 }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn fired(distances: &[Option<f64>], threshold: f64, windows: u32) -> Vec<i64> {
-        let fired = firings(&hours(distances), threshold, windows);
+        let fired = firings(&hours(distances), threshold, InARow { fires: windows, ends: windows });
         fired.into_iter().map(|at| (at - DateTime::UNIX_EPOCH).num_hours()).collect()
     }
 
@@ -142,14 +142,14 @@ mod tests {
     #[test]
     fn the_suggested_threshold_is_the_least_that_fires_seldom_enough() {
         let seen = hours(&[0.02, 0.113, 0.02, 0.02, 0.25, 0.02, 0.02, 0.08, 0.02].map(Some));
-        assert_eq!(suggested(&seen, 1, 0), Some(0.25));
-        assert_eq!(suggested(&seen, 1, 1), Some(0.12));
-        assert_eq!(suggested(&seen, 1, 2), Some(0.08));
-        assert_eq!(suggested(&seen, 1, 3), Some(0.02));
-        assert_eq!(suggested(&hours(&[None]), 1, 0), None);
+        assert_eq!(suggested(&seen, InARow::ONE, 0), Some(0.25));
+        assert_eq!(suggested(&seen, InARow::ONE, 1), Some(0.12));
+        assert_eq!(suggested(&seen, InARow::ONE, 2), Some(0.08));
+        assert_eq!(suggested(&seen, InARow::ONE, 3), Some(0.02));
+        assert_eq!(suggested(&hours(&[None]), InARow::ONE, 0), None);
         for most in 0..4 {
-            let least = suggested(&seen, 1, most).expect("a threshold");
-            assert!(firings(&seen, least, 1).len() <= most);
+            let least = suggested(&seen, InARow::ONE, most).expect("a threshold");
+            assert!(firings(&seen, least, InARow::ONE).len() <= most);
         }
     }
 }

@@ -7,8 +7,9 @@
 //!  over
 //! ```
 //!
-//! A window without enough data changes nothing. Somebody may *acknowledge* a firing incident (no more reminders, no escalation) and
-//! *silence* it until a day (no letters at all; what is still firing then is told). Who is told what follows from the incident and
+//! A window without enough data changes nothing but that a firing incident is told to have *no data* since then. Somebody may *acknowledge* a firing incident (no more reminders, no escalation) and
+//! *silence* it until a day (no letters at all, also of the next incident of that cause; what is still firing then is told, and what
+//! fired and was over meanwhile). Who is told what follows from the incident and
 //! what was told last ([`Incident::letter_due`]), so that looking twice tells nothing twice.
 
 use std::fmt;
@@ -199,6 +200,22 @@ pub enum Letter {
     Escalation,
     /// It is fine again.
     Resolved,
+    /// It fired and was over while it was silenced.
+    Missed,
+}
+
+/// Looks in a row that make an incident fire, and that end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InARow {
+    /// Breaches.
+    pub fires: u32,
+    /// Looks that find it fine.
+    pub ends: u32,
+}
+
+impl InARow {
+    /// One look does either.
+    pub const ONE: Self = Self { fires: 1, ends: 1 };
 }
 
 /// One incident, as far as the rules look at it.
@@ -222,6 +239,8 @@ pub struct Incident {
     pub acknowledged: bool,
     /// Until when nobody is written to.
     pub silenced_until: Option<DateTime<Utc>>,
+    /// Since when nothing that is seen says whether it still fires.
+    pub blind_since: Option<DateTime<Utc>>,
 }
 
 impl Incident {
@@ -238,6 +257,7 @@ impl Incident {
             escalated: false,
             acknowledged: false,
             silenced_until: None,
+            blind_since: None,
         }
     }
 
@@ -247,14 +267,18 @@ impl Incident {
             || self.state == State::Resolved && self.resolved_at.is_some_and(|resolved| resolved + QUIET > now)
     }
 
-    /// The incident after another look. It fires after so many breaches in a row, and is resolved after as many fine looks.
+    /// The incident after another look. It fires after so many breaches in a row, and is resolved after so many fine looks.
     #[must_use]
-    pub fn after_look(mut self, seen: Seen, after: u32, now: DateTime<Utc>) -> Self {
+    pub fn after_look(mut self, seen: Seen, in_a_row: InARow, now: DateTime<Utc>) -> Self {
+        self.blind_since = match (self.state, seen) {
+            (State::Firing, Seen::Unknown) => self.blind_since.or(Some(now)),
+            _ => None,
+        };
         match (self.state, seen) {
             (_, Seen::Unknown) | (State::Over | State::Resolved, Seen::Fine | Seen::Unwatched) => {}
             (State::Pending | State::Resolved | State::Over, Seen::Breach) => {
                 self.in_a_row = if self.state == State::Pending { self.in_a_row + 1 } else { 1 };
-                if self.state == State::Resolved || self.in_a_row >= after {
+                if self.state == State::Resolved || self.in_a_row >= in_a_row.fires {
                     (self.state, self.in_a_row) = (State::Firing, 0);
                     (self.fired_at, self.resolved_at) = (Some(now), None);
                     (self.acknowledged, self.escalated, self.heard_at) = (false, false, None);
@@ -266,7 +290,7 @@ impl Incident {
             (State::Firing, Seen::Breach) => self.in_a_row = 0,
             (State::Firing, Seen::Fine | Seen::Unwatched) => {
                 self.in_a_row += 1;
-                if self.in_a_row >= after || seen == Seen::Unwatched {
+                if self.in_a_row >= in_a_row.ends || seen == Seen::Unwatched {
                     (self.state, self.in_a_row) = (State::Resolved, 0);
                     self.resolved_at = Some(now);
                 }
@@ -292,8 +316,15 @@ impl Incident {
                 }
             }
             (State::Resolved, Some((Told::Firing, _))) => Some(Letter::Resolved),
+            (State::Resolved, _) if self.was_missed() => Some(Letter::Missed),
             _ => None,
         }
+    }
+
+    /// Whether it fired in a silence and nobody was told since.
+    fn was_missed(&self) -> bool {
+        let in_silence = self.fired_at.zip(self.silenced_until).is_some_and(|(fired, until)| fired < until);
+        in_silence && self.told.is_none_or(|(_, at)| Some(at) < self.fired_at)
     }
 
     /// The incident once that letter is written.
@@ -307,7 +338,7 @@ impl Incident {
                 }
             }
             Letter::Escalation => self.escalated = true,
-            Letter::Resolved => self.told = Some((Told::Resolved, now)),
+            Letter::Resolved | Letter::Missed => self.told = Some((Told::Resolved, now)),
         }
         self
     }
@@ -316,6 +347,7 @@ impl Incident {
     pub fn standing(&self, now: DateTime<Utc>) -> &'static str {
         match self.state {
             State::Firing if self.silenced_until.is_some_and(|until| until > now) => "silenced",
+            State::Firing if self.blind_since.is_some() => "no_data",
             State::Firing if self.acknowledged => "acknowledged",
             state => state.as_str(),
         }
@@ -336,7 +368,7 @@ mod tests {
         for (minute, seen) in (0..).zip(looks) {
             let now = at(minute);
             match all.last_mut().filter(|last| last.takes_up(now)) {
-                Some(last) => *last = last.after_look(seen, after, now),
+                Some(last) => *last = last.after_look(seen, InARow { fires: after, ends: after }, now),
                 None if seen == Seen::Breach => all.push(Incident::begin(after, now)),
                 None => {}
             }
@@ -396,7 +428,7 @@ mod tests {
         let mut incident = Incident::begin(1, at(0)).told(Letter::Firing, at(0));
         incident.acknowledged = true;
         assert_eq!(incident.letter_due(Some(TimeDelta::minutes(30)), at(600)), None);
-        let over = incident.after_look(Fine, 1, at(601));
+        let over = incident.after_look(Fine, InARow::ONE, at(601));
         assert_eq!(over.letter_due(None, at(601)), Some(Letter::Resolved));
     }
 
@@ -406,6 +438,39 @@ mod tests {
         incident.silenced_until = Some(at(60));
         assert_eq!((incident.letter_due(None, at(59)), incident.standing(at(59))), (None, "silenced"));
         assert_eq!(incident.letter_due(None, at(60)), Some(Letter::Firing));
+    }
+
+    #[test]
+    fn what_fired_and_was_over_in_a_silence_is_told_once_when_it_ends() {
+        let mut incident = Incident::begin(1, at(0));
+        incident.silenced_until = Some(at(60));
+        let over = incident.after_look(Fine, InARow::ONE, at(10));
+        assert_eq!((over.state, over.letter_due(None, at(59))), (State::Resolved, None));
+        assert_eq!(over.letter_due(None, at(60)), Some(Letter::Missed));
+        assert_eq!(over.told(Letter::Missed, at(60)).letter_due(None, at(61)), None);
+        // What was told to fire before the silence is told to be over.
+        let mut known = Incident::begin(1, at(0)).told(Letter::Firing, at(0));
+        known.silenced_until = Some(at(60));
+        assert_eq!(known.after_look(Fine, InARow::ONE, at(10)).letter_due(None, at(60)), Some(Letter::Resolved));
+    }
+
+    #[test]
+    fn an_alert_keeps_firing_for_as_many_fine_windows_as_the_document_asks_for() {
+        let rule = InARow { fires: 1, ends: 3 };
+        let mut incident = Incident::begin(1, at(0));
+        for (minute, seen) in (1..).zip([Fine, Fine, Breach, Fine, Fine]) {
+            incident = incident.after_look(seen, rule, at(minute));
+            assert_eq!(incident.state, State::Firing, "{minute}");
+        }
+        assert_eq!(incident.after_look(Fine, rule, at(6)).state, State::Resolved);
+    }
+
+    #[test]
+    fn a_firing_alert_of_which_nothing_is_known_any_more_says_since_when() {
+        let fired = Incident::begin(1, at(0));
+        let blind = fired.after_look(Unknown, InARow::ONE, at(5)).after_look(Unknown, InARow::ONE, at(6));
+        assert_eq!((blind.state, blind.standing(at(6)), blind.blind_since), (State::Firing, "no_data", Some(at(5))));
+        assert_eq!(blind.after_look(Breach, InARow::ONE, at(7)).standing(at(7)), "firing");
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn reference() -> Reference {
 }
 
 fn rule(threshold: f64, min_rows: u64) -> Monitoring {
-    let drift = Drift { metric: DriftMetric::Psi, threshold, windows: 2 };
+    let drift = Drift { metric: DriftMetric::Psi, threshold, windows: 2, keep_firing: None };
     Monitoring {
         window: Span::of_seconds(3_600),
         drift,
@@ -68,7 +68,7 @@ fn eight_rows_against_many_raise_no_alarm_and_it_is_said_why() {
 
 #[test]
 fn a_number_that_is_missing_has_moved_by_every_measure() {
-    let drift = Drift { metric: DriftMetric::Ks, threshold: 0.2, windows: 2 };
+    let drift = Drift { metric: DriftMetric::Ks, threshold: 0.2, windows: 2, keep_firing: None };
     let by_ks = Monitoring { drift, ..rule(0.2, 200) };
     for (missing, expected) in [(400, 1.0), (200, 0.5)] {
         let counts = counted(&[

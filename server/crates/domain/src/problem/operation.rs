@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Span;
 use crate::metric::Direction;
+use crate::monitor::incident::InARow;
+use crate::run::RolloutStage;
 
 /// Seconds of a year: nobody waits for longer.
 const YEAR: u64 = 366 * 86_400;
@@ -85,8 +87,18 @@ pub struct Drift {
     pub metric: DriftMetric,
     /// Its limit.
     pub threshold: f64,
-    /// Windows in a row above the limit.
+    /// Windows in a row that must be beyond a limit before an alert fires.
     pub windows: u32,
+    /// Windows in a row that must be as they should before it is over; as many as make it fire when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_firing: Option<u32>,
+}
+
+impl Drift {
+    /// How many windows in a row make an alert, and end it.
+    pub fn in_a_row(&self) -> InARow {
+        InARow { fires: self.windows, ends: self.keep_firing.unwrap_or(self.windows) }
+    }
 }
 
 /// A distance between two distributions over the same bins.
@@ -254,10 +266,26 @@ impl From<Blackout> for String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Promote {
-    /// A person approves every promotion.
+    /// Nowhere: it is registered, and a person approves every promotion.
     Approval,
+    /// Into the shadow; a person approves what goes to callers.
+    Shadow,
+    /// Through the canary; a person approves what goes to everybody.
+    Canary,
     /// Goes live when its gates and stages pass.
     Automatic,
+}
+
+impl Promote {
+    /// Whether a version may take part in that stage without a person's approval.
+    pub const fn reaches(self, stage: RolloutStage) -> bool {
+        match self {
+            Self::Approval => false,
+            Self::Shadow => matches!(stage, RolloutStage::Shadow),
+            Self::Canary => matches!(stage, RolloutStage::Shadow | RolloutStage::Canary),
+            Self::Automatic => true,
+        }
+    }
 }
 
 /// Who is told.
@@ -365,7 +393,7 @@ mod read {
     impl Monitoring {
         /// The `monitoring` of a document; the defaults when it has none.
         pub(in crate::problem) fn read(document: &Table<'_>) -> Option<Self> {
-            let usual = Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 };
+            let usual = Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2, keep_firing: None };
             let Some(table) = document.optional_table("monitoring") else {
                 let (window, no_data) = (Span::of_seconds(3_600), NoData::Show);
                 let defaults =
@@ -398,8 +426,11 @@ mod read {
             let metric = table.word_of("metric", &DriftMetric::ALL, DriftMetric::Kl);
             let threshold = table.number_in("threshold", 1e-6, 1e6, Some(0.1));
             let windows = table.number_in("windows", 1.0, 1_000.0, Some(2.0));
+            let keep_firing =
+                table.has("keep_firing").then(|| table.number_in("keep_firing", 1.0, 1_000.0, None)).flatten();
             table.close();
-            Some(Self { metric: metric?, threshold: threshold?, windows: windows? as u32 })
+            let keep_firing = keep_firing.map(|windows| windows as u32);
+            Some(Self { metric: metric?, threshold: threshold?, windows: windows? as u32, keep_firing })
         }
     }
 
@@ -424,7 +455,12 @@ mod read {
             let blackout = table.optional_text("blackout").and_then(|text| {
                 Blackout::try_from(text.to_owned()).map_err(|reason| table.mistake("blackout", reason)).ok()
             });
-            let ways = [("approval", Promote::Approval), ("automatic", Promote::Automatic)];
+            let ways = [
+                ("approval", Promote::Approval),
+                ("shadow", Promote::Shadow),
+                ("canary", Promote::Canary),
+                ("automatic", Promote::Automatic),
+            ];
             let promote = table.word_of("promote", &ways, Promote::Approval);
             table.close();
             Some(Self {

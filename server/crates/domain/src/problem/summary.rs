@@ -219,7 +219,7 @@ impl ProblemDocument {
 impl Monitoring {
     /// What is watched.
     fn in_words(&self) -> Vec<String> {
-        let Drift { metric, threshold, windows } = self.drift;
+        let Drift { metric, threshold, windows, keep_firing } = self.drift;
         let row = if windows == 1 { String::new() } else { format!(" in {windows} windows in a row") };
         let mut lines = vec![format!(
             "Every {} what the model is asked and answers is held against its training data; a {metric} above {threshold}{row}, of at \
@@ -227,6 +227,10 @@ impl Monitoring {
             self.window.in_words(),
             count(usize::try_from(self.min_rows).unwrap_or(usize::MAX), "answer")
         )];
+        if let Some(windows) = keep_firing {
+            let row = if windows == 1 { "once one window is" } else { "once so many windows in a row are" };
+            lines.push(format!("Such an alert is over {row} as they should: {windows}."));
+        }
         if let Some(loss) = self.estimated_loss {
             lines.push(format!(
                 "Before outcomes are known they are estimated from the scores; an estimate that is worse by more than {loss} than on the \
@@ -287,6 +291,14 @@ impl Retraining {
         }
         lines.push(match self.promote {
             Promote::Approval => "A retrained model waits for a person's approval.".to_owned(),
+            Promote::Shadow => {
+                "A retrained model goes into the shadow by itself, and no further until a person approves it."
+                    .to_owned()
+            }
+            Promote::Canary => {
+                "A retrained model goes through the canary by itself, and to everybody once a person approves it."
+                    .to_owned()
+            }
             Promote::Automatic => "A retrained model goes live by itself when its checks pass.".to_owned(),
         });
         lines

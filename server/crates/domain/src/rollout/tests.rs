@@ -19,7 +19,7 @@ fn plan() -> Plan {
         on_breach: Conduct::Automatic,
         watched: Vec::new(),
         slow_ms: 100.0,
-        drift: Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2 },
+        drift: Drift { metric: DriftMetric::Kl, threshold: 0.1, windows: 2, keep_firing: None },
         min_rows: 200,
         loss: Loss::Brier,
         business: None,

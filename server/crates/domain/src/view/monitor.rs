@@ -88,6 +88,10 @@ views! {
         min_rows: u64,
         /// Seconds until outcomes are known.
         delay_seconds: u64,
+        /// The success metric, by its stored word.
+        success: String,
+        /// What the document asks of it.
+        success_limit: f64,
     }
 
     /// A rule about drift to try on recorded windows; what is absent is as the document has it.
@@ -98,6 +102,8 @@ views! {
         threshold: Option<f64>,
         /// Windows in a row that make an alarm.
         windows: Option<u32>,
+        /// Windows in a row, as they should be, that end it; as many as make it when absent.
+        keep_firing: Option<u32>,
         /// Rows that a window needs.
         min_rows: Option<u64>,
         /// Alarms in thirty days that a suggested limit may have; 1 when absent.
@@ -112,6 +118,8 @@ views! {
         threshold: f64,
         /// Windows in a row that make an alarm.
         windows: u32,
+        /// Windows in a row, as they should be, that end it.
+        keep_firing: u32,
         /// Rows that a window needs.
         min_rows: u64,
     }
@@ -183,6 +191,8 @@ views! {
         windows: Vec<WindowView>,
         /// Whether there are older ones.
         has_older: bool,
+        /// The end of the last one, where one was asked for that lies before the newest.
+        shown_until: Option<DateTime<Utc>>,
         /// Distances of every column, window by window; none where nothing was counted.
         courses: Vec<CourseView>,
         /// End of the window that is looked at closely.
@@ -215,8 +225,13 @@ views! {
         cause: String,
         /// What it says.
         title: String,
-        /// `pending`, `firing`, `acknowledged`, `silenced`, `resolved` or `over`.
+        /// `pending`, `firing`, `no_data` (it fires, and nothing that is seen says whether it still does), `acknowledged`, `silenced`, `resolved`
+        /// or `over`.
         state: String,
+        /// The version that was live in the window of the last breach.
+        version: Option<i32>,
+        /// Since when nothing says whether it still fires.
+        blind_since: Option<DateTime<Utc>>,
         /// When it began.
         opened_at: DateTime<Utc>,
         /// When it fired.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::gate::Verdict;
-use millrace_domain::monitor::incident::{Cause, Incident, Letter, Seen, State};
+use millrace_domain::monitor::incident::{Cause, InARow, Incident, Letter, Seen, State};
 use millrace_domain::monitor::{self, Estimate, Height, judge, look_at_estimate};
 use millrace_domain::problem::Retraining;
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
@@ -194,11 +194,11 @@ impl<'h> Course<'h> {
             Some(monitor::Verdict::Stable) => Seen::Fine,
             _ => Seen::Unknown,
         };
-        self.look(Cause::Drift, seen, rule.drift.windows, ends, title.unwrap_or_default());
+        self.look(Cause::Drift, seen, rule.drift.in_a_row(), ends, title.unwrap_or_default());
         if let Some((seen, estimates)) = estimate {
             let told = estimates.map(|(held_out, now)| format!("{now:.4}, {held_out:.4} on the held-out rows"));
             let title = format!("{} {}", document.success.metric, told.unwrap_or_default());
-            self.look(Cause::Estimate, seen, rule.drift.windows, ends, title);
+            self.look(Cause::Estimate, seen, rule.drift.in_a_row(), ends, title);
         }
     }
 
@@ -247,17 +247,17 @@ impl<'h> Course<'h> {
                 Verdict::Insufficient => Seen::Unknown,
             };
             let title = format!("{} {value:.4} against {}", document.success.metric, document.success.bound.limit());
-            self.look(Cause::Quality, seen, 1, now, title);
+            self.look(Cause::Quality, seen, InARow::ONE, now, title);
         }
     }
 
     /// What a look does to the incident of a cause.
-    fn look(&mut self, cause: Cause, seen: Seen, after: u32, now: DateTime<Utc>, title: String) {
+    fn look(&mut self, cause: Cause, seen: Seen, in_a_row: InARow, now: DateTime<Utc>, title: String) {
         let known = self.incidents.get(cause.as_str()).copied().filter(|incident| incident.takes_up(now));
         let next = match known {
             None if seen != Seen::Breach => return,
-            None => Incident::begin(after, now),
-            Some(known) => known.after_look(seen, after, now),
+            None => Incident::begin(in_a_row.fires, now),
+            Some(known) => known.after_look(seen, in_a_row, now),
         };
         // What whoever is on call would have been written, reminders aside.
         let letter = next.letter_due(None, now);
@@ -267,7 +267,7 @@ impl<'h> Course<'h> {
                 self.happened(now, "alert", format!("{}: {title}", cause.title()));
             }
             Some(Letter::Resolved) => self.happened(now, "over", format!("{} is over", cause.title())),
-            Some(Letter::Reminder | Letter::Escalation) | None => {}
+            Some(Letter::Reminder | Letter::Escalation | Letter::Missed) | None => {}
         }
         let told = letter.map_or(next, |letter| next.told(letter, now));
         self.incidents.insert(cause.as_str(), told);

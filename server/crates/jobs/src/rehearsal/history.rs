@@ -347,7 +347,7 @@ impl History {
         ];
         if let Some(policy) = self.rehearsal.plan.document.retraining.clone() {
             let by = match policy.promote {
-                Promote::Approval => ", approved at once",
+                Promote::Approval | Promote::Shadow | Promote::Canary => ", approved at once",
                 Promote::Automatic => "",
             };
             let reasons: Vec<&str> = policy.reasons().into_iter().map(|reason| reason.title()).collect();
