@@ -155,7 +155,7 @@ mod read {
     }
 }
 
-#[cfg(all(test, feature = "parse"))]
+#[cfg(test)]
 mod tests {
     use serde_json::{Map, Value, json};
 
