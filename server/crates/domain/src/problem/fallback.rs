@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(score(json!({ "amount": "200", "kind": 3, "more": [] })), Some(0.1));
         let sent = serde_json::from_value(json!({ "amount": "200" })).unwrap();
         let error = fallback().rules[0].holds(&sent).unwrap_err().to_string();
-        assert_eq!(error, "> needs two numbers, got text");
+        assert_eq!(error, "> needs operands of one type (text), got number");
     }
 
     #[test]
