@@ -198,8 +198,7 @@ async fn a_rule_of_the_fallback_that_cannot_be_read_of_what_is_sent_stops_the_mo
     let rules = json!([
         { "when": "x > 0", "label": "1", "score": 0.9 },
         { "when": "colour = 'red'", "label": "1", "score": 0.9 },
-        { "when": "x = 'red'", "label": "1", "score": 0.9 },
-        { "when": "x + y", "label": "1", "score": 0.9 }
+        { "when": "x = 'red'", "label": "1", "score": 0.9 }
     ]);
     let fallback = json!({ "rules": rules, "label": "0", "score": 0.1 });
     let serving = json!({ "p99_ms": 250.0, "throughput_rps": 50.0, "fallback": fallback });
@@ -207,9 +206,8 @@ async fn a_rule_of_the_fallback_that_cannot_be_read_of_what_is_sent_stops_the_mo
     let run = team.run(json!({ "trainer": "logistic" })).await;
     let stopped = gate(&run, "fallback");
     assert_eq!((&run["state"], &stopped["verdict"]), (&json!("rejected"), &json!("fail")), "{stopped}");
-    let note = "colour = 'red': \"colour\" is not sent; x = 'red': = needs operands of one type (number), got text; \
-                x + y: a condition needs a boolean, got number";
-    assert_eq!((&stopped["observed"], &stopped["note"]), (&json!(3.0), &json!(note)));
+    let note = "colour = 'red': \"colour\" is not sent; x = 'red': = needs operands of one type (number), got text";
+    assert_eq!((&stopped["observed"], &stopped["note"]), (&json!(2.0), &json!(note)));
     team.app.remove().await;
 }
 

@@ -103,7 +103,7 @@ pub fn Facts(alert: IncidentView) -> impl IntoView {
     let silenced =
         line.silenced_until.map(|until| view! { <p>"Nobody is written to until " <Moment at=until/> "."</p> });
     let blind = line.blind_since.map(|since| {
-        view! { <p>"Since " <Moment at=since/> " too little is asked to say whether it still fires."</p> }
+        view! { <p>"Since " <Moment at=since/> " nothing that was seen says whether it still fires."</p> }
     });
     let version = line.version.map(|version| {
         let href = format!("/models/{}/v/{version}", line.slug);

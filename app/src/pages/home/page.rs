@@ -38,7 +38,7 @@ fn Overview(home: HomeView) -> impl IntoView {
 /// Letters that do not go out: nobody would notice otherwise.
 #[component]
 fn StuckMail(count: i64, may_read: bool) -> impl IntoView {
-    let messages = counted(count.unsigned_abs(), "message of the last three days", "messages of the last three days");
+    let messages = counted(count.unsigned_abs(), "message of the last week", "messages of the last week");
     view! {
         <div class="callout" data-kind="error" role="status">
             <p class="callout-title">{format!("{messages} could not be sent")}</p>

@@ -37,7 +37,7 @@ fn Letters(letters: MailListView) -> impl IntoView {
         <div class="stack">
             {(stuck > 0)
                 .then(|| {
-                    let count = counted(stuck.unsigned_abs(), "message of the last three days", "messages of the last three days");
+                    let count = counted(stuck.unsigned_abs(), "message of the last week", "messages of the last week");
                     view! {
                         <div class="callout" data-kind="error" role="status">
                             <p class="callout-title">{format!("{count} could not be sent")}</p>

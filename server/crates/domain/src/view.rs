@@ -478,7 +478,7 @@ views! {
         recent: Vec<RunSummary>,
         /// Whether there is no problem yet.
         is_empty: bool,
-        /// Letters and messages of the last three days that could not be sent, for whoever looks after them or is on call.
+        /// Letters and messages of the last week that could not be sent, for whoever looks after them or is on call.
         stuck_mail: i64,
         /// Whether the reader may look at them.
         may_read_mail: bool,

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::outbox::{self, Outbox};
 use crate::picture::{PNG, png};
 
-/// A sender that dies lets go of its letter so long after the longest conversation.
+/// A sender that dies lets go of its letter so long after the longest conversation, and the look that may follow it.
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 /// The longest pause between two attempts, so that a server that comes back gets everything within minutes.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(4);
@@ -90,7 +90,7 @@ impl Post {
     }
 
     fn lease(&self) -> TimeDelta {
-        TimeDelta::from_std(self.patience).unwrap_or(LEASE) + LEASE
+        TimeDelta::from_std(self.patience * 2).unwrap_or(LEASE) + LEASE
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -106,7 +106,7 @@ impl Post {
                 match tokio::time::timeout(self.patience, used.send(message)).await {
                     Ok(Ok(_)) => Ok(()),
                     Ok(Err(error)) => {
-                        let is_final = error.is_permanent() && self.is_let_in(&used).await;
+                        let is_final = error.is_permanent() && !is_about_us(&error) && self.is_let_in(&used).await;
                         Err(Undelivered { is_final, reason: told(&error) })
                     }
                     Err(_) => {
@@ -264,6 +264,11 @@ async fn drawn(letter: &Mail) -> Option<Vec<u8>> {
     let svg = letter.chart.clone()?;
     let drawn = tokio::task::spawn_blocking(move || png(&svg)).await.unwrap_or_else(|panic| Err(panic.to_string()));
     drawn.inspect_err(|reason| tracing::warn!(letter = letter.id, reason, "a letter goes out without its picture")).ok()
+}
+
+/// Whether it wants a password, another one, or encryption (RFC 4954, RFC 3207), wherever in the conversation it says so.
+fn is_about_us(error: &smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
 }
 
 /// What the mail server said, and what was beneath it.

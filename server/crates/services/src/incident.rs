@@ -254,7 +254,7 @@ impl Services {
         facts.extend(kept.version.map(|version| ("Model".to_owned(), format!("version {version} of {}", kept.slug))));
         facts.extend(kept.incident.blind_since.map(|since| {
             let since = since.format("%Y-%m-%d %H:%M UTC");
-            ("No data".to_owned(), format!("since {since} too little is asked to say whether it still fires"))
+            ("No data".to_owned(), format!("since {since} nothing that was seen says whether it still fires"))
         }));
         if let Some((begins, ends)) = kept.window {
             let (begins, ends) = (begins.format("%Y-%m-%d %H:%M:%S"), ends.format("%H:%M:%S UTC"));

@@ -197,9 +197,9 @@ impl Services {
         commit(tx).await
     }
 
-    /// Letters and messages to webhooks of the last three days that could not be sent, or wait although they were tried: so long is tried.
+    /// Letters and messages to webhooks of the last week that could not be sent, or wait although they were tried.
     pub(crate) async fn stuck_mail(&self) -> Result<i64> {
-        let letters = mail::count_stuck(self.db.pool(), self.now() - Duration::days(3)).await.map_err(fault)?;
+        let letters = mail::count_stuck(self.db.pool(), self.now() - Duration::days(7)).await.map_err(fault)?;
         Ok(letters + self.stuck_webhooks().await.map_err(fault)?)
     }
 }

@@ -242,16 +242,16 @@ impl Services {
     /// approval and the day it goes to that stage. Without them it goes as far as the signed document lets it by itself.
     pub(crate) async fn still_approved(
         &self,
-        tx: &Transaction,
+        db: &impl Connection,
         version: &ModelVersion,
         to: RolloutStage,
     ) -> Result<()> {
-        let by_itself = self.goes_on_by_itself(tx, version).await?;
+        let by_itself = self.goes_on_by_itself(db, version).await?;
         if by_itself.is_some_and(|(_, promote)| promote.reaches(to)) {
             return Ok(());
         }
         let lineage = self.lineage(version.clone()).await?;
-        let review = self.review(tx, &reviewed(&lineage)).await?;
+        let review = self.review(db, &reviewed(&lineage)).await?;
         match by_itself {
             _ if review.rules.tally().complete => Ok(()),
             Some((document, _)) => Err(Fault::conflict(

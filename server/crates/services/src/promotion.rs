@@ -124,10 +124,10 @@ impl Services {
                     ),
                     match by_itself {
                         Promote::Shadow => {
-                            "It goes into the shadow by itself, and to no caller until it is approved.".to_owned()
+                            "It goes into the shadow by itself, and to no caller until it is approved. Until then no other version sets out.".to_owned()
                         }
                         Promote::Canary => {
-                            "It goes through the canary by itself, and to everybody once it is approved.".to_owned()
+                            "It goes through the canary by itself, and to everybody once it is approved. Until then no other version sets out.".to_owned()
                         }
                         Promote::Approval | Promote::Automatic => "It goes nowhere until it is approved.".to_owned(),
                     },

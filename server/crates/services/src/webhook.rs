@@ -66,8 +66,8 @@ impl Services {
         Ok(found.into_iter().map(line).collect())
     }
 
-    /// Messages of the last three days that could not be sent, or wait although they were tried.
+    /// Messages of the last week that could not be sent, or wait although they were tried.
     pub(crate) async fn stuck_webhooks(&self) -> std::result::Result<i64, StorageError> {
-        webhook::count_stuck(self.db.pool(), self.now() - Duration::days(3)).await
+        webhook::count_stuck(self.db.pool(), self.now() - Duration::days(7)).await
     }
 }

@@ -25,6 +25,8 @@ pub enum Answer {
     LateTaken(Duration),
     /// The password is refused: 535.
     NotLetIn,
+    /// Nobody sends without having been let in: 530 at the sender.
+    Wants,
     /// Whoever is between has taken encryption away: it is not offered, or offered and answered so when it is asked for.
     Stripped(Option<&'static str>),
 }
@@ -126,6 +128,7 @@ impl Mailbox {
                 ("STARTTLS", Answer::Stripped(Some(said))) => said,
                 ("AUTH", Answer::NotLetIn) => "535 not you",
                 ("AUTH", _) => "235 let in",
+                ("MAIL", Answer::Wants) => "530 authentication required",
                 ("RCPT", Answer::Never) => "550 no such mailbox",
                 ("RCPT", _) => {
                     if let Answer::Late(after) = answer {

@@ -347,8 +347,8 @@ impl Incident {
     pub fn standing(&self, now: DateTime<Utc>) -> &'static str {
         match self.state {
             State::Firing if self.silenced_until.is_some_and(|until| until > now) => "silenced",
-            State::Firing if self.blind_since.is_some() => "no_data",
             State::Firing if self.acknowledged => "acknowledged",
+            State::Firing if self.blind_since.is_some() => "no_data",
             state => state.as_str(),
         }
     }

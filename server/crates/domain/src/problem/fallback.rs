@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::expr::{BindError, Expression};
+use crate::expr::Expression;
 
 /// `serving.fallback` of a document.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,7 +50,7 @@ impl Fallback {
 
     /// Which rule answers it; none where the constant does. One that cannot be read of what was sent does not hold.
     pub fn rule_of(&self, sent: &Map<String, Value>) -> Option<usize> {
-        self.rules.iter().position(|rule| rule.holds(sent) == Ok(true))
+        self.rules.iter().position(|rule| rule.when.holds_of(sent) == Ok(true))
     }
 
     /// It in words, one sentence a rule, in the order in which they are asked.
@@ -59,16 +59,6 @@ impl Fallback {
         let otherwise = self.otherwise.in_words();
         let otherwise = if self.rules.is_empty() { otherwise } else { format!("else: {otherwise}") };
         rules.chain([otherwise]).collect()
-    }
-}
-
-impl FallbackRule {
-    /// Whether it holds of an instance as it was sent.
-    ///
-    /// # Errors
-    /// When what was sent is of another type than the rule needs, or the rule is no condition.
-    pub fn holds(&self, sent: &Map<String, Value>) -> Result<bool, BindError> {
-        self.when.holds_of(sent)
     }
 }
 
@@ -133,6 +123,10 @@ mod read {
             let answer = Constant::read(table, target.map(|target| target.kind));
             table.close();
             let when = when?;
+            // Of which nothing is known: what is left to be wrong is what it says itself.
+            if let Err(error) = when.holds_of(&serde_json::Map::new()) {
+                table.mistake("when", error.to_string());
+            }
             match target.map(|target| &target.definition) {
                 Some(Definition::Column(label)) if when.columns().contains(&label.as_str()) => {
                     table.mistake("when", format!("reads {label}, the answer itself, which no caller sends"));
@@ -190,7 +184,7 @@ mod tests {
         assert_eq!(score(json!({ "amount": null, "kind": "coin" })), Some(0.01));
         assert_eq!(score(json!({ "amount": "200", "kind": 3, "more": [] })), Some(0.1));
         let sent = serde_json::from_value(json!({ "amount": "200" })).unwrap();
-        let error = fallback().rules[0].holds(&sent).unwrap_err().to_string();
+        let error = fallback().rules[0].when.holds_of(&sent).unwrap_err().to_string();
         assert_eq!(error, "> needs operands of one type (text), got number");
     }
 

@@ -31,7 +31,9 @@ impl GateLimits {
             format!("It gets at most {} % of the answers wrong that the live model gets right.", share * 100.0)
         });
         let size = self.model_mb.map(|size| format!("Stored, it takes at most {size} MB."));
-        let memory = self.memory_mb.map(|size| format!("In a server's memory it takes at most {size} MB."));
+        let memory = self
+            .memory_mb
+            .map(|size| format!("In a server's memory it takes at most {size} MB, without what it is joined to."));
         [gap, flips, size, memory].into_iter().flatten().collect()
     }
 }

@@ -321,6 +321,7 @@ mod read {
     use crate::problem::Mistake;
     use crate::problem::source;
     use crate::problem::walk::Table;
+    use crate::rollout::Plan;
     use crate::schedule::Schedule;
 
     /// Windows are not longer: what is judged once in a quarter comes too late for anybody.
@@ -342,6 +343,16 @@ mod read {
                     Schedule::read(policy.cron.as_deref().unwrap_or("0 0 * * *"), &policy.timezone)
             {
                 wrong(&format!("/retraining/{key}"), reason);
+            }
+            let plan = Plan::of(self);
+            let first = plan.step(0);
+            if let Some(Retraining { promote: promote @ (Promote::Shadow | Promote::Canary), .. }) = self.retraining
+                && !promote.reaches(first.stage)
+            {
+                wrong(
+                    "/retraining/promote",
+                    format!("goes nowhere: the first step of the rollout is {}", first.title()),
+                );
             }
             mistakes
         }

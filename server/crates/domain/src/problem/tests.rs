@@ -229,7 +229,7 @@ fn other_limits_on_a_version_are_signed_in_words_and_none_of_them_changes_no_dig
         "at most 0.05 better than",
         "at most 2 % of the answers wrong",
         "at most 20 MB",
-        "memory it takes at most 90 MB",
+        "memory it takes at most 90 MB, without",
     ] {
         assert!(summary.contains(sentence), "{sentence}: {summary}");
     }
@@ -263,6 +263,11 @@ fn rules_of_a_fallback_are_signed_in_words_and_what_is_wrong_with_one_is_named()
     let document = ProblemDocument::parse(&rule("trip_miles > 10", "label = \"true\", score = 0.8")).unwrap();
     let sentence = "the first of these that fits answers: where trip_miles > 10: label true, score 0.8; else: label false, score 0.1.";
     assert!(document.summary().join("\n").contains(sentence), "{:?}", document.summary());
+    let found = mistakes(&rule("trip_miles + 1", "label = \"true\", score = 0.8"));
+    assert_eq!(
+        found,
+        [("/serving/fallback/rules/0/when".to_owned(), "a condition needs a boolean, got number".to_owned())]
+    );
     let found = mistakes(&rule("trip_miles >", "label = \"true\", score = 2, sure = true"));
     let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
     assert_eq!(

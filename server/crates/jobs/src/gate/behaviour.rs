@@ -120,7 +120,7 @@ pub(super) fn fallback(document: &ProblemDocument, prepared: &Prepared, model: &
     let inputs: Vec<&str> = model.inputs().iter().map(|input| input.column.name.as_str()).collect();
     let fault = |rule: &FallbackRule| {
         let unknown = rule.when.columns().into_iter().find(|column| !inputs.contains(column));
-        let unread = || sent.iter().find_map(|sent| rule.holds(sent).err()).map(|error| error.to_string());
+        let unread = || sent.iter().find_map(|sent| rule.when.holds_of(sent).err()).map(|error| error.to_string());
         unknown.map(|column| format!("{column:?} is not sent")).or_else(unread)
     };
     let faults: Vec<String> = fallback

@@ -46,14 +46,18 @@ pub(super) fn memory(limit_mb: f64, content: &[u8], prepared: &Prepared, model: 
     let weighed = weighed_by(program, content, requests);
     let megabytes = |weight: &Weight| weight.bytes as f64 / 1e6;
     Gate {
-        verdict: weighed.as_ref().map_or(Verdict::Insufficient, |weight| held(megabytes(weight) <= limit_mb)),
+        verdict: match &weighed {
+            Ok(weight) if weight.answered > 0 => held(megabytes(weight) <= limit_mb),
+            _ => Verdict::Insufficient,
+        },
         observed: weighed.as_ref().ok().map(megabytes),
         threshold: Some(limit_mb),
         n: weighed.as_ref().map_or(0, |weight| weight.answered),
         note: Some(match &weighed {
-            Ok(_) => {
-                "by which a process of its own grew at most while it read the model and answered test rows".to_owned()
-            }
+            Ok(Weight { answered: 0, .. }) => "no test row could be answered without what it is joined to".to_owned(),
+            Ok(_) => "by which a process of its own grew at most while it read the model and answered test rows, without what it \
+                      is joined to"
+                .to_owned(),
             Err(reason) => format!("it could not be weighed: {reason}"),
         }),
         ..Gate::new("memory_mb", format!("in memory at most {limit_mb} MB"))
@@ -71,13 +75,21 @@ fn weighed_by(program: &Path, content: &[u8], requests: Vec<Map<String, Value>>)
         .spawn()
         .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
     let mut process = Ended(process);
-    // One that ends before it has read everything says why.
-    let told = process
-        .0
-        .stdin
-        .take()
-        .map(|mut stdin| [task.as_slice(), b"\n", content].into_iter().try_for_each(|part| stdin.write_all(part)));
-    let status = process.within(PATIENCE)?;
+    let stdin = process.0.stdin.take();
+    let (status, told) = std::thread::scope(|scope| {
+        // One that ends before it has read everything says why; one that does not read is ended.
+        let telling = scope.spawn(|| {
+            stdin.map(|mut stdin| {
+                [task.as_slice(), b"\n", content].into_iter().try_for_each(|part| stdin.write_all(part))
+            })
+        });
+        let status = process.within(PATIENCE);
+        if status.is_err() {
+            process.end();
+        }
+        (status, telling.join())
+    });
+    let status = status?;
     let (mut said, mut error) = (String::new(), String::new());
     let read = |from: Option<&mut dyn Read>, into: &mut String| from.map_or(Ok(0), |from| from.read_to_string(into));
     read(process.0.stdout.as_mut().map(|stdout| stdout as &mut dyn Read), &mut said)
@@ -85,7 +97,7 @@ fn weighed_by(program: &Path, content: &[u8], requests: Vec<Map<String, Value>>)
     read(process.0.stderr.as_mut().map(|stderr| stderr as &mut dyn Read), &mut error)
         .map_err(|error| error.to_string())?;
     match (status.success(), told) {
-        (true, Some(Ok(()))) => serde_json::from_str(&said).map_err(|error| error.to_string()),
+        (true, Ok(Some(Ok(())))) => serde_json::from_str(&said).map_err(|error| error.to_string()),
         _ => Err(format!("{status} {}", error.trim())),
     }
 }
@@ -109,11 +121,17 @@ impl Ended {
     }
 }
 
-impl Drop for Ended {
-    fn drop(&mut self) {
+impl Ended {
+    fn end(&mut self) {
         // Ending a process that has ended already is fine.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
