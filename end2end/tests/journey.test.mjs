@@ -15,7 +15,7 @@ const ADMIN = { email: "admin@example.org", name: "Admin", password: "a long adm
 const ENGINEER = { email: "engineer@example.org", name: "Engineer", password: "a long engineer password", role: "ml_engineer" };
 const STAKEHOLDER = { email: "signer@example.org", name: "Signer", password: "a long signer password", role: "stakeholder" };
 
-const document = (slug) => `
+const document = (slug, more = "") => `
 slug = "${slug}"
 title = "Is the parcel big?"
 decision = "Which shelf it goes to"
@@ -32,6 +32,15 @@ metric = "roc_auc"
 at_least = 0.6
 [serving]
 fallback = { label = "0", score = 0.1 }
+${more}`;
+
+const WATCHED = `
+[monitoring]
+window = "5s"
+drift = { metric = "psi", threshold = 0.2, windows = 1 }
+min_rows = 50
+[notify]
+on_call = ["${ENGINEER.email}"]
 `;
 
 const ROWS = `x,big\n${Array.from({ length: 400 }, (_, row) => {
@@ -112,7 +121,7 @@ for (const javaScript of [true, false]) {
   test(`a problem goes from its document to a prediction ${how}`, async () => {
     await as(ENGINEER, options, async (page) => {
       await page.goto("/problems/new");
-      await page.locator("textarea[name=text]").fill(document(slug));
+      await page.locator("textarea[name=text]").fill(document(slug, WATCHED));
       await page.getByRole("main").locator("button[type=submit]").first().click();
       await page.waitForURL(`**/problems/${slug}/v/1**`);
       await page.getByRole("button", { name: "Submit for review" }).click();
@@ -327,6 +336,40 @@ test("a stakeholder goes from the letter to the approval without JavaScript on a
   });
 });
 
+test("whoever is on call acknowledges an alert from its letter on a phone, and looks at what drifted", async () => {
+  await as(ENGINEER, {}, async (page) => {
+    const token = await makeToken(page, "predict");
+    const instances = Array.from({ length: 400 }, (_, row) => ({ x: 300 + (row % 50) }));
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await page.request.post("/v1/models/parcels:predict", { headers, data: { instances } });
+    assert.equal(answer.status(), 200);
+  });
+  const letter = await server.letter(ENGINEER.email, "incident");
+  assert.match(letter, /Subject: Drift/);
+  const [link] = /http:\S+\/alerts\/\d+\/by-mail\?key=[\w.~-]+/.exec(letter);
+  const alert = /\/alerts\/\d+/.exec(link)[0];
+  await withPage({ javaScript: false, viewport: PHONE, baseUrl: server.url }, async (page) => {
+    await page.goto(link);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width, "nothing overflows");
+    await page.getByRole("button", { name: "Acknowledge" }).click();
+    await page.locator("[data-state=acknowledged], [data-state=resolved]").first().waitFor();
+  });
+  await as(ENGINEER, {}, async (page) => {
+    await page.goto(alert);
+    await page.getByText("Engineer looks after it.").waitFor();
+    await page.goto("/deployments/parcels/monitor?days=1");
+    await page.getByRole("heading", { name: "x, closely" }).waitFor();
+    await page.getByLabel("Held against").selectOption("month");
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.waitForURL("**/monitor?*baseline=month*");
+    await page.getByText("In the 30 days before this window", { exact: false }).waitFor();
+    await page.getByRole("link", { name: "Try a rule" }).click();
+    await page.getByRole("button", { name: "Send me a test letter" }).click();
+    await page.getByText("A test letter to you is on its way.", { exact: false }).waitFor();
+    assert.match(await server.letter(ENGINEER.email, "test"), /Nothing is wrong/);
+  });
+});
+
 const PAGES = [
   "/",
   "/problems",
@@ -358,6 +401,7 @@ const PAGES = [
   "/deployments/parcels",
   "/deployments/parcels/changes/2",
   "/deployments/parcels/monitor",
+  "/deployments/parcels/monitor?days=7&baseline=month",
   "/deployments/parcels/rule",
   "/problems/parcels/retraining",
   "/problems/parcels/rehearsals",
@@ -365,6 +409,7 @@ const PAGES = [
   "/problems/crates/rehearsals",
   "/rehearsals/1",
   "/alerts",
+  "/alerts/1",
   "/people",
   "/audit",
   "/account",

@@ -70,7 +70,13 @@ pub fn monitor() -> MonitorView {
         }],
         has_older: false,
         shown_until: None,
-        courses: vec![CourseView { column: "miles".to_owned(), distances: vec![Some(1.3)] }],
+        courses: vec![CourseView {
+            column: "miles".to_owned(),
+            distances: vec![Some(1.3)],
+            missing: vec![Some(0.02)],
+            unseen: vec![None],
+        }],
+        baseline: None,
         chosen: Some(ends),
         bins: Some(BinsView {
             column: "miles".to_owned(),
@@ -86,6 +92,7 @@ pub fn monitor() -> MonitorView {
             limit_seconds: Some(172_800),
             is_stale: true,
         }],
+        ages: vec![AgesView { dataset: "january".to_owned(), seconds: vec![Some(313_200)] }],
         business: Some(("pay-out loss".to_owned(), "USD".to_owned(), Some(20.0))),
         business_read: Some(BusinessReadView {
             connection: "books".to_owned(),

@@ -4,15 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use chrono::{DateTime, Utc};
-use millrace_domain::view::{BackTestQuery, BackTestView, IncidentLine, IncidentView, MonitorView, TriggersView};
-use millrace_services::{BusinessValue, Handling, MonitorQuery, Services};
+use chrono::{DateTime, SecondsFormat, Utc};
+use millrace_domain::monitor::{Baseline, ColumnFinding};
+use millrace_domain::view::{
+    BackTestQuery, BackTestView, IncidentLine, IncidentView, MonitorView, TriggersView, WindowView,
+};
+use millrace_services::{BusinessValue, Handling, MOST_WINDOWS, MonitorQuery, Services};
 use millrace_serving::Serving;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::export::json_file;
+use crate::api::export::{csv, json_file};
 use crate::api::idempotent::once;
 use crate::api::reply::{Body, By, Items, Path, Query, Reply};
 
@@ -27,12 +30,16 @@ pub struct ShowMonitor {
     page_size: Option<u32>,
     /// The column whose bins are shown.
     column: Option<String>,
+    /// What windows are held against: `training`, by which alerts are decided, or `month`, what the same version was asked in the thirty days
+    /// before its newest window that holds anything.
+    #[serde(default)]
+    baseline: Baseline,
 }
 
 impl ShowMonitor {
     fn query(self) -> MonitorQuery {
-        let Self { from, to, page_size, column } = self;
-        MonitorQuery { from, to, limit: page_size, column, window: None, slim: false }
+        let Self { from, to, page_size, column, baseline } = self;
+        MonitorQuery { from, to, limit: page_size, column, baseline, ..MonitorQuery::default() }
     }
 }
 
@@ -93,6 +100,110 @@ pub async fn export_monitor(
     json_file(&format!("{slug}-monitor.json"), &export)
 }
 
+/// The same as a CSV file: a row for each column of each window, and one without a column for a window that was not watched.
+#[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor/export.csv", params(ShowMonitor),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 404)))]
+pub async fn export_monitor_csv(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Query(show): Query<ShowMonitor>,
+) -> Reply<Response> {
+    let limit = show.page_size.unwrap_or(MOST_WINDOWS);
+    let query = MonitorQuery { limit: Some(limit), ..show.query() };
+    let monitor = services.monitor(&actor, &slug, &query).await?;
+    const NAMES: [&str; 24] = [
+        "begins",
+        "ends",
+        "version",
+        "answers",
+        "without_an_answer",
+        "p50_ms",
+        "p99_ms",
+        "quality_metric",
+        "quality",
+        "outcomes",
+        "business",
+        "column",
+        "verdict",
+        "distance",
+        "kl",
+        "js",
+        "psi",
+        "ks",
+        "p",
+        "importance",
+        "missing",
+        "unseen",
+        "moved_bin",
+        "baseline",
+    ];
+    let baseline = match &monitor.baseline {
+        Some(baseline) if baseline.is_used => baseline.kind,
+        _ => Baseline::Training,
+    };
+    let rows: Vec<_> = monitor.windows.iter().flat_map(|window| window_rows(window, baseline)).collect();
+    Ok(csv(&format!("{slug}-monitor.csv"), NAMES, rows))
+}
+
+/// The rows of one window.
+fn window_rows(window: &WindowView, baseline: Baseline) -> Vec<Vec<String>> {
+    let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let time = |at: &DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let finding = window.finding.as_ref();
+    let latency = finding.and_then(|finding| finding.latency);
+    let count = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let quality = window.quality.as_ref();
+    let own = vec![
+        time(&window.begins),
+        time(&window.ends),
+        window.version.to_string(),
+        count(finding.map(|finding| finding.n)),
+        count(finding.map(|finding| finding.failed)),
+        text(latency.map(|latency| latency.p50)),
+        text(latency.map(|latency| latency.p99)),
+        quality.map(|quality| quality.metric.clone()).unwrap_or_default(),
+        text(quality.map(|quality| quality.value)),
+        count(quality.map(|quality| quality.labelled)),
+        text(window.business.map(|(mean, _)| mean)),
+    ];
+    let columns = finding.map(|finding| finding.columns.as_slice()).unwrap_or_default();
+    if columns.is_empty() {
+        let empty = std::iter::repeat_with(String::new).take(12);
+        return vec![own.into_iter().chain(empty).chain([baseline.as_str().to_owned()]).collect()];
+    }
+    let row = |column: &ColumnFinding| {
+        let of_column = [
+            column.name.clone(),
+            column.verdict.as_str().to_owned(),
+            column.distance.to_string(),
+            column.distances.kl.to_string(),
+            column.distances.js.to_string(),
+            column.distances.psi.to_string(),
+            column.ks.to_string(),
+            column.chance.to_string(),
+            column.importance.to_string(),
+            column.missing.to_string(),
+            text(column.unseen),
+            column.moved.as_ref().map(|(bin, ..)| bin.clone()).unwrap_or_default(),
+            baseline.as_str().to_owned(),
+        ];
+        own.iter().cloned().chain(of_column).collect()
+    };
+    columns.iter().map(row).collect()
+}
+
+/// Sends the caller a letter about nothing, the way that letters about alerts go.
+#[utoipa::path(post, path = "/api/v1/deployments/{slug}/test-letter", responses((status = 202), (status = 409)))]
+pub async fn send_test_letter(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+) -> Reply<StatusCode> {
+    services.send_test_letter(&actor, &slug).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 /// Values of the business metric.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -129,17 +240,60 @@ pub struct ListAlerts {
     /// Only those that are open.
     #[serde(default)]
     open: bool,
+    /// Where the last page ended.
+    page_token: Option<String>,
 }
 
-/// Alerts, open ones first, at most 200.
+/// Alerts, open ones first, a hundred a page.
 #[utoipa::path(get, path = "/api/v1/alerts", params(ListAlerts), responses((status = 200, body = Items<IncidentLine>)))]
 pub async fn list_alerts(
     State(services): State<Services>,
     By(actor): By,
     Query(list): Query<ListAlerts>,
 ) -> Reply<Json<Items<IncidentLine>>> {
-    let found = services.list_alerts(&actor, list.problem.as_deref(), list.open).await?;
-    Ok(Json(Items { items: found.items, next_page_token: None }))
+    let found = services.list_alerts(&actor, list.problem.as_deref(), list.open, list.page_token.as_deref()).await?;
+    Ok(Json(Items { items: found.items, next_page_token: found.next }))
+}
+
+/// The same alerts whole, as a CSV file: at most 10,000 rows, open ones first.
+#[utoipa::path(get, path = "/api/v1/alerts/export.csv", params(ListAlerts),
+    responses((status = 200, body = String, content_type = "text/csv")))]
+pub async fn export_alerts_csv(
+    State(services): State<Services>,
+    By(actor): By,
+    Query(list): Query<ListAlerts>,
+) -> Reply<Response> {
+    let alerts = services.export_alerts(&actor, list.problem.as_deref(), list.open).await?;
+    const NAMES: [&str; 11] = [
+        "id",
+        "problem",
+        "cause",
+        "title",
+        "state",
+        "version",
+        "opened_at",
+        "fired_at",
+        "resolved_at",
+        "acknowledged_by",
+        "silenced_until",
+    ];
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let rows = alerts.into_iter().map(|alert| {
+        [
+            alert.id,
+            alert.slug,
+            alert.cause,
+            alert.title,
+            alert.state,
+            alert.version.map(|version| version.to_string()).unwrap_or_default(),
+            time(alert.opened_at),
+            alert.fired_at.map(time).unwrap_or_default(),
+            alert.resolved_at.map(time).unwrap_or_default(),
+            alert.acknowledged_by.unwrap_or_default(),
+            alert.silenced_until.map(time).unwrap_or_default(),
+        ]
+    });
+    Ok(csv("alerts.csv", NAMES, rows))
 }
 
 /// One alert with what happened to it.

@@ -5,6 +5,7 @@
 mod alerts;
 mod business;
 mod counts;
+mod looked_at;
 mod real;
 mod retraining;
 mod webhooks;

@@ -5,24 +5,36 @@ use millrace_domain::view::{IncidentLine, IncidentsView};
 
 use crate::components::{Empty, Load, Moment, PageHeader, StandingStill, StateBadge};
 use crate::fault::PageFault;
-use crate::pages::address::query_text;
+use crate::pages::address::{address, query_text};
 
 /// Alerts, of one problem if it is named.
 #[server(name = ListAlerts, prefix = "/fn", endpoint = "list_alerts")]
-pub async fn list_alerts(problem: String, open: bool) -> Result<IncidentsView, PageFault> {
+pub async fn list_alerts(problem: String, open: bool, after: String) -> Result<IncidentsView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let problem = (!problem.is_empty()).then_some(problem);
-    Ok(services.list_alerts(&actor, problem.as_deref(), open).await?)
+    Ok(services.list_alerts(&actor, problem.as_deref(), open, Some(&after)).await?)
 }
 
-/// The page; `?problem=` and `?open=true` carry what it shows.
+/// The page; `?problem=`, `?open=true` and `?after=` carry what it shows.
 #[component]
 pub fn AlertsPage() -> impl IntoView {
-    let (problem, open) = (query_text("problem"), query_text("open"));
-    let alerts =
-        Resource::new(move || (problem.get(), open.get() == "true"), |(problem, open)| list_alerts(problem, open));
+    let (problem, open, after) = (query_text("problem"), query_text("open"), query_text("after"));
+    let alerts = Resource::new(
+        move || (problem.get(), open.get() == "true", after.get()),
+        |(problem, open, after)| list_alerts(problem, open, after),
+    );
+    let slice = move |path: &str, after: &str| {
+        let (problem, open) = (problem.get_untracked(), open.get_untracked());
+        address(path, [("problem", problem.as_str()), ("open", open.as_str()), ("after", after)])
+    };
     view! {
-        <PageHeader title="Alerts"/>
+        <PageHeader
+            title="Alerts"
+            actions=move || {
+                let href = slice("/api/v1/alerts/export.csv", "");
+                view! { <a class="button" data-icon="download" href=href rel="external">"CSV"</a> }
+            }
+        />
         <p class="lede">"What is not as the documents say it must be in production, and who looks after it."</p>
         <form class="cluster" method="get" action="/alerts" role="search">
             <label class="label" for="problem">"Problem"</label>
@@ -36,7 +48,15 @@ pub fn AlertsPage() -> impl IntoView {
         </form>
         <Load resource=alerts let:alerts>
             <StandingStill parts=alerts.standing_still.clone()/>
-            <Alerts alerts is_filtered=!problem.get_untracked().is_empty() || open.get_untracked() == "true"/>
+            <Alerts
+                alerts=alerts.clone()
+                is_filtered=!problem.get_untracked().is_empty() || open.get_untracked() == "true"
+            />
+            <nav class="pagination" aria-label="Pages">
+                {(!after.get_untracked().is_empty())
+                    .then(|| view! { <a class="button" href=slice("/alerts", "")>"First page"</a> })}
+                {alerts.next.map(|next| view! { <a class="button" rel="next" href=slice("/alerts", &next)>"Older"</a> })}
+            </nav>
         </Load>
     }
 }

@@ -59,6 +59,57 @@ pub(super) fn course_figure(monitor: &MonitorView) -> Option<Figure> {
     Some(line_chart(&chart(monitor, title, &monitor.rule.metric, vec![line], threshold), "course"))
 }
 
+/// What of that column was missing or unseen, window by window; none where nothing was.
+pub(super) fn lacking_figure(monitor: &MonitorView) -> Option<Figure> {
+    let bins = monitor.bins.as_ref()?;
+    let seen = monitor.courses.iter().find(|course| course.column == bins.column)?;
+    let line = |label: &str, shares: &[Option<f64>]| {
+        let points = course(&monitor.windows, |place, _| Some(*shares.get(place)?.as_ref()? * 100.0));
+        let is_any = shares.iter().flatten().any(|share| *share > 0.0);
+        is_any.then(|| Line { label: label.to_owned(), points, band: Vec::new() })
+    };
+    let lines: Vec<_> =
+        [line("missing", &seen.missing), line("unseen in training", &seen.unseen)].into_iter().flatten().collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let title = format!("Missing and unseen values of {}", seen.column);
+    Some(line_chart(&chart(monitor, title, "% of answers", lines, None), "lacking"))
+}
+
+/// Answers of each window, and requests without one.
+pub(super) fn volume_figure(monitor: &MonitorView) -> Figure {
+    let counts =
+        |value: fn(&Finding) -> u64| course(&monitor.windows, |_, window| Some(value(window.finding.as_ref()?) as f64));
+    let mut lines = vec![Line { label: "answers".to_owned(), points: counts(|finding| finding.n), band: Vec::new() }];
+    if monitor.windows.iter().filter_map(|window| window.finding.as_ref()).any(|finding| finding.failed > 0) {
+        let points = counts(|finding| finding.failed);
+        lines.push(Line { label: "without an answer".to_owned(), points, band: Vec::new() });
+    }
+    let enough = ("enough for a verdict", monitor.rule.min_rows as f64);
+    line_chart(&chart(monitor, "Answers of each window".to_owned(), "answers", lines, Some(enough)), "volume")
+}
+
+/// How old data was at the end of each window, in hours or days, and its limit; none of one window.
+pub(super) fn ages_figure(monitor: &MonitorView) -> Option<Figure> {
+    let oldest = monitor.ages.iter().flat_map(|age| age.seconds.iter().flatten()).max().copied().unwrap_or(0);
+    let (unit, seconds) = if oldest < 3 * 86_400 { ("hours", 3_600.0) } else { ("days", 86_400.0) };
+    let lines: Vec<_> = monitor
+        .ages
+        .iter()
+        .map(|age| {
+            let points = course(&monitor.windows, |place, _| Some((*age.seconds.get(place)?)? as f64 / seconds));
+            Line { label: age.dataset.clone(), points, band: Vec::new() }
+        })
+        .collect();
+    if lines.is_empty() || monitor.windows.len() < 2 {
+        return None;
+    }
+    let limit =
+        monitor.freshness.iter().find_map(|data| data.limit_seconds).map(|limit| ("limit", limit as f64 / seconds));
+    Some(line_chart(&chart(monitor, "Age of the newest rows".to_owned(), unit, lines, limit), "ages"))
+}
+
 /// The bins of that column beside those of the reference.
 pub(super) fn bins_figure(bins: &BinsView, window: &WindowView) -> Figure {
     let missing = bins.binning.missing();

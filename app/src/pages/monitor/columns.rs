@@ -5,7 +5,7 @@ use millrace_charts::{Sparkline, number, percent, sparkline};
 use millrace_domain::monitor::{ColumnFinding, Finding, Verdict};
 use millrace_domain::view::MonitorView;
 
-use crate::pages::address::address;
+use super::asked::{Asked, against};
 
 /// The table.
 #[component]
@@ -16,6 +16,8 @@ pub fn ColumnTable(
     finding: Finding,
     /// The page's path.
     page: String,
+    /// What the address asks for.
+    asked: Asked,
 ) -> impl IntoView {
     let answers = finding.columns.last().map(|column| column.name.clone());
     let mut columns = finding.columns;
@@ -24,6 +26,7 @@ pub fn ColumnTable(
         is_drifted(b).cmp(&is_drifted(a)).then(b.weight().total_cmp(&a.weight()))
     });
     let window = monitor.chosen.map(|ends| ends.timestamp().to_string()).unwrap_or_default();
+    let caption = format!("Columns with their distances to {}", against(&monitor));
     let shown = monitor.bins.as_ref().map(|bins| bins.column.clone());
     let rows = columns
         .into_iter()
@@ -36,8 +39,7 @@ pub fn ColumnTable(
                 threshold: Some(monitor.rule.threshold),
             });
             let trend = trend.map(|trend| sparkline(&trend, &format!("trend-{}", column.name)).svg);
-            let href =
-                address(&page, [("column", column.name.as_str()), ("window", window.as_str())]) + "#closely-section";
+            let href = asked.closely(&page, &column.name, &window) + "#closely-section";
             let current = (shown.as_deref() == Some(column.name.as_str())).then_some("true");
             view! { <Row column href current is_answer trend/> }
         })
@@ -45,7 +47,7 @@ pub fn ColumnTable(
     view! {
         <div class="table-wrap" role="region" aria-label="Features and answers" tabindex="0">
             <table class="table" data-stack>
-                <caption class="visually-hidden">"Columns with their distances to the training data"</caption>
+                <caption class="visually-hidden">{caption}</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Column"</th>

@@ -1,5 +1,6 @@
 //! What is watched of a deployment: drift, quality, business metric, volume and freshness, window by window.
 
+mod asked;
 mod charts;
 mod columns;
 mod page;

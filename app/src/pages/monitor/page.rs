@@ -1,50 +1,50 @@
 //! `/deployments/{slug}/monitor`: the newest windows, and one column of one of them looked at closely.
 
 use leptos::prelude::*;
-use millrace_charts::{count, duration, number, percent};
+use millrace_charts::{Figure, count, duration, number, percent};
 use millrace_domain::monitor::{Finding, Verdict};
 use millrace_domain::view::{BusinessReadView, FreshnessView, IncidentLine, MonitorView, WindowView};
 
 use crate::components::{ChartFigure, Empty, Load, Moment, PageHeader, StateBadge};
 use crate::fault::PageFault;
-use crate::pages::address::{path_text, query_text};
+use crate::pages::address::path_text;
 use crate::wording::counted;
 
-use super::charts::{bins_figure, business_figure, course_figure, quadrant_figure, quality_figure};
+use super::asked::{Asked, AskedForm, BaselineNote, against, is_held_otherwise};
+use super::charts::{
+    ages_figure, bins_figure, business_figure, course_figure, lacking_figure, quadrant_figure, quality_figure,
+    volume_figure,
+};
 use super::columns::ColumnTable;
 use super::windows::WindowTable;
 
-/// What was counted of a deployment; `window` is the end of the one that is looked at closely, in seconds since 1970.
+/// What was counted of a deployment.
 #[server(name = FetchMonitor, prefix = "/fn", endpoint = "monitor")]
-pub async fn fetch_monitor(
-    slug: String,
-    column: String,
-    window: String,
-    windows: String,
-) -> Result<MonitorView, PageFault> {
+pub async fn fetch_monitor(slug: String, #[server(default)] asked: Asked) -> Result<MonitorView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
+    let (is_span, baseline) = (asked.is_span(), asked.baseline());
+    let Asked { column, window, windows, days, from, to, .. } = asked;
     let query = millrace_services::MonitorQuery {
+        from: millrace_services::moment("/from", &Some(from))?,
+        to: millrace_services::moment("/to", &Some(to))?,
+        days: days.parse().ok(),
         column: (!column.is_empty()).then_some(column),
         window: window.parse().ok(),
-        limit: windows.parse().ok(),
+        limit: windows.parse().ok().or(is_span.then_some(millrace_services::MOST_WINDOWS)),
+        baseline,
         slim: true,
-        ..millrace_services::MonitorQuery::default()
     };
     Ok(services.monitor(&actor, &slug, &query).await?)
 }
 
-/// The page; `?column=`, `?window=` and `?windows=` carry what it shows.
+/// The page; its address carries what it shows.
 #[component]
 pub fn MonitorPage() -> impl IntoView {
-    let (slug, column) = (path_text("slug"), query_text("column"));
-    let (window, windows) = (query_text("window"), query_text("windows"));
-    let monitor = Resource::new(
-        move || (slug.get(), column.get(), window.get(), windows.get()),
-        |(slug, column, window, windows)| fetch_monitor(slug, column, window, windows),
-    );
+    let (slug, asked) = (path_text("slug"), Asked::read());
+    let monitor = Resource::new(move || (slug.get(), asked.get()), |(slug, asked)| fetch_monitor(slug, asked));
     view! {
         <Load resource=monitor above=("Deployments", "/deployments") let:monitor>
-            <Monitor monitor all=!windows.get_untracked().is_empty()/>
+            <Monitor monitor asked=asked.get_untracked()/>
         </Load>
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn length(seconds: u64) -> String {
 }
 
 #[component]
-pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
+pub fn Monitor(monitor: MonitorView, asked: Asked) -> impl IntoView {
     let page = format!("/deployments/{}/monitor", monitor.slug);
     let head = view! { <Head monitor=monitor.clone()/> };
     let firing: Vec<IncidentLine> = monitor
@@ -101,6 +101,17 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
     });
     let uncounted = chosen(&monitor).filter(|window| !window.uncounted.is_empty());
     let uncounted = uncounted.cloned().map(|window| view! { <NotCounted window/> });
+    let form = view! { <AskedForm asked=asked.clone() page=page.clone()/> };
+    if monitor.windows.is_empty() && asked.is_span() {
+        return view! {
+            {head} {form}
+            <div class="stack">{alerts} {unreachable} {unwatched} {unread}</div>
+            <Empty title="Nothing was counted then" text="No window ended in that time, or nobody asked in any that did.">
+                <a class="button" data-icon="monitor" href=page>"The newest windows"</a>
+            </Empty>
+        }
+        .into_any();
+    }
     if monitor.windows.is_empty() {
         let text = match monitor.champion {
             None => {
@@ -126,18 +137,20 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
             Some((window, finding)) => {
                 let quadrant = quadrant_figure(&monitor, &finding);
                 let course = course_figure(&monitor);
+                let lacking = lacking_figure(&monitor);
                 let bins = monitor.bins.as_ref().map(|bins| bins_figure(bins, &window));
                 let named = monitor.bins.as_ref().map(|bins| bins.column.clone()).unwrap_or_default();
                 view! {
                     <section class="section stack" aria-labelledby="columns">
                         <div class="section-header"><h2 id="columns">"Features and answers"</h2></div>
                         <p class="lede">{method(&monitor)}</p>
-                        <ColumnTable monitor=monitor.clone() finding page=page.clone()/>
+                        <ColumnTable monitor=monitor.clone() finding page=page.clone() asked=asked.clone()/>
                     </section>
                     <section class="section stack" aria-labelledby="closely" id="closely-section">
                         <div class="section-header"><h2 id="closely">{format!("{named}, closely")}</h2></div>
                         {bins.map(|figure| view! { <ChartFigure figure/> })}
                         {course.map(|figure| view! { <ChartFigure figure/> })}
+                        {lacking.map(|figure| view! { <ChartFigure figure/> })}
                     </section>
                     <section class="section stack" aria-labelledby="matters">
                         <div class="section-header"><h2 id="matters">"What matters"</h2></div>
@@ -151,6 +164,14 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
             }
             .into_any(),
         };
+    let baseline = monitor.baseline.clone();
+    let baseline = baseline.map(|baseline| view! { <BaselineNote baseline min_rows=monitor.rule.min_rows/> });
+    let cut = (monitor.has_older && asked.is_span()).then(|| {
+        let shown = counted(monitor.windows.len() as u64, "window", "windows");
+        view! { <p class="muted">{format!("More than can be shown at once: these are the newest {shown} of that time.")}</p> }
+    });
+    let volume = volume_figure(&monitor);
+    let ages = ages_figure(&monitor);
     let quality = quality_figure(&monitor);
     let is_known = monitor.windows.iter().any(|window| window.quality.is_some());
     let track = monitor.estimate_error.map(|(error, windows)| {
@@ -158,12 +179,16 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
     });
     let business = business_figure(&monitor);
     view! {
-        {head}
+        {head} {form}
         <div class="stack">
-            {older} {alerts} {unreachable} {unwatched} {unread} {uncounted}
+            {older} {cut} {baseline} {alerts} {unreachable} {unwatched} {unread} {uncounted}
             <Tiles monitor=monitor.clone()/>
         </div>
         {closely}
+        <section class="section stack" aria-labelledby="volume">
+            <div class="section-header"><h2 id="volume">"Volume"</h2></div>
+            <ChartFigure figure=volume/>
+        </section>
         <section class="section stack" aria-labelledby="quality">
             <div class="section-header"><h2 id="quality">"Quality"</h2></div>
             {quality.map(|figure| view! { <ChartFigure figure/> })}
@@ -187,8 +212,8 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
                 {monitor.business_read.clone().map(|read| view! { <BusinessRead read/> })}
             </section>
         })}
-        <Freshness freshness=monitor.freshness.clone()/>
-        <WindowTable monitor page all/>
+        <Freshness freshness=monitor.freshness.clone() ages/>
+        <WindowTable monitor page asked/>
     }
     .into_any()
 }
@@ -197,12 +222,14 @@ pub fn Monitor(monitor: MonitorView, all: bool) -> impl IntoView {
 fn method(monitor: &MonitorView) -> String {
     let rule = &monitor.rule;
     let told = match rule.windows {
+        _ if is_held_otherwise(monitor) => "of alerts the training data decides".to_owned(),
         1 => "on-call is told at once".to_owned(),
         windows => format!("after {windows} such windows in a row on-call is told"),
     };
     format!(
-        "Against the data the live version was trained on. Drifted is a {} above {} that luck does not explain (at most one in a hundred of \
+        "Against {}. Drifted is a {} above {} that luck does not explain (at most one in a hundred of \
          those named); {told}. Windows of fewer than {} answers give no verdict.",
+        against(monitor),
         rule.metric,
         number(rule.threshold),
         count(rule.min_rows)
@@ -216,6 +243,7 @@ fn Head(monitor: MonitorView) -> impl IntoView {
     let retraining = format!("/problems/{}/retraining", monitor.slug);
     let rule = format!("/deployments/{}/rule", monitor.slug);
     let export = format!("/api/v1/deployments/{}/monitor/export.json", monitor.slug);
+    let table = format!("/api/v1/deployments/{}/monitor/export.csv", monitor.slug);
     let state = match chosen(&monitor).and_then(|window| window.finding.as_ref()) {
         None => "waiting".to_owned(),
         Some(finding) => finding.verdict.as_str().to_owned(),
@@ -237,6 +265,7 @@ fn Head(monitor: MonitorView) -> impl IntoView {
                     <a class="button" data-icon="alert" href=alerts.clone()>"Alerts"</a>
                     <a class="button" data-icon="search" href=rule.clone()>"Try a rule"</a>
                     <a class="button" data-icon="schedule" href=retraining.clone()>"Retraining"</a>
+                    <a class="button" data-icon="download" href=table.clone() rel="external">"CSV"</a>
                     <a class="button" data-icon="download" href=export.clone() rel="external">"Bins and counts"</a>
                 }
             }
@@ -355,7 +384,7 @@ fn tiles_of(monitor: &MonitorView, finding: &Finding) -> ((String, String), (Str
     };
     let missing = features.iter().map(|column| column.missing).fold(0.0, f64::max);
     let note = if missing > 0.0 { format!("{note}; up to {} missing", percent(missing)) } else { note };
-    let limit = format!("{} from training, limit {}", monitor.rule.metric, number(monitor.rule.threshold));
+    let limit = format!("{} from {}, limit {}", monitor.rule.metric, against(monitor), number(monitor.rule.threshold));
     ((format!("{} of {}", drifted.len(), features.len()), note), (number(answers.distance), limit))
 }
 
@@ -380,7 +409,7 @@ fn BusinessRead(read: BusinessReadView) -> impl IntoView {
 }
 
 #[component]
-fn Freshness(freshness: Vec<FreshnessView>) -> impl IntoView {
+fn Freshness(freshness: Vec<FreshnessView>, ages: Option<Figure>) -> impl IntoView {
     let rows = freshness
         .into_iter()
         .map(|data| {
@@ -404,6 +433,7 @@ fn Freshness(freshness: Vec<FreshnessView>) -> impl IntoView {
     view! {
         <section class="section stack" aria-labelledby="freshness">
             <div class="section-header"><h2 id="freshness">"Freshness"</h2></div>
+            {ages.map(|figure| view! { <ChartFigure figure/> })}
             <div class="table-wrap" role="region" aria-label="Freshness" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Datasets and the age of their newest rows"</caption>
@@ -425,13 +455,19 @@ fn Freshness(freshness: Vec<FreshnessView>) -> impl IntoView {
 
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
+    use millrace_domain::monitor::Baseline;
+    use millrace_domain::view::BaselineView;
+
     use super::*;
     use crate::pages::samples::rendered;
     use crate::pages::samples_watched::monitor;
 
     #[test]
     fn what_has_drifted_is_named_with_its_numbers_and_drawn() {
-        let html = rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=monitor() all=false/> });
+        let html = rendered(
+            "/deployments/taxi-tips/monitor",
+            || view! { <Monitor monitor=monitor() asked=Asked::default()/> },
+        );
         for expected in [
             "1 of 2",
             "miles",
@@ -449,7 +485,25 @@ mod tests {
     #[test]
     fn before_the_first_window_it_is_said_when_there_will_be_something() {
         let empty = MonitorView { windows: Vec::new(), bins: None, chosen: None, courses: Vec::new(), ..monitor() };
-        let html = rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=empty all=false/> });
+        let html =
+            rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=empty asked=Asked::default()/> });
         assert!(html.contains("Nothing was counted yet"), "{html}");
+    }
+
+    #[test]
+    fn what_is_held_against_other_rows_than_those_of_training_says_so_and_its_links_keep_to_them() {
+        let asked = Asked { days: "7".to_owned(), baseline: "month".to_owned(), ..Asked::default() };
+        let (begins, ends) = (monitor().windows[0].begins, monitor().windows[0].ends);
+        let baseline = BaselineView { kind: Baseline::Month, begins, ends, n: 4_200, is_used: true };
+        let held = MonitorView { baseline: Some(baseline), ..monitor() };
+        let html = rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=held asked/> });
+        for expected in [
+            "Held against the 30 days before",
+            "4,200 answers",
+            "days=7&amp;baseline=month",
+            "PSI from the 30 days before",
+        ] {
+            assert!(html.contains(expected), "{expected} is not in {html}");
+        }
     }
 }

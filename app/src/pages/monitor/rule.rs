@@ -3,15 +3,18 @@
 use leptos::prelude::*;
 use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, duration, line_chart, number};
 use millrace_domain::problem::DriftMetric;
-use millrace_domain::view::{BackTestView, TriedRule};
+use millrace_domain::view::{BackTestView, Permission, TriedRule};
 
-use crate::components::{ChartFigure, Empty, Load, Moment, PageHeader};
+use crate::components::{ChartFigure, Empty, FaultNotice, GatedButton, Load, Moment, PageHeader};
 use crate::fault::PageFault;
+use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
 use crate::wording::counted;
 
 /// Alerts that are listed; the chart marks all of them.
 const LISTED: usize = 20;
+/// What is said when a test letter is under way.
+const SENT: &str = "A test letter to you is on its way. If it has not arrived in a few minutes, an admin sees under Mail what became of it.";
 
 /// The recorded windows of a deployment by a rule.
 #[server(name = FetchBackTest, prefix = "/fn", endpoint = "back_test")]
@@ -55,10 +58,41 @@ pub fn RulePage() -> impl IntoView {
             )
         },
     );
+    let letter = PageForm::<SendTestLetter>::new();
     view! {
+        {move || letter.fault().map(|fault| view! { <FaultNotice fault/> })}
+        {move || {
+            let sent = letter.shown_once().or_else(|| (letter.done() > 0).then(|| SENT.to_owned()));
+            sent.map(|text| view! { <div class="callout" data-kind="success" role="status"><p>{text}</p></div> })
+        }}
         <Load resource=tested above=("Deployments", "/deployments") let:tested>
-            <Rule tested/>
+            <Rule tested=tested.clone()/>
+            <TestLetter slug=tested.slug permission=tested.may_test letter/>
         </Load>
+    }
+}
+
+/// Sends the reader a letter about nothing, the way that letters about alerts go.
+#[server(prefix = "/fn", endpoint = "send_test_letter")]
+pub async fn send_test_letter(slug: String) -> Result<(), PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    crate::caller::submitted(&[], services.send_test_letter(&actor, &slug)).await?;
+    crate::caller::show_once(SENT).await
+}
+
+#[component]
+fn TestLetter(slug: String, permission: Permission, letter: PageForm<SendTestLetter>) -> impl IntoView {
+    view! {
+        <section class="section stack" aria-labelledby="test-letter">
+            <div class="section-header"><h2 id="test-letter">"Do letters arrive?"</h2></div>
+            <p class="muted">
+                "A letter about nothing, to you alone, the way that letters about alerts go. It names who would be told of them."
+            </p>
+            <ActionForm action=letter.action>
+                <input type="hidden" name="slug" value=slug/>
+                <GatedButton permission label="Send me a test letter"/>
+            </ActionForm>
+        </section>
     }
 }
 

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use millrace_charts::{count, number};
 use millrace_domain::view::{MonitorView, WindowView};
 
+use super::asked::Asked;
 use crate::components::Moment;
-use crate::pages::address::address;
 
 /// Windows that are listed when nobody asks for more.
 const USUAL: usize = 12;
@@ -17,13 +17,14 @@ pub fn WindowTable(
     monitor: MonitorView,
     /// The page's path.
     page: String,
-    /// Whether all of them are listed.
-    all: bool,
+    /// What the address asks for.
+    asked: Asked,
 ) -> impl IntoView {
     let column = monitor.bins.as_ref().map(|bins| bins.column.clone()).unwrap_or_default();
     let chosen = monitor.chosen;
+    let all = !asked.windows.is_empty();
     let older = (!all && (monitor.has_older || monitor.windows.len() > USUAL)).then(|| {
-        let href = address(&page, [("column", column.as_str()), ("windows", "200")]) + "#windows";
+        let href = asked.more(&page, &column) + "#windows";
         view! { <a class="button button-small" href=href>"Show up to 200"</a> }
     });
     let most = if all { usize::MAX } else { USUAL };
@@ -34,7 +35,7 @@ pub fn WindowTable(
         .take(most)
         .map(|window| {
             let end = window.ends.timestamp().to_string();
-            let href = address(&page, [("column", column.as_str()), ("window", end.as_str())]);
+            let href = asked.closely(&page, &column, &end);
             let is_chosen = Some(window.ends) == chosen;
             view! { <Row window href is_chosen/> }
         })

@@ -88,7 +88,7 @@ impl Services {
 }
 
 /// A day (`2026-03-01`) or a moment (RFC 3339); none when nothing was given.
-fn moment(pointer: &str, text: &Option<String>) -> Result<Option<DateTime<Utc>>> {
+pub fn moment(pointer: &str, text: &Option<String>) -> Result<Option<DateTime<Utc>>> {
     let Some(text) = text.as_deref().map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let day = text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|day| day.and_utc());
     let at = day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()));

@@ -5,7 +5,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::monitor::BackTest;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Drift, Mistake};
-use millrace_domain::view::{BackTestQuery, BackTestView, TriedRule};
+use millrace_domain::view::{BackTestQuery, BackTestView, Permission, TriedRule};
 use millrace_storage::{deployment, monitor};
 
 use crate::{Result, Services, fault};
@@ -62,6 +62,9 @@ impl Services {
             fired_as_signed: BackTest::of(&windows, &signed.drift, signed.min_rows, most).fired,
             alarms,
             suggested: tested.suggested,
+            may_test: Permission::from_result(
+                actor.may_on(Action::HandleIncident, slug).map_err(|refused| refused.to_string()),
+            ),
         })
     }
 }

@@ -19,8 +19,10 @@ use crate::mail::{ABOUT_ALERTS, Act, Letter};
 use crate::runs::visible_problems;
 use crate::{Result, Services, commit, fault};
 
-/// Incidents in a list.
-const MOST: u32 = 200;
+/// Incidents on one page.
+const PAGE: u32 = 100;
+/// Incidents in one file.
+const MOST_EXPORTED: u32 = 10_000;
 /// How long the link of a letter is good for.
 const LINK_LASTS: TimeDelta = TimeDelta::days(7);
 /// What the link of a letter is sealed for.
@@ -185,7 +187,13 @@ impl Services {
     }
 
     /// Everybody who is told: who has the role, and who is named in the document and has an account.
-    async fn told_of(&self, tx: &Transaction, slug: &str, notify: &Notify, escalated: bool) -> Result<Vec<Account>> {
+    pub(crate) async fn told_of(
+        &self,
+        tx: &Transaction,
+        slug: &str,
+        notify: &Notify,
+        escalated: bool,
+    ) -> Result<Vec<Account>> {
         let named = if escalated { &notify.escalation } else { &notify.on_call };
         let has_role = |person: &Account| {
             person.grants.iter().any(|grant| {
@@ -292,22 +300,58 @@ impl Services {
         format!("/deployments/{}/monitor{at}", kept.slug)
     }
 
-    /// Alerts that the reader may see, open ones first.
+    /// Alerts that the reader may see, open ones first, a page at a time.
     ///
     /// # Errors
-    /// For callers without a role.
-    pub async fn list_alerts(&self, actor: &Actor, slug: Option<&str>, only_open: bool) -> Result<IncidentsView> {
+    /// For callers without a role; 400 for a place that no page ends at.
+    pub async fn list_alerts(
+        &self,
+        actor: &Actor,
+        slug: Option<&str>,
+        only_open: bool,
+        after: Option<&str>,
+    ) -> Result<IncidentsView> {
+        let (items, next) = self.alerts(actor, slug, only_open, after, PAGE).await?;
+        let next = next.map(|(rank, id)| format!("{rank}-{id}"));
+        Ok(IncidentsView { items, standing_still: self.standing_still().await?, next })
+    }
+
+    /// The same whole, up to [`MOST_EXPORTED`] alerts.
+    ///
+    /// # Errors
+    /// As [`Self::list_alerts`].
+    pub async fn export_alerts(&self, actor: &Actor, slug: Option<&str>, only_open: bool) -> Result<Vec<IncidentLine>> {
+        Ok(self.alerts(actor, slug, only_open, None, MOST_EXPORTED).await?.0)
+    }
+
+    /// Alerts that come after a place, and the place of the last one if there are more.
+    async fn alerts(
+        &self,
+        actor: &Actor,
+        slug: Option<&str>,
+        only_open: bool,
+        after: Option<&str>,
+        most: u32,
+    ) -> Result<(Vec<IncidentLine>, Option<(i32, i64)>)> {
         self.authorise(actor, Action::ReadWorkspace, "alerts").await?;
+        let after = after.filter(|after| !after.is_empty());
+        let after = after.map(|text| {
+            let place = text.split_once('-').and_then(|(rank, id)| Some((rank.parse().ok()?, id.parse().ok()?)));
+            place.ok_or_else(|| Fault::field("/page_token", "must be where a page of this list ended"))
+        });
         let of = match slug {
             Some(slug) => Some(vec![slug]),
             None => visible_problems(actor),
         };
-        let found = incident::list(self.db.pool(), of.as_deref(), only_open, MOST).await.map_err(fault)?;
+        let mut found = incident::list(self.db.pool(), of.as_deref(), only_open, after.transpose()?, most + 1)
+            .await
+            .map_err(fault)?;
+        let has_more = found.len() > most as usize;
+        found.truncate(most as usize);
+        let next = found.last().filter(|_| has_more).map(Kept::place);
         let now = self.now();
-        Ok(IncidentsView {
-            items: found.iter().filter(|kept| actor.sees(&kept.slug)).map(|kept| line(kept, now)).collect(),
-            standing_still: self.standing_still().await?,
-        })
+        let seen = found.iter().filter(|kept| actor.sees(&kept.slug));
+        Ok((seen.map(|kept| line(kept, now)).collect(), next))
     }
 
     /// One alert with what happened to it.

@@ -53,6 +53,7 @@ mod second_factor;
 pub mod sessions;
 mod sign_in;
 mod switch;
+mod test_letter;
 mod token;
 mod tracking;
 mod webhook;
@@ -73,12 +74,13 @@ use millrace_storage::{Database, StorageError, Transaction};
 
 use crate::credentials::Hasher;
 
+pub use audit::moment;
 pub use elsewhere::{Elsewhere, RoleRule, Vouched};
 pub use incident::Handling;
 pub use mail::Outgoing;
 pub use millrace_storage::credential::LinkPurpose;
 pub use monitor::{BusinessTaken, BusinessValue};
-pub use monitor_view::MonitorQuery;
+pub use monitor_view::{MOST_WINDOWS, MonitorQuery};
 pub use override_gates::GATES_NOT_PASSED;
 pub use people::SetUpCode;
 pub use sign_in::{Presented, SignedIn};

@@ -10,7 +10,7 @@ use millrace_domain::monitor::incident::Cause;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{BusinessRead, ProblemDocument};
 use millrace_domain::rollout::Unit;
-use millrace_domain::view::{FreshnessView, QualityView};
+use millrace_domain::view::{AgesView, FreshnessView, QualityView};
 use millrace_storage::monitor::{self, NewestData};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::rollout::{self, Predicted, Valued};
@@ -194,16 +194,43 @@ impl Services {
     }
 }
 
-/// How old the newest rows of each dataset are by now. A table that the document does not name any more is joined to nothing.
+/// How old the newest rows of each dataset were at these moments, of the versions that were loaded by then, in the order they were loaded.
+pub(crate) fn ages_at(history: Vec<NewestData>, document: &ProblemDocument, at: &[DateTime<Utc>]) -> Vec<AgesView> {
+    let mut versions: BTreeMap<String, Vec<(DateTime<Utc>, DateTime<Utc>)>> = BTreeMap::new();
+    for data in history.into_iter().filter(|data| is_named(data, document)) {
+        let newest = newest_row(&data, document);
+        versions.entry(data.name).or_default().push((data.loaded_at, newest));
+    }
+    let age = |versions: &[(DateTime<Utc>, DateTime<Utc>)], at: DateTime<Utc>| {
+        let (_, newest) = versions.iter().rev().find(|(loaded, _)| *loaded <= at)?;
+        Some((at - *newest).num_seconds())
+    };
+    versions
+        .into_iter()
+        .map(|(dataset, versions)| AgesView { dataset, seconds: at.iter().map(|at| age(&versions, *at)).collect() })
+        .collect()
+}
+
+/// The newest time among a version's rows; when it was loaded, where rows have no time.
+fn newest_row(data: &NewestData, document: &ProblemDocument) -> DateTime<Utc> {
+    let column = match document.table(&data.name) {
+        Some(table) => table.event_time.as_deref(),
+        None => document.data.event_time.as_deref(),
+    };
+    let time = column.and_then(|column| data.times.get(column)).map(|micros| *micros as i64);
+    time.and_then(DateTime::from_timestamp_micros).unwrap_or(data.loaded_at)
+}
+
+/// A table that the document does not name any more is joined to nothing.
+fn is_named(data: &NewestData, document: &ProblemDocument) -> bool {
+    !data.is_table || document.table(&data.name).is_some()
+}
+
+/// How old the newest rows of each dataset are by now. A table that the document does not name any more is left out.
 pub(crate) fn ages(newest: Vec<NewestData>, document: &ProblemDocument, now: DateTime<Utc>) -> Vec<FreshnessView> {
     let limit = document.monitoring.freshness.map(|limit| i64::try_from(limit.seconds()).unwrap_or(i64::MAX));
     let view = |data: NewestData| {
-        let column = match document.table(&data.name) {
-            Some(table) => table.event_time.as_deref(),
-            None => document.data.event_time.as_deref(),
-        };
-        let time = column.and_then(|column| data.times.get(column)).map(|micros| *micros as i64);
-        let newest = time.and_then(DateTime::from_timestamp_micros).unwrap_or(data.loaded_at);
+        let newest = newest_row(&data, document);
         let age_seconds = (now - newest).num_seconds();
         FreshnessView {
             dataset: data.name,
@@ -214,6 +241,5 @@ pub(crate) fn ages(newest: Vec<NewestData>, document: &ProblemDocument, now: Dat
             is_stale: limit.is_some_and(|limit| age_seconds > limit),
         }
     };
-    let named = |data: &NewestData| !data.is_table || document.table(&data.name).is_some();
-    newest.into_iter().filter(named).map(view).collect()
+    newest.into_iter().filter(|data| is_named(data, document)).map(view).collect()
 }

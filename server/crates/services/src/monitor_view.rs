@@ -3,20 +3,29 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ProblemId;
+use millrace_domain::monitor::{Baseline, ColumnFinding, Finding, Reference, judge};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::ProblemDocument;
-use millrace_domain::view::{BinsView, BusinessReadView, CourseView, MonitorRule, MonitorView, WindowView};
+use millrace_domain::view::{
+    BaselineView, BinsView, BusinessReadView, CourseView, MonitorRule, MonitorView, WindowView,
+};
 use millrace_storage::monitor::{self, Which, Window};
+use millrace_storage::retraining::{self, TriggerEvent};
 use millrace_storage::{business, deployment, incident, model};
 
+use crate::monitor::ages_at;
 use crate::{Result, Services, fault};
 
 /// Windows that are shown when nobody says how many.
 pub const USUAL_WINDOWS: u32 = 48;
 /// Windows of one answer at most.
-const MOST_WINDOWS: u32 = 500;
+pub const MOST_WINDOWS: u32 = 500;
+/// Windows that are added up to be held against, at most.
+const MOST_BEFORE: u32 = 2_000;
 /// Incidents that are shown.
 const MOST_INCIDENTS: u32 = 20;
+/// Changes and trainings that are marked in charts.
+const MOST_MARKS: u32 = 50;
 
 /// Which windows are asked for, and the column whose bins are shown.
 #[derive(Debug, Clone, Default)]
@@ -25,12 +34,16 @@ pub struct MonitorQuery {
     pub from: Option<DateTime<Utc>>,
     /// Windows that ended by then.
     pub to: Option<DateTime<Utc>>,
+    /// Windows of so many last days, where no `from` is given.
+    pub days: Option<u32>,
     /// At most so many, the newest.
     pub limit: Option<u32>,
     /// The column.
     pub column: Option<String>,
     /// End of the window that is looked at closely, in seconds since 1970; the newest that holds anything when absent.
     pub window: Option<i64>,
+    /// What windows of the version that is looked at closely are held against.
+    pub baseline: Baseline,
     /// Whether windows in which nobody asked are left out, and the columns of all windows but that one.
     pub slim: bool,
 }
@@ -48,7 +61,8 @@ impl Services {
         let document = self.document_to_show(slug).await?;
         let limit = query.limit.unwrap_or(USUAL_WINDOWS).clamp(1, MOST_WINDOWS);
         let until = query.to.unwrap_or_else(|| self.now());
-        let (after, only_busy) = (query.from, query.slim);
+        let days = query.days.map(|days| self.now() - TimeDelta::days(i64::from(days)));
+        let (after, only_busy) = (query.from.or(days), query.slim);
         let which = Which { problem: live.problem, after, until, only_busy, limit: limit + 1 };
         let mut windows = monitor::windows(pool, which).await.map_err(fault)?;
         // The one that is asked for may lie before the newest: then those up to it are shown.
@@ -63,23 +77,54 @@ impl Services {
         }
         let has_older = windows.len() > limit as usize;
         windows.truncate(limit as usize);
+        let reference = match chosen(&windows, query) {
+            Some(window) => self.reference(window.version).await?,
+            None => None,
+        };
+        let before = match &reference {
+            Some(reference) if query.baseline == Baseline::Month => {
+                self.before(live.problem, reference, &windows, query).await?
+            }
+            _ => None,
+        };
+        let (baseline, reference) = match before {
+            Some((baseline, against)) => (Some(baseline), against.or(reference)),
+            None => (None, reference),
+        };
+        if let (Some(true), Some(against)) = (baseline.as_ref().map(|baseline| baseline.is_used), &reference) {
+            held_against(&mut windows, against, query);
+        }
         let is_watched = match live.champion {
             Some(champion) => monitor::reference(pool, champion).await.map_err(fault)?.is_some(),
             None => false,
         };
-        let freshness = match live.champion {
-            Some(champion) => self.freshness(live.problem, champion, &document).await?,
-            None => Vec::new(),
+        let (freshness, ages) = match live.champion {
+            Some(champion) => {
+                let history = monitor::data_history(pool, live.problem, champion).await.map_err(fault)?;
+                let ends: Vec<_> = windows.iter().rev().map(|window| window.ends).collect();
+                (self.freshness(live.problem, champion, &document).await?, ages_at(history, &document, &ends))
+            }
+            None => (Vec::new(), Vec::new()),
         };
         let now = self.now();
-        let incidents = incident::list(pool, Some(&[slug]), false, MOST_INCIDENTS).await.map_err(fault)?;
+        let incidents = incident::list(pool, Some(&[slug]), false, None, MOST_INCIDENTS).await.map_err(fault)?;
         let changes = deployment::moves(pool, live.problem).await.map_err(fault)?;
-        let oldest = windows.last().map(|window| window.begins);
-        let changes = changes.into_iter().filter(|change| oldest.is_some_and(|oldest| change.changed_at >= oldest));
         let told = |change: deployment::PastChange| {
             let version = change.champion.map(|version| format!(" v{version}")).unwrap_or_default();
             (change.changed_at, format!("{}{version}", change.kind))
         };
+        let trainings = retraining::trainings(pool, live.problem, MOST_MARKS).await.map_err(fault)?;
+        let launched = |event: TriggerEvent| {
+            Some((event.launched_at?, format!("retraining ({})", event.reason.as_str().replace('_', " "))))
+        };
+        let mut changes: Vec<_> =
+            changes.into_iter().map(told).chain(trainings.into_iter().filter_map(launched)).collect();
+        let shown = windows.last().map(|oldest| oldest.begins).zip(windows.first().map(|newest| newest.ends));
+        // What happened after the newest window is beside it, unless older ones are looked at.
+        let is_newest = query.to.is_none() && shown_until.is_none();
+        changes.retain(|(at, _)| shown.is_some_and(|(begins, ends)| begins <= *at && (is_newest || *at <= ends)));
+        changes.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+        changes.truncate(MOST_MARKS as usize);
         Ok(MonitorView {
             slug: slug.to_owned(),
             title: document.title.clone(),
@@ -88,14 +133,16 @@ impl Services {
             rule: rule(&document),
             courses: courses(&windows),
             chosen: chosen(&windows, query).map(|window| window.ends),
-            bins: self.bins(&windows, query).await?,
+            bins: reference.as_ref().and_then(|reference| bins(reference, &windows, query)),
+            baseline,
             has_older,
             shown_until,
             freshness,
+            ages,
             business: document.business.as_ref().map(|metric| (metric.name.clone(), metric.unit.clone(), metric.limit)),
             business_read: self.business_read(live.problem, &document).await?,
             incidents: incidents.iter().map(|kept| crate::incident::line(kept, now)).collect(),
-            changes: changes.take(50).map(told).collect(),
+            changes,
             estimate_error: estimate_error(&windows),
             unreachable: self.unreachable(&document.notify).await?,
             windows: slimmed(windows, query).into_iter().rev().map(present_window).collect(),
@@ -115,27 +162,35 @@ impl Services {
         }))
     }
 
-    /// The bins of a column in the window that is looked at closely.
-    async fn bins(&self, windows: &[Window], query: &MonitorQuery) -> Result<Option<BinsView>> {
-        let Some((window, counts)) = chosen(windows, query).and_then(|window| Some((window, window.counts.as_ref()?)))
-        else {
-            return Ok(None);
+    /// What the version of the window that is looked at closely was asked in the days before it, and its bins with that in them if it is
+    /// enough to be held against.
+    async fn before(
+        &self,
+        problem: ProblemId,
+        reference: &Reference,
+        windows: &[Window],
+        query: &MonitorQuery,
+    ) -> Result<Option<(BaselineView, Option<Reference>)>> {
+        let Some(window) = chosen(windows, query) else { return Ok(None) };
+        let after = window.begins - TimeDelta::days(Baseline::DAYS);
+        let which = Which { problem, after: Some(after), until: window.begins, only_busy: true, limit: MOST_BEFORE };
+        let mut before = monitor::windows(self.db.pool(), which).await.map_err(fault)?;
+        before.retain(|earlier| earlier.version == window.version && earlier.begins >= after);
+        let width = reference.width();
+        let counted =
+            before.iter().filter_map(|earlier| earlier.counts.as_ref()).filter(|counts| counts.len() == width);
+        let sums = counted
+            .fold(vec![0_u64; width], |sums, counts| sums.iter().zip(counts).map(|(sum, count)| sum + count).collect());
+        let n = reference.split(&sums).and_then(|counted| Some(counted.columns.last()?.iter().sum())).unwrap_or(0);
+        let is_used = n >= window.rule.min_rows.max(1);
+        let view = BaselineView {
+            kind: Baseline::Month,
+            begins: before.last().map_or(after, |first| first.begins),
+            ends: before.first().map_or(window.begins, |last| last.ends),
+            n,
+            is_used,
         };
-        let Some(reference) = self.reference(window.version).await? else { return Ok(None) };
-        let Some(counted) = reference.split(counts) else { return Ok(None) };
-        // Without a wish, the column whose drift matters most.
-        let wanted = query.column.clone().or_else(|| {
-            let finding = window.finding.as_ref()?;
-            let most = finding.columns.iter().max_by(|a, b| a.weight().total_cmp(&b.weight()))?;
-            Some(finding.drifted().first().map_or_else(|| most.name.clone(), |column| column.name.clone()))
-        });
-        let found = reference.columns().zip(counted.columns).find(|(column, _)| Some(&column.name) == wanted.as_ref());
-        Ok(found.map(|(column, current)| BinsView {
-            column: column.name.clone(),
-            binning: column.binning.clone(),
-            reference: column.counts.clone(),
-            current: current.to_vec(),
-        }))
+        Ok(Some((view, reference.against(&sums).filter(|_| is_used))))
     }
 
     /// What a version is watched by, for whoever computes everything again elsewhere: its reference, and windows with their counts.
@@ -179,18 +234,56 @@ fn chosen<'w>(windows: &'w [Window], query: &MonitorQuery) -> Option<&'w Window>
     })
 }
 
-/// The distances of each column, oldest window first.
+/// The bins of a column in the window that is looked at closely.
+fn bins(reference: &Reference, windows: &[Window], query: &MonitorQuery) -> Option<BinsView> {
+    let window = chosen(windows, query)?;
+    let counted = reference.split(window.counts.as_ref()?)?;
+    // Without a wish, the column whose drift matters most.
+    let wanted = query.column.clone().or_else(|| {
+        let finding = window.finding.as_ref()?;
+        let most = finding.columns.iter().max_by(|a, b| a.weight().total_cmp(&b.weight()))?;
+        Some(finding.drifted().first().map_or_else(|| most.name.clone(), |column| column.name.clone()))
+    });
+    let found = reference.columns().zip(counted.columns).find(|(column, _)| Some(&column.name) == wanted.as_ref());
+    found.map(|(column, current)| BinsView {
+        column: column.name.clone(),
+        binning: column.binning.clone(),
+        reference: column.counts.clone(),
+        current: current.to_vec(),
+    })
+}
+
+/// Judges the windows of the version that is looked at closely against other rows than those they were judged against.
+fn held_against(windows: &mut [Window], reference: &Reference, query: &MonitorQuery) {
+    let version = chosen(windows, query).map(|window| window.version);
+    for window in windows.iter_mut().filter(|window| Some(window.version) == version) {
+        let judged = window.counts.as_ref().and_then(|counts| judge(reference, counts, &window.rule));
+        // What was estimated of quality has nothing to do with it.
+        let estimate = window.finding.as_ref().and_then(|finding| finding.estimate);
+        window.finding = judged.map(|finding| Finding { estimate, ..finding });
+    }
+}
+
+/// The distances of each column, oldest window first, with what was missing and unseen.
 fn courses(windows: &[Window]) -> Vec<CourseView> {
     let newest = windows.iter().find_map(|window| window.finding.as_ref().filter(|finding| finding.n > 0));
     let names = newest.map(|finding| finding.columns.iter().map(|column| column.name.clone())).into_iter().flatten();
-    let distance = |window: &Window, name: &str| {
-        let column = window.finding.as_ref()?.columns.iter().find(|column| column.name == name)?;
-        Some(column.distance)
+    let seen = |window: &Window, name: &str| {
+        window.finding.as_ref()?.columns.iter().find(|column| column.name == name).cloned()
     };
     names
         .map(|column| {
-            let distances = windows.iter().rev().map(|window| distance(window, &column)).collect();
-            CourseView { column, distances }
+            let seen: Vec<_> = windows.iter().rev().map(|window| seen(window, &column)).collect();
+            let of = |value: fn(&ColumnFinding) -> Option<f64>| {
+                seen.iter().map(|column| column.as_ref().and_then(value)).collect()
+            };
+            let distances = of(|column| Some(column.distance));
+            CourseView {
+                column,
+                distances,
+                missing: of(|column| Some(column.missing)),
+                unseen: of(|column| column.unseen),
+            }
         })
         .collect()
 }

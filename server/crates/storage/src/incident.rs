@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, ProblemId};
-use millrace_domain::monitor::incident::{Cause, Incident, Told};
+use millrace_domain::monitor::incident::{Cause, Incident, State, Told};
 
 use crate::Result;
 use crate::database::Connection;
@@ -33,6 +33,18 @@ pub struct Kept {
     pub acknowledged_by: Option<String>,
     /// The version that was live in that window.
     pub version: Option<i32>,
+}
+
+impl Kept {
+    /// Its place in the order of lists: those that fire, those that may, and the others, each the newest first.
+    pub const fn place(&self) -> (i32, i64) {
+        let rank = match self.incident.state {
+            State::Firing => 2,
+            State::Pending => 1,
+            State::Resolved | State::Over => 0,
+        };
+        (rank, self.id)
+    }
 }
 
 impl Record for Kept {
@@ -147,17 +159,27 @@ pub async fn list_unsettled(db: &impl Connection) -> Result<Vec<Kept>> {
     .await
 }
 
-/// Incidents of these problems, or of all, open ones first and then the newest; only open ones if asked for.
+/// Incidents of these problems, or of all, open ones first and then the newest; only open ones if asked for, and only those that come after a
+/// place in that order ([`Kept::place`]).
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(db: &impl Connection, of: Option<&[&str]>, only_open: bool, limit: u32) -> Result<Vec<Kept>> {
-    let bound = values![of.map(|of| serde_json::json!(of)), only_open, i64::from(limit)];
+pub async fn list(
+    db: &impl Connection,
+    of: Option<&[&str]>,
+    only_open: bool,
+    after: Option<(i32, i64)>,
+    limit: u32,
+) -> Result<Vec<Kept>> {
+    let (rank, id) = (after.map(|(rank, _)| rank), after.map(|(_, id)| id));
+    let bound = values![of.map(|of| serde_json::json!(of)), only_open, i64::from(limit), rank, id];
     record::all(
         db,
         select_incident!(
-            "where ($1::jsonb is null or p.slug in (select jsonb_array_elements_text($1))) and (not $2 or i.state in ('pending', 'firing')) and i.state <> 'over'
-             order by i.state in ('pending', 'firing') desc, i.state = 'firing' desc, i.id desc limit $3"
+            "cross join lateral (select case i.state when 'firing' then 2 when 'pending' then 1 else 0 end as rank) o
+             where ($1::jsonb is null or p.slug in (select jsonb_array_elements_text($1))) and (not $2 or o.rank > 0) and i.state <> 'over'
+                 and ($4::int is null or (o.rank, i.id) < ($4, $5::bigint))
+             order by o.rank desc, i.id desc limit $3"
         ),
         bound,
     )

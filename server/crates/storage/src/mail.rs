@@ -182,6 +182,16 @@ pub async fn count_stuck(db: &impl Connection, since: DateTime<Utc>) -> Result<i
     record::one(db, SQL, values![since]).await
 }
 
+/// Whether somebody was written a letter of this kind since then.
+///
+/// # Errors
+/// When the database fails.
+pub async fn was_written(db: &impl Connection, kind: &str, to: AccountId, since: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "select count(*) from mail where kind = $1 and account_id = $2 and created_at > $3";
+    let written: i64 = record::one(db, SQL, values![kind, to.0, since]).await?;
+    Ok(written > 0)
+}
+
 /// Tries a letter that failed once more.
 ///
 /// # Errors

@@ -544,6 +544,15 @@ impl Record for NewestData {
     }
 }
 
+/// The greatest value of each column of times of a dataset version `v`.
+macro_rules! newest_times {
+    () => {
+        "coalesce((select jsonb_object_agg(c ->> 'name', c -> 'quantiles' -> 6)
+            from jsonb_array_elements(v.profile -> 'columns') c
+            where c ->> 'type' = 'time' and jsonb_typeof(c -> 'quantiles' -> 6) = 'number'), '{}'::jsonb)"
+    };
+}
+
 /// The newest valid versions of the datasets that models were trained on, and of every table of their problems.
 ///
 /// # Errors
@@ -552,17 +561,18 @@ pub async fn newest_data(
     db: &impl Connection,
     models: &[(ProblemId, ModelVersionId)],
 ) -> Result<HashMap<ProblemId, Vec<NewestData>>> {
-    const SQL: &str = "select d.problem_id, d.name, v.number, v.created_at, v.role = 'table' as is_table,
-            coalesce((select jsonb_object_agg(c ->> 'name', c -> 'quantiles' -> 6)
-                from jsonb_array_elements(v.profile -> 'columns') c
-                where c ->> 'type' = 'time' and jsonb_typeof(c -> 'quantiles' -> 6) = 'number'), '{}'::jsonb) as times
+    const SQL: &str = concat!(
+        "select d.problem_id, d.name, v.number, v.created_at, v.role = 'table' as is_table, ",
+        newest_times!(),
+        " as times
         from jsonb_to_recordset($1) as a(problem bigint, version bigint) join dataset d on d.problem_id = a.problem
             join lateral (select * from dataset_version v where v.dataset_id = d.id and v.state = 'valid'
             order by v.number desc limit 1) v on true
         where v.role = 'table' or v.role = 'examples' and d.id = (
             select t.dataset_id from model_version m join run r on r.id = m.run_id
                 join dataset_version t on t.id = r.dataset_version_id where m.id = a.version)
-        order by d.problem_id, d.name";
+        order by d.problem_id, d.name"
+    );
     let mut newest: HashMap<ProblemId, Vec<NewestData>> = HashMap::new();
     if models.is_empty() {
         return Ok(newest);
@@ -573,6 +583,29 @@ pub async fn newest_data(
         newest.entry(data.problem).or_default().push(data);
     }
     Ok(newest)
+}
+
+/// The valid versions of the datasets that a model was trained on or is joined to, in the order they were loaded: at most the newest
+/// thousand.
+///
+/// # Errors
+/// When the database fails.
+pub async fn data_history(
+    db: &impl Connection,
+    problem: ProblemId,
+    version: ModelVersionId,
+) -> Result<Vec<NewestData>> {
+    const SQL: &str = concat!(
+        "select * from (select d.problem_id, d.name, v.number, v.created_at, v.role = 'table' as is_table, v.id, ",
+        newest_times!(),
+        " as times
+        from dataset d join dataset_version v on v.dataset_id = d.id and v.state = 'valid'
+        where d.problem_id = $1 and (v.role = 'table' or v.role = 'examples' and d.id = (
+            select t.dataset_id from model_version m join run r on r.id = m.run_id
+                join dataset_version t on t.id = r.dataset_version_id where m.id = $2))
+        order by v.id desc limit 1000) n order by n.id"
+    );
+    record::all(db, SQL, values![problem.0, version.0]).await
 }
 
 /// Windows that ended between two moments, each problem's own, whose outcomes are more by now than those their quality was computed

@@ -64,6 +64,16 @@ impl Reference {
         self.features.iter().chain([&self.prediction])
     }
 
+    /// The same bins, held against other rows that were counted in them; none of counts that are not of these bins.
+    pub fn against(&self, counts: &[u64]) -> Option<Self> {
+        let counted = self.split(counts)?;
+        let mut other = self.clone();
+        for (column, counts) in other.features.iter_mut().chain([&mut other.prediction]).zip(counted.columns) {
+            column.counts = counts.to_vec();
+        }
+        Some(other)
+    }
+
     /// How many numbers are counted: the bins of every column, of durations, and failures.
     pub fn width(&self) -> usize {
         self.columns().map(|column| column.counts.len()).sum::<usize>() + DURATIONS + 1
@@ -149,6 +159,33 @@ pub fn uncounted(counting: &[Uncounted], begins: DateTime<Utc>, ends: DateTime<U
     let is_in =
         |one: &&Uncounted| one.since < ends && one.since.checked_add_signed(wait).is_none_or(|lost| begins < lost);
     counting.iter().filter(is_in).cloned().collect()
+}
+
+/// What the columns of a window are held against when somebody looks at them. Alerts are decided against the training data, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Baseline {
+    /// The data that the version was trained on; of what it answers, the held-out rows.
+    #[default]
+    Training,
+    /// What the same version was asked and answered in the thirty days before the window.
+    Month,
+}
+
+impl Baseline {
+    /// Days of [`Baseline::Month`].
+    pub const DAYS: i64 = 30;
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Training, Self::Month];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Month => "month",
+        }
+    }
 }
 
 /// What is found of a column, or of a whole window.

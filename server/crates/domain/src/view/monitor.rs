@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Permission;
 use crate::drift::Binning;
-use crate::monitor::{Finding, Uncounted};
+use crate::monitor::{Baseline, Finding, Uncounted};
 
 views! {
     /// How good answers of a window were, as far as their outcomes are known.
@@ -153,6 +153,8 @@ views! {
         alarms: f64,
         /// The least limit that would have had no more of them; none without a window that gives a verdict.
         suggested: Option<f64>,
+        /// Whether the reader may have a letter sent, to see that alerts would arrive.
+        may_test: Permission,
     }
 
     /// The bins of one column in a window.
@@ -173,6 +175,32 @@ views! {
         column: String,
         /// The distances, in the order of the windows.
         distances: Vec<Option<f64>>,
+        /// Shares of rows without a value.
+        missing: Vec<Option<f64>>,
+        /// Shares of rows whose text the training data does not have; none of numbers.
+        unseen: Vec<Option<f64>>,
+    }
+
+    /// Rows, other than those of training, that windows are held against.
+    BaselineView {
+        /// What they are of.
+        kind: Baseline,
+        /// The beginning of their first window.
+        begins: DateTime<Utc>,
+        /// The end of the last one.
+        ends: DateTime<Utc>,
+        /// Answers in them.
+        n: u64,
+        /// Whether these are enough to be held against; else windows are held against the training data.
+        is_used: bool,
+    }
+
+    /// How old a dataset's newest row was at the end of each window.
+    AgesView {
+        /// The dataset.
+        dataset: String,
+        /// Seconds, in the order of the windows; none before its first valid version.
+        seconds: Vec<Option<i64>>,
     }
 
     /// What was counted of a deployment, window by window.
@@ -195,12 +223,16 @@ views! {
         shown_until: Option<DateTime<Utc>>,
         /// Distances of every column, window by window; none where nothing was counted.
         courses: Vec<CourseView>,
+        /// What windows of the version that is looked at closely are held against, if not against the training data.
+        baseline: Option<BaselineView>,
         /// End of the window that is looked at closely.
         chosen: Option<DateTime<Utc>>,
         /// The bins of the column that was asked for, in that window.
         bins: Option<BinsView>,
         /// How old data is.
         freshness: Vec<FreshnessView>,
+        /// How old it was, window by window.
+        ages: Vec<AgesView>,
         /// Name and unit of the business metric, and its limit.
         business: Option<(String, String, Option<f64>)>,
         /// Where its values are read; none when they are reported.
@@ -280,6 +312,8 @@ views! {
         items: Vec<IncidentLine>,
         /// What stands still, so that no alert comes of it.
         standing_still: Vec<StandingStill>,
+        /// Where the next page begins.
+        next: Option<String>,
     }
 
     /// A part of the servers that has not been at work for a while.
