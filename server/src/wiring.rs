@@ -9,11 +9,12 @@ use millrace_domain::Digest;
 use millrace_domain::policy::Role;
 use millrace_executor::{Failpoints, Timing, Worker};
 use millrace_jobs::Subjects;
+use millrace_migrations::Migrator;
 use millrace_services::seal::Key;
 use millrace_services::{Elsewhere, Services, Settings};
 use millrace_storage::artifact::ArtifactStore;
 use millrace_storage::cluster::{Cluster, ClusterOptions};
-use millrace_storage::{Database, StorageError};
+use millrace_storage::{Connection, Database, StorageError};
 use sea_orm_migration::MigratorTrait;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ const LOCK_FILE: &[u8] = include_bytes!("../../Cargo.lock");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Connections of one process.
 const CONNECTIONS: u32 = 16;
+/// Key of the lock that whoever migrates holds.
+const MIGRATING: i64 = 0x6d69_6c6c_7261_6365;
 /// How long to wait for a database that does not answer at start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -166,30 +169,37 @@ async fn services(db: Database, storage: &Storage, told: Told) -> anyhow::Result
 
 /// The server's key: read from its file, which nobody else may read, or made.
 fn key(path: &Path) -> anyhow::Result<Key> {
-    use std::io::Write;
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
     let named = || format!("MILLRACE_KEY_FILE {}", path.display());
-    let fresh = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match fresh {
-        Ok(mut file) => {
-            let bytes: [u8; 32] = outside::surroundings().bytes();
-            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(named)?;
-            Ok(Key::new(&bytes))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let open_to_others = std::fs::metadata(path).with_context(named)?.permissions().mode() & 0o077 != 0;
-            anyhow::ensure!(!open_to_others, "{} can be read by others: `chmod 600` it, or make a new one", named());
-            let text = std::fs::read_to_string(path).with_context(named)?;
-            let text = text.trim();
-            let digits = (0..32).map(|place| u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok());
-            let bytes: Option<Vec<u8>> = digits.collect();
-            let bytes: Option<[u8; 32]> = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
-            let bytes = bytes.with_context(|| format!("{} does not hold 64 hexadecimal digits", named()))?;
-            anyhow::ensure!(bytes.iter().any(|byte| *byte != bytes[0]), "{} is a sample: make a real one", named());
-            Ok(Key::new(&bytes))
-        }
-        Err(error) => Err(error).with_context(named),
+    if !path.try_exists().with_context(named)? {
+        make_key(path).with_context(named)?;
+    }
+    let open_to_others = std::fs::metadata(path).with_context(named)?.permissions().mode() & 0o077 != 0;
+    anyhow::ensure!(!open_to_others, "{} can be read by others: `chmod 600` it, or make a new one", named());
+    let text = std::fs::read_to_string(path).with_context(named)?;
+    let text = text.trim();
+    let digits = (0..32).map(|place| u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok());
+    let bytes: Option<Vec<u8>> = digits.collect();
+    let bytes: Option<[u8; 32]> = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
+    let bytes = bytes.with_context(|| format!("{} does not hold 64 hexadecimal digits", named()))?;
+    anyhow::ensure!(bytes.iter().any(|byte| *byte != bytes[0]), "{} is a sample: make a real one", named());
+    Ok(Key::new(&bytes))
+}
+
+/// Makes a key where there is none. It appears whole or not at all, and if another program makes one meanwhile, that one stays.
+fn make_key(path: &Path) -> std::io::Result<()> {
+    use std::io::{ErrorKind, Write};
+    use std::os::unix::fs::OpenOptionsExt;
+    let bytes: [u8; 32] = outside::surroundings().bytes();
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let fresh = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
+    let made = std::fs::hard_link(&fresh, path);
+    std::fs::remove_file(&fresh)?;
+    match made {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 
@@ -215,9 +225,25 @@ async fn connect(url: &str) -> anyhow::Result<Database> {
 /// Brings the schema up to date.
 ///
 /// # Errors
-/// When a migration fails; the ones before it stay.
+/// When a newer program has migrated the database, or when a migration fails; the ones before it stay.
 pub async fn migrate(db: &Database) -> anyhow::Result<()> {
-    millrace_migrations::Migrator::up(db.pool(), None).await.context("the database could not be brought up to date")
+    let failed = "the database could not be brought up to date";
+    // Of programs that start at once, one migrates, and the others find it done.
+    let turn = db.begin().await.context(failed)?;
+    let wait = format!("select pg_advisory_xact_lock({MIGRATING})");
+    turn.execute_unprepared(&wait).await.context(failed)?;
+    let done = Migrator::get_migration_models(db.pool()).await.context(failed)?;
+    let known = Migrator::get_migration_files();
+    let is_unknown = |version: &&str| known.iter().all(|migration| migration.name() != *version);
+    let unknown: Vec<&str> = done.iter().map(|migration| migration.version.as_str()).filter(is_unknown).collect();
+    anyhow::ensure!(
+        unknown.is_empty(),
+        "the database is newer than this program (millrace {VERSION}), which does not know {}: run the newer program, or restore the \
+         backup that was made before it migrated",
+        unknown.join(", ")
+    );
+    Migrator::up(db.pool(), None).await.context(failed)?;
+    turn.commit().await.context(failed)
 }
 
 /// A worker over the same parts.

@@ -1,4 +1,5 @@
-//! Killed at any step, at any point, a run resumes and comes to the same bits.
+//! Killed at any step, at any point, a run resumes and comes to the same bits. Asked to stop in the middle of a step, a worker leaves it to
+//! the next.
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
@@ -148,4 +149,57 @@ async fn a_run_killed_while_it_trains_and_measures_comes_to_the_same_bits() {
 #[tokio::test]
 async fn a_run_killed_while_it_judges_and_registers_comes_to_the_same_bits() {
     survives(&["gate", "register"]).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_asked_to_stop_in_the_middle_of_a_step_leaves_it_to_another_one_and_the_run_succeeds() {
+    let app = TestApp::start_with(BINARY, &[], &["--no-executor"]).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    app.sign_off(&engineer, &stakeholder, &document()).await;
+    let mut first = app.worker(&LEASES).unwrap();
+    app.load(&engineer, "survives", "rows.csv", many_rows()).await;
+    // Many small steps of learning: a training that takes a while and learns no more than others.
+    let parameters = json!({ "rounds": 2_000, "early_stopping_rounds": 0, "eta": 0.005, "max_leaves": 8 });
+    let request = json!({ "trainer": "gradient_boosting", "seed": 5, "parameters": parameters });
+    let launched = engineer.post("/api/v1/problems/survives/runs", request).await.done();
+    let under_way = "select count(*) from step where kind = 'train' and state = 'running' and progress is not null";
+    let mut looks = 0;
+    while app.count(under_way).await == 0 {
+        assert!(looks < 6_000, "no training was seen; the worker said: {}", first.output());
+        looks += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    first.ask_to_stop().unwrap();
+    assert!(first.ended_within(Duration::from_secs(10)).await.unwrap(), "{}", first.output());
+    assert_eq!(
+        app.count("select count(*) from step where kind = 'train' and state = 'queued'").await,
+        1,
+        "nobody waits for its lease"
+    );
+    let second = app.worker(&LEASES).unwrap();
+    let run = app.ended(&engineer, launched["run"].as_str().unwrap()).await;
+    assert_eq!(run["state"], "succeeded", "{}", run["failure"]);
+    let attempts =
+        "select string_agg(a.attempt || ' ' || a.ending, ', ' order by a.attempt) || ' by ' || count(distinct a.worker)
+        from step_attempt a join step s on s.id = a.step_id where s.kind = 'train'";
+    assert_eq!(app.text(attempts).await, "1 handed_over, 2 succeeded by 2");
+    assert_eq!(
+        app.count("select (max_attempts - attempt)::bigint from step where kind = 'train'").await,
+        2,
+        "it cost none"
+    );
+    assert!(app.verified().await);
+    drop(second);
+    app.remove().await;
+}
+
+/// Rows that take a while to learn from, and are not all alike.
+fn many_rows() -> Vec<u8> {
+    let mut csv = "x,noise,big\n".to_owned();
+    for row in 0..6_000u32 {
+        let (x, noise) = ((row * 37) % 101, (row * 13) % 29);
+        csv.push_str(&format!("{x}.{row:04},{noise},{}\n", u32::from(x + noise + (row * 7_919) % 40 > 80)));
+    }
+    csv.into_bytes()
 }

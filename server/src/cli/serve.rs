@@ -32,7 +32,8 @@ pub async fn serve(storage: Storage, mut web: Web, slots: Option<usize>, watches
     let webhooks = WebhookSender::new(services.clone(), &storage.webhooks()?).context("MILLRACE_WEBHOOKS")?;
     let worker = slots.map(|slots| {
         let worker = wiring::worker(&services, &worker_name("serve"), outside::timing());
-        tokio::spawn(worker.run(slots, workers.clone()))
+        // While open requests are answered it claims nothing any more, and what it was at is another worker's.
+        tokio::spawn(worker.run(slots, shutdown.clone()))
     });
     let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
     tokio::spawn(webhooks.run(workers.clone()));
@@ -50,7 +51,7 @@ pub async fn serve(storage: Storage, mut web: Web, slots: Option<usize>, watches
     workers.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), post).await;
     if let Some(worker) = worker {
-        // A computing step looks whether to stop; its lease lapses and another worker takes it up.
+        // A computing step looks whether to stop; another worker takes it up.
         let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
     }
     if let Some(cluster) = parts.cluster {

@@ -63,6 +63,14 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
 }
 
+/// Why an attempt comes to no end.
+enum GivenUp {
+    /// Somebody else has the step, or may have.
+    Lost,
+    /// The worker was asked to stop.
+    Stopping,
+}
+
 impl Worker {
     /// A worker called `name`, whose results count as made by `code_version`, and whose processor time `clock` tells.
     pub fn new(
@@ -101,7 +109,7 @@ impl Worker {
         self
     }
 
-    /// Claims and runs up to `slots` steps at a time until `shutdown`; then lets go of what it holds by not renewing it.
+    /// Claims and runs up to `slots` steps at a time until `shutdown`; then leaves what it holds to other workers.
     pub async fn run(self, slots: usize, shutdown: CancellationToken) {
         let wake = Arc::new(Notify::new());
         let listener = tokio::spawn(wake_on_announcement(self.db.clone(), Arc::clone(&wake), shutdown.clone()));
@@ -199,21 +207,33 @@ impl Worker {
         let follow = tokio::spawn(follow);
         let begun = self.begin(&claim).await;
         let result = tokio::select! {
-            result = async { begun?; self.perform(&context).await } => Some(result),
+            result = async { begun?; self.perform(&context).await } => Ok(result),
             end = lease::keep(&self.db, &claim, &self.timing, &stop) => match end {
-                End::CancelRequested => Some(Err(StepError::Cancelled)),
-                End::Lost => None,
+                End::CancelRequested => Ok(Err(StepError::Cancelled)),
+                End::Lost => Err(GivenUp::Lost),
             },
-            () = shutdown.cancelled() => None,
+            () = shutdown.cancelled() => Err(GivenUp::Stopping),
             never = watch_memory(&context) => match never {},
         };
         stop.cancel();
         followed.cancel();
         // Its last write ends before the step's own; a follower that failed has only lost progress reports.
         let _ = follow.await;
-        let Some(result) = result else {
-            tracing::warn!(step = %claim.step.id, kind, "the work is given up; another worker takes the step when the lease lapses");
-            return;
+        let result = match result {
+            Ok(result) => result,
+            Err(GivenUp::Lost) => {
+                tracing::warn!(step = %claim.step.id, kind, "the work is given up; another worker takes the step when the lease lapses");
+                return;
+            }
+            Err(GivenUp::Stopping) => {
+                match self.hand_over(&claim).await {
+                    Ok(()) => tracing::info!(step = %claim.step.id, kind, "left to another worker"),
+                    Err(error) => {
+                        tracing::warn!(step = %claim.step.id, kind, %error, "could not be handed over; the lease will lapse")
+                    }
+                }
+                return;
+            }
         };
         self.failpoints.reach(&kind, Point::BeforeCommit);
         match self.conclude(&context, result).await {
@@ -227,6 +247,14 @@ impl Worker {
             }
         }
         self.failpoints.reach(&kind, Point::AfterCommit);
+    }
+
+    /// Leaves a step to another worker.
+    async fn hand_over(&self, claim: &Claim) -> Result<(), StorageError> {
+        let tx = self.db.begin().await?;
+        let left = step::hand_over(&tx, claim).await?;
+        self.lifecycle.ended(&tx, &left, left.state, left.failure.as_ref()).await?;
+        tx.commit().await.map_err(StorageError::from)
     }
 
     async fn begin(&self, claim: &Claim) -> Result<(), StorageError> {

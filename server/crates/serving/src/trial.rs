@@ -174,13 +174,16 @@ impl Trial {
     /// Has the model answer that was not asked yet, in its own time.
     pub(crate) fn compare(self: &Arc<Self>, log: &Log, requests: Vec<Compared>, at: DateTime<Utc>) {
         let units: Vec<Unit> = requests.iter().map(|request| request.unit).collect();
-        let (trial, own_log) = (Arc::clone(self), log.clone());
+        // What still waits when the route to it is gone is not done: the model may be one that was just taken back for what it does.
+        let (trial, own_log) = (Arc::downgrade(self), log.clone());
         let taken = self.beside.send(units.len(), move || {
             for request in requests {
+                let Some(trial) = trial.upgrade() else { return };
                 trial.compare_one(&own_log, request, at);
             }
         });
         if !taken {
+            metrics::counter!("millrace_shadow_dropped_total").increment(units.len() as u64);
             log.count(units.into_iter().map(|unit| self.mark(unit, Arm::Candidate, at, Came::Dropped)).collect());
         }
     }

@@ -301,7 +301,7 @@ impl Record for Logged {
 pub async fn log(db: &impl Connection, of: Subject, most: u32) -> Result<Vec<Logged>> {
     const SQL: &str = "with told as (
             select step_id, attempt, line, at, text from step_log
-            union all select step_id, attempt, 2147483647, ended_at, message from step_attempt where ending = 'lost')
+            union all select step_id, attempt, 2147483647, ended_at, message from step_attempt where ending in ('lost', 'handed_over'))
         select s.kind, s.part, t.attempt, t.at, t.text from told t join step s on s.id = t.step_id
         where s.subject_kind = $1 and s.subject_id = $2
         order by t.at desc, s.position desc, s.part desc, t.attempt desc, t.line desc limit $3";
@@ -378,6 +378,28 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
         state if state.is_final() => skip_rest(db, step.subject).await,
         _ => Ok(()),
     }
+}
+
+/// Lets go of a claimed step under the fence, so that another worker may take it up at once: its own was asked to stop, which is no failure
+/// of the step and costs it no attempt. Gives the step as it stands after it.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when the lease was lost.
+pub async fn hand_over(db: &impl Connection, claim: &Claim) -> Result<Step> {
+    const SQL: &str = "update step set state = case when cancel_requested then 'cancelled' else 'queued' end,
+            lease_token = null, lease_until = null, run_at = now(), finished_at = now(), max_attempts = max_attempts + 1
+        where id = $1 and attempt = $2 and lease_token = $3 and state = 'running' returning *";
+    const NOTED: &str = "update step_attempt set ended_at = now(), ending = 'handed_over',
+            message = 'the worker was stopped, and left the step to another one' where step_id = $1 and attempt = $2";
+    let Step { id, attempt, subject, .. } = &claim.step;
+    in_turn(db, *subject).await?;
+    let left: Option<Step> = record::optional(db, SQL, values![id.0, attempt, claim.token]).await?;
+    let left = left.ok_or(crate::StorageError::Conflict("the step"))?;
+    record::execute(db, NOTED, values![id.0, attempt]).await?;
+    if left.state.is_final() {
+        skip_rest(db, *subject).await?;
+    }
+    Ok(left)
 }
 
 async fn note_attempt(db: &impl Connection, step: &Step, ending: StepState, failure: Option<&Failure>) -> Result<()> {
