@@ -1,0 +1,361 @@
+// What a bad candidate in the shadow costs callers, who are answered by the live version alone: a fixed rate of requests, first while there is no
+// candidate, then while one panics, hangs for half a minute or takes 2 GiB at every request, then once it was taken back. A server of its own
+// for each.
+//
+//   MILLRACE_BINARY=… MILLRACE_SITE=… node bench/bad_candidate.mjs [requests a second] [seconds a stretch] [modes]
+//
+// The modes, with commas: panic, hang and allocate, as when none are named; fail, whose every answer is an error; good, which costs what any
+// shadow does. The binary is one of a dev build: others have no failpoints. `allocate` takes 2 GiB of memory beside what it has.
+//
+// Prints a table and one line of JSON. The goals: in the shadow p99 is at most 1.2 times what it was before, every answer is that of before, and
+// so is every process, nobody goes without an answer, and of the requests that wait for the candidate no more are kept than its queue holds.
+// The script fails where one of them is missed, but for the first: that one also says how many processors the machine has.
+// Latency is from the moment a request was due, so that a server that stalls is not spared what waited. What waits for a candidate that is
+// taken back is still tried: the last stretch tells what that costs.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { startServer } from "../lib/server.mjs";
+
+const [RATE, SECONDS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [300, 20][index]));
+const MODES = (process.argv[4] ?? "panic,hang,allocate").split(",");
+const GOAL = 1.2;
+/** Seconds before anything is measured, and between a change and what is measured of it. */
+const [WARM_S, SETTLE_S] = [3, 2];
+/** Different things that are asked about; one request can hold them all. */
+const THINGS = 1_000;
+/** Requests that may wait for a candidate, and by how many seconds of requests what is counted may lag behind. */
+const [QUEUE, LAG_S] = [1_000, 2];
+const LOOK_EVERY_MS = 100;
+/** Seconds that a request hangs. */
+const HANGS_S = 30;
+const SLUG = "bad-candidate";
+const PASSWORD = "a long password of the bench";
+/** What shows that the candidate did as it was told. */
+const STRUCK = {
+  panic: ({ failed }) => failed > 0,
+  hang: ({ answered }) => answered <= (SETTLE_S + SECONDS) / HANGS_S,
+  allocate: ({ quiet_mb, most_mb }) => most_mb > quiet_mb + 1_500,
+  fail: ({ failed }) => failed > 0,
+  good: ({ answered, failed }) => answered > 0 && failed === 0,
+};
+
+async function measure(mode) {
+  const people = await setUp();
+  const expected = await people.answers(Array.from({ length: THINGS }, (_, number) => thing(number)));
+  const born = processes();
+  const load = new Load(people.headers, expected);
+  const stretch = async (seconds) => {
+    await sleep(seconds * 1000);
+    return load.take();
+  };
+  const warm = await stretch(WARM_S);
+  const quiet = await stretch(SECONDS);
+  const quiet_mb = held();
+  const { stage } = await people.post(`/api/v1/deployments/${SLUG}/rollouts`, { version: 2, reason: "shadow" });
+  if (stage !== "shadow") throw new Error(`the candidate is in ${stage}`);
+  const begins = await stretch(SETTLE_S);
+  let most_mb = held();
+  const looks = setInterval(() => (most_mb = Math.max(most_mb, held())), LOOK_EVERY_MS);
+  const shadowed = await stretch(SECONDS);
+  clearInterval(looks);
+  const { counted, state } = (await people.get(`/api/v1/deployments/${SLUG}`)).rollout;
+  const [candidate, control] = counted.sides;
+  const dropped_from_log = await people.dropped();
+  await people.post(`/api/v1/deployments/${SLUG}/rollback`, { reason: "measured" });
+  const ends = await stretch(SETTLE_S);
+  const after = await stretch(SECONDS);
+  const after_mb = held();
+  await load.stop();
+  const all = [warm, quiet, begins, shadowed, ends, after, load.take()];
+  const sum = (what) => all.reduce((total, one) => total + one[what], 0);
+  const line = {
+    mode,
+    state,
+    quiet,
+    shadowed,
+    after,
+    ratio: Number((shadowed.p99_ms / quiet.p99_ms).toFixed(2)),
+    ratio_after: Number((after.p99_ms / quiet.p99_ms).toFixed(2)),
+    requests: sum("requests"),
+    not_answered: sum("not_answered"),
+    changed: sum("changed"),
+    // Of the candidate, in the shadow.
+    answered: candidate.answered,
+    failed: candidate.failed,
+    dropped: counted.dropped,
+    waiting: control.answered - candidate.answered - candidate.failed - counted.dropped,
+    dropped_from_log,
+    quiet_mb,
+    most_mb,
+    after_mb,
+    same_processes: born === processes(),
+  };
+  judge(line, control.answered);
+  return line;
+}
+
+/** Notes which goals were missed, and whether anything was measured at all. */
+function judge(line, asked) {
+  const { mode, not_answered, changed, waiting, same_processes } = line;
+  if (asked === 0 || !STRUCK[mode](line)) failures.push(`${mode}: the candidate was not in the shadow as it should be; is it a dev build?`);
+  if (not_answered > 0) failures.push(`${mode}: ${not_answered} requests were not answered`);
+  if (changed > 0) failures.push(`${mode}: ${changed} answers were others than before`);
+  if (waiting > QUEUE + LAG_S * RATE) failures.push(`${mode}: ${waiting} requests wait for the candidate`);
+  if (!same_processes) failures.push(`${mode}: the server or its Postgres is not the process that it was`);
+}
+
+/** Sends requests at their time, and keeps how late each answer came, and whether it is the one that is expected. */
+class Load {
+  #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  #headers;
+  #expected;
+  #sent = 0;
+  #open = new Set();
+  #seen = [];
+  #began = performance.now();
+  #timer;
+
+  constructor(headers, expected) {
+    this.#headers = headers;
+    this.#expected = expected;
+    this.#timer = setInterval(() => this.#send(), 2);
+  }
+
+  #send() {
+    const due = ((performance.now() - this.#began) / 1000) * RATE;
+    for (; this.#sent < due; this.#sent += 1) {
+      const at = this.#began + (this.#sent / RATE) * 1000;
+      const asked = this.#ask(at, this.#sent % THINGS).finally(() => this.#open.delete(asked));
+      this.#open.add(asked);
+    }
+  }
+
+  async #ask(at, number) {
+    try {
+      const body = JSON.stringify({ instances: [thing(number)] });
+      const { status, text } = await exchange("POST", `/v1/models/${SLUG}:predict`, this.#headers, body, this.#agent);
+      const late = performance.now() - at;
+      const good = status >= 200 && status < 300;
+      this.#seen.push({ late, good, changed: good && said(JSON.parse(text))[0] !== this.#expected[number] });
+    } catch {
+      this.#seen.push({ late: performance.now() - at, good: false, changed: false });
+    }
+  }
+
+  async stop() {
+    clearInterval(this.#timer);
+    await Promise.all(this.#open);
+    this.#agent.destroy();
+  }
+
+  /** What was seen since the last time. */
+  take() {
+    const seen = this.#seen;
+    this.#seen = [];
+    const late = seen.map((one) => one.late).sort((a, b) => a - b);
+    const at = (share) => Number((late[Math.floor(share * (late.length - 1))] ?? Number.NaN).toFixed(3));
+    return {
+      requests: seen.length,
+      not_answered: seen.filter((one) => !one.good).length,
+      changed: seen.filter((one) => one.changed).length,
+      p50_ms: at(0.5),
+      p99_ms: at(0.99),
+    };
+  }
+}
+
+/** Every prediction of an answer as it must stay, whichever request asked for it: all but its id, with who gave it. */
+function said({ predictions, model_version, stage }) {
+  return predictions.map(({ id: _, ...prediction }) => JSON.stringify({ model_version, stage, ...prediction }));
+}
+
+function thing(number) {
+  const x = ((number * 2_654_435_761) % 1_000) / 10;
+  const y = ((number * 40_503) % 977) / 9.77;
+  return { entity: `t${number}`, x, y };
+}
+
+/** Server and Postgres, each with when it began: another process under the same number began later. */
+function processes() {
+  const postmaster = readFileSync(join(server.home, "postgres", "data", "postmaster.pid"), "utf8").split("\n")[0];
+  const began = (pid) => {
+    try {
+      return `${pid} ${readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[19]}`;
+    } catch {
+      return `${pid} gone`;
+    }
+  };
+  return [server.pid, postmaster].map(began).join(", ");
+}
+
+/** Megabytes of memory that the server holds; none of one that is gone. */
+function held() {
+  try {
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))[1]) / 1024);
+  } catch {
+    return 0;
+  }
+}
+
+function exchange(method, path, headers, body, agent) {
+  return new Promise((resolve, reject) => {
+    const sent = request(`${server.url}${path}`, { method, headers, agent }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (piece) => (text += piece));
+      response.on("error", reject);
+      response.on("end", () => resolve({ status: response.statusCode, text, headers: response.headers }));
+    });
+    sent.on("error", reject).end(body);
+  });
+}
+
+/** Three people, a signed-off problem whose rollouts stay in the shadow whatever they show, two approved versions, the first one live. */
+async function setUp() {
+  const env = { ...process.env, DATABASE_URL: undefined, MILLRACE_HOME: server.home };
+  const run = (args, input) => execFileSync(process.env.MILLRACE_BINARY, args, { env, input, stdio: ["pipe", "pipe", "ignore"] });
+  for (const [name, role] of [
+    ["engineer", "ml_engineer"],
+    ["signer", "stakeholder"],
+    ["oncall", "on_call"],
+  ]) {
+    run(["user", "add", "--email", `${name}@example.org`, "--role", role, "--password-stdin"], PASSWORD);
+  }
+  const headersOf = (name, scopes) => {
+    const token = run(["token", "create", "--email", `${name}@example.org`, "--scopes", scopes]).toString().trim();
+    return { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  };
+  const headers = headersOf("engineer", "read,launch,deploy,predict");
+  const ofMetrics = headersOf("oncall", "metrics");
+  const ask = async (method, path, as, body) => {
+    const answer = await exchange(method, path, as, body && JSON.stringify(body));
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer;
+  };
+  const asked = async (...what) => {
+    const { text } = await ask(...what);
+    return text ? JSON.parse(text) : {};
+  };
+  const post = (path, body) => asked("POST", path, headers, body);
+  const get = (path) => asked("GET", path, headers);
+  const session = { origin: server.url, "content-type": "application/json" };
+  const signedIn = await ask("POST", "/api/v1/session", session, { email: "signer@example.org", password: PASSWORD });
+  const cookie = signedIn.headers["set-cookie"][0].split(";")[0];
+  const decide = (path, digest) =>
+    asked("POST", `${path}/decisions`, { ...session, cookie }, { decision: "approve", digest, comment: "fine" });
+
+  const saved = await post("/api/v1/problems", {
+    slug: SLUG,
+    title: "Is it big",
+    decision: "which shelf",
+    target: { name: "big", kind: "binary", column: "big" },
+    data: { entity: "thing", split: { kind: "random", validation: 0.2, test: 0.2, seed: 1 } },
+    features: [{ name: "x" }, { name: "y" }],
+    success: { metric: "roc_auc", at_least: 0.6 },
+    serving: { p99_ms: 250, throughput_rps: 50 },
+    rollout: { shadow: { min_predictions: 1_000_000, min_duration: "1d" }, on_breach: "ask" },
+  });
+  const version = `/api/v1/problems/${SLUG}/versions/1`;
+  await post(`${version}/submit`, {});
+  await decide(version, saved.digest);
+  const rows = Array.from({ length: 4_000 }, (_, number) => {
+    const { entity, x, y } = thing(number);
+    return `${entity},${x},${y},${x + 0.2 * y + ((number * 97) % 401) / 10 > 80 ? 1 : 0}`;
+  });
+  const form = new FormData();
+  form.set("problem", SLUG);
+  form.set("name", "things");
+  form.set("file", new Blob([`thing,x,y,big\n${rows.join("\n")}\n`], { type: "text/csv" }), "things.csv");
+  const { authorization } = headers;
+  const sent = await fetch(`${server.url}/api/v1/datasets`, { method: "POST", headers: { authorization }, body: form });
+  const { dataset } = await sent.json();
+  await eventually("valid data", async () => (await get(`/api/v1/datasets/${dataset}/versions/1`)).summary.state === "valid");
+  for (const seed of [1, 2]) {
+    const { run: started } = await post(`/api/v1/problems/${SLUG}/runs`, { trainer: "gradient_boosting", seed });
+    await eventually("a model", async () => (await get(`/api/v1/runs/${started}`)).state === "succeeded", 120);
+    const path = `/api/v1/models/${SLUG}/versions/${seed}`;
+    await decide(path, (await get(path)).digest);
+  }
+  await post(`/api/v1/deployments/${SLUG}/rollouts`, { version: 1, reason: "first" });
+  const predict = (instances) => exchange("POST", `/v1/models/${SLUG}:predict`, headers, JSON.stringify({ instances }));
+  await eventually("the model answering", async () => (await predict([thing(0)])).status === 200);
+  return {
+    headers,
+    get,
+    post,
+    answers: async (instances) => said(JSON.parse((await predict(instances)).text)),
+    /** What could not be logged, and what was compared and could not be, since the log's queue was full. */
+    dropped: async () => {
+      const { text } = await ask("GET", "/metrics", ofMetrics);
+      const total = (name) => Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1] ?? 0);
+      return total("millrace_prediction_log_dropped_total") + total("millrace_comparisons_dropped_total");
+    },
+  };
+}
+
+async function eventually(what, isSo, seconds = 60) {
+  for (const began = performance.now(); performance.now() - began < seconds * 1000; await sleep(200)) {
+    if (await isSo()) return;
+  }
+  throw new Error(`${what}: not within ${seconds} s`);
+}
+
+function print(lines) {
+  const table = [
+    [
+      "candidate",
+      "quiet p50 / p99 ms",
+      "shadowed p50 / p99 ms",
+      `ratio, goal <= ${GOAL}`,
+      "after p50 / p99 ms",
+      "non-2xx",
+      "changed",
+      "dropped in the shadow",
+      "waiting",
+      "MB quiet / most / after",
+      "same pids",
+    ],
+  ];
+  for (const line of lines) {
+    const times = ({ p50_ms, p99_ms }) => `${p50_ms.toFixed(1)} / ${p99_ms.toFixed(1)}`;
+    table.push(
+      [
+        line.mode,
+        times(line.quiet),
+        times(line.shadowed),
+        `${line.ratio} ${line.ratio <= GOAL ? "kept" : "missed"}`,
+        times(line.after),
+        line.not_answered,
+        line.changed,
+        line.dropped,
+        line.waiting,
+        `${line.quiet_mb} / ${line.most_mb} / ${line.after_mb}`,
+        line.same_processes ? "yes" : "no",
+      ].map(String),
+    );
+  }
+  const widths = table[0].map((_, column) => Math.max(...table.map((cells) => cells[column].length)));
+  for (const cells of table) console.log(cells.map((cell, column) => cell.padStart(widths[column])).join("   "));
+}
+
+const unknown = MODES.filter((mode) => !Object.hasOwn(STRUCK, mode));
+if (unknown.length > 0) throw new Error(`no such mode: ${unknown.join(", ")}; there are ${Object.keys(STRUCK).join(", ")}`);
+const failures = [];
+const lines = [];
+let server;
+for (const mode of MODES) {
+  // A name that no failpoint has arms none.
+  server = await startServer({ env: { MILLRACE_TOKEN_RATE: "1000000", MILLRACE_FAILPOINT: `candidate:${mode}` } });
+  try {
+    lines.push(await measure(mode));
+  } finally {
+    await server.stop();
+  }
+}
+print(lines);
+console.log(JSON.stringify(lines));
+if (failures.length > 0) throw new Error(failures.join("\n"));
