@@ -164,7 +164,7 @@ async fn services(db: Database, storage: &Storage, told: Told) -> anyhow::Result
         trainers: storage.external_trainers()?,
         webhooks: storage.webhooks()?,
     };
-    Ok(Services::new(db, artifacts, outside::surroundings(), settings))
+    Ok(Services::new(db, artifacts, outside::surroundings(), settings).with_failpoint(outside::failpoint()))
 }
 
 /// The server's key: read from its file, which nobody else may read, or made.

@@ -49,6 +49,10 @@ pub struct RehearseArgs {
     /// How the validation part puts answers right: none, platt or isotonic, of a quantile conformal.
     #[arg(long, default_value = "none")]
     calibration: String,
+    /// A trained model goes out step by step, as the document's rollout says, each row being a request; else it answers from the next window
+    /// on.
+    #[arg(long)]
+    staged: bool,
     /// A fire drill: a column breaks from a time on, as COLUMN:HOW@TIME; HOW is missing, stuck, shuffled or drifting (drifting=2: by two
     /// standard deviations until the end).
     #[arg(long, value_name = "COLUMN:HOW@TIME")]
@@ -75,6 +79,7 @@ pub fn rehearse(args: RehearseArgs, as_json: bool) -> anyhow::Result<()> {
         trained_on: args.trained_on.map(|span| span.to_string()),
         schedule: args.schedule,
         seed: Some(args.seed),
+        staged: args.staged,
         drill: args.drill.as_deref().map(|text| drill(text, args.drill_model)).transpose()?,
         ..RehearsalRequest::default()
     };

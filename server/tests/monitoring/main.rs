@@ -8,6 +8,7 @@ mod counts;
 mod looked_at;
 mod real;
 mod retraining;
+mod unattended;
 mod webhooks;
 
 use std::time::Duration;

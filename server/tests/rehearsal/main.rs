@@ -343,6 +343,101 @@ name = "x"
     assert!(by_it.count() > 5, "{course}");
 }
 
+/// Sixty days of a hundred rows of which `x` says most of the time what is big.
+fn noisy() -> String {
+    let lines = steady();
+    let mut csv = "at,x,y,big\n".to_owned();
+    for (row, line) in (0u32..).zip(lines.lines().skip(1)) {
+        let mut cells = line.split(',');
+        let (at, x, y) = (cells.next().unwrap(), cells.next().unwrap(), cells.next().unwrap());
+        // Noise that goes with nothing else in the row.
+        let mixed = (row ^ (row >> 4)).wrapping_mul(0x2c1b_3c6d);
+        let mixed = (mixed ^ (mixed >> 12)).wrapping_mul(0x297a_2d39);
+        let big = x.parse::<u32>().unwrap() + (mixed ^ (mixed >> 15)) % 61 > 80;
+        writeln!(csv, "{at},{x},{y},{big}").unwrap();
+    }
+    csv
+}
+
+/// The document with a rollout.
+fn rolled_out(rollout: &str) -> String {
+    TURN.replacen("[[features]]", &format!("rollout = {rollout}\n[[features]]"), 1)
+}
+
+#[test]
+fn a_trained_model_goes_through_the_steps_of_the_document_s_rollout_before_it_answers_everybody() {
+    let rollout = r#"{ watched = ["shift"], deadline = "40d", shadow = { min_predictions = 100 }, canary = { percent = 50, min_predictions = 100 } }"#;
+    // Of a hundred rows a day, a model that knows more says something else of many; whether it is better is for their outcomes to say.
+    let past = Past::of(&rolled_out(rollout), &noisy());
+    let rehearsed = past.rehearsed(&["--trainer", "logistic", "--from", "2026-01-10T00:00:00Z", "--staged"]);
+    let course = course(&rehearsed, "policy");
+    let steps: Vec<&str> = happened(course, "stage").iter().map(|event| event["text"].as_str().unwrap()).collect();
+    let begun = ["shadow begins", "canary 50 % begins", "full, watched begins"];
+    assert!(
+        steps.len() >= 3 && steps.iter().zip(begun).all(|(step, begun)| step.ends_with(begun)),
+        "{steps:?} {:?}",
+        happened(course, "rolled_back")
+    );
+    assert!(steps[0].starts_with("model 2, fitted on") && steps[0].contains("passes and goes out"), "{steps:?}");
+    let at = |what: &str, place: usize| happened(course, what)[place]["at"].as_str().unwrap().to_owned();
+    // The first model is live from the beginning; the second when its watch begins, and not before.
+    assert_eq!(
+        (at("live", 1), happened(course, "live")[1]["text"].as_str()),
+        (at("stage", 2), Some("model 2 answers everybody"))
+    );
+    let windows = course["windows"].as_array().unwrap();
+    assert!(
+        windows.iter().all(|window| (window["model"] == 1) == (window["ends"].as_str() < Some(at("live", 1).as_str()))
+            || window["model"].as_u64() > Some(2)),
+        "{course}"
+    );
+    let at_once = past.rehearsed(&["--trainer", "logistic", "--from", "2026-01-10T00:00:00Z"]);
+    let policy =
+        rehearsed["courses"].as_array().unwrap().iter().position(|course| course["policy"] == "policy").unwrap();
+    let at_once = &at_once["courses"][policy];
+    assert_eq!(
+        happened(at_once, "live")[1]["at"],
+        happened(course, "stage")[0]["at"],
+        "without it the next window is its own"
+    );
+}
+
+#[test]
+fn a_trained_model_that_its_rollout_takes_back_came_to_nothing_and_after_enough_of_them_the_policy_gives_up() {
+    // A tenth of the callers, of a hundred a day, can never be so many within the deadline.
+    let rollout = r#"{ watched = ["shift"], deadline = "2d", shadow = { min_predictions = 50 }, canary = { percent = 10, min_predictions = 10000 } }"#;
+    let document = rolled_out(rollout).replace("give_up_after = 30", "give_up_after = 2");
+    let past = Past::of(&document, &noisy());
+    let rehearsed = past.rehearsed(&["--trainer", "logistic", "--from", "2026-01-10T00:00:00Z", "--staged"]);
+    let course = course(&rehearsed, "policy");
+    let back = happened(course, "rolled_back");
+    assert_eq!(back.len(), 2, "{course}");
+    assert!(back[0]["text"].as_str().unwrap().contains("did not show within its deadline"), "{back:?}");
+    assert_eq!((happened(course, "given_up").len(), &course["trainings"]), (1, &Value::from(2)), "{course}");
+    assert_eq!((&course["alerts"]["rollout"], &course["alerts"]["retraining"]), (&Value::from(2), &Value::from(1)));
+    assert!(course["windows"].as_array().unwrap().iter().all(|window| window["model"] == 1), "{course}");
+}
+
+#[test]
+fn days_without_a_row_are_told_where_the_document_wants_to_know() {
+    let steady = steady();
+    let gap = |line: &&str| !("2026-02-10T".."2026-02-13T").contains(line);
+    let past: String = steady.lines().filter(gap).map(|line| format!("{line}\n")).collect();
+    let told = |document: &str| {
+        let rehearsed = Past::of(document, &past).rehearsed(&["--trainer", "logistic"]);
+        course(&rehearsed, "never").clone()
+    };
+    let document = TURN.replace("min_rows = 50", "min_rows = 50, no_data = \"mail\"");
+    let course = told(&document);
+    assert_eq!(course["alerts"]["no_data"], 1, "{course}");
+    let alert = happened(&course, "alert")[0];
+    assert_eq!(
+        (alert["at"].as_str(), alert["text"].as_str()),
+        (Some("2026-02-11T00:00:00Z"), Some("No traffic: nobody asked within 1 day"))
+    );
+    assert_eq!(told(TURN)["alerts"]["no_data"], Value::Null);
+}
+
 #[test]
 fn a_model_of_power_that_was_fitted_on_labels_of_other_rows_is_taken_back_within_three_days() {
     let Some(path) = testdata("elec2/elec2.csv.gz") else { return };

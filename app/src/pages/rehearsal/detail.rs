@@ -515,13 +515,19 @@ fn Asked(view: RehearsalView) -> impl IntoView {
                     })}
                     {request.calibration.map(|calibration| view! { <KeyValue name="Calibration">{calibration}</KeyValue> })}
                     {request.schedule.map(|cron| view! { <KeyValue name="Schedule"><code>{cron}</code></KeyValue> })}
+                    <KeyValue name="Trained models">
+                        {match request.staged {
+                            true => "go out step by step, by the document's rollout",
+                            false => "answer from the next window on",
+                        }}
+                    </KeyValue>
                     <KeyValue name="Seed">{request.seed.unwrap_or(0).to_string()}</KeyValue>
                 </KeyValues>
                 {policy}
                 <p class="muted">
-                    "The rules are those of production: which drift, alerts, trainings and gates on numbers. Latency, people, what trainings \
-                     cost and their rollouts are left out: a model that passes answers from the next window on. A bad model goes out step by step \
-                     as the document's rollout says, each row being a request, whoever has to agree agreeing at once."
+                    "The rules are those of production: which drift, alerts, trainings and gates on numbers. Latency, people and what trainings \
+                     cost are left out. What goes out step by step goes as the document's rollout says, each row being a request, whoever has to \
+                     agree agreeing at once."
                 </p>
             </div>
         </section>

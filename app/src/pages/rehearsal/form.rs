@@ -23,6 +23,7 @@ pub async fn ask_for_rehearsal(
     trained_on: String,
     schedule: String,
     seed: String,
+    #[server(default)] staged: bool,
     drill_column: String,
     drill_how: String,
     drill_by: String,
@@ -42,6 +43,7 @@ pub async fn ask_for_rehearsal(
         ("trained_on", &trained_on),
         ("schedule", &schedule),
         ("seed", &seed),
+        ("staged", if staged { "true" } else { "" }),
         ("drill_column", &drill_column),
         ("drill_how", &drill_how),
         ("drill_by", &drill_by),
@@ -133,6 +135,7 @@ fn read(typed: &[(&str, &str)]) -> Result<RehearsalRequest, millrace_domain::fau
         trained_on: given("trained_on"),
         schedule: given("schedule"),
         seed,
+        staged: given("staged").is_some(),
         drill,
     })
 }
@@ -184,6 +187,7 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
     );
     let goes_out =
         form.typed("drill_model").map_or_else(|| begun.is_some_and(|drill| drill.model), |typed| typed == "true");
+    let staged = form.typed("staged").map_or(begin.staged, |typed| typed == "true");
     let policy = value("policy", begin.policy.clone().unwrap_or_default());
     view! {
         <ActionForm action=form.action attr:class="form">
@@ -255,6 +259,10 @@ pub fn RehearsalForm(view: RehearsalsView, begin: RehearsalRequest, form: PageFo
                     error=error("/schedule")
                 />
             </div>
+            <label class="check">
+                <input type="checkbox" name="staged" value="true" checked=staged/>
+                <span>"Trained models go out step by step, by the document's rollout; else each that passes answers from the next window on"</span>
+            </label>
             <fieldset class="fieldset">
                 <legend>"Fire drill"</legend>
                 <p class="hint">

@@ -34,6 +34,8 @@ pub struct RehearsalPlan {
     pub trained_on: Option<Span>,
     /// The schedule (cron, UTC) beside which the policy is shown.
     pub schedule: String,
+    /// Whether a trained model goes out step by step, as the document's rollout says; else it answers from the next window on.
+    pub staged: bool,
     /// What breaks, in a fire drill.
     pub drill: Option<Drill>,
 }
@@ -227,6 +229,7 @@ impl RehearsalPlan {
                 begins: request.from,
                 trained_on,
                 schedule,
+                staged: request.staged,
                 drill,
             }),
             (tried, _) => {

@@ -15,6 +15,7 @@ mod dataset;
 mod deployment;
 mod elsewhere;
 mod evidence;
+mod failpoint;
 mod feature;
 mod heartbeat;
 mod history;
@@ -73,6 +74,7 @@ use millrace_storage::artifact::{ArtifactStore, Draft};
 use millrace_storage::{Database, StorageError, Transaction};
 
 use crate::credentials::Hasher;
+use crate::failpoint::Failpoint;
 
 pub use audit::moment;
 pub use elsewhere::{Elsewhere, RoleRule, Vouched};
@@ -131,6 +133,7 @@ pub struct Services {
     hasher: Hasher,
     settings: Arc<Settings>,
     points: tracking::PointLog,
+    failpoint: Failpoint,
 }
 
 impl Services {
@@ -144,7 +147,15 @@ impl Services {
             hasher,
             settings: Arc::new(settings),
             points: tracking::PointLog::default(),
+            failpoint: Failpoint::default(),
         }
+    }
+
+    /// With a place armed where tests make the process die, for example `retraining:before_commit`.
+    #[must_use]
+    pub fn with_failpoint(mut self, place: Option<String>) -> Self {
+        self.failpoint = Failpoint::armed(place);
+        self
     }
 
     /// What was given at start.

@@ -128,6 +128,7 @@ impl Services {
         if retraining::open_events(self.db.pool(), signed.problem).await.map_err(fault)?.is_empty() {
             return Ok(());
         }
+        self.failpoint.reach("retraining:written");
         self.start_if_due(&signed, &policy).await
     }
 
@@ -357,7 +358,9 @@ impl Services {
                 "repeats": ground.run.id, "of_version": ground.champion.number }),
         };
         audit::append(&tx, act, self.now()).await.map_err(fault)?;
+        self.failpoint.reach("retraining:before_commit");
         commit(tx).await?;
+        self.failpoint.reach("retraining:after_commit");
         tracing::info!(slug = signed.slug, %run, because = because.join("; "), "a training was started by itself");
         Ok(())
     }

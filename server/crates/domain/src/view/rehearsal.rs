@@ -46,6 +46,10 @@ pub struct RehearsalRequest {
     /// Seed of every training; 0 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Whether a trained model goes out step by step, as the document's rollout says, each row being a request; else it answers from the next
+    /// window on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
     /// A fire drill: data that breaks at some time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillRequest>,

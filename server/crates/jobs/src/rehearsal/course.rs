@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::gate::Verdict;
 use millrace_domain::monitor::incident::{Cause, InARow, Incident, Letter, Seen, State};
 use millrace_domain::monitor::{self, Estimate, Height, judge, look_at_estimate};
-use millrace_domain::problem::Retraining;
+use millrace_domain::problem::{NoData, Retraining};
 use millrace_domain::retraining::{Decision, Reason, Standing, decide};
 use millrace_domain::schedule::Schedule;
 use millrace_domain::view::{CourseTold, EventTold, WindowTold};
@@ -26,6 +26,7 @@ const MONTH: TimeDelta = TimeDelta::days(30);
 /// A training after the first.
 struct Training {
     at: DateTime<Utc>,
+    number: u32,
     rows: u64,
     came_to_nothing: bool,
 }
@@ -141,7 +142,7 @@ impl<'h> Course<'h> {
     /// A window of answers, judged at its end.
     fn answer(&mut self, begins: DateTime<Utc>, ends: DateTime<Utc>) {
         let document = &self.history.rehearsal.plan.document;
-        self.send_out(ends);
+        self.send_out(begins, ends);
         let rows = self.history.window(begins, ends);
         let (answers, of_live, counts) = match self.staged.take() {
             Some(staged) => {
@@ -195,6 +196,11 @@ impl<'h> Course<'h> {
             _ => Seen::Unknown,
         };
         self.look(Cause::Drift, seen, rule.drift.in_a_row(), ends, title.unwrap_or_default());
+        if rule.no_data == NoData::Mail {
+            let seen = if rows.is_empty() { Seen::Breach } else { Seen::Fine };
+            let title = format!("nobody asked within {}", rule.window.in_words());
+            self.look(Cause::NoData, seen, rule.drift.in_a_row(), ends, title);
+        }
         if let Some((seen, estimates)) = estimate {
             let told = estimates.map(|(held_out, now)| format!("{now:.4}, {held_out:.4} on the held-out rows"));
             let title = format!("{} {}", document.success.metric, told.unwrap_or_default());
@@ -202,9 +208,13 @@ impl<'h> Course<'h> {
         }
     }
 
-    /// The bad model goes out where that is to be before the window's end.
-    fn send_out(&mut self, ends: DateTime<Utc>) {
+    /// The bad model goes out where that is to be before the window's end, or as soon as none is on its way any more.
+    fn send_out(&mut self, begins: DateTime<Utc>, ends: DateTime<Utc>) {
+        if self.staged.is_some() {
+            return;
+        }
         let Some((at, bad)) = self.bad.take_if(|(at, _)| *at < ends) else { return };
+        let at = at.max(begins);
         self.numbers += 1;
         let bad = Learned { number: self.numbers, ..bad };
         let staged = Staged::new(self.history, bad, self.live.clone(), at);
@@ -215,7 +225,15 @@ impl<'h> Course<'h> {
 
     /// A window in which a model is on its way.
     fn go_on(&mut self, mut staged: Staged, window: Window) -> (Answers, Answers, Vec<u64>) {
+        let was_live = self.live.number;
         let Answered { answers, of_live, counts, happened } = staged.go_through(self.history, window);
+        let number = staged.number();
+        let trained = self.trainings.iter_mut().find(|training| training.number == number);
+        let is_trained = trained.is_some();
+        if let Some(training) = trained.filter(|_| staged.is_rolled_back()) {
+            training.came_to_nothing = true;
+        }
+        let full_at = happened.iter().rev().find(|event| matches!(event.what, "stage" | "stays")).map(|event| event.at);
         for Happened { at, what, text } in happened {
             if what == "rolled_back" {
                 // Whoever is on call is written to, as about an alert.
@@ -224,6 +242,9 @@ impl<'h> Course<'h> {
             self.happened(at, what, text);
         }
         self.live = staged.live().clone();
+        if is_trained && self.live.number == number && was_live != number {
+            self.happened(full_at.unwrap_or(window.0), "live", format!("model {number} answers everybody"));
+        }
         // What is new is counted from what is live on.
         let since = (self.fitted_at, self.labels_since);
         if self.live.number != self.numbers {
@@ -357,7 +378,16 @@ impl<'h> Course<'h> {
                 self.fitted_at = now;
                 let rows = learned.rows;
                 let fitted = format!("model {number}, fitted on {rows} rows ({because}),");
-                if learned.open.is_empty() {
+                if learned.open.is_empty() && self.history.rehearsal.plan.staged {
+                    let staged = Staged::new(self.history, learned, self.live.clone(), now);
+                    self.happened(
+                        now,
+                        "stage",
+                        format!("{fitted} passes and goes out: {} begins", staged.first_step()),
+                    );
+                    self.staged = Some(staged);
+                    (rows, false)
+                } else if learned.open.is_empty() {
                     self.happened(now, "live", format!("{fitted} passes and goes live"));
                     self.live = learned;
                     (rows, false)
@@ -371,7 +401,7 @@ impl<'h> Course<'h> {
                 (0, true)
             }
         };
-        self.trainings.push(Training { at: now, rows, came_to_nothing });
+        self.trainings.push(Training { at: now, number, rows, came_to_nothing });
     }
 
     pub(super) fn told(self, policy: &'static str, title: String) -> CourseTold {

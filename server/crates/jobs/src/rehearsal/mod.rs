@@ -6,7 +6,8 @@
 //! numbers: [`judge`](millrace_domain::monitor::judge) says what has drifted, an [`Incident`](millrace_domain::monitor::incident::Incident)
 //! when somebody would have been told, [`decide`](millrace_domain::retraining::decide) when a model is trained, and the gates on numbers
 //! whether it goes live. What rests on servers and people is not rehearsed: latency, who approves and how soon. A model that passes
-//! answers from the next window on; only a bad one, in a fire drill, goes out step by step as the document's rollout says.
+//! goes out step by step as the document's rollout says where that is asked for, as a bad one does in a fire drill; else it answers from the
+//! next window on.
 
 mod course;
 mod drill;

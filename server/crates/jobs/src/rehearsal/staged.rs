@@ -1,4 +1,4 @@
-//! A model on its way, in a fire drill: the steps of a rollout over the rows of a history, judged by the rules of production.
+//! A model on its way: the steps of a rollout over the rows of a history, judged by the rules of production.
 //!
 //! Each row is one request of its entity. What rests on servers is left out: no answer is slow. The business metric is not in a history, and
 //! whoever would have to agree does so at once.
@@ -117,6 +117,16 @@ impl Staged {
     /// When it went out.
     pub(super) const fn begins(&self) -> DateTime<Utc> {
         self.begins
+    }
+
+    /// Which model is on its way.
+    pub(super) const fn number(&self) -> u32 {
+        self.candidate.number
+    }
+
+    /// Whether it was taken back.
+    pub(super) const fn is_rolled_back(&self) -> bool {
+        matches!(self.ended, Some(Ended::RolledBack))
     }
 
     /// Whether nothing more comes of it.
