@@ -11,7 +11,7 @@
 // so is every process, nobody goes without an answer, and of the requests that wait for the candidate no more are kept than its queue holds.
 // The script fails where one of them is missed, but for the first: that one also says how many processors the machine has.
 // Latency is from the moment a request was due, so that a server that stalls is not spared what waited. What waits for a candidate that is
-// taken back is still tried: the last stretch tells what that costs.
+// taken back is not tried any more; the last stretch shows whether that is so.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -62,7 +62,7 @@ try {
   const rehearsal = spawn(process.env.MILLRACE_BINARY, args, { stdio: ["ignore", "pipe", "inherit"], timeout: LONGEST_MS });
   let output = "";
   rehearsal.stdout.setEncoding("utf8").on("data", (text) => (output += text));
-  const [code] = await once(rehearsal, "exit");
+  const [code] = await once(rehearsal, "close");
   if (code !== 0) throw new Error(`the rehearsal ended with ${code}: ${output.slice(-2_000)}`);
   const seconds = (performance.now() - began) / 1_000;
   const told = JSON.parse(output);

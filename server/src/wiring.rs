@@ -97,6 +97,7 @@ pub async fn open(storage: &Storage, told: Told) -> anyhow::Result<Parts> {
     let db = connect(&url).await?;
     if storage.no_migrate {
         tracing::info!("the schema is left as it is");
+        refuse_newer(&db).await?;
     } else {
         migrate(&db).await?;
     }
@@ -192,10 +193,11 @@ fn make_key(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let bytes: [u8; 32] = outside::surroundings().bytes();
     let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let fresh = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
-    let made = std::fs::hard_link(&fresh, path);
+    let name: [u8; 8] = outside::surroundings().bytes();
+    let fresh = path.with_extension(format!("{:016x}.new", u64::from_be_bytes(name)));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let made =
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&fresh, path));
     std::fs::remove_file(&fresh)?;
     match made {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -230,8 +232,22 @@ pub async fn migrate(db: &Database) -> anyhow::Result<()> {
     let failed = "the database could not be brought up to date";
     // Of programs that start at once, one migrates, and the others find it done.
     let turn = db.begin().await.context(failed)?;
-    let wait = format!("select pg_advisory_xact_lock({MIGRATING})");
+    // It waits as long as that takes, and whoever has the lock is idle in between.
+    let wait = format!(
+        "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({MIGRATING})"
+    );
     turn.execute_unprepared(&wait).await.context(failed)?;
+    refuse_newer(db).await?;
+    Migrator::up(db.pool(), None).await.context(failed)?;
+    if let Err(error) = turn.commit().await {
+        tracing::warn!(%error, "the schema is up to date; the turn to migrate was lost meanwhile");
+    }
+    Ok(())
+}
+
+/// Refuses a database that a newer program has migrated.
+async fn refuse_newer(db: &Database) -> anyhow::Result<()> {
+    let failed = "the database does not say which migrations it has seen";
     let done = Migrator::get_migration_models(db.pool()).await.context(failed)?;
     let known = Migrator::get_migration_files();
     let is_unknown = |version: &&str| known.iter().all(|migration| migration.name() != *version);
@@ -242,8 +258,7 @@ pub async fn migrate(db: &Database) -> anyhow::Result<()> {
          backup that was made before it migrated",
         unknown.join(", ")
     );
-    Migrator::up(db.pool(), None).await.context(failed)?;
-    turn.commit().await.context(failed)
+    Ok(())
 }
 
 /// A worker over the same parts.

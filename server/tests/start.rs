@@ -129,7 +129,7 @@ async fn a_database_that_a_newer_program_has_migrated_is_refused_with_what_is_un
     let db = Database::connect(&database.url, 1).await.unwrap();
     let newer = "insert into seaql_migrations (version, applied_at) values ('m9999_of_the_future', 0)";
     db.pool().execute_unprepared(newer).await.unwrap();
-    for arguments in [&["migrate"][..], &["serve", "--addr", "127.0.0.1:0"], &["worker"]] {
+    for arguments in [&["migrate"][..], &["serve", "--addr", "127.0.0.1:0"], &["worker"], &["worker", "--no-migrate"]] {
         let ended = ended(program(arguments, &database, home.path())).await;
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(1), "{arguments:?}: {said}");
@@ -174,6 +174,26 @@ async fn a_migration_that_is_killed_anywhere_goes_on_where_it_was_and_comes_to_t
         database.remove().await;
     }
     assert!(half_way >= ROUNDS / 2, "only {half_way} of {ROUNDS} kills came before the end");
+    untouched.remove().await;
+}
+
+#[tokio::test]
+async fn of_two_programs_that_migrate_an_empty_database_at_once_one_does_and_the_other_finds_it_done() {
+    let untouched = TestDatabase::new().await.unwrap();
+    let wanted = schema(&Database::connect(&untouched.url, 1).await.unwrap()).await;
+    for round in 10..13 {
+        let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let database = empty(&untouched, round).await;
+        let [one, other] = [&homes[0], &homes[1]].map(|home| ended(program(&["migrate"], &database, home.path())));
+        let both = tokio::join!(one, other);
+        for ended in [both.0, both.1] {
+            assert!(ended.status.success(), "round {round}: {}", String::from_utf8_lossy(&ended.stderr));
+        }
+        let db = Database::connect(&database.url, 1).await.unwrap();
+        assert_eq!(schema(&db).await, wanted);
+        db.close().await.unwrap();
+        database.remove().await;
+    }
     untouched.remove().await;
 }
 

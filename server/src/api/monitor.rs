@@ -26,6 +26,8 @@ pub struct ShowMonitor {
     from: Option<DateTime<Utc>>,
     /// Windows that ended by that moment.
     to: Option<DateTime<Utc>>,
+    /// Where no `from` is given: windows of so many days before that moment, or before now.
+    days: Option<u32>,
     /// At most so many, the newest; 48 when absent, 500 at most.
     page_size: Option<u32>,
     /// The column whose bins are shown.
@@ -38,8 +40,8 @@ pub struct ShowMonitor {
 
 impl ShowMonitor {
     fn query(self) -> MonitorQuery {
-        let Self { from, to, page_size, column, baseline } = self;
-        MonitorQuery { from, to, limit: page_size, column, baseline, ..MonitorQuery::default() }
+        let Self { from, to, days, page_size, column, baseline } = self;
+        MonitorQuery { from, to, days, limit: page_size, column, baseline, ..MonitorQuery::default() }
     }
 }
 
@@ -138,11 +140,11 @@ pub async fn export_monitor_csv(
         "moved_bin",
         "baseline",
     ];
-    let baseline = match &monitor.baseline {
-        Some(baseline) if baseline.is_used => baseline.kind,
+    let of = |window: &WindowView| match &monitor.baseline {
+        Some(baseline) if baseline.is_used && baseline.version == window.version => baseline.kind,
         _ => Baseline::Training,
     };
-    let rows: Vec<_> = monitor.windows.iter().flat_map(|window| window_rows(window, baseline)).collect();
+    let rows: Vec<_> = monitor.windows.iter().flat_map(|window| window_rows(window, of(window))).collect();
     Ok(csv(&format!("{slug}-monitor.csv"), NAMES, rows))
 }
 

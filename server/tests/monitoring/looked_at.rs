@@ -110,6 +110,12 @@ async fn alerts_are_told_in_pages_that_miss_none_and_in_a_file() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), usize::try_from(all).unwrap(), "none twice");
+    let grant = millrace_domain::policy::Grant::on(Role::OnCall, "other");
+    let elsewhere = stage.app.person_with("elsewhere", &[grant]).await.unwrap();
+    for place in ["", "&page_token=2-9999"] {
+        let page = elsewhere.get(&format!("/api/v1/alerts?problem={SLUG}{place}")).await.done();
+        assert_eq!(page, json!({ "items": [] }), "not even that there are some");
+    }
     let (_, table) = stage.on_call.page("/api/v1/alerts/export.csv").await;
     assert_eq!(table.lines().count(), 1 + ids.len());
     let (_, page) = stage.on_call.page("/alerts").await;

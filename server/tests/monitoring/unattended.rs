@@ -375,7 +375,7 @@ async fn the_letter_that_an_alert_is_over_stands_under_the_one_that_it_fires_in_
 async fn failures(stage: &Stage) -> u64 {
     let (status, metrics) = stage.app.anybody().page("/metrics").await;
     assert_eq!(status, 200);
-    let counted = metrics.lines().find(|line| line.starts_with("millrace_mail_failures"));
+    let counted = metrics.lines().find(|line| line.starts_with("millrace_mail_failures_total"));
     counted.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 

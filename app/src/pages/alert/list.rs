@@ -24,14 +24,14 @@ pub fn AlertsPage() -> impl IntoView {
         |(problem, open, after)| list_alerts(problem, open, after),
     );
     let slice = move |path: &str, after: &str| {
-        let (problem, open) = (problem.get_untracked(), open.get_untracked());
+        let (problem, open) = (problem.get(), open.get());
         address(path, [("problem", problem.as_str()), ("open", open.as_str()), ("after", after)])
     };
     view! {
         <PageHeader
             title="Alerts"
             actions=move || {
-                let href = slice("/api/v1/alerts/export.csv", "");
+                let href = move || slice("/api/v1/alerts/export.csv", "");
                 view! { <a class="button" data-icon="download" href=href rel="external">"CSV"</a> }
             }
         />

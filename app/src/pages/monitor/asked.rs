@@ -62,6 +62,13 @@ impl Asked {
         Self { windows: "200".to_owned(), ..self.clone() }.closely(page, column, "")
     }
 
+    /// The same windows as a file. A day becomes the moment at which it begins.
+    pub fn file(&self, path: &str) -> String {
+        let moment = |text: &str| if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let (from, to) = (moment(&self.from), moment(&self.to));
+        address(path, [("days", self.days.as_str()), ("from", &from), ("to", &to), ("baseline", &self.baseline)])
+    }
+
     /// What windows are held against; the training data where the address names nothing that is known.
     pub fn baseline(&self) -> Baseline {
         Baseline::ALL.into_iter().find(|baseline| baseline.as_str() == self.baseline).unwrap_or_default()

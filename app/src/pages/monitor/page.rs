@@ -62,7 +62,7 @@ pub(super) fn length(seconds: u64) -> String {
 #[component]
 pub fn Monitor(monitor: MonitorView, asked: Asked) -> impl IntoView {
     let page = format!("/deployments/{}/monitor", monitor.slug);
-    let head = view! { <Head monitor=monitor.clone()/> };
+    let head = view! { <Head monitor=monitor.clone() asked=asked.clone()/> };
     let firing: Vec<IncidentLine> = monitor
         .incidents
         .iter()
@@ -237,13 +237,13 @@ fn method(monitor: &MonitorView) -> String {
 }
 
 #[component]
-fn Head(monitor: MonitorView) -> impl IntoView {
+fn Head(monitor: MonitorView, asked: Asked) -> impl IntoView {
     let deployment = format!("/deployments/{}", monitor.slug);
     let alerts = format!("/alerts?problem={}", monitor.slug);
     let retraining = format!("/problems/{}/retraining", monitor.slug);
     let rule = format!("/deployments/{}/rule", monitor.slug);
     let export = format!("/api/v1/deployments/{}/monitor/export.json", monitor.slug);
-    let table = format!("/api/v1/deployments/{}/monitor/export.csv", monitor.slug);
+    let table = asked.file(&format!("/api/v1/deployments/{}/monitor/export.csv", monitor.slug));
     let state = match chosen(&monitor).and_then(|window| window.finding.as_ref()) {
         None => "waiting".to_owned(),
         Some(finding) => finding.verdict.as_str().to_owned(),
@@ -494,7 +494,7 @@ mod tests {
     fn what_is_held_against_other_rows_than_those_of_training_says_so_and_its_links_keep_to_them() {
         let asked = Asked { days: "7".to_owned(), baseline: "month".to_owned(), ..Asked::default() };
         let (begins, ends) = (monitor().windows[0].begins, monitor().windows[0].ends);
-        let baseline = BaselineView { kind: Baseline::Month, begins, ends, n: 4_200, is_used: true };
+        let baseline = BaselineView { kind: Baseline::Month, version: 2, begins, ends, n: 4_200, is_used: true };
         let held = MonitorView { baseline: Some(baseline), ..monitor() };
         let html = rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=held asked/> });
         for expected in [

@@ -63,6 +63,7 @@ pub fn RulePage() -> impl IntoView {
         {move || letter.fault().map(|fault| view! { <FaultNotice fault/> })}
         {move || {
             let sent = letter.shown_once().or_else(|| (letter.done() > 0).then(|| SENT.to_owned()));
+            let sent = sent.filter(|_| letter.fault().is_none());
             sent.map(|text| view! { <div class="callout" data-kind="success" role="status"><p>{text}</p></div> })
         }}
         <Load resource=tested above=("Deployments", "/deployments") let:tested>

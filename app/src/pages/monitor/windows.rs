@@ -22,7 +22,7 @@ pub fn WindowTable(
 ) -> impl IntoView {
     let column = monitor.bins.as_ref().map(|bins| bins.column.clone()).unwrap_or_default();
     let chosen = monitor.chosen;
-    let all = !asked.windows.is_empty();
+    let all = !asked.windows.is_empty() || asked.is_span();
     let older = (!all && (monitor.has_older || monitor.windows.len() > USUAL)).then(|| {
         let href = asked.more(&page, &column) + "#windows";
         view! { <a class="button button-small" href=href>"Show up to 200"</a> }

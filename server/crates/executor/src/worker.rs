@@ -122,7 +122,15 @@ impl Worker {
                 self.sweep().await;
                 last_sweep = Some(tokio::time::Instant::now());
             }
-            let Ok(slot) = Arc::clone(&free).acquire_owned().await else { break };
+            let slot = tokio::select! {
+                slot = Arc::clone(&free).acquire_owned() => slot,
+                () = shutdown.cancelled() => break,
+            };
+            let Ok(slot) = slot else { break };
+            // What it has just let go of is another worker's.
+            if shutdown.is_cancelled() {
+                break;
+            }
             match step::claim(self.db.pool(), &self.name, self.timing.lease.as_secs_f64()).await {
                 Ok(Some(claim)) => {
                     let (worker, until) = (self.clone(), shutdown.clone());
@@ -226,7 +234,7 @@ impl Worker {
                 return;
             }
             Err(GivenUp::Stopping) => {
-                match self.hand_over(&claim).await {
+                match self.hand_over(&context).await {
                     Ok(()) => tracing::info!(step = %claim.step.id, kind, "left to another worker"),
                     Err(error) => {
                         tracing::warn!(step = %claim.step.id, kind, %error, "could not be handed over; the lease will lapse")
@@ -250,9 +258,12 @@ impl Worker {
     }
 
     /// Leaves a step to another worker.
-    async fn hand_over(&self, claim: &Claim) -> Result<(), StorageError> {
+    async fn hand_over(&self, context: &Context) -> Result<(), StorageError> {
+        context.log.end("the worker was stopped");
+        let (first, lines) = context.log.waiting();
         let tx = self.db.begin().await?;
-        let left = step::hand_over(&tx, claim).await?;
+        step::add_log(&tx, &context.claim, first, &lines).await?;
+        let left = step::hand_over(&tx, &context.claim).await?;
         self.lifecycle.ended(&tx, &left, left.state, left.failure.as_ref()).await?;
         tx.commit().await.map_err(StorageError::from)
     }

@@ -107,7 +107,7 @@ impl Post {
                     Ok(Ok(_)) => Ok(()),
                     Ok(Err(error)) => {
                         let is_final = error.is_permanent() && !is_about_us(&error) && self.is_let_in(&used).await;
-                        Err(Undelivered { is_final, reason: told(&error) })
+                        Err(Undelivered { is_final, reason: error.to_string() })
                     }
                     Err(_) => {
                         // What the server says late would be taken for what it says of the next letter: no connection is used again.
@@ -180,7 +180,7 @@ impl Outbox for Post {
                 let old = letter.created_at + GIVE_UP < self.now();
                 let again = (!is_final && !old).then(|| self.now() + pause(letter.attempt));
                 tracing::warn!(letter = letter.id, %reason, tried_again = again.is_some(), "a letter was not sent");
-                metrics::counter!("millrace_mail_failures").increment(1);
+                metrics::counter!("millrace_mail_failures_total").increment(1);
                 mail::failed(pool, &letter, &reason, again).await?;
             }
         }
@@ -269,12 +269,6 @@ async fn drawn(letter: &Mail) -> Option<Vec<u8>> {
 /// Whether it wants a password, another one, or encryption (RFC 4954, RFC 3207), wherever in the conversation it says so.
 fn is_about_us(error: &smtp::Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
-}
-
-/// What the mail server said, and what was beneath it.
-fn told(error: &smtp::Error) -> String {
-    use std::error::Error;
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// Half a minute, then twice as long each time, up to four minutes.

@@ -136,7 +136,7 @@ impl Outbox for Telling<'_> {
             Err(Untaken { reason, is_final }) => {
                 let again = (!is_final).then(|| now + pause(message.attempt));
                 tracing::warn!(webhook = message.webhook, %reason, tried_again = again.is_some(), "a webhook was not told");
-                metrics::counter!("millrace_webhook_failures").increment(1);
+                metrics::counter!("millrace_webhook_failures_total").increment(1);
                 webhook::failed(pool, &message, &reason, again).await?;
             }
         }

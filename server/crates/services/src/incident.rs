@@ -254,7 +254,8 @@ impl Services {
         let mut paragraphs = vec![first];
         if !is_over {
             paragraphs.push(
-                "If nothing is done the model goes on answering, and you are reminded every four hours until somebody acknowledges it."
+                "If nothing is done the model goes on answering, and those on call are reminded every four hours until somebody \
+                 acknowledges it."
                     .to_owned(),
             );
         }
@@ -340,6 +341,7 @@ impl Services {
             place.ok_or_else(|| Fault::field("/page_token", "must be where a page of this list ended"))
         });
         let of = match slug {
+            Some(slug) if !actor.sees(slug) => return Ok((Vec::new(), None)),
             Some(slug) => Some(vec![slug]),
             None => visible_problems(actor),
         };

@@ -194,14 +194,17 @@ impl Services {
     }
 }
 
+/// When a version was loaded, and the newest time among its rows.
+type Loaded = (DateTime<Utc>, DateTime<Utc>);
+
 /// How old the newest rows of each dataset were at these moments, of the versions that were loaded by then, in the order they were loaded.
 pub(crate) fn ages_at(history: Vec<NewestData>, document: &ProblemDocument, at: &[DateTime<Utc>]) -> Vec<AgesView> {
-    let mut versions: BTreeMap<String, Vec<(DateTime<Utc>, DateTime<Utc>)>> = BTreeMap::new();
+    let mut versions: BTreeMap<String, Vec<Loaded>> = BTreeMap::new();
     for data in history.into_iter().filter(|data| is_named(data, document)) {
         let newest = newest_row(&data, document);
         versions.entry(data.name).or_default().push((data.loaded_at, newest));
     }
-    let age = |versions: &[(DateTime<Utc>, DateTime<Utc>)], at: DateTime<Utc>| {
+    let age = |versions: &[Loaded], at: DateTime<Utc>| {
         let (_, newest) = versions.iter().rev().find(|(loaded, _)| *loaded <= at)?;
         Some((at - *newest).num_seconds())
     };

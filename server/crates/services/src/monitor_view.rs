@@ -22,6 +22,10 @@ pub const USUAL_WINDOWS: u32 = 48;
 pub const MOST_WINDOWS: u32 = 500;
 /// Windows that are added up to be held against, at most.
 const MOST_BEFORE: u32 = 2_000;
+/// Days back, at most.
+const MOST_DAYS: u32 = 3_650;
+/// Trainings that are looked through for those that are marked.
+const MOST_TRAININGS: u32 = 1_000;
 /// Incidents that are shown.
 const MOST_INCIDENTS: u32 = 20;
 /// Changes and trainings that are marked in charts.
@@ -61,47 +65,49 @@ impl Services {
         let document = self.document_to_show(slug).await?;
         let limit = query.limit.unwrap_or(USUAL_WINDOWS).clamp(1, MOST_WINDOWS);
         let until = query.to.unwrap_or_else(|| self.now());
-        let days = query.days.map(|days| self.now() - TimeDelta::days(i64::from(days)));
+        let days = query.days.map(|days| until - TimeDelta::days(i64::from(days.min(MOST_DAYS))));
         let (after, only_busy) = (query.from.or(days), query.slim);
         let which = Which { problem: live.problem, after, until, only_busy, limit: limit + 1 };
         let mut windows = monitor::windows(pool, which).await.map_err(fault)?;
+        let mut has_older = cut(&mut windows, limit);
         // The one that is asked for may lie before the newest: then those up to it are shown.
         let asked = query.window.and_then(|end| DateTime::from_timestamp(end, 0)).filter(|_| query.to.is_none());
         let mut shown_until = None;
         if let Some(end) = asked.filter(|_| chosen(&windows, query).is_none()) {
             let until = end + TimeDelta::seconds(1);
-            let before = monitor::windows(pool, Which { until, ..which }).await.map_err(fault)?;
+            let mut before = monitor::windows(pool, Which { until, after: None, ..which }).await.map_err(fault)?;
             if !before.is_empty() {
+                has_older = cut(&mut before, limit);
                 (windows, shown_until) = (before, Some(end));
             }
         }
-        let has_older = windows.len() > limit as usize;
-        windows.truncate(limit as usize);
         let reference = match chosen(&windows, query) {
             Some(window) => self.reference(window.version).await?,
             None => None,
         };
-        let before = match &reference {
-            Some(reference) if query.baseline == Baseline::Month => {
-                self.before(live.problem, reference, &windows, query).await?
+        let closely = chosen(&windows, query).cloned();
+        let before = match (&reference, &closely) {
+            (Some(reference), Some(window)) if query.baseline == Baseline::Month => {
+                Some(self.before(live.problem, reference, window).await?)
             }
             _ => None,
         };
-        let (baseline, reference) = match before {
-            Some((baseline, against)) => (Some(baseline), against.or(reference)),
-            None => (None, reference),
+        let (baseline, reference) = match (before, reference) {
+            (Some((baseline, sums)), Some(reference)) if baseline.is_used => {
+                held_against(&mut windows, &reference, &baseline, &sums);
+                (Some(baseline), reference.against(&sums))
+            }
+            (before, reference) => (before.map(|(baseline, _)| baseline), reference),
         };
-        if let (Some(true), Some(against)) = (baseline.as_ref().map(|baseline| baseline.is_used), &reference) {
-            held_against(&mut windows, against, query);
-        }
         let is_watched = match live.champion {
             Some(champion) => monitor::reference(pool, champion).await.map_err(fault)?.is_some(),
             None => false,
         };
         let (freshness, ages) = match live.champion {
             Some(champion) => {
-                let history = monitor::data_history(pool, live.problem, champion).await.map_err(fault)?;
                 let ends: Vec<_> = windows.iter().rev().map(|window| window.ends).collect();
+                let since = ends.first().copied().unwrap_or_else(|| self.now());
+                let history = monitor::data_history(pool, live.problem, champion, since).await.map_err(fault)?;
                 (self.freshness(live.problem, champion, &document).await?, ages_at(history, &document, &ends))
             }
             None => (Vec::new(), Vec::new()),
@@ -113,7 +119,7 @@ impl Services {
             let version = change.champion.map(|version| format!(" v{version}")).unwrap_or_default();
             (change.changed_at, format!("{}{version}", change.kind))
         };
-        let trainings = retraining::trainings(pool, live.problem, MOST_MARKS).await.map_err(fault)?;
+        let trainings = retraining::trainings(pool, live.problem, MOST_TRAININGS).await.map_err(fault)?;
         let launched = |event: TriggerEvent| {
             Some((event.launched_at?, format!("retraining ({})", event.reason.as_str().replace('_', " "))))
         };
@@ -162,16 +168,13 @@ impl Services {
         }))
     }
 
-    /// What the version of the window that is looked at closely was asked in the days before it, and its bins with that in them if it is
-    /// enough to be held against.
+    /// What the version of a window was asked in the days before it, in its bins, and whether that is enough to be held against.
     async fn before(
         &self,
         problem: ProblemId,
         reference: &Reference,
-        windows: &[Window],
-        query: &MonitorQuery,
-    ) -> Result<Option<(BaselineView, Option<Reference>)>> {
-        let Some(window) = chosen(windows, query) else { return Ok(None) };
+        window: &Window,
+    ) -> Result<(BaselineView, Vec<u64>)> {
         let after = window.begins - TimeDelta::days(Baseline::DAYS);
         let which = Which { problem, after: Some(after), until: window.begins, only_busy: true, limit: MOST_BEFORE };
         let mut before = monitor::windows(self.db.pool(), which).await.map_err(fault)?;
@@ -182,15 +185,15 @@ impl Services {
         let sums = counted
             .fold(vec![0_u64; width], |sums, counts| sums.iter().zip(counts).map(|(sum, count)| sum + count).collect());
         let n = reference.split(&sums).and_then(|counted| Some(counted.columns.last()?.iter().sum())).unwrap_or(0);
-        let is_used = n >= window.rule.min_rows.max(1);
         let view = BaselineView {
             kind: Baseline::Month,
+            version: window.number,
             begins: before.last().map_or(after, |first| first.begins),
             ends: before.first().map_or(window.begins, |last| last.ends),
             n,
-            is_used,
+            is_used: n >= window.rule.min_rows.max(1),
         };
-        Ok(Some((view, reference.against(&sums).filter(|_| is_used))))
+        Ok((view, sums))
     }
 
     /// What a version is watched by, for whoever computes everything again elsewhere: its reference, and windows with their counts.
@@ -253,11 +256,29 @@ fn bins(reference: &Reference, windows: &[Window], query: &MonitorQuery) -> Opti
     })
 }
 
-/// Judges the windows of the version that is looked at closely against other rows than those they were judged against.
-fn held_against(windows: &mut [Window], reference: &Reference, query: &MonitorQuery) {
-    let version = chosen(windows, query).map(|window| window.version);
-    for window in windows.iter_mut().filter(|window| Some(window.version) == version) {
-        let judged = window.counts.as_ref().and_then(|counts| judge(reference, counts, &window.rule));
+/// Leaves out what goes beyond the limit; whether anything did.
+fn cut(windows: &mut Vec<Window>, limit: u32) -> bool {
+    let has_older = windows.len() > limit as usize;
+    windows.truncate(limit as usize);
+    has_older
+}
+
+/// Judges the windows of a version against what it was asked in the days before one of them. One that lies in these days is held against
+/// the others of them. Of windows of other versions it is not known how far they are from that: their columns are left out.
+fn held_against(windows: &mut [Window], reference: &Reference, baseline: &BaselineView, sums: &[u64]) {
+    for window in windows.iter_mut() {
+        if window.number != baseline.version {
+            if let Some(finding) = &mut window.finding {
+                finding.columns.clear();
+                finding.weighted = None;
+            }
+            continue;
+        }
+        let Some(counts) = window.counts.as_ref().filter(|counts| counts.len() == sums.len()) else { continue };
+        let is_in = baseline.begins <= window.begins && window.ends <= baseline.ends;
+        let others = sums.iter().zip(counts).map(|(sum, own)| if is_in { sum.saturating_sub(*own) } else { *sum });
+        let against = reference.against(&others.collect::<Vec<_>>());
+        let judged = against.and_then(|against| judge(&against, counts, &window.rule));
         // What was estimated of quality has nothing to do with it.
         let estimate = window.finding.as_ref().and_then(|finding| finding.estimate);
         window.finding = judged.map(|finding| Finding { estimate, ..finding });

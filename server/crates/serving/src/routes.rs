@@ -60,6 +60,8 @@ pub(crate) struct Route {
     pub champion: Arc<Live>,
     /// The rollout that is under way.
     pub trial: Option<Arc<Trial>>,
+    /// The same for every route on one rollout; what waits beside looks whether any is left.
+    under_way: Arc<()>,
 }
 
 impl Route {
@@ -322,7 +324,8 @@ impl Serving {
             return None;
         }
         let champion = present.models().find(|live| Some(live.version) == deployment.champion)?;
-        Some(Arc::new(Route { generation: deployment.generation, champion: Arc::clone(champion), trial: None }))
+        let (generation, champion) = (deployment.generation, Arc::clone(champion));
+        Some(Arc::new(Route { generation, champion, trial: None, under_way: Arc::default() }))
     }
 
     /// The route that a deployment asks for, made of what is loaded where that is still wanted. None when nothing is live.
@@ -334,10 +337,13 @@ impl Serving {
         let Some(champion) = deployment.champion else { return Ok(None) };
         let loaded: Vec<Arc<Live>> = known.iter().flat_map(|route| route.models()).cloned().collect();
         let champion = self.model(deployment, champion, &loaded).await?;
+        let of = |route: &&Arc<Route>| route.trial.as_ref().map(|trial| trial.rollout);
+        let same = known.filter(|route| of(route).is_some() && of(route) == deployment.rollout.map(|staged| staged.id));
+        let under_way = same.map_or_else(Arc::default, |route| Arc::clone(&route.under_way));
         let trial = match deployment.rollout {
             None => None,
             // What is not trusted yet must not keep a champion from answering.
-            Some(staged) => self.trial(deployment, staged, &champion, known, &loaded).await.unwrap_or_else(|error| {
+            Some(staged) => self.trial(deployment, staged, &champion, (same, &under_way), &loaded).await.unwrap_or_else(|error| {
                 tracing::error!(slug = deployment.slug, %error, "the candidate could not be loaded; the champion answers");
                 None
             }),
@@ -354,7 +360,7 @@ impl Serving {
         let (slug, generation) = (&deployment.slug, deployment.generation);
         let stage = trial.as_ref().map(|trial| trial.stage.as_str());
         tracing::info!(slug, generation, version = champion.number, stage, "route replaced");
-        Ok(Some(Arc::new(Route { generation, champion, trial })))
+        Ok(Some(Arc::new(Route { generation, champion, trial, under_way })))
     }
 
     async fn trial(
@@ -362,7 +368,7 @@ impl Serving {
         deployment: &Deployment,
         staged: Staged,
         champion: &Arc<Live>,
-        known: Option<&Arc<Route>>,
+        (same, under_way): (Option<&Arc<Route>>, &Arc<()>),
         loaded: &[Arc<Live>],
     ) -> Result<Option<Arc<Trial>>, LoadError> {
         let rollout = rollout::find(self.db.pool(), staged.id).await?.ok_or(LoadError::Missing("rollout"))?;
@@ -371,8 +377,7 @@ impl Serving {
         } else {
             (self.model(deployment, rollout.candidate, loaded).await?, Arc::clone(champion))
         };
-        let before = known.and_then(|route| route.trial.as_ref()).filter(|trial| trial.rollout == staged.id);
-        let (answers, beside) = match before {
+        let (answers, beside) = match same.and_then(|route| route.trial.as_ref()) {
             Some(trial) => (trial.answers.clone(), trial.beside.clone()),
             None => (Lane::start("candidate")?, Lane::start("beside")?),
         };
@@ -388,6 +393,7 @@ impl Serving {
             trouble: self.trouble.filter(|_| staged.stage != RolloutStage::Watch),
             answers,
             beside,
+            under_way: Arc::downgrade(under_way),
         })))
     }
 

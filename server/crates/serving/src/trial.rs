@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -45,6 +45,8 @@ pub(crate) struct Trial {
     pub answers: Lane,
     /// Where it answers beside the first one, unseen.
     pub beside: Lane,
+    /// Gone when no route is on this rollout any more.
+    pub under_way: Weak<()>,
 }
 
 /// Why the other model has no answer.
@@ -174,11 +176,13 @@ impl Trial {
     /// Has the model answer that was not asked yet, in its own time.
     pub(crate) fn compare(self: &Arc<Self>, log: &Log, requests: Vec<Compared>, at: DateTime<Utc>) {
         let units: Vec<Unit> = requests.iter().map(|request| request.unit).collect();
-        // What still waits when the route to it is gone is not done: the model may be one that was just taken back for what it does.
-        let (trial, own_log) = (Arc::downgrade(self), log.clone());
+        let (trial, own_log) = (Arc::clone(self), log.clone());
         let taken = self.beside.send(units.len(), move || {
             for request in requests {
-                let Some(trial) = trial.upgrade() else { return };
+                // What still waits when the rollout is over is not done: the model may have been taken back for what it does.
+                if trial.under_way.strong_count() == 0 {
+                    return;
+                }
                 trial.compare_one(&own_log, request, at);
             }
         });

@@ -182,12 +182,14 @@ pub async fn count_stuck(db: &impl Connection, since: DateTime<Utc>) -> Result<i
     record::one(db, SQL, values![since]).await
 }
 
-/// Whether somebody was written a letter of this kind since then.
+/// Whether somebody was written a letter of this kind since then; whoever asks at once waits for the other's transaction.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn was_written(db: &impl Connection, kind: &str, to: AccountId, since: DateTime<Utc>) -> Result<bool> {
+    const TURN: &str = "select pg_advisory_xact_lock(hashtextextended('mail ' || $1 || ' ' || $2::bigint, 0))";
     const SQL: &str = "select count(*) from mail where kind = $1 and account_id = $2 and created_at > $3";
+    record::execute(db, TURN, values![kind, to.0]).await?;
     let written: i64 = record::one(db, SQL, values![kind, to.0, since]).await?;
     Ok(written > 0)
 }

@@ -585,8 +585,8 @@ pub async fn newest_data(
     Ok(newest)
 }
 
-/// The valid versions of the datasets that a model was trained on or is joined to, in the order they were loaded: at most the newest
-/// thousand.
+/// The valid versions of the datasets that a model was trained on or is joined to, in the order they were loaded: of each the newest one that
+/// was there at a moment, and at most the first thousand that came after it.
 ///
 /// # Errors
 /// When the database fails.
@@ -594,6 +594,7 @@ pub async fn data_history(
     db: &impl Connection,
     problem: ProblemId,
     version: ModelVersionId,
+    since: DateTime<Utc>,
 ) -> Result<Vec<NewestData>> {
     const SQL: &str = concat!(
         "select * from (select d.problem_id, d.name, v.number, v.created_at, v.role = 'table' as is_table, v.id, ",
@@ -603,9 +604,11 @@ pub async fn data_history(
         where d.problem_id = $1 and (v.role = 'table' or v.role = 'examples' and d.id = (
             select t.dataset_id from model_version m join run r on r.id = m.run_id
                 join dataset_version t on t.id = r.dataset_version_id where m.id = $2))
-        order by v.id desc limit 1000) n order by n.id"
+            and (v.created_at > $3 or v.id = (select o.id from dataset_version o where o.dataset_id = d.id and o.state = 'valid'
+                and o.created_at <= $3 order by o.created_at desc, o.id desc limit 1))
+        order by v.created_at, v.id limit 1000) n order by n.created_at, n.id"
     );
-    record::all(db, SQL, values![problem.0, version.0]).await
+    record::all(db, SQL, values![problem.0, version.0, since]).await
 }
 
 /// Windows that ended between two moments, each problem's own, whose outcomes are more by now than those their quality was computed

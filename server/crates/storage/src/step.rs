@@ -381,21 +381,29 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
 }
 
 /// Lets go of a claimed step under the fence, so that another worker may take it up at once: its own was asked to stop, which is no failure
-/// of the step and costs it no attempt. Gives the step as it stands after it.
+/// of the step and costs it no attempt, ten times. After that it may be what makes workers stop, and counts as one that is lost with its worker.
+/// Gives the step as it stands after it.
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] when the lease was lost.
 pub async fn hand_over(db: &impl Connection, claim: &Claim) -> Result<Step> {
-    const SQL: &str = "update step set state = case when cancel_requested then 'cancelled' else 'queued' end,
-            lease_token = null, lease_until = null, run_at = now(), finished_at = now(), max_attempts = max_attempts + 1
-        where id = $1 and attempt = $2 and lease_token = $3 and state = 'running' returning *";
-    const NOTED: &str = "update step_attempt set ended_at = now(), ending = 'handed_over',
-            message = 'the worker was stopped, and left the step to another one' where step_id = $1 and attempt = $2";
+    const SQL: &str = "update step s set
+            state = case when s.cancel_requested then 'cancelled' when n.attempts > s.attempt then 'queued' else 'quarantined' end,
+            lease_token = null, lease_until = null, run_at = now(), finished_at = now(), max_attempts = n.attempts,
+            failure = case when s.cancel_requested then jsonb_build_object('code', 'cancelled', 'message', 'stopped on request')
+                else jsonb_build_object('code', 'worker_stopped', 'message',
+                    'the worker was stopped in attempt ' || s.attempt || ' of ' || n.attempts) end
+        from (select o.id, o.max_attempts + case when (select count(*) from step_attempt a
+                where a.step_id = o.id and a.ending = 'handed_over') < 10 then 1 else 0 end as attempts from step o where o.id = $1) n
+        where s.id = n.id and s.attempt = $2 and s.lease_token = $3 and s.state = 'running' returning s.*";
+    const NOTED: &str = "update step_attempt set ended_at = now(), ending = case when $3 then 'cancelled' else 'handed_over' end,
+            message = case when $3 then 'stopped on request' else 'the worker was stopped, and left the step to another one' end
+        where step_id = $1 and attempt = $2";
     let Step { id, attempt, subject, .. } = &claim.step;
     in_turn(db, *subject).await?;
     let left: Option<Step> = record::optional(db, SQL, values![id.0, attempt, claim.token]).await?;
     let left = left.ok_or(crate::StorageError::Conflict("the step"))?;
-    record::execute(db, NOTED, values![id.0, attempt]).await?;
+    record::execute(db, NOTED, values![id.0, attempt, left.state == StepState::Cancelled]).await?;
     if left.state.is_final() {
         skip_rest(db, *subject).await?;
     }

@@ -345,13 +345,19 @@ mod read {
                 wrong(&format!("/retraining/{key}"), reason);
             }
             let plan = Plan::of(self);
-            let first = plan.step(0);
-            if let Some(Retraining { promote: promote @ (Promote::Shadow | Promote::Canary), .. }) = self.retraining
-                && !promote.reaches(first.stage)
-            {
+            let own = self.retraining.as_ref().and_then(|retraining| match retraining.promote {
+                Promote::Shadow => Some(crate::run::RolloutStage::Shadow),
+                Promote::Canary => Some(crate::run::RolloutStage::Canary),
+                Promote::Approval | Promote::Automatic => None,
+            });
+            if let Some(own) = own.filter(|own| plan.steps.iter().all(|step| step.stage != *own)) {
+                let first = plan.step(0).title();
                 wrong(
                     "/retraining/promote",
-                    format!("goes nowhere: the first step of the rollout is {}", first.title()),
+                    format!(
+                        "names a step that the rollout does not have, whose first is {first}: it has no {}",
+                        own.as_str()
+                    ),
                 );
             }
             mistakes

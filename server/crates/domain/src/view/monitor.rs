@@ -185,6 +185,8 @@ views! {
     BaselineView {
         /// What they are of.
         kind: Baseline,
+        /// The version whose answers they are; windows of others have no columns here.
+        version: i32,
         /// The beginning of their first window.
         begins: DateTime<Utc>,
         /// The end of the last one.
