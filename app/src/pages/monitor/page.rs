@@ -499,7 +499,7 @@ mod tests {
         let html = rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=held asked/> });
         for expected in [
             "Held against the 30 days before",
-            "4,200 answers",
+            "200 answers of the same version",
             "days=7&amp;baseline=month",
             "PSI from the 30 days before",
         ] {
