@@ -70,6 +70,7 @@ impl Asked {
     }
 
     /// What windows are held against; the training data where the address names nothing that is known.
+    #[cfg(feature = "ssr")]
     pub fn baseline(&self) -> Baseline {
         Baseline::ALL.into_iter().find(|baseline| baseline.as_str() == self.baseline).unwrap_or_default()
     }
