@@ -336,6 +336,9 @@ test("a stakeholder goes from the letter to the approval without JavaScript on a
   });
 });
 
+/** The page of the alert that has fired. */
+let alert;
+
 test("whoever is on call acknowledges an alert from its letter on a phone, and looks at what drifted", async () => {
   await as(ENGINEER, {}, async (page) => {
     const token = await makeToken(page, "predict");
@@ -347,7 +350,7 @@ test("whoever is on call acknowledges an alert from its letter on a phone, and l
   const letter = await server.letter(ENGINEER.email, "incident");
   assert.match(letter, /Subject: Drift/);
   const [link] = /http:\S+\/alerts\/\d+\/by-mail\?key=[\w.~-]+/.exec(letter);
-  const alert = /\/alerts\/\d+/.exec(link)[0];
+  [alert] = /\/alerts\/\d+/.exec(link);
   await withPage({ javaScript: false, viewport: PHONE, baseUrl: server.url }, async (page) => {
     await page.goto(link);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width, "nothing overflows");
@@ -357,7 +360,7 @@ test("whoever is on call acknowledges an alert from its letter on a phone, and l
   await as(ENGINEER, {}, async (page) => {
     await page.goto(alert);
     await page.getByText("Engineer looks after it.").waitFor();
-    await page.goto("/deployments/parcels/monitor?days=1");
+    await page.goto("/deployments/parcels/monitor?days=1&column=x");
     await page.getByRole("heading", { name: "x, closely" }).waitFor();
     await page.getByLabel("Held against").selectOption("month");
     await page.getByRole("button", { name: "Show" }).click();
@@ -409,7 +412,6 @@ const PAGES = [
   "/problems/crates/rehearsals",
   "/rehearsals/1",
   "/alerts",
-  "/alerts/1",
   "/people",
   "/audit",
   "/account",
@@ -432,7 +434,7 @@ for (const theme of ["light", "dark"]) {
       }
     };
     const options = { theme, viewport: PHONE };
-    await as(ENGINEER, options, async (page) => look(page, PAGES));
+    await as(ENGINEER, options, async (page) => look(page, [...PAGES, alert]));
     await as(ADMIN, options, async (page) => look(page, ADMIN_PAGES));
     const expected = [/Failed to load resource.*404/];
     await withPage({ baseUrl: server.url, ...options, expected }, async (page) => look(page, OPEN_PAGES));
