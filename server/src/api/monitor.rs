@@ -102,7 +102,8 @@ pub async fn export_monitor(
     json_file(&format!("{slug}-monitor.json"), &export)
 }
 
-/// The same as a CSV file: a row for each column of each window, and one without a column for a window that was not watched.
+/// The same as a CSV file: a row for each column of each window, and one without a column for a window that was not watched, or cannot be held against
+/// that baseline.
 #[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor/export.csv", params(ShowMonitor),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 404)))]
 pub async fn export_monitor_csv(

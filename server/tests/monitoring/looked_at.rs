@@ -19,6 +19,8 @@ async fn windows_are_held_against_the_thirty_days_before_for_who_asks_and_alerts
     assert_eq!((&seen["baseline"]["is_used"], verdict(&seen)), (&json!(true), "stable"));
     let reference: u64 = seen["bins"]["reference"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
     assert_eq!(reference, 600, "the bins beside the window's are of the same rows");
+    let second = seen["windows"].as_array().unwrap().iter().rev().nth(1).unwrap();
+    assert_eq!(second["finding"]["verdict"], "stable", "held against the other one of them, not against itself");
     let usual = stage.monitor().await;
     assert_eq!((&usual["baseline"], verdict(&usual)), (&Value::Null, "drifted"));
     assert_eq!(stage.alerts().await[0]["state"], "firing");

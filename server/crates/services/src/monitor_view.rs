@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ProblemId;
-use millrace_domain::monitor::{Baseline, ColumnFinding, Finding, Reference, judge};
+use millrace_domain::monitor::{Baseline, ColumnFinding, Finding, Reference, Verdict, judge};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::ProblemDocument;
 use millrace_domain::view::{
@@ -264,7 +264,8 @@ fn cut(windows: &mut Vec<Window>, limit: u32) -> bool {
 }
 
 /// Judges the windows of a version against what it was asked in the days before one of them. One that lies in these days is held against
-/// the others of them. Of windows of other versions it is not known how far they are from that: their columns are left out.
+/// the others of them, if these are enough. Of windows of other versions it is not known how far they are from that: their columns are left
+/// out.
 fn held_against(windows: &mut [Window], reference: &Reference, baseline: &BaselineView, sums: &[u64]) {
     for window in windows.iter_mut() {
         if window.number != baseline.version {
@@ -277,17 +278,24 @@ fn held_against(windows: &mut [Window], reference: &Reference, baseline: &Baseli
         let Some(counts) = window.counts.as_ref().filter(|counts| counts.len() == sums.len()) else { continue };
         let is_in = baseline.begins <= window.begins && window.ends <= baseline.ends;
         let others = sums.iter().zip(counts).map(|(sum, own)| if is_in { sum.saturating_sub(*own) } else { *sum });
-        let against = reference.against(&others.collect::<Vec<_>>());
-        let judged = against.and_then(|against| judge(&against, counts, &window.rule));
+        let Some(against) = reference.against(&others.collect::<Vec<_>>()) else { continue };
+        let is_enough = against.prediction.counts.iter().sum::<u64>() >= window.rule.min_rows.max(1);
         // What was estimated of quality has nothing to do with it.
         let estimate = window.finding.as_ref().and_then(|finding| finding.estimate);
-        window.finding = judged.map(|finding| Finding { estimate, ..finding });
+        window.finding = judge(&against, counts, &window.rule).map(|finding| match is_enough {
+            true => Finding { estimate, ..finding },
+            false => {
+                let verdict = if finding.n == 0 { Verdict::NoData } else { Verdict::TooFew };
+                Finding { estimate, verdict, weighted: None, columns: Vec::new(), ..finding }
+            }
+        });
     }
 }
 
 /// The distances of each column, oldest window first, with what was missing and unseen.
 fn courses(windows: &[Window]) -> Vec<CourseView> {
-    let newest = windows.iter().find_map(|window| window.finding.as_ref().filter(|finding| finding.n > 0));
+    let newest =
+        windows.iter().find_map(|window| window.finding.as_ref().filter(|finding| !finding.columns.is_empty()));
     let names = newest.map(|finding| finding.columns.iter().map(|column| column.name.clone())).into_iter().flatten();
     let seen = |window: &Window, name: &str| {
         window.finding.as_ref()?.columns.iter().find(|column| column.name == name).cloned()

@@ -169,7 +169,7 @@ pub enum Baseline {
     /// The data that the version was trained on; of what it answers, the held-out rows.
     #[default]
     Training,
-    /// What the same version was asked and answered in the thirty days before the window.
+    /// What the same version was asked and answered in the thirty days before the window, in the newest 2,000 windows of them.
     Month,
 }
 
