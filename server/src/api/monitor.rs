@@ -57,12 +57,14 @@ pub async fn show_monitor(
     Ok(Json(services.monitor(&actor, &slug, &show.query()).await?))
 }
 
-/// A rule about drift.
+/// A rule to try.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct TryRule {
-    /// The distance: `kl`, `js`, `psi` or `ks`; as the document has it when absent, as all that follows.
+    /// What it is about: `drift`, `business`, `freshness` or `estimate`; drift when absent.
+    about: Option<String>,
+    /// Of drift, the distance: `kl`, `js`, `psi` or `ks`; as the document has it when absent, as all that follows.
     metric: Option<String>,
-    /// Its limit.
+    /// The limit: of freshness in hours, of `estimate` by how much worse.
     threshold: Option<f64>,
     /// Windows in a row that make an alarm.
     windows: Option<u32>,
@@ -74,8 +76,8 @@ pub struct TryRule {
     alarms: Option<f64>,
 }
 
-/// What another rule about drift would have done in the recorded windows: when it would have fired, and the least limit that would have
-/// fired seldom enough.
+/// What another rule would have done in the recorded windows: when it would have fired, and the tightest limit that would have fired
+/// seldom enough.
 #[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor/backtest", params(TryRule),
     responses((status = 200, body = BackTestView), (status = 400), (status = 404)))]
 pub async fn back_test(
@@ -84,8 +86,8 @@ pub async fn back_test(
     Path(slug): Path<String>,
     Query(rule): Query<TryRule>,
 ) -> Reply<Json<BackTestView>> {
-    let TryRule { metric, threshold, windows, keep_firing, min_rows, alarms } = rule;
-    let query = BackTestQuery { metric, threshold, windows, keep_firing, min_rows, alarms };
+    let TryRule { about, metric, threshold, windows, keep_firing, min_rows, alarms } = rule;
+    let query = BackTestQuery { about, metric, threshold, windows, keep_firing, min_rows, alarms };
     Ok(Json(services.back_test(&actor, &slug, &query).await?))
 }
 

@@ -81,6 +81,53 @@ async fn the_age_of_data_is_told_as_it_was_at_the_end_of_each_window() {
 }
 
 #[tokio::test]
+async fn rules_about_the_business_metric_and_the_age_of_data_are_tried_on_what_was_recorded_of_them() {
+    let mut stage = Stage::set(json!({})).await;
+    for metres in [7.0, 6.0, 4.0, 4.5, 6.5, 5.5] {
+        let at = stage.now + TimeDelta::minutes(5);
+        let told = format!(
+            "insert into business_value (problem_id, at, value, account_id, received_at)
+             select p.id, '{at}', {metres}, a.id, now() from problem p, account a
+             where p.slug = '{SLUG}' and a.email = 'engineer@example.org'"
+        );
+        stage.app.sql(&told).await;
+        stage.hour(20, 0.0).await;
+    }
+    let address = format!("/api/v1/deployments/{SLUG}/monitor/backtest");
+    let tried = async |query: &str| stage.engineer.get(&format!("{address}?{query}")).await.done();
+    let fired = |view: &Value| view["fired"].as_array().unwrap().len();
+    let signed = tried("about=business").await;
+    assert_eq!((&signed["tried"]["threshold"], &signed["unit"]), (&json!(5.0), &json!("m")), "{signed}");
+    assert_eq!(
+        (&signed["judged"], fired(&signed), &signed["is_worse_below"]),
+        (&json!(6), 1, &json!(true)),
+        "{signed}"
+    );
+    let loose = tried("about=business&threshold=4.2").await;
+    assert_eq!((fired(&loose), loose["fired_as_signed"].as_array().unwrap().len()), (0, 1), "one window is no alert");
+    assert_eq!(loose["suggested"], 4.5, "at most no alert in six hours: two in a row below it are one");
+    let age = tried("about=freshness").await;
+    assert_eq!((&age["signed"], &age["unit"]), (&Value::Null, &json!("h")), "the document says nothing of it: {age}");
+    assert_eq!((fired(&age), &age["tried"]["threshold"]), (0, &age["suggested"]), "{age}");
+    let oldest = age["windows"].as_array().unwrap().last().unwrap()[1].as_f64().unwrap();
+    assert!((6.0..7.1).contains(&oldest), "{age}");
+    assert_eq!(fired(&tried("about=freshness&threshold=3").await), 1);
+    let other = stage.engineer.get(&format!("{address}?about=weather")).await;
+    assert!(other.status == 400 && other.body["detail"].as_str().unwrap().contains("freshness"), "{}", other.body);
+    for (about, said) in [
+        ("business", "Mean shelf metres"),
+        ("freshness", "Age of the newest row"),
+        ("estimate", "that quality can be estimated of"),
+    ] {
+        let (status, page) = stage.engineer.page(&format!("/deployments/{SLUG}/rule?about={about}")).await;
+        assert!(status == 200 && page.contains(said), "{about}: {page}");
+    }
+    let (_, page) = stage.engineer.page(&format!("/deployments/{SLUG}/rule?about=freshness&threshold=3")).await;
+    assert!(page.contains("freshness = \"3h\""), "{page}");
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn alerts_are_told_in_pages_that_miss_none_and_in_a_file() {
     let mut stage = Stage::set(json!({})).await;
     for _ in 0..2 {

@@ -385,6 +385,13 @@ async fn quality_that_is_estimated_to_fall_is_told_and_trains_before_any_outcome
     let told: Vec<_> = alerts.iter().map(|alert| (&alert["cause"], &alert["state"])).collect();
     assert_eq!(told, [(&json!("estimate"), &json!("firing"))], "{alerts:?}");
     assert!(alerts[0]["title"].as_str().unwrap().starts_with("Estimated quality: ROC AUC 0."), "{alerts:?}");
+    let tried = format!("/api/v1/deployments/{SLUG}/monitor/backtest?about=estimate");
+    let tried = stage.engineer.get(&tried).await.done();
+    assert_eq!(
+        (&tried["signed"]["threshold"], &tried["judged"], tried["fired"].as_array().unwrap().len()),
+        (&json!(0.05), &json!(3), 1),
+        "{tried}"
+    );
     assert_eq!(stage.ended().await["state"], "succeeded");
     let events = stage.triggers().await["events"].clone();
     assert_eq!((&events[0]["reason"], stage.started().await), (&json!("estimated_loss"), 1), "{events}");

@@ -439,6 +439,23 @@ fn days_without_a_row_are_told_where_the_document_wants_to_know() {
 }
 
 #[test]
+fn data_that_does_not_go_on_is_told_once_the_newest_row_whose_label_is_known_is_too_old() {
+    let steady = steady();
+    let gap = |line: &&str| !("2026-02-10T".."2026-02-13T").contains(line);
+    let past: String = steady.lines().filter(gap).map(|line| format!("{line}\n")).collect();
+    let document = TURN.replace("min_rows = 50", "min_rows = 50, freshness = \"36h\"");
+    let rehearsed = Past::of(&document, &past).rehearsed(&["--trainer", "logistic"]);
+    let course = course(&rehearsed, "never");
+    // Labels take a day: at the end of the tenth those up to its beginning are known, and are a day old.
+    let alert = happened(course, "alert")[0];
+    assert_eq!(alert["at"], "2026-02-12T00:00:00Z", "{course}");
+    let text = alert["text"].as_str().unwrap();
+    assert!(text.starts_with("Stale data: the newest row is of 2026-02-09") && text.contains("36 hours"), "{text}");
+    assert_eq!(happened(course, "over")[0]["at"], "2026-02-15T00:00:00Z", "{course}");
+    assert_eq!(course["alerts"]["freshness"], 1);
+}
+
+#[test]
 fn a_model_of_power_that_was_fitted_on_labels_of_other_rows_is_taken_back_within_three_days() {
     let Some(path) = testdata("elec2/elec2.csv.gz") else { return };
     let document = ELECTRICITY

@@ -1,11 +1,11 @@
-//! `/deployments/{slug}/rule`: what another rule about drift would have done in the windows that were recorded.
+//! `/deployments/{slug}/rule`: what another rule would have done in the windows that were recorded.
 
 use leptos::prelude::*;
 use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, duration, line_chart, number};
-use millrace_domain::problem::DriftMetric;
-use millrace_domain::view::{BackTestView, Permission, TriedRule};
+use millrace_domain::problem::{DriftMetric, Span};
+use millrace_domain::view::{BackTestQuery, BackTestView, Permission, TriedRule};
 
-use crate::components::{ChartFigure, Empty, FaultNotice, GatedButton, Load, Moment, PageHeader};
+use crate::components::{ChartFigure, Empty, FaultNotice, GatedButton, Load, Moment, PageHeader, Tab, Tabs};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
@@ -18,17 +18,8 @@ const SENT: &str = "A test letter to you is on its way. If it has not arrived in
 
 /// The recorded windows of a deployment by a rule.
 #[server(name = FetchBackTest, prefix = "/fn", endpoint = "back_test")]
-pub async fn back_test(
-    slug: String,
-    metric: Option<String>,
-    threshold: Option<f64>,
-    windows: Option<u32>,
-    keep_firing: Option<u32>,
-    min_rows: Option<u64>,
-    alarms: Option<f64>,
-) -> Result<BackTestView, PageFault> {
+pub async fn back_test(slug: String, #[server(default)] rule: BackTestQuery) -> Result<BackTestView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    let rule = millrace_domain::view::BackTestQuery { metric, threshold, windows, keep_firing, min_rows, alarms };
     Ok(services.back_test(&actor, &slug, &rule).await?)
 }
 
@@ -36,28 +27,21 @@ pub async fn back_test(
 #[component]
 pub fn RulePage() -> impl IntoView {
     let slug = path_text("slug");
-    let (metric, threshold) = (query_text("metric"), query_text("threshold"));
-    let (windows, keep_firing) = (query_text("windows"), query_text("keep_firing"));
-    let (rows, alarms) = (query_text("min_rows"), query_text("alarms"));
-    let tested = Resource::new(
-        move || {
-            let row = (windows.get(), keep_firing.get());
-            (slug.get(), metric.get(), threshold.get(), row, rows.get(), alarms.get())
-        },
-        |(slug, metric, threshold, (windows, keep_firing), rows, alarms)| {
-            let metric = (!metric.is_empty()).then_some(metric);
-            let (threshold, alarms) = (threshold.parse().ok(), alarms.parse().ok());
-            back_test(
-                slug,
-                metric,
-                threshold,
-                windows.parse().ok(),
-                keep_firing.parse().ok(),
-                rows.parse().ok(),
-                alarms,
-            )
-        },
-    );
+    let names = ["about", "metric", "threshold", "windows", "keep_firing", "min_rows", "alarms"].map(query_text);
+    let rule = move || {
+        let [about, metric, threshold, windows, keep_firing, min_rows, alarms] = names.map(|name| name.get());
+        let word = |text: String| (!text.is_empty()).then_some(text);
+        BackTestQuery {
+            about: word(about),
+            metric: word(metric),
+            threshold: threshold.parse().ok(),
+            windows: windows.parse().ok(),
+            keep_firing: keep_firing.parse().ok(),
+            min_rows: min_rows.parse().ok(),
+            alarms: alarms.parse().ok(),
+        }
+    };
+    let tested = Resource::new(move || (slug.get(), rule()), |(slug, rule)| back_test(slug, rule));
     let letter = PageForm::<SendTestLetter>::new();
     view! {
         {move || letter.fault().map(|fault| view! { <FaultNotice fault/> })}
@@ -97,9 +81,43 @@ fn TestLetter(slug: String, permission: Permission, letter: PageForm<SendTestLet
     }
 }
 
-/// The distance in words.
-fn words(metric: &str) -> String {
-    metric.parse::<DriftMetric>().map_or_else(|_| metric.to_owned(), |metric| metric.to_string())
+/// What rules can be about, as tabs name it.
+const ABOUT: [(&str, &str); 4] = [
+    ("drift", "Drift"),
+    ("business", "Business metric"),
+    ("freshness", "Age of data"),
+    ("estimate", "Estimated quality"),
+];
+
+/// What is held against the limit, in words.
+fn measured(tested: &BackTestView) -> String {
+    let metric = &tested.tried.metric;
+    match tested.about.as_str() {
+        "business" => format!("mean {metric}"),
+        "freshness" => "age of the newest row".to_owned(),
+        "estimate" => format!("estimated loss of {}", metric.replace('_', " ")),
+        _ => metric.parse::<DriftMetric>().map_or_else(|_| metric.clone(), |metric| format!("greatest {metric}")),
+    }
+}
+
+/// The address of a rule; without one, the one as signed.
+fn rule_address(tested: &BackTestView, limit: Option<f64>) -> String {
+    let page = format!("/deployments/{}/rule?about={}", tested.slug, tested.about);
+    let TriedRule { metric, windows, keep_firing, min_rows, .. } = &tested.tried;
+    match (limit, tested.about.as_str()) {
+        (None, _) => page,
+        (Some(limit), "drift") => format!(
+            "{page}&metric={metric}&threshold={limit}&windows={windows}&keep_firing={keep_firing}&min_rows={min_rows}&alarms={}",
+            tested.alarms
+        ),
+        (Some(limit), _) => format!("{page}&threshold={limit}&alarms={}", tested.alarms),
+    }
+}
+
+/// A limit with its unit.
+fn limit_text(tested: &BackTestView, limit: f64) -> String {
+    let unit = tested.unit.as_ref().map(|unit| format!("\u{a0}{unit}")).unwrap_or_default();
+    format!("{}{unit}", number(limit))
 }
 
 #[component]
@@ -113,17 +131,29 @@ pub fn Rule(tested: BackTestView) -> impl IntoView {
     let head = view! {
         <PageHeader title="Try a rule" crumbs/>
         <p class="lede">
-            "What another rule about drift would have done in the windows that were recorded. Nothing changes by trying; a rule is in force \
-             once a document that has it is signed."
+            "What another rule would have done in the windows that were recorded. Nothing changes by trying; a rule is in force once a \
+             document that has it is signed."
         </p>
     };
-    let form = view! { <RuleForm tested=tested.clone()/> };
+    let tabs = ABOUT.into_iter().filter(|(about, _)| tested.choices.iter().any(|choice| choice == about));
+    let tab = |(about, name)| Tab {
+        name,
+        href: format!("/deployments/{}/rule?about={about}", tested.slug),
+        count: None,
+        current: about == tested.about,
+    };
+    let tabs = tabs.map(tab).collect::<Vec<_>>();
+    let form = view! { <Tabs label="What the rule is about" tabs/> <RuleForm tested=tested.clone()/> };
     if tested.judged == 0 {
-        let text = format!(
-            "{} recorded, none of them with {} answers or more.",
-            counted(tested.windows.len() as u64, "window is", "windows are"),
-            tested.tried.min_rows
-        );
+        let none = match tested.about.as_str() {
+            "business" => "in none of them a value of the metric was told".to_owned(),
+            "freshness" => "and of no data it is known how old it was".to_owned(),
+            "estimate" => {
+                format!("none of them with {} answers or more that quality can be estimated of", tested.tried.min_rows)
+            }
+            _ => format!("none of them with {} answers or more", tested.tried.min_rows),
+        };
+        let text = format!("{} recorded, {none}.", counted(tested.windows.len() as u64, "window is", "windows are"));
         return view! {
             {head} {form}
             <Empty title="Nothing to try it on" text>
@@ -132,7 +162,7 @@ pub fn Rule(tested: BackTestView) -> impl IntoView {
         }
         .into_any();
     }
-    let is_signed = tested.tried == tested.signed;
+    let is_signed = tested.signed.as_ref() == Some(&tested.tried);
     let figure = figure(&tested);
     view! {
         {head} {form}
@@ -149,23 +179,45 @@ pub fn Rule(tested: BackTestView) -> impl IntoView {
 
 #[component]
 fn RuleForm(tested: BackTestView) -> impl IntoView {
-    let TriedRule { metric, threshold, windows, keep_firing, min_rows } = tested.tried;
-    let options = DriftMetric::ALL
-        .map(|(word, own)| view! { <option value=word selected=word == metric>{own.to_string()}</option> });
     let action = format!("/deployments/{}/rule", tested.slug);
-    let signed = action.clone();
-    view! {
-        <form class="filters" method="get" action=action>
+    let (about, signed) = (tested.about.clone(), rule_address(&tested, None));
+    let limit = match (tested.about.as_str(), &tested.unit) {
+        ("estimate", _) => "May be worse by".to_owned(),
+        (_, Some(unit)) if tested.is_worse_below => format!("Least, {unit}"),
+        (_, Some(unit)) => format!("Limit, {unit}"),
+        _ => "Limit".to_owned(),
+    };
+    let TriedRule { metric, threshold, windows, keep_firing, min_rows } = tested.tried;
+    // What the document says of windows and answers is said of drift, and holds of the others with it.
+    let distance = (tested.about == "drift").then(|| {
+        let options = DriftMetric::ALL
+            .map(|(word, own)| view! { <option value=word selected=word == metric>{own.to_string()}</option> });
+        view! {
             <div class="field">
                 <label class="label" for="metric">"Distance"</label>
                 <select class="input" id="metric" name="metric">{options}</select>
             </div>
-            <Asked name="threshold" label="Limit" value=threshold.to_string() step="any"/>
-            <Asked name="windows" label="Windows in a row" value=windows.to_string() step="1"/>
-
-            <Asked name="keep_firing" label="Fine in a row to end it" value=keep_firing.to_string() step="1"/>
-            <Asked name="min_rows" label="Answers a window needs" value=min_rows.to_string() step="1"/>
-            <Asked name="alarms" label="Alarms wanted in 30 days" value=tested.alarms.to_string() step="any"/>
+        }
+    });
+    let in_a_row = (tested.about == "drift").then(|| {
+        view! {
+            <Asked name="windows" label="Windows in a row" value=windows.to_string() step="1" min="0"/>
+            <Asked name="keep_firing" label="Fine in a row to end it" value=keep_firing.to_string() step="1" min="0"/>
+            <Asked name="min_rows" label="Answers a window needs" value=min_rows.to_string() step="1" min="0"/>
+        }
+    });
+    // Nothing is signed, and nothing was recorded that a limit could be suggested by.
+    let is_open = tested.signed.is_none() && tested.suggested.is_none() && threshold == 0.0;
+    let threshold = if is_open { String::new() } else { threshold.to_string() };
+    // A business metric may be below nothing.
+    let least = if tested.about == "business" { "" } else { "0" };
+    view! {
+        <form class="filters" method="get" action=action>
+            <input type="hidden" name="about" value=about/>
+            {distance}
+            <Asked name="threshold" label=limit value=threshold step="any" min=least/>
+            {in_a_row}
+            <Asked name="alarms" label="Alarms wanted in 30 days" value=tested.alarms.to_string() step="any" min="0"/>
             <button class="button button-primary" type="submit">"Try"</button>
             <a class="button button-quiet" href=signed>"As signed"</a>
         </form>
@@ -173,11 +225,18 @@ fn RuleForm(tested: BackTestView) -> impl IntoView {
 }
 
 #[component]
-fn Asked(name: &'static str, label: &'static str, value: String, step: &'static str) -> impl IntoView {
+fn Asked(
+    name: &'static str,
+    #[prop(into)] label: String,
+    value: String,
+    step: &'static str,
+    min: &'static str,
+) -> impl IntoView {
+    let min = (!min.is_empty()).then_some(min);
     view! {
         <div class="field">
             <label class="label" for=name>{label}</label>
-            <input class="input" id=name name=name type="number" min="0" step=step value=value inputmode="decimal" required/>
+            <input class="input" id=name name=name type="number" min=min step=step value=value inputmode="decimal" required/>
         </div>
     }
 }
@@ -185,20 +244,24 @@ fn Asked(name: &'static str, label: &'static str, value: String, step: &'static 
 #[component]
 fn Tiles(tested: BackTestView) -> impl IntoView {
     let recorded_for = duration(tested.days * 86_400.0);
-    let recorded = format!("{} of {} windows had answers enough", tested.judged, tested.windows.len());
+    let known = match tested.about.as_str() {
+        "business" => "had values",
+        "freshness" => "are known to have had data of some age",
+        _ => "had answers enough",
+    };
+    let recorded = format!("{} of {} windows {known}", tested.judged, tested.windows.len());
     let fired = tested.fired.len().to_string();
-    let signed = match tested.tried == tested.signed {
-        true => "this is the rule in force".to_owned(),
-        false => format!("the rule in force would have {}", times(tested.fired_as_signed.len())),
+    let signed = match &tested.signed {
+        None => "no limit is in force".to_owned(),
+        Some(signed) if *signed == tested.tried => "this is the rule in force".to_owned(),
+        Some(_) => format!("the rule in force would have {}", times(tested.fired_as_signed.len())),
     };
     let wanted = format!("would have fired at most {} in 30 days", times_only(tested.alarms));
+    let best = if tested.is_worse_below { "Greatest" } else { "Least" };
+    let best = format!("{best} limit that is quiet enough");
     let suggested = tested.suggested.map(|limit| {
-        let TriedRule { metric, windows, keep_firing, min_rows, .. } = tested.tried.clone();
-        let href = format!(
-            "/deployments/{}/rule?metric={metric}&threshold={limit}&windows={windows}&keep_firing={keep_firing}&min_rows={min_rows}&alarms={}",
-            tested.slug, tested.alarms
-        );
-        view! { <a href=href>{number(limit)}</a> }
+        let href = rule_address(&tested, Some(limit));
+        view! { <a href=href>{limit_text(&tested, limit)}</a> }
     });
     view! {
         <div class="grid grid-stats">
@@ -208,7 +271,7 @@ fn Tiles(tested: BackTestView) -> impl IntoView {
                 <span class="stat-note">{signed}</span>
             </div>
             <div class="stat">
-                <span class="stat-label">"Least limit that is quiet enough"</span>
+                <span class="stat-label">{best}</span>
                 <span class="stat-value">{suggested}</span>
                 <span class="stat-note">{wanted}</span>
             </div>
@@ -233,23 +296,38 @@ fn times_only(alarms: f64) -> String {
     if alarms == 1.0 { "once".to_owned() } else { format!("{} times", number(alarms)) }
 }
 
-/// The greatest distance of each window, both limits, and when alerts would have fired.
+/// What each window came to, the limit, and when alerts would have fired.
 fn figure(tested: &BackTestView) -> Figure {
-    let metric = words(&tested.tried.metric);
+    let what = measured(tested);
+    let title = what.chars().next().map(|first| first.to_uppercase().to_string() + &what[first.len_utf8()..]);
+    let (mine, left_out) = match tested.about.as_str() {
+        "business" => ("The mean of what was told of each window", "Windows of which nothing was told are left out"),
+        "freshness" => (
+            "At the end of each window, the time since the newest row of the dataset whose newest row was oldest",
+            "Windows before the first dataset was loaded are left out",
+        ),
+        "estimate" => (
+            "By how much answers are estimated to be worse than on the held-out rows",
+            "Windows with too few answers are left out",
+        ),
+        _ => (
+            "Of the features and the answers, the one that is farthest from the data of its version's training, where luck does not \
+             explain it (at most one in a hundred of those named)",
+            "Windows with too few answers are left out",
+        ),
+    };
     let at = |time: &chrono::DateTime<chrono::Utc>| time.timestamp() as f64;
     let points = tested.windows.iter().filter_map(|(time, distance)| Some((at(time), (*distance)?))).collect();
     let values = LineChart {
-        title: format!("Greatest {metric} of a window"),
+        title: format!("{} of a window", title.unwrap_or_default()),
         x: XAxis::Time,
-        y: metric.clone(),
-        lines: vec![Line { label: "greatest distance".to_owned(), points, band: Vec::new() }],
+        y: tested.unit.clone().unwrap_or_else(|| what.clone()),
+        lines: vec![Line { label: what, points, band: Vec::new() }],
         threshold: Some(Threshold { label: "limit".to_owned(), value: tested.tried.threshold }),
         annotations: tested.fired.iter().map(|time| Annotation { x: at(time), label: "alert".to_owned() }).collect(),
         conclusion: Some(format!(
-            "Of the features and the answers, the one that is farthest from the data of its version's training, where luck does not \
-             explain it (at most one in a hundred of those named). Windows with too few answers are left out. By a limit of {} it would \
-             have {}.",
-            number(tested.tried.threshold),
+            "{mine}. {left_out}. By a limit of {} it would have {}.",
+            limit_text(tested, tested.tried.threshold),
             times(tested.fired.len())
         )),
     };
@@ -277,9 +355,21 @@ fn Fired(tested: BackTestView) -> impl IntoView {
 fn Document(tested: BackTestView) -> impl IntoView {
     let TriedRule { metric, threshold, windows, keep_firing, min_rows } = tested.tried;
     let keep = if keep_firing == windows { String::new() } else { format!(", keep_firing = {keep_firing}") };
-    let text = format!(
-        "[monitoring]\nmin_rows = {min_rows}\ndrift = {{ metric = \"{metric}\", threshold = {threshold:?}, windows = {windows}{keep} }}\n"
-    );
+    let (part, text) = match tested.about.as_str() {
+        "business" => ("business", format!("limit = {threshold:?}\n")),
+        // The document takes whole seconds.
+        "freshness" => {
+            let limit = Span::of_seconds((threshold * 3_600.0).round().max(1.0) as u64);
+            ("monitoring", format!("freshness = \"{limit}\"\n"))
+        }
+        "estimate" => ("monitoring", format!("estimated_loss = {threshold:?}\n")),
+        _ => {
+            let drift = format!("metric = \"{metric}\", threshold = {threshold:?}, windows = {windows}{keep}");
+            ("monitoring", format!("min_rows = {min_rows}\ndrift = {{ {drift} }}\n"))
+        }
+    };
+    let text = format!("[{part}]\n{text}");
+    let told = format!("Put what stands here into the [{part}] of the document, and have it signed.");
     let revise = format!("/problems/{}", tested.slug);
     view! {
         <section class="section stack" aria-labelledby="document">
@@ -287,7 +377,7 @@ fn Document(tested: BackTestView) -> impl IntoView {
                 <h2 id="document">"To put it in force"</h2>
                 <a class="button button-small" data-icon="problem" href=revise>"The document"</a>
             </div>
-            <p class="muted">"Put these lines into the [monitoring] of the document, and have it signed."</p>
+            <p class="muted">{told}</p>
             <pre class="code" tabindex="0"><code>{text}</code></pre>
         </section>
     }

@@ -1,13 +1,21 @@
-//! What another rule about drift would have done in the recorded windows of a deployment.
+//! What another rule would have done in the recorded windows of a deployment.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::TimeDelta;
 use millrace_domain::fault::Fault;
-use millrace_domain::monitor::BackTest;
+use millrace_domain::ids::{ModelVersionId, ProblemId};
+use millrace_domain::metric::Direction;
+use millrace_domain::monitor::incident::{Cause, InARow};
+use millrace_domain::monitor::{BackTest, Estimate, Height, Tried, estimates};
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::problem::{Drift, Mistake};
+use millrace_domain::problem::{Drift, Mistake, ProblemDocument};
 use millrace_domain::view::{BackTestQuery, BackTestView, Permission, TriedRule};
-use millrace_storage::{deployment, monitor};
+use millrace_storage::deployment;
+use millrace_storage::monitor::{self, Recorded};
 
+use crate::monitor::ages_at;
 use crate::{Result, Services, fault};
 
 /// Recorded windows that are looked at, the newest: a hundred days of hours; fewer where they have many columns.
@@ -15,9 +23,20 @@ const MOST_WINDOWS: usize = 2_500;
 const MOST_COLUMNS: usize = 100_000;
 /// False alarms that are wanted in thirty days when nobody says.
 const USUAL_ALARMS: f64 = 1.0;
+/// Seconds of an hour.
+const HOUR: f64 = 3_600.0;
+
+/// What is asked for, every word of it read.
+struct Asked {
+    about: Cause,
+    drift: Drift,
+    limit: Option<f64>,
+    min_rows: u64,
+    alarms: f64,
+}
 
 impl Services {
-    /// Runs the recorded windows of a deployment through a rule about drift. What is not asked for is as the document has it.
+    /// Runs the recorded windows of a deployment through a rule. What is not asked for is as the document has it.
     ///
     /// # Errors
     /// 404 when nothing ever was live; 400 for what is no rule.
@@ -27,64 +46,193 @@ impl Services {
         let live = deployment::find(pool, slug).await.map_err(fault)?;
         let live = live.ok_or_else(|| Fault::not_found("deployment"))?;
         let document = self.document_to_show(slug).await?;
-        let signed = document.monitoring;
-        let (rule, min_rows, alarms) = read(query, &signed.drift, signed.min_rows)?;
-        let newest = monitor::findings(pool, live.problem, 1).await.map_err(fault)?;
-        let columns = newest.first().map_or(1, |(_, finding)| finding.columns.len().max(1));
-        let most = u32::try_from((MOST_COLUMNS / columns).clamp(1, MOST_WINDOWS)).unwrap_or(u32::MAX);
-        let found = monitor::findings(pool, live.problem, most).await.map_err(fault)?;
-        let windows: Vec<_> = found.iter().map(|(ends, finding)| (*ends, finding)).collect();
+        let choices = choices(&document);
+        let signed = &document.monitoring;
+        let asked = read(query, &document, &choices)?;
+        let about = asked.about;
+        let windows = self.recorded(live.problem, about == Cause::Drift).await?;
         let length = TimeDelta::seconds(i64::try_from(signed.window.seconds()).unwrap_or(i64::MAX / 1_000));
         let days = match (windows.first(), windows.last()) {
-            (Some((first, _)), Some((last, _))) => (*last - *first + length).num_seconds() as f64 / 86_400.0,
+            (Some(first), Some(last)) => (last.ends - first.ends + length).num_seconds() as f64 / 86_400.0,
             _ => 0.0,
         };
-        let most = (alarms * days / 30.0).floor() as usize;
-        let tested = BackTest::of(&windows, &rule, min_rows, most);
-        let told = |drift: &Drift, min_rows: u64| TriedRule {
-            metric: drift.metric.as_str().to_owned(),
-            threshold: drift.threshold,
-            windows: drift.windows,
-            keep_firing: drift.in_a_row().ends,
+        let heights = |drift: &Drift, min_rows: u64| -> Vec<Height> {
+            let height = |window: &Recorded| match (about, &window.finding) {
+                (Cause::Drift, Some(finding)) => Height::of_drift(window.ends, finding, drift.metric, min_rows),
+                (Cause::Business, _) => Height { at: window.ends, value: window.business },
+                _ => Height { at: window.ends, value: None },
+            };
+            windows.iter().map(height).collect()
+        };
+        let rule = |drift: &Drift| Tried {
+            better: match &document.business {
+                Some(metric) if about == Cause::Business => metric.direction,
+                _ => Direction::Down,
+            },
+            in_a_row: if about == Cause::Freshness { InARow::ONE } else { drift.in_a_row() },
+            most: (asked.alarms * days / 30.0).floor() as usize,
+            digits: if about == Cause::Business { 4 } else { 2 },
+            // Where nothing is lost, less than a thousandth is nothing to be told of either.
+            range: if about == Cause::Estimate { (1e-3, 1.0) } else { range(about) },
+        };
+        let test = |heights, limit, drift| BackTest::of(heights, limit, rule(drift));
+        let (tried, as_signed) = match about {
+            Cause::Freshness | Cause::Estimate => {
+                let known = match (about, live.champion) {
+                    (Cause::Estimate, _) => self.losses(&document, &windows, asked.min_rows).await?,
+                    (_, Some(champion)) => self.greatest_ages(live.problem, champion, &document, &windows).await?,
+                    _ => Vec::new(),
+                };
+                (test(known.clone(), asked.limit, &asked.drift), test(known, limit_of(&document, about), &signed.drift))
+            }
+            _ => (
+                test(heights(&asked.drift, asked.min_rows), asked.limit, &asked.drift),
+                test(heights(&signed.drift, signed.min_rows), limit_of(&document, about), &signed.drift),
+            ),
+        };
+        let told = |limit: f64, drift: &Drift, min_rows: u64| TriedRule {
+            metric: match (about, &document.business) {
+                (Cause::Business, Some(metric)) => metric.name.clone(),
+                (Cause::Estimate, _) => document.success.metric.as_str().to_owned(),
+                (Cause::Freshness, _) => "age".to_owned(),
+                _ => drift.metric.as_str().to_owned(),
+            },
+            threshold: limit,
+            windows: rule(drift).in_a_row.fires,
+            keep_firing: rule(drift).in_a_row.ends,
             min_rows,
         };
+        let is_limited = limit_of(&document, about).is_some();
         Ok(BackTestView {
             slug: slug.to_owned(),
-            title: document.title,
-            signed: told(&signed.drift, signed.min_rows),
-            tried: told(&rule, min_rows),
-            begins: windows.first().map(|(first, _)| *first - length),
-            ends: windows.last().map(|(last, _)| *last),
+            title: document.title.clone(),
+            about: about.as_str().to_owned(),
+            choices: choices.iter().map(|cause| cause.as_str().to_owned()).collect(),
+            unit: match (about, &document.business) {
+                (Cause::Business, Some(metric)) => Some(metric.unit.clone()),
+                (Cause::Freshness, _) => Some("h".to_owned()),
+                _ => None,
+            },
+            is_worse_below: rule(&signed.drift).better == Direction::Up,
+            signed: is_limited.then(|| told(as_signed.limit, &signed.drift, signed.min_rows)),
+            tried: told(tried.limit, &asked.drift, asked.min_rows),
+            begins: windows.first().map(|first| first.ends - length),
+            ends: windows.last().map(|last| last.ends),
             days,
-            judged: tested.heights.iter().filter(|height| height.distance.is_some()).count() as u64,
-            windows: tested.heights.iter().map(|height| (height.at, height.distance)).collect(),
-            fired: tested.fired,
-            fired_as_signed: BackTest::of(&windows, &signed.drift, signed.min_rows, most).fired,
-            alarms,
-            suggested: tested.suggested,
+            judged: tried.heights.iter().filter(|height| height.value.is_some()).count() as u64,
+            windows: tried.heights.iter().map(|height| (height.at, height.value)).collect(),
+            fired: tried.fired,
+            fired_as_signed: if is_limited { as_signed.fired } else { Vec::new() },
+            alarms: asked.alarms,
+            suggested: tried.suggested,
             may_test: Permission::from_result(
                 actor.may_on(Action::HandleIncident, slug).map_err(|refused| refused.to_string()),
             ),
         })
     }
+
+    /// The newest windows, oldest first.
+    async fn recorded(&self, problem: ProblemId, with_columns: bool) -> Result<Vec<Recorded>> {
+        let pool = self.db.pool();
+        let mut most = MOST_WINDOWS;
+        if with_columns {
+            let newest = monitor::recorded(pool, problem, true, 1).await.map_err(fault)?;
+            let finding = newest.first().and_then(|window| window.finding.as_ref());
+            let columns = finding.map_or(1, |finding| finding.columns.len().max(1));
+            most = (MOST_COLUMNS / columns).clamp(1, MOST_WINDOWS);
+        }
+        monitor::recorded(pool, problem, with_columns, u32::try_from(most).unwrap_or(u32::MAX)).await.map_err(fault)
+    }
+
+    /// At the end of each window, the hours since the newest row of the dataset that was oldest.
+    async fn greatest_ages(
+        &self,
+        problem: ProblemId,
+        champion: ModelVersionId,
+        document: &ProblemDocument,
+        windows: &[Recorded],
+    ) -> Result<Vec<Height>> {
+        let ends: Vec<_> = windows.iter().map(|window| window.ends).collect();
+        let Some(first) = ends.first() else { return Ok(Vec::new()) };
+        let history = monitor::data_history(self.db.pool(), problem, champion, *first).await.map_err(fault)?;
+        let ages = ages_at(history, document, &ends);
+        let oldest = |place: usize| ages.iter().filter_map(|data| data.seconds[place]).max();
+        let height = |(place, at)| Height { at, value: oldest(place).map(|seconds| seconds as f64 / HOUR) };
+        Ok(ends.into_iter().enumerate().map(height).collect())
+    }
+
+    /// By how much each window's success metric is estimated to be worse than on the held-out rows of its version.
+    async fn losses(&self, document: &ProblemDocument, windows: &[Recorded], min_rows: u64) -> Result<Vec<Height>> {
+        let mut references = BTreeMap::new();
+        for window in windows {
+            if let Entry::Vacant(unread) = references.entry(window.version) {
+                unread.insert(self.reference(window.version).await?);
+            }
+        }
+        let loss = |window: &Recorded| {
+            let finding = window.finding.as_ref().filter(|finding| finding.n > 0 && finding.n >= min_rows)?;
+            let reference = references.get(&window.version)?.as_ref()?;
+            let (held_out, now) = estimates(reference, document.success.metric, finding.estimate)?;
+            Some(held_out - now)
+        };
+        Ok(windows.iter().map(|window| Height { at: window.ends, value: loss(window) }).collect())
+    }
+}
+
+/// What rules can be tried on: a metric is measured where the document names one, and estimated where that is possible.
+fn choices(document: &ProblemDocument) -> Vec<Cause> {
+    let business = document.business.is_some().then_some(Cause::Business);
+    let estimate = Estimate::has(document.success.metric).then_some(Cause::Estimate);
+    [Some(Cause::Drift), business, Some(Cause::Freshness), estimate].into_iter().flatten().collect()
+}
+
+/// The limit that is signed.
+fn limit_of(document: &ProblemDocument, about: Cause) -> Option<f64> {
+    let rule = &document.monitoring;
+    match about {
+        Cause::Business => document.business.as_ref()?.limit,
+        Cause::Freshness => rule.freshness.map(|limit| limit.seconds() as f64 / HOUR),
+        Cause::Estimate => rule.estimated_loss,
+        _ => Some(rule.drift.threshold),
+    }
+}
+
+/// What a limit may be, as the document takes it.
+const fn range(about: Cause) -> (f64, f64) {
+    match about {
+        Cause::Business => (f64::MIN, f64::MAX),
+        Cause::Estimate => (1e-6, 1.0),
+        _ => (1e-6, 1e6),
+    }
 }
 
 /// The rule that is asked for, and how many alarms in thirty days are wanted.
-fn read(query: &BackTestQuery, signed: &Drift, min_rows: u64) -> Result<(Drift, u64, f64)> {
+fn read(query: &BackTestQuery, document: &ProblemDocument, choices: &[Cause]) -> Result<Asked> {
+    let signed = &document.monitoring.drift;
     let mut mistakes = Vec::new();
     let mut refuse = |key: &str, message: String| {
         mistakes.push(Mistake { pointer: format!("/{key}"), message });
     };
+    let about = query.about.as_deref().filter(|about| !about.is_empty()).unwrap_or(Cause::Drift.as_str());
+    let about = choices.iter().find(|cause| cause.as_str() == about).copied().unwrap_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|cause| cause.as_str()).collect();
+        refuse(
+            "about",
+            format!("must be one of {}; {about:?} is nothing that this document measures", words.join(", ")),
+        );
+        Cause::Drift
+    });
     let metric = match query.metric.as_deref().filter(|metric| !metric.is_empty()) {
-        None => signed.metric,
-        Some(metric) => metric.parse().unwrap_or_else(|message| {
+        Some(metric) if about == Cause::Drift => metric.parse().unwrap_or_else(|message| {
             refuse("metric", message);
             signed.metric
         }),
+        _ => signed.metric,
     };
-    let threshold = query.threshold.unwrap_or(signed.threshold);
-    if !(1e-6..=1e6).contains(&threshold) {
-        refuse("threshold", format!("must lie between 0.000001 and 1000000, got {threshold}"));
+    let limit = query.threshold.or_else(|| limit_of(document, about));
+    let (least, greatest) = range(about);
+    if let Some(limit) = limit.filter(|limit| !(least..=greatest).contains(limit)) {
+        refuse("threshold", format!("must lie between {least} and {greatest}, got {limit}"));
     }
     let windows = query.windows.unwrap_or(signed.windows);
     if !(1..=1_000).contains(&windows) {
@@ -103,5 +251,6 @@ fn read(query: &BackTestQuery, signed: &Drift, min_rows: u64) -> Result<(Drift, 
         [one] => return Err(Fault::field(&one.pointer, one.message.clone())),
         _ => return Err(Fault::invalid("that is no rule that can be tried", mistakes)),
     }
-    Ok((Drift { metric, threshold, windows, keep_firing }, query.min_rows.unwrap_or(min_rows), alarms))
+    let drift = Drift { metric, threshold: signed.threshold, windows, keep_firing };
+    Ok(Asked { about, drift, limit, min_rows: query.min_rows.unwrap_or(document.monitoring.min_rows), alarms })
 }

@@ -296,21 +296,46 @@ pub async fn windows(db: &impl Connection, which: Which) -> Result<Vec<Window>> 
     .await
 }
 
-/// The ends of the newest windows of a problem, oldest first, and what their counts said.
+/// What is tried by another rule of a window.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The version that was live at its end.
+    pub version: ModelVersionId,
+    /// Its end.
+    pub ends: DateTime<Utc>,
+    /// What its counts said; none of a version without a reference.
+    pub finding: Option<Finding>,
+    /// Mean of the business metric.
+    pub business: Option<f64>,
+}
+
+impl Record for Recorded {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            version: ModelVersionId(row.get("model_version_id")?),
+            ends: row.get("ends")?,
+            finding: row.optional_json("finding")?,
+            business: row.get("business")?,
+        })
+    }
+}
+
+/// The newest windows of a problem, oldest first; without what was found of each column where that is not asked for.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn findings(db: &impl Connection, problem: ProblemId, limit: u32) -> Result<Vec<(DateTime<Utc>, Finding)>> {
-    struct Found(DateTime<Utc>, Option<Finding>);
-    impl Record for Found {
-        fn read(row: &Row) -> Result<Self> {
-            Ok(Self(row.get("ends")?, row.optional_json("finding")?))
-        }
-    }
-    const SQL: &str = "select ends, finding from monitor_window where problem_id = $1 and finding is not null
-        order by ends desc limit $2";
-    let found: Vec<Found> = record::all(db, SQL, values![problem.0, i64::from(limit)]).await?;
-    Ok(found.into_iter().rev().filter_map(|Found(ends, finding)| Some((ends, finding?))).collect())
+pub async fn recorded(
+    db: &impl Connection,
+    problem: ProblemId,
+    with_columns: bool,
+    limit: u32,
+) -> Result<Vec<Recorded>> {
+    const SQL: &str = "select model_version_id, ends, business,
+            case when $2 then finding else jsonb_set(finding, '{columns}', '[]') end as finding
+        from monitor_window where problem_id = $1 order by ends desc limit $3";
+    let mut found: Vec<Recorded> = record::all(db, SQL, values![problem.0, with_columns, i64::from(limit)]).await?;
+    found.reverse();
+    Ok(found)
 }
 
 /// An answer with its outcome.

@@ -22,7 +22,7 @@ use crate::drift::{self, Binning, Distances, binned_ks, discoveries, distances, 
 use crate::problem::{DriftMetric, Monitoring};
 use crate::rollout::{latency_bin, latency_of};
 
-pub use backtest::{BackTest, Height};
+pub use backtest::{BackTest, Height, Tried};
 pub use estimate::{Estimate, estimate, estimates, look_at_estimate};
 
 /// Share of the drifted columns of a window that may be luck.

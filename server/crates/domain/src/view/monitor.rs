@@ -7,6 +7,26 @@ use super::Permission;
 use crate::drift::Binning;
 use crate::monitor::{Baseline, Finding, Uncounted};
 
+/// A rule to try on recorded windows; what is absent is as the document has it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackTestQuery {
+    /// What it is about: `drift`, `business`, `freshness` or `estimate`; drift when absent.
+    pub about: Option<String>,
+    /// Of drift, the distance: `kl`, `js`, `psi` or `ks`.
+    pub metric: Option<String>,
+    /// The limit: of freshness in hours, of `estimate` by how much worse.
+    pub threshold: Option<f64>,
+    /// Windows in a row that make an alarm.
+    pub windows: Option<u32>,
+    /// Windows in a row, as they should be, that end it; as many as make it when absent.
+    pub keep_firing: Option<u32>,
+    /// Rows that a window needs.
+    pub min_rows: Option<u64>,
+    /// Alarms in thirty days that a suggested limit may have; 1 when absent.
+    pub alarms: Option<f64>,
+}
+
 views! {
     /// How good answers of a window were, as far as their outcomes are known.
     QualityView {
@@ -94,27 +114,11 @@ views! {
         success_limit: f64,
     }
 
-    /// A rule about drift to try on recorded windows; what is absent is as the document has it.
-    BackTestQuery {
-        /// The distance: `kl`, `js`, `psi` or `ks`.
-        metric: Option<String>,
-        /// Its limit.
-        threshold: Option<f64>,
-        /// Windows in a row that make an alarm.
-        windows: Option<u32>,
-        /// Windows in a row, as they should be, that end it; as many as make it when absent.
-        keep_firing: Option<u32>,
-        /// Rows that a window needs.
-        min_rows: Option<u64>,
-        /// Alarms in thirty days that a suggested limit may have; 1 when absent.
-        alarms: Option<f64>,
-    }
-
-    /// A rule about drift.
+    /// A rule that was tried.
     TriedRule {
-        /// The distance.
+        /// The distance, of drift; else the name of what is measured.
         metric: String,
-        /// Its limit.
+        /// The limit: of freshness in hours.
         threshold: f64,
         /// Windows in a row that make an alarm.
         windows: u32,
@@ -130,9 +134,17 @@ views! {
         slug: String,
         /// Its title.
         title: String,
-        /// The rule of the document.
-        signed: TriedRule,
-        /// The rule that was tried.
+        /// What the rule is about: `drift`, `business`, `freshness` or `estimate`.
+        about: String,
+        /// What else can be tried.
+        choices: Vec<String>,
+        /// Unit of the limit; none of distances and of metrics.
+        unit: Option<String>,
+        /// Whether a window is worse the smaller its value is.
+        is_worse_below: bool,
+        /// The rule of the document; none where it sets no limit.
+        signed: Option<TriedRule>,
+        /// The rule that was tried; where no limit is signed and none asked for, by the one that is suggested.
         tried: TriedRule,
         /// The beginning of the first recorded window.
         begins: Option<DateTime<Utc>>,
@@ -140,18 +152,18 @@ views! {
         ends: Option<DateTime<Utc>>,
         /// Days between them.
         days: f64,
-        /// Windows with enough rows for a verdict.
+        /// Windows that give a verdict.
         judged: u64,
-        /// The end of each window, oldest first, and the greatest distance of a column that luck does not explain; none with too few
-        /// rows.
+        /// The end of each window, oldest first, and what is held against the limit: of drift the greatest distance of a column that luck
+        /// does not explain, of freshness the hours since the newest row of the oldest dataset; none where nothing is known, or too little.
         windows: Vec<(DateTime<Utc>, Option<f64>)>,
         /// When an alert would have fired.
         fired: Vec<DateTime<Utc>>,
-        /// When it would have by the document's rule.
+        /// When it would have by the document's rule; never where it sets no limit.
         fired_as_signed: Vec<DateTime<Utc>>,
         /// Alarms in thirty days that a suggested limit may have.
         alarms: f64,
-        /// The least limit that would have had no more of them; none without a window that gives a verdict.
+        /// The tightest limit that would have had no more of them; none without a window that gives a verdict.
         suggested: Option<f64>,
         /// Whether the reader may have a letter sent, to see that alerts would arrive.
         may_test: Permission,

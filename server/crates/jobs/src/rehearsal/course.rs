@@ -179,7 +179,7 @@ impl<'h> Course<'h> {
             .map(|limit| look_at_estimate(&self.live.reference, document.success.metric, finding.as_ref(), limit));
         let drifted = finding.as_ref().map(monitor::Finding::drifted).unwrap_or_default();
         let title = drifted.first().map(|first| format!("{} {} {:.3}", first.name, rule.drift.metric, first.distance));
-        let height = finding.as_ref().map(|finding| Height::of(ends, finding, rule.drift.metric, rule.min_rows));
+        let height = finding.as_ref().map(|finding| Height::of_drift(ends, finding, rule.drift.metric, rule.min_rows));
         self.windows.push(WindowTold {
             ends,
             rows: rows.len() as u64,
@@ -187,7 +187,7 @@ impl<'h> Course<'h> {
             model: self.live.number,
             quality: quality.filter(|quality| quality.is_finite()),
             is_met,
-            distance: height.and_then(|height| height.distance),
+            distance: height.and_then(|height| height.value),
             drifted: drifted.iter().map(|column| column.name.clone()).collect(),
         });
         let seen = match finding.map(|finding| finding.verdict) {
@@ -200,6 +200,12 @@ impl<'h> Course<'h> {
             let seen = if rows.is_empty() { Seen::Breach } else { Seen::Fine };
             let title = format!("nobody asked within {}", rule.window.in_words());
             self.look(Cause::NoData, seen, rule.drift.in_a_row(), ends, title);
+        }
+        if let (Some(limit), Some(newest)) = (rule.freshness, self.history.newest_row(ends)) {
+            let is_stale = (ends - newest).num_seconds().unsigned_abs() > limit.seconds();
+            let seen = if is_stale { Seen::Breach } else { Seen::Fine };
+            let title = format!("the newest row is of {}, more than {} before", told_at(newest), limit.in_words());
+            self.look(Cause::Freshness, seen, InARow::ONE, ends, title);
         }
         if let Some((seen, estimates)) = estimate {
             let told = estimates.map(|(held_out, now)| format!("{now:.4}, {held_out:.4} on the held-out rows"));

@@ -73,6 +73,8 @@ pub(super) struct History {
     order: Vec<(i64, u32)>,
     /// When a row and its label were known, and its time, in order.
     known: Vec<(i64, i64, u32)>,
+    /// The newest time among each of these and those before it.
+    newest: Vec<i64>,
 }
 
 impl History {
@@ -111,10 +113,15 @@ impl History {
         }
         order.sort_unstable();
         known.sort_unstable();
+        let newest = known.iter().scan(i64::MIN, |newest, (_, at, _)| {
+            *newest = (*newest).max(*at);
+            Some(*newest)
+        });
+        let newest = newest.collect();
         let length = document.monitoring.window.seconds();
         let whole = prepared(Arc::clone(&rehearsal.rows), rehearsal.tables.clone(), document)
             .map_err(|error| RehearsalError::new(error.to_string()))?;
-        Ok(Self { rehearsal, length, whole, order, known })
+        Ok(Self { rehearsal, length, whole, order, known, newest })
     }
 
     /// Windows from the first model on, by beginning and end. They lie side by side from 1970 on, as in production.
@@ -166,6 +173,12 @@ impl History {
     /// How many rows had become known between two moments.
     pub(super) fn new_rows(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
         self.known_between(from.timestamp_micros(), to.timestamp_micros()).len() as u64
+    }
+
+    /// The newest time among the rows that had become known, which is what a load of them would have.
+    pub(super) fn newest_row(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let known = self.known_between(i64::MIN, now.timestamp_micros()).len();
+        DateTime::from_timestamp_micros(*self.newest.get(known.checked_sub(1)?)?)
     }
 
     /// How many labels had become known between two moments.
