@@ -17,6 +17,7 @@ const OLDEST_NODE: (u32, u32) = (20, 10);
 pub fn for_tests(workspace: &Workspace) -> Result<Outcome> {
     postgres()?;
     chromium()?;
+    faketime()?;
     node()?;
     node_packages(workspace)?;
     Ok(Outcome::Done)
@@ -39,6 +40,14 @@ pub fn chromium() -> Result<PathBuf> {
         || std::env::var_os("CHROMIUM").map(PathBuf::from).or_else(|| BROWSERS.iter().find_map(|name| on_path(name)));
     provide("Chromium", || find().is_some(), &["chromium"])?;
     find().context("Chromium was installed but isn't on PATH: name it in the variable CHROMIUM")
+}
+
+/// What gives the workers of some tests another clock. Where this process may not install it, those tests say that they are skipped.
+fn faketime() -> Result<()> {
+    if on_path("faketime").is_some() || !may_install() {
+        return Ok(());
+    }
+    apt_install(&["faketime"])
 }
 
 fn node() -> Result<()> {

@@ -27,7 +27,7 @@ async fn eventually(mailbox: &Mailbox, count: usize) -> Vec<millrace_test_suppor
 }
 
 /// The outbox learns that a letter is gone only after the mail server took it, so rows are waited for like letters.
-async fn counted(team: &Team, rows: &str, count: i64) -> i64 {
+pub async fn counted(team: &Team, rows: &str, count: i64) -> i64 {
     let query = format!("select count(*) from mail where {rows}");
     for _ in 0..150 {
         if team.app.count(&query).await == count {
@@ -324,7 +324,7 @@ async fn a_watch_that_is_gone_is_told_on_pages_by_mail_and_to_whoever_asks_from_
 }
 
 /// Those at work, once `/deadman` answers so.
-async fn deadman(outside: &Person, status: u16) -> Vec<String> {
+pub async fn deadman(outside: &Person, status: u16) -> Vec<String> {
     let mut answer = outside.get("/deadman").await;
     for _ in 0..200 {
         if answer.status == status {
@@ -351,7 +351,7 @@ async fn with_patience(seconds: &str) -> (Team, Mailbox) {
 }
 
 /// Writes a letter of an alert.
-async fn write(team: &Team, number: u32) {
+pub async fn write(team: &Team, number: u32) {
     let (pool, now) = (team.app.services.db().pool(), team.app.services.surroundings().now());
     millrace_storage::mail::insert(pool, alert(number).letter(), now).await.unwrap();
 }

@@ -16,6 +16,7 @@ mod letters;
 mod matrix;
 mod races;
 mod review;
+mod standstill;
 mod under_way;
 mod vouchers;
 

@@ -1,7 +1,9 @@
 //! How outboxes are emptied: when something is announced in one, and now and then besides.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use millrace_domain::heartbeat::Heart;
 use millrace_services::Services;
 use millrace_storage::StorageError;
@@ -59,10 +61,20 @@ pub(crate) async fn empty(
 async fn send_next(
     outbox: &(impl Outbox + Sync),
     services: &Services,
-    pulse: Option<&mut Pulse>,
+    mut pulse: Option<&mut Pulse>,
 ) -> Result<bool, StorageError> {
-    let Some(pulse) = pulse else { return outbox.send_next().await };
-    let sent = pulse.beside(services, outbox.send_next()).await?;
-    pulse.beat(services).await;
-    Ok(sent)
+    // What goes wrong with one message must not end the sender: it is tried again once its lease is over.
+    let look = AssertUnwindSafe(outbox.send_next()).catch_unwind();
+    let looked = match &mut pulse {
+        Some(pulse) => pulse.beside(services, look).await,
+        None => look.await,
+    };
+    let Ok(sent) = looked else {
+        tracing::error!("a message could not be sent: it panicked; the next one is sent");
+        return Ok(false);
+    };
+    if let (Ok(_), Some(pulse)) = (&sent, pulse) {
+        pulse.beat(services).await;
+    }
+    sent
 }

@@ -1,7 +1,9 @@
 //! Killed at any step, at any point, a run resumes and comes to the same bits. Asked to stop in the middle of a step, a worker leaves it to
-//! the next.
+//! the next. What the clock of a worker shows makes no difference.
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
+
+mod clocks;
 
 use std::time::Duration;
 
