@@ -40,6 +40,7 @@ mod m0032_heartbeats;
 mod m0033_business_query;
 mod m0034_uncounted;
 mod m0035_how_far;
+mod m0036_values_of_metrics;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -83,6 +84,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0033_business_query::Migration),
             Box::new(m0034_uncounted::Migration),
             Box::new(m0035_how_far::Migration),
+            Box::new(m0036_values_of_metrics::Migration),
         ]
     }
 }
