@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, duration, line_chart, number};
+use millrace_domain::metric::Metric;
 use millrace_domain::problem::{DriftMetric, Span};
 use millrace_domain::view::{BackTestQuery, BackTestView, Permission, TriedRule};
 
@@ -95,23 +96,30 @@ fn measured(tested: &BackTestView) -> String {
     match tested.about.as_str() {
         "business" => format!("mean {metric}"),
         "freshness" => "age of the newest row".to_owned(),
-        "estimate" => format!("estimated loss of {}", metric.replace('_', " ")),
+        "estimate" => {
+            let metric = metric.parse().map_or_else(|_| metric.clone(), |metric: Metric| metric.title().to_owned());
+            format!("estimated loss of {metric}")
+        }
         _ => metric.parse::<DriftMetric>().map_or_else(|_| metric.clone(), |metric| format!("greatest {metric}")),
     }
 }
 
 /// The address of a rule; without one, the one as signed.
 fn rule_address(tested: &BackTestView, limit: Option<f64>) -> String {
-    let page = format!("/deployments/{}/rule?about={}", tested.slug, tested.about);
+    let page = tab_address(tested, &tested.about);
     let TriedRule { metric, windows, keep_firing, min_rows, .. } = &tested.tried;
     match (limit, tested.about.as_str()) {
         (None, _) => page,
         (Some(limit), "drift") => format!(
-            "{page}&metric={metric}&threshold={limit}&windows={windows}&keep_firing={keep_firing}&min_rows={min_rows}&alarms={}",
-            tested.alarms
+            "{page}&metric={metric}&threshold={limit}&windows={windows}&keep_firing={keep_firing}&min_rows={min_rows}"
         ),
-        (Some(limit), _) => format!("{page}&threshold={limit}&alarms={}", tested.alarms),
+        (Some(limit), _) => format!("{page}&threshold={limit}"),
     }
+}
+
+/// The address of the rule as signed about something; how many alarms are wanted stays.
+fn tab_address(tested: &BackTestView, about: &str) -> String {
+    format!("/deployments/{}/rule?about={about}&alarms={}", tested.slug, tested.alarms)
 }
 
 /// A limit with its unit.
@@ -136,12 +144,8 @@ pub fn Rule(tested: BackTestView) -> impl IntoView {
         </p>
     };
     let tabs = ABOUT.into_iter().filter(|(about, _)| tested.choices.iter().any(|choice| choice == about));
-    let tab = |(about, name)| Tab {
-        name,
-        href: format!("/deployments/{}/rule?about={about}", tested.slug),
-        count: None,
-        current: about == tested.about,
-    };
+    let tab =
+        |(about, name)| Tab { name, href: tab_address(&tested, about), count: None, current: about == tested.about };
     let tabs = tabs.map(tab).collect::<Vec<_>>();
     let form = view! { <Tabs label="What the rule is about" tabs/> <RuleForm tested=tested.clone()/> };
     if tested.judged == 0 {
@@ -319,7 +323,7 @@ fn figure(tested: &BackTestView) -> Figure {
     let at = |time: &chrono::DateTime<chrono::Utc>| time.timestamp() as f64;
     let points = tested.windows.iter().filter_map(|(time, distance)| Some((at(time), (*distance)?))).collect();
     let values = LineChart {
-        title: format!("{} of a window", title.unwrap_or_default()),
+        title: format!("{}, window by window", title.unwrap_or_default()),
         x: XAxis::Time,
         y: tested.unit.clone().unwrap_or_else(|| what.clone()),
         lines: vec![Line { label: what, points, band: Vec::new() }],

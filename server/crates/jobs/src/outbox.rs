@@ -14,6 +14,18 @@ use crate::pulse::Pulse;
 /// An outbox is looked into so often, besides when something is announced.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// What comes of an attempt to send a message. A panic is a failure of that message, so that it is told, tried again and given up as any
+/// other, and the sender goes on.
+pub(crate) async fn attempted<T, E>(
+    attempt: impl Future<Output = Result<T, E>>,
+    failed: impl FnOnce(String) -> E,
+) -> Result<T, E> {
+    AssertUnwindSafe(attempt)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(failed("the sender panicked at it".to_owned())))
+}
+
 /// Messages that wait to be sent.
 pub(crate) trait Outbox {
     /// Sends what is due next; whether there was anything.
@@ -61,20 +73,22 @@ pub(crate) async fn empty(
 async fn send_next(
     outbox: &(impl Outbox + Sync),
     services: &Services,
-    mut pulse: Option<&mut Pulse>,
+    pulse: Option<&mut Pulse>,
 ) -> Result<bool, StorageError> {
-    // What goes wrong with one message must not end the sender: it is tried again once its lease is over.
-    let look = AssertUnwindSafe(outbox.send_next()).catch_unwind();
-    let looked = match &mut pulse {
-        Some(pulse) => pulse.beside(services, look).await,
-        None => look.await,
-    };
-    let Ok(sent) = looked else {
-        tracing::error!("a message could not be sent: it panicked; the next one is sent");
-        return Ok(false);
-    };
-    if let (Ok(_), Some(pulse)) = (&sent, pulse) {
-        pulse.beat(services).await;
+    let Some(pulse) = pulse else { return outbox.send_next().await };
+    let sent = pulse.beside(services, outbox.send_next()).await?;
+    pulse.beat(services).await;
+    Ok(sent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_of_the_message_that_it_came_of() {
+        let panics = async || -> Result<(), String> { panic!("a letter that cannot be written") };
+        assert_eq!(attempted(panics(), |reason| reason).await, Err("the sender panicked at it".to_owned()));
+        assert_eq!(attempted(async { Ok::<_, String>(7) }, |reason| reason).await, Ok(7));
     }
-    sent
 }

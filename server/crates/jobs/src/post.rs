@@ -21,7 +21,7 @@ use millrace_storage::StorageError;
 use millrace_storage::mail::{self, Mail};
 use tokio_util::sync::CancellationToken;
 
-use crate::outbox::{self, Outbox};
+use crate::outbox::{self, Outbox, attempted};
 use crate::picture::{PNG, png};
 
 /// A sender that dies lets go of its letter so long after the longest conversation, and the look that may follow it.
@@ -174,7 +174,8 @@ impl Outbox for Post {
     async fn send_next(&self) -> Result<bool, StorageError> {
         let pool = self.services.db().pool();
         let Some(letter) = mail::claim(pool, self.now(), self.lease()).await? else { return Ok(false) };
-        match self.deliver(&letter).await {
+        let failed = |reason| Undelivered { reason, is_final: false };
+        match attempted(self.deliver(&letter), failed).await {
             Ok(()) => mail::sent(pool, &letter, self.now()).await?,
             Err(Undelivered { reason, is_final }) => {
                 let old = letter.created_at + GIVE_UP < self.now();

@@ -19,7 +19,7 @@ use reqwest::redirect::Policy;
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
-use crate::outbox::{self, Outbox};
+use crate::outbox::{self, Outbox, attempted};
 use crate::post::pause;
 
 /// A sender that dies lets go of its message after this time.
@@ -129,7 +129,8 @@ impl Outbox for Telling<'_> {
         let now = sender.services.surroundings().now();
         webhook::give_up(pool, now - GIVE_UP).await?;
         let Some(message) = webhook::claim(pool, &receiver.name, now, LEASE).await? else { return Ok(false) };
-        let answer = sender.send(receiver, &message, now.timestamp()).await;
+        let failed = |reason| Untaken { reason, is_final: false };
+        let answer = attempted(sender.send(receiver, &message, now.timestamp()), failed).await;
         let now = sender.services.surroundings().now();
         match answer {
             Ok(()) => webhook::sent(pool, &message, now).await?,

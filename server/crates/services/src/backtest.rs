@@ -6,9 +6,9 @@ use std::collections::btree_map::Entry;
 use chrono::TimeDelta;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{ModelVersionId, ProblemId};
-use millrace_domain::metric::Direction;
+use millrace_domain::metric::{Direction, TargetKind};
 use millrace_domain::monitor::incident::{Cause, InARow};
-use millrace_domain::monitor::{BackTest, Estimate, Height, Tried, estimates};
+use millrace_domain::monitor::{BackTest, Estimate, Height, Reference, Tried, estimates};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::{Drift, Mistake, ProblemDocument};
 use millrace_domain::view::{BackTestQuery, BackTestView, Permission, TriedRule};
@@ -23,6 +23,8 @@ const MOST_WINDOWS: usize = 2_500;
 const MOST_COLUMNS: usize = 100_000;
 /// False alarms that are wanted in thirty days when nobody says.
 const USUAL_ALARMS: f64 = 1.0;
+/// Loads that are looked at: some for every window.
+const MOST_LOADS: u32 = 20_000;
 /// Seconds of an hour.
 const HOUR: f64 = 3_600.0;
 
@@ -64,32 +66,36 @@ impl Services {
             };
             windows.iter().map(height).collect()
         };
-        let rule = |drift: &Drift| Tried {
-            better: match &document.business {
-                Some(metric) if about == Cause::Business => metric.direction,
-                _ => Direction::Down,
-            },
-            in_a_row: if about == Cause::Freshness { InARow::ONE } else { drift.in_a_row() },
-            most: (asked.alarms * days / 30.0).floor() as usize,
-            digits: if about == Cause::Business { 4 } else { 2 },
+        let better = match &document.business {
+            Some(metric) if about == Cause::Business => metric.direction,
+            _ => Direction::Down,
+        };
+        let in_a_row = |drift: &Drift| if about == Cause::Freshness { InARow::ONE } else { drift.in_a_row() };
+        let test = |heights: Vec<Height>, limit, drift: &Drift| {
+            // As many as are wanted of the time that something is known of.
+            let mut known = heights.iter().filter(|height| height.value.is_some()).map(|height| height.at);
+            let known = known.next().map(|first| (first, known.next_back().unwrap_or(first)));
+            let days = known.map_or(0.0, |(first, last)| (last - first + length).num_seconds() as f64 / 86_400.0);
+            let most = (asked.alarms * days / 30.0).floor() as usize;
+            let digits = if about == Cause::Business { 4 } else { 2 };
             // Where nothing is lost, less than a thousandth is nothing to be told of either.
-            range: if about == Cause::Estimate { (1e-3, 1.0) } else { range(about) },
+            let range = if about == Cause::Estimate { (1e-3, 1.0) } else { range(about) };
+            BackTest::of(heights, limit, Tried { better, in_a_row: in_a_row(drift), most, digits, range })
         };
-        let test = |heights, limit, drift| BackTest::of(heights, limit, rule(drift));
-        let (tried, as_signed) = match about {
-            Cause::Freshness | Cause::Estimate => {
-                let known = match (about, live.champion) {
-                    (Cause::Estimate, _) => self.losses(&document, &windows, asked.min_rows).await?,
-                    (_, Some(champion)) => self.greatest_ages(live.problem, champion, &document, &windows).await?,
-                    _ => Vec::new(),
-                };
-                (test(known.clone(), asked.limit, &asked.drift), test(known, limit_of(&document, about), &signed.drift))
+        let (of_asked, of_signed) = match about {
+            Cause::Freshness => {
+                let ages = self.greatest_ages(live.problem, live.champion, &document, &windows).await?;
+                (ages.clone(), ages)
             }
-            _ => (
-                test(heights(&asked.drift, asked.min_rows), asked.limit, &asked.drift),
-                test(heights(&signed.drift, signed.min_rows), limit_of(&document, about), &signed.drift),
-            ),
+            Cause::Estimate => {
+                let references = self.references(&windows).await?;
+                let losses = |min_rows| losses(&document, &windows, &references, min_rows);
+                (losses(asked.min_rows), losses(signed.min_rows))
+            }
+            _ => (heights(&asked.drift, asked.min_rows), heights(&signed.drift, signed.min_rows)),
         };
+        let tried = test(of_asked, asked.limit, &asked.drift);
+        let as_signed = test(of_signed, limit_of(&document, about), &signed.drift);
         let told = |limit: f64, drift: &Drift, min_rows: u64| TriedRule {
             metric: match (about, &document.business) {
                 (Cause::Business, Some(metric)) => metric.name.clone(),
@@ -98,8 +104,8 @@ impl Services {
                 _ => drift.metric.as_str().to_owned(),
             },
             threshold: limit,
-            windows: rule(drift).in_a_row.fires,
-            keep_firing: rule(drift).in_a_row.ends,
+            windows: in_a_row(drift).fires,
+            keep_firing: in_a_row(drift).ends,
             min_rows,
         };
         let is_limited = limit_of(&document, about).is_some();
@@ -113,7 +119,7 @@ impl Services {
                 (Cause::Freshness, _) => Some("h".to_owned()),
                 _ => None,
             },
-            is_worse_below: rule(&signed.drift).better == Direction::Up,
+            is_worse_below: better == Direction::Up,
             signed: is_limited.then(|| told(as_signed.limit, &signed.drift, signed.min_rows)),
             tried: told(tried.limit, &asked.drift, asked.min_rows),
             begins: windows.first().map(|first| first.ends - length),
@@ -148,41 +154,54 @@ impl Services {
     async fn greatest_ages(
         &self,
         problem: ProblemId,
-        champion: ModelVersionId,
+        champion: Option<ModelVersionId>,
         document: &ProblemDocument,
         windows: &[Recorded],
     ) -> Result<Vec<Height>> {
         let ends: Vec<_> = windows.iter().map(|window| window.ends).collect();
-        let Some(first) = ends.first() else { return Ok(Vec::new()) };
-        let history = monitor::data_history(self.db.pool(), problem, champion, *first).await.map_err(fault)?;
+        let history = match (champion, ends.first()) {
+            (Some(champion), Some(first)) => {
+                let pool = self.db.pool();
+                monitor::data_history(pool, problem, champion, *first, MOST_LOADS).await.map_err(fault)?
+            }
+            _ => Vec::new(),
+        };
         let ages = ages_at(history, document, &ends);
         let oldest = |place: usize| ages.iter().filter_map(|data| data.seconds[place]).max();
         let height = |(place, at)| Height { at, value: oldest(place).map(|seconds| seconds as f64 / HOUR) };
         Ok(ends.into_iter().enumerate().map(height).collect())
     }
 
-    /// By how much each window's success metric is estimated to be worse than on the held-out rows of its version.
-    async fn losses(&self, document: &ProblemDocument, windows: &[Recorded], min_rows: u64) -> Result<Vec<Height>> {
-        let mut references = BTreeMap::new();
+    /// What the versions of these windows were held against.
+    async fn references(&self, windows: &[Recorded]) -> Result<References> {
+        let mut references = References::new();
         for window in windows {
             if let Entry::Vacant(unread) = references.entry(window.version) {
                 unread.insert(self.reference(window.version).await?);
             }
         }
-        let loss = |window: &Recorded| {
-            let finding = window.finding.as_ref().filter(|finding| finding.n > 0 && finding.n >= min_rows)?;
-            let reference = references.get(&window.version)?.as_ref()?;
-            let (held_out, now) = estimates(reference, document.success.metric, finding.estimate)?;
-            Some(held_out - now)
-        };
-        Ok(windows.iter().map(|window| Height { at: window.ends, value: loss(window) }).collect())
+        Ok(references)
     }
+}
+
+type References = BTreeMap<ModelVersionId, Option<Reference>>;
+
+/// By how much each window's success metric is estimated to be worse than on the held-out rows of its version.
+fn losses(document: &ProblemDocument, windows: &[Recorded], references: &References, min_rows: u64) -> Vec<Height> {
+    let loss = |window: &Recorded| {
+        let finding = window.finding.as_ref().filter(|finding| finding.n > 0 && finding.n >= min_rows)?;
+        let reference = references.get(&window.version)?.as_ref()?;
+        let (held_out, now) = estimates(reference, document.success.metric, finding.estimate)?;
+        Some(held_out - now)
+    };
+    windows.iter().map(|window| Height { at: window.ends, value: loss(window) }).collect()
 }
 
 /// What rules can be tried on: a metric is measured where the document names one, and estimated where that is possible.
 fn choices(document: &ProblemDocument) -> Vec<Cause> {
     let business = document.business.is_some().then_some(Cause::Business);
-    let estimate = Estimate::has(document.success.metric).then_some(Cause::Estimate);
+    let is_estimated = Estimate::has(document.success.metric) && document.target.kind == TargetKind::Binary;
+    let estimate = is_estimated.then_some(Cause::Estimate);
     [Some(Cause::Drift), business, Some(Cause::Freshness), estimate].into_iter().flatten().collect()
 }
 
@@ -231,8 +250,13 @@ fn read(query: &BackTestQuery, document: &ProblemDocument, choices: &[Cause]) ->
     };
     let limit = query.threshold.or_else(|| limit_of(document, about));
     let (least, greatest) = range(about);
-    if let Some(limit) = limit.filter(|limit| !(least..=greatest).contains(limit)) {
-        refuse("threshold", format!("must lie between {least} and {greatest}, got {limit}"));
+    // What is signed is a limit, whatever it is.
+    if let Some(limit) = query.threshold.filter(|limit| !(least..=greatest).contains(limit)) {
+        let rule = match about {
+            Cause::Business => "be a number".to_owned(),
+            _ => format!("lie between {least} and {greatest}"),
+        };
+        refuse("threshold", format!("must {rule}, got {limit}"));
     }
     let windows = query.windows.unwrap_or(signed.windows);
     if !(1..=1_000).contains(&windows) {

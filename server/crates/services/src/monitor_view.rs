@@ -26,6 +26,8 @@ const MOST_BEFORE: u32 = 2_000;
 const MOST_DAYS: u32 = 3_650;
 /// Trainings that are looked through for those that are marked.
 const MOST_TRAININGS: u32 = 1_000;
+/// Loads whose age is drawn.
+const MOST_LOADS: u32 = 1_000;
 /// Incidents that are shown.
 const MOST_INCIDENTS: u32 = 20;
 /// Changes and trainings that are marked in charts.
@@ -107,7 +109,8 @@ impl Services {
             Some(champion) => {
                 let ends: Vec<_> = windows.iter().rev().map(|window| window.ends).collect();
                 let since = ends.first().copied().unwrap_or_else(|| self.now());
-                let history = monitor::data_history(pool, live.problem, champion, since).await.map_err(fault)?;
+                let history =
+                    monitor::data_history(pool, live.problem, champion, since, MOST_LOADS).await.map_err(fault)?;
                 (self.freshness(live.problem, champion, &document).await?, ages_at(history, &document, &ends))
             }
             None => (Vec::new(), Vec::new()),

@@ -320,7 +320,7 @@ impl Record for Recorded {
     }
 }
 
-/// The newest windows of a problem, oldest first; without what was found of each column where that is not asked for.
+/// The newest windows of a problem, oldest first: with what was found of each column, those alone of which anything was; or all, without.
 ///
 /// # Errors
 /// When the database fails.
@@ -332,7 +332,7 @@ pub async fn recorded(
 ) -> Result<Vec<Recorded>> {
     const SQL: &str = "select model_version_id, ends, business,
             case when $2 then finding else jsonb_set(finding, '{columns}', '[]') end as finding
-        from monitor_window where problem_id = $1 order by ends desc limit $3";
+        from monitor_window where problem_id = $1 and (not $2 or finding is not null) order by ends desc limit $3";
     let mut found: Vec<Recorded> = record::all(db, SQL, values![problem.0, with_columns, i64::from(limit)]).await?;
     found.reverse();
     Ok(found)
@@ -611,7 +611,7 @@ pub async fn newest_data(
 }
 
 /// The valid versions of the datasets that a model was trained on or is joined to, in the order they were loaded: of each the newest one that
-/// was there at a moment, and at most the first thousand that came after it.
+/// was there at a moment, and at most the first of so many that came after it.
 ///
 /// # Errors
 /// When the database fails.
@@ -620,6 +620,7 @@ pub async fn data_history(
     problem: ProblemId,
     version: ModelVersionId,
     since: DateTime<Utc>,
+    limit: u32,
 ) -> Result<Vec<NewestData>> {
     const SQL: &str = concat!(
         "select * from (select d.problem_id, d.name, v.number, v.created_at, v.role = 'table' as is_table, v.id, ",
@@ -631,9 +632,9 @@ pub async fn data_history(
                 join dataset_version t on t.id = r.dataset_version_id where m.id = $2))
             and (v.created_at > $3 or v.id = (select o.id from dataset_version o where o.dataset_id = d.id and o.state = 'valid'
                 and o.created_at <= $3 order by o.created_at desc, o.id desc limit 1))
-        order by v.created_at, v.id limit 1000) n order by n.created_at, n.id"
+        order by v.created_at, v.id limit $4) n order by n.created_at, n.id"
     );
-    record::all(db, SQL, values![problem.0, version.0, since]).await
+    record::all(db, SQL, values![problem.0, version.0, since, i64::from(limit)]).await
 }
 
 /// Windows that ended between two moments, each problem's own, whose outcomes are more by now than those their quality was computed

@@ -57,8 +57,9 @@ fn firings(heights: &[Height], limit: f64, in_a_row: InARow) -> Vec<DateTime<Utc
 /// would have been above it: an alert that never ends is one alert. None without a window that gives a verdict.
 fn suggested(heights: &[Height], in_a_row: InARow, most: usize, digits: i32) -> Option<f64> {
     let judged: Vec<f64> = heights.iter().filter_map(|height| height.value).collect();
-    // Nothing is a limit for what is nothing in most windows.
-    let mut reached: Vec<f64> = judged.iter().copied().filter(|value| *value != 0.0).collect();
+    // Nothing at all is no limit where nothing is less.
+    let is_least = judged.iter().all(|value| *value >= 0.0);
+    let mut reached: Vec<f64> = judged.iter().copied().filter(|value| *value != 0.0 || !is_least).collect();
     reached.sort_by(|a, b| b.total_cmp(a));
     reached.dedup();
     if judged.is_empty() {
@@ -81,7 +82,8 @@ fn rounded_up(value: f64, digits: i32) -> f64 {
     let unit = 10f64.powi(value.abs().clamp(1e-6, 1e12).log10().floor() as i32 + 1 - digits);
     // What is one of them already stays, whatever the last bit says.
     let rounded = (value / unit - 1e-9).ceil() * unit;
-    format!("{rounded:.12}").parse().unwrap_or(rounded)
+    // Nothing has no sign.
+    format!("{rounded:.12}").parse().unwrap_or(rounded) + 0.0
 }
 
 /// What is tried of a rule.
@@ -187,5 +189,14 @@ mod tests {
         };
         assert_eq!(tried(Some(1_199.0), 0), (1_199.0, 2, Some(1_101.0)));
         assert_eq!(tried(None, 1), (1_150.0, 1, Some(1_150.0)));
+    }
+
+    #[test]
+    fn nothing_is_a_value_too_where_it_is_the_worst() {
+        let rule =
+            Tried { better: Direction::Up, in_a_row: InARow::ONE, most: 0, digits: 4, range: (f64::MIN, f64::MAX) };
+        let tested = BackTest::of(hours(&[10.0, 0.0, 0.0, 10.0, 10.0, 10.0].map(Some)), None, rule);
+        assert_eq!((tested.suggested, tested.fired.len()), (Some(0.0), 0));
+        assert!(tested.limit.is_sign_positive(), "it is written into a document");
     }
 }
