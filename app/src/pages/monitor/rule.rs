@@ -124,7 +124,7 @@ fn tab_address(tested: &BackTestView, about: &str) -> String {
 
 /// A limit with its unit.
 fn limit_text(tested: &BackTestView, limit: f64) -> String {
-    let unit = tested.unit.as_ref().map(|unit| format!("\u{a0}{unit}")).unwrap_or_default();
+    let unit = tested.unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
     format!("{}{unit}", number(limit))
 }
 

@@ -82,8 +82,7 @@ fn rounded_up(value: f64, digits: i32) -> f64 {
     let unit = 10f64.powi(value.abs().clamp(1e-6, 1e12).log10().floor() as i32 + 1 - digits);
     // What is one of them already stays, whatever the last bit says.
     let rounded = (value / unit - 1e-9).ceil() * unit;
-    // Nothing has no sign.
-    format!("{rounded:.12}").parse().unwrap_or(rounded) + 0.0
+    format!("{rounded:.12}").parse().unwrap_or(rounded)
 }
 
 /// What is tried of a rule.
@@ -121,8 +120,9 @@ impl BackTest {
         let sign = if rule.better == Direction::Up { -1.0 } else { 1.0 };
         let turned: Vec<Height> =
             heights.iter().map(|height| Height { value: height.value.map(|value| sign * value), ..*height }).collect();
+        // Nothing has no sign, also when it is turned.
         let suggested = suggested(&turned, rule.in_a_row, rule.most, rule.digits)
-            .map(|limit| (sign * limit).clamp(rule.range.0, rule.range.1));
+            .map(|limit| (sign * limit).clamp(rule.range.0, rule.range.1) + 0.0);
         let limit = limit.or(suggested).unwrap_or_default();
         let fired = firings(&turned, sign * limit, rule.in_a_row);
         Self { heights, limit, fired, suggested }
