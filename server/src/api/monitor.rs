@@ -57,38 +57,17 @@ pub async fn show_monitor(
     Ok(Json(services.monitor(&actor, &slug, &show.query()).await?))
 }
 
-/// A rule to try.
-#[derive(Debug, Deserialize, IntoParams)]
-pub struct TryRule {
-    /// What it is about: `drift`, `business`, `freshness` or `estimate`; drift when absent.
-    about: Option<String>,
-    /// Of drift, the distance: `kl`, `js`, `psi` or `ks`; as the document has it when absent, as all that follows.
-    metric: Option<String>,
-    /// The limit: of freshness in hours, of `estimate` by how much worse.
-    threshold: Option<f64>,
-    /// Windows in a row that make an alarm.
-    windows: Option<u32>,
-    /// Windows in a row, as they should be, that end it; as many as make it when absent.
-    keep_firing: Option<u32>,
-    /// Rows that a window needs.
-    min_rows: Option<u64>,
-    /// Alarms in thirty days that a suggested limit may have; 1 when absent.
-    alarms: Option<f64>,
-}
-
 /// What another rule would have done in the recorded windows: when it would have fired, and the tightest limit that would have fired
 /// seldom enough.
-#[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor/backtest", params(TryRule),
+#[utoipa::path(get, path = "/api/v1/deployments/{slug}/monitor/backtest", params(BackTestQuery),
     responses((status = 200, body = BackTestView), (status = 400), (status = 404)))]
 pub async fn back_test(
     State(services): State<Services>,
     By(actor): By,
     Path(slug): Path<String>,
-    Query(rule): Query<TryRule>,
+    Query(rule): Query<BackTestQuery>,
 ) -> Reply<Json<BackTestView>> {
-    let TryRule { about, metric, threshold, windows, keep_firing, min_rows, alarms } = rule;
-    let query = BackTestQuery { about, metric, threshold, windows, keep_firing, min_rows, alarms };
-    Ok(Json(services.back_test(&actor, &slug, &query).await?))
+    Ok(Json(services.back_test(&actor, &slug, &rule).await?))
 }
 
 /// The same with every bin and count, and what they are held against, so that each number can be computed again elsewhere.

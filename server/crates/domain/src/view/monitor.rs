@@ -10,6 +10,7 @@ use crate::monitor::{Baseline, Finding, Uncounted};
 /// A rule to try on recorded windows; what is absent is as the document has it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct BackTestQuery {
     /// What it is about: `drift`, `business`, `freshness` or `estimate`; drift when absent.
     pub about: Option<String>,
