@@ -41,6 +41,7 @@ mod m0033_business_query;
 mod m0034_uncounted;
 mod m0035_how_far;
 mod m0036_values_of_metrics;
+mod m0037_told_together;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -85,6 +86,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0034_uncounted::Migration),
             Box::new(m0035_how_far::Migration),
             Box::new(m0036_values_of_metrics::Migration),
+            Box::new(m0037_told_together::Migration),
         ]
     }
 }

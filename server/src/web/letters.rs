@@ -1,4 +1,4 @@
-//! Where mail programs post by themselves: one click takes the reader of a letter off the alert that it is about (RFC 8058). There is no
+//! Where mail programs post by themselves: one click takes the reader of a letter off the alerts that it is about (RFC 8058). There is no
 //! session: the link names the reader, and is good for what the letter's other link is good for.
 
 use axum::Router;
@@ -37,7 +37,7 @@ async fn leave(
         false => Err(Fault::field("/List-Unsubscribe", "must be One-Click; open the link to do anything else")),
     };
     match left {
-        Ok(()) => (StatusCode::OK, "You get no more letters about this alert.\n").into_response(),
+        Ok(()) => (StatusCode::OK, "You get no more letters about what this one told.\n").into_response(),
         Err(fault) => refusal::answer(&Door::of(&uri), &fault, &uri, &headers),
     }
 }

@@ -8,6 +8,7 @@ mod counts;
 mod looked_at;
 mod real;
 mod retraining;
+mod together;
 mod unattended;
 mod webhooks;
 

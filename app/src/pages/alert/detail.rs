@@ -95,6 +95,17 @@ pub fn Alert(alert: IncidentView, form: PageForm<HandleAlert>) -> impl IntoView 
 /// What is wrong.
 #[component]
 pub fn Facts(alert: IncidentView) -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="wrong">
+            <div class="card-header"><h2 id="wrong">"What is wrong"</h2></div>
+            <Known alert/>
+        </section>
+    }
+}
+
+/// What is known of an alert, without a head: several of them may stand on one page.
+#[component]
+pub fn Known(alert: IncidentView) -> impl IntoView {
     let line = alert.line;
     let window = alert.window.map(|(begins, ends)| {
         view! { <p class="muted">"As of the window from " <Moment at=begins/> " to " <Moment at=ends/> "."</p> }
@@ -112,14 +123,11 @@ pub fn Facts(alert: IncidentView) -> impl IntoView {
     let facts: Vec<_> =
         alert.facts.into_iter().map(|(name, text)| view! { <KeyValue name>{text}</KeyValue> }).collect();
     view! {
-        <section class="card" aria-labelledby="wrong">
-            <div class="card-header"><h2 id="wrong">"What is wrong"</h2></div>
-            <div class="card-body stack">
-                {taken_on} {silenced} {blind}
-                <KeyValues>{facts} {version}</KeyValues>
-                {window}
-            </div>
-        </section>
+        <div class="card-body stack">
+            {taken_on} {silenced} {blind}
+            <KeyValues>{facts} {version}</KeyValues>
+            {window}
+        </div>
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Kept {
     pub acknowledged_by: Option<String>,
     /// The version that was live in that window.
     pub version: Option<i32>,
+    /// An earlier incident that it was told to fire together with: letters about it stand in that one's thread.
+    pub told_with: Option<i64>,
 }
 
 impl Kept {
@@ -44,6 +46,11 @@ impl Kept {
             State::Resolved | State::Over => 0,
         };
         (rank, self.id)
+    }
+
+    /// The incident in whose thread letters about it stand.
+    pub fn thread(&self) -> i64 {
+        self.told_with.unwrap_or(self.id)
     }
 }
 
@@ -78,6 +85,7 @@ impl Record for Kept {
             opened_at: row.get("opened_at")?,
             acknowledged_by: row.get("acknowledged_name")?,
             version: row.get("version")?,
+            told_with: row.get("told_with")?,
         })
     }
 }
@@ -267,6 +275,15 @@ pub async fn acknowledge(db: &impl Connection, id: i64, by: AccountId, now: Date
 pub async fn silence(db: &impl Connection, id: i64, until: Option<DateTime<Utc>>) -> Result<()> {
     const SQL: &str = "update incident set silenced_until = $2 where id = $1 and state in ('pending', 'firing')";
     record::guarded(db, "the alert", SQL, values![id, until]).await
+}
+
+/// Has letters about an incident stand in the thread of an earlier one, with which it is told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tell_with(db: &impl Connection, id: i64, earlier: i64) -> Result<()> {
+    const SQL: &str = "update incident set told_with = $2 where id = $1";
+    record::guarded(db, "the alert", SQL, values![id, earlier]).await
 }
 
 /// Something that happened to an incident.

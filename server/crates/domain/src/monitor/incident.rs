@@ -10,7 +10,8 @@
 //! A window without enough data changes nothing but that a firing incident is told to have *no data* since then. Somebody may *acknowledge* a firing incident (no more reminders, no escalation) and
 //! *silence* it until a day (no letters at all, also of the next incident of that cause; what is still firing then is told, and what
 //! fired and was over meanwhile). Who is told what follows from the incident and
-//! what was told last ([`Incident::letter_due`]), so that looking twice tells nothing twice.
+//! what was told last ([`Incident::letter_due`]), so that looking twice tells nothing twice. What is due of one problem in the same way goes out
+//! together ([`letters_due`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -354,6 +355,24 @@ impl Incident {
     }
 }
 
+/// Letters that are due about incidents of one problem, each with what it is about: what is told in the same way at the same time is told in
+/// one. Both keep the order in which the incidents come.
+pub fn letters_due<T>(
+    incidents: impl IntoIterator<Item = (Incident, T)>,
+    escalate_after: Option<TimeDelta>,
+    now: DateTime<Utc>,
+) -> Vec<(Letter, Vec<T>)> {
+    let mut letters: Vec<(Letter, Vec<T>)> = Vec::new();
+    for (incident, about) in incidents {
+        let Some(due) = incident.letter_due(escalate_after, now) else { continue };
+        match letters.iter_mut().find(|(letter, _)| *letter == due) {
+            Some((_, together)) => together.push(about),
+            None => letters.push((due, vec![about])),
+        }
+    }
+    letters
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -471,6 +490,31 @@ mod tests {
         let blind = fired.after_look(Unknown, InARow::ONE, at(5)).after_look(Unknown, InARow::ONE, at(6));
         assert_eq!((blind.state, blind.standing(at(6)), blind.blind_since), (State::Firing, "no_data", Some(at(5))));
         assert_eq!(blind.after_look(Breach, InARow::ONE, at(7)).standing(at(7)), "firing");
+    }
+
+    #[test]
+    fn what_is_told_in_the_same_way_at_the_same_time_is_told_in_one_letter() {
+        let fires = Incident::begin(1, at(0));
+        let known = fires.told(Letter::Firing, at(0));
+        let mut taken = known;
+        taken.acknowledged = true;
+        let over = known.after_look(Fine, InARow::ONE, at(240));
+        let pending = Incident::begin(2, at(0));
+        let all = [
+            (known, "drift"),
+            (fires, "data"),
+            (pending, "quality"),
+            (over, "traffic"),
+            (taken, "sales"),
+            (fires, "x"),
+        ];
+        let expected = [
+            (Letter::Reminder, vec!["drift"]),
+            (Letter::Firing, vec!["data", "x"]),
+            (Letter::Resolved, vec!["traffic"]),
+        ];
+        assert_eq!(letters_due(all, None, at(240)), expected);
+        assert!(letters_due([(pending, "quality"), (taken, "sales")], None, at(240)).is_empty());
     }
 
     #[test]
