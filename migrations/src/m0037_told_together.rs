@@ -2,7 +2,7 @@
 
 crate::sql_migration!(
     r"
--- The first of those that it was told to fire together with.
+-- In whose thread it stands: that of the first alert which it was told to fire together with.
 alter table incident add column told_with bigint references incident (id);
 alter table incident add constraint incident_told_with_earlier check (told_with < id);
 ",

@@ -137,6 +137,22 @@ async fn who_takes_no_more_letters_about_one_alert_is_told_of_the_other_alone() 
 }
 
 #[tokio::test]
+async fn a_silence_of_all_alerts_of_a_letter_ends_none_of_them_sooner() {
+    let mut stage = set().await;
+    let_both_fire(&mut stage).await;
+    let letter = letters_to(&stage, &stage.on_call.email).await.remove(0);
+    let (id, key) = link(&stage, &letter);
+    let longer = "silenced_until = opened_at + interval '30 days'";
+    stage.app.sql(&format!("update incident set {longer} where id <> {id}")).await;
+    let silence = Handling::Silence { hours: 8, reason: "the source is being moved".to_owned() };
+    stage.app.services.handle_alert_by_mail(&id, &key, &silence).await.unwrap();
+    let silenced = stage.app.count("select count(*) from incident where silenced_until is not null").await;
+    let as_before = stage.app.count(&format!("select count(*) from incident where {longer}")).await;
+    assert_eq!((silenced, as_before), (2, 1));
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn one_click_of_a_mail_program_takes_its_reader_off_all_alerts_of_the_letter() {
     let mut stage = set().await;
     let_both_fire(&mut stage).await;

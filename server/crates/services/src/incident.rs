@@ -313,6 +313,17 @@ impl Handling {
             Self::Silence { .. } => incident.state.is_open(),
         }
     }
+
+    /// Whether it would end a silence sooner than it would end by itself.
+    fn shortens(&self, incident: &Incident, now: DateTime<Utc>) -> bool {
+        match self {
+            Self::Acknowledge | Self::Silence { hours: 0, .. } => false,
+            Self::Silence { hours, .. } => {
+                let until = now + TimeDelta::hours(i64::from(*hours));
+                incident.silenced_until.is_some_and(|silenced| silenced > until)
+            }
+        }
+    }
 }
 
 fn not_open() -> Fault {

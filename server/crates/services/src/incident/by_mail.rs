@@ -18,6 +18,8 @@ use crate::{Result, Services, commit, fault};
 const LINK_LASTS: TimeDelta = TimeDelta::days(7);
 /// What the link of a letter is sealed for.
 const LINK: &str = "incident link";
+/// The same about several: whoever knows of letters about one alone would do a part of it.
+const LINK_OF_SEVERAL: &str = "incidents link";
 
 /// Whom the link of a letter lets act, and on what.
 #[derive(Serialize, Deserialize)]
@@ -44,8 +46,9 @@ struct Opened {
 impl Services {
     /// The link of a letter about a first alert and further ones of the same problem.
     pub(super) fn link_to_act(&self, first: i64, further: Vec<i64>, account: AccountId) -> String {
+        let purpose = if further.is_empty() { LINK } else { LINK_OF_SEVERAL };
         let linked = Linked { incident: first, further, account, until: self.now() + LINK_LASTS };
-        let sealed = self.settings.key.seal(json!(linked).to_string().as_bytes(), LINK, &self.surroundings);
+        let sealed = self.settings.key.seal(json!(linked).to_string().as_bytes(), purpose, &self.surroundings);
         self.link(&format!("/alerts/{first}/by-mail?key={}", hex(&sealed)))
     }
 
@@ -64,7 +67,8 @@ impl Services {
         Ok(views)
     }
 
-    /// What the link of a letter lets its reader do, to all of its alerts that it can be done to.
+    /// What the link of a letter lets its reader do, to all of its alerts that it can be done to. What is silenced for longer stays so where
+    /// the letter is about several: it may be another one that the reader has in mind.
     ///
     /// # Errors
     /// As [`Self::alerts_by_mail`] and [`Self::handle_alert`]; 409 when it can be done to none.
@@ -73,9 +77,12 @@ impl Services {
         let tx = self.begin_by_letter(&reader, &slug).await?;
         problem::lock(&tx, problem).await.map_err(fault)?;
         let mut is_done = false;
+        let (now, is_one) = (self.now(), alerts.len() == 1);
         for seen in alerts {
             let kept = incident::find(&tx, seen.id).await.map_err(fault)?;
-            if kept.is_some_and(|kept| handling.fits(&kept.incident)) {
+            let fits =
+                |kept: Kept| handling.fits(&kept.incident) && (is_one || !handling.shortens(&kept.incident, now));
+            if kept.is_some_and(fits) {
                 let details = self.handle(&tx, seen.id, problem, handling, reader.id).await?;
                 self.note_by_letter(&tx, &reader, handling.action(), seen.id, details).await?;
                 is_done = true;
@@ -90,8 +97,9 @@ impl Services {
     /// # Errors
     /// As [`Self::alerts_by_mail`].
     pub async fn leave_alert_by_mail(&self, id: &str, key: &str) -> Result<()> {
-        let Opened { slug, alerts, reader, .. } = self.opened(id, key).await?;
+        let Opened { problem, slug, alerts, reader } = self.opened(id, key).await?;
         let tx = self.begin_by_letter(&reader, &slug).await?;
+        problem::lock(&tx, problem).await.map_err(fault)?;
         for kept in alerts {
             if incident::leave(&tx, kept.id, reader.id, self.now()).await.map_err(fault)? {
                 let words = "takes no more letters about this alert";
@@ -134,7 +142,10 @@ impl Services {
     }
 
     async fn opened(&self, id: &str, key: &str) -> Result<Opened> {
-        let linked = unhex(key).and_then(|sealed| self.settings.key.open(&sealed, LINK));
+        let opened = |sealed: Vec<u8>| {
+            [LINK, LINK_OF_SEVERAL].iter().find_map(|purpose| self.settings.key.open(&sealed, purpose))
+        };
+        let linked = unhex(key).and_then(opened);
         let linked: Linked = linked.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(no_such_link)?;
         if linked.until <= self.now() || linked.incident.to_string() != id {
             return Err(no_such_link());

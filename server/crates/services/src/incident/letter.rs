@@ -84,11 +84,11 @@ impl<'t> Addressed<'t> {
     fn paragraphs(&self, due: Due) -> Vec<String> {
         let mut paragraphs: Vec<String> = self.alerts().map(|telling| sentence(&telling.kept, due)).collect();
         if !is_over(due) {
-            paragraphs.push(
+            let which = if self.further.is_empty() { "it" } else { "each of them" };
+            paragraphs.push(format!(
                 "If nothing is done the model goes on answering, and those on call are reminded every four hours until somebody \
-                 acknowledges it."
-                    .to_owned(),
-            );
+                 acknowledges {which}."
+            ));
         }
         paragraphs
     }

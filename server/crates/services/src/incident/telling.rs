@@ -1,7 +1,7 @@
 //! Who is told of alerts, and when. Those of one problem that are due to be told in the same way at the same look go out together, one letter to
 //! each reader; every alert keeps its own history, and programs get a message of each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use millrace_charts::Figure;
@@ -54,9 +54,12 @@ impl Services {
     /// Tells of incidents of one problem in the same way.
     async fn tell_together(&self, slug: &str, due: Due, seen: &[Kept], notify: &Notify) -> Result<()> {
         let Some(problem) = seen.first().map(|kept| kept.problem) else { return Ok(()) };
-        let mut charts: HashMap<i64, Figure> = HashMap::new();
+        let mut chart: Option<(i64, Figure)> = None;
         for kept in seen {
-            charts.extend(self.alert_figure(kept).await.map(|figure| (kept.id, figure)));
+            // One is shown, and the letter does not wait for others.
+            if chart.is_none() {
+                chart = self.alert_figure(kept).await.map(|figure| (kept.id, figure));
+            }
         }
         let now = self.now();
         let tx = self.begin().await?;
@@ -74,8 +77,10 @@ impl Services {
             stand_under_the_first(&tx, &mut alerts).await?;
         }
         let mut told = self.with_people(&tx, slug, notify, due, alerts).await?;
-        for telling in &mut told {
-            telling.chart = charts.remove(&telling.kept.id);
+        if let Some((of, figure)) = chart
+            && let Some(telling) = told.iter_mut().find(|telling| telling.kept.id == of)
+        {
+            telling.chart = Some(figure);
         }
         for letter in addressed(&told) {
             self.write_to(&tx, letter.reader, self.letter_about(&letter, due, notify)).await?;
