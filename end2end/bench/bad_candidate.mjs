@@ -13,12 +13,12 @@
 // Latency is from the moment a request was due, so that a server that stalls is not spared what waited. What waits for a candidate that is
 // taken back is not tried any more; the last stretch shows whether that is so.
 
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { Agent, request } from "node:http";
+import { Agent } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { deploy } from "../lib/deployment.mjs";
 import { startServer } from "../lib/server.mjs";
 
 const [RATE, SECONDS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [300, 20][index]));
@@ -34,7 +34,6 @@ const LOOK_EVERY_MS = 100;
 /** Seconds that a request hangs. */
 const HANGS_S = 30;
 const SLUG = "bad-candidate";
-const PASSWORD = "a long password of the bench";
 /** What shows that the candidate did as it was told. */
 const STRUCK = {
   panic: ({ failed }) => failed > 0,
@@ -46,9 +45,10 @@ const STRUCK = {
 
 async function measure(mode) {
   const people = await setUp();
-  const expected = await people.answers(Array.from({ length: THINGS }, (_, number) => thing(number)));
+  const { text: told } = await people.predict(Array.from({ length: THINGS }, (_, number) => thing(number)));
+  const expected = said(JSON.parse(told));
   const born = processes();
-  const load = new Load(people.headers, expected);
+  const load = new Load(people.predict, expected);
   const stretch = async (seconds) => {
     await sleep(seconds * 1000);
     return load.take();
@@ -65,7 +65,9 @@ async function measure(mode) {
   clearInterval(looks);
   const { counted, state } = (await people.get(`/api/v1/deployments/${SLUG}`)).rollout;
   const [candidate, control] = counted.sides;
-  const dropped_from_log = await people.dropped();
+  // What could not be logged, and what was compared and could not be, since the log's queue was full.
+  const dropped = ["millrace_prediction_log_dropped_total", "millrace_comparisons_dropped_total"].map(people.total);
+  const dropped_from_log = (await Promise.all(dropped)).reduce((sum, one) => sum + one, 0);
   await people.post(`/api/v1/deployments/${SLUG}/rollback`, { reason: "measured" });
   const ends = await stretch(SETTLE_S);
   const after = await stretch(SECONDS);
@@ -112,7 +114,7 @@ function judge(line, asked) {
 /** Sends requests at their time, and keeps how late each answer came, and whether it is the one that is expected. */
 class Load {
   #agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  #headers;
+  #predict;
   #expected;
   #sent = 0;
   #open = new Set();
@@ -120,8 +122,8 @@ class Load {
   #began = performance.now();
   #timer;
 
-  constructor(headers, expected) {
-    this.#headers = headers;
+  constructor(predict, expected) {
+    this.#predict = predict;
     this.#expected = expected;
     this.#timer = setInterval(() => this.#send(), 2);
   }
@@ -137,8 +139,7 @@ class Load {
 
   async #ask(at, number) {
     try {
-      const body = JSON.stringify({ instances: [thing(number)] });
-      const { status, text } = await exchange("POST", `/v1/models/${SLUG}:predict`, this.#headers, body, this.#agent);
+      const { status, text } = await this.#predict([thing(number)], this.#agent);
       const late = performance.now() - at;
       const good = status >= 200 && status < 300;
       this.#seen.push({ late, good, changed: good && said(JSON.parse(text))[0] !== this.#expected[number] });
@@ -202,53 +203,9 @@ function held() {
   }
 }
 
-function exchange(method, path, headers, body, agent) {
-  return new Promise((resolve, reject) => {
-    const sent = request(`${server.url}${path}`, { method, headers, agent }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (piece) => (text += piece));
-      response.on("error", reject);
-      response.on("end", () => resolve({ status: response.statusCode, text, headers: response.headers }));
-    });
-    sent.on("error", reject).end(body);
-  });
-}
-
-/** Three people, a signed-off problem whose rollouts stay in the shadow whatever they show, two approved versions, the first one live. */
+/** Two approved versions, the first one live, of a problem whose rollouts stay in the shadow whatever they show. */
 async function setUp() {
-  const env = { ...process.env, DATABASE_URL: undefined, MILLRACE_HOME: server.home };
-  const run = (args, input) => execFileSync(process.env.MILLRACE_BINARY, args, { env, input, stdio: ["pipe", "pipe", "ignore"] });
-  for (const [name, role] of [
-    ["engineer", "ml_engineer"],
-    ["signer", "stakeholder"],
-    ["oncall", "on_call"],
-  ]) {
-    run(["user", "add", "--email", `${name}@example.org`, "--role", role, "--password-stdin"], PASSWORD);
-  }
-  const headersOf = (name, scopes) => {
-    const token = run(["token", "create", "--email", `${name}@example.org`, "--scopes", scopes]).toString().trim();
-    return { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  };
-  const headers = headersOf("engineer", "read,launch,deploy,predict");
-  const ofMetrics = headersOf("oncall", "metrics");
-  const ask = async (method, path, as, body) => {
-    const answer = await exchange(method, path, as, body && JSON.stringify(body));
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
-    return answer;
-  };
-  const asked = async (...what) => {
-    const { text } = await ask(...what);
-    return text ? JSON.parse(text) : {};
-  };
-  const post = (path, body) => asked("POST", path, headers, body);
-  const get = (path) => asked("GET", path, headers);
-  const session = { origin: server.url, "content-type": "application/json" };
-  const signedIn = await ask("POST", "/api/v1/session", session, { email: "signer@example.org", password: PASSWORD });
-  const cookie = signedIn.headers["set-cookie"][0].split(";")[0];
-  const decide = (path, digest) =>
-    asked("POST", `${path}/decisions`, { ...session, cookie }, { decision: "approve", digest, comment: "fine" });
-
-  const saved = await post("/api/v1/problems", {
+  const document = {
     slug: SLUG,
     title: "Is it big",
     decision: "which shelf",
@@ -258,50 +215,13 @@ async function setUp() {
     success: { metric: "roc_auc", at_least: 0.6 },
     serving: { p99_ms: 250, throughput_rps: 50 },
     rollout: { shadow: { min_predictions: 1_000_000, min_duration: "1d" }, on_breach: "ask" },
-  });
-  const version = `/api/v1/problems/${SLUG}/versions/1`;
-  await post(`${version}/submit`, {});
-  await decide(version, saved.digest);
+  };
   const rows = Array.from({ length: 4_000 }, (_, number) => {
     const { entity, x, y } = thing(number);
     return `${entity},${x},${y},${x + 0.2 * y + ((number * 97) % 401) / 10 > 80 ? 1 : 0}`;
   });
-  const form = new FormData();
-  form.set("problem", SLUG);
-  form.set("name", "things");
-  form.set("file", new Blob([`thing,x,y,big\n${rows.join("\n")}\n`], { type: "text/csv" }), "things.csv");
-  const { authorization } = headers;
-  const sent = await fetch(`${server.url}/api/v1/datasets`, { method: "POST", headers: { authorization }, body: form });
-  const { dataset } = await sent.json();
-  await eventually("valid data", async () => (await get(`/api/v1/datasets/${dataset}/versions/1`)).summary.state === "valid");
-  for (const seed of [1, 2]) {
-    const { run: started } = await post(`/api/v1/problems/${SLUG}/runs`, { trainer: "gradient_boosting", seed });
-    await eventually("a model", async () => (await get(`/api/v1/runs/${started}`)).state === "succeeded", 120);
-    const path = `/api/v1/models/${SLUG}/versions/${seed}`;
-    await decide(path, (await get(path)).digest);
-  }
-  await post(`/api/v1/deployments/${SLUG}/rollouts`, { version: 1, reason: "first" });
-  const predict = (instances) => exchange("POST", `/v1/models/${SLUG}:predict`, headers, JSON.stringify({ instances }));
-  await eventually("the model answering", async () => (await predict([thing(0)])).status === 200);
-  return {
-    headers,
-    get,
-    post,
-    answers: async (instances) => said(JSON.parse((await predict(instances)).text)),
-    /** What could not be logged, and what was compared and could not be, since the log's queue was full. */
-    dropped: async () => {
-      const { text } = await ask("GET", "/metrics", ofMetrics);
-      const total = (name) => Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1] ?? 0);
-      return total("millrace_prediction_log_dropped_total") + total("millrace_comparisons_dropped_total");
-    },
-  };
-}
-
-async function eventually(what, isSo, seconds = 60) {
-  for (const began = performance.now(); performance.now() - began < seconds * 1000; await sleep(200)) {
-    if (await isSo()) return;
-  }
-  throw new Error(`${what}: not within ${seconds} s`);
+  const trainings = [1, 2].map((seed) => ({ trainer: "gradient_boosting", seed }));
+  return deploy(server, { document, csv: `thing,x,y,big\n${rows.join("\n")}\n`, trainings, sample: thing(0) });
 }
 
 function print(lines) {

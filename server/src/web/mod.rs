@@ -28,6 +28,7 @@ use axum::middleware;
 use leptos::config::LeptosOptions;
 use millrace_services::Services;
 use millrace_serving::Serving;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -111,7 +112,8 @@ part!(serving: Serving);
 part!(leptos: LeptosOptions);
 part!(site: SitePath);
 
-/// Everything the server answers.
+/// Everything the server answers. Layers that follow each other are added together: the router keeps what is added at once as one service, and
+/// copies every service that it keeps for every request.
 ///
 /// # Errors
 /// When the base URL is no origin.
@@ -127,35 +129,49 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         .merge(elsewhere::router())
         .merge(files::router())
         .merge(letters::router())
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, HANDLER_TIME));
-    let large = Router::new()
-        .merge(upload::router())
-        .merge(api::upload_router())
-        .layer(DefaultBodyLimit::max(UPLOAD_BYTES))
-        .layer(RequestBodyLimitLayer::new(UPLOAD_BYTES));
+        .layer(
+            ServiceBuilder::new()
+                .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+                .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, HANDLER_TIME))
+                .layer(DefaultBodyLimit::max(BODY_BYTES)),
+        );
+    let large = Router::new().merge(upload::router()).merge(api::upload_router()).layer(
+        ServiceBuilder::new()
+            .layer(RequestBodyLimitLayer::new(UPLOAD_BYTES))
+            .layer(DefaultBodyLimit::max(UPLOAD_BYTES)),
+    );
     // Predictions are asked for by programs with tokens: no session, no form of another site, and nothing that is worth compressing
     // while somebody waits.
-    let predictions = predict::router()
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, HANDLER_TIME))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
-        .layer(middleware::from_fn_with_state(state.clone(), headers::add_to_data));
+    let predictions = predict::router().layer(
+        ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(state.clone(), headers::add_to_data))
+            .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+            .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+            .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, HANDLER_TIME))
+            .layer(DefaultBodyLimit::max(BODY_BYTES)),
+    );
     let router = small
         .merge(large)
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
-        .layer(session::layer(state.services.clone(), web))
+        .layer(
+            ServiceBuilder::new()
+                .layer(session::layer(state.services.clone(), web))
+                .layer(middleware::from_fn_with_state(state.clone(), guard::guard)),
+        )
         .fallback(refusal::no_such_page)
-        .layer(csrf)
-        .layer(middleware::from_fn_with_state(state.clone(), headers::add))
-        .layer(CompressionLayer::new())
+        .layer(
+            ServiceBuilder::new()
+                .layer(CompressionLayer::new())
+                .layer(middleware::from_fn_with_state(state.clone(), headers::add))
+                .layer(csrf),
+        )
         .merge(predictions)
-        .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
-        .layer(middleware::from_fn_with_state(client::Proxies::new(&web.trusted_proxies), client::find))
-        .layer(CatchPanicLayer::custom(refusal::panicked))
+        .layer(
+            ServiceBuilder::new()
+                .layer(CatchPanicLayer::custom(refusal::panicked))
+                .layer(middleware::from_fn_with_state(client::Proxies::new(&web.trusted_proxies), client::find))
+                .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
+                .layer(PropagateRequestIdLayer::new(request_id)),
+        )
         .with_state(state);
     Ok(router)
 }

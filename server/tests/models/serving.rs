@@ -107,6 +107,31 @@ async fn a_version_that_is_asked_for_answers_tests_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn many_instances_are_answered_as_each_alone_and_what_is_wrong_with_one_is_named_by_its_place() {
+    let team = team().await;
+    let caller = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    live(&caller).await;
+    let mut many = instances(300);
+    let told = ask(&caller, &json!({ "instances": many }), &[]).await.done();
+    let same = |told: &Value| {
+        let mut told = told.clone();
+        assert!(told.as_object_mut().unwrap().remove("id").is_some());
+        told
+    };
+    let ids: std::collections::HashSet<&str> =
+        told["predictions"].as_array().unwrap().iter().map(|told| told["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 300);
+    for place in [0, 63, 64, 255, 299] {
+        let alone = ask(&caller, &json!({ "instances": [many[place]] }), &[]).await.done();
+        assert_eq!(same(&told["predictions"][place]), same(&alone["predictions"][0]), "{place}");
+    }
+    many[200] = json!({ "x": "three", "y": 1 });
+    let refused = ask(&caller, &json!({ "instances": many }), &[]).await;
+    assert_eq!((refused.status, &refused.body["errors"][0]["pointer"]), (400, &json!("/instances/200/x")));
+    team.app.remove().await;
+}
+
+#[tokio::test]
 async fn what_is_too_much_at_once_or_too_late_is_told_and_hurts_nobody() {
     let mut team = team().await;
     team.app.restart(&[("MILLRACE_PREDICTIONS_AT_ONCE", "2")]).await.unwrap();

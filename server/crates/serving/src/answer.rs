@@ -9,7 +9,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::rollout::{Arm, Unit};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::Value as Cell;
-use millrace_ml::model::Instance;
+use millrace_ml::model::{Instance, PredictError, Prediction};
 use millrace_storage::rollout::Came;
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::explain::{explained_by, explanation};
 use crate::online::{Online, State};
 use crate::read::{Asked, read_all, read_each, read_one};
 use crate::routes::{Live, Route, Turn};
+use crate::threads::in_parts;
 use crate::trial::{Compared, Trial};
 
 /// Instances one request may carry.
@@ -125,7 +126,8 @@ impl Serving {
         let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
         let now = self.surroundings.now();
         let late = || asking.patience.is_some_and(|patience| begun.elapsed() > patience);
-        let (asked, mut places) = self.by_champion(&route, &request.instances, now, &late)?;
+        let (asked, mut places) =
+            self.threads.run(count, || self.by_champion(&route, &request.instances, now, &late))?;
         if let Some(trial) = &route.trial {
             self.by_other(&route, trial, &request.instances, &mut places, now).await;
         }
@@ -195,33 +197,39 @@ impl Serving {
         route: &Route,
         instances: &[Map<String, Value>],
         now: DateTime<Utc>,
-        late: &impl Fn() -> bool,
+        late: &(impl Fn() -> bool + Sync),
     ) -> Result<(Vec<Asked>, Vec<Place>), Fault> {
         let champion = &route.champion;
         // A stopwatch, not a clock: only differences count.
         let began = Instant::now();
         let online = champion.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
-        let other = route.trial.as_ref().map(|trial| &**trial.other());
-        let asked = read_all(champion, other, instances, now, state)?;
+        let trial = route.trial.as_ref();
+        let asked = read_all(champion, trial.map(|trial| &**trial.other()), instances, now, state)?;
         let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
-        let place = |asked: &Asked| {
-            if late() {
-                return Err(too_late());
-            }
-            let id = Uuid::from_bytes(self.surroundings.bytes());
-            let trial = route.trial.as_ref();
-            let side = trial.map(|trial| trial.assign(asked.entity.as_deref(), id));
-            let is_others = trial.zip(side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm));
-            let given = if is_others {
-                Err(String::new())
-            } else {
-                let online = online.as_ref().map(|(online, state)| (&***online, &**state));
-                answer(champion, &asked.instance, online, Instant::now(), reading)
-            };
-            Ok(Place { id, side, given, by: Arc::clone(champion) })
+        let mut ids = vec![[0; 16]; instances.len()];
+        self.surroundings.entropy.fill(ids.as_flattened_mut());
+        let side = |(asked, id): (&Asked, [u8; 16])| {
+            let id = Uuid::from_bytes(id);
+            (id, trial.map(|trial| trial.assign(asked.entity.as_deref(), id)))
         };
-        let places = asked.iter().map(place).collect::<Result<_, _>>()?;
+        let sides: Vec<(Uuid, Option<(Unit, Arm)>)> = asked.iter().zip(ids).map(side).collect();
+        let is_others = |side: &Option<(Unit, Arm)>| {
+            trial.zip(*side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm))
+        };
+        let own = asked.iter().zip(&sides).filter(|(_, (_, side))| !is_others(side));
+        let own: Vec<&Instance> = own.map(|(asked, _)| &asked.instance).collect();
+        let online = online.as_ref().map(|(online, state)| (&***online, &**state));
+        let parts = in_parts(&own, &|_, part| match late() {
+            true => Err(too_late()),
+            false => Ok(answers(champion, part, online, Instant::now(), reading)),
+        });
+        let mut given = parts.into_iter().collect::<Result<Vec<_>, Fault>>()?.into_iter().flatten();
+        let place = |(id, side): (Uuid, Option<(Unit, Arm)>)| {
+            let own = if is_others(&side) { None } else { given.next() };
+            Place { id, side, given: own.unwrap_or_else(|| Err(String::new())), by: Arc::clone(champion) }
+        };
+        let places = sides.into_iter().map(place).collect();
         Ok((asked, places))
     }
 
@@ -373,25 +381,38 @@ fn shown(id: Uuid, by: &Live, output: &Value, answers_all: &Live, route: &Route)
     shown
 }
 
-/// The answer to an instance that was read, with the time it took from `began` on and before.
-fn answer(
+/// The answers to instances that were read, each with its share of the time they took from `began` on, and what it took before.
+fn answers(
     live: &Live,
-    instance: &Instance,
+    instances: &[&Instance],
     online: Option<(&Online, &State)>,
     began: Instant,
     before: Duration,
-) -> Result<Given, String> {
-    let answered = catch_unwind(AssertUnwindSafe(|| match &live.counters {
-        Some(counters) => live.model.predict_and_bin(instance, &counters.reference),
-        None => live.model.predict_row(instance).map(|answer| (answer, Vec::new())),
-    }));
-    let (answered, bins) = answered.map_err(|_| "it panicked".to_owned())?.map_err(|error| error.to_string())?;
-    let joined = online.map(|(online, state)| {
-        let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
-        json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
-    });
-    let micros = u64::try_from((began.elapsed() + before).as_micros()).unwrap_or(u64::MAX);
-    Ok(Given { output: answered.to_json(live.model.classes()), joined, micros, bins })
+) -> Vec<Result<Given, String>> {
+    let reference = live.counters.as_ref().map(|counters| &counters.reference);
+    let answered = catch_unwind(AssertUnwindSafe(|| live.model.predict_and_bin(instances, reference)));
+    let answered = match (answered, instances) {
+        (Ok(answered), _) => answered,
+        (Err(_), [_]) => return vec![Err("it panicked".to_owned())],
+        // Which of them it was, each shows alone.
+        (Err(_), _) => {
+            return instances
+                .iter()
+                .flat_map(|one| answers(live, std::slice::from_ref(one), online, Instant::now(), before))
+                .collect();
+        }
+    };
+    let each = began.elapsed() / u32::try_from(instances.len().max(1)).unwrap_or(u32::MAX);
+    let micros = u64::try_from((each + before).as_micros()).unwrap_or(u64::MAX);
+    let given = |(answered, instance): (Result<(Prediction, Vec<u16>), PredictError>, &&Instance)| {
+        let (answer, bins) = answered.map_err(|error| error.to_string())?;
+        let joined = online.map(|(online, state)| {
+            let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
+            json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
+        });
+        Ok(Given { output: answer.to_json(live.model.classes()), joined, micros, bins })
+    };
+    answered.into_iter().zip(instances).map(given).collect()
 }
 
 /// What a model answers to what another one was sent: it takes the inputs that it knows.
@@ -399,7 +420,7 @@ pub(crate) fn one(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>) ->
     let began = Instant::now();
     let (read, state) = read_one(live, sent, now)?;
     let online = live.online.as_deref().zip(state.as_deref());
-    answer(live, &read.instance, online, began, Duration::ZERO)
+    answers(live, &[&read.instance], online, began, Duration::ZERO).pop().unwrap_or_else(|| Err(String::new()))
 }
 
 impl Serving {
@@ -417,8 +438,10 @@ impl Serving {
         let now = self.surroundings.now();
         let online = live.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
-        let features = read_each(live, None, &request.instances, now, state, |inputs, as_of, _, _| {
-            live.model.features_of(inputs, as_of)
+        let features = self.threads.run(count, || {
+            read_each(live, None, &request.instances, now, state, |sent, is_known, as_of, _| {
+                live.model.features_of(sent, is_known, as_of)
+            })
         })?;
         let loads = online.as_ref().map_or(Value::Null, |(online, _)| json!(online.loads));
         Ok(FeatureAnswer { features, model_version: live.number, loads })

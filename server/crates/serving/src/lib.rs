@@ -17,6 +17,7 @@ mod online;
 mod outcome;
 mod read;
 mod routes;
+mod threads;
 mod trial;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use outcome::{OutcomeReport, OutcomeRequest};
 use crate::counters::Book;
 use crate::log::Log;
 use crate::routes::Routes;
+use crate::threads::Threads;
 use crate::trial::Trouble;
 
 /// Everything that answers predictions. Cloning shares it.
@@ -46,6 +48,7 @@ pub struct Serving {
     log: Log,
     book: Book,
     trouble: Option<Trouble>,
+    threads: Arc<Threads>,
     /// What this server is called.
     name: Arc<str>,
     /// Requests to one problem that are answered at once.
@@ -69,7 +72,8 @@ impl Serving {
         let trouble = Trouble::armed(failpoint);
         let name: Arc<str> = name.into();
         let book = Book::new(db.clone(), Uuid::from_bytes(surroundings.bytes()), Arc::clone(&name));
-        let serving = Self { db, artifacts, surroundings, routes: Arc::default(), log, book, trouble, name, at_once };
+        let (routes, threads) = (Arc::default(), Arc::new(Threads::start()));
+        let serving = Self { db, artifacts, surroundings, routes, log, book, trouble, threads, name, at_once };
         serving.reload().await;
         tokio::spawn(counters::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));

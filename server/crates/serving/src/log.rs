@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 const CAPACITY: usize = 20_000;
 /// Predictions written in one statement.
 const BATCH: usize = 500;
+/// So long others are waited for that can be written in the same statement: one for each costs the database more than answering costs.
+const GATHERED: Duration = Duration::from_millis(50);
 
 enum Entry {
     Prediction(Box<Prediction>, Vec<Mark>),
@@ -111,6 +113,18 @@ async fn write_all(
         };
         if count == 0 {
             return;
+        }
+        let is_awaited = received.iter().any(|entry| matches!(entry, Entry::Mark(_)));
+        if count < BATCH && !is_awaited {
+            tokio::select! {
+                () = tokio::time::sleep(GATHERED) => {}
+                () = ending.cancelled() => {}
+            }
+            while received.len() < BATCH
+                && let Ok(entry) = entries.try_recv()
+            {
+                received.push(entry);
+            }
         }
         flush(&db, &received, &dropped).await;
         for entry in received.drain(..) {

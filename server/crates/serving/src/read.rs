@@ -1,6 +1,5 @@
 //! Reading what was sent: each instance as the model's inputs, whom and when it is about, and everything that is wrong at once.
 
-use std::borrow::Cow;
 use std::sync::RwLockReadGuard;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::online::State;
 use crate::routes::Live;
+use crate::threads::in_parts;
 
 /// An instance that was understood.
 pub(crate) struct Asked {
@@ -44,15 +44,15 @@ pub(crate) fn read_all(
     now: DateTime<Utc>,
     state: Option<&State>,
 ) -> Result<Vec<Asked>, Fault> {
-    read_each(live, other, instances, now, state, |inputs, as_of, sent, event_time| {
-        let instance = live.model.instance(inputs, as_of)?;
+    read_each(live, other, instances, now, state, |sent, is_known, as_of, event_time| {
+        let instance = live.model.instance_among(sent, is_known, as_of)?;
         Ok(Asked { instance, entity: entity(live, sent), event_time })
     })
 }
 
-/// Reads each instance by `read`, which is given the model's inputs, the time they are about, and all that was sent. While another
-/// model is compared, its inputs may be sent as well.
-pub(crate) fn read_each<T>(
+/// Reads each instance by `read`, which is given what was sent, what of it is no input and may be there all the same, and the time it is
+/// about. While another model is compared, its inputs may be sent as well.
+pub(crate) fn read_each<T: Send>(
     live: &Live,
     other: Option<&Live>,
     instances: &[Map<String, Value>],
@@ -60,48 +60,47 @@ pub(crate) fn read_each<T>(
     state: Option<&State>,
     read: impl Fn(
         &Map<String, Value>,
+        &dyn Fn(&str) -> bool,
         Option<AsOf<'_>>,
-        &Map<String, Value>,
         Option<DateTime<Utc>>,
-    ) -> Result<T, Vec<InstanceProblem>>,
+    ) -> Result<T, Vec<InstanceProblem>>
+    + Sync,
 ) -> Result<Vec<T>, Fault> {
-    let mut mistakes = Vec::new();
-    let mut asked = Vec::with_capacity(instances.len());
-    for (position, sent) in instances.iter().enumerate() {
-        let mut note = |name: &str, message: String| {
-            let name = name.replace('~', "~0").replace('/', "~1");
-            mistakes.push(Mistake { pointer: format!("/instances/{position}/{name}"), message });
-        };
-        for (name, _) in sent.iter().filter(|(_, value)| holds_nul(value)) {
-            note(name, format!("{name:?} {NUL}"));
-        }
-        let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
-        let ignored = |name: &str| extra.contains(&Some(name)) || other.is_some_and(|other| other.is_input(name));
-        // Mostly all that was sent is an input, and is read where it stands.
-        let inputs = match sent.keys().all(|name| live.is_input(name)) {
-            true => Cow::Borrowed(sent),
-            false => {
-                let kept = sent.iter().filter(|(name, _)| live.is_input(name) || !ignored(name));
-                Cow::Owned(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
+    let is_known = |name: &str| extra.contains(&Some(name)) || other.is_some_and(|other| other.is_input(name));
+    let some = |first: usize, instances: &[Map<String, Value>]| {
+        let mut mistakes = Vec::new();
+        let mut asked = Vec::with_capacity(instances.len());
+        for (position, sent) in instances.iter().enumerate() {
+            let mut note = |name: &str, message: String| {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                mistakes.push(Mistake { pointer: format!("/instances/{}/{name}", first + position), message });
+            };
+            for (name, _) in sent.iter().filter(|(_, value)| holds_nul(value)) {
+                note(name, format!("{name:?} {NUL}"));
             }
-        };
-        let event_time = event_time(live, sent).unwrap_or_else(|(name, message)| {
-            note(name, message);
-            None
-        });
-        let time = event_time.unwrap_or(now).timestamp_micros();
-        let as_of = state.map(|state| AsOf { history: &state.history, time });
-        match read(&inputs, as_of, sent, event_time) {
-            Ok(one) => asked.push(one),
-            Err(problems) => {
-                for problem in problems {
-                    note(&problem.input, problem.to_string());
+            let event_time = event_time(live, sent).unwrap_or_else(|(name, message)| {
+                note(name, message);
+                None
+            });
+            let time = event_time.unwrap_or(now).timestamp_micros();
+            let as_of = state.map(|state| AsOf { history: &state.history, time });
+            match read(sent, &is_known, as_of, event_time) {
+                Ok(one) => asked.push(one),
+                Err(problems) => {
+                    for problem in problems {
+                        note(&problem.input, problem.to_string());
+                    }
                 }
             }
         }
-    }
+        (asked, mistakes)
+    };
+    let parts = in_parts(instances, &some);
+    let (asked, mistakes): (Vec<Vec<T>>, Vec<Vec<Mistake>>) = parts.into_iter().unzip();
+    let mistakes: Vec<Mistake> = mistakes.into_iter().flatten().collect();
     if mistakes.is_empty() {
-        return Ok(asked);
+        return Ok(asked.into_iter().flatten().collect());
     }
     let listed: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).take(20).collect();
     Err(Fault { code: "invalid_instances".to_owned(), ..Fault::invalid(listed.join("; "), mistakes) })

@@ -156,8 +156,9 @@ impl Predictor {
     /// The answers for several rows, bit for bit those of [`Self::predict`]: rows go through each tree together, which is faster than each by
     /// itself. Runs in the current thread pool.
     pub fn predict_all(&self, rows: &[Vec<FeatureValue<'_>>]) -> Vec<Result<Prediction, PredictError>> {
-        let (Estimator::Trees(trees) | Estimator::Forest(trees)) = &self.estimator else {
-            return rows.iter().map(|values| self.predict(values)).collect();
+        let trees = match &self.estimator {
+            Estimator::Trees(trees) | Estimator::Forest(trees) if rows.len() > 1 => trees,
+            _ => return rows.iter().map(|values| self.predict(values)).collect(),
         };
         let mut encoded = Vec::with_capacity(rows.len() * self.encoders.columns());
         for values in rows {

@@ -104,23 +104,37 @@ impl Model {
         object: &Map<String, Json>,
         as_of: Option<AsOf<'_>>,
     ) -> Result<Instance, Vec<InstanceProblem>> {
-        let cells = self.read(object, false)?;
+        self.instance_among(object, &|_| false, as_of)
+    }
+
+    /// The same where the object may hold other members, of which `is_known` knows.
+    ///
+    /// # Errors
+    /// As [`Self::instance`].
+    pub fn instance_among(
+        &self,
+        object: &Map<String, Json>,
+        is_known: &dyn Fn(&str) -> bool,
+        as_of: Option<AsOf<'_>>,
+    ) -> Result<Instance, Vec<InstanceProblem>> {
+        let cells = self.read(object, is_known, false)?;
         let instance = self.joined_to(object, cells, as_of);
         let needed = self.needed(&instance);
         if needed.is_empty() { Ok(instance) } else { Err(needed) }
     }
 
     /// What an object of keys is joined to, by name, without an answer: inputs that are not in it count as missing. Where all are,
-    /// the features follow.
+    /// the features follow. The object may hold other members, of which `is_known` knows.
     ///
     /// # Errors
     /// Unknown members and values of the wrong type, at once.
     pub fn features_of(
         &self,
         object: &Map<String, Json>,
+        is_known: &dyn Fn(&str) -> bool,
         as_of: Option<AsOf<'_>>,
     ) -> Result<Map<String, Json>, Vec<InstanceProblem>> {
-        let cells = self.read(object, true)?;
+        let cells = self.read(object, is_known, true)?;
         let instance = self.joined_to(object, cells, as_of);
         let joined = self.features.joined().iter().zip(instance.joined(self));
         let mut found: Map<String, Json> = joined.map(|(column, cell)| (column.name.clone(), cell.to_json())).collect();
@@ -132,15 +146,19 @@ impl Model {
     }
 
     /// A cell for each input; of a lenient reading, missing where the object does not name it.
-    fn read(&self, object: &Map<String, Json>, lenient: bool) -> Result<Vec<Value<'static>>, Vec<InstanceProblem>> {
-        let mut problems: Vec<InstanceProblem> = object
-            .keys()
-            .filter(|name| !self.inputs().iter().any(|input| input.column.name == **name))
-            .map(|name| InstanceProblem { input: name.clone(), problem: Problem::Unknown })
-            .collect();
-        let mut cells = Vec::with_capacity(self.inputs().len());
+    fn read(
+        &self,
+        object: &Map<String, Json>,
+        is_known: &dyn Fn(&str) -> bool,
+        lenient: bool,
+    ) -> Result<Vec<Value<'static>>, Vec<InstanceProblem>> {
+        let mut problems = Vec::new();
+        let mut found = 0;
+        let mut cells = Vec::with_capacity(self.inputs().len() + self.features.joined().len());
         for input in self.inputs() {
-            let cell = match object.get(&input.column.name) {
+            let sent = object.get(&input.column.name);
+            found += usize::from(sent.is_some());
+            let cell = match sent {
                 None if input.optional || lenient => Ok(Value::Null),
                 None => Err(Problem::Missing),
                 Some(json) => cell(input, json),
@@ -149,6 +167,13 @@ impl Model {
                 Ok(cell) => cells.push(cell),
                 Err(problem) => problems.push(InstanceProblem { input: input.column.name.clone(), problem }),
             }
+        }
+        // Mostly all that was sent is an input, and nobody has to look for what is none.
+        if found < object.len() {
+            let is_input = |name: &str| self.inputs().iter().any(|input| input.column.name == name);
+            let unknown = object.keys().filter(|name| !is_input(name) && !is_known(name));
+            let unknown = unknown.map(|name| InstanceProblem { input: name.clone(), problem: Problem::Unknown });
+            problems.splice(0..0, unknown);
         }
         if problems.is_empty() { Ok(cells) } else { Err(problems) }
     }

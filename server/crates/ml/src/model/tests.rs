@@ -69,6 +69,28 @@ fn single_rows_give_the_bits_of_the_batch_also_after_a_round_trip() {
 }
 
 #[test]
+fn rows_that_are_answered_together_get_the_bits_of_each_alone() {
+    for (kind, trainer) in fits() {
+        let (prepared, model) = model(kind, trainer);
+        let read = |row| model.instance(&object(&model, &prepared.dataset, row), None).unwrap();
+        let instances: Vec<Instance> = (0..40).map(read).collect();
+        for count in [1, 2, 15, 16, 40] {
+            let together: Vec<&Instance> = instances.iter().take(count).collect();
+            let answers = model.predict_and_bin(&together, None);
+            assert_eq!(answers.len(), count);
+            for (answer, instance) in answers.into_iter().zip(together) {
+                let (answer, alone) = (answer.unwrap().0, model.predict_row(instance).unwrap());
+                assert_eq!(
+                    (bits(&answer), answer.label()),
+                    (bits(&alone), alone.label()),
+                    "{kind:?} {trainer:?} {count}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_table_of_training_gives_the_same_bits_as_rows() {
     for (kind, trainer) in fits() {
         let (prepared, model) = model(kind, trainer);

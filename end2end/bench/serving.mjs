@@ -1,0 +1,145 @@
+// What an answer costs: one instance of 20 inputs a request at 1, 8 and 32 connections, then 1,000 instances a request, each by a
+// boosting model of 100 trees of 31 leaves, with token check, routing, prediction log and counters as always.
+//
+//   MILLRACE_BINARY=… MILLRACE_SITE=… node bench/serving.mjs [seconds]
+//
+// Needs `wrk` (Debian's package) and a release build. Prints one line of JSON: answers a second, milliseconds, and microseconds of
+// processor a request in the server and in its Postgres. `floor` is the same for the server's `/healthz`, which says what HTTP alone costs.
+// `dropped` counts predictions that the log had no room for: beyond what Postgres takes in, answers go on and the log has gaps.
+// The goals: 15,000 answers a second at 1 and 8 connections, 32 µs of the server's processor each, p99 at most twice the floor's;
+// 300,000 instances a second in requests of 1,000.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { deploy } from "../lib/deployment.mjs";
+import { startServer } from "../lib/server.mjs";
+
+const SECONDS = Number(process.argv[2] ?? 6);
+const [NUMBERS, CATEGORIES, LEVELS] = [12, 8, 20];
+const ROWS = 20_000;
+/** Requests that are sent in turn. */
+const DIFFERENT = { 1: 64, 1000: 2 };
+const TICKS_PER_S = 100;
+
+// Every connection sends the lines of a file in turn, and the numbers are those of wrk itself, which has no machine-readable form.
+const SCRIPT = `
+local bodies, at = {}, 0
+for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
+local headers = { ["Content-Type"] = "application/json", ["Authorization"] = os.getenv("AUTHORIZATION") }
+if os.getenv("METHOD") == "GET" then headers = {} end
+request = function()
+  at = at % #bodies + 1
+  return wrk.format(os.getenv("METHOD"), nil, headers, bodies[at])
+end
+done = function(summary, latency)
+  local errors = summary.errors
+  local bad = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  print(string.format('{"requests":%d,"us":%d,"bad":%d,"p50_ms":%.3f,"p99_ms":%.3f}', summary.requests, summary.duration, bad,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
+`;
+
+async function measure(folder) {
+  const document = {
+    slug: "bench-serving",
+    title: "Is it clicked",
+    decision: "what is shown",
+    target: { name: "clicked", kind: "binary", column: "clicked" },
+    data: { split: { kind: "random", validation: 0.2, test: 0.2, seed: 1 } },
+    features: [
+      ...Array.from({ length: NUMBERS }, (_, place) => ({ name: `n${place}` })),
+      ...Array.from({ length: CATEGORIES }, (_, place) => ({ name: `c${place}`, type: "category" })),
+    ],
+    success: { metric: "roc_auc", at_least: 0.5 },
+    serving: { p99_ms: 250, throughput_rps: 50 },
+  };
+  const settings = { rounds: 100, max_leaves: 31, early_stopping_rounds: 0 };
+  const training = { trainer: "gradient_boosting", seed: 1, parameters: settings };
+  const served = await deploy(server, { document, csv: csv(), trainings: [training], sample: instance(0) });
+  const script = join(folder, "requests.lua");
+  await writeFile(script, SCRIPT);
+  const body = (size, number) =>
+    JSON.stringify({ instances: Array.from({ length: size }, (_, place) => instance(ROWS + number * size + place)) });
+  const load = async (connections, size, url = served.predictUrl) => {
+    const bodies = join(folder, "bodies");
+    const method = url === served.predictUrl ? "POST" : "GET";
+    const sent = method === "GET" ? "\n" : Array.from({ length: DIFFERENT[size] }, (_, number) => `${body(size, number)}\n`).join("");
+    await writeFile(bodies, sent);
+    const { authorization } = served.headers;
+    const env = { ...process.env, BODIES: bodies, AUTHORIZATION: authorization, METHOD: method };
+    const args = ["-t1", `-c${connections}`, `-d${SECONDS}s`, "-s", script, url];
+    const before = [...processor(), await served.total("millrace_prediction_log_dropped_total")];
+    const told = execFileSync("wrk", args, { env }).toString();
+    const after = [...processor(), await served.total("millrace_prediction_log_dropped_total")];
+    const { requests, us, ...rest } = JSON.parse(/^{.*}$/m.exec(told)[0]);
+    const [server_us, postgres_us, dropped] = after.map((one, place) => one - before[place]);
+    const each = (total) => Number((total / requests).toFixed(1));
+    return {
+      per_s: Math.round((requests * size * 1e6) / us),
+      ...rest,
+      server_us: each(server_us),
+      postgres_us: each(postgres_us),
+      dropped,
+    };
+  };
+  await load(8, 1);
+  const result = {};
+  for (const connections of [1, 8, 32]) {
+    result[`floor_${connections}`] = await load(connections, 1, `${server.url}/healthz`);
+    result[`one_${connections}`] = await load(connections, 1);
+  }
+  result.thousand_1 = await load(1, 1_000);
+  return result;
+}
+
+/** Numbers and categories that look drawn, and depend on their place alone. */
+function instance(number) {
+  const drawn = (place) => (Math.imul(number * 20 + place + 1, 2_654_435_761) >>> 0) / 2 ** 32;
+  const numbers = Array.from({ length: NUMBERS }, (_, place) => [`n${place}`, Number((drawn(place) * 100).toFixed(3))]);
+  const level = (place) => `level ${Math.floor(drawn(NUMBERS + place) * LEVELS)}`;
+  const categories = Array.from({ length: CATEGORIES }, (_, place) => [`c${place}`, level(place)]);
+  return Object.fromEntries([...numbers, ...categories]);
+}
+
+function csv() {
+  const lines = Array.from({ length: ROWS }, (_, number) => {
+    const row = instance(number);
+    const lean = row.n0 + 0.5 * row.n1 - 0.3 * row.n2 + (row.c0 < "level 15" ? 30 : 0) + (Math.imul(number, 40_503) % 97) / 2;
+    return [...Object.values(row), lean > 75 ? 1 : 0].join(",");
+  });
+  return `${[...Object.keys(instance(0)), "clicked"].join(",")}\n${lines.join("\n")}\n`;
+}
+
+/** Microseconds of processor that the server has used, and the processes of its Postgres. */
+function processor() {
+  const postmaster = readFileSync(join(server.home, "postgres", "data", "postmaster.pid"), "utf8").split("\n")[0];
+  let [ours, postgres] = [0, 0];
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const stat = stated(pid);
+    const us = ((Number(stat[11]) + Number(stat[12])) * 1e6) / TICKS_PER_S;
+    if (pid === String(server.pid)) ours += us;
+    if (pid === postmaster || stat[1] === postmaster) postgres += us;
+  }
+  return [ours, postgres];
+}
+
+function stated(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+  } catch {
+    return [];
+  }
+}
+
+const folder = await mkdtemp(join(tmpdir(), "millrace-bench-"));
+const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "100000000" } });
+try {
+  console.log(JSON.stringify(await measure(folder)));
+} finally {
+  await server.stop();
+  await rm(folder, { recursive: true });
+}
