@@ -126,8 +126,7 @@ impl Serving {
         let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
         let now = self.surroundings.now();
         let late = || asking.patience.is_some_and(|patience| begun.elapsed() > patience);
-        let (asked, mut places) =
-            self.threads.run(count, || self.by_champion(&route, &request.instances, now, &late))?;
+        let (asked, mut places) = self.by_champion(&route, &request.instances, now, &late)?;
         if let Some(trial) = &route.trial {
             self.by_other(&route, trial, &request.instances, &mut places, now).await;
         }
@@ -204,33 +203,37 @@ impl Serving {
         let began = Instant::now();
         let online = champion.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
-        let trial = route.trial.as_ref();
-        let asked = read_all(champion, trial.map(|trial| &**trial.other()), instances, now, state)?;
-        let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
-        let mut ids = vec![[0; 16]; instances.len()];
-        self.surroundings.entropy.fill(ids.as_flattened_mut());
-        let side = |(asked, id): (&Asked, [u8; 16])| {
-            let id = Uuid::from_bytes(id);
-            (id, trial.map(|trial| trial.assign(asked.entity.as_deref(), id)))
-        };
-        let sides: Vec<(Uuid, Option<(Unit, Arm)>)> = asked.iter().zip(ids).map(side).collect();
-        let is_others = |side: &Option<(Unit, Arm)>| {
-            trial.zip(*side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm))
-        };
-        let own = asked.iter().zip(&sides).filter(|(_, (_, side))| !is_others(side));
-        let own: Vec<&Instance> = own.map(|(asked, _)| &asked.instance).collect();
         let online = online.as_ref().map(|(online, state)| (&***online, &**state));
-        let parts = in_parts(&own, &|_, part| match late() {
-            true => Err(too_late()),
-            false => Ok(answers(champion, part, online, Instant::now(), reading)),
-        });
-        let mut given = parts.into_iter().collect::<Result<Vec<_>, Fault>>()?.into_iter().flatten();
-        let place = |(id, side): (Uuid, Option<(Unit, Arm)>)| {
-            let own = if is_others(&side) { None } else { given.next() };
-            Place { id, side, given: own.unwrap_or_else(|| Err(String::new())), by: Arc::clone(champion) }
-        };
-        let places = sides.into_iter().map(place).collect();
-        Ok((asked, places))
+        // What is joined to is held by this thread: one of those that wait for each other's parts would come to hold it twice, and whoever
+        // brings it up to date would never have a turn in between.
+        self.threads.run(instances.len(), || {
+            let trial = route.trial.as_ref();
+            let asked = read_all(champion, trial.map(|trial| &**trial.other()), instances, now, state)?;
+            let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
+            let mut ids = vec![[0; 16]; instances.len()];
+            self.surroundings.entropy.fill(ids.as_flattened_mut());
+            let side = |(asked, id): (&Asked, [u8; 16])| {
+                let id = Uuid::from_bytes(id);
+                (id, trial.map(|trial| trial.assign(asked.entity.as_deref(), id)))
+            };
+            let sides: Vec<(Uuid, Option<(Unit, Arm)>)> = asked.iter().zip(ids).map(side).collect();
+            let is_others = |side: &Option<(Unit, Arm)>| {
+                trial.zip(*side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm))
+            };
+            let own = asked.iter().zip(&sides).filter(|(_, (_, side))| !is_others(side));
+            let own: Vec<&Instance> = own.map(|(asked, _)| &asked.instance).collect();
+            let parts = in_parts(&own, &|_, part| match late() {
+                true => Err(too_late()),
+                false => Ok(answers(champion, part, online, Instant::now(), reading)),
+            });
+            let mut given = parts.into_iter().collect::<Result<Vec<_>, Fault>>()?.into_iter().flatten();
+            let place = |(id, side): (Uuid, Option<(Unit, Arm)>)| {
+                let own = if is_others(&side) { None } else { given.next() };
+                Place { id, side, given: own.unwrap_or_else(|| Err(String::new())), by: Arc::clone(champion) }
+            };
+            let places = sides.into_iter().map(place).collect();
+            Ok((asked, places))
+        })
     }
 
     /// Has the other model of a rollout answer what is its own to answer; where one of the two fails, the other one answers.
