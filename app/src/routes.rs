@@ -22,7 +22,7 @@ use crate::pages::monitor::{MonitorPage, RulePage};
 use crate::pages::people::PeoplePage;
 use crate::pages::problem::{ProblemVersionPage, ProblemsPage, WriteProblemPage};
 use crate::pages::rehearsal::{RehearsalPage, RehearsalsPage};
-use crate::pages::retraining::RetrainingPage;
+use crate::pages::retraining::{BackfillPage, RetrainingPage};
 use crate::pages::run::{CompareRunsPage, LaunchRunPage, RunPage, RunsPage};
 
 /// A page leaves the server complete: content that is streamed late needs scripts to get to its place.
@@ -69,6 +69,7 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/deployments/:slug/monitor") view=MonitorPage ssr=WHOLE/>
                 <Route path=path!("/deployments/:slug/rule") view=RulePage ssr=WHOLE/>
                 <Route path=path!("/problems/:slug/retraining") view=RetrainingPage ssr=WHOLE/>
+                <Route path=path!("/problems/:slug/backfill") view=BackfillPage ssr=WHOLE/>
                 <Route path=path!("/problems/:slug/rehearsals") view=RehearsalsPage ssr=WHOLE/>
                 <Route path=path!("/rehearsals/:id") view=RehearsalPage ssr=WHOLE/>
                 <Route path=path!("/alerts") view=AlertsPage ssr=WHOLE/>

@@ -115,6 +115,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(monitor::acknowledge_alert))
         .routes(routes!(monitor::silence_alert))
         .routes(routes!(monitor::show_triggers, monitor::steer_triggers))
+        .routes(routes!(monitor::plan_backfill, monitor::backfill))
         .routes(routes!(monitor::ask_for_training))
         .routes(routes!(rehearsal::list_rehearsals, rehearsal::ask_for_rehearsal))
         .routes(routes!(rehearsal::show_rehearsal))

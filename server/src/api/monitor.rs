@@ -7,7 +7,7 @@ use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use millrace_domain::monitor::{Baseline, ColumnFinding};
 use millrace_domain::view::{
-    BackTestQuery, BackTestView, IncidentLine, IncidentView, MonitorView, TriggersView, WindowView,
+    BackTestQuery, BackTestView, BackfillView, IncidentLine, IncidentView, MonitorView, TriggersView, WindowView,
 };
 use millrace_services::{BusinessValue, Handling, MOST_WINDOWS, MonitorQuery, Services};
 use millrace_serving::Serving;
@@ -377,4 +377,53 @@ pub async fn ask_for_training(
 ) -> Reply<(StatusCode, Json<TriggersView>)> {
     services.ask_for_training(&actor, &slug, &request.reason).await?;
     Ok((StatusCode::ACCEPTED, Json(services.triggers(&actor, &slug).await?)))
+}
+
+/// Times of the schedule that have passed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PlanBackfill {
+    /// The first moment: a day, or RFC 3339.
+    from: String,
+    /// The last one.
+    to: String,
+}
+
+/// What a backfill of these times would train on; nothing is started.
+#[utoipa::path(get, path = "/api/v1/problems/{slug}/triggers/backfill", params(PlanBackfill),
+    responses((status = 200, body = BackfillView), (status = 400), (status = 404), (status = 409)))]
+pub async fn plan_backfill(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Query(PlanBackfill { from, to }): Query<PlanBackfill>,
+) -> Reply<Json<BackfillView>> {
+    let (from, to) = millrace_services::stretch(&from, &to)?;
+    Ok(Json(services.plan_backfill(&actor, &slug, from, to).await?))
+}
+
+/// Which times are trained for, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackfillRequest {
+    /// The first moment: a day, or RFC 3339.
+    from: String,
+    /// The last one.
+    to: String,
+    /// Why.
+    reason: String,
+}
+
+/// Trains for times of the schedule that have passed, with the live version's settings, each on the data that was the newest then.
+#[utoipa::path(post, path = "/api/v1/problems/{slug}/triggers/backfill", request_body = BackfillRequest,
+    responses((status = 202, body = BackfillView), (status = 400), (status = 404), (status = 409)))]
+pub async fn backfill(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+    Body(BackfillRequest { from, to, reason }): Body<BackfillRequest>,
+) -> Reply<(StatusCode, Json<BackfillView>)> {
+    let stretch = millrace_services::stretch(&from, &to)?;
+    Ok((StatusCode::ACCEPTED, Json(services.backfill(&actor, &slug, stretch, &reason).await?)))
 }

@@ -350,6 +350,7 @@ async fn a_silence_is_of_the_cause_and_what_fired_and_was_over_meanwhile_is_told
     stage.now += TimeDelta::hours(48);
     for _ in 0..2 {
         stage.look().await;
+        stage.now += TimeDelta::minutes(5);
     }
     let told: Vec<_> = stage.letters().await.into_iter().skip(2).collect();
     assert_eq!(told.len(), 4, "of each once, to either: {told:?}");

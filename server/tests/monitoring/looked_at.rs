@@ -61,6 +61,56 @@ async fn too_few_answers_before_a_window_are_nothing_to_hold_it_against() {
 }
 
 #[tokio::test]
+async fn windows_are_held_against_what_the_version_before_was_trained_on_in_the_bins_of_the_live_one() {
+    let mut stage = Stage::set(json!({})).await;
+    stage.hour(300, 0.0).await;
+    let path = format!("/api/v1/deployments/{SLUG}/monitor?to=2100-01-01T00:00:00Z&baseline=previous");
+    let seen = stage.engineer.get(&path).await.done();
+    let baseline = &seen["baseline"];
+    assert_eq!((&baseline["previous"], &baseline["is_used"]), (&Value::Null, &json!(false)), "{baseline}");
+    let page = format!("/deployments/{SLUG}/monitor?baseline=previous&to=2100-01-01");
+    let (_, shown) = stage.engineer.page(&page).await;
+    assert!(shown.contains("No version was live when this one was judged"), "{shown}");
+
+    // The second version is trained on things that are longer.
+    let mut longer = "thing,x,y,big\n".to_owned();
+    for number in 0..4_000 {
+        let (x, y, big) = thing(number);
+        longer.push_str(&format!("t{number},{},{y},{}\n", x + 60.0, u32::from(big)));
+    }
+    stage.app.load(&stage.engineer, SLUG, "longer.csv", longer.into_bytes()).await;
+    let run = stage.app.run(&stage.engineer, SLUG, json!({ "trainer": "logistic" })).await;
+    assert_eq!(run.body["state"], "succeeded", "{}", run.body["failure"]);
+    // Nothing else is live when it is put there, so that it is live at once.
+    let rollback = format!("/api/v1/deployments/{SLUG}/rollback");
+    stage.engineer.post(&rollback, json!({ "reason": "replaced" })).await.done();
+    put_live(&stage.app, &stage.engineer, &stage.stakeholder, 2).await;
+    for _ in 0..200 {
+        if stage.serving.metadata(SLUG).is_some_and(|model| model.versions == ["2"]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stage.hour(300, 0.0).await;
+    stage.hour(300, 0.0).await;
+    let usual = stage.monitor().await;
+    let live = usual["windows"].as_array().unwrap().last().unwrap();
+    assert_eq!((&live["version"], verdict(&usual)), (&json!(2), "drifted"), "{live}");
+    let seen = stage.engineer.get(&path).await.done();
+    let baseline = &seen["baseline"];
+    assert_eq!((&baseline["previous"], &baseline["is_used"]), (&json!(1), &json!(true)), "{baseline}");
+    assert_eq!(baseline["n"], 800, "answers to the fifth that is held out");
+    let columns = seen["windows"].as_array().unwrap().last().unwrap()["finding"]["columns"].as_array().unwrap().clone();
+    let x = columns.iter().find(|column| column["name"] == "x").unwrap();
+    assert_eq!(x["verdict"], "stable", "things are as long as those that version 1 was trained on: {x}");
+    let (_, shown) = stage.engineer.page(&page).await;
+    for part in ["Held against the previous version's data", "Version 1 was live when this one was judged"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn the_age_of_data_is_told_as_it_was_at_the_end_of_each_window() {
     let mut stage = Stage::set(json!({})).await;
     for _ in 0..2 {

@@ -10,9 +10,15 @@ use crate::{SLUG, Stage};
 
 /// Answers may not drift in two windows in a row, and data may not be older than a day.
 async fn set() -> Stage {
+    with_interval("5m").await
+}
+
+/// The same, and letters about it may follow each other after so long.
+async fn with_interval(interval: &str) -> Stage {
     let drift = json!({ "metric": "psi", "threshold": 0.2, "windows": 2 });
     let rule = json!({ "window": "1h", "drift": drift, "min_rows": 100, "freshness": "1d" });
-    Stage::set(json!({ "monitoring": rule })).await
+    let notify = json!({ "on_call": ["named@example.org"], "group_interval": interval });
+    Stage::set(json!({ "monitoring": rule, "notify": notify })).await
 }
 
 async fn let_data_get_old(stage: &Stage) {
@@ -106,6 +112,35 @@ async fn one_of_several_alerts_that_is_over_later_stands_in_the_thread_of_the_le
     // Those of somebody else stand in a thread of their own.
     let named = letters_to(&stage, "named@example.org").await;
     assert!(named[0].thread == named[1].thread && named[0].thread != letters[0].thread, "{named:?}");
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn what_comes_up_soon_after_a_letter_is_gathered_for_the_next_one() {
+    let mut stage = with_interval("200m").await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    assert_eq!(letters_to(&stage, &stage.on_call.email).await.len(), 1, "of the first at once");
+    let_data_get_old(&stage).await;
+    // An hour later data is too old, after two more what is asked is as it was: nobody is written to yet.
+    for shift in [60.0, 0.0, 0.0] {
+        stage.hour(300, shift).await;
+        assert_eq!(letters_to(&stage, &stage.on_call.email).await.len(), 1);
+        assert_eq!(stage.alerts().await.iter().filter(|alert| alert["cause"] == "freshness").count(), 1);
+    }
+    stage.now += TimeDelta::minutes(25);
+    stage.look().await;
+    let letters = letters_to(&stage, &stage.on_call.email).await;
+    let subjects: Vec<&str> = letters.iter().map(|letter| letter.subject.as_str()).collect();
+    assert!(subjects.len() == 2 && subjects[1].starts_with("Stale data: "), "what fires comes first: {subjects:?}");
+    stage.now += TimeDelta::minutes(195);
+    stage.look().await;
+    assert_eq!(letters_to(&stage, &stage.on_call.email).await.len(), 2);
+    stage.now += TimeDelta::minutes(10);
+    stage.look().await;
+    let letters = letters_to(&stage, &stage.on_call.email).await;
+    assert!(letters.len() == 3 && letters[2].subject.ends_with("(resolved)"), "{letters:?}");
     stage.remove().await;
 }
 

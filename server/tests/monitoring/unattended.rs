@@ -429,3 +429,47 @@ async fn letters_that_a_mail_server_refuses_to_connect_for_are_counted_kept_and_
     }
     stage.remove().await;
 }
+
+#[tokio::test]
+async fn times_of_the_schedule_that_have_passed_are_trained_for_on_the_data_that_was_the_newest_then_as_shown_before() {
+    let schedule = json!({ "cron": "0 3 * * 1", "timezone": "Europe/Berlin" });
+    let stage = Stage::set(trained_again(&schedule)).await;
+    load(&stage, 4_500).await;
+    let checked =
+        "update dataset_version set finished_at = now() - interval '1 day' * case number when 1 then 16 else 8 end";
+    stage.app.sql(checked).await;
+    let now = millrace_storage::now(stage.services.db().pool()).await.unwrap();
+    let moment = |days: i64| (now - TimeDelta::days(days)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let path = format!("/api/v1/problems/{SLUG}/triggers/backfill");
+    let shown = stage.engineer.get(&format!("{path}?from={}&to={}", moment(30), moment(0))).await.done();
+    let times = shown["times"].as_array().unwrap().clone();
+    assert!((4..=5).contains(&times.len()) && shown["due"] == 1, "{shown}");
+    let place = |version: i64| times.iter().position(|time| time["data"][1] == version).unwrap();
+    assert!(place(1) > 0 && times[..place(1)].iter().all(|time| time["data"].is_null()), "{shown}");
+    assert_eq!(times[place(1)]["run"], "1", "the live version was trained on that");
+    assert_eq!((&times[place(2)]["run"], &times[place(2)]["is_due"]), (&Value::Null, &json!(true)));
+    assert!(
+        times[0]["wall"].as_str().unwrap().starts_with("Mon ")
+            && times[0]["wall"].as_str().unwrap().contains(" 03:00 CE")
+    );
+    assert_eq!(stage.app.count("select count(*) from run").await, 1, "what shows it starts nothing");
+
+    let request =
+        |from: i64, to: i64| json!({ "from": moment(from), "to": moment(to), "reason": "compare with last week" });
+    for (wrong, status) in [(request(0, 30), 400), (request(30, -1), 400), (request(30, 16), 409)] {
+        assert_eq!(stage.engineer.post(&path, wrong.clone()).await.status, status, "{wrong}");
+    }
+    assert_eq!(stage.stakeholder.post(&path, request(30, 0)).await.status, 403);
+    let started = stage.engineer.post(&path, request(30, 0)).await.done();
+    assert_eq!((&started["times"][place(2)]["run"], &started["due"]), (&json!("2"), &json!(0)), "{started}");
+    let again = stage.engineer.post(&path, request(30, 0)).await;
+    assert_eq!((again.status, &again.body["code"]), (409, &json!("nothing_to_train")));
+    let run = stage.app.ended(&stage.engineer, "2").await;
+    assert_eq!((&run["state"], &run["dataset"]["version"]), (&json!("succeeded"), &json!(2)), "{run}");
+    let audited = "select count(*) from audit where action = 'retraining.backfill' and outcome = 'done'";
+    assert_eq!(stage.app.count(audited).await, 1);
+    let (_, page) =
+        stage.engineer.page(&format!("/problems/{SLUG}/backfill?from={}&to={}", moment(30), moment(0))).await;
+    assert!(page.contains("/runs/2") && page.contains("Nothing is to be trained"), "{page}");
+    stage.remove().await;
+}

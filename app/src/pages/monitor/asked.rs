@@ -86,11 +86,7 @@ impl Asked {
 pub fn AskedForm(asked: Asked, page: String) -> impl IntoView {
     let spans = SPANS.map(|(days, words)| view! { <option value=days selected=days == asked.days>{words}</option> });
     let baselines = Baseline::ALL.map(|baseline| {
-        let words = match baseline {
-            Baseline::Training => "training data",
-            Baseline::Month => "the 30 days before",
-        };
-        view! { <option value=baseline.as_str() selected=baseline.as_str() == asked.baseline>{words}</option> }
+        view! { <option value=baseline.as_str() selected=baseline.as_str() == asked.baseline>{words(baseline)}</option> }
     });
     let clear = page.clone();
     let is_usual = !asked.is_span() && asked.baseline.is_empty();
@@ -127,27 +123,49 @@ pub fn BaselineNote(
     /// Answers that are enough.
     min_rows: u64,
 ) -> impl IntoView {
-    let BaselineView { begins, ends, n, is_used, .. } = baseline;
+    let BaselineView { kind: of, previous, begins, ends, n, is_used, .. } = baseline;
     let (title, kind) = match is_used {
-        true => ("Held against the 30 days before", "info"),
-        false => ("Held against the training data", "warning"),
+        true => (format!("Held against {}", words(of)), "info"),
+        false => ("Held against the training data".to_owned(), "warning"),
     };
-    let text = match is_used {
-        true => format!(
-            "{} answers of the same version. Its windows are held against them here; alerts are decided against the training data.",
-            count(n)
+    let (n, enough) = (count(n), count(min_rows.max(1)));
+    let text = match (of, previous, is_used) {
+        (Baseline::Previous, Some(previous), true) => format!(
+            "Version {previous} was live when this one was judged. Windows are held against the rows that it was trained on, and against \
+             its answers to {n} that were held out; alerts are decided against this version's own training data."
         ),
-        false => format!(
-            "In the 30 days before this window the same version gave {} answers, and a window needs {}: too few to hold anything against.",
-            count(n),
-            count(min_rows.max(1))
+        (Baseline::Previous, Some(previous), false) => format!(
+            "Version {previous}, the one before, has {n} answers to held-out rows in the bins of this one, and a window needs {enough}: \
+             too few to hold anything against."
+        ),
+        (Baseline::Previous, None, _) => {
+            "No version was live when this one was judged, or it was not kept what that one was trained \
+             on: there is nothing to hold windows against."
+                .to_owned()
+        }
+        (_, _, true) => format!(
+            "{n} answers of the same version. Its windows are held against them here; alerts are decided against the training data."
+        ),
+        (_, _, false) => format!(
+            "In the 30 days before this window the same version gave {n} answers, and a window needs {enough}: too few to hold anything \
+             against."
         ),
     };
+    let span = begins.zip(ends).filter(|_| is_used);
+    let span = span.map(|(begins, ends)| view! { "From " <Moment at=begins/> " to " <Moment at=ends/> ": " });
     view! {
         <div class="callout" data-kind=kind role="status">
             <p class="callout-title">{title}</p>
-            <p>{is_used.then(|| view! { "From " <Moment at=begins/> " to " <Moment at=ends/> ": " })} {text}</p>
+            <p>{span} {text}</p>
         </div>
+    }
+}
+
+const fn words(baseline: Baseline) -> &'static str {
+    match baseline {
+        Baseline::Training => "the training data",
+        Baseline::Month => "the 30 days before",
+        Baseline::Previous => "the previous version's data",
     }
 }
 
@@ -158,5 +176,6 @@ pub fn is_held_otherwise(monitor: &MonitorView) -> bool {
 
 /// What the columns are held against, in words.
 pub fn against(monitor: &MonitorView) -> &'static str {
-    if is_held_otherwise(monitor) { "the 30 days before" } else { "the training data" }
+    let otherwise = monitor.baseline.as_ref().filter(|baseline| baseline.is_used);
+    words(otherwise.map(|baseline| baseline.kind).unwrap_or_default())
 }

@@ -494,7 +494,15 @@ mod tests {
     fn what_is_held_against_other_rows_than_those_of_training_says_so_and_its_links_keep_to_them() {
         let asked = Asked { days: "7".to_owned(), baseline: "month".to_owned(), ..Asked::default() };
         let (begins, ends) = (monitor().windows[0].begins, monitor().windows[0].ends);
-        let baseline = BaselineView { kind: Baseline::Month, version: 2, begins, ends, n: 4_200, is_used: true };
+        let baseline = BaselineView {
+            kind: Baseline::Month,
+            version: 2,
+            previous: None,
+            begins: Some(begins),
+            ends: Some(ends),
+            n: 4_200,
+            is_used: true,
+        };
         let held = MonitorView { baseline: Some(baseline), ..monitor() };
         let html = rendered("/deployments/taxi-tips/monitor", || view! { <Monitor monitor=held asked/> });
         for expected in [

@@ -134,6 +134,7 @@ fn Next(triggers: TriggersView) -> impl IntoView {
         return None;
     }
     let is_utc = zone == "UTC";
+    let backfill = format!("/problems/{}/backfill", triggers.slug);
     let rows = triggers
         .next
         .into_iter()
@@ -162,7 +163,10 @@ fn Next(triggers: TriggersView) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <p class="muted">"Times that pass while no server runs are caught up with once, not one by one. One run at a time."</p>
+            <p class="muted">
+                "Times that pass while no server runs are caught up with once, not one by one. One run at a time. "
+                <a href=backfill>"Train for times that have passed"</a>
+            </p>
         </section>
     })
 }

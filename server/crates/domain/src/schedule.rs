@@ -76,6 +76,20 @@ impl Schedule {
         last.map(|last| (last, count))
     }
 
+    /// The times after an instant and up to another one, oldest first; none where they are more than so many.
+    pub fn between(&self, after: DateTime<Utc>, until: DateTime<Utc>, most: usize) -> Option<Vec<DateTime<Utc>>> {
+        let mut times = Vec::new();
+        let mut next = self.next_after(after);
+        while let Some(at) = next.filter(|at| *at <= until) {
+            if times.len() == most {
+                return None;
+            }
+            times.push(at);
+            next = self.next_after(at);
+        }
+        Some(times)
+    }
+
     /// The minute of the day on the wall at that instant.
     pub fn minute_of_day(&self, at: DateTime<Utc>) -> u16 {
         let wall = at.with_timezone(&self.zone);

@@ -15,7 +15,7 @@ use millrace_ml::evaluate::{
     Diagnostics, Evaluation, OutcomeError, Outcomes, SliceEvaluation, ThresholdPoint, evaluate, evaluate_slices,
 };
 use millrace_ml::model::{Model, Prediction, outcomes};
-use millrace_ml::reference::reference;
+use millrace_ml::reference::{counted, reference};
 use millrace_ml::split::Part;
 use millrace_ml::train::{baseline, repeat_last};
 use millrace_storage::run::MetricValue;
@@ -49,7 +49,7 @@ pub(crate) struct Evaluated {
     evaluation: Digest,
     evaluation_bytes: u64,
     /// What live answers are held against.
-    reference: Digest,
+    pub reference: Digest,
     reference_bytes: u64,
 }
 
@@ -104,6 +104,13 @@ pub(crate) fn tested(
 fn reference_of(prepared: &Prepared, model: &Model, test: &Measurement) -> Reference {
     let train = prepared.split.rows(Part::Train);
     reference(model, &prepared.table, train, &test.predictions, &test.outcomes)
+}
+
+/// How the data that another model was trained on, prepared as this one's, fills the bins of this one; none where that model has no answer to
+/// it.
+pub(crate) fn counts_before(reference: &Reference, prepared: &Prepared, other: &Model) -> Option<Vec<u64>> {
+    let answers = other.predict(&prepared.dataset.take(prepared.split.rows(Part::Test))).ok()?;
+    Some(counted(reference, &prepared.table, prepared.split.rows(Part::Train), &answers))
 }
 
 fn metrics_of(document: &ProblemDocument, outcomes: &Outcomes) -> BTreeMap<Metric, f64> {

@@ -66,8 +66,12 @@ pub(crate) struct Frames {
 
 impl Launched {
     pub(crate) async fn of(context: &Context) -> Result<Self, StepError> {
-        let id = context.run_id().ok_or_else(misplaced)?;
-        let run = run::find(context.db().pool(), RunId(id)).await?.ok_or_else(misplaced)?;
+        Self::of_run(context, RunId(context.run_id().ok_or_else(misplaced)?)).await
+    }
+
+    /// Another run.
+    pub(crate) async fn of_run(context: &Context, id: RunId) -> Result<Self, StepError> {
+        let run = run::find(context.db().pool(), id).await?.ok_or_else(misplaced)?;
         let problem = problem_version(context, run.problem_version).await?;
         let dataset = dataset_version(context, run.dataset_version.ok_or_else(misplaced)?).await?;
         let frame = dataset.frame.ok_or_else(misplaced)?;

@@ -70,14 +70,33 @@ pub fn reference(
 pub fn bins(reference: &Reference, values: &[FeatureValue<'_>], answer: &Prediction) -> Vec<u16> {
     let mut bins = Vec::with_capacity(values.len() + 1);
     bins.extend(reference.features.iter().zip(values).map(|(column, value)| bin(&column.binning, value)));
-    let binning = &reference.prediction.binning;
-    let of_answer = match (binning, answer.number(), answer.label()) {
+    bins.push(bin_of_answer(&reference.prediction.binning, answer));
+    bins
+}
+
+/// How other rows, and answers to others of them, fill the bins of a reference.
+pub fn counted(reference: &Reference, table: &FeatureTable, rows: &[u32], answers: &[Prediction]) -> Vec<u64> {
+    let mut counts = vec![0; reference.width()];
+    for row in rows {
+        let (values, mut first) = (table.values(*row as usize), 0);
+        for (column, value) in reference.features.iter().zip(&values) {
+            counts[first + usize::from(bin(&column.binning, value))] += 1;
+            first += column.counts.len();
+        }
+    }
+    let first: usize = reference.features.iter().map(|column| column.counts.len()).sum();
+    for answer in answers {
+        counts[first + usize::from(bin_of_answer(&reference.prediction.binning, answer))] += 1;
+    }
+    counts
+}
+
+fn bin_of_answer(binning: &Binning, answer: &Prediction) -> u16 {
+    narrow(match (binning, answer.number(), answer.label()) {
         (Binning::Numbers { .. }, Some(number), _) => binning.of_number(number),
         (Binning::Texts { .. }, _, Some(label)) => binning.of_text(label),
         _ => binning.missing(),
-    };
-    bins.push(narrow(of_answer));
-    bins
+    })
 }
 
 fn bin(binning: &Binning, value: &FeatureValue<'_>) -> u16 {
@@ -141,7 +160,7 @@ mod tests {
     }
 
     /// Counts rows as a server counts answers.
-    fn counted(prepared: &Prepared, model: &Model, reference: &Reference, rows: &[u32]) -> Vec<u64> {
+    fn answered(prepared: &Prepared, model: &Model, reference: &Reference, rows: &[u32]) -> Vec<u64> {
         let mut counts = vec![0; reference.width()];
         for row in rows {
             let values = prepared.table.values(*row as usize);
@@ -155,14 +174,18 @@ mod tests {
     fn the_rows_of_the_reference_counted_again_are_the_reference() {
         for kind in [TargetKind::Binary, TargetKind::Multiclass, TargetKind::Regression] {
             let (prepared, model, reference) = made(kind);
-            let train = counted(&prepared, &model, &reference, prepared.split.rows(Part::Train));
+            let train = answered(&prepared, &model, &reference, prepared.split.rows(Part::Train));
             let columns = reference.split(&train).unwrap().columns;
             for (column, counts) in reference.features.iter().zip(columns) {
                 assert_eq!(column.counts, counts, "{}", column.name);
             }
-            let test = counted(&prepared, &model, &reference, prepared.split.rows(Part::Test));
+            let test = answered(&prepared, &model, &reference, prepared.split.rows(Part::Test));
             let columns = reference.split(&test).unwrap().columns;
             assert_eq!(&reference.prediction.counts, columns.last().unwrap());
+
+            let answers = model.predict(&prepared.dataset.take(prepared.split.rows(Part::Test))).unwrap();
+            let both = counted(&reference, &prepared.table, prepared.split.rows(Part::Train), &answers);
+            assert_eq!(reference.against(&both).unwrap(), reference);
         }
     }
 
@@ -171,7 +194,7 @@ mod tests {
         let (prepared, model, reference) = made(TargetKind::Binary);
         let rows = prepared.split.rows(Part::Test);
         let found =
-            judge(&reference, &counted(&prepared, &model, &reference, rows), &document(TargetKind::Binary).monitoring);
+            judge(&reference, &answered(&prepared, &model, &reference, rows), &document(TargetKind::Binary).monitoring);
         let found = found.unwrap();
         assert_eq!(found.verdict, Verdict::Stable, "{found:?}");
         let answers = model.predict(&prepared.dataset.take(rows)).unwrap();

@@ -94,3 +94,15 @@ pub fn moment(pointer: &str, text: &Option<String>) -> Result<Option<DateTime<Ut
     let at = day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()));
     at.map(Some).ok_or_else(|| Fault::field(pointer, "must be a day such as 2026-03-01, or a moment in RFC 3339"))
 }
+
+/// Two such moments, both of which have to be given.
+///
+/// # Errors
+/// 400 for one that is missing or is none.
+pub fn stretch(from: &str, to: &str) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+    let read = |pointer: &str, text: &str| {
+        let at = moment(pointer, &Some(text.to_owned()))?;
+        at.ok_or_else(|| Fault::field(pointer, "must be given: a day such as 2026-03-01, or a moment in RFC 3339"))
+    };
+    Ok((read("/from", from)?, read("/to", to)?))
+}

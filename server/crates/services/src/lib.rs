@@ -6,6 +6,7 @@ mod alert_figure;
 mod alias;
 mod archive;
 mod audit;
+mod backfill;
 mod backtest;
 mod card;
 mod case;
@@ -76,7 +77,7 @@ use millrace_storage::{Database, StorageError, Transaction};
 use crate::credentials::Hasher;
 use crate::failpoint::Failpoint;
 
-pub use audit::moment;
+pub use audit::{moment, stretch};
 pub use elsewhere::{Elsewhere, RoleRule, Vouched};
 pub use incident::Handling;
 pub use mail::Outgoing;

@@ -89,9 +89,7 @@ impl Services {
         };
         let closely = chosen(&windows, query).cloned();
         let before = match (&reference, &closely) {
-            (Some(reference), Some(window)) if query.baseline == Baseline::Month => {
-                Some(self.before(live.problem, reference, window).await?)
-            }
+            (Some(reference), Some(window)) => self.otherwise(query.baseline, live.problem, reference, window).await?,
             _ => None,
         };
         let (baseline, reference) = match (before, reference) {
@@ -171,6 +169,38 @@ impl Services {
         }))
     }
 
+    /// What windows are held against where that is not the training data, in the bins of the version.
+    async fn otherwise(
+        &self,
+        baseline: Baseline,
+        problem: ProblemId,
+        reference: &Reference,
+        window: &Window,
+    ) -> Result<Option<(BaselineView, Vec<u64>)>> {
+        Ok(match baseline {
+            Baseline::Training => None,
+            Baseline::Month => Some(self.before(problem, reference, window).await?),
+            Baseline::Previous => Some(self.previous(reference, window).await?),
+        })
+    }
+
+    /// What the version was trained on that was live before the one of a window, and whether that is known and enough.
+    async fn previous(&self, reference: &Reference, window: &Window) -> Result<(BaselineView, Vec<u64>)> {
+        let previous = monitor::previous(self.db.pool(), window.version).await.map_err(fault)?;
+        let counts = previous.as_ref().map(|previous| previous.counts.clone()).unwrap_or_default();
+        let n = answers(reference, &counts);
+        let view = BaselineView {
+            kind: Baseline::Previous,
+            version: window.number,
+            previous: previous.map(|previous| previous.version),
+            begins: None,
+            ends: None,
+            n,
+            is_used: n >= window.rule.min_rows.max(1),
+        };
+        Ok((view, counts))
+    }
+
     /// What the version of a window was asked in the days before it, in its bins, and whether that is enough to be held against.
     async fn before(
         &self,
@@ -187,12 +217,13 @@ impl Services {
             before.iter().filter_map(|earlier| earlier.counts.as_ref()).filter(|counts| counts.len() == width);
         let sums = counted
             .fold(vec![0_u64; width], |sums, counts| sums.iter().zip(counts).map(|(sum, count)| sum + count).collect());
-        let n = reference.split(&sums).and_then(|counted| Some(counted.columns.last()?.iter().sum())).unwrap_or(0);
+        let n = answers(reference, &sums);
         let view = BaselineView {
             kind: Baseline::Month,
             version: window.number,
-            begins: before.last().map_or(after, |first| first.begins),
-            ends: before.first().map_or(window.begins, |last| last.ends),
+            previous: None,
+            begins: Some(before.last().map_or(after, |first| first.begins)),
+            ends: Some(before.first().map_or(window.begins, |last| last.ends)),
             n,
             is_used: n >= window.rule.min_rows.max(1),
         };
@@ -232,6 +263,11 @@ impl Services {
     }
 }
 
+/// How many answers are counted; none where the bins are others.
+fn answers(reference: &Reference, counts: &[u64]) -> u64 {
+    reference.split(counts).and_then(|counted| Some(counted.columns.last()?.iter().sum())).unwrap_or(0)
+}
+
 /// The window that was asked for, or the newest in which anything was counted; `windows` are newest first.
 fn chosen<'w>(windows: &'w [Window], query: &MonitorQuery) -> Option<&'w Window> {
     windows.iter().find(|window| match query.window {
@@ -266,8 +302,8 @@ fn cut(windows: &mut Vec<Window>, limit: u32) -> bool {
     has_older
 }
 
-/// Judges the windows of a version against what it was asked in the days before one of them. One that lies in these days is held against
-/// the others of them, if these are enough. Of windows of other versions it is not known how far they are from that: their columns are left
+/// Judges the windows of a version against other rows than those of its training. A window that is one of them is held against the others,
+/// if these are enough. Of windows of other versions it is not known how far they are from that: their columns are left
 /// out.
 fn held_against(windows: &mut [Window], reference: &Reference, baseline: &BaselineView, sums: &[u64]) {
     for window in windows.iter_mut() {
@@ -279,7 +315,10 @@ fn held_against(windows: &mut [Window], reference: &Reference, baseline: &Baseli
             continue;
         }
         let Some(counts) = window.counts.as_ref().filter(|counts| counts.len() == sums.len()) else { continue };
-        let is_in = baseline.begins <= window.begins && window.ends <= baseline.ends;
+        let is_in = baseline
+            .begins
+            .zip(baseline.ends)
+            .is_some_and(|(begins, ends)| begins <= window.begins && window.ends <= ends);
         let others = sums.iter().zip(counts).map(|(sum, own)| if is_in { sum.saturating_sub(*own) } else { *sum });
         let Some(against) = reference.against(&others.collect::<Vec<_>>()) else { continue };
         let is_enough = against.prediction.counts.iter().sum::<u64>() >= window.rule.min_rows.max(1);

@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::{DatasetVersionId, RunId};
+use millrace_domain::ids::{AccountId, DatasetVersionId, RunId};
 use millrace_domain::monitor::incident::{Cause, InARow, Seen, State};
 use millrace_domain::policy::{Action, Actor, Origin};
 use millrace_domain::problem::{ProblemDocument, Retraining, Span};
@@ -41,15 +41,15 @@ const LOOKED_BACK: u32 = 1_000;
 const MONTH: TimeDelta = TimeDelta::days(30);
 
 /// What a training would be made of, and what was made before.
-struct Ground {
-    signed: ProblemVersion,
-    champion: ModelVersion,
+pub(crate) struct Ground {
+    pub(crate) signed: ProblemVersion,
+    pub(crate) champion: ModelVersion,
     /// The run of the live version.
-    run: Run,
+    pub(crate) run: Run,
     /// What that was trained on.
-    trained_on: Option<DatasetVersion>,
+    pub(crate) trained_on: Option<DatasetVersion>,
     /// The newest data.
-    newest: Option<DatasetVersion>,
+    pub(crate) newest: Option<DatasetVersion>,
     /// What was started by itself, newest first.
     trainings: Vec<TriggerEvent>,
     /// Which version that was trained by itself waits for people, and for what.
@@ -225,7 +225,7 @@ impl Services {
         Ok(found)
     }
 
-    async fn ground(&self, db: &impl Connection, signed: &ProblemVersion) -> Result<Option<Ground>> {
+    pub(crate) async fn ground(&self, db: &impl Connection, signed: &ProblemVersion) -> Result<Option<Ground>> {
         let live = deployment::find(db, &signed.slug).await.map_err(fault)?.and_then(|live| live.champion);
         let Some(champion) = live else { return Ok(None) };
         let Some(champion) = model::find(db, champion).await.map_err(fault)? else { return Ok(None) };
@@ -338,7 +338,9 @@ impl Services {
         if self.retraining_decided(&tx, &ground, policy).await? != Decision::Start {
             return Ok(());
         }
-        let run = self.launch_again(&tx, &ground).await?;
+        let newest =
+            ground.newest.as_ref().ok_or_else(|| Fault::conflict("no_valid_dataset", "there is no valid data"))?;
+        let run = self.launch_again(&tx, &ground, newest, ground.run.author).await?;
         let open = retraining::open_events(&tx, signed.problem).await.map_err(fault)?;
         let because: Vec<String> =
             open.iter().map(|event| format!("{}: {}", event.reason.title(), event.detail)).collect();
@@ -365,18 +367,22 @@ impl Services {
         Ok(())
     }
 
-    /// Queues a run with the settings of the live version on the newest data.
-    async fn launch_again(&self, tx: &Transaction, ground: &Ground) -> Result<RunId> {
-        let newest =
-            ground.newest.as_ref().ok_or_else(|| Fault::conflict("no_valid_dataset", "there is no valid data"))?;
+    /// Queues a run with the settings of the live version on other data.
+    pub(crate) async fn launch_again(
+        &self,
+        tx: &Transaction,
+        ground: &Ground,
+        dataset: &DatasetVersion,
+        author: AccountId,
+    ) -> Result<RunId> {
         let tables = tables_for(tx, &ground.signed).await?;
         let plan = FitPlan::read(&ground.run.request, &ground.signed.document.target).map_err(|mistakes| {
             Fault::invalid("the live version's settings do not fit the document any more", mistakes)
         })?;
         let asked = Asked { plan, request: ground.run.request.clone(), seed: ground.run.seed };
         let code = Repository::default();
-        let queued = Queued { version: &ground.signed, dataset: newest, tables: &tables, code: &code, diff: None };
-        self.queue(tx, &queued, asked, ground.run.author).await
+        let queued = Queued { version: &ground.signed, dataset, tables: &tables, code: &code, diff: None };
+        self.queue(tx, &queued, asked, author).await
     }
 
     /// When models of a problem are trained by themselves.

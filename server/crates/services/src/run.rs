@@ -19,7 +19,7 @@ use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
 use millrace_storage::step::{self, Stage, Subject};
-use millrace_storage::{StorageError, artifact, event, problem};
+use millrace_storage::{StorageError, Transaction, artifact, event, problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -59,29 +59,7 @@ impl Services {
         };
         let object = format!("problem/{}", request.problem);
         let tx = self.begin_as(actor, Action::LaunchRun, Some(&request.problem), &object).await?;
-        let id = problem::find_id(&tx, &request.problem).await.map_err(fault)?;
-        let id = id.ok_or_else(|| Fault::not_found("problem"))?;
-        problem::lock(&tx, id).await.map_err(fault)?;
-        let version = problem::approved(&tx, &request.problem).await.map_err(fault)?.ok_or_else(|| {
-            Fault::conflict(
-                "problem_not_signed_off",
-                format!(
-                    "no version of {} is signed off; submit one and have somebody else approve it",
-                    request.problem
-                ),
-            )
-        })?;
-        if let Some(ended) = version.sign_off_ends_at.filter(|end| *end <= self.now()) {
-            return Err(Fault::conflict(
-                "sign_off_ran_out",
-                format!(
-                    "the sign-off of {} version {} ran out on {}; it has to be approved again",
-                    request.problem,
-                    version.number,
-                    ended.format("%Y-%m-%d")
-                ),
-            ));
-        }
+        let version = self.signed_for_runs(&tx, &request.problem).await?;
         let dataset = self
             .dataset_for(&tx, &request.problem, request.dataset.as_deref(), request.version, &version.document)
             .await?;
@@ -101,6 +79,23 @@ impl Services {
         self.note(&tx, actor, note).await?;
         commit(tx).await?;
         Ok(run)
+    }
+
+    /// The document that runs are launched by, with the problem locked.
+    pub(crate) async fn signed_for_runs(&self, tx: &Transaction, slug: &str) -> Result<ProblemVersion> {
+        let id = problem::find_id(tx, slug).await.map_err(fault)?.ok_or_else(|| Fault::not_found("problem"))?;
+        problem::lock(tx, id).await.map_err(fault)?;
+        let version = problem::approved(tx, slug).await.map_err(fault)?.ok_or_else(|| {
+            let detail = format!("no version of {slug} is signed off; submit one and have somebody else approve it");
+            Fault::conflict("problem_not_signed_off", detail)
+        })?;
+        if let Some(ended) = version.sign_off_ends_at.filter(|end| *end <= self.now()) {
+            let (number, day) = (version.number, ended.format("%Y-%m-%d"));
+            let detail =
+                format!("the sign-off of {slug} version {number} ran out on {day}; it has to be approved again");
+            return Err(Fault::conflict("sign_off_ran_out", detail));
+        }
+        Ok(version)
     }
 
     /// Writes a run and its steps, the first of them ready.

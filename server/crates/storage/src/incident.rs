@@ -167,6 +167,21 @@ pub async fn list_unsettled(db: &impl Connection) -> Result<Vec<Kept>> {
     .await
 }
 
+/// When the last letter about incidents of a problem was written, other than those to whom it is passed on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_told(db: &impl Connection, problem: ProblemId) -> Result<Option<DateTime<Utc>>> {
+    struct At(Option<DateTime<Utc>>);
+    impl Record for At {
+        fn read(row: &Row) -> Result<Self> {
+            row.get("at").map(Self)
+        }
+    }
+    const SQL: &str = "select max(told_at) as at from incident where problem_id = $1";
+    Ok(record::one::<At>(db, SQL, values![problem.0]).await?.0)
+}
+
 /// Incidents of these problems, or of all, open ones first and then the newest; only open ones if asked for, and only those that come after a
 /// place in that order ([`Kept::place`]).
 ///

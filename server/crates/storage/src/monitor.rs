@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, ProblemVersionId};
-use millrace_domain::monitor::{Finding, Uncounted};
+use millrace_domain::monitor::{Finding, Previous, Uncounted};
 use millrace_domain::problem::Monitoring;
 use millrace_domain::view::QualityView;
 use sea_orm::prelude::Uuid;
@@ -157,6 +157,23 @@ pub async fn reference(db: &impl Connection, version: ModelVersionId) -> Result<
     const SQL: &str = "select a.digest from model_version m join run_artifact a on a.run_id = m.run_id
         where m.id = $1 and a.name = 'reference'";
     Ok(record::optional::<Found>(db, SQL, values![version.0]).await?.map(|found| found.0))
+}
+
+/// What was live when a version was judged, in the bins of that version; none where nothing was, or it could not be told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn previous(db: &impl Connection, version: ModelVersionId) -> Result<Option<Previous>> {
+    struct Found(Option<Previous>);
+    impl Record for Found {
+        fn read(row: &Row) -> Result<Self> {
+            row.json("previous").map(Self)
+        }
+    }
+    const SQL: &str = "select s.output -> 'previous' as previous from model_version m join step s
+            on s.subject_kind = 'run' and s.subject_id = m.run_id and s.kind = 'gate'
+        where m.id = $1 and s.output -> 'previous' is not null order by s.id desc limit 1";
+    Ok(record::optional::<Found>(db, SQL, values![version.0]).await?.and_then(|found| found.0))
 }
 
 /// A window that was judged.

@@ -223,6 +223,33 @@ pub async fn tables(db: &impl Connection, id: RunId) -> Result<Vec<RunTable>> {
     record::all(db, SQL, values![id.0]).await
 }
 
+/// What runs do alike that repeat each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// The document.
+    pub problem_version: ProblemVersionId,
+    /// The data.
+    pub dataset_version: DatasetVersionId,
+    /// Trainer, parameters and search.
+    pub request: &'a serde_json::Value,
+    /// The seed.
+    pub seed: i64,
+}
+
+/// The first run that does the same, has not failed and was not cancelled.
+///
+/// # Errors
+/// When the database fails.
+pub async fn with_settings(db: &impl Connection, same: Settings<'_>) -> Result<Option<RunId>> {
+    const SQL: &str =
+        "select id from run where problem_version_id = $1 and dataset_version_id = $2 and request = $3 and seed = $4
+            and kind = 'pipeline' and reproduces is null and state not in ('failed', 'cancelled')
+        order by id limit 1";
+    let Settings { problem_version, dataset_version, request, seed } = same;
+    let stored = values![problem_version.0, dataset_version.0, request.clone(), seed];
+    Ok(record::optional::<i64>(db, SQL, stored).await?.map(RunId))
+}
+
 /// A run by id.
 ///
 /// # Errors

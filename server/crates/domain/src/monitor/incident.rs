@@ -11,8 +11,9 @@
 //! *silence* it until a day (no letters at all, also of the next incident of that cause; what is still firing then is told, and what
 //! fired and was over meanwhile). Who is told what follows from the incident and
 //! what was told last ([`Incident::letter_due`]), so that looking twice tells nothing twice. What is due of one problem in the same way goes out
-//! together ([`letters_due`]).
+//! together, and what comes up soon after a letter is gathered for the next one ([`letters_due`]).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -190,19 +191,19 @@ impl FromStr for Told {
     }
 }
 
-/// A letter that is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A letter that is due; the most urgent come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Letter {
+    /// Nobody has acknowledged it for so long that others are told.
+    Escalation,
     /// It fires, and nobody knows yet.
     Firing,
     /// It still does, and nobody has acknowledged it.
     Reminder,
-    /// Nobody has acknowledged it for so long that others are told.
-    Escalation,
-    /// It is fine again.
-    Resolved,
     /// It fired and was over while it was silenced.
     Missed,
+    /// It is fine again.
+    Resolved,
 }
 
 /// Looks in a row that make an incident fire, and that end it.
@@ -355,22 +356,45 @@ impl Incident {
     }
 }
 
-/// Letters that are due about incidents of one problem, each with what it is about: what is told in the same way at the same time is told in
-/// one. Both keep the order in which the incidents come.
+/// How often is written about one problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// After how long others are told of what nobody has acknowledged.
+    pub escalate_after: Option<TimeDelta>,
+    /// The time from one letter to the next.
+    pub interval: TimeDelta,
+    /// When the last one was written.
+    pub last: Option<DateTime<Utc>>,
+}
+
+impl Pace {
+    /// Whether such a letter may be written now. One to others than before waits for nothing.
+    pub fn allows(&self, letter: Letter, now: DateTime<Utc>) -> bool {
+        letter == Letter::Escalation || self.last.is_none_or(|last| last + self.interval <= now)
+    }
+}
+
+/// Letters that are due about incidents of one problem, the most urgent first, each with what it is about, in the order in which the incidents
+/// come: what is told in the same way at the same time is told in one. With an interval between letters the others wait for their turn.
 pub fn letters_due<T>(
     incidents: impl IntoIterator<Item = (Incident, T)>,
-    escalate_after: Option<TimeDelta>,
+    pace: Pace,
     now: DateTime<Utc>,
 ) -> Vec<(Letter, Vec<T>)> {
-    let mut letters: Vec<(Letter, Vec<T>)> = Vec::new();
+    let mut letters: BTreeMap<Letter, Vec<T>> = BTreeMap::new();
     for (incident, about) in incidents {
-        let Some(due) = incident.letter_due(escalate_after, now) else { continue };
-        match letters.iter_mut().find(|(letter, _)| *letter == due) {
-            Some((_, together)) => together.push(about),
-            None => letters.push((due, vec![about])),
+        let due = incident.letter_due(pace.escalate_after, now).filter(|due| pace.allows(*due, now));
+        if let Some(due) = due {
+            letters.entry(due).or_default().push(about);
         }
     }
-    letters
+    let mut rest = if pace.interval.is_zero() { usize::MAX } else { 1 };
+    letters.retain(|letter, _| {
+        let goes = *letter == Letter::Escalation || rest > 0;
+        rest -= usize::from(goes && *letter != Letter::Escalation);
+        goes
+    });
+    letters.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -509,12 +533,31 @@ mod tests {
             (fires, "x"),
         ];
         let expected = [
-            (Letter::Reminder, vec!["drift"]),
             (Letter::Firing, vec!["data", "x"]),
+            (Letter::Reminder, vec!["drift"]),
             (Letter::Resolved, vec!["traffic"]),
         ];
-        assert_eq!(letters_due(all, None, at(240)), expected);
-        assert!(letters_due([(pending, "quality"), (taken, "sales")], None, at(240)).is_empty());
+        let pace = Pace { escalate_after: None, interval: TimeDelta::zero(), last: Some(at(240)) };
+        assert_eq!(letters_due(all, pace, at(240)), expected);
+        assert!(letters_due([(pending, "quality"), (taken, "sales")], pace, at(240)).is_empty());
+    }
+
+    #[test]
+    fn what_comes_up_soon_after_a_letter_waits_for_the_next_one_but_others_are_told_in_time() {
+        let fires = Incident::begin(1, at(0));
+        let over = fires.told(Letter::Firing, at(0)).after_look(Fine, InARow::ONE, at(29));
+        let ignored = fires.told(Letter::Firing, at(0));
+        let all = [(over, "traffic"), (fires, "data"), (ignored, "drift"), (fires, "sales")];
+        let pace = |last| Pace {
+            escalate_after: Some(TimeDelta::minutes(30)),
+            interval: TimeDelta::minutes(5),
+            last: Some(at(last)),
+        };
+        let escalated = (Letter::Escalation, vec!["drift"]);
+        assert_eq!(letters_due(all, pace(26), at(30)), std::slice::from_ref(&escalated));
+        // What is over can wait longer than what begins.
+        assert_eq!(letters_due(all, pace(25), at(30)), [escalated, (Letter::Firing, vec!["data", "sales"])]);
+        assert_eq!(letters_due([all[0]], pace(25), at(30)), [(Letter::Resolved, vec!["traffic"])]);
     }
 
     #[test]

@@ -171,21 +171,34 @@ pub enum Baseline {
     Training,
     /// What the same version was asked and answered in the thirty days before the window, in the newest 2,000 windows of them.
     Month,
+    /// The data that the version was trained on which was live when this one was judged ([`Previous`]).
+    Previous,
 }
 
 impl Baseline {
     /// Days of [`Baseline::Month`].
     pub const DAYS: i64 = 30;
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Training, Self::Month];
+    pub const ALL: [Self; 3] = [Self::Training, Self::Month, Self::Previous];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Training => "training",
             Self::Month => "month",
+            Self::Previous => "previous",
         }
     }
+}
+
+/// The version that was live when another one was judged, in the bins of that one: the rows of its data that are for training, and what it
+/// answers to those that are held out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Its number.
+    pub version: i32,
+    /// How its rows fill the bins ([`Reference::split`]).
+    pub counts: Vec<u64>,
 }
 
 /// What is found of a column, or of a whole window.

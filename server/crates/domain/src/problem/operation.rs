@@ -8,7 +8,8 @@ use crate::monitor::incident::InARow;
 use crate::run::RolloutStage;
 
 /// Seconds of a year: nobody waits for longer.
-const YEAR: u64 = 366 * 86_400;
+const YEAR: u64 = 366 * DAY;
+const DAY: u64 = 86_400;
 
 /// The business number that the predictions should move.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -299,6 +300,9 @@ pub struct Notify {
     /// After how long; half an hour when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate_after: Option<Span>,
+    /// The time from one letter about the model to the next, in which what comes up is gathered; five minutes when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_interval: Option<Span>,
     /// Where it is written what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook: Option<String>,
@@ -310,12 +314,17 @@ impl Notify {
         let after = self.escalate_after.map_or(1_800, Span::seconds);
         (!self.escalation.is_empty()).then(|| chrono::TimeDelta::seconds(after.min(YEAR) as i64))
     }
+
+    /// The time from one letter to the next.
+    pub fn group_interval(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::seconds(self.group_interval.map_or(300, Span::seconds).min(DAY) as i64)
+    }
 }
 
 #[cfg(feature = "parse")]
 mod read {
     use super::{
-        Blackout, Business, BusinessRead, Direction, Drift, DriftMetric, Monitoring, NoData, Notify, Promote,
+        Blackout, Business, BusinessRead, DAY, Direction, Drift, DriftMetric, Monitoring, NoData, Notify, Promote,
         Retraining, Span, When,
     };
     use crate::problem::Mistake;
@@ -506,12 +515,16 @@ mod read {
             let on_call = addresses(&table, "on_call");
             let escalation = addresses(&table, "escalation");
             let escalate_after = table.optional_span("escalate_after");
+            let group_interval = table.optional_span("group_interval");
+            if group_interval.is_some_and(|interval| interval.seconds() > DAY) {
+                table.mistake("group_interval", "must be at most 1d: nobody should learn of an alert a day late");
+            }
             let runbook = table.optional_text("runbook").map(str::to_owned);
             if runbook.as_ref().is_some_and(|link| !is_link(link)) {
                 table.mistake("runbook", "must be an address that begins with https://, of at most 500 characters");
             }
             table.close();
-            Self { on_call, escalation, escalate_after, runbook }
+            Self { on_call, escalation, escalate_after, group_interval, runbook }
         }
     }
 

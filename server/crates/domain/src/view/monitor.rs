@@ -200,10 +200,12 @@ views! {
         kind: Baseline,
         /// The version whose answers they are; windows of others have no columns here.
         version: i32,
-        /// The beginning of their first window.
-        begins: DateTime<Utc>,
+        /// The version before it, where windows are held against what that one was trained on.
+        previous: Option<i32>,
+        /// The beginning of their first window, where they are of windows.
+        begins: Option<DateTime<Utc>>,
         /// The end of the last one.
-        ends: DateTime<Utc>,
+        ends: Option<DateTime<Utc>>,
         /// Answers in them.
         n: u64,
         /// Whether these are enough to be held against; else windows are held against the training data.
@@ -367,6 +369,46 @@ views! {
         version: Option<i32>,
         /// What came of it, where it started no run.
         ended: Option<String>,
+    }
+
+    /// A time of the schedule that has passed.
+    BackfillTime {
+        /// In UTC.
+        at: DateTime<Utc>,
+        /// On the wall of the schedule's zone.
+        wall: String,
+        /// The newest data that was checked by then: its name and version.
+        data: Option<(String, i32)>,
+        /// Its rows.
+        rows: Option<u64>,
+        /// The run that has fitted, or fits, the live version's settings to it.
+        run: Option<String>,
+        /// Whether a backfill starts one for it; of times that have the same data, for the first.
+        is_due: bool,
+    }
+
+    /// What a backfill does.
+    BackfillView {
+        /// The problem.
+        slug: String,
+        /// Its title.
+        title: String,
+        /// The zone of the schedule.
+        zone: String,
+        /// The schedule in words.
+        schedule: String,
+        /// The first moment.
+        from: DateTime<Utc>,
+        /// The last one.
+        to: DateTime<Utc>,
+        /// The live version, whose settings are used.
+        of_version: i32,
+        /// The times between them, oldest first.
+        times: Vec<BackfillTime>,
+        /// Trainings that would be started.
+        due: u64,
+        /// Whether the reader may start them.
+        may_act: Permission,
     }
 
     /// When models are trained by themselves.

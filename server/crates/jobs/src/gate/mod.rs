@@ -14,6 +14,8 @@ use millrace_domain::Digest;
 use millrace_domain::case::Case;
 use millrace_domain::effects::{Effects, MeasuredEffects};
 use millrace_domain::gate::{Decision, Gate, Verdict as GateVerdict, decide};
+use millrace_domain::ids::RunId;
+use millrace_domain::monitor::Previous;
 use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::StepKind;
 use millrace_domain::trainer::CalibrationMethod;
@@ -23,9 +25,9 @@ use millrace_services::GATES_NOT_PASSED;
 use millrace_storage::step::Failure;
 use millrace_storage::{case, deployment, model, run};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::evaluate::{Evaluated, Tested};
+use crate::evaluate::{Evaluated, Tested, counts_before};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 
@@ -51,6 +53,7 @@ pub(crate) struct Input {
     launched: Launched,
     frames: Frames,
     evaluated: Evaluated,
+    reference: Bytes,
     challenger: Bytes,
     champion: Option<Champion>,
     cases: Vec<Case>,
@@ -61,6 +64,8 @@ struct Champion {
     number: i32,
     content: Bytes,
     calibration: CalibrationMethod,
+    /// What it was trained on, if that is still there.
+    data: Option<(Value, Frames)>,
 }
 
 /// What the gates said.
@@ -71,6 +76,9 @@ pub(crate) struct Judged {
     /// What the data and what the settings did, which decides nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     effects: Option<Effects>,
+    /// What the live version was trained on, which is looked at beside what this one will be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<Previous>,
 }
 
 #[async_trait]
@@ -97,12 +105,14 @@ impl Stage for Gates {
                     let run = run::find(context.db().pool(), version.run).await?;
                     let method = run.and_then(|run| run.request["calibration"].as_str()?.parse().ok());
                     let calibration = method.unwrap_or(CalibrationMethod::None);
-                    Some(Champion { number: version.number, content, calibration })
+                    let data = data_of(context, version.run).await;
+                    Some(Champion { number: version.number, content, calibration, data })
                 }
             },
         };
         let cases = case::list(context.db().pool(), &launched.problem.slug).await?;
-        Ok(Input { launched, frames, evaluated, challenger, champion, cases })
+        let reference = context.artifacts().get(&evaluated.reference).await?;
+        Ok(Input { launched, frames, evaluated, reference, challenger, champion, cases })
     }
 
     fn digest(&self, input: &Input) -> Digest {
@@ -186,7 +196,31 @@ fn judge(input: &Input, reporter: &Reporter, program: &Path) -> Result<Judged, S
             effects(document, &prepared, (*number, &champion), &challenger, seed, reporter)?
         }
     };
-    Ok(Judged { model: evaluated.model, gates, effects })
+    let previous = match (&input.champion, &champion) {
+        (Some(live), Some((_, model, _))) => previous(input, live, model, prepared),
+        _ => None,
+    };
+    Ok(Judged { model: evaluated.model, gates, effects, previous })
+}
+
+/// What a run was trained on. That it is not there any more is no reason against a model.
+async fn data_of(context: &Context, run: RunId) -> Option<(Value, Frames)> {
+    let launched = Launched::of_run(context, run).await.ok()?;
+    let frames = launched.frames(context).await.ok()?;
+    Some((launched.data_digest(), frames))
+}
+
+/// What the live version was trained on, in the challenger's bins; none where it has not the columns that the challenger reads.
+fn previous(input: &Input, live: &Champion, champion: &Model, prepared: Prepared) -> Option<Previous> {
+    let (digest, frames) = live.data.as_ref()?;
+    let prepared = if *digest == input.launched.data_digest() {
+        prepared
+    } else {
+        drop(prepared);
+        prepare(frames, &input.launched.problem.document).ok()?
+    };
+    let reference = serde_json::from_slice(&input.reference).ok()?;
+    Some(Previous { version: live.number, counts: counts_before(&reference, &prepared, champion)? })
 }
 
 /// The gates on what was measured on rows that the model has not seen, and on the live version beside it.

@@ -1,18 +1,19 @@
 //! Who is told of alerts, and when. Those of one problem that are due to be told in the same way at the same look go out together, one letter to
-//! each reader; every alert keeps its own history, and programs get a message of each.
+//! each reader, and the next letter about that problem follows after an interval; every alert keeps its own history, and programs get a
+//! message of each at the same time.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use millrace_charts::Figure;
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::AccountId;
-use millrace_domain::monitor::incident::{Letter as Due, letters_due};
+use millrace_domain::ids::{AccountId, ProblemId};
+use millrace_domain::monitor::incident::{Letter as Due, Pace, letters_due};
 use millrace_domain::policy::Role;
 use millrace_domain::problem::Notify;
 use millrace_storage::account::Account;
 use millrace_storage::incident::{self, Kept};
-use millrace_storage::{Transaction, account, problem};
+use millrace_storage::{Connection, Transaction, account, problem};
 
 use super::letter::{Telling, addressed};
 use crate::{Result, Services, commit, fault};
@@ -29,21 +30,25 @@ impl Services {
         }
         let mut failed = Vec::new();
         for (slug, unsettled) in of_problems {
-            let notify = match self.notify_of(&slug).await {
-                Ok(notify) => notify,
-                Err(error) => {
-                    failed.push((slug, error));
-                    continue;
-                }
-            };
-            let unsettled = unsettled.into_iter().map(|kept| (kept.incident, kept));
-            for (due, together) in letters_due(unsettled, notify.escalate_after(), self.now()) {
-                if let Err(error) = self.tell_together(&slug, due, &together, &notify).await {
-                    failed.push((slug.clone(), error));
-                }
+            if let Err(error) = self.tell_of(&slug, unsettled, &mut failed).await {
+                failed.push((slug, error));
             }
         }
         Ok(failed)
+    }
+
+    /// Writes what is due about incidents of one problem.
+    async fn tell_of(&self, slug: &str, unsettled: Vec<Kept>, failed: &mut Vec<(String, Fault)>) -> Result<()> {
+        let Some(problem) = unsettled.first().map(|kept| kept.problem) else { return Ok(()) };
+        let notify = self.notify_of(slug).await?;
+        let pace = pace_of(self.db.pool(), problem, &notify).await?;
+        let unsettled = unsettled.into_iter().map(|kept| (kept.incident, kept));
+        for (due, together) in letters_due(unsettled, pace, self.now()) {
+            if let Err(error) = self.tell_together(slug, due, &together, &notify).await {
+                failed.push((slug.to_owned(), error));
+            }
+        }
+        Ok(())
     }
 
     /// Whom the document in force has told.
@@ -65,6 +70,10 @@ impl Services {
         let tx = self.begin().await?;
         problem::lock(&tx, problem).await.map_err(fault)?;
         // Another server may have been faster.
+        let pace = pace_of(&tx, problem, notify).await?;
+        if !pace.allows(due, now) {
+            return Ok(());
+        }
         let mut alerts = Vec::new();
         for kept in seen {
             let kept = incident::find(&tx, kept.id).await.map_err(fault)?;
@@ -184,6 +193,12 @@ impl Services {
         };
         Ok(notify.on_call.iter().chain(&notify.escalation).filter(|address| !is_known(address)).cloned().collect())
     }
+}
+
+/// How often is written about a problem.
+async fn pace_of(db: &impl Connection, problem: ProblemId, notify: &Notify) -> Result<Pace> {
+    let last = incident::last_told(db, problem).await.map_err(fault)?;
+    Ok(Pace { escalate_after: notify.escalate_after(), interval: notify.group_interval(), last })
 }
 
 /// What fires at one look is told in one thread from then on: that of the first.
