@@ -42,6 +42,7 @@ mod m0034_uncounted;
 mod m0035_how_far;
 mod m0036_values_of_metrics;
 mod m0037_told_together;
+mod m0038_told_of_what_is_over;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0035_how_far::Migration),
             Box::new(m0036_values_of_metrics::Migration),
             Box::new(m0037_told_together::Migration),
+            Box::new(m0038_told_of_what_is_over::Migration),
         ]
     }
 }

@@ -32,8 +32,8 @@ pub struct ShowMonitor {
     page_size: Option<u32>,
     /// The column whose bins are shown.
     column: Option<String>,
-    /// What windows are held against: `training`, by which alerts are decided, or `month`, what the same version was asked in the thirty days
-    /// before its newest window that holds anything.
+    /// What windows are held against: `training`, by which alerts are decided, `month`, what the same version was asked in the thirty days
+    /// before its newest window that holds anything, or `previous`, what the version was trained on that was live when this one was judged.
     #[serde(default)]
     baseline: Baseline,
 }
@@ -411,6 +411,8 @@ pub struct BackfillRequest {
     from: String,
     /// The last one.
     to: String,
+    /// The digest of the plan as it was shown, which is carried out.
+    plan: String,
     /// Why.
     reason: String,
 }
@@ -422,8 +424,8 @@ pub async fn backfill(
     State(services): State<Services>,
     By(actor): By,
     Path(slug): Path<String>,
-    Body(BackfillRequest { from, to, reason }): Body<BackfillRequest>,
+    Body(BackfillRequest { from, to, plan, reason }): Body<BackfillRequest>,
 ) -> Reply<(StatusCode, Json<BackfillView>)> {
     let stretch = millrace_services::stretch(&from, &to)?;
-    Ok((StatusCode::ACCEPTED, Json(services.backfill(&actor, &slug, stretch, &reason).await?)))
+    Ok((StatusCode::ACCEPTED, Json(services.backfill(&actor, &slug, stretch, &plan, &reason).await?)))
 }

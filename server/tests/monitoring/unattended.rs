@@ -454,20 +454,26 @@ async fn times_of_the_schedule_that_have_passed_are_trained_for_on_the_data_that
     );
     assert_eq!(stage.app.count("select count(*) from run").await, 1, "what shows it starts nothing");
 
-    let request =
-        |from: i64, to: i64| json!({ "from": moment(from), "to": moment(to), "reason": "compare with last week" });
+    let request = |from: i64, to: i64| json!({ "from": moment(from), "to": moment(to), "plan": shown["plan"], "reason": "compare with last week" });
     for (wrong, status) in [(request(0, 30), 400), (request(30, -1), 400), (request(30, 16), 409)] {
         assert_eq!(stage.engineer.post(&path, wrong.clone()).await.status, status, "{wrong}");
     }
+    let long_ago = stage.engineer.get(&format!("{path}?from=-262143-01-01&to={}", moment(0))).await;
+    assert_eq!(long_ago.status, 400, "{}", long_ago.body);
     assert_eq!(stage.stakeholder.post(&path, request(30, 0)).await.status, 403);
     let started = stage.engineer.post(&path, request(30, 0)).await.done();
     assert_eq!((&started["times"][place(2)]["run"], &started["due"]), (&json!("2"), &json!(0)), "{started}");
     let again = stage.engineer.post(&path, request(30, 0)).await;
-    assert_eq!((again.status, &again.body["code"]), (409, &json!("nothing_to_train")));
+    assert_eq!((again.status, &again.body["code"]), (409, &json!("plan_changed")));
+    let mut nothing = request(30, 0);
+    nothing["plan"] = started["plan"].clone();
+    let again = stage.engineer.post(&path, nothing).await;
+    assert_eq!((again.status, &again.body["code"]), (409, &json!("plan_changed")), "that was the plan before");
     let run = stage.app.ended(&stage.engineer, "2").await;
     assert_eq!((&run["state"], &run["dataset"]["version"]), (&json!("succeeded"), &json!(2)), "{run}");
-    let audited = "select count(*) from audit where action = 'retraining.backfill' and outcome = 'done'";
-    assert_eq!(stage.app.count(audited).await, 1);
+    let audited = "select count(*) from audit where outcome = 'done'
+        and (action = 'retraining.backfill' or action = 'run.launch' and object = 'run/2')";
+    assert_eq!(stage.app.count(audited).await, 2);
     let (_, page) =
         stage.engineer.page(&format!("/problems/{SLUG}/backfill?from={}&to={}", moment(30), moment(0))).await;
     assert!(page.contains("/runs/2") && page.contains("Nothing is to be trained"), "{page}");

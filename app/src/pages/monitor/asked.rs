@@ -139,8 +139,8 @@ pub fn BaselineNote(
              too few to hold anything against."
         ),
         (Baseline::Previous, None, _) => {
-            "No version was live when this one was judged, or it was not kept what that one was trained \
-             on: there is nothing to hold windows against."
+            "No version was live when this one was judged; or this was not counted yet, or what that one was trained on does not \
+             fit this one, or is parted by another rule: there is nothing to hold windows against."
                 .to_owned()
         }
         (_, _, true) => format!(

@@ -223,7 +223,7 @@ fn method(monitor: &MonitorView) -> String {
     let rule = &monitor.rule;
     let told = match rule.windows {
         _ if is_held_otherwise(monitor) => "of alerts the training data decides".to_owned(),
-        1 => "on-call is told at once".to_owned(),
+        1 => "on-call is told".to_owned(),
         windows => format!("after {windows} such windows in a row on-call is told"),
     };
     format!(

@@ -23,12 +23,12 @@ pub async fn plan_backfill(slug: String, from: String, to: String) -> Result<Bac
 
 /// Trains for these times.
 #[server(name = Backfill, prefix = "/fn", endpoint = "backfill")]
-pub async fn backfill(slug: String, from: String, to: String, reason: String) -> Result<(), PageFault> {
+pub async fn backfill(slug: String, from: String, to: String, plan: String, reason: String) -> Result<(), PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let typed = [("reason", reason.as_str())];
     crate::caller::submitted(&typed, async {
         let stretch = millrace_services::stretch(&from, &to)?;
-        services.backfill(&actor, &slug, stretch, &reason).await
+        services.backfill(&actor, &slug, stretch, &plan, &reason).await
     })
     .await?;
     leptos_axum::redirect(&address(&slug, &from, &to));
@@ -72,7 +72,9 @@ fn Plan(plan: BackfillView, form: PageForm<Backfill>) -> impl IntoView {
     let text = format!(
         "{} ({}). For each time that has passed, the live version's settings (v{}) are fitted to the data that was the newest then. Nothing of \
          that goes live by itself: the versions pass the same gates and approvals as any other.",
-        plan.schedule, plan.zone, plan.of_version
+        plan.schedule.trim_end_matches('.'),
+        plan.zone,
+        plan.of_version
     );
     let table = if plan.times.is_empty() {
         view! { <Empty title="No times" text="The schedule has no time between these two moments; choose others."/> }
@@ -96,7 +98,7 @@ fn Plan(plan: BackfillView, form: PageForm<Backfill>) -> impl IntoView {
 #[component]
 fn Stretch(plan: BackfillView) -> impl IntoView {
     view! {
-        <form class="filters" method="get" action=format!("/problems/{}/backfill", plan.slug) aria-label="Times to look at">
+        <form class="filters filters-even" method="get" action=format!("/problems/{}/backfill", plan.slug) aria-label="Times to look at">
             <div class="field">
                 <label class="label" for="from">"From (UTC)"</label>
                 <input class="input" id="from" name="from" value=written(plan.from) size="20"/>
@@ -126,7 +128,7 @@ fn Times(plan: BackfillView) -> impl IntoView {
             let data = match (&time.data, time.rows) {
                 (Some((name, version)), Some(rows)) => format!("{name} v{version}, {} rows", count(rows)),
                 (Some((name, version)), None) => format!("{name} v{version}"),
-                (None, _) => "none was there yet".to_owned(),
+                (None, _) => "it was not there yet".to_owned(),
             };
             view! {
                 <tr>
@@ -160,17 +162,21 @@ fn Times(plan: BackfillView) -> impl IntoView {
 fn training(time: &BackfillTime) -> AnyView {
     match (&time.run, time.is_due, &time.data) {
         (Some(run), ..) => view! { <a href=format!("/runs/{run}")>{format!("run {run}")}</a> }.into_any(),
-        (None, true, _) => "is started".into_any(),
-        (None, false, Some(_)) => "as for the time before: the data is the same".into_any(),
-        (None, false, None) => "none".into_any(),
+        (None, true, _) => view! { <strong>"to be started"</strong> }.into_any(),
+        (None, false, Some(_)) => view! { <span class="muted">"the same data as at the time before"</span> }.into_any(),
+        (None, false, None) => view! { <span class="muted">"none"</span> }.into_any(),
     }
 }
 
 #[component]
 fn Start(plan: BackfillView, form: PageForm<Backfill>) -> impl IntoView {
     if plan.due == 0 {
-        let text =
-            "Nothing is to be trained: the live version's settings were fitted to all data that these times have.";
+        let text = match plan.times.iter().any(|time| time.data.is_some()) {
+            true => {
+                "Nothing is to be trained: the live version's settings were fitted to all data that these times have."
+            }
+            false => "Nothing is to be trained: these times have no data.",
+        };
         return view! { <p class="muted">{text}</p> }.into_any();
     }
     let label = format!("Start {}", counted(plan.due, "training", "trainings"));
@@ -180,10 +186,12 @@ fn Start(plan: BackfillView, form: PageForm<Backfill>) -> impl IntoView {
         <section class="card" aria-labelledby="start">
             <div class="card-header"><h2 id="start">"Train for them"</h2></div>
             <div class="card-body stack">
+                <p class="muted">"While these runs are under way nothing is trained by itself."</p>
                 <ActionForm action=form.action attr:class="form">
                     <input type="hidden" name="slug" value=plan.slug/>
                     <input type="hidden" name="from" value=written(plan.from)/>
                     <input type="hidden" name="to" value=written(plan.to)/>
+                    <input type="hidden" name="plan" value=plan.plan/>
                     <ReasonField
                         hint="Stands in the audit trail."
                         text=form.typed("reason").unwrap_or_default()
@@ -224,6 +232,7 @@ mod tests {
             to: moment("2026-11-01T12:00:00Z"),
             of_version: 3,
             due: times.iter().filter(|time| time.is_due).count() as u64,
+            plan: "sha256:0".to_owned(),
             times,
             may_act: Permission::granted(),
         }
@@ -242,11 +251,11 @@ mod tests {
             time("2026-10-26T02:00:00Z", Some(2), None, false),
         ]);
         let parts = [
-            "none was there yet",
+            "it was not there yet",
             "/runs/7",
-            "trips v2, 1,200 rows",
-            "is started",
-            "the data is the same",
+            "trips v2, 1\u{202f}200 rows",
+            "to be started",
+            "the same data as at the time before",
             "Start 1 training",
             "value=\"2026-10-01\"",
             "2026-11-01T12:00:00Z",

@@ -1,20 +1,22 @@
-//! Backfill: trains for times of a schedule that have passed, each on the data that was the newest then. What is shown before and what is
-//! done are one plan.
+//! Backfill: trains for times of a schedule that have passed, each on the data that was the newest then. What is done is the plan that was
+//! shown, or nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::RunId;
+use millrace_domain::ids::{DatasetVersionId, RunId};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::Retraining;
+use millrace_domain::run::DatasetRole;
 use millrace_domain::schedule::Schedule;
+use millrace_domain::trainer::FitPlan;
 use millrace_domain::view::{BackfillTime, BackfillView, Permission};
 use millrace_storage::dataset::DatasetVersion;
 use millrace_storage::problem::ProblemVersion;
-use millrace_storage::{Connection, problem, run};
+use millrace_storage::{Connection, dataset, problem, run};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::dataset::examples;
 use crate::deployment::checked_reason;
 use crate::retraining::Ground;
 use crate::{Result, Services, commit, fault};
@@ -27,12 +29,20 @@ const MOST_TRAININGS: usize = 20;
 /// A time of the schedule.
 struct Planned {
     at: DateTime<Utc>,
-    /// The newest data that was checked by then.
-    data: Option<DatasetVersion>,
+    /// The newest data that was checked by then, and the tables that it is joined to.
+    data: Option<(DatasetVersion, Vec<DatasetVersion>)>,
     /// The run that has fitted the live version's settings to it.
     known: Option<RunId>,
     /// Whether a training on it is due; one for all times that have the same data.
     is_due: bool,
+}
+
+impl Planned {
+    /// The data and the tables.
+    fn ids(&self) -> Option<Vec<DatasetVersionId>> {
+        let (data, tables) = self.data.as_ref()?;
+        Some([data].into_iter().chain(tables).map(|version| version.id).collect())
+    }
 }
 
 /// What a backfill follows.
@@ -40,6 +50,39 @@ struct Plan {
     schedule: Schedule,
     ground: Ground,
     times: Vec<Planned>,
+}
+
+impl Plan {
+    fn due(&self) -> impl Iterator<Item = &Planned> {
+        self.times.iter().filter(|time| time.is_due)
+    }
+
+    /// What would be started.
+    fn digest(&self) -> Digest {
+        let due: Vec<_> = self.due().map(Planned::ids).collect();
+        Digest::of_canonical(
+            &json!({ "problem": self.ground.signed.digest, "settings_of": self.ground.champion.id, "due": due }),
+        )
+    }
+
+    /// Why it cannot be started as it is.
+    fn obstacle(&self, now: DateTime<Utc>) -> Option<Fault> {
+        let signed = &self.ground.signed;
+        if signed.sign_off_ends_at.is_some_and(|end| end <= now) {
+            return Some(Fault::conflict("sign_off_ran_out", "the sign-off ran out; it has to be approved again"));
+        }
+        if FitPlan::read(&self.ground.run.request, &signed.document.target).is_err() {
+            let detail = "the live version's settings do not fit the signed document any more; train and approve a version by it";
+            return Some(Fault::conflict("settings_do_not_fit", detail));
+        }
+        let due = self.due().count();
+        if due == 0 {
+            let detail = "the live version's settings were fitted to all data that these times have; choose others";
+            return Some(Fault::conflict("nothing_to_train", detail));
+        }
+        let detail = format!("these are {due} trainings, and {MOST_TRAININGS} are started at once; choose less");
+        (due > MOST_TRAININGS).then(|| Fault::conflict("too_many_trainings", detail))
+    }
 }
 
 impl Services {
@@ -60,6 +103,7 @@ impl Services {
         let signed = problem::approved(pool, slug).await.map_err(fault)?;
         let plan = self.planned(pool, signed.as_ref(), from, to).await?;
         let may = actor.may_on(Action::LaunchRun, slug).map_err(|refused| refused.to_string());
+        let may = may.and_then(|()| plan.obstacle(self.now()).map_or(Ok(()), |fault| Err(fault.detail)));
         Ok(present(slug, &plan, (from, to), &[], Permission::from_result(may)))
     }
 
@@ -77,15 +121,17 @@ impl Services {
         self.plan_backfill(actor, slug, now - back.unwrap_or(TimeDelta::hours(1)), now).await
     }
 
-    /// Starts the trainings of such a plan, under the name of who asks. They pass the same gates and approvals as any other.
+    /// Starts the trainings of the plan of that digest, under the name of who asks. They pass the same gates and approvals as any other.
     ///
     /// # Errors
-    /// As [`Self::plan_backfill`]; 409 when nothing is to be trained, or too much at once; 400 without a reason.
+    /// As [`Self::plan_backfill`]; 409 when it would be another plan by now, and for one without trainings or with too many; 400 without a
+    /// reason.
     pub async fn backfill(
         &self,
         actor: &Actor,
         slug: &str,
         (from, to): (DateTime<Utc>, DateTime<Utc>),
+        shown: &str,
         reason: &str,
     ) -> Result<BackfillView> {
         const ACTION: &str = "retraining.backfill";
@@ -96,20 +142,21 @@ impl Services {
             let tx = self.begin_as(actor, Action::LaunchRun, Some(slug), &object).await?;
             let signed = self.signed_for_runs(&tx, slug).await?;
             let plan = self.planned(&tx, Some(&signed), from, to).await?;
-            let due: Vec<&DatasetVersion> =
-                plan.times.iter().filter(|time| time.is_due).filter_map(|time| time.data.as_ref()).collect();
-            if due.is_empty() {
-                let detail = "the live version's settings were fitted to all data that these times have; choose others";
-                return Err(Fault::conflict("nothing_to_train", detail));
+            if plan.digest().to_string() != shown {
+                let detail = "the live version, the document, or what was trained has changed since this plan was shown; look again";
+                return Err(Fault::conflict("plan_changed", detail));
             }
-            if due.len() > MOST_TRAININGS {
-                let detail =
-                    format!("these are {} trainings, and {MOST_TRAININGS} are started at once; choose less", due.len());
-                return Err(Fault::conflict("too_many_trainings", detail));
+            if let Some(obstacle) = plan.obstacle(self.now()) {
+                return Err(obstacle);
             }
             let mut runs = Vec::new();
-            for data in due {
-                runs.push(self.launch_again(&tx, &plan.ground, data, actor.account).await?);
+            for (at, (data, tables)) in plan.due().filter_map(|time| Some((time.at, time.data.as_ref()?))) {
+                let run = self.launch_again(&tx, &plan.ground, (data, tables), actor.account).await?;
+                let details = json!({ "problem": slug, "version": signed.number, "dataset": data.dataset,
+                    "dataset_version": data.number, "repeats": plan.ground.run.id, "for": at });
+                let note = Note::new("run.launch", format!("run/{run}")).digest(signed.digest).details(details);
+                self.note(&tx, actor, note).await?;
+                runs.push(run);
             }
             let details = json!({ "reason": reason, "from": from, "to": to, "runs": runs });
             self.note(&tx, actor, Note::new(ACTION, object.clone()).digest(signed.digest).details(details)).await?;
@@ -135,6 +182,9 @@ impl Services {
                 "the document signed last has no [retraining] cron; write and sign one first",
             )
         })?;
+        if from < DateTime::UNIX_EPOCH {
+            return Err(Fault::field("/from", "must not lie before 1970"));
+        }
         if to < from {
             return Err(Fault::field("/to", "must not be before the beginning"));
         }
@@ -147,29 +197,44 @@ impl Services {
         let ground = self.ground(db, signed).await?.ok_or_else(|| {
             Fault::conflict("nothing_live", "no version is live whose settings could be used; put one live first")
         })?;
-        let mut valid = examples(db, &signed.slug, &signed.document).await?;
-        if let Some(own) = ground.newest.as_ref().or(ground.trained_on.as_ref()).map(|version| version.dataset) {
-            valid.retain(|version| version.dataset == own);
-        }
         let mut planned: Vec<Planned> = Vec::new();
         for at in times {
-            let data = valid.iter().find(|version| version.finished_at.unwrap_or(version.created_at) <= at).cloned();
-            let (mut known, mut is_due) = (None, false);
-            if let Some(data) = &data {
+            let mut time = Planned { at, data: data_by(db, &ground, at).await?, known: None, is_due: false };
+            if let Some([data, tables @ ..]) = time.ids().as_deref() {
                 let again = run::Settings {
                     problem_version: signed.id,
-                    dataset_version: data.id,
+                    dataset_version: *data,
+                    tables,
                     request: &ground.run.request,
                     seed: ground.run.seed,
                 };
-                known = run::with_settings(db, again).await.map_err(fault)?;
-                let is_same = |earlier: &Planned| earlier.data.as_ref().is_some_and(|other| other.id == data.id);
-                is_due = known.is_none() && !planned.iter().any(is_same);
+                time.known = run::with_settings(db, again).await.map_err(fault)?;
+                time.is_due = time.known.is_none() && planned.iter().all(|earlier| earlier.ids() != time.ids());
             }
-            planned.push(Planned { at, data, known, is_due });
+            planned.push(time);
         }
         Ok(Plan { schedule, ground, times: planned })
     }
+}
+
+/// The data that the live version is trained on as it was at a moment, with the tables that it is joined to; none where one of them was not
+/// there yet.
+async fn data_by(
+    db: &impl Connection,
+    ground: &Ground,
+    at: DateTime<Utc>,
+) -> Result<Option<(DatasetVersion, Vec<DatasetVersion>)>> {
+    let Some(own) = ground.newest.as_ref().or(ground.trained_on.as_ref()) else { return Ok(None) };
+    let slug = ground.signed.slug.as_str();
+    let data = dataset::newest_by(db, (slug, &own.name, DatasetRole::Examples), at).await.map_err(fault)?;
+    let Some(data) = data else { return Ok(None) };
+    let mut tables = Vec::new();
+    for name in ground.signed.document.joined_tables() {
+        let table = dataset::newest_by(db, (slug, name, DatasetRole::Table), at).await.map_err(fault)?;
+        let Some(table) = table else { return Ok(None) };
+        tables.push(table);
+    }
+    Ok(Some((data, tables)))
 }
 
 fn schedule_of(policy: &Retraining) -> Option<Schedule> {
@@ -189,8 +254,8 @@ fn present(
         BackfillTime {
             at: time.at,
             wall: plan.schedule.on_the_wall(time.at),
-            data: time.data.as_ref().map(|data| (data.name.clone(), data.number)),
-            rows: time.data.as_ref().and_then(|data| data.rows).map(i64::unsigned_abs),
+            data: time.data.as_ref().map(|(data, _)| (data.name.clone(), data.number)),
+            rows: time.data.as_ref().and_then(|(data, _)| data.rows).map(i64::unsigned_abs),
             run: is_started.or(time.known.as_ref()).map(ToString::to_string),
             is_due: time.is_due && is_started.is_none(),
         }
@@ -205,6 +270,7 @@ fn present(
         to,
         of_version: plan.ground.champion.number,
         due: times.iter().filter(|time| time.is_due).count() as u64,
+        plan: plan.digest().to_string(),
         times,
         may_act,
     }

@@ -340,7 +340,8 @@ impl Services {
         }
         let newest =
             ground.newest.as_ref().ok_or_else(|| Fault::conflict("no_valid_dataset", "there is no valid data"))?;
-        let run = self.launch_again(&tx, &ground, newest, ground.run.author).await?;
+        let tables = tables_for(&tx, &ground.signed).await?;
+        let run = self.launch_again(&tx, &ground, (newest, &tables), ground.run.author).await?;
         let open = retraining::open_events(&tx, signed.problem).await.map_err(fault)?;
         let because: Vec<String> =
             open.iter().map(|event| format!("{}: {}", event.reason.title(), event.detail)).collect();
@@ -372,16 +373,15 @@ impl Services {
         &self,
         tx: &Transaction,
         ground: &Ground,
-        dataset: &DatasetVersion,
+        (dataset, tables): (&DatasetVersion, &[DatasetVersion]),
         author: AccountId,
     ) -> Result<RunId> {
-        let tables = tables_for(tx, &ground.signed).await?;
         let plan = FitPlan::read(&ground.run.request, &ground.signed.document.target).map_err(|mistakes| {
             Fault::invalid("the live version's settings do not fit the document any more", mistakes)
         })?;
         let asked = Asked { plan, request: ground.run.request.clone(), seed: ground.run.seed };
         let code = Repository::default();
-        let queued = Queued { version: &ground.signed, dataset, tables: &tables, code: &code, diff: None };
+        let queued = Queued { version: &ground.signed, dataset, tables, code: &code, diff: None };
         self.queue(tx, &queued, asked, author).await
     }
 

@@ -314,6 +314,22 @@ pub async fn list_valid(db: &impl Connection, problem: &str, role: DatasetRole) 
     record::all(db, SQL, values![problem, role.as_str()]).await
 }
 
+/// The newest valid version of a problem's dataset of that name that was checked by a moment.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_by(
+    db: &impl Connection,
+    (problem, name, role): (&str, &str, DatasetRole),
+    at: DateTime<Utc>,
+) -> Result<Option<DatasetVersion>> {
+    const SQL: &str = select_version!(
+        "where p.slug = $1 and d.name = $2 and v.state = 'valid' and v.role = $3 and coalesce(v.finished_at, v.created_at) <= $4
+         order by v.number desc limit 1"
+    );
+    record::optional(db, SQL, values![problem, name, role.as_str(), at]).await
+}
+
 /// The newest valid version of a problem's dataset of that name that is trained on.
 ///
 /// # Errors

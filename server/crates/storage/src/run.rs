@@ -230,6 +230,8 @@ pub struct Settings<'a> {
     pub problem_version: ProblemVersionId,
     /// The data.
     pub dataset_version: DatasetVersionId,
+    /// The tables that its rows are joined to.
+    pub tables: &'a [DatasetVersionId],
     /// Trainer, parameters and search.
     pub request: &'a serde_json::Value,
     /// The seed.
@@ -242,11 +244,15 @@ pub struct Settings<'a> {
 /// When the database fails.
 pub async fn with_settings(db: &impl Connection, same: Settings<'_>) -> Result<Option<RunId>> {
     const SQL: &str =
-        "select id from run where problem_version_id = $1 and dataset_version_id = $2 and request = $3 and seed = $4
-            and kind = 'pipeline' and reproduces is null and state not in ('failed', 'cancelled')
-        order by id limit 1";
-    let Settings { problem_version, dataset_version, request, seed } = same;
-    let stored = values![problem_version.0, dataset_version.0, request.clone(), seed];
+        "select r.id from run r where r.problem_version_id = $1 and r.dataset_version_id = $2 and r.request = $3
+            and r.seed = $4 and r.kind = 'pipeline' and r.reproduces is null and r.state not in ('failed', 'cancelled')
+            and (select coalesce(jsonb_agg(t.dataset_version_id order by t.dataset_version_id), '[]') from run_table t
+                where t.run_id = r.id) = $5
+        order by r.id limit 1";
+    let Settings { problem_version, dataset_version, tables, request, seed } = same;
+    let mut tables: Vec<i64> = tables.iter().map(|table| table.0).collect();
+    tables.sort_unstable();
+    let stored = values![problem_version.0, dataset_version.0, request.clone(), seed, serde_json::json!(tables)];
     Ok(record::optional::<i64>(db, SQL, stored).await?.map(RunId))
 }
 

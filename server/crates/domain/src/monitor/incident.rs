@@ -198,12 +198,12 @@ pub enum Letter {
     Escalation,
     /// It fires, and nobody knows yet.
     Firing,
-    /// It still does, and nobody has acknowledged it.
-    Reminder,
-    /// It fired and was over while it was silenced.
+    /// It fired and was over while it was silenced, or before it could be told.
     Missed,
     /// It is fine again.
     Resolved,
+    /// It still fires, and nobody has acknowledged it.
+    Reminder,
 }
 
 /// Looks in a row that make an incident fire, and that end it.
@@ -283,7 +283,10 @@ impl Incident {
                 if self.state == State::Resolved || self.in_a_row >= in_a_row.fires {
                     (self.state, self.in_a_row) = (State::Firing, 0);
                     (self.fired_at, self.resolved_at) = (Some(now), None);
-                    (self.acknowledged, self.escalated, self.heard_at) = (false, false, None);
+                    // Whoever has not been told that it was over knows that it fires.
+                    if !matches!(self.told, Some((Told::Firing, _))) {
+                        (self.acknowledged, self.escalated, self.heard_at) = (false, false, None);
+                    }
                 } else {
                     self.state = State::Pending;
                 }
@@ -323,10 +326,18 @@ impl Incident {
         }
     }
 
-    /// Whether it fired in a silence and nobody was told since.
+    /// Whether it fired in a silence and nobody was told since, or was over before anybody could be told.
     fn was_missed(&self) -> bool {
-        let in_silence = self.fired_at.zip(self.silenced_until).is_some_and(|(fired, until)| fired < until);
-        in_silence && self.told.is_none_or(|(_, at)| Some(at) < self.fired_at)
+        let Some(fired) = self.fired_at else { return false };
+        match self.told {
+            None => true,
+            Some((_, at)) => self.fired_silenced() && at < fired,
+        }
+    }
+
+    /// Whether it fired in a silence.
+    pub fn fired_silenced(&self) -> bool {
+        self.fired_at.zip(self.silenced_until).is_some_and(|(fired, until)| fired < until)
     }
 
     /// The incident once that letter is written.
@@ -534,8 +545,8 @@ mod tests {
         ];
         let expected = [
             (Letter::Firing, vec!["data", "x"]),
-            (Letter::Reminder, vec!["drift"]),
             (Letter::Resolved, vec!["traffic"]),
+            (Letter::Reminder, vec!["drift"]),
         ];
         let pace = Pace { escalate_after: None, interval: TimeDelta::zero(), last: Some(at(240)) };
         assert_eq!(letters_due(all, pace, at(240)), expected);
@@ -558,6 +569,20 @@ mod tests {
         // What is over can wait longer than what begins.
         assert_eq!(letters_due(all, pace(25), at(30)), [escalated, (Letter::Firing, vec!["data", "sales"])]);
         assert_eq!(letters_due([all[0]], pace(25), at(30)), [(Letter::Resolved, vec!["traffic"])]);
+    }
+
+    #[test]
+    fn what_is_over_before_its_turn_is_told_once_and_what_comes_back_before_is_as_if_it_had_gone_on() {
+        let fires = Incident::begin(1, at(0));
+        let over = fires.after_look(Fine, InARow::ONE, at(3));
+        assert_eq!(over.letter_due(None, at(5)), Some(Letter::Missed));
+        assert_eq!(over.told(Letter::Missed, at(5)).letter_due(None, at(6)), None);
+
+        let mut taken = fires.told(Letter::Firing, at(0));
+        taken.acknowledged = true;
+        let back = taken.after_look(Fine, InARow::ONE, at(2)).after_look(Breach, InARow::ONE, at(3));
+        assert!(back.acknowledged && back.heard_at == Some(at(0)), "{back:?}");
+        assert_eq!(back.letter_due(None, at(5)), None, "nobody was told that it was over");
     }
 
     #[test]

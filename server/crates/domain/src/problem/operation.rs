@@ -8,8 +8,9 @@ use crate::monitor::incident::InARow;
 use crate::run::RolloutStage;
 
 /// Seconds of a year: nobody waits for longer.
-const YEAR: u64 = 366 * DAY;
-const DAY: u64 = 86_400;
+const YEAR: u64 = 366 * 86_400;
+/// Seconds of an hour: nobody learns of an alert later than that.
+const HOUR: u64 = 3_600;
 
 /// The business number that the predictions should move.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -317,14 +318,14 @@ impl Notify {
 
     /// The time from one letter to the next.
     pub fn group_interval(&self) -> chrono::TimeDelta {
-        chrono::TimeDelta::seconds(self.group_interval.map_or(300, Span::seconds).min(DAY) as i64)
+        chrono::TimeDelta::seconds(self.group_interval.map_or(300, Span::seconds).min(HOUR) as i64)
     }
 }
 
 #[cfg(feature = "parse")]
 mod read {
     use super::{
-        Blackout, Business, BusinessRead, DAY, Direction, Drift, DriftMetric, Monitoring, NoData, Notify, Promote,
+        Blackout, Business, BusinessRead, Direction, Drift, DriftMetric, HOUR, Monitoring, NoData, Notify, Promote,
         Retraining, Span, When,
     };
     use crate::problem::Mistake;
@@ -516,8 +517,8 @@ mod read {
             let escalation = addresses(&table, "escalation");
             let escalate_after = table.optional_span("escalate_after");
             let group_interval = table.optional_span("group_interval");
-            if group_interval.is_some_and(|interval| interval.seconds() > DAY) {
-                table.mistake("group_interval", "must be at most 1d: nobody should learn of an alert a day late");
+            if group_interval.is_some_and(|interval| interval.seconds() > HOUR) {
+                table.mistake("group_interval", "must be at most 1h: what fires again after that is another alert");
             }
             let runbook = table.optional_text("runbook").map(str::to_owned);
             if runbook.as_ref().is_some_and(|link| !is_link(link)) {

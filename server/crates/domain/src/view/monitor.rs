@@ -377,7 +377,7 @@ views! {
         at: DateTime<Utc>,
         /// On the wall of the schedule's zone.
         wall: String,
-        /// The newest data that was checked by then: its name and version.
+        /// The newest data that was checked by then, its name and version; none where it, or a table that it is joined to, was not there yet.
         data: Option<(String, i32)>,
         /// Its rows.
         rows: Option<u64>,
@@ -407,6 +407,8 @@ views! {
         times: Vec<BackfillTime>,
         /// Trainings that would be started.
         due: u64,
+        /// Digest of what would be started: which settings are fitted to which data.
+        plan: String,
         /// Whether the reader may start them.
         may_act: Permission,
     }

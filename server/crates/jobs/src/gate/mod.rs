@@ -16,7 +16,7 @@ use millrace_domain::effects::{Effects, MeasuredEffects};
 use millrace_domain::gate::{Decision, Gate, Verdict as GateVerdict, decide};
 use millrace_domain::ids::RunId;
 use millrace_domain::monitor::Previous;
-use millrace_domain::problem::ProblemDocument;
+use millrace_domain::problem::{ProblemDocument, Split};
 use millrace_domain::run::StepKind;
 use millrace_domain::trainer::CalibrationMethod;
 use millrace_executor::{Commit, Context, Reporter, StepError, Verdict, commit};
@@ -64,7 +64,7 @@ struct Champion {
     number: i32,
     content: Bytes,
     calibration: CalibrationMethod,
-    /// What it was trained on, if that is still there.
+    /// What it was trained on, if that is still there, and is parted as the challenger's.
     data: Option<(Value, Frames)>,
 }
 
@@ -105,7 +105,7 @@ impl Stage for Gates {
                     let run = run::find(context.db().pool(), version.run).await?;
                     let method = run.and_then(|run| run.request["calibration"].as_str()?.parse().ok());
                     let calibration = method.unwrap_or(CalibrationMethod::None);
-                    let data = data_of(context, version.run).await;
+                    let data = data_of(context, version.run, &launched.problem.document.data.split).await;
                     Some(Champion { number: version.number, content, calibration, data })
                 }
             },
@@ -204,8 +204,11 @@ fn judge(input: &Input, reporter: &Reporter, program: &Path) -> Result<Judged, S
 }
 
 /// What a run was trained on. That it is not there any more is no reason against a model.
-async fn data_of(context: &Context, run: RunId) -> Option<(Value, Frames)> {
+async fn data_of(context: &Context, run: RunId, split: &Split) -> Option<(Value, Frames)> {
     let launched = Launched::of_run(context, run).await.ok()?;
+    if launched.problem.document.data.split != *split {
+        return None;
+    }
     let frames = launched.frames(context).await.ok()?;
     Some((launched.data_digest(), frames))
 }

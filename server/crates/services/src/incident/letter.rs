@@ -151,8 +151,11 @@ fn sentence(kept: &Kept, due: Due) -> String {
             format!("Firing since {since}, and nobody on call has acknowledged it: {}.", kept.title)
         }
         Due::Resolved => format!("Resolved: what had fired on {since} is over: {}.", kept.title),
-        Due::Missed => {
+        Due::Missed if kept.incident.fired_silenced() => {
             format!("While it was silenced it fired on {since}, and it is over by now: {}.", kept.title)
+        }
+        Due::Missed => {
+            format!("It fired on {since}, soon after another letter, and it is over by now: {}.", kept.title)
         }
     }
 }

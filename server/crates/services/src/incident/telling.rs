@@ -146,7 +146,7 @@ impl Services {
             Due::Reminder => ("reminded", "reminded that it still fires"),
             Due::Escalation => ("escalated", "told since nobody has acknowledged it"),
             Due::Resolved => ("told", "told that it is over"),
-            Due::Missed => ("told", "told that it had fired in the silence and is over"),
+            Due::Missed => ("told", "told that it had fired and is over"),
         };
         incident::note(tx, kept.id, kind, &format!("{what}: {whom}{hooks}"), None, now).await.map_err(fault)?;
         incident::update(tx, kept.id, &kept.incident.told(due, now), None).await.map_err(fault)
