@@ -1,5 +1,5 @@
 //! What a start meets: a taken port, a database that is not there yet, one that a newer program has migrated, one whose migration
-//! was killed.
+//! was killed; and a server under which a newer program migrates.
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails as tests do")]
 
@@ -8,11 +8,13 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use millrace_domain::policy::{Role, Scope};
 use millrace_migrations::Migrator;
 use millrace_storage::{Connection, Database};
-use millrace_test_support::{TestDatabase, address_in};
+use millrace_test_support::{TestApp, TestDatabase, address_in, things};
 use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::sea_orm::{DbBackend, Statement};
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
@@ -195,6 +197,66 @@ async fn of_two_programs_that_migrate_an_empty_database_at_once_one_does_and_the
         database.remove().await;
     }
     untouched.remove().await;
+}
+
+#[tokio::test]
+async fn a_server_goes_on_while_a_newer_program_adds_columns_to_what_it_reads() {
+    let app = TestApp::start(BINARY).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    let document = json!({
+        "slug": "shelves", "title": "Is it big", "decision": "which shelf",
+        "target": { "name": "big", "kind": "binary", "column": "big" },
+        "data": { "entity": "thing", "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 } },
+        "features": [{ "name": "x" }, { "name": "y" }],
+        "success": { "metric": "roc_auc", "at_least": 0.5 },
+    });
+    app.sign_off(&engineer, &stakeholder, &document).await;
+    app.load(&engineer, "shelves", "things.csv", things(1_000)).await;
+    let run = app.run(&engineer, "shelves", json!({ "trainer": "logistic" })).await;
+    assert_eq!(run.body["state"], "succeeded", "{}", run.body["failure"]);
+    let token = app.token(&engineer, &[Scope::Read]).await.unwrap();
+    let pages =
+        ["/api/v1/runs", "/api/v1/runs/1", "/api/v1/problems/shelves", "/api/v1/models/shelves", "/api/v1/alerts"];
+    let all_are_shown = async || {
+        for round in 0..10 {
+            for page in pages {
+                let (mine, theirs) = tokio::join!(engineer.get(page), token.get(page));
+                assert_eq!(
+                    (mine.status, theirs.status),
+                    (200, 200),
+                    "{page} in round {round}: {} {}",
+                    mine.body,
+                    theirs.body
+                );
+            }
+        }
+    };
+    all_are_shown().await;
+    let tables = [
+        "account",
+        "api_token",
+        "login_session",
+        "problem_version",
+        "dataset_version",
+        "run",
+        "run_metric",
+        "step",
+        "model_version",
+        "incident",
+        "event",
+        "audit",
+        "mail",
+        "deployment",
+    ];
+    for table in tables {
+        app.sql(&format!("alter table {table} add column added_later int")).await;
+    }
+    all_are_shown().await;
+    app.load(&engineer, "shelves", "things.csv", things(1_100)).await;
+    let run = app.run(&engineer, "shelves", json!({ "trainer": "logistic" })).await;
+    assert_eq!(run.body["state"], "succeeded", "{}", run.body["failure"]);
+    app.remove().await;
 }
 
 /// The program with that database and home.

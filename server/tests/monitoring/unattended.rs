@@ -357,6 +357,7 @@ async fn the_letter_that_an_alert_is_over_stands_under_the_one_that_it_fires_in_
     }
     let both = arrived(&stage, &mailbox, &reader, 2).await;
     assert!(both.len() == 2 && both[1].content.contains("(resolved)"), "{both:?}");
+    assert!(both.iter().all(|one| one.content.contains("List-Unsubscribe: <")), "{both:?}");
     let header = |place: usize, name: &str| both[place].header(name).unwrap().to_owned();
     let root = header(0, "References");
     assert!(root.starts_with("<incident-") && root.ends_with("@127.0.0.1>"), "{root}");

@@ -86,6 +86,15 @@ struct Html<'a> {
     head: Option<(i64, String)>,
 }
 
+impl Html<'_> {
+    /// Whether a fact is the address of a page of ours, or of one that begins with https.
+    fn is_link(&self, fact: &str) -> bool {
+        let own =
+            !self.base_url.is_empty() && fact.strip_prefix(self.base_url).is_some_and(|path| path.starts_with('/'));
+        (own || fact.starts_with("https://")) && !fact.contains(char::is_whitespace)
+    }
+}
+
 impl Services {
     /// The address of a page, for letters: from the settings, never from what a request says.
     pub(crate) fn link(&self, path: &str) -> String {
@@ -247,5 +256,18 @@ mod tests {
                 .render();
         let html = html.unwrap();
         assert!(!html.contains("<script>") && !html.contains("<b>") && html.contains("cid:chart"), "{html}");
+    }
+
+    #[test]
+    fn the_pages_that_a_letter_names_are_links_and_nothing_else_is() {
+        let base_url = "http://millrace";
+        let facts =
+            ["http://millrace/alerts/7", "https://example.org/runbook", "http://elsewhere/", "javascript:alert(1)"];
+        let facts = facts.map(|fact| ("x".to_owned(), fact.to_owned()));
+        let html =
+            Html { title: "a", chart: None, paragraphs: &[], act: None, facts: &facts, why: "", base_url, head: None };
+        let html = html.render().unwrap();
+        let links: Vec<&str> = html.split("<a href=\"").skip(1).filter_map(|part| part.split('"').next()).collect();
+        assert_eq!(links, ["http://millrace/alerts/7", "https://example.org/runbook", base_url], "{html}");
     }
 }

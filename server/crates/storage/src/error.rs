@@ -54,6 +54,17 @@ impl StorageError {
     }
 }
 
+/// Of Postgres: a feature that it does not have, namely of a prepared statement to give other columns than it was prepared for.
+const OUTDATED: &str = "0A000";
+
+/// Whether a statement was prepared for a schema that has changed since.
+pub(crate) fn is_outdated(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(driver)) | DbErr::Query(RuntimeErr::SqlxError(driver))) = error else {
+        return false;
+    };
+    driver.as_database_error().is_some_and(|error| error.code().as_deref() == Some(OUTDATED))
+}
+
 impl From<DbErr> for StorageError {
     fn from(error: DbErr) -> Self {
         let driver = match &error {
@@ -72,8 +83,9 @@ impl From<DbErr> for StorageError {
                 // A NUL in a text or in JSON; a moment or number out of range.
                 Some("22021" | "22P05" | "22008" | "22003") => Self::Unstorable(database.message().to_owned()),
                 Some("23001" | "23503" | "23514") => Self::Refused(database.message().to_owned()),
-                // Two transactions wait for each other, or read what the other wrote: one is ended, and may go through again.
-                Some("40P01" | "40001") => Self::Unavailable(error),
+                // Two transactions wait for each other, or read what the other wrote: one is ended, and may go through again. As may a
+                // statement that was prepared for another schema.
+                Some("40P01" | "40001" | OUTDATED) => Self::Unavailable(error),
                 // Class 08: connection; 57P01–57P03: shutdown, crash, start-up; 53300: too many connections.
                 Some(code) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
                     Self::Unavailable(error)

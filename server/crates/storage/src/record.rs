@@ -1,13 +1,19 @@
 //! Reading rows into records, and running constant statements with bound values.
 
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use millrace_domain::Digest;
-use sea_orm::{DbBackend, ExecResult, QueryResult, Statement, TryGetable, Value};
+use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, Statement, TryGetable, Value};
 use serde::de::DeserializeOwned;
 
 use crate::database::Connection;
+use crate::error::is_outdated;
 use crate::{Result, StorageError};
+
+/// How often the schema was found changed under prepared statements. The driver keeps these by their text, and Postgres refuses one that gives
+/// other columns by now, as `select *` does of a table to which a newer program has added one. Under another text it is prepared anew.
+static SCHEMA_CHANGES: AtomicU32 = AtomicU32::new(0);
 
 /// Bound values of a statement.
 macro_rules! values {
@@ -74,16 +80,53 @@ impl Record for String {
     }
 }
 
-fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
+fn statement(sql: &str, values: Vec<Value>) -> Statement {
+    let sql = match SCHEMA_CHANGES.load(Ordering::Relaxed) {
+        0 => sql.to_owned(),
+        changes => format!("{sql}\n-- {changes}"),
+    };
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
-pub(crate) async fn all<T: Record>(db: &impl Connection, sql: &'static str, values: Vec<Value>) -> Result<Vec<T>> {
-    read(db, statement(sql, values)).await
+/// How many rows of an answer are asked for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    All,
+    First,
 }
 
-async fn read<T: Record>(db: &impl Connection, statement: Statement) -> Result<Vec<T>> {
-    let rows = db.query_all_raw(statement).await?;
+/// Asks; once more where the statement was prepared for a schema that has changed since. Within a transaction, which such a failure has ended,
+/// that fails, too, and the first failure is told.
+async fn rows(db: &impl Connection, sql: &str, values: Vec<Value>, wanted: Wanted) -> Result<Vec<QueryResult>> {
+    let seen = SCHEMA_CHANGES.load(Ordering::Relaxed);
+    match ask(db, statement(sql, values.clone()), wanted).await {
+        Err(error) if is_outdated(&error) => {
+            // Whoever finds the same at the same time does not count it again.
+            let _ = SCHEMA_CHANGES.compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed);
+            tracing::info!("the schema has changed under a prepared statement, which is prepared anew");
+            ask(db, statement(sql, values), wanted).await.map_err(|_| error.into())
+        }
+        answered => Ok(answered?),
+    }
+}
+
+async fn ask(
+    db: &impl Connection,
+    statement: Statement,
+    wanted: Wanted,
+) -> std::result::Result<Vec<QueryResult>, DbErr> {
+    match wanted {
+        Wanted::All => db.query_all_raw(statement).await,
+        Wanted::First => Ok(db.query_one_raw(statement).await?.into_iter().collect()),
+    }
+}
+
+pub(crate) async fn all<T: Record>(db: &impl Connection, sql: &'static str, values: Vec<Value>) -> Result<Vec<T>> {
+    read(db, sql, values).await
+}
+
+async fn read<T: Record>(db: &impl Connection, sql: &str, values: Vec<Value>) -> Result<Vec<T>> {
+    let rows = rows(db, sql, values, Wanted::All).await?;
     rows.into_iter().map(|row| T::read(&Row(row))).collect()
 }
 
@@ -112,7 +155,7 @@ impl Pieces {
     }
 
     pub(crate) async fn all<T: Record>(self, db: &impl Connection) -> Result<Vec<T>> {
-        read(db, statement(self.sql, self.values)).await
+        read(db, &self.sql, self.values).await
     }
 }
 
@@ -121,7 +164,8 @@ pub(crate) async fn optional<T: Record>(
     sql: &'static str,
     values: Vec<Value>,
 ) -> Result<Option<T>> {
-    db.query_one_raw(statement(sql, values)).await?.map(|row| T::read(&Row(row))).transpose()
+    let rows = rows(db, sql, values, Wanted::First).await?;
+    rows.into_iter().next().map(|row| T::read(&Row(row))).transpose()
 }
 
 /// The one row a statement must give, for example of `insert … returning`.

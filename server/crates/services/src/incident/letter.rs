@@ -45,15 +45,15 @@ pub(super) fn addressed(told: &[Telling]) -> Vec<Addressed<'_>> {
 impl Services {
     /// The letter to one reader.
     pub(super) fn letter_about(&self, told: &Addressed<'_>, due: Due, notify: &Notify) -> Letter<'static> {
-        let act = || {
-            let further = told.further.iter().map(|telling| telling.kept.id).collect();
-            Act { label: "Acknowledge or silence", link: self.link_to_act(told.first.kept.id, further, told.reader.id) }
-        };
+        let further = told.further.iter().map(|telling| telling.kept.id).collect();
+        // Of what is over the link lets its reader take no more letters, should it come back.
+        let label = if is_over(due) { "See how it stands" } else { "Acknowledge or silence" };
+        let act = Act { label, link: self.link_to_act(told.first.kept.id, further, told.reader.id) };
         Letter {
             kind: ABOUT_ALERTS,
             subject: told.subject(due),
             paragraphs: told.paragraphs(due),
-            act: (!is_over(due)).then(act),
+            act: Some(act),
             secret: true,
             facts: told.facts(notify.runbook.as_deref(), |path| self.link(path)),
             why: if due == Due::Escalation {
@@ -100,13 +100,12 @@ impl<'t> Addressed<'t> {
         let is_one = self.further.is_empty();
         for Telling { kept, .. } in self.alerts() {
             if !is_one {
-                let window = window(kept).map(|window| format!("{window}, ")).unwrap_or_default();
-                facts.push((kept.title.clone(), format!("{window}{}", page(kept))));
+                facts.push((kept.title.clone(), page(kept)));
             }
             facts.extend(facts_of(kept));
+            facts.extend(window(kept).map(|window| ("Window".to_owned(), window)));
         }
         let only = is_one.then_some(&self.first.kept);
-        facts.extend(only.and_then(window).map(|window| ("Window".to_owned(), window)));
         facts.push(("Also told".to_owned(), self.also_told()));
         facts.extend(only.map(|kept| ("The alert".to_owned(), page(kept))));
         let mut counted: Vec<String> = self.alerts().map(|telling| monitor_path(&telling.kept)).collect();
@@ -276,12 +275,14 @@ mod tests {
         assert_eq!(paragraphs[..2], [format!("{since}: Drift: tips."), format!("{since}: Stale data: tips.")]);
         assert_eq!(paragraphs.len(), 3, "what comes of doing nothing stands there once");
         let expected = [
-            "Drift: tips: 2026-11-23 11:00:00 to 12:00:00 UTC, https://m/alerts/7",
+            "Drift: tips: https://m/alerts/7",
             "What: drift",
             "Model: version 3 of tips",
-            "Stale data: tips: 2026-11-23 11:00:00 to 12:00:00 UTC, https://m/alerts/8",
+            "Window: 2026-11-23 11:00:00 to 12:00:00 UTC",
+            "Stale data: tips: https://m/alerts/8",
             "What: freshness",
             "Model: version 3 of tips",
+            "Window: 2026-11-23 11:00:00 to 12:00:00 UTC",
             "Also told: Ben, Cem (1 of 2)",
             "What was counted: https://m/deployments/tips/monitor?window=1795435200",
             "What to do: https://example.org/runbook",
