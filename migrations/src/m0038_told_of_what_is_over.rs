@@ -2,9 +2,9 @@
 
 crate::sql_migration!(
     r"
-update incident set told = 'resolved', told_at = coalesce(resolved_at, fired_at)
-    where state = 'resolved' and told is null and fired_at is not null
-        and (silenced_until is null or silenced_until <= fired_at);
+update incident set told = 'resolved', told_at = fired_at
+    where state = 'resolved' and fired_at is not null and (silenced_until is null or silenced_until <= fired_at)
+        and (told is null or told_at < fired_at and told_at + interval '1 hour' <= resolved_at and told = 'resolved');
 ",
     r"
 select 1;

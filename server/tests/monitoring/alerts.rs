@@ -355,7 +355,7 @@ async fn a_silence_is_of_the_cause_and_what_fired_and_was_over_meanwhile_is_told
     let told: Vec<_> = stage.letters().await.into_iter().skip(2).collect();
     assert_eq!(told.len(), 4, "of each once, to either: {told:?}");
     assert!(told.iter().all(|(_, subject)| subject.contains("Drift") && subject.ends_with("(resolved)")), "{told:?}");
-    let missed = "select count(*) from mail where text_body like '%While it was silenced it fired%' \
+    let missed = "select count(*) from mail where text_body like '%and was over before it could be told%' \
                   and text_body like '%version 1 of watched%'";
     assert_eq!(stage.app.count(missed).await, 2);
     stage.remove().await;

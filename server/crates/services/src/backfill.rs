@@ -225,6 +225,9 @@ async fn data_by(
     at: DateTime<Utc>,
 ) -> Result<Option<(DatasetVersion, Vec<DatasetVersion>)>> {
     let Some(own) = ground.newest.as_ref().or(ground.trained_on.as_ref()) else { return Ok(None) };
+    if ground.signed.document.role_of(&own.name) != DatasetRole::Examples {
+        return Ok(None);
+    }
     let slug = ground.signed.slug.as_str();
     let data = dataset::newest_by(db, (slug, &own.name, DatasetRole::Examples), at).await.map_err(fault)?;
     let Some(data) = data else { return Ok(None) };

@@ -23,6 +23,8 @@ use crate::{Result, Services, commit, fault};
 const LINK_GOES_HERE: &str = "(the link stands in the letter alone)";
 /// The kind of letters about alerts, whose link takes a reader off the alert as well.
 pub(crate) const ABOUT_ALERTS: &str = "incident";
+/// The fact that is the address of a document's runbook.
+pub(crate) const RUNBOOK: &str = "What to do";
 /// Letters shown on one page.
 const PAGE: u32 = 50;
 
@@ -87,11 +89,11 @@ struct Html<'a> {
 }
 
 impl Html<'_> {
-    /// Whether a fact is the address of a page of ours, or of one that begins with https.
-    fn is_link(&self, fact: &str) -> bool {
+    /// Whether a fact is the address of a page of ours, or of the document's runbook. Others may be names that somebody gave themselves.
+    fn is_link(&self, (name, fact): &(String, String)) -> bool {
         let own =
             !self.base_url.is_empty() && fact.strip_prefix(self.base_url).is_some_and(|path| path.starts_with('/'));
-        (own || fact.starts_with("https://")) && !fact.contains(char::is_whitespace)
+        (own || name == RUNBOOK && fact.starts_with("https://")) && !fact.contains(char::is_whitespace)
     }
 }
 
@@ -261,9 +263,13 @@ mod tests {
     #[test]
     fn the_pages_that_a_letter_names_are_links_and_nothing_else_is() {
         let base_url = "http://millrace";
-        let facts =
-            ["http://millrace/alerts/7", "https://example.org/runbook", "http://elsewhere/", "javascript:alert(1)"];
-        let facts = facts.map(|fact| ("x".to_owned(), fact.to_owned()));
+        let facts = [
+            ("The alert", "http://millrace/alerts/7"),
+            (RUNBOOK, "https://example.org/runbook"),
+            ("Asked by", "https://example.org/"),
+            ("Also told", "javascript:alert(1)"),
+        ];
+        let facts = facts.map(|(name, fact)| (name.to_owned(), fact.to_owned()));
         let html =
             Html { title: "a", chart: None, paragraphs: &[], act: None, facts: &facts, why: "", base_url, head: None };
         let html = html.render().unwrap();

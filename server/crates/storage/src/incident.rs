@@ -161,6 +161,7 @@ pub async fn list_unsettled(db: &impl Connection) -> Result<Vec<Kept>> {
         select_incident!(
             "where i.state in ('pending', 'firing') or (i.state = 'resolved' and i.told = 'firing')
              or (i.state = 'resolved' and i.fired_at is not null and i.told is null)
+             or (i.state = 'resolved' and i.told_at < i.fired_at and i.told_at + interval '1 hour' <= i.resolved_at)
              or (i.state = 'resolved' and i.fired_at < i.silenced_until and (i.told is null or i.told_at < i.fired_at)) order by i.id"
         ),
         values![],

@@ -14,6 +14,8 @@ use crate::{Result, StorageError};
 /// How often the schema was found changed under prepared statements. The driver keeps these by their text, and Postgres refuses one that gives
 /// other columns by now, as `select *` does of a table to which a newer program has added one. Under another text it is prepared anew.
 static SCHEMA_CHANGES: AtomicU32 = AtomicU32::new(0);
+/// A newer program's migrations come one after another.
+const TRIES: u32 = 3;
 
 /// Bound values of a statement.
 macro_rules! values {
@@ -80,11 +82,9 @@ impl Record for String {
     }
 }
 
-fn statement(sql: &str, values: Vec<Value>) -> Statement {
-    let sql = match SCHEMA_CHANGES.load(Ordering::Relaxed) {
-        0 => sql.to_owned(),
-        changes => format!("{sql}\n-- {changes}"),
-    };
+/// A statement as of so many changes of the schema.
+fn statement(sql: &str, values: Vec<Value>, changes: u32) -> Statement {
+    let sql = if changes == 0 { sql.to_owned() } else { format!("{sql}\n-- {changes}") };
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
@@ -95,18 +95,24 @@ enum Wanted {
     First,
 }
 
-/// Asks; once more where the statement was prepared for a schema that has changed since. Within a transaction, which such a failure has ended,
+/// Asks; again where the statement was prepared for a schema that has changed since. Within a transaction, which such a failure has ended,
 /// that fails, too, and the first failure is told.
 async fn rows(db: &impl Connection, sql: &str, values: Vec<Value>, wanted: Wanted) -> Result<Vec<QueryResult>> {
-    let seen = SCHEMA_CHANGES.load(Ordering::Relaxed);
-    match ask(db, statement(sql, values.clone()), wanted).await {
-        Err(error) if is_outdated(&error) => {
-            // Whoever finds the same at the same time does not count it again.
-            let _ = SCHEMA_CHANGES.compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed);
-            tracing::info!("the schema has changed under a prepared statement, which is prepared anew");
-            ask(db, statement(sql, values), wanted).await.map_err(|_| error.into())
+    let mut first = None;
+    let mut tries = 1;
+    loop {
+        let changes = SCHEMA_CHANGES.load(Ordering::Relaxed);
+        match ask(db, statement(sql, values.clone(), changes), wanted).await {
+            Ok(rows) => return Ok(rows),
+            Err(error) if tries < TRIES && is_outdated(&error) => {
+                // Whoever finds the same at the same time does not count it again.
+                let _ = SCHEMA_CHANGES.compare_exchange(changes, changes + 1, Ordering::Relaxed, Ordering::Relaxed);
+                tracing::info!("the schema has changed under a prepared statement, which is prepared anew");
+                first.get_or_insert(error);
+                tries += 1;
+            }
+            Err(error) => return Err(first.unwrap_or(error).into()),
         }
-        answered => Ok(answered?),
     }
 }
 
@@ -176,7 +182,7 @@ pub(crate) async fn one<T: Record>(db: &impl Connection, sql: &'static str, valu
 }
 
 pub(crate) async fn execute(db: &impl Connection, sql: &'static str, values: Vec<Value>) -> Result<u64> {
-    Ok(db.execute_raw(statement(sql, values)).await.map(|done: ExecResult| done.rows_affected())?)
+    Ok(db.execute_raw(statement(sql, values, 0)).await.map(|done: ExecResult| done.rows_affected())?)
 }
 
 /// Runs a guarded write: touching no row is a conflict about `what`.

@@ -331,12 +331,16 @@ impl Incident {
         let Some(fired) = self.fired_at else { return false };
         match self.told {
             None => true,
-            Some((_, at)) => self.fired_silenced() && at < fired,
+            Some((_, at)) => {
+                // Soon after the last letter it was kept quiet about on purpose.
+                let was_due = self.resolved_at.is_some_and(|resolved| at + QUIET <= resolved);
+                at < fired && (self.fired_silenced() || was_due)
+            }
         }
     }
 
     /// Whether it fired in a silence.
-    pub fn fired_silenced(&self) -> bool {
+    fn fired_silenced(&self) -> bool {
         self.fired_at.zip(self.silenced_until).is_some_and(|(fired, until)| fired < until)
     }
 
@@ -577,6 +581,13 @@ mod tests {
         let over = fires.after_look(Fine, InARow::ONE, at(3));
         assert_eq!(over.letter_due(None, at(5)), Some(Letter::Missed));
         assert_eq!(over.told(Letter::Missed, at(5)).letter_due(None, at(6)), None);
+
+        // It was to be told an hour after the last letter, and another one was just out.
+        let again = over.told(Letter::Missed, at(5)).after_look(Breach, InARow::ONE, at(55));
+        let over_soon = again.after_look(Fine, InARow::ONE, at(60));
+        assert_eq!(over_soon.letter_due(None, at(66)), None, "it was still kept quiet about");
+        let over_late = again.after_look(Fine, InARow::ONE, at(66));
+        assert_eq!(over_late.letter_due(None, at(68)), Some(Letter::Missed));
 
         let mut taken = fires.told(Letter::Firing, at(0));
         taken.acknowledged = true;

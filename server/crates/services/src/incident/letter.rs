@@ -9,7 +9,7 @@ use millrace_storage::account::Account;
 use millrace_storage::incident::Kept;
 
 use crate::Services;
-use crate::mail::{ABOUT_ALERTS, Act, Letter};
+use crate::mail::{ABOUT_ALERTS, Act, Letter, RUNBOOK};
 
 /// An alert that is told.
 pub(super) struct Telling {
@@ -112,7 +112,7 @@ impl<'t> Addressed<'t> {
         counted.sort_unstable();
         counted.dedup();
         facts.extend(counted.iter().map(|path| ("What was counted".to_owned(), link(path))));
-        facts.extend(runbook.map(|runbook| ("What to do".to_owned(), runbook.to_owned())));
+        facts.extend(runbook.map(|runbook| (RUNBOOK.to_owned(), runbook.to_owned())));
         facts
     }
 
@@ -150,12 +150,7 @@ fn sentence(kept: &Kept, due: Due) -> String {
             format!("Firing since {since}, and nobody on call has acknowledged it: {}.", kept.title)
         }
         Due::Resolved => format!("Resolved: what had fired on {since} is over: {}.", kept.title),
-        Due::Missed if kept.incident.fired_silenced() => {
-            format!("While it was silenced it fired on {since}, and it is over by now: {}.", kept.title)
-        }
-        Due::Missed => {
-            format!("It fired on {since}, soon after another letter, and it is over by now: {}.", kept.title)
-        }
+        Due::Missed => format!("It fired on {since} and was over before it could be told: {}.", kept.title),
     }
 }
 
