@@ -362,6 +362,31 @@ async fn a_silence_is_of_the_cause_and_what_fired_and_was_over_meanwhile_is_told
 }
 
 #[tokio::test]
+async fn that_an_alert_is_over_is_told_before_the_next_one_of_its_cause_at_the_same_look() {
+    let mut stage = Stage::set(json!({})).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    let id = stage.alerts().await[0]["id"].as_str().unwrap().to_owned();
+    let silence = json!({ "hours": 12, "reason": "the shelves are moved" });
+    assert_eq!(stage.on_call.post(&format!("/api/v1/alerts/{id}/silence"), silence).await.status, 204);
+    for shift in [0.0, 0.0, 0.0, 60.0, 60.0] {
+        stage.hour(300, shift).await;
+    }
+    let on_call = stage.on_call.email.clone();
+    let told = |letters: Vec<(String, String)>| -> Vec<String> {
+        let mine = letters.into_iter().filter(|(to, _)| *to == on_call);
+        mine.map(|(_, subject)| subject.rsplit_once(' ').unwrap().1.to_owned()).collect()
+    };
+    assert_eq!(told(stage.letters().await), ["(firing)"], "nobody is written to in the silence");
+
+    stage.now += TimeDelta::hours(12);
+    stage.look().await;
+    assert_eq!(told(stage.letters().await), ["(firing)", "(resolved)", "(firing)"]);
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn the_link_of_a_letter_leads_to_its_window_however_many_came_after() {
     let mut stage = Stage::set(json!({})).await;
     for shift in [60.0, 60.0, 0.0, 0.0] {

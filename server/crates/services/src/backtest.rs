@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{ModelVersionId, ProblemId};
 use millrace_domain::metric::{Direction, TargetKind};
@@ -18,9 +18,11 @@ use millrace_storage::monitor::{self, Recorded};
 use crate::monitor::ages_at;
 use crate::{Result, Services, fault};
 
-/// Recorded windows that are looked at, the newest: a hundred days of hours; fewer where they have many columns.
+/// Recorded windows that are looked at, the newest: a hundred days of hours; fewer where they have more than 400 columns.
 const MOST_WINDOWS: usize = 2_500;
-const MOST_COLUMNS: usize = 100_000;
+const MOST_COLUMNS: usize = 1_000_000;
+/// Columns that are in memory at once.
+const COLUMNS_AT_ONCE: usize = 50_000;
 /// False alarms that are wanted in thirty days when nobody says.
 const USUAL_ALARMS: f64 = 1.0;
 /// Loads that are looked at: some for every window.
@@ -52,19 +54,15 @@ impl Services {
         let signed = &document.monitoring;
         let asked = read(query, &document, &choices)?;
         let about = asked.about;
-        let windows = self.recorded(live.problem, about == Cause::Drift).await?;
+        let rules = [(&asked.drift, asked.min_rows), (&signed.drift, signed.min_rows)];
+        let (windows, of_drift) = match about {
+            Cause::Drift => self.drifts(live.problem, rules).await?,
+            _ => (self.recorded(live.problem, false, None, MOST_WINDOWS).await?, <[Vec<Height>; 2]>::default()),
+        };
         let length = TimeDelta::seconds(i64::try_from(signed.window.seconds()).unwrap_or(i64::MAX / 1_000));
         let days = match (windows.first(), windows.last()) {
             (Some(first), Some(last)) => (last.ends - first.ends + length).num_seconds() as f64 / 86_400.0,
             _ => 0.0,
-        };
-        let heights = |drift: &Drift, min_rows: u64| -> Vec<Height> {
-            let height = |window: &Recorded| match (about, &window.finding) {
-                (Cause::Drift, Some(finding)) => Height::of_drift(window.ends, finding, drift.metric, min_rows),
-                (Cause::Business, _) => Height { at: window.ends, value: window.business },
-                _ => Height { at: window.ends, value: None },
-            };
-            windows.iter().map(height).collect()
         };
         let better = match &document.business {
             Some(metric) if about == Cause::Business => metric.direction,
@@ -92,7 +90,12 @@ impl Services {
                 let losses = |min_rows| losses(&document, &windows, &references, min_rows);
                 (losses(asked.min_rows), losses(signed.min_rows))
             }
-            _ => (heights(&asked.drift, asked.min_rows), heights(&signed.drift, signed.min_rows)),
+            Cause::Drift => of_drift.into(),
+            _ => {
+                let value = |window: &Recorded| window.business.filter(|_| about == Cause::Business);
+                let heights: Vec<_> = windows.iter().map(|one| Height { at: one.ends, value: value(one) }).collect();
+                (heights.clone(), heights)
+            }
         };
         let tried = test(of_asked, asked.limit, &asked.drift);
         let as_signed = test(of_signed, limit_of(&document, about), &signed.drift);
@@ -137,17 +140,44 @@ impl Services {
         })
     }
 
-    /// The newest windows, oldest first.
-    async fn recorded(&self, problem: ProblemId, with_columns: bool) -> Result<Vec<Recorded>> {
-        let pool = self.db.pool();
-        let mut most = MOST_WINDOWS;
-        if with_columns {
-            let newest = monitor::recorded(pool, problem, true, 1).await.map_err(fault)?;
-            let finding = newest.first().and_then(|window| window.finding.as_ref());
-            let columns = finding.map_or(1, |finding| finding.columns.len().max(1));
-            most = (MOST_COLUMNS / columns).clamp(1, MOST_WINDOWS);
+    /// The newest windows before a time, oldest first.
+    async fn recorded(
+        &self,
+        problem: ProblemId,
+        with_columns: bool,
+        before: Option<DateTime<Utc>>,
+        most: usize,
+    ) -> Result<Vec<Recorded>> {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        monitor::recorded(self.db.pool(), problem, with_columns, before, most).await.map_err(fault)
+    }
+
+    /// The newest windows, oldest first, without what was found of their columns, and how far they drifted by each of two rules.
+    async fn drifts(&self, problem: ProblemId, rules: [(&Drift, u64); 2]) -> Result<(Vec<Recorded>, [Vec<Height>; 2])> {
+        let (mut windows, mut heights) = (Vec::<Recorded>::new(), <[Vec<Height>; 2]>::default());
+        let (mut columns, mut at_once) = (0, 1);
+        while windows.len() < MOST_WINDOWS && columns < MOST_COLUMNS {
+            let before = windows.last().map(|window| window.ends);
+            let read = self.recorded(problem, true, before, at_once.min(MOST_WINDOWS - windows.len())).await?;
+            let is_all = read.len() < at_once;
+            let read_before = columns;
+            for mut window in read.into_iter().rev() {
+                let Some(finding) = &mut window.finding else { continue };
+                for (heights, (drift, min_rows)) in heights.iter_mut().zip(rules) {
+                    heights.push(Height::of_drift(window.ends, finding, drift.metric, min_rows));
+                }
+                columns += std::mem::take(&mut finding.columns).len();
+                windows.push(window);
+            }
+            if is_all {
+                break;
+            }
+            // Windows have about as many columns as those before them.
+            at_once = (COLUMNS_AT_ONCE * at_once / (columns - read_before).max(1)).clamp(1, MOST_WINDOWS);
         }
-        monitor::recorded(pool, problem, with_columns, u32::try_from(most).unwrap_or(u32::MAX)).await.map_err(fault)
+        windows.reverse();
+        heights.iter_mut().for_each(|heights| heights.reverse());
+        Ok((windows, heights))
     }
 
     /// At the end of each window, the hours since the newest row of the dataset that was oldest.

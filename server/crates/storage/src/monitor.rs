@@ -337,7 +337,8 @@ impl Record for Recorded {
     }
 }
 
-/// The newest windows of a problem, oldest first: with what was found of each column, those alone of which anything was; or all, without.
+/// The newest windows of a problem that end before a time, oldest first: with what was found of each column, those alone of which anything
+/// was; or all, without.
 ///
 /// # Errors
 /// When the database fails.
@@ -345,12 +346,15 @@ pub async fn recorded(
     db: &impl Connection,
     problem: ProblemId,
     with_columns: bool,
+    before: Option<DateTime<Utc>>,
     limit: u32,
 ) -> Result<Vec<Recorded>> {
     const SQL: &str = "select model_version_id, ends, business,
             case when $2 then finding else jsonb_set(finding, '{columns}', '[]') end as finding
-        from monitor_window where problem_id = $1 and (not $2 or finding is not null) order by ends desc limit $3";
-    let mut found: Vec<Recorded> = record::all(db, SQL, values![problem.0, with_columns, i64::from(limit)]).await?;
+        from monitor_window where problem_id = $1 and (not $2 or finding is not null) and ends < coalesce($4, 'infinity')
+        order by ends desc limit $3";
+    let mut found: Vec<Recorded> =
+        record::all(db, SQL, values![problem.0, with_columns, i64::from(limit), before]).await?;
     found.reverse();
     Ok(found)
 }

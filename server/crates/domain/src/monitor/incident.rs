@@ -191,17 +191,18 @@ impl FromStr for Told {
     }
 }
 
-/// A letter that is due; the most urgent come first.
+/// A letter that is due, in the order in which they are written: what is over comes before what fires, so that an alert that begins never
+/// stands above the end of the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Letter {
     /// Nobody has acknowledged it for so long that others are told.
     Escalation,
-    /// It fires, and nobody knows yet.
-    Firing,
     /// It fired and was over while it was silenced, or before it could be told.
     Missed,
     /// It is fine again.
     Resolved,
+    /// It fires, and nobody knows yet.
+    Firing,
     /// It still fires, and nobody has acknowledged it.
     Reminder,
 }
@@ -376,9 +377,9 @@ impl Incident {
 pub struct Pace {
     /// After how long others are told of what nobody has acknowledged.
     pub escalate_after: Option<TimeDelta>,
-    /// The time from one letter to the next.
+    /// The time from one look at which letters are written to the next.
     pub interval: TimeDelta,
-    /// When the last one was written.
+    /// When the last ones were.
     pub last: Option<DateTime<Utc>>,
 }
 
@@ -389,8 +390,8 @@ impl Pace {
     }
 }
 
-/// Letters that are due about incidents of one problem, the most urgent first, each with what it is about, in the order in which the incidents
-/// come: what is told in the same way at the same time is told in one. With an interval between letters the others wait for their turn.
+/// Letters to be written now about incidents of one problem, in their order, each with what it is about, in the order in which the incidents
+/// come: what is told in the same way at the same time is told in one.
 pub fn letters_due<T>(
     incidents: impl IntoIterator<Item = (Incident, T)>,
     pace: Pace,
@@ -403,12 +404,6 @@ pub fn letters_due<T>(
             letters.entry(due).or_default().push(about);
         }
     }
-    let mut rest = if pace.interval.is_zero() { usize::MAX } else { 1 };
-    letters.retain(|letter, _| {
-        let goes = *letter == Letter::Escalation || rest > 0;
-        rest -= usize::from(goes && *letter != Letter::Escalation);
-        goes
-    });
     letters.into_iter().collect()
 }
 
@@ -548,8 +543,8 @@ mod tests {
             (fires, "x"),
         ];
         let expected = [
-            (Letter::Firing, vec!["data", "x"]),
             (Letter::Resolved, vec!["traffic"]),
+            (Letter::Firing, vec!["data", "x"]),
             (Letter::Reminder, vec!["drift"]),
         ];
         let pace = Pace { escalate_after: None, interval: TimeDelta::zero(), last: Some(at(240)) };
@@ -570,9 +565,22 @@ mod tests {
         };
         let escalated = (Letter::Escalation, vec!["drift"]);
         assert_eq!(letters_due(all, pace(26), at(30)), std::slice::from_ref(&escalated));
-        // What is over can wait longer than what begins.
-        assert_eq!(letters_due(all, pace(25), at(30)), [escalated, (Letter::Firing, vec!["data", "sales"])]);
-        assert_eq!(letters_due([all[0]], pace(25), at(30)), [(Letter::Resolved, vec!["traffic"])]);
+        let (over, fires) = ((Letter::Resolved, vec!["traffic"]), (Letter::Firing, vec!["data", "sales"]));
+        assert_eq!(letters_due(all, pace(25), at(30)), [escalated, over, fires]);
+    }
+
+    #[test]
+    fn that_an_alert_is_over_is_told_before_the_next_one_of_its_cause_fires() {
+        let mut first = Incident::begin(1, at(0));
+        first.silenced_until = Some(at(120));
+        let first = first.after_look(Fine, InARow::ONE, at(10));
+        assert!(!first.takes_up(at(90)), "what breaches then is another one");
+        let mut next = Incident::begin(1, at(90));
+        next.silenced_until = first.silenced_until;
+        let all = [(next, "next"), (first, "first")];
+        let pace = Pace { escalate_after: None, interval: TimeDelta::minutes(5), last: None };
+        assert_eq!(letters_due(all, pace, at(119)), []);
+        assert_eq!(letters_due(all, pace, at(120)), [(Letter::Missed, vec!["first"]), (Letter::Firing, vec!["next"])]);
     }
 
     #[test]

@@ -301,7 +301,7 @@ pub struct Notify {
     /// After how long; half an hour when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate_after: Option<Span>,
-    /// The time from one letter about the model to the next, in which what comes up is gathered; five minutes when absent.
+    /// The time from letters about the model to the next ones, in which what comes up is gathered; five minutes when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_interval: Option<Span>,
     /// Where it is written what to do.
@@ -316,7 +316,7 @@ impl Notify {
         (!self.escalation.is_empty()).then(|| chrono::TimeDelta::seconds(after.min(YEAR) as i64))
     }
 
-    /// The time from one letter to the next.
+    /// The time from letters to the next ones.
     pub fn group_interval(&self) -> chrono::TimeDelta {
         chrono::TimeDelta::seconds(self.group_interval.map_or(300, Span::seconds).min(HOUR) as i64)
     }

@@ -1,5 +1,5 @@
 //! Who is told of alerts, and when. Those of one problem that are due to be told in the same way at the same look go out together, one letter to
-//! each reader, and the next letter about that problem follows after an interval; every alert keeps its own history, and programs get a
+//! each reader, and the next letters about that problem follow after an interval; every alert keeps its own history, and programs get a
 //! message of each at the same time.
 
 use std::collections::BTreeMap;
@@ -30,25 +30,49 @@ impl Services {
         }
         let mut failed = Vec::new();
         for (slug, unsettled) in of_problems {
-            if let Err(error) = self.tell_of(&slug, unsettled, &mut failed).await {
+            if let Err(error) = self.tell_of(&slug, unsettled).await {
                 failed.push((slug, error));
             }
         }
         Ok(failed)
     }
 
-    /// Writes what is due about incidents of one problem.
-    async fn tell_of(&self, slug: &str, unsettled: Vec<Kept>, failed: &mut Vec<(String, Fault)>) -> Result<()> {
+    /// Writes what is due about incidents of one problem, all of it or nothing.
+    async fn tell_of(&self, slug: &str, unsettled: Vec<Kept>) -> Result<()> {
         let Some(problem) = unsettled.first().map(|kept| kept.problem) else { return Ok(()) };
         let notify = self.notify_of(slug).await?;
         let pace = pace_of(self.db.pool(), problem, &notify).await?;
         let unsettled = unsettled.into_iter().map(|kept| (kept.incident, kept));
+        let mut letters = Vec::new();
         for (due, together) in letters_due(unsettled, pace, self.now()) {
-            if let Err(error) = self.tell_together(slug, due, &together, &notify).await {
-                failed.push((slug.to_owned(), error));
+            let chart = self.first_chart(&together).await;
+            letters.push((due, together, chart));
+        }
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let tx = self.begin().await?;
+        problem::lock(&tx, problem).await.map_err(fault)?;
+        // Another server may have been faster.
+        let pace = pace_of(&tx, problem, &notify).await?;
+        let turn = Turn { slug, notify: &notify, now };
+        for (due, seen, chart) in letters {
+            if pace.allows(due, now) {
+                self.tell_together(&tx, &turn, due, &seen, chart).await?;
             }
         }
-        Ok(())
+        commit(tx).await
+    }
+
+    /// The course of the first of these that has one: one is shown, and the letter does not wait for others.
+    async fn first_chart(&self, alerts: &[Kept]) -> Option<(i64, Figure)> {
+        for kept in alerts {
+            if let Some(figure) = self.alert_figure(kept).await {
+                return Some((kept.id, figure));
+            }
+        }
+        None
     }
 
     /// Whom the document in force has told.
@@ -56,48 +80,40 @@ impl Services {
         Ok(self.document_of(slug).await?.map(|document| document.notify).unwrap_or_default())
     }
 
-    /// Tells of incidents of one problem in the same way.
-    async fn tell_together(&self, slug: &str, due: Due, seen: &[Kept], notify: &Notify) -> Result<()> {
-        let Some(problem) = seen.first().map(|kept| kept.problem) else { return Ok(()) };
-        let mut chart: Option<(i64, Figure)> = None;
-        for kept in seen {
-            // One is shown, and the letter does not wait for others.
-            if chart.is_none() {
-                chart = self.alert_figure(kept).await.map(|figure| (kept.id, figure));
-            }
-        }
-        let now = self.now();
-        let tx = self.begin().await?;
-        problem::lock(&tx, problem).await.map_err(fault)?;
-        // Another server may have been faster.
-        let pace = pace_of(&tx, problem, notify).await?;
-        if !pace.allows(due, now) {
-            return Ok(());
-        }
+    /// Tells of incidents of one problem in the same way: of those that are still to be told so.
+    async fn tell_together(
+        &self,
+        tx: &Transaction,
+        turn: &Turn<'_>,
+        due: Due,
+        seen: &[Kept],
+        chart: Option<(i64, Figure)>,
+    ) -> Result<()> {
+        let Turn { slug, notify, now } = *turn;
         let mut alerts = Vec::new();
         for kept in seen {
-            let kept = incident::find(&tx, kept.id).await.map_err(fault)?;
+            let kept = incident::find(tx, kept.id).await.map_err(fault)?;
             alerts.extend(kept.filter(|kept| kept.incident.letter_due(notify.escalate_after(), now) == Some(due)));
         }
         if alerts.is_empty() {
             return Ok(());
         }
         if due == Due::Firing {
-            stand_under_the_first(&tx, &mut alerts).await?;
+            stand_under_the_first(tx, &mut alerts).await?;
         }
-        let mut told = self.with_people(&tx, slug, notify, due, alerts).await?;
+        let mut told = self.with_people(tx, slug, notify, due, alerts).await?;
         if let Some((of, figure)) = chart
             && let Some(telling) = told.iter_mut().find(|telling| telling.kept.id == of)
         {
             telling.chart = Some(figure);
         }
         for letter in addressed(&told) {
-            self.write_to(&tx, letter.reader, self.letter_about(&letter, due, notify)).await?;
+            self.write_to(tx, letter.reader, self.letter_about(&letter, due, notify)).await?;
         }
         for telling in &told {
-            self.note_told(&tx, telling, due, now).await?;
+            self.note_told(tx, telling, due, now).await?;
         }
-        commit(tx).await
+        Ok(())
     }
 
     /// Alerts with who is written to about each.
@@ -193,6 +209,14 @@ impl Services {
         };
         Ok(notify.on_call.iter().chain(&notify.escalation).filter(|address| !is_known(address)).cloned().collect())
     }
+}
+
+/// A look at which letters about one problem are written.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    slug: &'a str,
+    notify: &'a Notify,
+    now: DateTime<Utc>,
 }
 
 /// How often is written about a problem.
