@@ -4,11 +4,10 @@ use chrono::{DateTime, Utc};
 use millrace_domain::ids::{ModelVersionId, ProblemId, RolloutId};
 use millrace_domain::rollout::Arm;
 use sea_orm::prelude::Uuid;
-use serde::Serialize;
 
+use crate::Result;
 use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
-use crate::{Result, StorageError};
 
 /// One answered prediction.
 #[derive(Debug, Clone)]
@@ -37,7 +36,9 @@ pub struct Prediction {
     pub trial: Option<(RolloutId, i32, Arm)>,
 }
 
-/// Writes a batch in one statement.
+/// Writes a batch in one statement: this is the one that every prediction pays for. Columns are bound as arrays, which Postgres takes apart at
+/// less than half the cost of one document of rows. No array of the driver's holds nulls, so what may be absent has a word for that: an empty
+/// text, or 0 where numbers begin at 1.
 ///
 /// # Errors
 /// When the database fails; nothing of the batch is then written.
@@ -45,52 +46,32 @@ pub async fn insert_all(db: &impl Connection, batch: &[&Prediction]) -> Result<u
     const SQL: &str = "insert into prediction
             (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at, joined,
              micros, rollout_id, step, arm)
-        select * from jsonb_to_recordset($1::text::jsonb) as p(id uuid, model_version_id bigint, generation bigint,
-            entity text, inputs jsonb, output jsonb, event_time timestamptz, predicted_at timestamptz, joined jsonb,
-            micros int, rollout_id bigint, step int, arm text)
+        select id, version, generation, substr(nullif(entity, ''), 2), inputs::jsonb, output::jsonb, nullif(event_time, '')::timestamptz,
+            predicted_at, nullif(joined, '')::jsonb, micros, nullif(rollout, 0), case when rollout > 0 then step end, nullif(arm, '')
+        from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[],
+            $10::int[], $11::bigint[], $12::int[], $13::text[])
+            as p(id, version, generation, entity, inputs, output, event_time, predicted_at, joined, micros, rollout, step, arm)
         on conflict (id) do nothing";
-    let rows: Vec<Line<'_>> = batch.iter().copied().map(Line::of).collect();
-    let rows = serde_json::to_string(&rows)
-        .map_err(|error| StorageError::Corrupt { what: "prediction log".to_owned(), reason: error.to_string() })?;
-    record::execute(db, SQL, values![rows]).await
-}
-
-/// A line of the log as it is written: this is the one statement that every prediction pays for, so nothing is copied for it.
-#[derive(Serialize)]
-struct Line<'p> {
-    id: Uuid,
-    model_version_id: i64,
-    generation: i64,
-    entity: Option<&'p str>,
-    inputs: &'p serde_json::Value,
-    output: &'p serde_json::Value,
-    event_time: Option<DateTime<Utc>>,
-    predicted_at: DateTime<Utc>,
-    joined: Option<&'p serde_json::Value>,
-    micros: i32,
-    rollout_id: Option<i64>,
-    step: Option<i32>,
-    arm: Option<&'static str>,
-}
-
-impl<'p> Line<'p> {
-    fn of(prediction: &'p Prediction) -> Self {
-        Self {
-            id: prediction.id,
-            model_version_id: prediction.model_version.0,
-            generation: prediction.generation,
-            entity: prediction.entity.as_deref(),
-            inputs: &prediction.inputs,
-            output: &prediction.output,
-            event_time: prediction.event_time,
-            predicted_at: prediction.predicted_at,
-            joined: prediction.joined.as_ref(),
-            micros: i32::try_from(prediction.micros).unwrap_or(i32::MAX),
-            rollout_id: prediction.trial.map(|(rollout, _, _)| rollout.0),
-            step: prediction.trial.map(|(_, step, _)| step),
-            arm: prediction.trial.map(|(_, _, arm)| arm.as_str()),
-        }
+    fn column<T>(batch: &[&Prediction], cell: impl Fn(&Prediction) -> T) -> Vec<T> {
+        batch.iter().map(|prediction| cell(prediction)).collect()
     }
+    let values = values![
+        column(batch, |p| p.id),
+        column(batch, |p| p.model_version.0),
+        column(batch, |p| p.generation),
+        // An entity may be named by an empty text.
+        column(batch, |p| p.entity.as_ref().map(|entity| format!("={entity}")).unwrap_or_default()),
+        column(batch, |p| p.inputs.to_string()),
+        column(batch, |p| p.output.to_string()),
+        column(batch, |p| p.event_time.map(|at| at.to_rfc3339()).unwrap_or_default()),
+        column(batch, |p| p.predicted_at),
+        column(batch, |p| p.joined.as_ref().map(ToString::to_string).unwrap_or_default()),
+        column(batch, |p| i32::try_from(p.micros).unwrap_or(i32::MAX)),
+        column(batch, |p| p.trial.map_or(0, |(rollout, _, _)| rollout.0)),
+        column(batch, |p| p.trial.map_or(0, |(_, step, _)| step)),
+        column(batch, |p| p.trial.map_or("", |(_, _, arm)| arm.as_str()).to_owned()),
+    ];
+    record::execute(db, SQL, values).await
 }
 
 /// A place in the log: transactions come in the order in which others could see them.
