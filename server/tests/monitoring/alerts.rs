@@ -361,8 +361,9 @@ async fn a_silence_is_of_the_cause_and_what_fired_and_was_over_meanwhile_is_told
     stage.remove().await;
 }
 
-#[tokio::test]
-async fn that_an_alert_is_over_is_told_before_the_next_one_of_its_cause_at_the_same_look() {
+/// An alert is silenced for half a day and over, and another one of its cause fires; gives what whoever is on call is told once that silence is no
+/// more, which may be ended at the page of the new one.
+async fn told_after_a_silence(is_ended: bool) -> Vec<String> {
     let mut stage = Stage::set(json!({})).await;
     for _ in 0..2 {
         stage.hour(300, 60.0).await;
@@ -380,10 +381,29 @@ async fn that_an_alert_is_over_is_told_before_the_next_one_of_its_cause_at_the_s
     };
     assert_eq!(told(stage.letters().await), ["(firing)"], "nobody is written to in the silence");
 
-    stage.now += TimeDelta::hours(12);
+    if is_ended {
+        let alerts = stage.alerts().await;
+        let fires = alerts.iter().find(|alert| alert["state"] != "resolved").unwrap();
+        let path = format!("/api/v1/alerts/{}/silence", fires["id"].as_str().unwrap());
+        let none = json!({ "hours": 0, "reason": "" });
+        assert_eq!(stage.on_call.post(&path, none).await.status, 204);
+    } else {
+        stage.now += TimeDelta::hours(12);
+    }
     stage.look().await;
-    assert_eq!(told(stage.letters().await), ["(firing)", "(resolved)", "(firing)"]);
+    let told = told(stage.letters().await);
     stage.remove().await;
+    told
+}
+
+#[tokio::test]
+async fn that_an_alert_is_over_is_told_before_the_next_one_of_its_cause_when_a_silence_is_over() {
+    assert_eq!(told_after_a_silence(false).await, ["(firing)", "(resolved)", "(firing)"]);
+}
+
+#[tokio::test]
+async fn a_silence_that_is_ended_ends_for_the_alert_before_too() {
+    assert_eq!(told_after_a_silence(true).await, ["(firing)", "(resolved)", "(firing)"]);
 }
 
 #[tokio::test]

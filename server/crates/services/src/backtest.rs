@@ -155,25 +155,25 @@ impl Services {
     /// The newest windows, oldest first, without what was found of their columns, and how far they drifted by each of two rules.
     async fn drifts(&self, problem: ProblemId, rules: [(&Drift, u64); 2]) -> Result<(Vec<Recorded>, [Vec<Height>; 2])> {
         let (mut windows, mut heights) = (Vec::<Recorded>::new(), <[Vec<Height>; 2]>::default());
-        let (mut columns, mut at_once) = (0, 1);
+        let (mut columns, mut widest, mut at_once) = (0, 1, 1);
         while windows.len() < MOST_WINDOWS && columns < MOST_COLUMNS {
             let before = windows.last().map(|window| window.ends);
             let read = self.recorded(problem, true, before, at_once.min(MOST_WINDOWS - windows.len())).await?;
             let is_all = read.len() < at_once;
-            let read_before = columns;
             for mut window in read.into_iter().rev() {
                 let Some(finding) = &mut window.finding else { continue };
                 for (heights, (drift, min_rows)) in heights.iter_mut().zip(rules) {
                     heights.push(Height::of_drift(window.ends, finding, drift.metric, min_rows));
                 }
-                columns += std::mem::take(&mut finding.columns).len();
+                let width = std::mem::take(&mut finding.columns).len();
+                (columns, widest) = (columns + width, widest.max(width));
                 windows.push(window);
             }
             if is_all {
                 break;
             }
-            // Windows have about as many columns as those before them.
-            at_once = (COLUMNS_AT_ONCE * at_once / (columns - read_before).max(1)).clamp(1, MOST_WINDOWS);
+            // Windows in which nobody asked have no columns, and say nothing of how many those before them have.
+            at_once = (COLUMNS_AT_ONCE / widest).clamp(1, at_once * 2);
         }
         windows.reverse();
         heights.iter_mut().for_each(|heights| heights.reverse());

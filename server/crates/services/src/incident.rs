@@ -252,7 +252,7 @@ impl Services {
                 ("acknowledged", "acknowledged; no more reminders".to_owned(), json!({}))
             }
             Handling::Silence { hours: 0, .. } => {
-                incident::silence(tx, id, None).await.map_err(over)?;
+                incident::silence(tx, id, None, now).await.map_err(over)?;
                 ("unsilenced", "the silence is ended".to_owned(), json!({ "hours": 0 }))
             }
             Handling::Silence { hours, reason } => {
@@ -266,7 +266,7 @@ impl Services {
                 if !(1..=500).contains(&reason.chars().count()) || reason.contains(char::is_control) {
                     return Err(Fault::field("/reason", "must say why, in 1 to 500 characters on one line"));
                 }
-                incident::silence(tx, id, Some(now + length)).await.map_err(over)?;
+                incident::silence(tx, id, Some(now + length), now).await.map_err(over)?;
                 let until = (now + length).format("%Y-%m-%d %H:%M UTC");
                 let details = json!({ "hours": hours, "reason": reason });
                 ("silenced", format!("silenced until {until}: {reason}"), details)

@@ -285,13 +285,17 @@ pub async fn acknowledge(db: &impl Connection, id: i64, by: AccountId, now: Date
     record::guarded(db, "the alert", SQL, values![id, by.0, now]).await
 }
 
-/// Lets nobody be written to about an open incident until then; at once again when that is none.
+/// Lets nobody be written to about an open incident until then; at once again when that is none. A silence is of the cause: that of incidents
+/// before it which are over ends no later.
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] unless it is open.
-pub async fn silence(db: &impl Connection, id: i64, until: Option<DateTime<Utc>>) -> Result<()> {
+pub async fn silence(db: &impl Connection, id: i64, until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "update incident set silenced_until = $2 where id = $1 and state in ('pending', 'firing')";
-    record::guarded(db, "the alert", SQL, values![id, until]).await
+    const EARLIER: &str = "update incident i set silenced_until = $2 from incident own
+        where own.id = $1 and i.problem_id = own.problem_id and i.cause = own.cause and i.state = 'resolved' and i.silenced_until > $2";
+    record::guarded(db, "the alert", SQL, values![id, until]).await?;
+    record::execute(db, EARLIER, values![id, until.unwrap_or(now)]).await.map(|_| ())
 }
 
 /// Has letters about an incident stand in the thread of an earlier one, with which it is told.

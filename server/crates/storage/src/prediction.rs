@@ -37,7 +37,7 @@ pub struct Prediction {
 }
 
 /// Writes a batch in one statement: this is the one that every prediction pays for. Columns are bound as arrays, which Postgres takes apart at
-/// less than half the cost of one document of rows. No array of the driver's holds nulls, so what may be absent has a word for that: an empty
+/// less than half the cost of one document of rows. No array that is bound holds nulls, so what may be absent has a word for that: an empty
 /// text, or 0 where numbers begin at 1.
 ///
 /// # Errors

@@ -37,27 +37,41 @@ impl Services {
         Ok(failed)
     }
 
-    /// Writes what is due about incidents of one problem, all of it or nothing.
+    /// Writes what is due about incidents of one problem: to others first, which waits for nothing, and then the rest, all of it or nothing.
     async fn tell_of(&self, slug: &str, unsettled: Vec<Kept>) -> Result<()> {
         let Some(problem) = unsettled.first().map(|kept| kept.problem) else { return Ok(()) };
         let notify = self.notify_of(slug).await?;
         let pace = pace_of(self.db.pool(), problem, &notify).await?;
         let unsettled = unsettled.into_iter().map(|kept| (kept.incident, kept));
-        let mut letters = Vec::new();
-        for (due, together) in letters_due(unsettled, pace, self.now()) {
-            let chart = self.first_chart(&together).await;
-            letters.push((due, together, chart));
-        }
+        let letters = letters_due(unsettled, pace, self.now());
+        let (to_others, rest): (Vec<_>, Vec<_>) = letters.into_iter().partition(|(due, _)| *due == Due::Escalation);
+        self.tell_all(slug, problem, &notify, to_others).await?;
+        self.tell_all(slug, problem, &notify, rest).await
+    }
+
+    /// Writes letters about incidents of one problem in one transaction.
+    async fn tell_all(
+        &self,
+        slug: &str,
+        problem: ProblemId,
+        notify: &Notify,
+        letters: Vec<(Due, Vec<Kept>)>,
+    ) -> Result<()> {
         if letters.is_empty() {
             return Ok(());
+        }
+        let mut drawn = Vec::new();
+        for (due, seen) in letters {
+            let chart = self.first_chart(&seen).await;
+            drawn.push((due, seen, chart));
         }
         let now = self.now();
         let tx = self.begin().await?;
         problem::lock(&tx, problem).await.map_err(fault)?;
         // Another server may have been faster.
-        let pace = pace_of(&tx, problem, &notify).await?;
-        let turn = Turn { slug, notify: &notify, now };
-        for (due, seen, chart) in letters {
+        let pace = pace_of(&tx, problem, notify).await?;
+        let turn = Turn { slug, notify, now };
+        for (due, seen, chart) in drawn {
             if pace.allows(due, now) {
                 self.tell_together(&tx, &turn, due, &seen, chart).await?;
             }
