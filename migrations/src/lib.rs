@@ -43,6 +43,7 @@ mod m0035_how_far;
 mod m0036_values_of_metrics;
 mod m0037_told_together;
 mod m0038_told_of_what_is_over;
+mod m0039_infeasible_trials;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0036_values_of_metrics::Migration),
             Box::new(m0037_told_together::Migration),
             Box::new(m0038_told_of_what_is_over::Migration),
+            Box::new(m0039_infeasible_trials::Migration),
         ]
     }
 }

@@ -178,9 +178,42 @@ async fn models_that_could_not_serve_by_the_document_are_out_of_the_race() {
         run["trials"].as_array().unwrap().iter().partition(|trial| trial["parameters"]["rounds"] == 5);
     assert!(!small.is_empty() && small.iter().all(|trial| trial["state"] == "succeeded"), "{small:?}");
     for trial in &large {
-        assert!(trial["message"].as_str().unwrap().contains("infeasible: the model has"), "{trial}");
+        assert_eq!(trial["state"], "infeasible");
+        assert!(trial["message"].as_str().unwrap().contains("the model has"), "{trial}");
     }
     assert!(!large.is_empty());
+    let id = run["id"].as_str().unwrap();
+    let (_, page) = lab.engineer.page(&format!("/runs/{id}?tab=trials")).await;
+    assert!(page.contains(r#"data-state="infeasible""#), "{page}");
+    drop(worker);
+    lab.app.remove().await;
+}
+
+#[tokio::test]
+async fn models_that_would_take_more_memory_than_the_document_allows_are_out_of_the_race_also_when_it_is_repeated() {
+    let lab = Lab::open().await;
+    let worker = lab.app.worker(&[]).unwrap();
+    let stakeholder = lab.app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    let mut document = document();
+    document["gates"] = json!({ "memory_mb": 6 });
+    lab.app.sign_off(&lab.engineer, &stakeholder, &document).await;
+    lab.app.load(&lab.engineer, "shelves", "rows.csv", rows(3_000)).await;
+    let search = json!({ "rounds": [5, 3_000], "early_stopping_rounds": 0 });
+    let request = json!({ "trainer": "gradient_boosting", "budget": 6, "sampler": "random", "search": search });
+    let run = lab.succeeded(&lab.launch(&request).await).await;
+    let told = |run: &Value| -> Vec<(Value, Value)> {
+        let trials = run["trials"].as_array().unwrap().iter();
+        trials.map(|trial| (trial["parameters"]["rounds"].clone(), trial["state"].clone())).collect()
+    };
+    let expected = |rounds: &Value| if *rounds == 5 { "succeeded" } else { "infeasible" };
+    assert!(told(&run).iter().all(|(rounds, state)| *state == expected(rounds)), "{}", run["trials"]);
+    let large = run["trials"].as_array().unwrap().iter().find(|trial| trial["state"] == "infeasible").unwrap();
+    assert!(large["message"].as_str().unwrap().contains("more than 6 MB for it (gates.memory_mb)"), "{large}");
+
+    let id = run["id"].as_str().unwrap();
+    let again = lab.engineer.post(&format!("/api/v1/runs/{id}/reproduce"), json!({})).await.done();
+    let again = lab.succeeded(again["run"].as_str().unwrap()).await;
+    assert_eq!(told(&again), told(&run));
     drop(worker);
     lab.app.remove().await;
 }

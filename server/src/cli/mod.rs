@@ -138,7 +138,7 @@ enum Command {
         #[command(subcommand)]
         act: ConfigAct,
     },
-    /// Weighs a model that comes on stdin, for the gate on memory.
+    /// Weighs a model that comes on stdin, for trials and the gate on memory.
     #[command(hide = true)]
     Weigh,
     /// Takes a sample problem through the pipeline, with people, data and traffic of its own.

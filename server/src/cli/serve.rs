@@ -35,7 +35,8 @@ pub async fn serve(storage: Storage, mut web: Web, slots: Option<usize>, watches
         // While open requests are answered it claims nothing any more, and what it was at is another worker's.
         tokio::spawn(worker.run(slots, shutdown.clone()))
     });
-    let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
+    let post = tokio::spawn(sender(&services, &storage, &web)?.run(workers.clone()));
+    let stand_in = tokio::spawn(sender(&services, &storage, &web)?.stand_in(workers.clone()));
     tokio::spawn(webhooks.run(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
@@ -49,7 +50,7 @@ pub async fn serve(storage: Storage, mut web: Web, slots: Option<usize>, watches
     tokio::spawn(millrace_jobs::tidy(services.clone(), workers.clone()));
     serve_on(listener, services, &web, shutdown).await?;
     workers.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(5), post).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), futures::future::join(post, stand_in)).await;
     if let Some(worker) = worker {
         // A computing step looks whether to stop; another worker takes it up.
         let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
@@ -61,16 +62,13 @@ pub async fn serve(storage: Storage, mut web: Web, slots: Option<usize>, watches
 }
 
 /// Whoever sends letters.
-pub fn post(services: &Services, storage: &Storage, web: &Web) -> anyhow::Result<Post> {
+pub fn sender(services: &Services, storage: &Storage, web: &Web) -> anyhow::Result<Post> {
     let settings = PostSettings {
         smtp_url: web.mail.smtp_url.clone(),
         from: web.mail.mail_from.clone(),
         directory: storage.home.join("mail"),
         patience: Duration::from_secs_f64(web.mail.mail_patience),
     };
-    if settings.smtp_url.is_none() {
-        tracing::info!("no mail server is set: letters are written to {}", settings.directory.display());
-    }
     Ok(Post::new(services.clone(), &settings)?)
 }
 

@@ -33,6 +33,15 @@ command = ["/bin/true"]
 [trainers.wrong]
 command = ["/bin/sh", "-c", "echo nothing >model.onnx"]
 
+[trainers.three]
+command = ["/bin/sh", "-c", "cp {root}/three.onnx model.onnx"]
+
+[trainers.ragged]
+command = ["/bin/sh", "-c", "cp {root}/ragged.onnx model.onnx"]
+
+[trainers.unsure]
+command = ["/bin/sh", "-c", "cp {root}/unsure.onnx model.onnx"]
+
 [trainers.piping]
 command = ["/bin/sh", "-c", "mkfifo model.onnx"]
 
@@ -114,6 +123,7 @@ fn document() -> Value {
         "features": [{ "name": "x" }, { "name": "y" }],
         "success": { "metric": "roc_auc", "at_least": 0.8 },
         "slices": [], "serving": { "p99_ms": 1000, "throughput_rps": 1 },
+        "rollout": { "shadow": { "min_predictions": 100_000, "min_duration": "1h" } },
     })
 }
 
@@ -125,8 +135,10 @@ async fn team() -> Team {
     file("network.sh", NETWORK);
     file("tuned.sh", TUNED);
     file("endless.sh", ENDLESS);
-    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external/things.onnx");
-    std::fs::copy(network, root.path().join("things.onnx")).unwrap();
+    for network in ["things.onnx", "three.onnx", "ragged.onnx", "unsure.onnx"] {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external").join(network);
+        std::fs::copy(kept, root.path().join(network)).unwrap();
+    }
     let trainers = root.path().join("trainers.toml").display().to_string();
     let app = TestApp::start_with(BINARY, &[("MILLRACE_TRAINERS", &trainers)], &[]).await.unwrap();
     let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
@@ -149,6 +161,14 @@ impl Team {
         assert_eq!(left, Vec::<PathBuf>::new(), "what programs were given is gone with them");
     }
 
+    /// Approves a version and sets it out.
+    async fn roll_out(&self, number: i32) {
+        let path = format!("/api/v1/models/things/versions/{number}");
+        let version = self.engineer.get(&path).await.done();
+        self.stakeholder.decide(&path, "approve", version["digest"].as_str().unwrap()).await.done();
+        self.engineer.post("/api/v1/deployments/things/rollouts", json!({ "version": number })).await.done();
+    }
+
     /// The processes of the endless program, once it has begun.
     async fn pids(&self) -> Vec<u32> {
         for _ in 0..200 {
@@ -161,6 +181,22 @@ impl Team {
         }
         panic!("the program did not begin; the server said: {}", self.app.said());
     }
+}
+
+/// What is answered about things of these two numbers that are called so, once the server has a model in memory.
+async fn asked(client: &Person, called: &str, things: &[[f64; 2]]) -> Value {
+    let instance = |(place, [x, y]): (usize, &[f64; 2])| json!({ "thing": format!("{called}{place}"), "x": x, "y": y });
+    let instances: Vec<Value> = things.iter().enumerate().map(instance).collect();
+    let asked = json!({ "instances": instances });
+    let mut answer = client.post("/v1/models/things:predict", asked.clone()).await;
+    for _ in 0..100 {
+        if answer.status != 404 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        answer = client.post("/v1/models/things:predict", asked.clone()).await;
+    }
+    answer.done()
 }
 
 /// Whether a process is there and has not ended.
@@ -200,24 +236,39 @@ async fn a_model_of_a_program_is_measured_gated_reproduced_and_served_like_any_o
     let again = team.app.ended(&team.engineer, again["run"].as_str().unwrap()).await;
     assert_eq!(again["state"], "succeeded", "{} {}", again["failure"], again["compared"]);
 
-    let version = team.engineer.get("/api/v1/models/things/versions/1").await.done();
-    let digest = version["digest"].as_str().unwrap();
-    team.stakeholder.decide("/api/v1/models/things/versions/1", "approve", digest).await.done();
-    team.engineer.post("/api/v1/deployments/things/rollouts", json!({ "version": 1 })).await.done();
-    let asked = json!({ "instances": [{ "thing": "a", "x": 95.0, "y": 90.0 }, { "thing": "b", "x": 5.0, "y": 1.0 }] });
+    team.roll_out(1).await;
     let client = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
-    // Its server has it in memory within a second.
-    let mut answer = client.post("/v1/models/things:predict", asked.clone()).await;
-    for _ in 0..100 {
-        if answer.status != 404 {
+    let answer = asked(&client, "t", &[[95.0, 90.0], [5.0, 1.0]]).await;
+    let score = |place: usize| answer["predictions"][place]["score"].as_f64().unwrap();
+    assert!(score(0) > 0.9 && score(1) < 0.1, "{answer}");
+    team.remove().await;
+}
+
+#[tokio::test]
+async fn a_model_that_has_no_number_for_what_nobody_tried_it_on_costs_no_caller_an_answer_and_is_taken_back() {
+    let team = team().await;
+    let first = team.app.run(&team.engineer, "things", json!({ "trainer": "logistic" })).await;
+    assert_eq!(first.body["state"], "succeeded", "{}", first.body["failure"]);
+    team.roll_out(1).await;
+    let client = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    asked(&client, "t", &[[5.0, 1.0]]).await;
+    let unsure = team.run("unsure").await;
+    assert_eq!(unsure["state"], "succeeded", "{} {}", unsure["failure"], unsure["gates"]);
+    team.roll_out(2).await;
+
+    let mut now = Value::Null;
+    for round in 0..400 {
+        let answer = asked(&client, &format!("{round}-"), &[[5_000.0, 1.0], [6_000.0, 1.0]]).await;
+        assert_eq!(answer["model_version"], 1, "{answer}");
+        now = team.engineer.get("/api/v1/deployments/things").await.done();
+        if now["rollout"].is_null() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-        answer = client.post("/v1/models/things:predict", asked.clone()).await;
     }
-    let answer = answer.done();
-    let score = |place: usize| answer["predictions"][place]["score"].as_f64().unwrap();
-    assert!(score(0) > 0.9 && score(1) < 0.1, "{answer}");
+    assert_eq!((&now["champion"], &now["rollout"]), (&json!(1), &Value::Null), "{now}");
+    let reason = now["history"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("it failed: failures"), "{reason}");
     team.remove().await;
 }
 
@@ -229,6 +280,8 @@ async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
         ("absent", "program_failed", &["there is no such program"]),
         ("silent", "no_model", &["left no model", "model.onnx"]),
         ("wrong", "model_refused", &["model.onnx is no model that can serve here"]),
+        ("three", "model_refused", &["an answer of 2 or 1 single-precision number(s) a row"]),
+        ("ragged", "model_refused", &["an answer of 2 or 1 single-precision number(s) a row"]),
         ("piping", "model_refused", &["model.onnx is no file"]),
         ("chatty", "metrics_refused", &["more than 10000 points"]),
         ("reporting", "metrics_refused", &["\"a b\" is no name of a metric"]),

@@ -172,6 +172,8 @@ async fn rules_about_the_business_metric_and_the_age_of_data_are_tried_on_what_w
         let (status, page) = stage.engineer.page(&format!("/deployments/{SLUG}/rule?about={about}")).await;
         assert!(status == 200 && page.contains(said), "{about}: {page}");
     }
+    let (status, page) = stage.engineer.page(&format!("/deployments/{SLUG}/rule?threshold=much")).await;
+    assert!(status == 400 && page.contains("Threshold cannot be"), "{page}");
     let (_, page) = stage.engineer.page(&format!("/deployments/{SLUG}/rule?about=freshness&threshold=3")).await;
     assert!(page.contains("freshness = \"3h\""), "{page}");
     stage.remove().await;

@@ -9,14 +9,14 @@ use serde_json::json;
 
 use crate::{Team, document, team, team_with};
 
-async fn with_mailbox() -> (Team, Mailbox) {
+pub async fn with_mailbox() -> (Team, Mailbox) {
     let mailbox = Mailbox::open().await.unwrap();
     let env = [("MILLRACE_SMTP_URL", mailbox.url.as_str()), ("MILLRACE_BASE_URL", "http://127.0.0.1:1")];
     let team = team_with(&env).await;
     (team, mailbox)
 }
 
-async fn eventually(mailbox: &Mailbox, count: usize) -> Vec<millrace_test_support::mailbox::Delivered> {
+pub async fn eventually(mailbox: &Mailbox, count: usize) -> Vec<millrace_test_support::mailbox::Delivered> {
     for _ in 0..150 {
         if mailbox.delivered().len() >= count {
             break;

@@ -1,7 +1,10 @@
 //! `/deployments/{slug}/rule`: what another rule would have done in the windows that were recorded.
 
+use std::str::FromStr;
+
 use leptos::prelude::*;
 use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, duration, line_chart, number};
+use millrace_domain::fault::Fault;
 use millrace_domain::metric::Metric;
 use millrace_domain::problem::{DriftMetric, Span};
 use millrace_domain::view::{BackTestQuery, BackTestView, Permission, TriedRule};
@@ -32,17 +35,20 @@ pub fn RulePage() -> impl IntoView {
     let rule = move || {
         let [about, metric, threshold, windows, keep_firing, min_rows, alarms] = names.map(|name| name.get());
         let word = |text: String| (!text.is_empty()).then_some(text);
-        BackTestQuery {
+        Ok(BackTestQuery {
             about: word(about),
             metric: word(metric),
-            threshold: threshold.parse().ok(),
-            windows: windows.parse().ok(),
-            keep_firing: keep_firing.parse().ok(),
-            min_rows: min_rows.parse().ok(),
-            alarms: alarms.parse().ok(),
-        }
+            threshold: read("threshold", "number", &threshold)?,
+            windows: read("windows", "whole number", &windows)?,
+            keep_firing: read("keep_firing", "whole number", &keep_firing)?,
+            min_rows: read("min_rows", "whole number", &min_rows)?,
+            alarms: read("alarms", "number", &alarms)?,
+        })
     };
-    let tested = Resource::new(move || (slug.get(), rule()), |(slug, rule)| back_test(slug, rule));
+    let tested = Resource::new(
+        move || (slug.get(), rule()),
+        |(slug, rule): (String, Result<BackTestQuery, Fault>)| async move { back_test(slug, rule?).await },
+    );
     let letter = PageForm::<SendTestLetter>::new();
     view! {
         {move || letter.fault().map(|fault| view! { <FaultNotice fault/> })}
@@ -56,6 +62,15 @@ pub fn RulePage() -> impl IntoView {
             <TestLetter slug=tested.slug permission=tested.may_test letter/>
         </Load>
     }
+}
+
+/// A number of the address, if it has one.
+fn read<T: FromStr>(name: &str, kind: &str, text: &str) -> Result<Option<T>, Fault> {
+    let no_number = |_| {
+        let message = format!("cannot be {text:?}; give a {kind}, or none to try what is signed");
+        Fault::field(&format!("/{name}"), message)
+    };
+    (!text.is_empty()).then(|| text.parse().map_err(no_number)).transpose()
 }
 
 /// Sends the reader a letter about nothing, the way that letters about alerts go.

@@ -37,7 +37,7 @@ impl Heart {
     pub const fn missing(self) -> &'static str {
         match self {
             Self::Watch => "No window is judged, no alert is raised and no training starts by itself",
-            Self::Letters => "No letter goes out",
+            Self::Letters => "Letters go out by a stand-in or not at all",
             Self::Rollouts => "No rollout goes on, and none is taken back by itself",
         }
     }

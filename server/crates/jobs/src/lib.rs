@@ -55,8 +55,8 @@ pub use tidy::tidy;
 pub use watch::Watch;
 pub use webhooks::{WebhookError, WebhookSender};
 
-/// One handler for each kind of step; those that train know the external trainers, and gates this program, whose command `weigh` is
-/// [`weigh`].
+/// One handler for each kind of step; those that train know the external trainers, and trials and gates this program, whose command `weigh`
+/// is [`weigh`].
 pub fn handlers(trainers: &ExternalTrainers, program: Arc<Path>) -> Vec<Arc<dyn Handler>> {
     // Where there is no such directory nothing was left in it.
     let _ = external::sweep(&trainers.scratch);
@@ -64,7 +64,7 @@ pub fn handlers(trainers: &ExternalTrainers, program: Arc<Path>) -> Vec<Arc<dyn 
         Arc::new(stage::Staged(ingest::Ingest)),
         Arc::new(stage::Staged(validate::Validate)),
         Arc::new(stage::Staged(features::Features)),
-        Arc::new(stage::Staged(trial::Trials::new(trainers.clone()))),
+        Arc::new(stage::Staged(trial::Trials::new(trainers.clone(), Arc::clone(&program)))),
         Arc::new(stage::Staged(tune::Tune)),
         Arc::new(stage::Staged(train::Train::new(trainers.clone()))),
         Arc::new(stage::Staged(evaluate::Evaluate)),

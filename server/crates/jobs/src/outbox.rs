@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::pulse::Pulse;
 
 /// An outbox is looked into so often, besides when something is announced.
-const LOOK: Duration = Duration::from_secs(5);
+pub(crate) const LOOK: Duration = Duration::from_secs(5);
 
 /// What comes of an attempt to send a message. A panic is a failure of that message, so that it is told, tried again and given up as any
 /// other, and the sender goes on.
@@ -44,10 +44,7 @@ pub(crate) async fn empty(
     while !shutdown.is_cancelled() {
         let mut announced = services.db().listen(&[channel]).await.ok();
         loop {
-            while send_next(outbox, services, pulse.as_mut()).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, channel, "the outbox could not be read");
-                false
-            }) {}
+            while send_next(outbox, services, pulse.as_mut()).await.unwrap_or_else(|error| unread(&error, channel)) {}
             let heard = tokio::select! {
                 heard = async {
                     match &mut announced {
@@ -67,6 +64,12 @@ pub(crate) async fn empty(
             () = shutdown.cancelled() => return,
         }
     }
+}
+
+/// What cannot be read now is looked for again later.
+pub(crate) fn unread(error: &StorageError, channel: &str) -> bool {
+    tracing::warn!(%error, channel, "the outbox could not be read");
+    false
 }
 
 /// Sends what is due next, and beats beside it.

@@ -3,7 +3,7 @@
 //! A letter is claimed under a lease and keeps its Message-ID however often it is tried. A failure that may pass is tried again
 //! after a growing pause for three days; one that will not (no such mailbox) is final at once and shown to admins, unless the
 //! server lets us in no more at all. Between the
-//! server's acceptance and our note of it a crash can make a letter go out twice, with the same Message-ID (RFC 1047).
+//! server's acceptance and our note of it a crash or a standstill can make a letter go out twice, with the same Message-ID (RFC 1047).
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -24,8 +24,12 @@ use tokio_util::sync::CancellationToken;
 use crate::outbox::{self, Outbox, attempted};
 use crate::picture::{PNG, png};
 
+/// Where the outbox says that something is in it.
+const ANNOUNCED: &str = "millrace_mail";
 /// A sender that dies lets go of its letter so long after the longest conversation, and the look that may follow it.
 const LEASE: TimeDelta = TimeDelta::minutes(1);
+/// What it takes besides conversations takes no longer: where it does, others get their turn before the lease of its letter ends.
+const BESIDES: Duration = Duration::from_secs(30);
 /// The longest pause between two attempts, so that a server that comes back gets everything within minutes.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(4);
 /// A letter that could not be sent for so long is given up.
@@ -86,7 +90,39 @@ impl Post {
 
     /// Sends letters until told to stop.
     pub async fn run(self, shutdown: CancellationToken) {
-        outbox::empty(&self, &self.services, Some(Heart::Letters), "millrace_mail", &shutdown).await;
+        if let Route::Directory(directory) = &self.route {
+            tracing::info!("no mail server is set: letters are written to {}", directory.display());
+        }
+        outbox::empty(&self, &self.services, Some(Heart::Letters), ANNOUNCED, &shutdown).await;
+    }
+
+    /// Sends in the stead of whoever is there to, while those stand still on every server: until told to stop.
+    pub async fn stand_in(self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(outbox::LOOK) => {}
+                () = shutdown.cancelled() => return,
+            }
+            while !shutdown.is_cancelled() {
+                let sent = async { Ok(self.is_needed().await && self.send_one().await?) };
+                if !self.within(sent).await.unwrap_or_else(|error| outbox::unread(&error, ANNOUNCED)) {
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn is_needed(&self) -> bool {
+        self.services.stands_still(Heart::Letters).await.unwrap_or_else(|error| {
+            tracing::warn!(detail = error.detail, "it could not be looked whether letters are sent");
+            false
+        })
+    }
+
+    /// What comes of work that takes no longer than a letter may.
+    async fn within<T>(&self, work: impl Future<Output = Result<T, StorageError>> + Send) -> Result<T, StorageError> {
+        let longest = self.patience * 2 + BESIDES;
+        tokio::time::timeout(longest, work).await.unwrap_or_else(|_| Err(StorageError::given_up(longest)))
     }
 
     fn lease(&self) -> TimeDelta {
@@ -172,6 +208,12 @@ impl Post {
 
 impl Outbox for Post {
     async fn send_next(&self) -> Result<bool, StorageError> {
+        self.within(self.send_one()).await
+    }
+}
+
+impl Post {
+    async fn send_one(&self) -> Result<bool, StorageError> {
         let pool = self.services.db().pool();
         let Some(letter) = mail::claim(pool, self.now(), self.lease()).await? else { return Ok(false) };
         let failed = |reason| Undelivered { reason, is_final: false };

@@ -177,6 +177,18 @@ fn stored(
         .calibrated(calibration, &prepared.table, &prepared.labels, &prepared.split)
         .map_err(|error| StepError::refused("not_calibrated", error.to_string()))?;
     let report = fitted.report.clone();
+    let rows = prepared.split.rows(Part::Train).len() as u64;
+    Ok((model(launched, prepared, fitted, trainer)?.to_bytes(), rows, report))
+}
+
+/// The model of what was fitted.
+pub(crate) fn model(
+    launched: &Launched,
+    prepared: &Prepared,
+    fitted: Fitted,
+    trainer: TrainerConfig,
+) -> Result<Model, StepError> {
+    let unread = || StepError::refused("internal", "the run's dataset version was never read; please report it");
     let lineage = Lineage {
         dataset: launched.dataset.digest.ok_or_else(unread)?,
         tables: launched.table_digests(),
@@ -185,12 +197,7 @@ fn stored(
         trainer,
         seed: launched.seed(),
     };
-    let rows = prepared.split.rows(Part::Train).len() as u64;
-    Ok((Model::new(&prepared.plan, fitted, lineage).to_bytes(), rows, report))
-}
-
-fn unread() -> StepError {
-    StepError::refused("internal", "the run's dataset version was never read; please report it")
+    Ok(Model::new(&prepared.plan, fitted, lineage))
 }
 
 /// The validation loss after each round, and what an external trainer reported.

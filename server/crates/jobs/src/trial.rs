@@ -1,6 +1,7 @@
 //! Trial: one draw of a search, fitted and scored. Trials are steps side by side. What one draws follows from the trials it waits
 //! for ([`FitPlan::waits`]), so a search comes to the same trials whatever the number of workers and however often one dies.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use millrace_domain::trainer::{CalibrationMethod, FitPlan};
 use millrace_executor::{Commit, Context, Reporter, StepError, Verdict, commit};
 use millrace_ml::model::Predictor;
 use millrace_ml::split::Part;
-use millrace_ml::train::TrainError;
+use millrace_ml::train::{Fitted, TrainError};
 use millrace_ml::tune::{Draw, Limits, Search, Study, Trial, TrialState};
 use millrace_services::ExternalTrainers;
 use millrace_storage::run;
@@ -23,10 +24,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::external::{self, Left, NoModel, Order, TOO_SLOW};
+use crate::gate::weighed;
 use crate::kept::{Entry, Kept};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::progress::Costs;
 use crate::stage::Stage;
+use crate::train::model;
 
 /// How often a trial looks what its search has spent.
 const LOOK: Duration = Duration::from_millis(250);
@@ -35,11 +38,13 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) struct Trials {
     kept: Kept,
     external: ExternalTrainers,
+    /// This program, which weighs models in a process of its own (`weigh`).
+    program: Arc<Path>,
 }
 
 impl Trials {
-    pub(crate) fn new(external: ExternalTrainers) -> Self {
-        Self { kept: Kept::default(), external }
+    pub(crate) fn new(external: ExternalTrainers, program: Arc<Path>) -> Self {
+        Self { kept: Kept::default(), external, program }
     }
 }
 
@@ -92,6 +97,8 @@ impl Stage for Trials {
             "seed": input.launched.run.seed,
             "calibration": input.plan.calibration,
             "task": task,
+            // What was not measured says nothing of what would have been.
+            "measures": measures(&input.launched),
         }))
     }
 
@@ -102,7 +109,7 @@ impl Stage for Trials {
             Task::Run(draw) => draw,
         };
         // A repetition ends where the first search ended, and lets serve what that let serve, not by what is measured now.
-        let measures = launched.run.reproduces.is_none();
+        let measures = measures(&launched);
         let over = Arc::new(AtomicBool::new(false));
         let spent_on = async {
             if !measures {
@@ -113,7 +120,9 @@ impl Stage for Trials {
             spent_on
         };
         let kept = self.kept.entry(&launched);
-        let fitting = Fitting { launched, frames, kept, calibration: plan.calibration, measures, draw: draw.clone() };
+        let program = Arc::clone(&self.program);
+        let calibration = plan.calibration;
+        let fitting = Fitting { launched, frames, kept, calibration, measures, program, draw: draw.clone() };
         let (fitted, spent_on) = if draw.config.program().is_some() {
             match fitting.by_program(context, &self.external, spent_on).await? {
                 Ok(trial) => (Some(trial), None),
@@ -137,7 +146,7 @@ impl Stage for Trials {
     /// What a program elsewhere fits may differ each time.
     fn is_repeatable(&self, output: &Ended) -> bool {
         let Trial { config, state, .. } = &output.trial;
-        config.program().is_none() && !matches!(state, TrialState::Stopped { .. } | TrialState::TooSlow { .. })
+        config.program().is_none() && !was_measured(state)
     }
 
     fn told(&self, output: &Ended) -> Vec<String> {
@@ -146,6 +155,7 @@ impl Stage for Trials {
         let how = match (state, score) {
             (TrialState::Succeeded, Some(score)) => format!("score {score}"),
             (TrialState::Succeeded, None) => "no score".to_owned(),
+            (TrialState::Infeasible { reason, .. }, _) => format!("infeasible: {reason}"),
             (
                 TrialState::Failed { reason }
                 | TrialState::TooSlow { reason }
@@ -177,6 +187,7 @@ struct Fitting {
     calibration: CalibrationMethod,
     /// Whether what its model takes to answer decides.
     measures: bool,
+    program: Arc<Path>,
     draw: Draw,
 }
 
@@ -229,9 +240,12 @@ impl Fitting {
 
     fn studied<T>(&self, prepared: &Prepared, reporter: &Reporter, run: impl FnOnce(&Study<'_>) -> T) -> T {
         let document = &self.launched.problem.document;
-        let unfit = |predictor: &Predictor| {
-            let is_slow = || is_too_slow(predictor, prepared, document, &|| reporter.thread_time());
-            too_large(predictor, document).or_else(|| self.measures.then(is_slow).flatten())
+        let measured = |fitted: &Fitted| {
+            let is_slow = || is_too_slow(&fitted.predictor, prepared, document, &|| reporter.thread_time());
+            is_slow().or_else(|| self.too_heavy(fitted, prepared, reporter))
+        };
+        let unfit = |fitted: &Fitted| {
+            too_large(&fitted.predictor, document).or_else(|| self.measures.then(|| measured(fitted)).flatten())
         };
         run(&Study {
             table: &prepared.table,
@@ -244,6 +258,31 @@ impl Fitting {
             unfit: &unfit,
         })
     }
+
+    /// How the trial of a model ends that takes more memory than its document allows. One that cannot be weighed is the gate's to tell of.
+    fn too_heavy(&self, fitted: &Fitted, prepared: &Prepared, reporter: &Reporter) -> Option<TrialState> {
+        let most = self.launched.problem.document.gates.as_ref()?.memory_mb?;
+        let weighed = model(&self.launched, prepared, fitted.clone(), self.draw.config.clone())
+            .map_err(|error| error.to_string())
+            .and_then(|model| weighed(&model.to_bytes(), prepared, &model, Part::Validation, &self.program, reporter))
+            .inspect_err(|reason| tracing::warn!(reason, "a trial's model could not be weighed"))
+            .ok()?;
+        let reason = format!("a server that has the model needs more than {most} MB for it (gates.memory_mb)");
+        (weighed.megabytes() > most).then_some(TrialState::Infeasible { reason, measured: true })
+    }
+}
+
+/// Whether what a model takes to serve decides of a trial. A repetition takes over what was measured.
+const fn measures(launched: &Launched) -> bool {
+    launched.run.reproduces.is_none()
+}
+
+/// Whether a trial ended so by what was measured, which is another each time.
+const fn was_measured(state: &TrialState) -> bool {
+    matches!(
+        state,
+        TrialState::Stopped { .. } | TrialState::TooSlow { .. } | TrialState::Infeasible { measured: true, .. }
+    )
 }
 
 /// Rows that a model is asked for to see how long it takes, and how often it is tried before it is too slow.
@@ -254,8 +293,8 @@ const TRIES: usize = 3;
 fn too_large(predictor: &Predictor, document: &ProblemDocument) -> Option<TrialState> {
     let most = document.gates.as_ref()?.model_mb?;
     let megabytes = serde_json::to_vec(predictor.estimator()).map_or(0, |bytes| bytes.len()) as f64 / 1e6;
-    let reason = || format!("infeasible: the model has {megabytes:.2} MB, and may have {most} (gates.model_mb)");
-    (megabytes > most).then(|| TrialState::Failed { reason: reason() })
+    let reason = || format!("the model has {megabytes:.2} MB, and may have {most} (gates.model_mb)");
+    (megabytes > most).then(|| TrialState::Infeasible { reason: reason(), measured: false })
 }
 
 /// How the trial of a model ends that takes too long to answer each time that it is tried. What an answer takes besides the model, joins
@@ -282,8 +321,8 @@ fn is_too_slow(
     let best = (0..TRIES).map(slowest).min().unwrap_or_default().as_secs_f64() * 1e3;
     let most = document.serving.p99_ms;
     let reason =
-        || format!("infeasible: 99 of 100 answers of the model alone take more than {most} ms (serving.p99_ms)");
-    (best > most).then(|| TrialState::TooSlow { reason: reason() })
+        || format!("more than one answer of the model alone in 100 takes longer than {most} ms (serving.p99_ms)");
+    (best > most).then(|| TrialState::Infeasible { reason: reason(), measured: true })
 }
 
 /// What the trial of a step is to do.
@@ -311,7 +350,7 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
         let first = steps.iter().find(|step| is_trial(step) && step.part == context.step().part);
         let state = match first.and_then(ended_trial) {
             // What was measured then holds.
-            Some(Trial { state: state @ (TrialState::Stopped { .. } | TrialState::TooSlow { .. }), .. }) => state,
+            Some(Trial { state, .. }) if was_measured(&state) => state,
             Some(_) => return Ok(Task::Run(draw)),
             None if !has_trials => return Ok(Task::Run(draw)),
             None => TrialState::Stopped { reason: "the search that is repeated did not come to it".to_owned() },
@@ -383,6 +422,7 @@ fn stored(number: i32, trial: &Trial) -> run::Trial {
     let (state, message) = match &trial.state {
         TrialState::Succeeded => ("succeeded", None),
         TrialState::Failed { reason } | TrialState::TooSlow { reason } => ("failed", Some(reason.clone())),
+        TrialState::Infeasible { reason, .. } => ("infeasible", Some(reason.clone())),
         TrialState::Pruned { reason } => ("pruned", Some(reason.clone())),
         TrialState::Stopped { reason } => ("stopped", Some(reason.clone())),
     };

@@ -90,7 +90,7 @@ impl Stage for Tune {
 
 fn none_succeeded(trials: &[Trial]) -> StepError {
     let reason = trials.iter().find_map(|trial| match &trial.state {
-        TrialState::Failed { reason } | TrialState::TooSlow { reason } => {
+        TrialState::Failed { reason } | TrialState::TooSlow { reason } | TrialState::Infeasible { reason, .. } => {
             Some(format!("the first that failed: {reason}"))
         }
         _ => None,

@@ -29,6 +29,15 @@ impl Services {
         Ok(still.map(told).collect())
     }
 
+    /// Whether this one stands still.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stands_still(&self, heart: Heart) -> Result<bool> {
+        let (beats, now) = self.beats().await?;
+        Ok(beats.iter().any(|beat| beat.heart == heart && beat.stands_still(now)))
+    }
+
     /// Every heart, for who asks from outside whether the monitor itself is alive.
     ///
     /// # Errors
@@ -49,8 +58,7 @@ impl Services {
         Ok((heartbeat::list(pool).await.map_err(fault)?, now))
     }
 
-    /// Tells admins and whoever is on call of what stands still, and of what is at work again: once each, whichever server looks. That no letter
-    /// goes out is told by letter only when it is over.
+    /// Tells admins and whoever is on call of what stands still, and of what is at work again: once each, whichever server looks.
     ///
     /// # Errors
     /// When the database fails.
@@ -62,10 +70,8 @@ impl Services {
             let missing = beat.heart.missing();
             match (beat.stands_still(now), beat.told_at) {
                 (true, None) => {
-                    if beat.heart != Heart::Letters {
-                        let since = beat.beat_at.format("%Y-%m-%d %H:%M UTC");
-                        self.tell_of_heart(&tx, format!("{missing} since {since}")).await?;
-                    }
+                    let since = beat.beat_at.format("%Y-%m-%d %H:%M UTC");
+                    self.tell_of_heart(&tx, format!("{missing} since {since}")).await?;
                     heartbeat::told(&tx, beat.heart, true).await.map_err(fault)?;
                 }
                 (false, Some(_)) => {

@@ -1,5 +1,7 @@
 //! What can go wrong below, sorted by what a caller could do about it.
 
+use std::time::Duration;
+
 use sea_orm::{DbErr, RuntimeErr};
 
 /// An error of the database or the artifact store.
@@ -43,6 +45,11 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// What is said of a call that was given up after a while.
+    pub fn given_up(after: Duration) -> Self {
+        Self::Unavailable(DbErr::Custom(format!("it was given up after {} s", after.as_secs_f64())))
+    }
+
     /// Whether the unique constraint of that name was hit.
     pub fn is_duplicate(&self, name: &str) -> bool {
         matches!(self, Self::Duplicate { constraint } if constraint == name)

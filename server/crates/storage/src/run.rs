@@ -331,7 +331,7 @@ pub struct Trial {
     pub share: f64,
     /// Its score on the validation part.
     pub score: Option<f64>,
-    /// `succeeded`, `failed`, `pruned` or `stopped`.
+    /// `succeeded`, `failed`, `infeasible`, `pruned` or `stopped`.
     pub state: String,
     /// Why it did not succeed.
     pub message: Option<String>,

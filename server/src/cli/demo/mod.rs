@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::client::{Client, Server};
-use crate::cli::serve::{listen, post, serve_on};
+use crate::cli::serve::{listen, sender, serve_on};
 use crate::cli::verify;
 use crate::config::{Mail, People, SignInElsewhere, Storage, Web};
 use crate::{outside, wiring};
@@ -82,7 +82,8 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let workers = CancellationToken::new();
     let worker = wiring::worker(&services, "demo", outside::timing());
     let worker = tokio::spawn(worker.run(2, workers.clone()));
-    let post = tokio::spawn(post(&services, &storage, &web)?.run(workers.clone()));
+    let post = tokio::spawn(sender(&services, &storage, &web)?.run(workers.clone()));
+    let stand_in = tokio::spawn(sender(&services, &storage, &web)?.stand_in(workers.clone()));
     tokio::spawn(Sources::new(services.clone(), storage.places()?).run(workers.clone()));
     tokio::spawn(ParityAuditor::new(services.clone()).run(workers.clone()));
     tokio::spawn(conduct_rollouts(services.clone(), workers.clone()));
@@ -114,7 +115,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<()> {
     stop.cancel();
     workers.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
-    let _ = tokio::time::timeout(Duration::from_secs(5), post).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), futures::future::join(post, stand_in)).await;
     server.await??;
     if let Some(cluster) = parts.cluster {
         tokio::task::spawn_blocking(move || cluster.stop()).await??;

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use millrace_domain::gate::{Gate, Verdict};
+use millrace_executor::Reporter;
 use millrace_ml::model::Model;
 use millrace_ml::split::Part;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::load::Prepared;
 use super::behaviour::request;
 use super::held;
 
-/// Test rows that it answers while it is weighed.
+/// Rows that it answers while it is weighed.
 const ASKED: usize = 500;
 /// A model that has not been weighed after so long is not weighed.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,18 +40,29 @@ struct Task {
     requests: Vec<Map<String, Value>>,
 }
 
+impl Weight {
+    /// In megabytes of a million bytes.
+    pub(crate) fn megabytes(&self) -> f64 {
+        self.bytes as f64 / 1e6
+    }
+}
+
 /// What a server that has it needs more than one that has it not, held against a limit. The model is weighed by this program.
-pub(super) fn memory(limit_mb: f64, content: &[u8], prepared: &Prepared, model: &Model, program: &Path) -> Gate {
-    let rows = prepared.split.rows(Part::Test).iter().take(ASKED);
-    let requests = rows.map(|row| request(prepared, model, *row as usize).0).collect();
-    let weighed = weighed_by(program, content, requests);
-    let megabytes = |weight: &Weight| weight.bytes as f64 / 1e6;
+pub(super) fn memory(
+    limit_mb: f64,
+    content: &[u8],
+    prepared: &Prepared,
+    model: &Model,
+    program: &Path,
+    reporter: &Reporter,
+) -> Gate {
+    let weighed = weighed(content, prepared, model, Part::Test, program, reporter);
     Gate {
         verdict: match &weighed {
-            Ok(weight) if weight.answered > 0 => held(megabytes(weight) <= limit_mb),
+            Ok(weight) if weight.answered > 0 => held(weight.megabytes() <= limit_mb),
             _ => Verdict::Insufficient,
         },
-        observed: weighed.as_ref().ok().map(megabytes),
+        observed: weighed.as_ref().ok().map(Weight::megabytes),
         threshold: Some(limit_mb),
         n: weighed.as_ref().map_or(0, |weight| weight.answered),
         note: Some(match &weighed {
@@ -64,7 +76,17 @@ pub(super) fn memory(limit_mb: f64, content: &[u8], prepared: &Prepared, model: 
     }
 }
 
-fn weighed_by(program: &Path, content: &[u8], requests: Vec<Map<String, Value>>) -> Result<Weight, String> {
+/// Weighs a model by this program while it answers rows of a part.
+pub(crate) fn weighed(
+    content: &[u8],
+    prepared: &Prepared,
+    model: &Model,
+    part: Part,
+    program: &Path,
+    reporter: &Reporter,
+) -> Result<Weight, String> {
+    let rows = prepared.split.rows(part).iter().take(ASKED);
+    let requests = rows.map(|row| request(prepared, model, *row as usize).0).collect();
     let task = serde_json::to_vec(&Task { bytes: content.len(), requests }).map_err(|error| error.to_string())?;
     let process = Command::new(program)
         .arg("weigh")
@@ -83,7 +105,7 @@ fn weighed_by(program: &Path, content: &[u8], requests: Vec<Map<String, Value>>)
                 [task.as_slice(), b"\n", content].into_iter().try_for_each(|part| stdin.write_all(part))
             })
         });
-        let status = process.within(PATIENCE);
+        let status = process.within(PATIENCE, reporter);
         if status.is_err() {
             process.end();
         }
@@ -106,12 +128,15 @@ fn weighed_by(program: &Path, content: &[u8], requests: Vec<Map<String, Value>>)
 struct Ended(Child);
 
 impl Ended {
-    fn within(&mut self, patience: Duration) -> Result<std::process::ExitStatus, String> {
+    fn within(&mut self, patience: Duration, reporter: &Reporter) -> Result<std::process::ExitStatus, String> {
         // A stopwatch, not a clock: only the difference counts.
         let begun = Instant::now();
         loop {
             if let Some(status) = self.0.try_wait().map_err(|error| error.to_string())? {
                 return Ok(status);
+            }
+            if reporter.should_stop() {
+                return Err("it was told to stop".to_owned());
             }
             if begun.elapsed() > patience {
                 return Err(format!("it took longer than {} s", patience.as_secs()));

@@ -36,6 +36,7 @@ use effects::{Settled, effects};
 use measured::{Beside, baseline, reached, slices, train_gap};
 use memory::memory;
 
+pub(crate) use memory::weighed;
 pub use memory::{Weight, weigh};
 
 pub(crate) struct Gates {
@@ -186,7 +187,7 @@ fn judge(input: &Input, reporter: &Reporter, program: &Path) -> Result<Judged, S
     gates.push(latency(document, &prepared, &challenger, beside, seed));
     let limits = document.gates.unwrap_or_default();
     gates.extend(limits.model_mb.map(|limit| size(limit, input.challenger.len())));
-    let weighed = |limit: f64| memory(limit, &input.challenger, &prepared, &challenger, program);
+    let weighed = |limit: f64| memory(limit, &input.challenger, &prepared, &challenger, program, reporter);
     gates.extend(limits.memory_mb.map(weighed));
     let effects = match &champion {
         None => None,

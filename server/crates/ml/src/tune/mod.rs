@@ -15,7 +15,7 @@ use millrace_domain::trainer::{CalibrationMethod, FitPlan, Rung, TrainerConfig, 
 use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureTable, Labels};
-use crate::model::{Predictor, outcomes};
+use crate::model::outcomes;
 use crate::split::{Part, Split};
 use crate::train::{Fitted, Progress, TrainError, train};
 
@@ -33,10 +33,17 @@ pub enum TrialState {
         /// Why.
         reason: String,
     },
-    /// Its model takes too long to answer, or its program to fit. That was measured, so it does not follow from the seed alone.
+    /// Its program took too long to fit. That was measured, so it does not follow from the seed alone.
     TooSlow {
         /// How long it may take.
         reason: String,
+    },
+    /// Its model could not serve by its document.
+    Infeasible {
+        /// What it may take.
+        reason: String,
+        /// Whether what it takes was measured, so that it does not follow from the seed alone.
+        measured: bool,
     },
     /// It was ended early, since it promised little.
     Pruned {
@@ -221,7 +228,7 @@ pub struct Study<'a> {
     /// Seed of every fit.
     pub seed: u64,
     /// How the trial of a model ends that was fitted and could not serve.
-    pub unfit: &'a (dyn Fn(&Predictor) -> Option<TrialState> + Sync),
+    pub unfit: &'a (dyn Fn(&Fitted) -> Option<TrialState> + Sync),
 }
 
 impl Study<'_> {
@@ -252,7 +259,7 @@ impl Study<'_> {
             Ok(fitted) => fitted,
             Err(error) => return draw.failed(error.to_string()),
         };
-        if let Some(state) = (self.unfit)(&fitted.predictor) {
+        if let Some(state) = (self.unfit)(&fitted) {
             return draw.ended(state);
         }
         let rows = self.split.rows(Part::Validation);

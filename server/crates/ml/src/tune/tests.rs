@@ -198,8 +198,8 @@ fn a_trial_whose_model_could_not_serve_is_out_of_the_race() {
     let prepared = prepared(TargetKind::Binary, 240);
     let plan = plan(json!({"budget": 1}), prepared.kind);
     let draw = Search::new(&plan, 240, Metric::RocAuc, 5).next(0, &[]).unwrap();
-    let state = TrialState::TooSlow { reason: "it is too slow".to_owned() };
-    let unfit = |_: &Predictor| Some(state.clone());
+    let state = TrialState::Infeasible { reason: "it is too slow".to_owned(), measured: true };
+    let unfit = |_: &Fitted| Some(state.clone());
     let trial = Study { unfit: &unfit, ..study(&prepared, Metric::RocAuc) }.run(&draw, &()).unwrap();
     assert_eq!((trial.score, &trial.state), (None, &state));
 }
