@@ -1,5 +1,5 @@
 //! What must never stand still: the loops of servers that look after what is live. Each says now and then that it is at work; one that has not
-//! for two intervals is told to whoever is on call.
+//! is told to whoever is on call, within two intervals.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// At most so long passes between two beats of what is at work.
 pub const INTERVAL: TimeDelta = TimeDelta::seconds(30);
+/// What it takes to see that something stands still and to have a letter about it sent: a look of each, every five seconds.
+const LOOKS: TimeDelta = TimeDelta::seconds(10);
 
 /// Something that beats, on one server at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,9 +71,9 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Whether it has not been at work for two intervals.
+    /// Whether it has not been at work for so long that it is told within two intervals.
     pub fn stands_still(&self, now: DateTime<Utc>) -> bool {
-        now - self.beat_at > INTERVAL * 2
+        now - self.beat_at > INTERVAL * 2 - LOOKS
     }
 }
 
@@ -80,9 +82,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_not_beaten_for_two_intervals_stands_still() {
+    fn what_has_not_beaten_for_almost_two_intervals_stands_still() {
         let at = |seconds: i64| DateTime::from_timestamp(seconds, 0).expect("a time");
         let beat = Heartbeat { heart: Heart::Watch, beat_at: at(2_000), told_at: None };
-        assert!(!beat.stands_still(at(2_060)) && beat.stands_still(at(2_061)));
+        assert!(!beat.stands_still(at(2_050)) && beat.stands_still(at(2_051)));
     }
 }

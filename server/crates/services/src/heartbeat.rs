@@ -95,7 +95,7 @@ impl Services {
         for person in concerned {
             let paragraphs = vec![
                 format!("{what}."),
-                "It is told when a part of the servers has not said for a minute that it is at work, and when it does so again. See which servers \
+                "It is told when a part of the servers has not said for fifty seconds that it is at work, and when it does so again. See which servers \
                  run, whether one of them watches, and what their logs say."
                     .to_owned(),
             ];
