@@ -190,6 +190,23 @@ async fn models_that_could_not_serve_by_the_document_are_out_of_the_race() {
 }
 
 #[tokio::test]
+async fn a_search_and_a_calibration_are_refused_where_no_validation_part_can_judge_them() {
+    let lab = Lab::open().await;
+    let stakeholder = lab.app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    let mut document = document();
+    document["data"]["split"]["validation"] = json!(0);
+    lab.app.sign_off(&lab.engineer, &stakeholder, &document).await;
+    lab.app.load(&lab.engineer, "shelves", "rows.csv", rows(300)).await;
+    let request = json!({ "trainer": "gradient_boosting", "budget": 8, "calibration": "platt" });
+    let refused = lab.engineer.post("/api/v1/problems/shelves/runs", request).await;
+    let pointers: Vec<&Value> =
+        refused.body["errors"].as_array().unwrap().iter().map(|mistake| &mistake["pointer"]).collect();
+    assert_eq!((refused.status, pointers), (400, vec![&json!("/budget"), &json!("/calibration")]), "{}", refused.body);
+    lab.launch(&json!({ "trainer": "gradient_boosting" })).await;
+    lab.app.remove().await;
+}
+
+#[tokio::test]
 async fn models_that_would_take_more_memory_than_the_document_allows_are_out_of_the_race_also_when_it_is_repeated() {
     let lab = Lab::open().await;
     let worker = lab.app.worker(&[]).unwrap();

@@ -115,6 +115,14 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
     assert_eq!(found["items"][0]["tracked"], "try 7");
     let search = json!({ "experiment_ids": ["shelves"], "filter": "attributes.status = 'FINISHED' and metrics.loss < 1",
         "order_by": ["metrics.loss DESC"], "max_results": 10 });
+    let tagged =
+        json!({ "experiment_ids": ["shelves"], "filter": "tags.team = 'risk' and tag.`input.rows may` = 'd1'" });
+    assert_eq!(tracking.post("runs/search", tagged).await.done()["runs"][0]["info"]["run_id"], json!(run));
+    let others = json!({ "experiment_ids": ["shelves"], "filter": "tags.team != 'risk'" });
+    assert_eq!(tracking.post("runs/search", others).await.done()["runs"], json!([]));
+    let course = tracking.engineer.get(&format!("/api/v1/runs/{run}/metrics/loss")).await.done();
+    let points = course["items"].as_array().unwrap().iter().map(|point| point["step"].as_i64().unwrap());
+    assert!(points.clone().count() > 1 && points.is_sorted(), "{course}");
     assert_eq!(tracking.post("runs/search", search).await.done()["runs"][0]["info"]["run_id"], json!(run));
     let (status, page) = tracking.engineer.page(&format!("/runs/{run}")).await;
     assert_eq!(status, 200);

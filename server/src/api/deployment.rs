@@ -129,7 +129,8 @@ pub async fn resume_rollout(
 pub struct RollbackRequest {
     /// Why.
     reason: String,
-    /// Generation that was looked at; a rollback sent twice with it happens once.
+    /// Generation that was looked at; a rollback sent twice with it happens once. Without it, one within half a minute after another rollback
+    /// is that one sent again.
     generation: Option<i64>,
 }
 

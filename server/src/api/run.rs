@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
+use millrace_domain::tracking::Point;
 use millrace_domain::view::{
     ArtifactView, LaunchRequest, MetricView, Overridden, OverrideRequest, RunComparison, RunFilter, RunPage,
     RunSummary, RunView, in_words,
@@ -158,7 +159,7 @@ pub async fn export_runs_csv(
             run.state,
             run.trainer,
             run.metric,
-            number(run.value),
+            run.value.map_or_else(String::new, |value| cell(&in_words(value))),
             number(run.interval.map(|interval| interval.0)),
             number(run.interval.map(|interval| interval.1)),
             run.model_version.map_or_else(String::new, |version| version.to_string()),
@@ -287,12 +288,25 @@ pub async fn show_run_metric(
     By(actor): By,
     Path((id, name)): Path<(String, String)>,
 ) -> Reply<Json<Items<MetricView>>> {
-    let run = services.run(&actor, run_id(&id)?).await?;
-    let items: Vec<MetricView> = run.metrics.into_iter().filter(|metric| metric.name == name).collect();
+    let id = run_id(&id)?;
+    let run = services.run(&actor, id).await?;
+    let items: Vec<MetricView> = match run.summary.tracked {
+        None => run.metrics.into_iter().filter(|metric| metric.name == name).collect(),
+        Some(_) => services.run_history(&actor, id, &name, 0, MOST_POINTS).await?.into_iter().map(metric).collect(),
+    };
     if items.is_empty() {
         return Err(Fault::not_found("metric of this run").into());
     }
     Ok(Json(Items::all(items)))
+}
+
+/// Points of a course that are told at once.
+const MOST_POINTS: u32 = 25_000;
+
+/// A point that a program logged, whatever it was measured on.
+fn metric(point: Point) -> MetricView {
+    let step = i32::try_from(point.step).unwrap_or(if point.step < 0 { i32::MIN } else { i32::MAX });
+    MetricView { name: point.name, step, value: point.value, interval: None, n: 0 }
 }
 
 /// Most lines of a log that are told at once.

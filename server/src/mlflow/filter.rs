@@ -62,8 +62,13 @@ fn field(word: &str) -> String {
         "run_id" => "run".to_owned(),
         "status" => "state".to_owned(),
         own => {
-            let renamed =
-                [("parameters.", "params."), ("parameter.", "params."), ("param.", "params."), ("metric.", "metrics.")];
+            let renamed = [
+                ("parameters.", "params."),
+                ("parameter.", "params."),
+                ("param.", "params."),
+                ("metric.", "metrics."),
+                ("tag.", "tags."),
+            ];
             let renamed =
                 renamed.iter().find_map(|(theirs, ours)| Some(format!("{ours}{}", own.strip_prefix(theirs)?)));
             renamed.unwrap_or_else(|| own.to_owned())

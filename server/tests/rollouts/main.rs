@@ -63,6 +63,15 @@ impl Stage {
         stage
     }
 
+    /// Signs another version of the document off.
+    async fn revise(&self, document: &Value) {
+        let versions = format!("/api/v1/problems/{}/versions", self.slug);
+        let saved = self.engineer.post(&versions, document.clone()).await.done();
+        let version = format!("{versions}/{}", saved["version"]);
+        self.engineer.post(&format!("{version}/submit"), json!({})).await.done();
+        self.stakeholder.decide(&version, "approve", saved["digest"].as_str().unwrap()).await.done();
+    }
+
     async fn train(&self, seed: u64) {
         let trainer = json!({ "trainer": "logistic", "seed": seed });
         let run = self.app.run(&self.engineer, self.slug, trainer).await;
@@ -155,6 +164,17 @@ impl Stage {
                  on conflict do nothing"
             ))
             .await;
+    }
+
+    /// Rolls a version out in which everything goes well, all the way.
+    async fn arrives(&self, number: i32) -> Value {
+        self.roll_out(number).await.done();
+        for _ in 0..3 {
+            self.all_went_well().await;
+            self.app.services.look_at_rollouts().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.until("full", |now| now["champion"] == number && now["rollout"].is_null()).await
     }
 
     async fn answering_after_restart(&self) {
@@ -307,7 +327,8 @@ async fn a_candidate_that_panics_hangs_or_takes_much_memory_costs_no_caller_an_a
 
 #[tokio::test]
 async fn what_nobody_asked_for_long_enough_is_taken_back_at_the_deadline() {
-    let rollout = json!({ "shadow": { "min_predictions": 300, "min_duration": "1s" }, "deadline": "2s" });
+    let shown = json!({ "min_predictions": 300, "min_duration": "1s" });
+    let rollout = json!({ "shadow": shown, "canary": shown, "deadline": "2s" });
     let stage = Stage::set("unasked", rollout, &[]).await;
     stage.roll_out(2).await.done();
     let now = stage.until("the end of the rollout", |now| now["rollout"].is_null()).await;
@@ -498,13 +519,7 @@ async fn callers_are_answered_by_a_live_version_through_twenty_cycles_of_switchi
     };
     let cycles = async {
         for cycle in 0..20 {
-            stage.roll_out(2).await.done();
-            for _ in 0..3 {
-                stage.all_went_well().await;
-                stage.app.services.look_at_rollouts().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            let now = stage.until("full", |now| now["champion"] == 2 && now["rollout"].is_null()).await;
+            let now = stage.arrives(2).await;
             assert_eq!(now["stage"], "full", "cycle {cycle}");
             stage.on_call.post(&stage.path("/rollback"), json!({ "reason": "next cycle" })).await.done();
         }

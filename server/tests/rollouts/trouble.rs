@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use millrace_domain::policy::Scope;
-use millrace_test_support::{Answer, Person, Wire};
+use millrace_test_support::{Answer, Person, Wire, things};
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -48,6 +48,79 @@ async fn a_rollback_needs_no_artifact_store() {
     is_back(&stage, &stage.on_call).await;
     stage.answering(1).await;
     stage.app.remove().await;
+}
+
+/// Steps that ask for nothing but that all went well.
+fn at_once() -> Value {
+    let nothing = json!({ "min_predictions": 1, "min_duration": "0s" });
+    json!({ "shadow": nothing, "canary": { "percent": 40.0, "min_predictions": 1, "min_duration": "0s" }, "watch": nothing })
+}
+
+#[tokio::test]
+async fn a_rollback_of_what_has_arrived_needs_no_artifact_store_and_sent_again_without_a_generation_it_happens_once() {
+    let stage = Stage::set("arrived", at_once(), &[]).await;
+    stage.arrives(2).await;
+    stage.answering(2).await;
+    let store = stage.app.home().join("artifacts");
+    std::fs::rename(&store, stage.app.home().join("gone")).unwrap();
+    std::fs::write(&store, "in its place").unwrap();
+
+    is_back(&stage, &stage.on_call).await;
+    let pressed = Instant::now();
+    stage.answering(1).await;
+    assert!(pressed.elapsed() < AT_ONCE, "{:?}", pressed.elapsed());
+
+    is_back(&stage, &stage.on_call).await;
+    let kinds = super::kinds(&stage.now().await);
+    assert_eq!(kinds.iter().filter(|kind| *kind == "rollback").count(), 1, "{kinds:?}");
+    stage.app.remove().await;
+}
+
+#[tokio::test]
+async fn callers_who_send_what_another_version_reads_are_turned_away_neither_by_a_rollback_nor_by_what_arrives() {
+    let stage = Stage::set("wider", at_once(), &[]).await;
+    let csv = String::from_utf8(things(4_000)).unwrap();
+    let wider: Vec<String> = csv
+        .lines()
+        .enumerate()
+        .map(|(row, line)| match row {
+            0 => format!("{line},z"),
+            _ => format!("{line},{}", row % 13),
+        })
+        .collect();
+    let mut document = super::document("wider", at_once());
+    stage.app.load(&stage.engineer, "wider", "wider.csv", wider.join("\n").into_bytes()).await;
+    document["features"] = json!([{ "name": "x" }, { "name": "y" }, { "name": "z" }]);
+    stage.revise(&document).await;
+    stage.train(3).await;
+    stage.approve(3).await;
+    let asked = async |extra: &str| {
+        let instance = json!({ "entity": "t1", "x": 50.0, "y": 3.0, extra: 4 });
+        stage.caller.post("/v1/models/wider:predict", json!({ "instances": [instance] })).await
+    };
+
+    stage.roll_out(3).await.done();
+    stage.on_call.post(&stage.path("/rollback"), json!({ "reason": "test" })).await.done();
+    stage.until("rollback", |now| now["rollout"].is_null()).await;
+    stage.answering(1).await;
+    assert_eq!(asked("z").await.status, 200, "it was asked for by what was taken back");
+
+    stage.arrives(3).await;
+    for _ in 0..100 {
+        if asked("z").await.body["model_version"] == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    document["features"] = json!([{ "name": "x" }, { "name": "y" }]);
+    stage.revise(&document).await;
+    stage.train(4).await;
+    stage.approve(4).await;
+    stage.arrives(4).await;
+    stage.answering(4).await;
+    assert_eq!(asked("z").await.status, 200, "the version before read it");
+    assert_eq!(asked("zz").await.status, 400, "nobody ever read it");
+    stage.remove().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What the evaluate step left for the plots, read key by key: a part that is missing or of another shape is one figure
 //! less, never a page less.
 
+use millrace_charts::CalibrationBin;
 use millrace_domain::metric::{Costs, Metric};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,8 +13,8 @@ pub struct Evaluation {
     pub roc: Vec<(f64, f64)>,
     /// (recall, precision).
     pub precision_recall: Vec<(f64, f64)>,
-    /// (mean score, observed share of positives, rows) of each bin of scores, in order of the score.
-    pub calibration: Vec<(f64, f64, u64)>,
+    /// Bins of scores, in order of the score.
+    pub calibration: Vec<CalibrationBin>,
     /// Rows by score: lower edge, upper edge, rows.
     pub scores: Vec<(f64, f64, u64)>,
     /// How often each class was taken for each.
@@ -28,6 +29,10 @@ pub struct Evaluation {
     pub prevalence: Option<f64>,
     /// (actual, predicted).
     pub scatter: Vec<(f64, f64)>,
+    /// The same of the rows that are furthest off, the worst first.
+    pub largest_errors: Vec<(f64, f64)>,
+    /// Mean of actual minus predicted.
+    pub residual_mean: Option<f64>,
     /// Inputs and how much the model gains by them.
     pub importance: Vec<(String, f64)>,
     /// Features and how much the success metric worsens without each: mean, least, most.
@@ -201,6 +206,8 @@ impl Evaluation {
             costs: part(&artifact["costs"]),
             prevalence: part(&test["prevalence"]),
             scatter: part(&test["scatter"]),
+            largest_errors: part(&test["largest_errors"]),
+            residual_mean: part(&test["residual_mean"]),
             importance: part(&artifact["importance"]),
             permutation: part(&artifact["permutation"]["features"]),
             permutation_metric: part(&artifact["permutation"]["metric"]),

@@ -1,8 +1,8 @@
 //! The figures of a run: which ones its evaluation allows, and their values.
 
 use millrace_charts::{
-    Annotation, Bar, Calibration, CalibrationBin, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars, Line,
-    LineChart, OperatingPoint, PrecisionRecall, Residuals, Roc, XAxis, calibration, confusion_matrix, count, histogram,
+    Annotation, Bar, Calibration, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars, Line, LineChart,
+    OperatingPoint, PrecisionRecall, Residuals, Roc, WholePart, XAxis, calibration, confusion_matrix, count, histogram,
     horizontal_bars, line_chart, number, precision_recall, predicted_vs_actual, residual_histogram, roc,
 };
 use millrace_domain::view::MetricView;
@@ -19,8 +19,8 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
         calibration_figure(evaluation, &scores),
         score_figure(&evaluation.scores),
         confusion_figure(evaluation),
-        scatter_figure(evaluation),
-        residual_figure(evaluation),
+        scatter_figure(evaluation, &scores),
+        residual_figure(evaluation, &scores),
         learning_figure(metrics),
         permutation_figure(evaluation),
         explained::attributions_figure(evaluation),
@@ -42,7 +42,7 @@ fn learning_figure(metrics: &[MetricView]) -> Option<Figure> {
         .filter(|point| point.1.is_finite())
         .reduce(|best, point| if point.1 < best.1 { point } else { best })?;
     let conclusion = format!(
-        "The loss is least, {}, after {} of {} rounds; the model keeps the rounds up to there.",
+        "The loss is least, {}, after {} of {} rounds; with early stopping the model keeps the rounds up to there.",
         number(loss),
         count(round as u64),
         count(points.len() as u64)
@@ -140,26 +140,11 @@ fn operating_point(evaluation: &Evaluation, place: impl Fn([f64; 4]) -> (f64, f6
 
 fn calibration_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Figure> {
     let values = Calibration {
-        bins: calibration_bins(&evaluation.calibration),
+        bins: evaluation.calibration.clone(),
         brier: scores.find("brier").map(|metric| metric.value),
-        expected_error: None,
+        expected_error: scores.find("ece").map(|metric| metric.value),
     };
     (!values.bins.is_empty()).then(|| calibration(&values, "calibration"))
-}
-
-/// Bins are told by their mean score alone, so an edge is drawn half way between neighbours.
-fn calibration_bins(bins: &[(f64, f64, u64)]) -> Vec<CalibrationBin> {
-    let middle = |position: usize| Some((bins.get(position)?.0 + bins.get(position + 1)?.0) / 2.0);
-    bins.iter()
-        .enumerate()
-        .map(|(position, &(predicted, observed, count))| CalibrationBin {
-            low: position.checked_sub(1).and_then(middle).unwrap_or(0.0),
-            high: middle(position).unwrap_or(1.0),
-            predicted,
-            observed,
-            count,
-        })
-        .collect()
 }
 
 fn confusion_figure(evaluation: &Evaluation) -> Option<Figure> {
@@ -168,19 +153,26 @@ fn confusion_figure(evaluation: &Evaluation) -> Option<Figure> {
     Some(confusion_matrix(&values, "confusion"))
 }
 
-fn scatter_figure(evaluation: &Evaluation) -> Option<Figure> {
-    let values = residuals(evaluation)?;
+fn scatter_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Figure> {
+    let values = residuals(evaluation, scores)?;
     Some(predicted_vs_actual(&values, "scatter"))
 }
 
-fn residual_figure(evaluation: &Evaluation) -> Option<Figure> {
-    let values = residuals(evaluation)?;
+fn residual_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Figure> {
+    let values = residuals(evaluation, scores)?;
     Some(residual_histogram(&values, "residuals"))
 }
 
-fn residuals(evaluation: &Evaluation) -> Option<Residuals> {
+fn residuals(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Residuals> {
     let points = evaluation.scatter.clone();
-    (!points.is_empty()).then_some(Residuals { points, unit: String::new() })
+    let whole = scores.find("rmse").zip(evaluation.residual_mean).map(|(rmse, mean)| WholePart {
+        rmse: rmse.value,
+        rows: rmse.n.unsigned_abs(),
+        mean: -mean,
+        largest: evaluation.largest_errors.clone(),
+    });
+    let whole = whole.filter(|whole| !whole.largest.is_empty());
+    (!points.is_empty()).then_some(Residuals { points, unit: String::new(), whole })
 }
 
 /// Only a two-class model has scores; for others every bin is empty.
@@ -243,11 +235,24 @@ mod tests {
     }
 
     #[test]
-    fn calibration_bins_share_their_edges() {
-        let edges: Vec<_> = calibration_bins(&[(0.1, 0.0, 5), (0.3, 0.2, 5), (0.9, 1.0, 5)])
-            .into_iter()
-            .map(|bin| (bin.low, bin.high))
-            .collect();
-        assert_eq!(edges, [(0.0, 0.2), (0.2, 0.6), (0.6, 1.0)]);
+    fn a_calibration_is_told_with_the_edges_and_the_error_that_were_measured() {
+        let bin = json!({"low": 0.02, "high": 0.31, "predicted": 0.2, "observed": 0.25, "count": 40});
+        let ece = MetricView { name: "test.ece".to_owned(), step: 0, value: 0.05, interval: None, n: 40 };
+        let drawn = figures(&Evaluation::read(&json!({"test": {"calibration": [bin]}})), &[ece]);
+        assert_eq!(drawn[0].table[0][0], "0.02–0.31");
+        assert!(drawn[0].caption.starts_with("Expected calibration error 0.05."), "{}", drawn[0].caption);
+    }
+
+    #[test]
+    fn residuals_are_told_of_all_rows_and_not_of_those_that_are_drawn() {
+        let artifact = json!({"test": {
+            "scatter": [[1.0, 1.2], [2.0, 1.9]], "largest_errors": [[5.0, 1.0], [1.0, 1.2]], "residual_mean": 0.5
+        }});
+        let rmse = MetricView { name: "test.rmse".to_owned(), step: 0, value: 3.0, interval: None, n: 8_690 };
+        let drawn = figures(&Evaluation::read(&artifact), &[rmse]);
+        let told = "Root mean squared error 3, largest error 4, n 8\u{202f}690. 2 of them are drawn.";
+        assert!(drawn[0].caption.starts_with(told), "{}", drawn[0].caption);
+        assert_eq!(drawn[0].table[0], ["5", "1", "−4"]);
+        assert!(drawn[1].caption.starts_with("Mean residual −0.5"), "{}", drawn[1].caption);
     }
 }

@@ -117,15 +117,24 @@ fn gains(forecast: &[(u32, f64)], metric: &str) -> Option<String> {
 }
 
 fn history(trials: &[TrialView], metric: &str, budget: Option<u64>) -> Figure {
+    // Those that saw most rows decide.
+    let most_rows = trials.iter().map(|trial| trial.share).fold(0.0, f64::max);
+    let state = |trial: &TrialView| match state(&trial.state) {
+        TrialState::Complete if trial.share < most_rows => TrialState::Partial,
+        state => state,
+    };
+    let direction = direction(metric);
     let values = TuningHistory {
         objective: format!("validation {}", metric_words(metric)),
-        direction: direction(metric),
+        direction,
+        // What is better the more it is ends at one, whatever it measures.
+        most: (direction == Direction::Maximise).then_some(1.0),
         trials: trials
             .iter()
             .map(|trial| Trial {
                 number: u64::from(trial.number.unsigned_abs()) + 1,
                 value: trial.score,
-                state: state(&trial.state),
+                state: state(trial),
             })
             .collect(),
         budget,
@@ -144,7 +153,8 @@ fn state(word: &str) -> TrialState {
     match word {
         "running" | "queued" => TrialState::Running,
         "failed" => TrialState::Failed,
-        "pruned" | "stopped" => TrialState::Pruned,
+        "pruned" => TrialState::Pruned,
+        "stopped" => TrialState::Stopped,
         "infeasible" => TrialState::Infeasible,
         _ => TrialState::Complete,
     }

@@ -56,6 +56,15 @@ impl Axis {
         Self { low: self.high, high: self.low, ..self }
     }
 
+    /// The same axis without what lies beyond the greatest value that there can be.
+    pub fn up_to(mut self, most: Option<f64>) -> Self {
+        if let Some(most) = most.filter(|most| (self.low..self.high).contains(most) && *most > self.low) {
+            self.high = most;
+            self.ticks.retain(|(at, _)| *at <= most * (1.0 + 1e-9));
+        }
+        self
+    }
+
     pub fn without_grid(self) -> Self {
         Self { grid: false, ..self }
     }

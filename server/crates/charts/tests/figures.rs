@@ -79,7 +79,7 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         }),
         current_name: label.clone(),
     };
-    let residuals = Residuals { points: pairs.clone(), unit: label.clone() };
+    let residuals = Residuals { points: pairs.clone(), unit: label.clone(), whole: None };
     let mut figures = values::of_models(at, &label, length);
     figures.extend([
         roc(&Roc { curves: vec![curve.clone(), curve.clone()], operating_point: Some(point) }, "a"),
@@ -99,6 +99,7 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         residual_histogram(&residuals, "f"),
         tuning_history(
             &TuningHistory {
+                most: Some(at(1)),
                 objective: label.clone(),
                 direction: Direction::Minimise,
                 trials: (0..length).map(trial).collect(),
@@ -236,7 +237,8 @@ fn nothing_to_draw_is_said_in_words() {
 
 #[test]
 fn values_that_are_not_finite_are_counted_in_the_caption() {
-    let values = Residuals { points: vec![(1.0, 1.0), (f64::NAN, 2.0), (3.0, f64::INFINITY)], unit: String::new() };
+    let points = vec![(1.0, 1.0), (f64::NAN, 2.0), (3.0, f64::INFINITY)];
+    let values = Residuals { points, ..Residuals::default() };
     let figure = predicted_vs_actual(&values, "p");
     assert!(figure.caption.ends_with("2 values were not finite numbers and are left out."), "{}", figure.caption);
 }
@@ -289,7 +291,9 @@ fn best_so_far_ignores_trials_that_did_not_complete() {
     let values = TuningHistory {
         objective: "AUC".to_owned(),
         direction: Direction::Maximise,
+        most: Some(1.0),
         trials: vec![
+            trial(4, 0.95, TrialState::Partial),
             trial(2, 0.7, TrialState::Complete),
             trial(1, 0.6, TrialState::Complete),
             trial(3, 0.99, TrialState::Infeasible),
@@ -297,8 +301,16 @@ fn best_so_far_ignores_trials_that_did_not_complete() {
         budget: Some(10),
     };
     let figure = tuning_history(&values, "t");
-    assert_eq!(figure.caption, "Best AUC 0.7 in trial 2; 3 of 10 trials.");
+    assert_eq!(figure.caption, "Best AUC 0.7 in trial 2; 4 of 10 trials.");
     assert_eq!(figure.table[2], ["3", "infeasible", "0.99", "0.7"]);
+    assert_eq!(figure.table[3], ["4", "on fewer rows", "0.95", "0.7"]);
+}
+
+#[test]
+fn an_axis_ends_where_values_can_go_no_further() {
+    let trial = Trial { number: 1, value: Some(0.96), state: TrialState::Complete };
+    let of = |most| tuning_history(&TuningHistory { trials: vec![trial], most, ..TuningHistory::default() }, "t").svg;
+    assert!(of(None).contains(">1.05<") && !of(Some(1.0)).contains(">1.05<") && of(Some(1.0)).contains(">1.00<"));
 }
 
 #[test]

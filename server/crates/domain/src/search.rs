@@ -2,7 +2,7 @@
 //! `metrics.test.roc_auc desc`, and columns.
 //!
 //! A filter is comparisons joined by `and`. A field is `metrics.NAME` (its final value), `params.NAME` (what the model was fitted with,
-//! else what was asked for), or one of `state`, `trainer`, `problem`, `author`, `created`, `kind` (`run`, `reproduction` or `tracked`), `name`, `seed`,
+//! else what was asked for), `tags.NAME` (of a run that a program elsewhere logs), or one of `state`, `trainer`, `problem`, `author`, `created`, `kind` (`run`, `reproduction` or `tracked`), `name`, `seed`,
 //! `seconds`, `run` and `model`.
 //! Names with other characters than letters, digits, `_`, `-` and `.` are quoted: `params."my name"`. Numbers are compared by
 //! `=`, `!=`, `<`, `<=`, `>` and `>=`, texts (`'…'`) by `=`, `!=` and `like` (`%` is anything, and case does not matter), times as texts (`created >=
@@ -27,6 +27,8 @@ pub enum Field {
     Metric(String),
     /// A hyperparameter.
     Parameter(String),
+    /// A tag of a run that a program elsewhere logs.
+    Tag(String),
     /// A text or number that every run has.
     Own(Own),
 }
@@ -129,6 +131,7 @@ impl fmt::Display for Field {
         match self {
             Self::Metric(name) => named(f, "metrics", name),
             Self::Parameter(name) => named(f, "params", name),
+            Self::Tag(name) => named(f, "tags", name),
             Self::Own(own) => f.write_str(own.as_str()),
         }
     }
@@ -274,17 +277,17 @@ impl<'a> Words<'a> {
     }
 
     fn field(&mut self) -> Result<Field, String> {
-        let expected =
-            "metrics.NAME, params.NAME, state, trainer, problem, author, created, kind, seed, seconds, run or model";
+        let expected = "metrics.NAME, params.NAME, tags.NAME, state, trainer, problem, author, created, kind, seed, seconds, run or model";
         self.rest();
         let before = self.at;
         let word = self.plain();
         let named = |kinds: [&str; 2]| kinds.iter().find_map(|kind| word.strip_prefix(kind));
         let (name, field): (&str, fn(String) -> Field) =
-            match (named(["metrics.", "metric."]), named(["params.", "parameters."])) {
-                (Some(name), _) => (name, Field::Metric),
-                (None, Some(name)) => (name, Field::Parameter),
-                (None, None) => {
+            match (named(["metrics.", "metric."]), named(["params.", "parameters."]), named(["tags.", "tag."])) {
+                (Some(name), ..) => (name, Field::Metric),
+                (None, Some(name), _) => (name, Field::Parameter),
+                (None, None, Some(name)) => (name, Field::Tag),
+                (None, None, None) => {
                     let own = Own::ALL.iter().find(|own| own.as_str() == word);
                     return own.map(|own| Field::Own(*own)).ok_or_else(|| {
                         self.at = before;
@@ -334,6 +337,7 @@ impl<'a> Words<'a> {
         };
         let fits = match (&field, &operand) {
             (Field::Metric(_), Operand::Number(_)) | (Field::Parameter(_), _) => true,
+            (Field::Tag(_), operand) => matches!(operand, Operand::Text(_)),
             (Field::Metric(_), Operand::Text(_)) => false,
             (Field::Own(own), operand) => own.is_number() == matches!(operand, Operand::Number(_)),
         };
@@ -376,6 +380,10 @@ mod tests {
     fn odd_names_and_quotes_are_kept() {
         let read = filter("params.\"my name\" like 'it''s%' and metrics.a-b_c != -1e3").unwrap();
         assert_eq!(read[0].field, Field::Parameter("my name".to_owned()));
+        let tagged = filter("tags.mlflow.parentRunId = '7' and tags.\"my team\" like 'r%'").unwrap();
+        assert_eq!(tagged[0].field, Field::Tag("mlflow.parentRunId".to_owned()));
+        assert_eq!(tagged[1].field.to_string(), "tags.\"my team\"");
+        assert!(filter("tags.team > 3").is_err());
         assert_eq!(read[0].field.to_string().parse(), Ok(read[0].field.clone()));
         assert_eq!(read[0].operand, Operand::Text("it's%".to_owned()));
         assert_eq!(read[1].operand, Operand::Number(-1e3));

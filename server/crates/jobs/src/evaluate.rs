@@ -311,7 +311,7 @@ fn drawn(diagnostics: &Diagnostics, classes: &[&str]) -> Value {
             json!({
                 "roc": roc.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
                 "pr": precision_recall.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
-                "calibration": calibration.iter().map(|bin| (bin.predicted, bin.observed, bin.count)).collect::<Vec<_>>(),
+                "calibration": calibration,
                 "confusion": { "labels": classes, "counts": confusion.counts },
                 "prevalence": prevalence,
                 "threshold": threshold,
@@ -329,6 +329,7 @@ fn drawn(diagnostics: &Diagnostics, classes: &[&str]) -> Value {
         }),
         Diagnostics::Regression { residuals } => json!({
             "scatter": residuals.points,
+            "largest_errors": residuals.largest,
             "residual_mean": residuals.mean,
             "residual_quantiles": residuals.quantiles,
         }),

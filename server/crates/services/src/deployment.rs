@@ -1,6 +1,6 @@
 //! What is live, and the way back: any live version and any candidate can be taken back, by compare-and-set on a generation.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ModelVersionId;
 use millrace_domain::policy::{Action, Actor};
@@ -15,12 +15,16 @@ use crate::model::missing;
 use crate::rollout::changed_since;
 use crate::{Result, Services, commit, fault};
 
+/// A rollback that does not say what it was decided on is so long the one before it, sent again.
+const SENT_AGAIN: TimeDelta = TimeDelta::seconds(30);
+
 impl Services {
     /// Takes the candidate back that is on its way, else the live version: the version that was live before it is live again, or
     /// none. It needs no analysis and always wins over a change in flight, since it is decided under the problem's lock.
     ///
     /// With the `seen` generation, a rollback pressed twice happens once: the second answer is the first one's. Steps that the same
-    /// rollout took since do not count.
+    /// rollout took since do not count. Without it, one within half a
+    /// minute after another rollback is that one sent again.
     ///
     /// # Errors
     /// 409 when nothing is live, or something else than a rollback happened since `seen`; 400 without a reason.
@@ -43,6 +47,12 @@ impl Services {
         let history = deployment::moves(&tx, id).await.map_err(fault)?;
         let seen =
             seen.map(|seen| history.iter().map(|change| change.generation).find(|one| *one <= seen).unwrap_or(seen));
+        if let (None, Some(newest)) = (seen, history.first())
+            && newest.kind == "rollback"
+            && begun - newest.changed_at < SENT_AGAIN
+        {
+            return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
+        }
         if let (Some(seen), Some(newest)) = (seen, history.first())
             && newest.generation != seen
             && !is_same_rollout(&history, seen)

@@ -8,6 +8,7 @@ use millrace_storage::model::{self, ModelVersion};
 use millrace_storage::{StorageError, audit, rollout};
 use serde_json::json;
 
+use crate::deployment::rollback_target;
 use crate::{Result, Services, commit, fault};
 
 impl Services {
@@ -27,17 +28,20 @@ impl Services {
         }
     }
 
-    /// Reads the bytes of everything that is live or on its way. What cannot be read as it was registered is told to whoever is on call,
+    /// Reads the bytes of everything that is live, on its way, or what a rollback would bring back. What cannot be read as it was registered is told to whoever is on call,
     /// once until it is whole again; servers go on with what they have in memory. Gives how many are not whole.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn check_live_artifacts(&self) -> Result<u64> {
         let pool = self.db.pool();
-        let champions = deployment::list(pool).await.map_err(fault)?.into_iter().filter_map(|live| live.champion);
         let open = rollout::list_open(pool).await.map_err(fault)?;
-        let mut versions: Vec<_> =
-            champions.chain(open.iter().flat_map(|open| [open.candidate, open.champion])).collect();
+        let mut versions: Vec<_> = open.iter().flat_map(|open| [open.candidate, open.champion]).collect();
+        for deployment in deployment::list(pool).await.map_err(fault)? {
+            let Some(champion) = deployment.champion else { continue };
+            let history = deployment::moves(pool, deployment.problem).await.map_err(fault)?;
+            versions.extend([Some(champion), rollback_target(&history, champion)].into_iter().flatten());
+        }
         versions.sort_unstable();
         versions.dedup();
         let alarmed = model::alarmed(pool).await.map_err(fault)?;

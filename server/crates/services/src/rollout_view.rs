@@ -40,10 +40,10 @@ impl Services {
         let pool = self.db.pool();
         let missing = || Fault::not_found("change");
         let id = problem::find_id(pool, slug).await.map_err(fault)?.ok_or_else(missing)?;
-        let history = deployment::history(pool, id).await.map_err(fault)?;
-        let change = history.iter().find(|change| change.generation == generation).cloned().ok_or_else(missing)?;
+        let change = deployment::find_change(pool, id, generation).await.map_err(fault)?.ok_or_else(missing)?;
+        let now = deployment::find(pool, slug).await.map_err(fault)?;
         let versions = problem::versions(pool, slug).await.map_err(fault)?;
-        let newest = generation == newest_of(&history);
+        let newest = now.is_some_and(|now| now.generation == generation);
         let spread = if newest { Some(self.spread(id, generation, taken_back(&change)).await?) } else { None };
         let rollout = match change.rollout {
             None => None,
@@ -126,10 +126,6 @@ impl Services {
         let classes: Vec<&str> = labels.filter_map(Value::as_str).collect();
         Ok(compare_slices(&asked, &by, &classes))
     }
-}
-
-fn newest_of(history: &[PastChange]) -> i64 {
-    history.first().map_or(0, |newest| newest.generation)
 }
 
 /// The version that a change took back.

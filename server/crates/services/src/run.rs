@@ -10,7 +10,7 @@ use millrace_domain::power::{Z_95, best_of_equals};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState, Target};
 use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
-use millrace_domain::trainer::{EXTERNAL, FitPlan, Programs, Trainer};
+use millrace_domain::trainer::{CalibrationMethod, EXTERNAL, FitPlan, Programs, Trainer};
 use millrace_domain::view::{
     ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, LogLineView, Permission, RunView,
     SearchedView, StepView,
@@ -479,6 +479,18 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion, programs: &Program
         match complete {
             Ok(complete) => *read = complete,
             Err(found) => mistakes.extend(found),
+        }
+    }
+    if let Some(plan) = plan.as_ref().filter(|_| version.document.data.split.validation() == 0.0) {
+        let mut needs = |pointer: &str, what: &str| {
+            let message = format!("{what} by the validation part, and the problem has none (data.split.validation)");
+            mistakes.push(Mistake { pointer: pointer.to_owned(), message });
+        };
+        if plan.trials > 0 {
+            needs("/budget", "must be 0: trials are judged");
+        }
+        if plan.calibration != CalibrationMethod::None {
+            needs("/calibration", "must be none: scores are calibrated");
         }
     }
     let plan = plan.filter(|_| mistakes.is_empty());

@@ -174,6 +174,9 @@ impl Services {
                     values.get(&(run.id, name.as_str())).map_or(Value::Null, |value| in_words(*value))
                 }
                 Field::Parameter(name) => fitted(run).get(name).cloned().unwrap_or(Value::Null),
+                Field::Tag(name) => {
+                    run.tracked.as_ref().and_then(|tracked| tracked.tags.get(name)).cloned().unwrap_or(Value::Null)
+                }
                 Field::Own(own) => own_value(run, &line, *own),
             };
             line.values = columns.iter().map(value).collect();

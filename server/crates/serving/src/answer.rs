@@ -99,7 +99,8 @@ impl Serving {
     /// cannot answer in time, the live model answers.
     ///
     /// # Errors
-    /// 404 `no_live_model`; 400 naming every unknown, missing or wrongly typed input; 429 `too_many_at_once`; 504 `too_late`.
+    /// 404 `no_live_model`; 503 `model_unavailable`; 400 naming every unknown, missing or wrongly typed input; 429 `too_many_at_once`; 504
+    /// `too_late`.
     pub async fn predict(&self, slug: &str, request: PredictRequest, asking: Asking) -> Result<Answer, Fault> {
         let count = request.instances.len();
         if request.explain > MOST_EXPLAINED {
@@ -123,12 +124,13 @@ impl Serving {
             let predictions = request.instances.iter().map(|sent| fallback.answer(sent).to_json()).collect();
             return Ok(Answer { predictions, model_version: None, stage: "fallback" });
         }
-        let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
+        let route = self.routes.find(slug).ok_or_else(|| self.not_here(slug))?;
         let now = self.surroundings.now();
         let late = || asking.patience.is_some_and(|patience| begun.elapsed() > patience);
         let (asked, mut places) = self.by_champion(&route, &request.instances, now, &late)?;
         if let Some(trial) = &route.trial {
-            self.by_other(&route, trial, &request.instances, &mut places, now).await;
+            let left = asking.patience.map(|patience| patience.saturating_sub(begun.elapsed()));
+            self.by_other(&route, trial, &request.instances, &mut places, (now, left)).await;
         }
         if let Some(reason) = places.iter().find_map(|place| place.given.as_ref().err()) {
             if let Some(counters) = &route.champion.counters {
@@ -208,7 +210,7 @@ impl Serving {
         // brings it up to date would never have a turn in between.
         self.threads.run(instances.len(), || {
             let trial = route.trial.as_ref();
-            let asked = read_all(champion, trial.map(|trial| &**trial.other()), instances, now, state)?;
+            let asked = read_all(champion, Some(&route.known), instances, now, state)?;
             let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
             let mut ids = vec![[0; 16]; instances.len()];
             self.surroundings.entropy.fill(ids.as_flattened_mut());
@@ -236,14 +238,15 @@ impl Serving {
         })
     }
 
-    /// Has the other model of a rollout answer what is its own to answer; where one of the two fails, the other one answers.
+    /// Has the other model of a rollout answer what is its own to answer; where one of the two fails, the other one answers. Callers wait
+    /// no longer than is left to them.
     async fn by_other(
         &self,
         route: &Route,
         trial: &Arc<Trial>,
         instances: &[Map<String, Value>],
         places: &mut [Place],
-        now: DateTime<Utc>,
+        (now, left): (DateTime<Utc>, Option<Duration>),
     ) {
         let mut marks = Vec::new();
         let mut requests = Vec::new();
@@ -267,7 +270,7 @@ impl Serving {
                 RolloutStage::Canary | RolloutStage::Watch => {}
             }
         }
-        for (index, answer) in trial.ask_other(requests, now).await {
+        for (index, answer) in trial.ask_other(requests, now, left).await {
             let place = &mut places[index];
             let Some((unit, arm)) = place.side else { continue };
             if trial.stage == RolloutStage::Watch {
@@ -432,7 +435,7 @@ impl Serving {
     /// # Errors
     /// 404 `no_live_model`; 400 naming every unknown or wrongly typed input.
     pub fn features(&self, slug: &str, request: &PredictRequest) -> Result<FeatureAnswer, Fault> {
-        let route = self.routes.find(slug).ok_or_else(|| Self::no_live_model(slug))?;
+        let route = self.routes.find(slug).ok_or_else(|| self.not_here(slug))?;
         let live = &route.champion;
         let count = request.instances.len();
         if !(1..=MOST_INSTANCES).contains(&count) {
@@ -442,7 +445,7 @@ impl Serving {
         let online = live.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
         let features = self.threads.run(count, || {
-            read_each(live, None, &request.instances, now, state, |sent, is_known, as_of, _| {
+            read_each(live, Some(&route.known), &request.instances, now, state, |sent, is_known, as_of, _| {
                 live.model.features_of(sent, is_known, as_of)
             })
         })?;

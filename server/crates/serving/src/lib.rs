@@ -102,7 +102,7 @@ impl Serving {
         self.log.settle().await;
     }
 
-    /// Whether everything that should be live is loaded.
+    /// Whether everything that should be live is loaded, but for what cannot be.
     pub fn is_loaded(&self) -> bool {
         self.routes.is_complete()
     }
@@ -112,6 +112,18 @@ impl Serving {
         self.log.dropped()
     }
 
+    /// Why nobody answers for a problem that has no route here.
+    pub(crate) fn not_here(&self, slug: &str) -> Fault {
+        if self.routes.is_unreadable(slug) {
+            let detail = format!(
+                "the live model of {slug:?} cannot be loaded here; put another version live, or see the server's log"
+            );
+            return Fault::new(503, "model_unavailable", "Model not available", detail);
+        }
+        Self::no_live_model(slug)
+    }
+
+    /// Nothing is live for a problem, or nothing that the caller may ask.
     pub fn no_live_model(slug: &str) -> Fault {
         Fault::new(
             404,

@@ -1,5 +1,6 @@
 //! Reading what was sent: each instance as the model's inputs, whom and when it is about, and everything that is wrong at once.
 
+use std::collections::HashSet;
 use std::sync::RwLockReadGuard;
 
 use chrono::{DateTime, Utc};
@@ -39,22 +40,22 @@ pub(crate) fn read_one<'l>(
 /// Reads all instances, or names everything that is wrong with any of them.
 pub(crate) fn read_all(
     live: &Live,
-    other: Option<&Live>,
+    known: Option<&HashSet<String>>,
     instances: &[Map<String, Value>],
     now: DateTime<Utc>,
     state: Option<&State>,
 ) -> Result<Vec<Asked>, Fault> {
-    read_each(live, other, instances, now, state, |sent, is_known, as_of, event_time| {
+    read_each(live, known, instances, now, state, |sent, is_known, as_of, event_time| {
         let instance = live.model.instance_among(sent, is_known, as_of)?;
         Ok(Asked { instance, entity: entity(live, sent), event_time })
     })
 }
 
 /// Reads each instance by `read`, which is given what was sent, what of it is no input and may be there all the same, and the time it is
-/// about. While another model is compared, its inputs may be sent as well.
+/// about. What other versions read may be sent as well.
 pub(crate) fn read_each<T: Send>(
     live: &Live,
-    other: Option<&Live>,
+    known: Option<&HashSet<String>>,
     instances: &[Map<String, Value>],
     now: DateTime<Utc>,
     state: Option<&State>,
@@ -67,7 +68,7 @@ pub(crate) fn read_each<T: Send>(
     + Sync,
 ) -> Result<Vec<T>, Fault> {
     let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
-    let is_known = |name: &str| extra.contains(&Some(name)) || other.is_some_and(|other| other.is_input(name));
+    let is_known = |name: &str| extra.contains(&Some(name)) || known.is_some_and(|known| known.contains(name));
     let some = |first: usize, instances: &[Map<String, Value>]| {
         let mut mistakes = Vec::new();
         let mut asked = Vec::with_capacity(instances.len());

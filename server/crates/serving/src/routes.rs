@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::{DatasetId, ModelVersionId, ProblemId};
 use millrace_domain::monitor::Reference;
-use millrace_domain::problem::{Data, Fallback};
+use millrace_domain::problem::{Data, Fallback, ProblemState};
 use millrace_domain::run::RolloutStage;
 use millrace_ml::model::Model;
 use millrace_storage::deployment::{self, Deployment, Staged};
@@ -38,6 +38,8 @@ pub(crate) struct Live {
     pub counters: Option<Arc<Counters>>,
     /// Names of what it is sent.
     inputs: Arc<HashSet<String>>,
+    /// Names that any signed document of its problem has for what is sent.
+    names: Arc<HashSet<String>>,
     /// What requests are joined to; none when the model joins nothing.
     pub online: Option<Arc<Online>>,
 }
@@ -60,6 +62,12 @@ pub(crate) struct Route {
     pub champion: Arc<Live>,
     /// The rollout that is under way.
     pub trial: Option<Arc<Trial>>,
+    /// The version that answered before the champion, so that a rollback waits for no load; none that joins anything, whose state would
+    /// have to be kept up to date.
+    previous: Option<Arc<Live>>,
+    /// Names that callers may send, whichever of the versions that were here reads them: one that takes another's place by itself turns
+    /// nobody away.
+    pub known: Arc<HashSet<String>>,
     /// The same for every route on one rollout; what waits beside looks whether any is left.
     under_way: Arc<()>,
 }
@@ -67,8 +75,23 @@ pub(crate) struct Route {
 impl Route {
     /// The models of it.
     fn models(&self) -> impl Iterator<Item = &Arc<Live>> {
-        std::iter::once(&self.champion).chain(self.trial.iter().map(|trial| trial.other()))
+        std::iter::once(&self.champion).chain(self.trial.iter().map(|trial| trial.other())).chain(&self.previous)
     }
+
+    /// What answered before, once this champion answers.
+    fn before(&self, champion: &Arc<Live>) -> Option<Arc<Live>> {
+        if self.champion.version == champion.version {
+            return self.previous.clone();
+        }
+        Some(Arc::clone(&self.champion)).filter(|live| live.online.is_none())
+    }
+}
+
+/// Names that callers may send to these models, and those they might send before.
+fn known_names<'l>(models: impl Iterator<Item = &'l Arc<Live>>, before: Option<&Route>) -> Arc<HashSet<String>> {
+    let mut known = before.map(|route| HashSet::clone(&route.known)).unwrap_or_default();
+    models.for_each(|live| known.extend(live.inputs.iter().chain(live.names.iter()).cloned()));
+    Arc::new(known)
 }
 
 type Table = HashMap<String, Arc<Route>>;
@@ -90,6 +113,8 @@ pub(crate) struct Routes {
     table: RwLock<Arc<Table>>,
     fallbacks: RwLock<Arc<Fallbacks>>,
     complete: AtomicBool,
+    /// Problems whose live model could not be loaded, and for which none answers.
+    unreadable: RwLock<HashSet<String>>,
     /// What the database was told last of what is in place here.
     told: Mutex<HashMap<ProblemId, i64>>,
     /// Requests that are being answered, by problem.
@@ -160,6 +185,11 @@ impl Routes {
         self.fallbacks.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
     }
 
+    /// Whether a model is live for a problem that could not be loaded here.
+    pub(crate) fn is_unreadable(&self, slug: &str) -> bool {
+        self.unreadable.read().unwrap_or_else(PoisonError::into_inner).contains(slug)
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)
     }
@@ -191,6 +221,19 @@ enum LoadError {
     Online(#[from] OnlineError),
     #[error("no thread could be started for it: {0}")]
     Thread(#[from] std::io::Error),
+    #[error("reading it panicked")]
+    Panicked,
+}
+
+impl LoadError {
+    /// Whether it may go another way the next time, without anybody doing anything about the model.
+    const fn may_pass(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_transient(),
+            Self::Online(_) | Self::Thread(_) => true,
+            Self::Model(_) | Self::Missing(_) | Self::Reference(_) | Self::Panicked => false,
+        }
+    }
 }
 
 impl Serving {
@@ -227,23 +270,28 @@ impl Serving {
         self.tell(wanted, true).await;
     }
 
-    /// Loads the models that routes need and that are not there. What cannot be loaded keeps its last good model.
+    /// Loads the models that routes need and that are not there. What cannot be loaded keeps its last good model, and others from nothing.
     async fn load_missing(&self, wanted: &[Deployment]) {
         let mut complete = true;
+        let mut unreadable = HashSet::new();
         for deployment in wanted {
             let known = self.routes.find(&deployment.slug);
             match self.route(deployment, known.as_ref()).await {
-                Ok(Some(route)) if known.is_none_or(|known| !Arc::ptr_eq(&known, &route)) => {
+                Ok(Some(route)) if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &route)) => {
                     self.put(deployment, route).await;
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    complete = false;
+                    complete &= !error.may_pass();
                     let slug = &deployment.slug;
+                    if known.is_none() {
+                        unreadable.insert(slug.clone());
+                    }
                     tracing::error!(slug, %error, "the live model could not be loaded; the last good one stays");
                 }
             }
         }
+        *self.routes.unreadable.write().unwrap_or_else(PoisonError::into_inner) = unreadable;
         self.routes.complete.store(complete, Ordering::Release);
         self.tell(wanted, false).await;
     }
@@ -325,7 +373,8 @@ impl Serving {
         }
         let champion = present.models().find(|live| Some(live.version) == deployment.champion)?;
         let (generation, champion) = (deployment.generation, Arc::clone(champion));
-        Some(Arc::new(Route { generation, champion, trial: None, under_way: Arc::default() }))
+        let (previous, known) = (present.before(&champion), Arc::clone(&present.known));
+        Some(Arc::new(Route { generation, champion, trial: None, previous, known, under_way: Arc::default() }))
     }
 
     /// The route that a deployment asks for, made of what is loaded where that is still wanted. None when nothing is live.
@@ -360,7 +409,10 @@ impl Serving {
         let (slug, generation) = (&deployment.slug, deployment.generation);
         let stage = trial.as_ref().map(|trial| trial.stage.as_str());
         tracing::info!(slug, generation, version = champion.number, stage, "route replaced");
-        Ok(Some(Arc::new(Route { generation, champion, trial, under_way })))
+        let previous = known.and_then(|known| known.before(&champion));
+        let models = std::iter::once(&champion).chain(trial.iter().map(|trial| trial.other()));
+        let known = known_names(models, known.map(AsRef::as_ref));
+        Ok(Some(Arc::new(Route { generation, champion, trial, previous, known, under_way })))
     }
 
     async fn trial(
@@ -421,7 +473,13 @@ impl Serving {
         let trained_on = dataset::of_run(pool, &run).await?;
         let dataset = trained_on.ok_or(LoadError::Missing("dataset"))?.dataset;
         let content = self.artifacts.get(&version.artifact).await?;
-        let model = Arc::new(Model::from_bytes(&content)?);
+        // A large one takes its time, and none takes a thread with it that answers others.
+        let model = tokio::task::spawn_blocking(move || Model::from_bytes(&content)).await;
+        let model = Arc::new(model.map_err(|_| LoadError::Panicked)??);
+        let documents = problem::versions(pool, slug).await?;
+        let signed =
+            documents.iter().filter(|one| matches!(one.state, ProblemState::Approved | ProblemState::Superseded));
+        let names = signed.flat_map(|signed| signed.document.sent_names()).map(str::to_owned).collect();
         let mut live = Live {
             slug: slug.to_owned(),
             version: version.id,
@@ -429,6 +487,7 @@ impl Serving {
             data: problem.document.data.clone(),
             dataset,
             inputs: Arc::new(model.inputs().iter().map(|input| input.column.name.clone()).collect()),
+            names: Arc::new(names),
             model,
             counters: None,
             online: None,
@@ -478,6 +537,7 @@ impl Serving {
             model: Arc::clone(&live.model),
             counters: live.counters.clone(),
             inputs: Arc::clone(&live.inputs),
+            names: Arc::clone(&live.names),
             online,
         }))
     }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// So few instances are answered on the thread that asks: handing them over would take longer. Trees take so few one by one, too.
 const FEW: usize = 16;
@@ -22,9 +23,17 @@ impl Threads {
     /// Does work on so many instances, here or there; waits for it.
     pub(crate) fn run<T: Send>(&self, instances: usize, work: impl FnOnce() -> T + Send) -> T {
         match &self.0 {
-            Some(pool) if instances >= FEW => pool.install(work),
+            Some(pool) if instances >= FEW => aside(|| pool.install(work)),
             _ => work(),
         }
+    }
+}
+
+/// Waits where other requests do not wait with it, if there is such a place.
+fn aside<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
     }
 }
 

@@ -146,11 +146,13 @@ impl Trial {
         Came::Answer { micros: given.micros, slow: Duration::from_micros(given.micros) > self.slow }
     }
 
-    /// Has the other model answer requests. Callers wait for what one answer may take and a second at most, whatever it does.
+    /// Has the other model answer requests. Callers wait for what one answer may take and a second at most, whatever it does, and for half
+    /// of what is left to them: the rest is for whoever answers in its place.
     pub(crate) async fn ask_other(
         &self,
         requests: Vec<(usize, Map<String, Value>)>,
         now: DateTime<Utc>,
+        left: Option<Duration>,
     ) -> BTreeMap<usize, Result<Given, Unanswered>> {
         if requests.is_empty() {
             return BTreeMap::new();
@@ -163,6 +165,7 @@ impl Trial {
         };
         let one = self.slow.max(LEAST_PATIENCE);
         let patience = (one * u32::try_from(places.len()).unwrap_or(u32::MAX)).min(one + MOST_PATIENCE);
+        let patience = left.map_or(patience, |left| patience.min(left / 2));
         self.answers.ask(patience, places.len(), all).await.unwrap_or_else(|error| {
             let why = match error {
                 LaneError::Busy => Unanswered::Busy,

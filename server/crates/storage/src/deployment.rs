@@ -261,7 +261,16 @@ pub async fn moves(db: &impl Connection, problem: ProblemId) -> Result<Vec<PastC
     .await
 }
 
-/// The changes of a problem, newest first.
+/// The change of a problem that made a generation.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_change(db: &impl Connection, problem: ProblemId, generation: i64) -> Result<Option<PastChange>> {
+    const SQL: &str = select_change!("where c.problem_id = $1 and c.generation = $2");
+    record::optional(db, SQL, values![problem.0, generation]).await
+}
+
+/// The changes of a problem, newest first, two hundred at most.
 ///
 /// # Errors
 /// When the database fails.

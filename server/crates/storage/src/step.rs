@@ -389,6 +389,7 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
 pub async fn hand_over(db: &impl Connection, claim: &Claim) -> Result<Step> {
     const SQL: &str = "update step s set
             state = case when s.cancel_requested then 'cancelled' when n.attempts > s.attempt then 'queued' else 'quarantined' end,
+            cpu_s = s.cpu_s + coalesce((s.progress ->> 'cpu_s')::double precision, 0), progress = null,
             lease_token = null, lease_until = null, run_at = now(), finished_at = now(), max_attempts = n.attempts,
             failure = case when s.cancel_requested then jsonb_build_object('code', 'cancelled', 'message', 'stopped on request')
                 else jsonb_build_object('code', 'worker_stopped', 'message',
@@ -441,6 +442,7 @@ with lapsed as (
 ), swept as (
     update step s set
         state = case when l.cancel_requested then 'cancelled' when l.attempt < l.max_attempts then 'queued' else 'quarantined' end,
+        cpu_s = s.cpu_s + coalesce((s.progress ->> 'cpu_s')::double precision, 0), progress = null,
         lease_token = null, lease_until = null, run_at = now(), finished_at = now(),
         failure = jsonb_build_object('code', 'worker_lost', 'message',
             'the worker stopped answering in attempt ' || l.attempt || ' of ' || l.max_attempts)
@@ -595,7 +597,8 @@ pub async fn spent(db: &impl Connection, step: &Step) -> Result<Spent> {
     const SQL: &str = "select
             coalesce(sum(cpu_s + case when state = 'running' then coalesce((progress ->> 'cpu_s')::double precision, 0) else 0 end),
                 0)::double precision as cpu_s,
-            coalesce(extract(epoch from now() - min(started_at)), 0)::double precision as wall_s
+            coalesce(extract(epoch from now() - min(
+                (select min(a.started_at) from step_attempt a where a.step_id = step.id))), 0)::double precision as wall_s
         from step where subject_kind = $1 and subject_id = $2 and position = $3 and started_at is not null";
     record::one(db, SQL, values![step.subject.kind(), step.subject.id(), step.position]).await
 }

@@ -144,7 +144,7 @@ fn regression() -> Vec<Figure> {
         })
         .chain([(f64::NAN, 5.0)])
         .collect();
-    let residuals = Residuals { points, unit: "points".to_owned() };
+    let residuals = Residuals { points, unit: "points".to_owned(), whole: None };
     vec![predicted_vs_actual(&residuals, "scatter"), residual_histogram(&residuals, "residuals")]
 }
 
@@ -164,6 +164,7 @@ fn tuning() -> Vec<Figure> {
         .collect();
     vec![tuning_history(
         &TuningHistory {
+            most: Some(1.0),
             objective: "validation ROC AUC".to_owned(),
             direction: Direction::Maximise,
             trials,

@@ -101,7 +101,8 @@ fn draw(sheet: &Sheet, rows: &[CategoryBar], totals: &Totals, legend: &Legend) -
         .flat_map(|r| [share(r.count, totals.current), share(r.reference.unwrap_or(0), totals.reference)])
         .fold(0.0, f64::max);
     // The numbers behind the bars need about a sixth of the width.
-    let x = percent_axis(highest * 1.2);
+    let mut x = percent_axis(highest * 1.2);
+    x.ticks.retain(|(at, _)| *at <= 1.0);
     let names = rows.iter().map(|r| r.label.clone());
     let plane = Plane::draw(sheet, &rest, x, Axis::names("", names).reversed())?;
     for (i, row) in rows.iter().enumerate() {

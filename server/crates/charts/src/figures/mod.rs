@@ -27,7 +27,7 @@ pub use lines::{Annotation, Line, LineChart, Threshold, XAxis, line_chart, narro
 pub use parallel::{Coordinate, ParallelAxis, ParallelCoordinates, ParallelLine, parallel_coordinates};
 pub use partial_dependence::{DependenceAt, DependencePoint, PartialDependence, partial_dependence};
 pub use quadrant::{Quadrant, QuadrantPoint, quadrant};
-pub use residuals::{Residuals, predicted_vs_actual, residual_histogram};
+pub use residuals::{Residuals, WholePart, predicted_vs_actual, residual_histogram};
 pub use sparkline::{Sparkline, sparkline};
 pub use timeline::{RunTimeline, Span, SpanState, run_timeline};
 pub use tuning::{Direction, Trial, TrialState, TuningHistory, tuning_history};

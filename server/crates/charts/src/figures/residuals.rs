@@ -24,6 +24,20 @@ pub struct Residuals {
     pub points: Vec<(f64, f64)>,
     /// Unit of both, e.g. `USD`; may be empty.
     pub unit: String,
+    /// What is known of all cases, where `points` are some of them.
+    pub whole: Option<WholePart>,
+}
+
+/// All cases of which some are drawn.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct WholePart {
+    pub rmse: f64,
+    /// How many they are.
+    pub rows: u64,
+    /// Mean of predicted minus actual.
+    pub mean: f64,
+    /// (actual, predicted) of those that are furthest off, the worst first.
+    pub largest: Vec<(f64, f64)>,
 }
 
 impl Residuals {
@@ -53,9 +67,9 @@ pub fn predicted_vs_actual(values: &Residuals, id_prefix: &str) -> Figure {
     Draft {
         id: id_prefix,
         title: TITLE,
-        caption: format!("{}{}{}", conclusion(&points), thinned(points.len()), left_out(dropped)),
+        caption: format!("{}{}", conclusion(values, &points), left_out(dropped)),
         header: header(&["Actual", "Predicted", "Residual"]),
-        table: largest_errors(&points),
+        table: largest_errors(values.whole.as_ref().map_or(&points, |whole| &whole.largest)),
         width: NARROW,
         height: 400.0,
     }
@@ -68,7 +82,8 @@ pub fn residual_histogram(values: &Residuals, id_prefix: &str) -> Figure {
     let residuals: Vec<f64> = points.iter().map(|(actual, predicted)| predicted - actual).collect();
     let mut binned = Histogram::of_values(&values.with_unit("Predicted − actual"), &residuals, 30);
     binned.title = "Residuals".to_owned();
-    let caption = (!residuals.is_empty()).then(|| format!("{}{}", bias(&residuals), left_out(dropped)));
+    let bias = values.whole.as_ref().map_or_else(|| bias(&residuals), |whole| whole.bias(residuals.len()));
+    let caption = (!residuals.is_empty()).then(|| format!("{bias}{}", left_out(dropped)));
     captioned_histogram(&binned, id_prefix, caption)
 }
 
@@ -87,7 +102,28 @@ fn draw_scatter(sheet: &Sheet, values: &Residuals, points: &[(f64, f64)]) -> Dra
     plane.line(&ends, Pen::new(Ink::TextMuted).dashed(Dash::Dashed), 1.5)
 }
 
-fn conclusion(points: &[(f64, f64)]) -> String {
+impl WholePart {
+    fn bias(&self, drawn: usize) -> String {
+        let n = count(self.rows);
+        format!("Mean residual {}, n {n}; {} of them are counted here.", signed(self.mean), count(drawn as u64))
+    }
+}
+
+fn conclusion(values: &Residuals, points: &[(f64, f64)]) -> String {
+    let (rmse, largest, n) = match &values.whole {
+        Some(whole) => (whole.rmse, whole.largest.first().map_or(0.0, |(a, p)| (p - a).abs()), whole.rows),
+        None => errors_of(points),
+    };
+    let drawn = points.len().min(SCATTER_POINTS) as u64;
+    let drawn = if drawn < n { format!(" {} of them are drawn.", count(drawn)) } else { String::new() };
+    let (rmse, largest, n) = (number(rmse), number(largest), count(n));
+    format!(
+        "Root mean squared error {rmse}, largest error {largest}, n {n}.{drawn} The dashed line is a perfect prediction."
+    )
+}
+
+/// Root mean square and greatest of the errors, and how many they are.
+fn errors_of(points: &[(f64, f64)]) -> (f64, f64, u64) {
     let n = points.len();
     let errors = || points.iter().map(|(actual, predicted)| predicted - actual);
     // Squares are taken of errors relative to the largest one, so that they can't overflow.
@@ -97,12 +133,7 @@ fn conclusion(points: &[(f64, f64)]) -> String {
     } else {
         largest * (errors().map(|e| (e / largest).powi(2)).sum::<f64>() / n as f64).sqrt()
     };
-    format!(
-        "Root mean squared error {}, largest error {}, n {}. The dashed line is a perfect prediction.",
-        number(rmse),
-        number(largest),
-        count(n as u64)
-    )
+    (rmse, largest, n as u64)
 }
 
 fn bias(residuals: &[f64]) -> String {
@@ -110,10 +141,6 @@ fn bias(residuals: &[f64]) -> String {
     let mean = residuals.iter().map(|r| r / n as f64).sum::<f64>();
     let over = residuals.iter().filter(|r| **r > 0.0).count();
     format!("Mean residual {}; {} of {} predictions are too high.", signed(mean), count(over as u64), count(n as u64))
-}
-
-fn thinned(n: usize) -> String {
-    if n > SCATTER_POINTS { format!(" {} of them are drawn.", count(SCATTER_POINTS as u64)) } else { String::new() }
 }
 
 fn largest_errors(points: &[(f64, f64)]) -> Vec<Vec<String>> {

@@ -21,11 +21,15 @@ const TABLE_ROWS: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrialState {
     Complete,
+    /// Finished on part of the data, which decides nothing.
+    Partial,
     /// Stopped early because it fell behind.
     Pruned,
     /// Finished, but breaks a constraint such as the latency limit.
     Infeasible,
     Failed,
+    /// Ended, or never begun, since the budget was used up.
+    Stopped,
     Running,
 }
 
@@ -49,6 +53,8 @@ pub struct TuningHistory {
     /// Name of the objective, e.g. `validation ROC AUC`.
     pub objective: String,
     pub direction: Direction,
+    /// The greatest value that the objective can have, if there is one.
+    pub most: Option<f64>,
     pub trials: Vec<Trial>,
     /// Trials the budget allows, if it is counted in trials.
     pub budget: Option<u64>,
@@ -80,15 +86,24 @@ pub fn tuning_history(values: &TuningHistory, id_prefix: &str) -> Figure {
 }
 
 impl TrialState {
-    const ALL: [TrialState; 5] =
-        [TrialState::Complete, TrialState::Pruned, TrialState::Infeasible, TrialState::Failed, TrialState::Running];
+    const ALL: [TrialState; 7] = [
+        TrialState::Complete,
+        TrialState::Partial,
+        TrialState::Pruned,
+        TrialState::Infeasible,
+        TrialState::Failed,
+        TrialState::Stopped,
+        TrialState::Running,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             TrialState::Complete => "complete",
+            TrialState::Partial => "on fewer rows",
             TrialState::Pruned => "pruned",
             TrialState::Infeasible => "infeasible",
             TrialState::Failed => "failed",
+            TrialState::Stopped => "stopped",
             TrialState::Running => "running",
         }
     }
@@ -96,9 +111,11 @@ impl TrialState {
     fn look(self) -> (Marker, Pen) {
         match self {
             TrialState::Complete => (Marker::Dot, Pen::new(Ink::Series(0)).opacity(0.7)),
+            TrialState::Partial => (Marker::Dot, Pen::new(Ink::Muted).opacity(0.7)),
             TrialState::Pruned => (Marker::Square, Pen::new(Ink::Muted)),
             TrialState::Infeasible => (Marker::Triangle, Pen::new(Ink::Warn)),
             TrialState::Failed => (Marker::Cross, Pen::new(Ink::Bad)),
+            TrialState::Stopped => (Marker::Cross, Pen::new(Ink::Muted)),
             TrialState::Running => (Marker::Ring, Pen::new(Ink::Series(0))),
         }
     }
@@ -107,7 +124,7 @@ impl TrialState {
 fn draw(sheet: &Sheet, values: &TuningHistory, trials: &[Trial], legend: &Legend) -> Drawn {
     let (top, rest) = sheet.area().split_vertically(px(legend.height()));
     legend.draw(sheet, &top)?;
-    let y = Axis::around(objective(values), trials.iter().filter_map(|t| t.value), 5);
+    let y = Axis::around(objective(values), trials.iter().filter_map(|t| t.value), 5).up_to(values.most);
     let numbers = trials.iter().map(|t| t.number as f64);
     let x = Axis::tight("Trial", numbers, 8, 0.02).whole_ticks().without_grid();
     let foot = y.low;

@@ -29,6 +29,9 @@ pub struct Rollout {
 }
 
 impl Rollout {
+    /// The deadline when none is named.
+    pub const USUAL_DEADLINE: Span = Span::of_seconds(7 * 86_400);
+
     /// What the watch after full must gather.
     pub fn watch(&self) -> Stage {
         self.watch.clone().unwrap_or(Stage { min_predictions: 0, min_duration: Span::of_seconds(3_600) })
@@ -135,6 +138,16 @@ mod read {
             let deadline = rollout.optional_span("deadline");
             if deadline.is_some_and(|deadline| deadline.seconds() < SHORTEST_DEADLINE.seconds()) {
                 rollout.mistake("deadline", format!("must be at least {SHORTEST_DEADLINE}"));
+            }
+            let steps = [("shadow", shadow.as_ref()), ("canary", canary.as_ref().map(|canary| &canary.evidence))];
+            for (name, least) in steps.into_iter().filter_map(|(name, step)| Some((name, step?.min_duration))) {
+                let deadline = deadline.unwrap_or(Self::USUAL_DEADLINE);
+                if least.seconds() >= deadline.seconds() {
+                    let rule = format!(
+                        "must be longer than {name}.min_duration, {least}, or no candidate can come through; it is {deadline}"
+                    );
+                    rollout.mistake("deadline", rule);
+                }
             }
             let advance = rollout.word_of(
                 "advance",

@@ -181,6 +181,17 @@ fn a_feature_named_like_no_sql_name_reads_back() {
 }
 
 #[test]
+fn a_deadline_leaves_time_for_what_each_step_has_to_show() {
+    for (deadline, step) in [("1h", "shadow.min_duration, 1h"), ("6h", "canary.min_duration, 6h")] {
+        let found = mistakes(&TAXI.replace("[rollout]", &format!("[rollout]\ndeadline = \"{deadline}\"")));
+        assert!(found[0].0 == "/rollout/deadline" && found[0].1.contains(step), "{found:?}");
+    }
+    assert!(ProblemDocument::parse(&TAXI.replace("[rollout]", "[rollout]\ndeadline = \"7h\"")).is_ok());
+    let found = mistakes(&TAXI.replace("min_duration = \"6h\"", "min_duration = \"10d\""));
+    assert!(found[0].1.contains("it is 7d"), "{found:?}");
+}
+
+#[test]
 fn steps_of_a_canary_rise_and_leave_room_for_a_control_group() {
     for steps in ["[5]", "[25, 10]", "[60]"] {
         let text = TAXI.replace("percent = 5,", &format!("percent = 5, steps = {steps},"));

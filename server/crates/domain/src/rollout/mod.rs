@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::drift::distances;
 use crate::gate::{Decision, Gate, MARGIN, Verdict, decide};
 use crate::metric::Direction;
-use crate::problem::{Business, Conduct, Drift, DriftMetric, ProblemDocument, RolloutCheck, Span, Stage};
+use crate::problem::{Business, Conduct, Drift, DriftMetric, ProblemDocument, Rollout, RolloutCheck, Span, Stage};
 use crate::run::RolloutStage;
 
 pub use arm::{Arm, Unit};
@@ -116,7 +116,7 @@ impl Plan {
         Self {
             rules: RULES,
             steps,
-            deadline_seconds: rollout.deadline.unwrap_or(Span::of_seconds(7 * 86_400)).seconds(),
+            deadline_seconds: rollout.deadline.unwrap_or(Rollout::USUAL_DEADLINE).seconds(),
             advance: rollout.advance,
             on_breach: rollout.on_breach,
             watched: rollout.watched.clone(),

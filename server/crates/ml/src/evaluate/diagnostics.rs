@@ -10,6 +10,7 @@ use super::sum::sum;
 
 const CURVE_POINTS: usize = 400;
 const RESIDUAL_POINTS: usize = 500;
+const LARGEST_ERRORS: usize = 20;
 pub(super) const CALIBRATION_BINS: usize = 10;
 
 /// What figures are drawn from, by kind of target.
@@ -63,6 +64,8 @@ pub struct Residuals {
     pub quantiles: [f64; 7],
     /// (actual, predicted) of up to 500 rows, evenly spaced.
     pub points: Vec<(f64, f64)>,
+    /// (actual, predicted) of the 20 rows that are furthest off, the worst first; of equals the first.
+    pub largest: Vec<(f64, f64)>,
 }
 
 impl Diagnostics {
@@ -113,6 +116,17 @@ impl ClassOutcomes {
 }
 
 impl NumberOutcomes {
+    fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.actual.iter().copied().zip(self.predicted.iter().copied())
+    }
+
+    fn largest_errors(&self) -> Vec<(f64, f64)> {
+        let mut pairs: Vec<(f64, f64)> = self.pairs().collect();
+        pairs.sort_by(|a, b| (b.0 - b.1).abs().total_cmp(&(a.0 - a.1).abs()));
+        pairs.truncate(LARGEST_ERRORS);
+        pairs
+    }
+
     /// How far predictions were off.
     pub fn residuals(&self) -> Residuals {
         let mut errors: Vec<f64> = self.actual.iter().zip(&self.predicted).map(|(a, p)| a - p).collect();
@@ -124,7 +138,8 @@ impl NumberOutcomes {
             mean,
             standard_deviation: variance.sqrt(),
             quantiles: [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0].map(|share| quantile(&errors, share)),
-            points: thin(self.actual.iter().copied().zip(self.predicted.iter().copied()).collect(), RESIDUAL_POINTS),
+            points: thin(self.pairs().collect(), RESIDUAL_POINTS),
+            largest: self.largest_errors(),
         }
     }
 }

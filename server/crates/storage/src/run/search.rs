@@ -61,6 +61,9 @@ fn number(sql: &mut Pieces, field: &Field) {
             .bind(name.as_str())
             .add(" as have) f)");
         }
+        Field::Tag(_) => {
+            sql.add("null::double precision");
+        }
         Field::Own(own) => {
             sql.add(match own {
                 Own::Seed => "r.seed::double precision",
@@ -86,6 +89,9 @@ fn word(sql: &mut Pieces, field: &Field) {
         }
         Field::Parameter(name) => {
             sql.add("(coalesce(r.parameters, r.request -> 'parameters') ->> ").bind(name.as_str()).add(")");
+        }
+        Field::Tag(name) => {
+            sql.add("(r.tags ->> ").bind(name.as_str()).add(")");
         }
         Field::Own(own) => {
             sql.add(match own {
