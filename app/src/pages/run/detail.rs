@@ -258,7 +258,7 @@ fn tabs(run: &RunView, open: RunTab) -> Vec<Tab> {
 fn Plots(run: RunView) -> impl IntoView {
     let evaluation = run.evaluation.as_ref().map(Evaluation::read).unwrap_or_default();
     let figures = figures(&evaluation, &run.metrics);
-    if figures.is_empty() {
+    if figures.is_empty() && evaluation.thresholds.is_empty() {
         return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }
             .into_any();
     }
@@ -275,7 +275,8 @@ fn Plots(run: RunView) -> impl IntoView {
         .collect_view();
     let id = run.summary.id;
     let equations = evaluation.linear.clone().map(|linear| view! { <Equations linear run=id.clone()/> });
-    let explorer = (!evaluation.thresholds.is_empty()).then(|| view! { <ThresholdExplorer evaluation run=id/> });
+    let explorer = (!evaluation.thresholds.is_empty())
+        .then(|| view! { <ThresholdExplorer evaluation metrics=run.metrics run=id/> });
     view! { <div class="stack stack-loose">{explorer}<div class="grid grid-wide">{figures}</div>{equations}</div> }
         .into_any()
 }

@@ -45,6 +45,36 @@ pub struct Evaluation {
     pub dependence: Vec<Dependence>,
     /// The equations of a linear model.
     pub linear: Option<Linear>,
+    /// What the document's rules on slices are judged by.
+    pub slices: Vec<Slices>,
+}
+
+/// A metric by the value of a column.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub struct Slices {
+    /// The column.
+    pub by: String,
+    /// The metric.
+    pub metric: Metric,
+    /// What each slice has to reach.
+    pub limit: f64,
+    /// Slices with fewer rows are not judged.
+    pub min_rows: u64,
+    /// The slices.
+    pub values: Vec<Slice>,
+}
+
+/// Rows with the same value.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub struct Slice {
+    /// The value; none of rows without one.
+    pub value: Option<String>,
+    /// How many rows.
+    pub rows: u64,
+    /// The metric on them, where it is defined.
+    pub observed: Option<f64>,
+    /// Its interval.
+    pub interval: Option<(f64, f64)>,
 }
 
 /// The equations of a linear model: one, or one a class.
@@ -214,6 +244,7 @@ impl Evaluation {
             contributions: part(&artifact["contributions"]),
             dependence: part(&artifact["dependence"]),
             linear: part(&artifact["linear"]),
+            slices: part(&artifact["slices"]),
         }
     }
 }

@@ -7,18 +7,20 @@ use millrace_charts::{
 };
 use millrace_domain::view::MetricView;
 
-use super::evaluation::{Confusion, Evaluation};
+use super::evaluation::{AtThreshold, Confusion, Evaluation, Slice, Slices};
 use super::explained;
 
 /// Every figure that the evaluation has values for, in the order they are read.
 pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
     let scores = Scores { metrics };
+    // Where a threshold can be chosen, these are drawn beside it.
+    let still = |figure: Option<Figure>| figure.filter(|_| evaluation.thresholds.is_empty());
     [
-        roc_figure(evaluation, &scores),
-        precision_recall_figure(evaluation, &scores),
+        still(roc_figure(evaluation, &scores)),
+        still(precision_recall_figure(evaluation, &scores)),
         calibration_figure(evaluation, &scores),
         score_figure(&evaluation.scores),
-        confusion_figure(evaluation),
+        still(confusion_figure(evaluation)),
         scatter_figure(evaluation, &scores),
         residual_figure(evaluation, &scores),
         learning_figure(metrics),
@@ -28,8 +30,51 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
     ]
     .into_iter()
     .flatten()
+    .chain(slice_figures(evaluation))
     .chain(explained::dependence_figures(evaluation))
     .collect()
+}
+
+/// What a threshold moves: the points on the curves, and how often each class is taken for each.
+pub fn at_threshold(evaluation: &Evaluation, metrics: &[MetricView], threshold: f64, at: AtThreshold) -> Vec<Figure> {
+    let counts = vec![vec![at.true_negative, at.false_positive], vec![at.false_negative, at.true_positive]];
+    let labels = evaluation.confusion.as_ref().map(|confusion| confusion.labels.clone()).unwrap_or_default();
+    let moved = Evaluation {
+        roc: evaluation.roc.clone(),
+        precision_recall: evaluation.precision_recall.clone(),
+        prevalence: evaluation.prevalence,
+        threshold: Some(threshold),
+        confusion: Some(Confusion { labels, counts }),
+        ..Evaluation::default()
+    };
+    let scores = Scores { metrics };
+    [roc_figure(&moved, &scores), precision_recall_figure(&moved, &scores), confusion_figure(&moved)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// A metric by the value of a column, a figure for each rule of the document, also where there are too few rows for a gate.
+fn slice_figures(evaluation: &Evaluation) -> impl Iterator<Item = Figure> {
+    let figure = |(place, slices): (usize, &Slices)| {
+        let bar = |slice: &Slice| {
+            let few = if slice.rows < slices.min_rows { " (few)" } else { "" };
+            let name = slice.value.as_deref().unwrap_or("missing");
+            let label = format!("{name}, n {}{few}", count(slice.rows));
+            Some(Bar { label, value: slice.observed?, interval: slice.interval })
+        };
+        let bars: Vec<Bar> = slices.values.iter().filter_map(bar).collect();
+        let title = slices.metric.title();
+        let values = HorizontalBars {
+            title: format!("{title} by {}", slices.by),
+            quantity: title.to_owned(),
+            is_signed: bars.iter().any(|bar| bar.value < 0.0),
+            bars,
+            limit: Some((slices.limit, "what each has to reach".to_owned())),
+        };
+        (!values.bars.is_empty()).then(|| horizontal_bars(&values, &format!("slices-{place}")))
+    };
+    evaluation.slices.iter().enumerate().filter_map(figure).collect::<Vec<_>>().into_iter()
 }
 
 /// The validation loss by boosting round; none of trainers that have no rounds.
@@ -241,6 +286,37 @@ mod tests {
         let drawn = figures(&Evaluation::read(&json!({"test": {"calibration": [bin]}})), &[ece]);
         assert_eq!(drawn[0].table[0][0], "0.02–0.31");
         assert!(drawn[0].caption.starts_with("Expected calibration error 0.05."), "{}", drawn[0].caption);
+    }
+
+    #[test]
+    fn a_threshold_moves_the_points_on_the_curves_and_the_confusion_together() {
+        let artifact = json!({"test": {
+            "roc": [[0.0, 0.0], [1.0, 1.0]], "pr": [[0.0, 1.0], [1.0, 0.4]],
+            "confusion": {"labels": ["no", "yes"], "counts": [[9, 1], [5, 5]]}, "thresholds": [[0.2, 4, 6, 1, 9]]
+        }});
+        let evaluation = Evaluation::read(&artifact);
+        assert_eq!(figures(&evaluation, &[]), []);
+        let drawn = at_threshold(&evaluation, &[], 0.2, evaluation.thresholds[0]);
+        let titles: Vec<&str> = drawn.iter().map(|figure| figure.title.as_str()).collect();
+        assert_eq!(titles, ["ROC curve", "Precision–recall curve", "Confusion matrix"]);
+        assert!(
+            drawn[2].table[0][2].starts_with("6 (") && drawn[2].table[1][2].starts_with("9 ("),
+            "{:?}",
+            drawn[2].table
+        );
+    }
+
+    #[test]
+    fn slices_are_shown_also_where_they_have_too_few_rows_for_a_gate() {
+        let values = json!([
+            {"value": "cash", "rows": 900, "observed": 0.8, "interval": [0.7, 0.9]},
+            {"value": null, "rows": 150, "observed": 0.48, "interval": null}
+        ]);
+        let slices = json!({"by": "payment", "metric": "roc_auc", "limit": 0.55, "min_rows": 200, "values": values});
+        let drawn = figures(&Evaluation::read(&json!({"slices": [slices]})), &[]);
+        assert_eq!(drawn[0].title, "ROC AUC by payment");
+        let names: Vec<&str> = drawn[0].table.iter().map(|row| row[0].as_str()).collect();
+        assert_eq!(names, ["cash, n 900", "missing, n 150 (few)"]);
     }
 
     #[test]

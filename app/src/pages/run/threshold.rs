@@ -5,16 +5,20 @@ use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use millrace_charts::{Annotation, Figure, Line, LineChart, XAxis, count, line_chart, number, percent};
 use millrace_domain::metric::Costs;
+use millrace_domain::view::MetricView;
 
 use super::evaluation::{AtThreshold, Evaluation};
+use super::plots::at_threshold;
 use crate::components::ChartFigure;
 
-/// Moves the threshold, and shows table, rates and cost at it. The address carries it, so that it works and can be sent without
+/// Moves the threshold, and shows rates, cost, the points on the curves and the confusion matrix at it. The address carries it, so that it works and can be sent without
 /// scripts.
 #[component]
 pub fn ThresholdExplorer(
     /// Of a binary model.
     evaluation: Evaluation,
+    /// What was measured.
+    metrics: Vec<MetricView>,
     /// The run.
     run: String,
 ) -> impl IntoView {
@@ -29,6 +33,19 @@ pub fn ThresholdExplorer(
     let at = Memo::new(move |_| points.with_value(|points| AtThreshold::find(points, chosen.get())));
     let figure = Memo::new(move |_| points.with_value(|points| figure(points, chosen.get(), own, costs, is_told)));
     let cheapest = cheapest(&evaluation.thresholds, costs);
+    let drawn = StoredValue::new((evaluation, metrics));
+    let moved = Memo::new(move |_| {
+        let at = at.get()?;
+        Some(drawn.with_value(|(evaluation, metrics)| at_threshold(evaluation, metrics, chosen.get(), at)))
+    });
+    // What is dragged is of use to scripts alone.
+    let is_live = RwSignal::new(false);
+    Effect::new(move |_| is_live.set(true));
+    let choose = move |event| {
+        if let Some(asked) = event_target_value(&event).parse().ok().filter(|asked| (0.0..=1.0).contains(asked)) {
+            chosen.set(asked);
+        }
+    };
     view! {
         <section class="stack stack-tight">
             <h2>"Threshold"</h2>
@@ -41,25 +58,44 @@ pub fn ThresholdExplorer(
                         class="input"
                         id="threshold"
                         name="threshold"
+                        type="number"
+                        min="0"
+                        max="1"
+                        step="any"
+                        required
+                        prop:value=move || chosen.get().to_string()
+                        value=chosen.get_untracked().to_string()
+                        on:change=choose
+                    />
+                    <input
                         type="range"
                         min="0"
                         max="1"
                         step="0.005"
+                        aria-label="The same, by dragging"
+                        hidden=move || !is_live.get()
                         prop:value=move || chosen.get().to_string()
-                        value=chosen.get_untracked().to_string()
-                        aria-describedby="threshold-told"
-                        on:input=move |event| {
-                            if let Ok(moved) = event_target_value(&event).parse() {
-                                chosen.set(moved);
-                            }
-                        }
+                        on:input=choose
                     />
-                    <output id="threshold-told" for="threshold">{move || number(chosen.get())}</output>
                 </div>
                 <button class="button" type="submit">"Keep in the address"</button>
             </Form>
             {move || at.get().map(|at| view! { <Outcome at costs is_told/> })}
             {move || view! { <ChartFigure figure=figure.get()/> }}
+            <div class="grid grid-wide">
+                {move || {
+                    let moved = moved.get().unwrap_or_default().into_iter();
+                    let shown = |figure: Figure| {
+                        view! {
+                            <section class="stack stack-tight">
+                                <h3>{figure.title.clone()}</h3>
+                                <ChartFigure figure/>
+                            </section>
+                        }
+                    };
+                    moved.map(shown).collect_view()
+                }}
+            </div>
             {cheapest
                 .map(|(threshold, cost)| {
                     view! {

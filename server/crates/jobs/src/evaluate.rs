@@ -8,7 +8,7 @@ use millrace_domain::Digest;
 use millrace_domain::ids::RunId;
 use millrace_domain::metric::Metric;
 use millrace_domain::monitor::Reference;
-use millrace_domain::problem::ProblemDocument;
+use millrace_domain::problem::{ProblemDocument, Slice};
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::evaluate::{
@@ -27,6 +27,9 @@ use crate::explain::{equations, explained, permuted, told_worth};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
 use crate::train::Trained;
+
+/// Slices of a rule that are drawn, those with most rows.
+const MOST_SLICES: usize = 100;
 
 pub(crate) struct Evaluate;
 
@@ -224,9 +227,11 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
     figures["costs"] = json!(document.target.costs);
     (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &worth, seed);
     let reference = reference_of(&prepared, &model, &test);
+    let tested = Tested::of(document, &prepared, validation.as_ref(), &test, seed)?;
+    figures["slices"] = slices_drawn(document, &tested);
     let evaluated = Evaluated {
         model: input.model,
-        tested: Tested::of(document, &prepared, validation.as_ref(), &test, seed)?,
+        tested,
         repeat_last: last,
         evaluation: input.model,
         evaluation_bytes: 0,
@@ -234,6 +239,16 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
         reference_bytes: 0,
     };
     Ok((evaluated, figures.to_string().into_bytes(), json!(reference).to_string().into_bytes()))
+}
+
+/// What the rules on slices are judged by, with the slices that are too small for it.
+fn slices_drawn(document: &ProblemDocument, tested: &Tested) -> Value {
+    let rule = |(slice, values): (&Slice, &Vec<SliceEvaluation>)| {
+        let values = &values[..values.len().min(MOST_SLICES)];
+        let (metric, limit) = (slice.goal.metric, slice.goal.bound.limit());
+        json!({ "by": slice.by, "metric": metric, "limit": limit, "min_rows": slice.min_rows, "values": values })
+    };
+    document.slices.iter().zip(&tested.slices).map(rule).collect()
 }
 
 struct Measurement {

@@ -114,15 +114,16 @@ impl Serving {
                 format!("must hold at most {MOST_EXPLAINED_AT_ONCE} instances when answers are explained, got {count}");
             return Err(Fault::field("/instances", message));
         }
+        // It needs no model, and none that hangs has all its places.
+        if let Some(fallback) = self.routes.fallback(slug).filter(|_| asking.version.is_none()) {
+            metrics::counter!("millrace_fallback_answers_total").increment(count as u64);
+            let predictions = request.instances.iter().map(|sent| fallback.answer(sent).to_json()).collect();
+            return Ok(Answer { predictions, model_version: None, stage: "fallback" });
+        }
         let turn = self.routes.turn(slug, self.at_once).ok_or_else(|| too_many(slug, self.at_once))?;
         let begun = Instant::now();
         if let Some(number) = asking.version {
             return self.predict_pinned(slug, number, request, asking.patience, turn).await;
-        }
-        if let Some(fallback) = self.routes.fallback(slug) {
-            metrics::counter!("millrace_fallback_answers_total").increment(count as u64);
-            let predictions = request.instances.iter().map(|sent| fallback.answer(sent).to_json()).collect();
-            return Ok(Answer { predictions, model_version: None, stage: "fallback" });
         }
         let route = self.routes.find(slug).ok_or_else(|| self.not_here(slug))?;
         let now = self.surroundings.now();
