@@ -169,7 +169,10 @@ async fn a_model_goes_live_only_after_somebody_else_approved_it_and_can_be_taken
     let twice = json!({ "reason": "drift", "generation": 1 });
     let twice = people.on_call.post("/api/v1/deployments/shelf/rollback", twice).await.done();
     assert_eq!(twice["generation"].as_i64(), Some(2));
-    let again = people.on_call.post("/api/v1/deployments/shelf/rollback", json!({ "reason": "drift" })).await;
+    let sent_again = json!({ "reason": "drift" });
+    let sent_again = people.on_call.post("/api/v1/deployments/shelf/rollback", sent_again).await.done();
+    assert_eq!(sent_again["generation"].as_i64(), Some(2));
+    let again = people.on_call.post("/api/v1/deployments/shelf/rollback", json!({ "reason": "still drift" })).await;
     assert_eq!((again.status, again.code()), (409, "nothing_live"));
     app.remove().await;
 }

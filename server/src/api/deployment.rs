@@ -129,8 +129,8 @@ pub async fn resume_rollout(
 pub struct RollbackRequest {
     /// Why.
     reason: String,
-    /// Generation that was looked at; a rollback sent twice with it happens once. Without it, one within half a minute after another rollback
-    /// is that one sent again.
+    /// Generation that was looked at; a rollback sent twice with it happens once. Without it, one that the same person sent for the same
+    /// reason half a minute before is that one.
     generation: Option<i64>,
 }
 

@@ -100,6 +100,13 @@ async fn callers_who_send_what_another_version_reads_are_turned_away_neither_by_
     };
 
     stage.roll_out(3).await.done();
+    for _ in 0..100 {
+        if asked("z").await.status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(asked("z").await.status, 200, "it is on its way");
     stage.on_call.post(&stage.path("/rollback"), json!({ "reason": "test" })).await.done();
     stage.until("rollback", |now| now["rollout"].is_null()).await;
     stage.answering(1).await;

@@ -2,7 +2,7 @@
 //! less, never a page less.
 
 use millrace_charts::CalibrationBin;
-use millrace_domain::metric::{Costs, Metric};
+use millrace_domain::metric::{Bound, Costs, Metric};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -56,8 +56,8 @@ pub struct Slices {
     pub by: String,
     /// The metric.
     pub metric: Metric,
-    /// What each slice has to reach.
-    pub limit: f64,
+    /// What each slice has to keep to.
+    pub bound: Bound,
     /// Slices with fewer rows are not judged.
     pub min_rows: u64,
     /// The slices.
@@ -228,7 +228,7 @@ impl Evaluation {
         Self {
             roc: part(&test["roc"]),
             precision_recall: part(&test["pr"]),
-            calibration: part(&test["calibration"]),
+            calibration: calibration(&test["calibration"]),
             scores: part(&test["scores"]),
             confusion: part(&test["confusion"]),
             threshold: part(&test["threshold"]),
@@ -262,6 +262,21 @@ impl Confusion {
     }
 }
 
+/// Bins of scores. Earlier versions of the program told mean score, observed share and rows alone; an edge lies half way between neighbours.
+fn calibration(value: &Value) -> Vec<CalibrationBin> {
+    let bare: Vec<(f64, f64, u64)> = part(value);
+    let middle = |place: usize| Some((bare.get(place)?.0 + bare.get(place + 1)?.0) / 2.0);
+    let bins = bare.iter().enumerate().map(|(place, &(predicted, observed, count))| CalibrationBin {
+        low: place.checked_sub(1).and_then(middle).unwrap_or(0.0),
+        high: middle(place).unwrap_or(1.0),
+        predicted,
+        observed,
+        count,
+    });
+    let bins: Vec<CalibrationBin> = bins.collect();
+    if bins.is_empty() { part(value) } else { bins }
+}
+
 fn part<T: DeserializeOwned + Default>(value: &Value) -> T {
     T::deserialize(value).unwrap_or_default()
 }
@@ -277,6 +292,13 @@ mod tests {
         let artifact = json!({"test": {"roc": "none", "pr": [[0.0, 1.0], [1.0, 0.4]]}});
         let evaluation = Evaluation::read(&artifact);
         assert_eq!((evaluation.roc.len(), evaluation.precision_recall.len()), (0, 2));
+    }
+
+    #[test]
+    fn bins_of_earlier_versions_share_their_edges() {
+        let bins = calibration(&json!([[0.1, 0.0, 5], [0.3, 0.2, 5], [0.9, 1.0, 5]]));
+        let edges: Vec<_> = bins.into_iter().map(|bin| (bin.low, bin.high)).collect();
+        assert_eq!(edges, [(0.0, 0.2), (0.2, 0.6), (0.6, 1.0)]);
     }
 
     #[test]

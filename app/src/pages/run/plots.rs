@@ -5,10 +5,14 @@ use millrace_charts::{
     OperatingPoint, PrecisionRecall, Residuals, Roc, WholePart, XAxis, calibration, confusion_matrix, count, histogram,
     horizontal_bars, line_chart, number, precision_recall, predicted_vs_actual, residual_histogram, roc,
 };
+use millrace_domain::metric::Bound;
 use millrace_domain::view::MetricView;
 
 use super::evaluation::{AtThreshold, Confusion, Evaluation, Slice, Slices};
 use super::explained;
+
+/// Slices of a rule that are shown at most.
+const WORST_SLICES: usize = 25;
 
 /// Every figure that the evaluation has values for, in the order they are read.
 pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
@@ -63,14 +67,18 @@ fn slice_figures(evaluation: &Evaluation) -> impl Iterator<Item = Figure> {
             let label = format!("{name}, n {}{few}", count(slice.rows));
             Some(Bar { label, value: slice.observed?, interval: slice.interval })
         };
-        let bars: Vec<Bar> = slices.values.iter().filter_map(bar).collect();
+        let mut bars: Vec<Bar> = slices.values.iter().filter_map(bar).collect();
+        let has_least = matches!(slices.bound, Bound::AtLeast(_));
+        bars.sort_by(|a, b| if has_least { a.value.total_cmp(&b.value) } else { b.value.total_cmp(&a.value) });
+        let worst = if bars.len() > WORST_SLICES { format!(", the {WORST_SLICES} worst") } else { String::new() };
+        bars.truncate(WORST_SLICES);
         let title = slices.metric.title();
         let values = HorizontalBars {
-            title: format!("{title} by {}", slices.by),
+            title: format!("{title} by {}, {}{worst}", slices.by, slices.bound),
             quantity: title.to_owned(),
             is_signed: bars.iter().any(|bar| bar.value < 0.0),
             bars,
-            limit: Some((slices.limit, "what each has to reach".to_owned())),
+            limit: has_least.then(|| (slices.bound.limit(), "what each has to reach".to_owned())),
         };
         (!values.bars.is_empty()).then(|| horizontal_bars(&values, &format!("slices-{place}")))
     };
@@ -312,9 +320,9 @@ mod tests {
             {"value": "cash", "rows": 900, "observed": 0.8, "interval": [0.7, 0.9]},
             {"value": null, "rows": 150, "observed": 0.48, "interval": null}
         ]);
-        let slices = json!({"by": "payment", "metric": "roc_auc", "limit": 0.55, "min_rows": 200, "values": values});
+        let slices = json!({"by": "payment", "metric": "roc_auc", "bound": {"at_least": 0.55}, "min_rows": 200, "values": values});
         let drawn = figures(&Evaluation::read(&json!({"slices": [slices]})), &[]);
-        assert_eq!(drawn[0].title, "ROC AUC by payment");
+        assert_eq!(drawn[0].title, "ROC AUC by payment, ≥ 0.55");
         let names: Vec<&str> = drawn[0].table.iter().map(|row| row[0].as_str()).collect();
         assert_eq!(names, ["cash, n 900", "missing, n 150 (few)"]);
     }

@@ -118,7 +118,7 @@ fn gains(forecast: &[(u32, f64)], metric: &str) -> Option<String> {
 
 fn history(trials: &[TrialView], metric: &str, budget: Option<u64>) -> Figure {
     // Those that saw most rows decide.
-    let most_rows = trials.iter().map(|trial| trial.share).fold(0.0, f64::max);
+    let most_rows = trials.iter().filter(|trial| trial.score.is_some()).map(|trial| trial.share).fold(0.0, f64::max);
     let state = |trial: &TrialView| match state(&trial.state) {
         TrialState::Complete if trial.share < most_rows => TrialState::Partial,
         state => state,

@@ -161,6 +161,8 @@ impl Stage for Evaluate {
             "problem": input.launched.problem.digest,
             "seed": input.launched.run.seed,
             "model": input.model,
+            // What is drawn from it has more in it than it had.
+            "drawn": 2,
         }))
     }
 
@@ -245,8 +247,7 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
 fn slices_drawn(document: &ProblemDocument, tested: &Tested) -> Value {
     let rule = |(slice, values): (&Slice, &Vec<SliceEvaluation>)| {
         let values = &values[..values.len().min(MOST_SLICES)];
-        let (metric, limit) = (slice.goal.metric, slice.goal.bound.limit());
-        json!({ "by": slice.by, "metric": metric, "limit": limit, "min_rows": slice.min_rows, "values": values })
+        json!({ "by": slice.by, "metric": slice.goal.metric, "bound": slice.goal.bound, "min_rows": slice.min_rows, "values": values })
     };
     document.slices.iter().zip(&tested.slices).map(rule).collect()
 }

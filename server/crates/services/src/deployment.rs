@@ -15,7 +15,7 @@ use crate::model::missing;
 use crate::rollout::changed_since;
 use crate::{Result, Services, commit, fault};
 
-/// A rollback that does not say what it was decided on is so long the one before it, sent again.
+/// A rollback that does not say what it was decided on is so long the same person's for the same reason, sent again.
 const SENT_AGAIN: TimeDelta = TimeDelta::seconds(30);
 
 impl Services {
@@ -23,8 +23,8 @@ impl Services {
     /// none. It needs no analysis and always wins over a change in flight, since it is decided under the problem's lock.
     ///
     /// With the `seen` generation, a rollback pressed twice happens once: the second answer is the first one's. Steps that the same
-    /// rollout took since do not count. Without it, one within half a
-    /// minute after another rollback is that one sent again.
+    /// rollout took since do not count. Without it, what the
+    /// same person asked for with the same reason half a minute before is that one sent again.
     ///
     /// # Errors
     /// 409 when nothing is live, or something else than a rollback happened since `seen`; 400 without a reason.
@@ -49,7 +49,8 @@ impl Services {
             seen.map(|seen| history.iter().map(|change| change.generation).find(|one| *one <= seen).unwrap_or(seen));
         if let (None, Some(newest)) = (seen, history.first())
             && newest.kind == "rollback"
-            && begun - newest.changed_at < SENT_AGAIN
+            && (newest.account, newest.reason.as_str()) == (Some(actor.account), reason)
+            && (begun - newest.changed_at).abs() < SENT_AGAIN
         {
             return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
         }

@@ -108,9 +108,13 @@ impl Lane {
     /// Whose fault it is that work did not begin: a model that has been at something for longer than anybody waits is late with
     /// everything that waits behind it.
     fn why_not(&self, within: Duration) -> LaneError {
+        if self.is_stuck(within) { LaneError::Late } else { LaneError::Busy }
+    }
+
+    /// Whether it has been at the same work for longer than that.
+    pub(crate) fn is_stuck(&self, longer_than: Duration) -> bool {
         let since = self.since.load(Ordering::Relaxed);
-        let is_stuck = since > 0 && micros(self.started) - since.min(micros(self.started)) > within.as_micros() as u64;
-        if is_stuck { LaneError::Late } else { LaneError::Busy }
+        since > 0 && micros(self.started) - since.min(micros(self.started)) > longer_than.as_micros() as u64
     }
 }
 

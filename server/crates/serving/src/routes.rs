@@ -75,7 +75,12 @@ pub(crate) struct Route {
 impl Route {
     /// The models of it.
     fn models(&self) -> impl Iterator<Item = &Arc<Live>> {
-        std::iter::once(&self.champion).chain(self.trial.iter().map(|trial| trial.other())).chain(&self.previous)
+        self.asked().chain(&self.previous)
+    }
+
+    /// Those of them that are asked.
+    fn asked(&self) -> impl Iterator<Item = &Arc<Live>> {
+        std::iter::once(&self.champion).chain(self.trial.iter().map(|trial| trial.other()))
     }
 
     /// What answered before, once this champion answers.
@@ -229,7 +234,7 @@ impl LoadError {
     /// Whether it may go another way the next time, without anybody doing anything about the model.
     const fn may_pass(&self) -> bool {
         match self {
-            Self::Storage(error) => error.is_transient(),
+            Self::Storage(error) => !matches!(error, StorageError::Corrupt { .. }),
             Self::Online(_) | Self::Thread(_) => true,
             Self::Model(_) | Self::Missing(_) | Self::Reference(_) | Self::Panicked => false,
         }
@@ -282,7 +287,7 @@ impl Serving {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    complete &= !error.may_pass();
+                    complete &= known.is_none() && !error.may_pass();
                     let slug = &deployment.slug;
                     if known.is_none() {
                         unreadable.insert(slug.clone());
@@ -291,6 +296,8 @@ impl Serving {
                 }
             }
         }
+        // Where nothing at all can be loaded, the reason is this server's.
+        complete &= unreadable.is_empty() || !self.routes.present().is_empty();
         *self.routes.unreadable.write().unwrap_or_else(PoisonError::into_inner) = unreadable;
         self.routes.complete.store(complete, Ordering::Release);
         self.tell(wanted, false).await;
@@ -343,7 +350,7 @@ impl Serving {
     /// 404 when there is none; 409 when it is archived or cannot be read.
     pub(crate) async fn pinned(&self, slug: &str, number: i32) -> Result<Arc<Live>, Fault> {
         let routed = self.routes.find(slug);
-        if let Some(live) = routed.iter().flat_map(|route| route.models()).find(|live| live.number == number) {
+        if let Some(live) = routed.iter().flat_map(|route| route.asked()).find(|live| live.number == number) {
             return Ok(Arc::clone(live));
         }
         let mut kept = self.routes.pinned.lock().await;
@@ -476,7 +483,10 @@ impl Serving {
         // A large one takes its time, and none takes a thread with it that answers others.
         let model = tokio::task::spawn_blocking(move || Model::from_bytes(&content)).await;
         let model = Arc::new(model.map_err(|_| LoadError::Panicked)??);
-        let documents = problem::versions(pool, slug).await?;
+        let documents = problem::versions(pool, slug).await.unwrap_or_else(|error| {
+            tracing::warn!(slug, %error, "what other versions read could not be looked up");
+            Vec::new()
+        });
         let signed =
             documents.iter().filter(|one| matches!(one.state, ProblemState::Approved | ProblemState::Superseded));
         let names = signed.flat_map(|signed| signed.document.sent_names()).map(str::to_owned).collect();

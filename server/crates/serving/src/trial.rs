@@ -165,10 +165,12 @@ impl Trial {
         };
         let one = self.slow.max(LEAST_PATIENCE);
         let patience = (one * u32::try_from(places.len()).unwrap_or(u32::MAX)).min(one + MOST_PATIENCE);
-        let patience = left.map_or(patience, |left| patience.min(left / 2));
-        self.answers.ask(patience, places.len(), all).await.unwrap_or_else(|error| {
+        let least = left.map_or(patience, |left| patience.min(left / 2));
+        self.answers.ask(least, places.len(), all).await.unwrap_or_else(|error| {
             let why = match error {
                 LaneError::Busy => Unanswered::Busy,
+                // That a caller has less time than an answer may take is not the model's fault.
+                LaneError::Late if least < patience && !self.answers.is_stuck(patience) => Unanswered::Busy,
                 LaneError::Late | LaneError::Panicked => Unanswered::Failed,
             };
             tracing::debug!(rollout = self.rollout.0, %error, "the other model did not answer");

@@ -209,6 +209,8 @@ pub struct PastChange {
     /// Whether that one is put away by now.
     pub previous_archived: bool,
     /// Who; none when it was decided by what was counted.
+    pub account: Option<AccountId>,
+    /// Their name.
     pub account_name: Option<String>,
     /// Why.
     pub reason: String,
@@ -234,6 +236,7 @@ impl Record for PastChange {
             previous: row.get("previous")?,
             previous_id: row.get::<Option<i64>>("previous_id")?.map(ModelVersionId),
             previous_archived: row.get("previous_archived")?,
+            account: row.get::<Option<i64>>("account_id")?.map(AccountId),
             account_name: row.get("account_name")?,
             reason: row.get("reason")?,
             changed_at: row.get("changed_at")?,

@@ -80,7 +80,7 @@ pub struct Step {
     pub reused_from: Option<i64>,
     /// What it produced.
     pub output: Option<serde_json::Value>,
-    /// Seconds of processor time that its attempts used; one that was stopped or lost is not counted.
+    /// Seconds of processor time that its attempts used; of one that was stopped or lost, what it last told.
     pub cpu_s: f64,
     /// The most bytes of memory that a worker held while it ran, this step's and others'.
     pub peak_bytes: Option<i64>,
@@ -598,7 +598,8 @@ pub async fn spent(db: &impl Connection, step: &Step) -> Result<Spent> {
             coalesce(sum(cpu_s + case when state = 'running' then coalesce((progress ->> 'cpu_s')::double precision, 0) else 0 end),
                 0)::double precision as cpu_s,
             coalesce(extract(epoch from now() - min(
-                (select min(a.started_at) from step_attempt a where a.step_id = step.id))), 0)::double precision as wall_s
+                (select min(a.started_at) from step_attempt a where a.step_id = step.id
+                    and (a.ending is null or a.ending not in ('failed', 'quarantined', 'cancelled'))))), 0)::double precision as wall_s
         from step where subject_kind = $1 and subject_id = $2 and position = $3 and started_at is not null";
     record::one(db, SQL, values![step.subject.kind(), step.subject.id(), step.position]).await
 }

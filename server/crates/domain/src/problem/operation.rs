@@ -328,9 +328,9 @@ mod read {
         Blackout, Business, BusinessRead, Direction, Drift, DriftMetric, HOUR, Monitoring, NoData, Notify, Promote,
         Retraining, Span, When,
     };
-    use crate::problem::Mistake;
     use crate::problem::source;
     use crate::problem::walk::Table;
+    use crate::problem::{Mistake, Rollout};
     use crate::rollout::Plan;
     use crate::schedule::Schedule;
 
@@ -353,6 +353,16 @@ mod read {
                     Schedule::read(policy.cron.as_deref().unwrap_or("0 0 * * *"), &policy.timezone)
             {
                 wrong(&format!("/retraining/{key}"), reason);
+            }
+            let deadline = self.rollout.deadline.unwrap_or(Rollout::USUAL_DEADLINE);
+            for (name, step) in [("shadow", &self.rollout.shadow), ("canary", &self.rollout.canary.evidence)] {
+                if step.min_duration.seconds() >= deadline.seconds() {
+                    let least = step.min_duration;
+                    let rule = format!(
+                        "must be longer than {name}.min_duration, {least}, or no candidate can come through; it is {deadline}"
+                    );
+                    wrong("/rollout/deadline", rule);
+                }
             }
             let plan = Plan::of(self);
             let own = self.retraining.as_ref().and_then(|retraining| match retraining.promote {

@@ -139,16 +139,6 @@ mod read {
             if deadline.is_some_and(|deadline| deadline.seconds() < SHORTEST_DEADLINE.seconds()) {
                 rollout.mistake("deadline", format!("must be at least {SHORTEST_DEADLINE}"));
             }
-            let steps = [("shadow", shadow.as_ref()), ("canary", canary.as_ref().map(|canary| &canary.evidence))];
-            for (name, least) in steps.into_iter().filter_map(|(name, step)| Some((name, step?.min_duration))) {
-                let deadline = deadline.unwrap_or(Self::USUAL_DEADLINE);
-                if least.seconds() >= deadline.seconds() {
-                    let rule = format!(
-                        "must be longer than {name}.min_duration, {least}, or no candidate can come through; it is {deadline}"
-                    );
-                    rollout.mistake("deadline", rule);
-                }
-            }
             let advance = rollout.word_of(
                 "advance",
                 &[("automatic", Conduct::Automatic), ("ask", Conduct::Ask)],

@@ -189,6 +189,8 @@ fn a_deadline_leaves_time_for_what_each_step_has_to_show() {
     assert!(ProblemDocument::parse(&TAXI.replace("[rollout]", "[rollout]\ndeadline = \"7h\"")).is_ok());
     let found = mistakes(&TAXI.replace("min_duration = \"6h\"", "min_duration = \"10d\""));
     assert!(found[0].1.contains("it is 1w"), "{found:?}");
+    let stored: Value = toml::from_str(&TAXI.replace("[rollout]", "[rollout]\ndeadline = \"1h\"")).unwrap();
+    assert!(ProblemDocument::from_json(&stored).is_ok(), "what was signed before there was the rule is read");
 }
 
 #[test]
