@@ -61,15 +61,19 @@ pub fn at_threshold(evaluation: &Evaluation, metrics: &[MetricView], threshold: 
 /// A metric by the value of a column, a figure for each rule of the document, also where there are too few rows for a gate.
 fn slice_figures(evaluation: &Evaluation) -> impl Iterator<Item = Figure> {
     let figure = |(place, slices): (usize, &Slices)| {
+        let is_few = |slice: &Slice| slice.rows < slices.min_rows;
         let bar = |slice: &Slice| {
-            let few = if slice.rows < slices.min_rows { " (few)" } else { "" };
+            let few = if is_few(slice) { " (few)" } else { "" };
             let name = slice.value.as_deref().unwrap_or("missing");
             let label = format!("{name}, n {}{few}", count(slice.rows));
             Some(Bar { label, value: slice.observed?, interval: slice.interval })
         };
-        let mut bars: Vec<Bar> = slices.values.iter().filter_map(bar).collect();
         let has_least = matches!(slices.bound, Bound::AtLeast(_));
-        bars.sort_by(|a, b| if has_least { a.value.total_cmp(&b.value) } else { b.value.total_cmp(&a.value) });
+        let cost = |slice: &Slice| slice.observed.map_or(f64::NAN, |seen| if has_least { seen } else { -seen });
+        let mut values: Vec<&Slice> = slices.values.iter().collect();
+        // What is judged comes first.
+        values.sort_by(|a, b| is_few(a).cmp(&is_few(b)).then(cost(a).total_cmp(&cost(b))));
+        let mut bars: Vec<Bar> = values.into_iter().filter_map(bar).collect();
         let worst = if bars.len() > WORST_SLICES { format!(", the {WORST_SLICES} worst") } else { String::new() };
         bars.truncate(WORST_SLICES);
         let title = slices.metric.title();

@@ -50,7 +50,7 @@ impl Services {
         if let (None, Some(newest)) = (seen, history.first())
             && newest.kind == "rollback"
             && (newest.account, newest.reason.as_str()) == (Some(actor.account), reason)
-            && (begun - newest.changed_at).abs() < SENT_AGAIN
+            && (self.now() - newest.changed_at).abs() < SENT_AGAIN
         {
             return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
         }

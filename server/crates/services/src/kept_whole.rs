@@ -39,7 +39,7 @@ impl Services {
         let mut versions: Vec<_> = open.iter().flat_map(|open| [open.candidate, open.champion]).collect();
         for deployment in deployment::list(pool).await.map_err(fault)? {
             let Some(champion) = deployment.champion else { continue };
-            let history = deployment::history(pool, deployment.problem).await.map_err(fault)?;
+            let history = deployment::moves(pool, deployment.problem).await.map_err(fault)?;
             versions.extend([Some(champion), rollback_target(&history, champion)].into_iter().flatten());
         }
         versions.sort_unstable();

@@ -287,7 +287,7 @@ impl Serving {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    complete &= known.is_none() && !error.may_pass();
+                    complete &= !error.may_pass();
                     let slug = &deployment.slug;
                     if known.is_none() {
                         unreadable.insert(slug.clone());
@@ -483,10 +483,13 @@ impl Serving {
         // A large one takes its time, and none takes a thread with it that answers others.
         let model = tokio::task::spawn_blocking(move || Model::from_bytes(&content)).await;
         let model = Arc::new(model.map_err(|_| LoadError::Panicked)??);
-        let documents = problem::versions(pool, slug).await.unwrap_or_else(|error| {
-            tracing::warn!(slug, %error, "what other versions read could not be looked up");
-            Vec::new()
-        });
+        let documents = match problem::versions(pool, slug).await {
+            Err(StorageError::Corrupt { what, reason }) => {
+                tracing::warn!(slug, what, reason, "what other versions read could not be looked up");
+                Vec::new()
+            }
+            documents => documents?,
+        };
         let signed =
             documents.iter().filter(|one| matches!(one.state, ProblemState::Approved | ProblemState::Superseded));
         let names = signed.flat_map(|signed| signed.document.sent_names()).map(str::to_owned).collect();

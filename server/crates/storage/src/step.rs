@@ -599,7 +599,8 @@ pub async fn spent(db: &impl Connection, step: &Step) -> Result<Spent> {
                 0)::double precision as cpu_s,
             coalesce(extract(epoch from now() - min(
                 (select min(a.started_at) from step_attempt a where a.step_id = step.id
-                    and (a.ending is null or a.ending not in ('failed', 'quarantined', 'cancelled'))))), 0)::double precision as wall_s
+                    and a.attempt > coalesce((select max(e.attempt) from step_attempt e where e.step_id = step.id
+                        and e.ending in ('failed', 'quarantined', 'cancelled')), 0)))), 0)::double precision as wall_s
         from step where subject_kind = $1 and subject_id = $2 and position = $3 and started_at is not null";
     record::one(db, SQL, values![step.subject.kind(), step.subject.id(), step.position]).await
 }

@@ -340,7 +340,7 @@ mod read {
     impl crate::problem::ProblemDocument {
         /// What is wrong with how a document wants to be operated, by rules that are younger than documents that are kept: a text that comes in
         /// is held against them, a document that was signed before is not.
-        pub(in crate::problem) fn operation_mistakes(&self) -> Vec<Mistake> {
+        pub(crate) fn operation_mistakes(&self) -> Vec<Mistake> {
             let mut mistakes = Vec::new();
             let mut wrong = |pointer: &str, message: String| {
                 mistakes.push(Mistake { pointer: pointer.to_owned(), message });
