@@ -192,6 +192,7 @@ async fn models_that_could_not_serve_by_the_document_are_out_of_the_race() {
 #[tokio::test]
 async fn a_search_and_a_calibration_are_refused_where_no_validation_part_can_judge_them() {
     let lab = Lab::open().await;
+    let worker = lab.app.worker(&[]).unwrap();
     let stakeholder = lab.app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
     let mut document = document();
     document["data"]["split"]["validation"] = json!(0);
@@ -203,6 +204,7 @@ async fn a_search_and_a_calibration_are_refused_where_no_validation_part_can_jud
         refused.body["errors"].as_array().unwrap().iter().map(|mistake| &mistake["pointer"]).collect();
     assert_eq!((refused.status, pointers), (400, vec![&json!("/budget"), &json!("/calibration")]), "{}", refused.body);
     lab.launch(&json!({ "trainer": "gradient_boosting" })).await;
+    drop(worker);
     lab.app.remove().await;
 }
 
