@@ -59,7 +59,7 @@ pub fn at_threshold(evaluation: &Evaluation, metrics: &[MetricView], threshold: 
 }
 
 /// A metric by the value of a column, a figure for each rule of the document, also where there are too few rows for a gate.
-fn slice_figures(evaluation: &Evaluation) -> impl Iterator<Item = Figure> {
+fn slice_figures(evaluation: &Evaluation) -> Vec<Figure> {
     let figure = |(place, slices): (usize, &Slices)| {
         let is_few = |slice: &Slice| slice.rows < slices.min_rows;
         let bar = |slice: &Slice| {
@@ -86,7 +86,7 @@ fn slice_figures(evaluation: &Evaluation) -> impl Iterator<Item = Figure> {
         };
         (!values.bars.is_empty()).then(|| horizontal_bars(&values, &format!("slices-{place}")))
     };
-    evaluation.slices.iter().enumerate().filter_map(figure).collect::<Vec<_>>().into_iter()
+    evaluation.slices.iter().enumerate().filter_map(figure).collect()
 }
 
 /// The validation loss by boosting round; none of trainers that have no rounds.

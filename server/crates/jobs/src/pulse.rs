@@ -21,30 +21,46 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(crate) struct Pulse {
     heart: Heart,
     beaten: Option<Instant>,
+    /// Since when it has been at work that came to nothing yet, however often it was begun anew.
+    trying: Option<Instant>,
 }
 
 impl Pulse {
     pub(crate) const fn of(heart: Heart) -> Self {
-        Self { heart, beaten: None }
+        Self { heart, beaten: None, trying: None }
     }
 
     /// Does work that may be long, and beats beside it. Whether it came to something says who calls, by a beat of its own.
     pub(crate) async fn beside<T>(&mut self, services: &Services, work: impl Future<Output = T>) -> T {
-        let began = Instant::now();
+        self.begin(Instant::now());
         tokio::pin!(work);
         loop {
             tokio::select! {
                 done = &mut work => return done,
                 () = tokio::time::sleep(AT_MOST) => {}
             }
-            if began.elapsed() < LONGEST_WORK {
-                self.beat(services).await;
+            if self.is_at_work(Instant::now()) {
+                self.say(services).await;
             }
         }
     }
 
+    fn begin(&mut self, now: Instant) {
+        self.trying.get_or_insert(now);
+    }
+
+    /// Work that hangs, is given up and hangs again is no work.
+    fn is_at_work(&self, now: Instant) -> bool {
+        self.trying.is_none_or(|since| now.saturating_duration_since(since) < LONGEST_WORK)
+    }
+
     /// It has come round, and did what it is there for.
     pub(crate) async fn beat(&mut self, services: &Services) {
+        self.trying = None;
+        self.say(services).await;
+    }
+
+    async fn say(&mut self, services: &Services) {
         if self.beaten.is_some_and(|beaten| beaten.elapsed() < AT_MOST) {
             return;
         }
@@ -75,5 +91,21 @@ pub async fn look_at_hearts(services: Services, shutdown: CancellationToken) {
                 SETTLED
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_is_given_up_and_begun_anew_again_and_again_counts_as_one_that_stands_still() {
+        let (start, mut pulse) = (Instant::now(), Pulse::of(Heart::Letters));
+        let after = |seconds| start + Duration::from_secs(seconds);
+        for seconds in [0, 125, 250] {
+            pulse.begin(after(seconds));
+            assert!(pulse.is_at_work(after(seconds + 10)));
+        }
+        assert!(!pulse.is_at_work(after(301)));
     }
 }
