@@ -156,6 +156,8 @@ async fn every_field_orders_and_filters_in_both_kinds() {
         assert_eq!(filtered.status, 200, "{field}: {}", filtered.body);
     }
     assert_eq!(listed(&engineer, "order_by=run").await, all.iter().rev().copied().collect::<Vec<_>>());
+    let several = listed(&engineer, "order_by=state,metrics.test.score%20desc,metrics.none").await;
+    assert_eq!(several, [9, 5, 3, 7, 8, 2, 6, 4, 1]);
     app.remove().await;
 }
 
@@ -234,6 +236,9 @@ async fn runs_side_by_side_keep_their_order_and_are_those_the_reader_sees() {
     };
     assert_eq!(row("metrics", "test.score"), json!(["not a number", 0.1, null]));
     assert_eq!(row("parameters", "depth"), json!([3, 1, null]));
+    let area = compared["metrics"].as_array().unwrap().iter().find(|row| row["name"] == "test.roc_auc").unwrap();
+    assert_eq!((&area["intervals"][0], area["intervals"][2].as_array().map(Vec::len)), (&Value::Null, Some(2)));
+    assert_eq!(compared["curves"][2]["confusion"].as_array().map(Vec::len), Some(2));
     assert_eq!(row("parameters", "trainer"), json!(["gradient_boosting", "gradient_boosting", "logistic"]));
     let (_, html) = engineer.page("/runs/compare?ids=2&ids=9&baseline=9").await;
     let baseline = html.split("aria-current=\"true\"").nth(1).unwrap();

@@ -114,7 +114,7 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
         .done();
     assert_eq!(found["items"][0]["tracked"], "try 7");
     let search = json!({ "experiment_ids": ["shelves"], "filter": "attributes.status = 'FINISHED' and metrics.loss < 1",
-        "order_by": ["metrics.loss DESC"], "max_results": 10 });
+        "order_by": ["metrics.loss DESC", "attributes.start_time ASC"], "max_results": 10 });
     let tagged =
         json!({ "experiment_ids": ["shelves"], "filter": "tags.team = 'risk' and tag.`input.rows may` = 'd1'" });
     assert_eq!(tracking.post("runs/search", tagged).await.done()["runs"][0]["info"]["run_id"], json!(run));

@@ -211,7 +211,12 @@ pub async fn export_comparison(
     Query(asked): Query<CompareRuns>,
 ) -> Reply<Response> {
     let compared = services.compare_runs(&actor, &[asked.ids]).await?;
-    let parts = [("parameter", compared.parameters), ("metric", compared.metrics), ("provenance", compared.provenance)];
+    let parts = [
+        ("parameter", compared.parameters),
+        ("metric", compared.metrics),
+        ("tag", compared.tags),
+        ("provenance", compared.provenance),
+    ];
     let rows = parts.into_iter().flat_map(|(kind, rows)| {
         rows.into_iter().map(move |row| {
             [kind.to_owned(), row.name].into_iter().chain(row.values.iter().map(cell).collect::<Vec<_>>())

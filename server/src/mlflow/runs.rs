@@ -114,14 +114,12 @@ pub async fn search(State(services): State<Services>, By(actor): By, Asked(asked
     }
     // Clients ask for tens of thousands, and go on from page to page by themselves.
     let most = asked.max_results.unwrap_or(MOST_RUNS).clamp(1, MOST_RUNS);
-    if asked.order_by.len() > 1 {
-        return Err(Fault::field("/order_by", "must be one field; of equals the newest comes first").into());
-    }
+    let orders: Vec<String> = asked.order_by.iter().map(|order| own_words(order)).collect();
     let filter = RunFilter {
         problem: None,
         state: None,
         filter: asked.filter.as_deref().map(own_words),
-        order_by: asked.order_by.first().map(|order| own_words(order)),
+        order_by: Some(orders.join(",")),
         columns: Vec::new(),
         page_token: asked.page_token,
     };

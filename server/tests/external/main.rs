@@ -39,6 +39,9 @@ command = ["/bin/sh", "-c", "cp {root}/three.onnx model.onnx"]
 [trainers.ragged]
 command = ["/bin/sh", "-c", "cp {root}/ragged.onnx model.onnx"]
 
+[trainers.huge]
+command = ["/bin/sh", "-c", "cp {root}/huge.onnx model.onnx"]
+
 [trainers.unsure]
 command = ["/bin/sh", "-c", "cp {root}/unsure.onnx model.onnx"]
 
@@ -135,7 +138,7 @@ async fn team() -> Team {
     file("network.sh", NETWORK);
     file("tuned.sh", TUNED);
     file("endless.sh", ENDLESS);
-    for network in ["things.onnx", "three.onnx", "ragged.onnx", "unsure.onnx"] {
+    for network in ["things.onnx", "three.onnx", "ragged.onnx", "unsure.onnx", "huge.onnx"] {
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external").join(network);
         std::fs::copy(kept, root.path().join(network)).unwrap();
     }
@@ -282,6 +285,7 @@ async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
         ("wrong", "model_refused", &["model.onnx is no model that can serve here"]),
         ("three", "model_refused", &["an answer of 2 or 1 single-precision number(s) a row"]),
         ("ragged", "model_refused", &["an answer of 2 or 1 single-precision number(s) a row"]),
+        ("huge", "model_refused", &["a process that may take 4096 MiB for it did not come to its end", "allocat"]),
         ("piping", "model_refused", &["model.onnx is no file"]),
         ("chatty", "metrics_refused", &["more than 10000 points"]),
         ("reporting", "metrics_refused", &["\"a b\" is no name of a metric"]),

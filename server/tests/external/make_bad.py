@@ -1,5 +1,5 @@
 """Makes models of a thing that do harm: `unsure.onnx` answers with no number where its `x` is above 200, `three.onnx` with three numbers,
-and `ragged.onnx` with as many as its row has that are not zero.
+`ragged.onnx` with as many as its row has that are not zero, and `huge.onnx` only when it has filled eight gigabytes.
 
 Made with onnx 1.23.2.
 """
@@ -52,4 +52,21 @@ keep(
     [helper.make_node("NonZero", ["row"], ["places"]), helper.make_node("Cast", ["places"], ["answer"], to=TensorProto.FLOAT)],
     {},
     [2, None],
+)
+keep(
+    "huge",
+    [
+        helper.make_node("Gemm", ["row", "weights", "bias"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["score"]),
+        helper.make_node("Expand", ["score", "many"], ["scores"]),
+        helper.make_node("Exp", ["scores"], ["spread"]),
+        helper.make_node("ReduceMax", ["spread"], ["most"], axes=[1]),
+        helper.make_node("Log", ["most"], ["answer"]),
+    ],
+    {
+        "weights": (WEIGHTS, np.float32),
+        "bias": ([BIAS], np.float32),
+        "many": ([1, 2_000_000_000], np.int64),
+    },
+    [None, 1],
 )

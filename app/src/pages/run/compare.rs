@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
-use millrace_charts::number;
+use millrace_charts::{Figure, number};
 use millrace_domain::metric::{Direction, Metric};
 use millrace_domain::view::{ComparedValues, RunComparison, RunSummary};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::fault::PageFault;
 use crate::pages::address::address;
 use crate::pages::quantity::part_and_metric;
 
-use super::overlay::figures;
+use super::overlay::{figures, settings_figure};
 use super::table::written;
 
 /// Runs side by side, in the order they are asked for.
@@ -108,9 +108,25 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     };
     let drawn = compared.curves.len();
     let left = compared.runs.len() - drawn.min(compared.runs.len());
+    let settings = settings_figure(&compared).map(|figure| {
+        view! {
+            <section class="section" aria-labelledby="settings">
+                <div class="section-header"><h2 id="settings">"Settings"</h2></div>
+                <ChartFigure figure/>
+            </section>
+        }
+    });
     let figures = figures(&compared);
     let curves = (!figures.is_empty()).then(|| {
-        let figures = figures.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+        let shown = |figure: Figure| {
+            view! {
+                <section class="stack stack-tight">
+                    <h3>{figure.title.clone()}</h3>
+                    <ChartFigure figure/>
+                </section>
+            }
+        };
+        let figures = figures.into_iter().map(shown).collect_view();
         let note = (left > 0).then(|| view! { <span class="muted">{format!("of the first {drawn} runs")}</span> });
         view! {
             <section class="section" aria-labelledby="curves">
@@ -122,10 +138,13 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     let parts = [
         ("Metrics", compared.metrics, true),
         ("Parameters", compared.parameters, false),
+        ("Tags", compared.tags, false),
         ("Made from", compared.provenance, false),
     ];
     let parts = parts
         .into_iter()
+        // Only runs that programs elsewhere log have tags.
+        .filter(|(title, rows, _)| *title != "Tags" || !rows.is_empty())
         .map(|(title, rows, is_metric)| {
             let runs = compared.runs.clone();
             view! { <Part title rows runs position asked=asked.clone() is_metric/> }
@@ -139,6 +158,7 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         />
         <div class="stack stack-loose">
             <nav class="cluster" aria-label="Baseline"><span class="muted">"Differences are to"</span> {baselines}</nav>
+            {settings}
             {curves}
             {parts}
         </div>
@@ -212,6 +232,9 @@ fn compared_row(row: &ComparedValues, ids: &[String], position: usize, is_metric
         .zip(ids)
         .enumerate()
         .map(|(place, (value, id))| {
+            let interval = row.intervals.get(place).copied().flatten();
+            let interval = interval.map(|(low, high)| format!("{} to {}", number(low), number(high)));
+            let interval = interval.map(|interval| view! { <div class="muted">{interval}</div> });
             let delta = value
                 .as_f64()
                 .zip(baseline)
@@ -221,7 +244,7 @@ fn compared_row(row: &ComparedValues, ids: &[String], position: usize, is_metric
             let text = written(value);
             let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
             let short: String = if is_digest { text.chars().take(12).collect() } else { text.clone() };
-            view! { <td class="num" data-label=id.clone() title=is_digest.then_some(text)>{short} {delta}</td> }
+            view! { <td class="num" data-label=id.clone() title=is_digest.then_some(text)>{short} {interval} {delta}</td> }
         })
         .collect_view();
     view! {

@@ -19,6 +19,7 @@ use super::log::{RunLog, fetch_run_log};
 use super::outcome::RunOutcome;
 use super::override_gates::OverrideCard;
 use super::overview::{CurrentStep, Overview};
+use super::per_class::PerClass;
 use super::plots::figures;
 use super::provenance::Provenance;
 use super::reproduction::{ReproductionBadge, Reproductions, StepsCompared};
@@ -274,10 +275,12 @@ fn Plots(run: RunView) -> impl IntoView {
         })
         .collect_view();
     let id = run.summary.id;
+    let classes = evaluation.classes.clone();
+    let classes = (!classes.is_empty()).then(|| view! { <PerClass classes/> });
     let equations = evaluation.linear.clone().map(|linear| view! { <Equations linear run=id.clone()/> });
     let explorer = (!evaluation.thresholds.is_empty())
         .then(|| view! { <ThresholdExplorer evaluation metrics=run.metrics run=id/> });
-    view! { <div class="stack stack-loose">{explorer}<div class="grid grid-wide">{figures}</div>{equations}</div> }
+    view! { <div class="stack stack-loose">{explorer}{classes}<div class="grid grid-wide">{figures}</div>{equations}</div> }
         .into_any()
 }
 

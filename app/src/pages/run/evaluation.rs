@@ -19,6 +19,8 @@ pub struct Evaluation {
     pub scores: Vec<(f64, f64, u64)>,
     /// How often each class was taken for each.
     pub confusion: Option<Confusion>,
+    /// Each of several classes against all others.
+    pub classes: Vec<Class>,
     /// Scores above it count as positive.
     pub threshold: Option<f64>,
     /// What comes of thresholds, lowest first.
@@ -31,6 +33,8 @@ pub struct Evaluation {
     pub scatter: Vec<(f64, f64)>,
     /// The same of the rows that are furthest off, the worst first.
     pub largest_errors: Vec<(f64, f64)>,
+    /// Errors by tenths of what was predicted.
+    pub tenths: Vec<ErrorBin>,
     /// Mean of actual minus predicted.
     pub residual_mean: Option<f64>,
     /// Inputs and how much the model gains by them.
@@ -47,6 +51,54 @@ pub struct Evaluation {
     pub linear: Option<Linear>,
     /// What the document's rules on slices are judged by.
     pub slices: Vec<Slices>,
+}
+
+/// A class against all others. What has no rows behind it is none.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct Class {
+    /// Its label.
+    pub label: String,
+    /// Rows of it.
+    pub rows: u64,
+    /// Rows that were taken for it.
+    pub predicted: u64,
+    /// Share of those taken for it that are of it.
+    pub precision: Option<f64>,
+    /// Its 95 % interval.
+    pub precision_interval: Option<(f64, f64)>,
+    /// Share of those of it that were taken for it.
+    pub recall: Option<f64>,
+    /// Its 95 % interval.
+    pub recall_interval: Option<(f64, f64)>,
+    /// Harmonic mean of the two.
+    pub f1: Option<f64>,
+    /// Area under the ROC curve of its probability.
+    pub roc_auc: Option<f64>,
+    /// Its 95 % interval.
+    pub roc_auc_interval: Option<(f64, f64)>,
+    /// Average precision of its probability.
+    pub pr_auc: Option<f64>,
+    /// (false positive rate, true positive rate); empty of the smallest of many classes.
+    pub roc: Vec<(f64, f64)>,
+    /// (recall, precision).
+    pub pr: Vec<(f64, f64)>,
+}
+
+/// How far predictions between two numbers were off.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Deserialize)]
+pub struct ErrorBin {
+    /// The least prediction.
+    pub low: f64,
+    /// The greatest.
+    pub high: f64,
+    /// Rows.
+    pub rows: u64,
+    /// Mean of actual minus predicted.
+    pub mean: f64,
+    /// Mean absolute error.
+    pub absolute: f64,
+    /// The 5 % and 95 % quantiles of actual minus predicted.
+    pub quantiles: (f64, f64),
 }
 
 /// A metric by the value of a column.
@@ -231,12 +283,14 @@ impl Evaluation {
             calibration: calibration(&test["calibration"]),
             scores: part(&test["scores"]),
             confusion: part(&test["confusion"]),
+            classes: part(&test["classes"]),
             threshold: part(&test["threshold"]),
             thresholds: part(&test["thresholds"]),
             costs: part(&artifact["costs"]),
             prevalence: part(&test["prevalence"]),
             scatter: part(&test["scatter"]),
             largest_errors: part(&test["largest_errors"]),
+            tenths: part(&test["tenths"]),
             residual_mean: part(&test["residual_mean"]),
             importance: part(&artifact["importance"]),
             permutation: part(&artifact["permutation"]["features"]),

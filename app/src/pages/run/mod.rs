@@ -16,6 +16,7 @@ mod outcome;
 mod overlay;
 mod override_gates;
 mod overview;
+mod per_class;
 mod plots;
 mod preflight;
 mod provenance;

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use millrace_charts::{
-    Curve, Figure, Line, LineChart, PrecisionRecall, Roc, XAxis, line_chart, number, precision_recall, roc,
+    ConfusionMatrix, Curve, Direction, Figure, Line, LineChart, ParallelAxis, ParallelCoordinates, ParallelLine,
+    PrecisionRecall, Roc, XAxis, confusion_matrix, line_chart, number, parallel_coordinates, precision_recall, roc,
 };
-use millrace_domain::metric::{Direction, Metric};
-use millrace_domain::view::{ComparedValues, RunComparison, RunCurves};
+use millrace_domain::metric::{self, Metric};
+use millrace_domain::view::{ComparedValues, RunComparison, RunCurves, RunSummary};
+use serde_json::Value;
 
+use super::search_plots::coordinate;
 use crate::pages::quantity::part_and_metric;
 
 /// Courses that are drawn, at most.
@@ -37,7 +40,47 @@ pub(super) fn figures(compared: &RunComparison) -> Vec<Figure> {
         let prevalence = first.filter(|first| shares.all(|share| share == Some(*first)));
         precision_recall(&PrecisionRecall { curves: precision, prevalence, operating_point: None }, "compared-pr")
     });
-    receiver.into_iter().chain(precision).chain(courses(curves)).collect()
+    receiver.into_iter().chain(precision).chain(courses(curves)).chain(curves.iter().filter_map(confusion)).collect()
+}
+
+/// The confusion matrix of one run.
+fn confusion(own: &RunCurves) -> Option<Figure> {
+    let values = ConfusionMatrix { classes: own.classes.clone(), counts: own.confusion.clone() };
+    let figure =
+        (!own.classes.is_empty()).then(|| confusion_matrix(&values, &format!("compared-confusion-{}", own.run)));
+    figure.map(|figure| Figure { title: format!("Confusion matrix of {}", label(own)), ..figure })
+}
+
+/// A line for each run over the settings that differ, up to the metric by which runs differ; none of fewer than three runs, which a table
+/// tells as well.
+pub(super) fn settings_figure(compared: &RunComparison) -> Option<Figure> {
+    let axes: Vec<&ComparedValues> = compared.parameters.iter().filter(|row| !row.is_equal()).collect();
+    let objective = objective(&compared.metrics)?;
+    let line = |(place, run): (usize, &RunSummary)| ParallelLine {
+        label: format!("run {}", run.id),
+        values: axes.iter().map(|row| coordinate(row.values.get(place)?)).collect(),
+        objective: objective.values.get(place).and_then(Value::as_f64),
+    };
+    let values = ParallelCoordinates {
+        objective: objective.name.clone(),
+        direction: match direction(&objective.name)? {
+            metric::Direction::Up => Direction::Maximise,
+            metric::Direction::Down => Direction::Minimise,
+        },
+        axes: axes.iter().map(|row| ParallelAxis { name: row.name.clone(), is_log: false }).collect(),
+        lines: compared.runs.iter().enumerate().map(line).collect(),
+    };
+    let is_drawn = compared.runs.len() > 2 && !axes.is_empty();
+    is_drawn.then(|| parallel_coordinates(&values, "compared-settings"))
+}
+
+/// The metric that most runs have, of those that are known to be better one way; first of the test part.
+fn objective(metrics: &[ComparedValues]) -> Option<&ComparedValues> {
+    let known = |row: &&ComparedValues| direction(&row.name).is_some() && !row.is_equal();
+    let is_test = |row: &ComparedValues| row.name.starts_with("test.");
+    let runs = |row: &ComparedValues| row.values.iter().filter(|value| value.is_number()).count();
+    let better = |best, row| if (runs(row), is_test(row)) > (runs(best), is_test(best)) { row } else { best };
+    metrics.iter().filter(known).reduce(better)
 }
 
 fn label(own: &RunCurves) -> String {
@@ -70,14 +113,7 @@ fn courses(curves: &[RunCurves]) -> impl Iterator<Item = Figure> {
 
 /// Which run came to the best value; none where it is not known which way is better.
 fn conclusion(name: &str, lines: &[Line]) -> Option<String> {
-    let word = part_and_metric(name).1;
-    let is_loss = word.ends_with("loss") || word.ends_with("error");
-    let direction = match word.parse::<Metric>() {
-        Ok(metric) => metric.direction(),
-        Err(_) if is_loss => Direction::Down,
-        Err(_) => return None,
-    };
-    let sign = if direction == Direction::Up { 1.0 } else { -1.0 };
+    let sign = if direction(name)? == metric::Direction::Up { 1.0 } else { -1.0 };
     let points = lines.iter().flat_map(|line| line.points.iter().map(move |point| (line, point)));
     let finite = points.filter(|(_, point)| point.1.is_finite());
     let (line, point) = finite.reduce(|best, other| if sign * other.1.1 > sign * best.1.1 { other } else { best })?;
@@ -85,9 +121,20 @@ fn conclusion(name: &str, lines: &[Line]) -> Option<String> {
     Some(format!("{capital} came to the best value, {} at step {}.", number(point.1), number(point.0)))
 }
 
+/// Which way a metric is better, if its name says so.
+fn direction(name: &str) -> Option<metric::Direction> {
+    let word = part_and_metric(name).1;
+    let is_loss = word.ends_with("loss") || word.ends_with("error");
+    match word.parse::<Metric>() {
+        Ok(metric) => Some(metric.direction()),
+        Err(_) => is_loss.then_some(metric::Direction::Down),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use millrace_domain::view::Course;
+    use serde_json::json;
 
     use super::*;
 
@@ -97,6 +144,8 @@ mod tests {
             roc,
             precision_recall: Vec::new(),
             prevalence: None,
+            classes: Vec::new(),
+            confusion: Vec::new(),
             courses: vec![Course { name: "validation.loss".to_owned(), points }],
         }
     }
@@ -106,8 +155,9 @@ mod tests {
         let compared = RunComparison {
             runs: Vec::new(),
             parameters: Vec::new(),
-            metrics: vec![ComparedValues { name: "test.roc_auc".to_owned(), values: vec![0.8.into(), 0.9.into()] }],
+            metrics: vec![row("test.roc_auc", json!([0.8, 0.9]))],
             provenance: Vec::new(),
+            tags: Vec::new(),
             curves: vec![
                 curves("7", vec![(0.0, 0.0), (1.0, 1.0)], vec![(1, 0.6), (2, 0.5)]),
                 curves("9", vec![(0.0, 0.0), (0.2, 0.9), (1.0, 1.0)], vec![(1, 0.5), (2, 0.4), (3, 0.45)]),
@@ -123,6 +173,24 @@ mod tests {
             "{:?}",
             figures[1]
         );
+    }
+
+    fn row(name: &str, values: Value) -> ComparedValues {
+        let values = values.as_array().cloned().unwrap_or_default();
+        ComparedValues { name: name.to_owned(), values, intervals: Vec::new() }
+    }
+
+    #[test]
+    fn settings_that_differ_lead_to_the_metric_that_most_runs_have_on_the_test_part() {
+        let metrics = [
+            row("baseline.roc_auc", json!([0.5, 0.5, 0.5])),
+            row("test.accuracy", json!([0.5, null, 0.6])),
+            row("external.temperature", json!([1, 2, 3])),
+            row("validation.roc_auc", json!([0.8, 0.7, 0.9])),
+            row("test.roc_auc", json!([0.8, 0.7, 0.9])),
+        ];
+        assert_eq!(objective(&metrics).map(|row| row.name.as_str()), Some("test.roc_auc"));
+        assert_eq!(objective(&metrics[..1]), None, "what all runs have alike tells none from another");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use millrace_charts::{
 use millrace_domain::metric::Bound;
 use millrace_domain::view::MetricView;
 
-use super::evaluation::{AtThreshold, Confusion, Evaluation, Slice, Slices};
+use super::evaluation::{AtThreshold, Class, Confusion, ErrorBin, Evaluation, Slice, Slices};
 use super::explained;
 
 /// Slices of a rule that are shown at most.
@@ -25,8 +25,11 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
         calibration_figure(evaluation, &scores),
         score_figure(&evaluation.scores),
         still(confusion_figure(evaluation)),
+        class_roc_figure(&evaluation.classes),
+        class_precision_recall_figure(&evaluation.classes),
         scatter_figure(evaluation, &scores),
         residual_figure(evaluation, &scores),
+        tenths_figure(&evaluation.tenths),
         learning_figure(metrics),
         permutation_figure(evaluation),
         explained::attributions_figure(evaluation),
@@ -188,6 +191,31 @@ fn precision_recall_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Opti
     (!evaluation.precision_recall.is_empty()).then(|| precision_recall(&values, "precision-recall"))
 }
 
+/// The ROC curve of each of several classes.
+fn class_roc_figure(classes: &[Class]) -> Option<Figure> {
+    let curve = |class: &Class| Curve {
+        label: class.label.clone(),
+        points: class.roc.clone(),
+        score: class.roc_auc,
+        interval: class.roc_auc_interval,
+    };
+    let curves: Vec<Curve> = classes.iter().filter(|class| !class.roc.is_empty()).map(curve).collect();
+    (!curves.is_empty()).then(|| roc(&Roc { curves, operating_point: None }, "class-roc"))
+}
+
+/// The precision–recall curve of each of several classes. Each has its own prevalence, so there is no one line of guessing.
+fn class_precision_recall_figure(classes: &[Class]) -> Option<Figure> {
+    let curve = |class: &Class| Curve {
+        label: class.label.clone(),
+        points: class.pr.clone(),
+        score: class.pr_auc,
+        interval: None,
+    };
+    let curves: Vec<Curve> = classes.iter().filter(|class| !class.pr.is_empty()).map(curve).collect();
+    let values = PrecisionRecall { curves, ..PrecisionRecall::default() };
+    (!values.curves.is_empty()).then(|| precision_recall(&values, "class-precision-recall"))
+}
+
 /// Where the threshold puts the model; none when one side of the matrix is empty.
 fn operating_point(evaluation: &Evaluation, place: impl Fn([f64; 4]) -> (f64, f64)) -> Option<OperatingPoint> {
     let threshold = evaluation.threshold?;
@@ -230,6 +258,38 @@ fn residuals(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Residuals> 
     });
     let whole = whole.filter(|whole| !whole.largest.is_empty());
     (!points.is_empty()).then_some(Residuals { points, unit: String::new(), whole })
+}
+
+/// Whether a model is off more where it predicts more.
+fn tenths_figure(tenths: &[ErrorBin]) -> Option<Figure> {
+    let at = |bin: &ErrorBin| f64::midpoint(bin.low, bin.high);
+    let line = |label: &str, of: &dyn Fn(&ErrorBin) -> f64| Line {
+        label: label.to_owned(),
+        points: tenths.iter().map(|bin| (at(bin), of(bin))).collect(),
+        band: Vec::new(),
+    };
+    let bias = Line {
+        band: tenths.iter().map(|bin| bin.quantiles).collect(),
+        ..line("mean of actual minus predicted, and where nine in ten lie", &|bin| bin.mean)
+    };
+    let worst = tenths.iter().reduce(|worst, bin| if bin.absolute > worst.absolute { bin } else { worst })?;
+    let conclusion = format!(
+        "Predictions from {} to {} are furthest off: by {} in the mean over {} rows.",
+        number(worst.low),
+        number(worst.high),
+        number(worst.absolute),
+        count(worst.rows)
+    );
+    let values = LineChart {
+        title: "Errors by tenths of the predictions".to_owned(),
+        x: XAxis::Number("Predicted".to_owned()),
+        y: "Error".to_owned(),
+        lines: vec![bias, line("mean absolute error", &|bin| bin.absolute)],
+        threshold: None,
+        annotations: Vec::new(),
+        conclusion: Some(conclusion),
+    };
+    Some(line_chart(&values, "tenths"))
 }
 
 /// Only a two-class model has scores; for others every bin is empty.

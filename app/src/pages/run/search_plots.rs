@@ -49,7 +49,7 @@ pub(super) fn parallel_figure(
     (drawn.len() > 1 && !axes.is_empty()).then(|| parallel_coordinates(&values, "parallel"))
 }
 
-fn coordinate(value: &Value) -> Option<Coordinate> {
+pub(super) fn coordinate(value: &Value) -> Option<Coordinate> {
     match value {
         Value::Number(number) => number.as_f64().map(Coordinate::Number),
         Value::String(word) => Some(Coordinate::Word(word.clone())),

@@ -77,7 +77,7 @@ impl Wanted {
 
     /// How the list is in order by that field, as `aria-sort` says it.
     pub fn direction(&self, field: &str) -> Option<&'static str> {
-        match self.order.strip_prefix(field)?.trim() {
+        match self.order.strip_prefix(field)?.split(',').next()?.trim() {
             "" | "asc" => Some("ascending"),
             "desc" => Some("descending"),
             _ => None,

@@ -44,14 +44,14 @@ impl FromStr for TargetKind {
 pub enum Metric {
     /// Area under the ROC curve; ties count half. Multiclass: one against the rest, macro average.
     RocAuc,
-    /// Average precision: the step-wise area under the precision–recall curve.
+    /// Average precision: the step-wise area under the precision–recall curve. Multiclass: one against the rest, macro average.
     PrAuc,
     /// Mean negative log-likelihood in nats; probabilities are clipped to [ε, 1 − ε] with double's ε.
     LogLoss,
-    /// Mean squared difference of probability and outcome (binary).
+    /// Mean squared difference of probability and outcome. Multiclass: the sum over the classes (Brier 1950), from 0 to 2.
     Brier,
-    /// Expected calibration error: the mean distance of score and outcome over ten bins of equally many rows (binary; Nixon et al.
-    /// 2019, with bins of equal mass).
+    /// Expected calibration error: the mean distance of score and outcome over ten bins of equally many rows (Nixon et al. 2019, with
+    /// bins of equal mass). Multiclass: of the most probable class, and whether it came true (Guo et al. 2017).
     Ece,
     /// Mean cost of a row, an error costing what the document says, else 1 (binary).
     Cost,
@@ -193,7 +193,7 @@ impl Metric {
             Self::Rmse | Self::Mae | Self::Mape | Self::R2 | Self::Pinball | Self::CoverageError => {
                 matches!(kind, TargetKind::Regression)
             }
-            Self::Brier | Self::PrAuc | Self::Ece | Self::Cost => matches!(kind, TargetKind::Binary),
+            Self::Cost => matches!(kind, TargetKind::Binary),
             _ => !matches!(kind, TargetKind::Regression),
         }
     }

@@ -1,5 +1,5 @@
 //! Searching runs: a filter such as `metrics.test.roc_auc > 0.8 and params.max_depth <= 6`, an order such as
-//! `metrics.test.roc_auc desc`, and columns.
+//! `metrics.test.roc_auc desc, seconds`, and columns.
 //!
 //! A filter is comparisons joined by `and`. A field is `metrics.NAME` (its final value), `params.NAME` (what the model was fitted with,
 //! else what was asked for), `tags.NAME` (of a run that a program elsewhere logs), or one of `state`, `trainer`, `problem`, `author`, `created`, `kind` (`run`, `reproduction` or `tracked`), `name`, `seed`,
@@ -17,6 +17,8 @@ const MOST_CHARS: usize = 2_000;
 const MOST_CONDITIONS: usize = 20;
 /// A name may have so many bytes.
 const MOST_NAME: usize = 300;
+/// A list may be ordered by so many fields.
+pub const MOST_ORDERS: usize = 5;
 /// So many columns may be asked for.
 const MOST_COLUMNS: usize = 50;
 
@@ -147,20 +149,6 @@ impl FromStr for Field {
     }
 }
 
-impl FromStr for Order {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut words = Words { text, at: 0 };
-        let by = words.field()?;
-        let descending = words.keyword("desc");
-        if !descending {
-            words.keyword("asc");
-        }
-        words.end().map(|()| Self { by, descending })
-    }
-}
-
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.by, if self.descending { " desc" } else { "" })
@@ -187,6 +175,30 @@ pub fn filter(text: &str) -> Result<Vec<Condition>, String> {
         }
         if !words.keyword("and") {
             return words.end().map(|()| conditions);
+        }
+    }
+}
+
+/// Reads what orders a list, separated by commas: `metrics.test.roc_auc desc, params.depth`. Of runs that are equal by the first, the
+/// second decides, and so on.
+///
+/// # Errors
+/// What is wrong and at which character, in words.
+pub fn orders(text: &str) -> Result<Vec<Order>, String> {
+    let mut words = Words { text, at: 0 };
+    let mut orders = Vec::new();
+    loop {
+        let by = words.field()?;
+        let descending = words.keyword("desc");
+        if !descending {
+            words.keyword("asc");
+        }
+        orders.push(Order { by, descending });
+        if orders.len() > MOST_ORDERS {
+            return Err(format!("names more than {MOST_ORDERS} fields"));
+        }
+        if !words.comma() {
+            return words.end().map(|()| orders);
         }
     }
 }
@@ -248,6 +260,12 @@ impl<'a> Words<'a> {
         if is_there {
             self.at += word.len();
         }
+        is_there
+    }
+
+    fn comma(&mut self) -> bool {
+        let is_there = self.rest().starts_with(',');
+        self.at += usize::from(is_there);
         is_there
     }
 
@@ -410,9 +428,12 @@ mod tests {
 
     #[test]
     fn an_order_says_which_end_comes_first() {
-        assert_eq!("metrics.test.rmse desc".parse::<Order>().unwrap().to_string(), "metrics.test.rmse desc");
-        assert!(!"seconds asc".parse::<Order>().unwrap().descending);
-        assert!("seconds down".parse::<Order>().is_err());
+        let told = |text| orders(text).map(|orders| orders.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(told("metrics.test.rmse desc"), Ok(vec!["metrics.test.rmse desc".to_owned()]));
+        let several = told("metrics.\"a, b\" DESC , seconds asc,seed");
+        assert_eq!(several, Ok(["metrics.\"a, b\" desc", "seconds", "seed"].map(str::to_owned).to_vec()));
+        assert!(told("seconds down").is_err() && told("seconds,").is_err() && told("").is_err());
+        assert!(told("seed,seed,seed,seed,seed,seed").unwrap_err().contains("more than 5"));
     }
 
     #[test]

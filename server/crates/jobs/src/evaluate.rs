@@ -12,7 +12,8 @@ use millrace_domain::problem::{ProblemDocument, Slice};
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::evaluate::{
-    Diagnostics, Evaluation, OutcomeError, Outcomes, SliceEvaluation, ThresholdPoint, evaluate, evaluate_slices,
+    ClassEvaluation, CurvePoint, Diagnostics, Evaluation, OutcomeError, Outcomes, SliceEvaluation, ThresholdPoint,
+    evaluate, evaluate_slices,
 };
 use millrace_ml::model::{Model, Prediction, outcomes};
 use millrace_ml::reference::{counted, reference};
@@ -162,7 +163,7 @@ impl Stage for Evaluate {
             "seed": input.launched.run.seed,
             "model": input.model,
             // What is drawn from it has more in it than it had.
-            "drawn": 2,
+            "drawn": 3,
         }))
     }
 
@@ -325,8 +326,8 @@ fn drawn(diagnostics: &Diagnostics, classes: &[&str]) -> Value {
     match diagnostics {
         Diagnostics::Binary { roc, precision_recall, calibration, confusion, prevalence, threshold, thresholds } => {
             json!({
-                "roc": roc.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
-                "pr": precision_recall.iter().map(|point| (point.x, point.y)).collect::<Vec<_>>(),
+                "roc": places(roc),
+                "pr": places(precision_recall),
                 "calibration": calibration,
                 "confusion": { "labels": classes, "counts": confusion.counts },
                 "prevalence": prevalence,
@@ -340,16 +341,41 @@ fn drawn(diagnostics: &Diagnostics, classes: &[&str]) -> Value {
                     .collect::<Vec<_>>(),
             })
         }
-        Diagnostics::Multiclass { confusion } => json!({
+        Diagnostics::Multiclass { confusion, classes: each, calibration } => json!({
             "confusion": { "labels": classes, "counts": confusion.counts },
+            "classes": each.iter().map(|one| class_drawn(one, classes)).collect::<Vec<_>>(),
+            "calibration": calibration,
         }),
         Diagnostics::Regression { residuals } => json!({
             "scatter": residuals.points,
             "largest_errors": residuals.largest,
             "residual_mean": residuals.mean,
             "residual_quantiles": residuals.quantiles,
+            "tenths": residuals.tenths,
         }),
     }
+}
+
+fn class_drawn(one: &ClassEvaluation, classes: &[&str]) -> Value {
+    json!({
+        "label": classes.get(one.class),
+        "rows": one.rows,
+        "predicted": one.predicted,
+        "precision": one.precision,
+        "precision_interval": one.precision_interval,
+        "recall": one.recall,
+        "recall_interval": one.recall_interval,
+        "f1": one.f1,
+        "roc_auc": one.roc_auc,
+        "roc_auc_interval": one.roc_auc_interval,
+        "pr_auc": one.pr_auc,
+        "roc": places(&one.roc),
+        "pr": places(&one.precision_recall),
+    })
+}
+
+fn places(curve: &[CurvePoint]) -> Vec<(f64, f64)> {
+    curve.iter().map(|point| (point.x, point.y)).collect()
 }
 
 /// Twenty bins of the scores of a binary model: low, high, count.

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use crate::gate::attempted;
 use crate::load::{Launched, Prepared};
 use crate::trial::trained;
 
@@ -64,6 +65,16 @@ code=$?
 times >"$times"
 exit $code
 "#;
+
+/// What lets external trainers run.
+pub(crate) struct Runner {
+    pub trainers: ExternalTrainers,
+    /// This program, which reads what they left in a process of its own first (`weigh`).
+    pub program: Arc<Path>,
+}
+
+/// What a model may take to be read and to answer, in MiB, where the declaration of its trainer says nothing.
+const USUAL_MEMORY: u32 = 4_096;
 
 /// What an external trainer left.
 pub(crate) struct Left {
@@ -108,7 +119,7 @@ pub(crate) struct Order {
 /// Lets the program that a configuration names fit a model. As soon as `end` says why, the program is ended.
 pub(crate) async fn fit(
     context: &Context,
-    trainers: &ExternalTrainers,
+    runner: &Runner,
     launched: &Launched,
     order: Order,
     end: impl Future<Output = String>,
@@ -116,14 +127,14 @@ pub(crate) async fn fit(
     let order = Arc::new(order);
     let config = &order.config;
     let name = config.program().ok_or_else(|| StepError::refused("internal", "no external trainer is named"))?;
-    let program = trainers.programs.find(name).map_err(|reason| {
+    let program = runner.trainers.programs.find(name).map_err(|reason| {
         StepError::refused("unknown_trainer", format!("the external trainer {reason}; this worker has other settings"))
     })?;
     // What it was launched with is complete; a declaration that changed since is held against it.
     let settings = program.settings(config.settings()).map_err(|mistakes| {
         crate::load::mistaken("invalid_request", "parameters of the external trainer", &mistakes)
     })?;
-    let directory = Scratch::make(&trainers.scratch, context)?;
+    let directory = Scratch::make(&runner.trainers.scratch, context)?;
     assign(context, program, Arc::clone(&order), launched, &settings, directory.path()).await?;
     let log = Log { tells_cost: order.tells_cost, ..Log::new(context.reporter()) };
     let written = tokio::select! {
@@ -133,17 +144,33 @@ pub(crate) async fn fit(
     let (file, content) = model_file(directory.path(), name, &written)?;
     let reported = reported(directory.path())?;
     let (inputs, seed) = (program.inputs, launched.seed());
+    let (most, program) = (program.memory_mb.unwrap_or(USUAL_MEMORY), Arc::clone(&runner.program));
     let fitted = context
         .compute(move |reporter| {
             let split = order.split(seed);
-            match order.assignment(&split, inputs, seed)?.fitted(file, content, &Checked { reporter, log: &log }) {
+            let assignment = order.assignment(&split, inputs, seed)?;
+            if let Err(why) = attempted(&content, assignment.attempt(file), most, &program, reporter) {
+                return Ok(Err(refused(file, most, &why)));
+            }
+            if reporter.should_stop() {
+                return Err(StepError::Cancelled);
+            }
+            match assignment.fitted(file, content, &Checked { reporter, log: &log }) {
                 Err(ExternalError::Cancelled) => Err(StepError::Cancelled),
-                fitted => Ok(fitted),
+                fitted => Ok(fitted.map_err(|error| error.to_string())),
             }
         })
         .await?
-        .map_err(|error| NoModel::program("model_refused", error.to_string()))?;
+        .map_err(|reason| NoModel::program("model_refused", reason))?;
     Ok(Left { fitted, log: written, reported })
+}
+
+fn refused(file: ModelFile, most: u32, why: &str) -> String {
+    format!(
+        "{} was not read: a process that may take {most} MiB for it did not come to its end with it ({why}). A model may need no more to \
+         be read, and to answer, than `memory_mb` of its trainer's declaration ({USUAL_MEMORY} without); is it meant to be that large?",
+        file.name()
+    )
 }
 
 /// Reports the rows that a model was asked, and goes on telling what its program used.

@@ -6,6 +6,7 @@
 //! output is taken over and only committed again ([`stage::Stage`]), so asking for the same again costs nothing. A *reproduction*
 //! takes nothing over: it computes everything once more and compares ([`compare`]).
 
+mod apart;
 mod business;
 mod compare;
 mod evaluate;
@@ -43,6 +44,8 @@ use std::sync::Arc;
 use millrace_executor::Handler;
 use millrace_services::ExternalTrainers;
 
+use external::Runner;
+
 pub use business::BusinessReader;
 pub use gate::{Weight, weigh};
 pub use lifecycle::Subjects;
@@ -60,13 +63,14 @@ pub use webhooks::{WebhookError, WebhookSender};
 pub fn handlers(trainers: &ExternalTrainers, program: Arc<Path>) -> Vec<Arc<dyn Handler>> {
     // Where there is no such directory nothing was left in it.
     let _ = external::sweep(&trainers.scratch);
+    let runner = Arc::new(Runner { trainers: trainers.clone(), program: Arc::clone(&program) });
     vec![
         Arc::new(stage::Staged(ingest::Ingest)),
         Arc::new(stage::Staged(validate::Validate)),
         Arc::new(stage::Staged(features::Features)),
-        Arc::new(stage::Staged(trial::Trials::new(trainers.clone(), Arc::clone(&program)))),
+        Arc::new(stage::Staged(trial::Trials::new(Arc::clone(&runner)))),
         Arc::new(stage::Staged(tune::Tune)),
-        Arc::new(stage::Staged(train::Train::new(trainers.clone()))),
+        Arc::new(stage::Staged(train::Train::new(runner))),
         Arc::new(stage::Staged(evaluate::Evaluate)),
         Arc::new(stage::Staged(gate::Gates::new(program))),
         Arc::new(stage::Staged(register::Register)),

@@ -11,13 +11,12 @@ use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::model::{Lineage, Model};
 use millrace_ml::split::Part;
 use millrace_ml::train::{CalibrationMethod, FitReport, Fitted, TrainerConfig, train};
-use millrace_services::ExternalTrainers;
 use millrace_storage::run::MetricValue;
 use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::external::{self, Left, NoModel, Order};
+use crate::external::{self, Left, NoModel, Order, Runner};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::progress::Units;
 use crate::stage::Stage;
@@ -25,12 +24,12 @@ use crate::trial::trained;
 use crate::tune::Tuned;
 
 pub(crate) struct Train {
-    external: ExternalTrainers,
+    runner: Arc<Runner>,
 }
 
 impl Train {
-    pub(crate) const fn new(external: ExternalTrainers) -> Self {
-        Self { external }
+    pub(crate) const fn new(runner: Arc<Runner>) -> Self {
+        Self { runner }
     }
 }
 
@@ -150,7 +149,7 @@ impl Train {
             context.compute(move |_| Ok((prepare(&frames, &launched.problem.document)?, launched))).await?;
         let prepared = Arc::new(prepared);
         let order = Order { prepared: Arc::clone(&prepared), config: config.clone(), share: 1.0, tells_cost: false };
-        let left = external::fit(context, &self.external, &launched, order, std::future::pending()).await;
+        let left = external::fit(context, &self.runner, &launched, order, std::future::pending()).await;
         let Left { fitted, log, reported } = left.map_err(|reason| match reason {
             NoModel::Program(failure) => StepError::Final(failure),
             NoModel::Ended(why) => StepError::refused("internal", why),

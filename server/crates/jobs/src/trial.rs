@@ -17,13 +17,12 @@ use millrace_ml::model::Predictor;
 use millrace_ml::split::Part;
 use millrace_ml::train::{Fitted, TrainError};
 use millrace_ml::tune::{Draw, Limits, Search, Study, Trial, TrialState};
-use millrace_services::ExternalTrainers;
 use millrace_storage::run;
 use millrace_storage::step::{self, Failure, Spent, Step, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::external::{self, Left, NoModel, Order, TOO_SLOW};
+use crate::external::{self, Left, NoModel, Order, Runner, TOO_SLOW};
 use crate::gate::weighed;
 use crate::kept::{Entry, Kept};
 use crate::load::{Frames, Launched, Prepared, prepare};
@@ -37,14 +36,12 @@ const LOOK: Duration = Duration::from_millis(250);
 /// One trial of a search.
 pub(crate) struct Trials {
     kept: Kept,
-    external: ExternalTrainers,
-    /// This program, which weighs models in a process of its own (`weigh`).
-    program: Arc<Path>,
+    runner: Arc<Runner>,
 }
 
 impl Trials {
-    pub(crate) fn new(external: ExternalTrainers, program: Arc<Path>) -> Self {
-        Self { kept: Kept::default(), external, program }
+    pub(crate) fn new(runner: Arc<Runner>) -> Self {
+        Self { kept: Kept::default(), runner }
     }
 }
 
@@ -120,11 +117,11 @@ impl Stage for Trials {
             spent_on
         };
         let kept = self.kept.entry(&launched);
-        let program = Arc::clone(&self.program);
+        let program = Arc::clone(&self.runner.program);
         let calibration = plan.calibration;
         let fitting = Fitting { launched, frames, kept, calibration, measures, program, draw: draw.clone() };
         let (fitted, spent_on) = if draw.config.program().is_some() {
-            match fitting.by_program(context, &self.external, spent_on).await? {
+            match fitting.by_program(context, &self.runner, spent_on).await? {
                 Ok(trial) => (Some(trial), None),
                 Err(spent_on) => (None, Some(spent_on)),
             }
@@ -206,7 +203,7 @@ impl Fitting {
     async fn by_program(
         self,
         context: &Context,
-        trainers: &ExternalTrainers,
+        runner: &Runner,
         end: impl Future<Output = String>,
     ) -> Result<Result<Trial, String>, StepError> {
         let (fitting, prepared) = context
@@ -217,7 +214,7 @@ impl Fitting {
             .await?;
         let Draw { config, share, .. } = fitting.draw.clone();
         let order = Order { prepared: Arc::clone(&prepared), config, share, tells_cost: true };
-        match external::fit(context, trainers, &fitting.launched, order, end).await {
+        match external::fit(context, runner, &fitting.launched, order, end).await {
             Ok(Left { fitted, .. }) => {
                 let judged = move |reporter: &Reporter| {
                     Ok(fitting.studied(&prepared, reporter, |study| study.judged(&fitting.draw, fitted)))

@@ -31,7 +31,7 @@ struct Asked {
     problem: Option<String>,
     state: Option<RunState>,
     conditions: Vec<search::Condition>,
-    order: Option<Order>,
+    order: Vec<Order>,
     columns: Vec<Field>,
 }
 
@@ -44,7 +44,7 @@ impl Asked {
         });
         let wrong =
             |pointer: &'static str| move |message: String| Fault::field(pointer, format!("cannot be read: {message}"));
-        let order = given(&filter.order_by).map(|text| text.parse().map_err(wrong("/order_by")));
+        let order = given(&filter.order_by).map(|text| search::orders(text).map_err(wrong("/order_by")));
         let columns = filter.columns.iter().map(String::as_str);
         let problem = given(&filter.problem).map(str::to_owned);
         if problem.as_deref().is_some_and(|slug| slug.contains('\0')) {
@@ -54,14 +54,14 @@ impl Asked {
             problem,
             state: state.transpose()?,
             conditions: search::filter(filter.filter.as_deref().unwrap_or_default()).map_err(wrong("/filter"))?,
-            order: order.transpose()?,
+            order: order.transpose()?.unwrap_or_default(),
             columns: search::columns(columns).map_err(wrong("/columns"))?,
         })
     }
 
     fn filter<'a>(&'a self, visible: Option<&'a [&'a str]>) -> Filter<'a> {
         let Self { problem, state, conditions, order, .. } = self;
-        Filter { problem: problem.as_deref(), visible, state: *state, conditions, order: order.as_ref() }
+        Filter { problem: problem.as_deref(), visible, state: *state, conditions, order }
     }
 }
 
@@ -77,16 +77,15 @@ impl Services {
         let token = given(&filter.page_token);
         let unknown = || Fault::field("/page_token", "is none that a list gave");
         let mut limit = Limit::first(PAGE);
-        match (token, &asked.order) {
-            (None, _) => {}
-            (Some(token), None) => limit.before = Some(token.parse().map_err(|_| unknown())?),
-            (Some(token), Some(_)) => limit.skip = token.parse().map_err(|_| unknown())?,
+        match token {
+            None => {}
+            Some(token) if asked.order.is_empty() => limit.before = Some(token.parse().map_err(|_| unknown())?),
+            Some(token) => limit.skip = token.parse().map_err(|_| unknown())?,
         }
         let visible = visible_problems(actor);
         let runs = run::list(self.db.pool(), asked.filter(visible.as_deref()), limit).await.map_err(fault)?;
-        let next_page_token = runs.last().filter(|_| runs.len() == PAGE as usize).map(|last| match &asked.order {
-            None => last.id.to_string(),
-            Some(_) => limit.skip.saturating_add(PAGE).to_string(),
+        let next_page_token = runs.last().filter(|_| runs.len() == PAGE as usize).map(|last| {
+            if asked.order.is_empty() { last.id.to_string() } else { limit.skip.saturating_add(PAGE).to_string() }
         });
         let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
         let metrics = run::metric_names(self.db.pool(), &ids).await.map_err(fault)?;
@@ -128,7 +127,8 @@ impl Services {
         let seen: Vec<&str> = problems.iter().map(String::as_str).filter(|slug| actor.sees(slug)).collect();
         // Every order is one by a field, so that a place is a number.
         let newest = Order { by: Field::Own(Own::Run), descending: true };
-        let asked = Asked { order: Some(asked.order.unwrap_or(newest)), ..asked };
+        let order = if asked.order.is_empty() { vec![newest] } else { asked.order };
+        let asked = Asked { order, ..asked };
         let limit = Limit { before: None, skip, most };
         let runs = run::list(self.db.pool(), asked.filter(Some(&seen)), limit).await.map_err(fault)?;
         let next = (runs.len() == most as usize).then(|| skip.saturating_add(most).to_string());
@@ -209,23 +209,30 @@ impl Services {
         let one = |id: &RunId| found.get(id).copied().ok_or_else(|| Fault::not_found(&format!("run {id}")));
         let runs: Vec<&Run> = asked.iter().map(one).collect::<Result<_>>()?;
         let values = run::values_of(self.db.pool(), &asked, None).await.map_err(fault)?;
-        let mut metrics: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        let mut metrics: BTreeMap<&str, ComparedValues> = BTreeMap::new();
         for value in &values {
             if let Some(position) = asked.iter().position(|id| *id == value.run) {
-                let row = metrics.entry(&value.name).or_insert_with(|| vec![Value::Null; asked.len()]);
-                row[position] = in_words(value.value);
+                let row = metrics.entry(&value.name).or_insert_with(|| ComparedValues {
+                    name: value.name.clone(),
+                    values: vec![Value::Null; asked.len()],
+                    intervals: vec![None; asked.len()],
+                });
+                row.values[position] = in_words(value.value);
+                row.intervals[position] = value.interval;
             }
         }
-        let metrics = metrics.into_iter().map(|(name, values)| ComparedValues { name: name.to_owned(), values });
         let parameters: Vec<Value> = runs.iter().map(|run| asked_and_fitted(run)).collect();
         let provenance: Vec<Value> = runs.iter().map(|run| run.provenance.clone()).collect();
+        let tags = runs.iter().map(|run| run.tracked.as_ref().map_or(Value::Null, |tracked| json!(tracked.tags)));
+        let tags: Vec<Value> = tags.collect();
         let mut curves = Vec::new();
         for run in runs.iter().take(MOST_DRAWN) {
             curves.push(self.curves(run).await?);
         }
         Ok(RunComparison {
             curves,
-            metrics: metrics.collect(),
+            metrics: metrics.into_values().collect(),
+            tags: side_by_side(&tags),
             parameters: side_by_side(&parameters),
             provenance: side_by_side(&provenance),
             runs: runs.into_iter().map(present::run).collect(),
@@ -256,6 +263,8 @@ impl Services {
             roc: points("roc"),
             precision_recall: points("pr"),
             prevalence: test["prevalence"].as_f64(),
+            classes: Deserialize::deserialize(&test["confusion"]["labels"]).unwrap_or_default(),
+            confusion: Deserialize::deserialize(&test["confusion"]["counts"]).unwrap_or_default(),
             courses,
         })
     }
@@ -373,5 +382,5 @@ fn side_by_side(objects: &[Value]) -> Vec<ComparedValues> {
             }
         }
     }
-    rows.into_iter().map(|(name, values)| ComparedValues { name, values }).collect()
+    rows.into_iter().map(|(name, values)| ComparedValues { name, values, intervals: Vec::new() }).collect()
 }

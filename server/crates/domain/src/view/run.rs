@@ -326,6 +326,8 @@ views! {
         metrics: Vec<ComparedValues>,
         /// Data, code and documents.
         provenance: Vec<ComparedValues>,
+        /// Tags of runs that programs elsewhere log.
+        tags: Vec<ComparedValues>,
         /// What is drawn of the first eight of them.
         curves: Vec<RunCurves>,
     }
@@ -340,6 +342,10 @@ views! {
         precision_recall: Vec<(f64, f64)>,
         /// Share of positives in its test part.
         prevalence: Option<f64>,
+        /// The classes of its confusion matrix; empty without one.
+        classes: Vec<String>,
+        /// How often each class was taken for each on its test part: `[actual][predicted]`.
+        confusion: Vec<Vec<u64>>,
         /// The courses of its metrics, thinned out.
         courses: Vec<Course>,
     }
@@ -350,6 +356,8 @@ views! {
         name: String,
         /// Of each run, in their order; null where a run has none, and words for numbers that are none.
         values: Vec<Value>,
+        /// 95 % intervals of those of metrics that have one, in the same order; empty of anything else.
+        intervals: Vec<Option<(f64, f64)>>,
     }
 }
 

@@ -1,17 +1,17 @@
 //! What a model takes in memory: weighed in a process of its own, which reads it and answers with it as a server does.
 
-use std::io::{BufRead, Read, Write};
+use std::io::BufRead;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_executor::Reporter;
 use millrace_ml::model::Model;
 use millrace_ml::split::Part;
+use millrace_ml::train::Attempt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::apart::weighed_apart;
 use crate::load::Prepared;
 
 use super::behaviour::request;
@@ -19,9 +19,6 @@ use super::held;
 
 /// Rows that it answers while it is weighed.
 const ASKED: usize = 500;
-/// A model that has not been weighed after so long is not weighed.
-const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK: Duration = Duration::from_millis(5);
 
 /// What a model took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +34,16 @@ pub struct Weight {
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
     bytes: usize,
-    requests: Vec<Map<String, Value>>,
+    of: Of,
+}
+
+/// What the bytes are, and what is asked of it.
+#[derive(Debug, Serialize, Deserialize)]
+enum Of {
+    /// A model of ours.
+    Model { requests: Vec<Map<String, Value>> },
+    /// What a program elsewhere left.
+    File(Attempt),
 }
 
 impl Weight {
@@ -87,76 +93,29 @@ pub(crate) fn weighed(
 ) -> Result<Weight, String> {
     let rows = prepared.split.rows(part).iter().take(ASKED);
     let requests = rows.map(|row| request(prepared, model, *row as usize).0).collect();
-    let task = serde_json::to_vec(&Task { bytes: content.len(), requests }).map_err(|error| error.to_string())?;
-    let process = Command::new(program)
-        .arg("weigh")
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
-    let mut process = Ended(process);
-    let stdin = process.0.stdin.take();
-    let (status, told) = std::thread::scope(|scope| {
-        // One that ends before it has read everything says why; one that does not read is ended.
-        let telling = scope.spawn(|| {
-            stdin.map(|mut stdin| {
-                [task.as_slice(), b"\n", content].into_iter().try_for_each(|part| stdin.write_all(part))
-            })
-        });
-        let status = process.within(PATIENCE, reporter);
-        if status.is_err() {
-            process.end();
-        }
-        (status, telling.join())
-    });
-    let status = status?;
-    let (mut said, mut error) = (String::new(), String::new());
-    let read = |from: Option<&mut dyn Read>, into: &mut String| from.map_or(Ok(0), |from| from.read_to_string(into));
-    read(process.0.stdout.as_mut().map(|stdout| stdout as &mut dyn Read), &mut said)
-        .map_err(|error| error.to_string())?;
-    read(process.0.stderr.as_mut().map(|stderr| stderr as &mut dyn Read), &mut error)
-        .map_err(|error| error.to_string())?;
-    match (status.success(), told) {
-        (true, Ok(Some(Ok(())))) => serde_json::from_str(&said).map_err(|error| error.to_string()),
-        _ => Err(format!("{status} {}", error.trim())),
-    }
+    let of = Of::Model { requests };
+    let task = serde_json::to_vec(&Task { bytes: content.len(), of }).map_err(|error| error.to_string())?;
+    let said = weighed_apart(program, None, &task, content, reporter).map_err(|silent| silent.why)?;
+    serde_json::from_str(&said).map_err(|error| error.to_string())
 }
 
-/// A process that does not outlive whoever waits for it.
-struct Ended(Child);
+/// What this program addresses by itself, in MiB, generously.
+const OWN_MIB: u32 = 1_024;
 
-impl Ended {
-    fn within(&mut self, patience: Duration, reporter: &Reporter) -> Result<std::process::ExitStatus, String> {
-        // A stopwatch, not a clock: only the difference counts.
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().map_err(|error| error.to_string())? {
-                return Ok(status);
-            }
-            if reporter.should_stop() {
-                return Err("it was told to stop".to_owned());
-            }
-            if begun.elapsed() > patience {
-                return Err(format!("it took longer than {} s", patience.as_secs()));
-            }
-            std::thread::sleep(LOOK);
-        }
-    }
-}
-
-impl Ended {
-    fn end(&mut self) {
-        // Ending a process that has ended already is fine.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.end();
+/// Lets a model that a program elsewhere left be read, and asked rows, by a process that may address so much memory for it: here it is read
+/// only after it came to an end there. Why it did not; what is wrong with it otherwise is found here, too, and told better.
+pub(crate) fn attempted(
+    content: &[u8],
+    attempt: Attempt,
+    most_mib: u32,
+    program: &Path,
+    reporter: &Reporter,
+) -> Result<(), String> {
+    let of = Of::File(attempt);
+    let task = serde_json::to_vec(&Task { bytes: content.len(), of }).map_err(|error| error.to_string())?;
+    match weighed_apart(program, Some(most_mib.saturating_add(OWN_MIB)), &task, content, reporter) {
+        Err(silent) if silent.was_ended => Err(silent.why),
+        _ => Ok(()),
     }
 }
 
@@ -167,18 +126,23 @@ impl Drop for Ended {
 pub fn weigh(mut input: impl BufRead) -> Result<Weight, String> {
     let mut task = String::new();
     input.read_line(&mut task).map_err(|error| error.to_string())?;
-    let Task { bytes, requests } = serde_json::from_str(&task).map_err(|error| error.to_string())?;
+    let Task { bytes, of } = serde_json::from_str(&task).map_err(|error| error.to_string())?;
     let mut content = vec![0; bytes];
     input.read_exact(&mut content).map_err(|error| error.to_string())?;
     // What was most until now does not count (proc(5)); where that cannot be said, a little too much is counted.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = Held::now()?;
-    let model = Model::from_bytes(&content).map_err(|error| error.to_string())?;
-    let answers = requests.iter().filter(|sent| {
-        let answer = model.instance(sent, None).ok().and_then(|instance| model.predict_row(&instance).ok());
-        std::hint::black_box(answer).is_some()
-    });
-    let answered = answers.count() as u64;
+    let answered = match of {
+        Of::Model { requests } => {
+            let model = Model::from_bytes(&content).map_err(|error| error.to_string())?;
+            let answers = requests.iter().filter(|sent| {
+                let answer = model.instance(sent, None).ok().and_then(|instance| model.predict_row(&instance).ok());
+                std::hint::black_box(answer).is_some()
+            });
+            answers.count() as u64
+        }
+        Of::File(attempt) => attempt.make(&content)? as u64,
+    };
     let after = Held::now()?;
     let most = after.most.saturating_sub(after.of_files);
     Ok(Weight { bytes: most.saturating_sub(before.now.saturating_sub(before.of_files)), answered })

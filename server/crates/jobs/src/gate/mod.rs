@@ -36,8 +36,8 @@ use effects::{Settled, effects};
 use measured::{Beside, baseline, reached, slices, train_gap};
 use memory::memory;
 
-pub(crate) use memory::weighed;
 pub use memory::{Weight, weigh};
+pub(crate) use memory::{attempted, weighed};
 
 pub(crate) struct Gates {
     /// This program, which weighs models in a process of its own (`weigh`).

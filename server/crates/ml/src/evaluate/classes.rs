@@ -1,6 +1,8 @@
 //! Metrics of classification.
 
 use millrace_domain::metric::Metric;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::Scorer;
 use super::diagnostics::CALIBRATION_BINS;
@@ -70,6 +72,22 @@ fn calibration_error(outcomes: &BinaryOutcomes, bin_of: &[usize], weights: &[f64
     share(sum(bins.iter().map(|(scores, positives)| (scores - positives).abs())), sum(weights.iter().copied()))
 }
 
+impl BinaryOutcomes {
+    /// The calibration errors of so many draws, from `seed`, of labels that come true as often as the scores say.
+    pub(super) fn calibration_errors_by_chance(&self, draws: usize, seed: u64) -> Vec<f64> {
+        let bin_of = self.bins(CALIBRATION_BINS);
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let mut error = |_| {
+            let mut bins = [0.0; CALIBRATION_BINS];
+            for (&bin, &score) in bin_of.iter().zip(&self.scores) {
+                bins[bin] += score - f64::from(u8::from(generator.random::<f64>() < score));
+            }
+            sum(bins.iter().map(|distance| distance.abs())) / self.scores.len() as f64
+        };
+        (0..draws).map(&mut error).collect()
+    }
+}
+
 /// Scorers of multiclass outcomes.
 pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer<'_>> {
     let labels = &outcomes.labels;
@@ -78,21 +96,22 @@ pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer
         Box::new(move |weights| f(&Table::of(outcomes.classes, labels, &predicted, weights)))
     };
     Some(match metric {
-        Metric::RocAuc => {
-            let rankings: Vec<Ranking> = (0..outcomes.classes)
-                .map(|class| {
-                    let scores: Vec<f64> = (0..labels.len()).map(|row| outcomes.row(row)[class]).collect();
-                    Ranking::new(&scores)
-                })
-                .collect();
-            Box::new(move |weights| {
-                let areas: Option<Vec<f64>> = rankings
-                    .iter()
-                    .enumerate()
-                    .map(|(class, ranking)| ranking.roc_auc(|row| labels[row] as usize == class, weights))
-                    .collect();
-                areas.map(|areas| mean(&areas))
-            })
+        Metric::RocAuc => against_rest(outcomes, |ranking, is_of, weights| ranking.roc_auc(is_of, weights)),
+        Metric::PrAuc => against_rest(outcomes, |ranking, is_of, weights| ranking.average_precision(is_of, weights)),
+        Metric::Brier => {
+            let square = |row: usize, class: usize, probability: f64| {
+                (probability - f64::from(u8::from(labels[row] as usize == class))).powi(2)
+            };
+            let of_row = |row: usize| {
+                sum(outcomes.row(row).iter().enumerate().map(|(class, probability)| square(row, class, *probability)))
+            };
+            let losses: Vec<f64> = (0..labels.len()).map(of_row).collect();
+            Box::new(move |weights| weighted_mean(&losses, weights))
+        }
+        Metric::Ece => {
+            let certain = outcomes.most_probable();
+            let bin_of = certain.bins(CALIBRATION_BINS);
+            Box::new(move |weights| calibration_error(&certain, &bin_of, weights))
         }
         Metric::LogLoss => {
             let losses: Vec<f64> =
@@ -104,16 +123,27 @@ pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer
         Metric::F1 => of_table(|table| table.macro_average(|right, drawn, true_| 2.0 * right / (drawn + true_))),
         Metric::Precision => of_table(|table| table.macro_average(|right, drawn, _| right / drawn)),
         Metric::Recall => of_table(|table| table.macro_average(|right, _, true_| right / true_)),
-        Metric::PrAuc
-        | Metric::Brier
-        | Metric::Ece
-        | Metric::Cost
+        Metric::Cost
         | Metric::Rmse
         | Metric::Mae
         | Metric::Mape
         | Metric::R2
         | Metric::Pinball
         | Metric::CoverageError => return None,
+    })
+}
+
+/// The mean over the classes of what the order of their probabilities gives, each against all others; none where it is not defined of one.
+fn against_rest<'o>(
+    outcomes: &'o ClassOutcomes,
+    of_one: impl Fn(&Ranking, &dyn Fn(usize) -> bool, &[f64]) -> Option<f64> + 'o,
+) -> Scorer<'o> {
+    let rankings: Vec<Ranking> =
+        (0..outcomes.classes).map(|class| Ranking::new(&outcomes.against_rest(class).scores)).collect();
+    Box::new(move |weights| {
+        let of = |(class, ranking)| of_one(ranking, &|row| outcomes.labels[row] as usize == class, weights);
+        let values: Option<Vec<f64>> = rankings.iter().enumerate().map(of).collect();
+        values.map(|values| mean(&values))
     })
 }
 

@@ -58,7 +58,7 @@ pub fn compare(
     resamples(champion.len(), RESAMPLES, seed, |weights| {
         replicates.extend(improvement(weights).map(|(_, _, better)| better));
     });
-    let interval = (champion.len() > 1).then(|| percentile_interval(replicates, RESAMPLES)).flatten();
+    let interval = (champion.len() > 1).then(|| percentile_interval(&mut replicates, RESAMPLES)).flatten();
     Ok(Some(Comparison {
         metric,
         rows: champion.len() as u64,

@@ -7,7 +7,7 @@ use millrace_domain::metric::Metric;
 use super::classes::Counts;
 use super::outcomes::{BinaryOutcomes, Outcomes};
 use super::ranking::Ranking;
-use super::resample::{percentile_interval, resamples};
+use super::resample::{percentile_interval, quantile, resamples};
 use super::{Scorer, sum};
 
 /// The 97.5 % quantile of the standard normal distribution.
@@ -24,7 +24,7 @@ pub(super) fn intervals(
         metrics.keys().partition(|metric| has_closed_form(outcomes, **metric));
     let mut found: BTreeMap<Metric, (f64, f64)> =
         closed.into_iter().filter_map(|metric| Some((metric, closed_form(outcomes, metric)?))).collect();
-    found.extend(bootstrap(outcomes, &open, seed));
+    found.extend(bootstrap(outcomes, &open, metrics, seed));
     found
 }
 
@@ -34,7 +34,7 @@ fn has_closed_form(outcomes: &Outcomes, metric: Metric) -> bool {
             matches!(metric, Metric::RocAuc | Metric::Accuracy | Metric::Precision | Metric::Recall)
         }
         Outcomes::Multiclass(_) => metric == Metric::Accuracy,
-        Outcomes::Regression(_) => false,
+        Outcomes::Regression(_) => metric == Metric::CoverageError,
     }
 }
 
@@ -55,7 +55,10 @@ fn closed_form(outcomes: &Outcomes, metric: Metric) -> Option<(f64, f64)> {
             let rows = outcomes.len() as f64;
             wilson((outcomes.metric(Metric::Accuracy)? * rows).round(), rows)
         }
-        Outcomes::Regression(_) => None,
+        Outcomes::Regression(outcomes) => {
+            let interval = wilson(outcomes.covered(), outcomes.actual.len() as f64)?;
+            Some(of_distance(interval, outcomes.quantile?))
+        }
     }
 }
 
@@ -73,7 +76,7 @@ pub(super) fn wilson(successes: f64, n: f64) -> Option<(f64, f64)> {
 
 /// DeLong's interval of the area under the ROC curve (Biometrics 44, 1988), on the logit scale so that it stays inside 0
 /// to 1. None when the two classes are perfectly separated or one has fewer than two rows: the variance is then unknown.
-fn delong(outcomes: &BinaryOutcomes) -> Option<(f64, f64)> {
+pub(super) fn delong(outcomes: &BinaryOutcomes) -> Option<(f64, f64)> {
     let ones = vec![1.0; outcomes.scores.len()];
     let ranking = Ranking::new(&outcomes.scores);
     let tallies: Vec<_> = ranking.tallies(|row| outcomes.labels[row], &ones).collect();
@@ -104,8 +107,38 @@ fn delong(outcomes: &BinaryOutcomes) -> Option<(f64, f64)> {
     Some((back(centre - spread), back(centre + spread)))
 }
 
-/// Percentile intervals of several metrics over the same resamples.
-fn bootstrap(outcomes: &Outcomes, metrics: &[Metric], seed: u64) -> Vec<(Metric, (f64, f64))> {
+/// The interval of a calibration error, from what it is in resamples. A sum of distances is greater there than on the rows that they are
+/// drawn from, by about as much as there it is greater than in truth: the upper end is moved down by that once, the lower one twice. It
+/// is 0 where so much comes of labels that are drawn by the scores (Bröcker and Smith 2007, "Increasing the Reliability of Reliability
+/// Diagrams"). In simulations of 400 and 2,000 rows it held the true error, from 0 to 0.2, 93 to 97 times of 100.
+fn of_calibration_error(
+    outcomes: &BinaryOutcomes,
+    observed: f64,
+    mut replicates: Vec<f64>,
+    seed: u64,
+) -> Option<(f64, f64)> {
+    let more = sum::sum(replicates.iter().copied()) / replicates.len() as f64 - observed;
+    let (low, high) = percentile_interval(&mut replicates, RESAMPLES)?;
+    let mut by_chance = outcomes.calibration_errors_by_chance(RESAMPLES, seed);
+    by_chance.sort_by(f64::total_cmp);
+    let is_by_chance = observed <= quantile(&by_chance, 0.975);
+    Some((if is_by_chance { 0.0 } else { (low - 2.0 * more).max(0.0) }, high - more))
+}
+
+/// How far a share may lie from what it should be, by Wilson's interval of the share.
+fn of_distance((low, high): (f64, f64), from: f64) -> (f64, f64) {
+    let (below, above) = ((low - from).abs(), (high - from).abs());
+    let is_inside = low <= from && from <= high;
+    (if is_inside { 0.0 } else { below.min(above) }, below.max(above))
+}
+
+/// Intervals of several metrics over the same resamples.
+fn bootstrap(
+    outcomes: &Outcomes,
+    metrics: &[Metric],
+    values: &BTreeMap<Metric, f64>,
+    seed: u64,
+) -> Vec<(Metric, (f64, f64))> {
     let scorers: Vec<(Metric, Scorer<'_>)> =
         metrics.iter().filter_map(|metric| Some((*metric, outcomes.scorer(*metric)?))).collect();
     if scorers.is_empty() || outcomes.len() < 2 {
@@ -117,9 +150,13 @@ fn bootstrap(outcomes: &Outcomes, metrics: &[Metric], seed: u64) -> Vec<(Metric,
             replicates.extend(scorer(weights));
         }
     });
-    scorers
-        .iter()
-        .zip(replicates)
-        .filter_map(|((metric, _), replicates)| Some((*metric, percentile_interval(replicates, RESAMPLES)?)))
-        .collect()
+    let interval = |metric: Metric, mut replicates: Vec<f64>| match (metric, outcomes) {
+        (Metric::Ece, Outcomes::Binary(scored)) => of_calibration_error(scored, values[&metric], replicates, seed),
+        (Metric::Ece, Outcomes::Multiclass(classes)) => {
+            of_calibration_error(&classes.most_probable(), values[&metric], replicates, seed)
+        }
+        _ => percentile_interval(&mut replicates, RESAMPLES),
+    };
+    let found = scorers.iter().map(|(metric, _)| *metric).zip(replicates);
+    found.filter_map(|(metric, replicates)| Some((metric, interval(metric, replicates)?))).collect()
 }

@@ -14,6 +14,7 @@ mod diagnostics;
 mod interval;
 mod numbers;
 mod outcomes;
+mod per_class;
 mod ranking;
 mod resample;
 mod slice;
@@ -30,9 +31,10 @@ use crate::split::Part;
 
 pub use compare::{Comparison, Flips, compare, flips};
 pub use curves::{CalibrationBin, CurvePoint, ThresholdPoint};
-pub use diagnostics::{Confusion, Diagnostics, Residuals};
+pub use diagnostics::{Confusion, Diagnostics, ErrorBin, Residuals};
 pub(crate) use outcomes::most_probable;
 pub use outcomes::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
+pub use per_class::ClassEvaluation;
 pub(crate) use resample::quantile;
 pub use slice::{SliceEvaluation, evaluate_slices};
 
@@ -54,7 +56,8 @@ pub struct Evaluation {
 /// Measures `outcomes` by every metric that fits them.
 ///
 /// Intervals are DeLong's for the binary area under the ROC curve, Wilson's for shares (accuracy, binary precision and
-/// recall) and the percentile bootstrap's (200 resamples drawn from `seed`) for the rest.
+/// recall; of what is covered, for its distance from the quantile), and the percentile bootstrap's (200 resamples drawn from `seed`)
+/// for the rest, moved for the calibration error, which resampling makes greater.
 pub fn evaluate(part: Part, outcomes: &Outcomes, seed: u64) -> Evaluation {
     let metrics: BTreeMap<Metric, f64> =
         Metric::of(outcomes.kind()).filter_map(|metric| Some((metric, outcomes.metric(metric)?))).collect();

@@ -45,6 +45,13 @@ pub(super) fn of_numbers(outcomes: &NumberOutcomes, metric: Metric) -> Option<Sc
     })
 }
 
+impl NumberOutcomes {
+    /// Rows whose true number is at most the answer.
+    pub(super) fn covered(&self) -> f64 {
+        self.actual.iter().zip(&self.predicted).filter(|(actual, predicted)| actual <= predicted).count() as f64
+    }
+}
+
 /// 1 − residual / total sum of squares; none when the true numbers do not vary.
 fn r2(actual: &[f64], squared_errors: &[f64], weights: &[f64]) -> Option<f64> {
     let mean = weighted_mean(actual, weights)?;

@@ -18,12 +18,12 @@ pub(super) fn resamples(rows: usize, count: usize, seed: u64, mut each: impl FnM
 }
 
 /// The 2.5 % and 97.5 % quantiles of replicates; none when more than one in twenty was undefined.
-pub(super) fn percentile_interval(mut replicates: Vec<f64>, drawn: usize) -> Option<(f64, f64)> {
+pub(super) fn percentile_interval(replicates: &mut [f64], drawn: usize) -> Option<(f64, f64)> {
     if replicates.len() * 20 < drawn * 19 {
         return None;
     }
     replicates.sort_by(f64::total_cmp);
-    Some((quantile(&replicates, 0.025), quantile(&replicates, 0.975)))
+    Some((quantile(replicates, 0.025), quantile(replicates, 0.975)))
 }
 
 /// Linear interpolation between order statistics (Hyndman and Fan's type 7, numpy's default).

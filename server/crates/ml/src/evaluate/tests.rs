@@ -2,6 +2,8 @@
 //! terms of order one, so they agree to a few units of 1e-16; 1e-12 leaves room for another order of summation.
 
 use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::*;
 
@@ -94,6 +96,10 @@ fn multiclass_metrics_agree_with_scikit_learn() {
         &three(),
         &[
             (Metric::RocAuc, 0.9235407964355332),
+            (Metric::PrAuc, 0.8688939748695198),
+            (Metric::Brier, 0.32625171866666663),
+            // By its `calibration_curve` of the most probable class, with ten quantile bins.
+            (Metric::Ece, 0.2329633333333333),
             (Metric::LogLoss, 0.5612052439399328),
             (Metric::Accuracy, 0.8333333333333334),
             (Metric::BalancedAccuracy, 0.8296296296296296),
@@ -192,6 +198,71 @@ fn confusion_counts_actual_by_predicted() {
     let (Outcomes::Binary(two), Outcomes::Multiclass(three)) = (two(), three()) else { unreachable!() };
     assert_eq!(two.confusion().counts, [[14, 2], [7, 17]]);
     assert_eq!(three.confusion().counts, [[6, 2, 2], [0, 11, 0], [1, 0, 8]]);
+}
+
+#[test]
+fn each_class_against_the_rest_agrees_with_scikit_learn() {
+    let Outcomes::Multiclass(outcomes) = three() else { unreachable!() };
+    let expected = [
+        (10, 0.8571428571428571, 0.6, 0.7058823529411765, 0.855, 0.790860484544695),
+        (11, 0.8461538461538461, 1.0, 0.9166666666666666, 0.9473684210526315, 0.8966495625586535),
+        (9, 0.8, 0.8888888888888888, 0.8421052631578947, 0.9682539682539683, 0.9191718775052109),
+    ];
+    let classes = outcomes.per_class();
+    assert_eq!(classes.iter().map(|class| class.predicted).sum::<u64>(), 30);
+    for (found, (rows, precision, recall, f1, roc_auc, pr_auc)) in classes.iter().zip(expected) {
+        assert_eq!(found.rows, rows);
+        close(found.precision.unwrap(), precision);
+        close(found.recall.unwrap(), recall);
+        close(found.f1.unwrap(), f1);
+        close(found.roc_auc.unwrap(), roc_auc);
+        close(found.pr_auc.unwrap(), pr_auc);
+    }
+    assert_eq!(classes.iter().map(|class| class.roc.len()).collect::<Vec<_>>(), [12, 10, 10]);
+}
+
+#[test]
+fn a_class_that_no_row_has_or_is_taken_for_lacks_evidence() {
+    let rows = [[0.8, 0.2, 0.0], [0.3, 0.7, 0.0], [0.6, 0.4, 0.0]];
+    let outcomes = ClassOutcomes::new(3, rows.into_iter().zip([0, 1, 0])).unwrap();
+    let missing = &outcomes.per_class()[2];
+    assert_eq!((missing.rows, missing.predicted), (0, 0));
+    assert_eq!((missing.precision, missing.recall, missing.f1, missing.roc_auc), (None, None, None, None));
+    assert_eq!(Outcomes::Multiclass(outcomes).metric(Metric::PrAuc), None);
+}
+
+#[test]
+fn errors_are_told_by_tenths_of_what_was_predicted_and_equal_predictions_stay_together() {
+    let pairs = (0..100).map(|row| (f64::from(row), f64::from(row) + if row < 50 { 1.0 } else { -2.0 }));
+    let tenths = NumberOutcomes::new(pairs).unwrap().residuals().tenths;
+    assert_eq!(tenths.iter().map(|bin| bin.rows).collect::<Vec<_>>(), [10; 10]);
+    assert_eq!((tenths[0].low, tenths[0].high, tenths[0].mean), (0.0, 9.0, 1.0));
+    assert_eq!((tenths[9].mean, tenths[9].absolute, tenths[9].quantiles), (-2.0, 2.0, (-2.0, -2.0)));
+    let alike = NumberOutcomes::new((0..10).map(|row| (if row < 7 { 5.0 } else { 6.0 }, f64::from(row))));
+    let tenths = alike.unwrap().residuals().tenths;
+    assert_eq!(tenths.iter().map(|bin| (bin.low, bin.rows)).collect::<Vec<_>>(), [(5.0, 7), (6.0, 3)]);
+}
+
+#[test]
+fn the_interval_of_a_calibration_error_holds_the_true_one() {
+    // Scores between 0.2 and 0.7, whose class comes true that much more often than they say.
+    let held = |more: f64| {
+        let is_held = |seed: u64| {
+            let mut generator = ChaCha8Rng::seed_from_u64(seed);
+            let pair = |_| {
+                let score: f64 = generator.random_range(0.2..0.7);
+                (score, generator.random::<f64>() < score + more)
+            };
+            let outcomes = Outcomes::Binary(BinaryOutcomes::new((0..800).map(pair).collect::<Vec<_>>()).unwrap());
+            let (observed, interval) = measure(Metric::Ece, &outcomes, seed).unwrap();
+            let (low, high) = interval.unwrap();
+            assert!(low <= observed && observed <= high, "{observed} is not from {low} to {high}");
+            low <= more && more <= high
+        };
+        (0..200).filter(|seed| is_held(*seed)).count()
+    };
+    let (of_right, of_wrong) = (held(0.0), held(0.1));
+    assert!(of_right >= 180 && of_wrong >= 180, "{of_right} and {of_wrong} of 200");
 }
 
 #[test]

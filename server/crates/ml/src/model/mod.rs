@@ -45,7 +45,7 @@ pub use linear::{LinearEstimator, LinearOutput, Link};
 pub(crate) use linear::{logistic, softmax};
 pub(crate) use matrix::tree_matrix;
 pub use onnx::OnnxModel;
-pub(crate) use onnx::encoded as encoded_row;
+pub(crate) use onnx::{answers, encoded as encoded_row};
 pub use permutation::{Worsening, permutation_importance};
 pub use prediction::{Prediction, outcomes};
 

@@ -173,12 +173,26 @@ impl OnnxModel {
         classes: usize,
     ) -> Result<Self, String> {
         let graph = Graph::read(&content, width(encoders, inputs))?;
-        let output = match kind {
-            TargetKind::Regression => graph.output(&[1])?,
-            TargetKind::Binary => graph.output(&[2, 1])?,
-            TargetKind::Multiclass => graph.output(&[classes])?,
-        };
+        let output = graph.output(&answers(kind, classes))?;
         graph.answering(content.into(), inputs, output)
+    }
+
+    /// Reads a model and asks it these rows, of equally many numbers: to see whether that comes to an end, whatever it comes to.
+    pub(crate) fn attempt(content: &[u8], width: usize, answers: &[usize], rows: &[Vec<f32>]) -> Result<(), String> {
+        let graph = Graph::read(content, width)?;
+        let output = graph.output(answers)?;
+        let model = graph.answering(content.into(), ProgramInputs::Columns, output)?;
+        for row in rows {
+            model.asked(row).map_err(|error| told(&error))?;
+        }
+        Ok(())
+    }
+
+    /// The numbers that it gives for a row of numbers.
+    fn asked(&self, row: &[f32]) -> TractResult<Vec<f64>> {
+        let row = Tensor::from_shape(&[1, self.width], row)?;
+        let outputs = self.plan.run(tvec!(row.into()))?;
+        Ok(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.iter().copied().map(f64::from).collect())
     }
 
     /// Whether it fits the encoders and gives as many numbers.
@@ -195,12 +209,7 @@ impl OnnxModel {
         values: &[FeatureValue<'_>],
     ) -> Result<Vec<f64>, PredictError> {
         let row = encoded(encoders, self.inputs, values);
-        let numbers = (|| -> TractResult<Vec<f64>> {
-            let row = Tensor::from_shape(&[1, self.width], &row)?;
-            let outputs = self.plan.run(tvec!(row.into()))?;
-            Ok(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.iter().copied().map(f64::from).collect())
-        })();
-        let mut numbers = numbers.map_err(|error| PredictError::Onnx(told(&error)))?;
+        let mut numbers = self.asked(&row).map_err(|error| PredictError::Onnx(told(&error)))?;
         if kind != TargetKind::Regression {
             as_probabilities(&mut numbers)?;
         }
@@ -231,6 +240,15 @@ fn as_probabilities(numbers: &mut [f64]) -> Result<(), PredictError> {
         numbers.iter_mut().for_each(|number| *number /= sum);
     }
     Ok(())
+}
+
+/// How many numbers an answer may have, the usual first.
+pub(crate) fn answers(kind: TargetKind, classes: usize) -> Vec<usize> {
+    match kind {
+        TargetKind::Regression => vec![1],
+        TargetKind::Binary => vec![2, 1],
+        TargetKind::Multiclass => vec![classes],
+    }
 }
 
 /// How many numbers a row is.

@@ -8,16 +8,20 @@ use std::collections::HashSet;
 use millrace_domain::metric::TargetKind;
 use millrace_domain::trainer::{ProgramInputs, TrainerConfig};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{FitReport, Fitted, Progress, TrainError, encoders_of};
 use crate::dataset::DatasetError;
 use crate::features::{Encoders, FeatureEncoder, FeatureTable, Labels, Told};
-use crate::model::{Estimator, OnnxModel, PredictError, Predictor, encoded_row};
+use crate::model::{Estimator, OnnxModel, PredictError, Predictor, answers, encoded_row};
 use crate::split::{Part, Split};
 use crate::{ColumnData, Dataset};
 
 use hessboost::model::{BoostedModel, ModelFormat};
+
+/// Rows that a model is asked before it is read here.
+const ATTEMPTED: usize = 200;
 
 /// Name of the column of labels: the number, or the place of the class.
 pub const LABEL: &str = "label";
@@ -52,7 +56,7 @@ pub struct Assignment<'a> {
 }
 
 /// A model that an external trainer left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelFile {
     /// `model.onnx`.
     Onnx,
@@ -66,12 +70,46 @@ impl ModelFile {
     /// All of them, in the order in which they are looked for.
     pub const ALL: [Self; 3] = [Self::Onnx, Self::XgboostJson, Self::XgboostUbjson];
 
+    /// The format of its trees; none of a network.
+    const fn format(self) -> Option<ModelFormat> {
+        match self {
+            Self::Onnx => None,
+            Self::XgboostJson => Some(ModelFormat::XgboostJson),
+            Self::XgboostUbjson => Some(ModelFormat::XgboostUbjson),
+        }
+    }
+
     /// The name of the file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Onnx => "model.onnx",
             Self::XgboostJson => "model.json",
             Self::XgboostUbjson => "model.ubj",
+        }
+    }
+}
+
+/// What a model is asked before it is trusted with the memory of a server: rows of the validation part, as it will be asked them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    file: ModelFile,
+    width: usize,
+    answers: Vec<usize>,
+    /// No number stands for one that is missing.
+    rows: Vec<Vec<Option<f32>>>,
+}
+
+impl Attempt {
+    /// Reads the model and asks it, in a process of which it does not matter what becomes of it; gives how many rows it answered.
+    ///
+    /// # Errors
+    /// When it is no model, or has no answer; in words that are for nobody, since it is read again where it is used.
+    pub fn make(&self, content: &[u8]) -> Result<usize, String> {
+        let rows: Vec<Vec<f32>> =
+            self.rows.iter().map(|row| row.iter().map(|number| number.unwrap_or(f32::NAN)).collect()).collect();
+        match self.file.format() {
+            None => OnnxModel::attempt(content, self.width, &self.answers, &rows).map(|()| rows.len()),
+            Some(format) => BoostedModel::decode(content, format).map(|_| 0).map_err(|error| error.to_string()),
         }
     }
 }
@@ -180,6 +218,22 @@ impl<'a> Assignment<'a> {
         })
     }
 
+    /// What a model that the program left as that file is asked before it is read here.
+    pub fn attempt(&self, file: ModelFile) -> Attempt {
+        let rows = self.split.rows(Part::Validation).iter().take(ATTEMPTED);
+        let encoded = |row: &u32| {
+            let numbers = encoded_row(&self.encoders, self.inputs, &self.table.values(*row as usize));
+            numbers.into_iter().map(|number| (!number.is_nan()).then_some(number)).collect()
+        };
+        let classes = self.labels.classes().map_or(0, <[String]>::len);
+        Attempt {
+            file,
+            width: self.names.len(),
+            answers: answers(self.kind, classes),
+            rows: rows.map(encoded).collect(),
+        }
+    }
+
     /// Makes a predictor of what the program left, which must answer every row of the validation part.
     ///
     /// # Errors
@@ -187,17 +241,13 @@ impl<'a> Assignment<'a> {
     pub fn fitted(self, file: ModelFile, content: Vec<u8>, progress: &dyn Progress) -> Result<Fitted, ExternalError> {
         let named = |reason: String| ExternalError::Model { file: file.name(), reason };
         let classes = self.labels.classes().unwrap_or_default();
-        let (estimator, iterations) = match file {
-            ModelFile::Onnx => {
+        let (estimator, iterations) = match file.format() {
+            None => {
                 let model =
                     OnnxModel::read(content, self.inputs, &self.encoders, self.kind, classes.len()).map_err(named)?;
                 (Estimator::Onnx(Box::new(model)), 0)
             }
-            ModelFile::XgboostJson | ModelFile::XgboostUbjson => {
-                let format = match file {
-                    ModelFile::XgboostJson => ModelFormat::XgboostJson,
-                    _ => ModelFormat::XgboostUbjson,
-                };
+            Some(format) => {
                 if self.inputs != ProgramInputs::Columns {
                     return Err(named("trees are asked with inputs = \"columns\"".to_owned()));
                 }

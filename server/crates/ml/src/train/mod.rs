@@ -20,7 +20,7 @@ use crate::features::{Encoders, FeatureTable, FeatureValue, Labels, Told};
 use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor, tree_matrix};
 use crate::split::{Part, Split};
 
-pub use external::{Assignment, ExternalError, LABEL, ModelFile};
+pub use external::{Assignment, Attempt, ExternalError, LABEL, ModelFile};
 pub use floors::{baseline, repeat_last, repeat_last_of};
 use millrace_domain::trainer::{Aim, CLASS_BALANCE};
 pub use millrace_domain::trainer::{CalibrationMethod, Trainer, TrainerConfig};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use millrace_domain::ids::RunId;
 use millrace_domain::run::RunState;
-use millrace_domain::search::{Comparison, Condition, Field, Operand, Order, Own};
+use millrace_domain::search::{Comparison, Condition, Field, MOST_ORDERS, Operand, Order, Own};
 
 use super::{Run, select_run};
 use crate::Result;
@@ -22,8 +22,8 @@ pub struct Filter<'a> {
     pub state: Option<RunState>,
     /// Only those that pass all of these.
     pub conditions: &'a [Condition],
-    /// The order; newest first when none.
-    pub order: Option<&'a Order>,
+    /// What orders them, one after the other; newest first when nothing does.
+    pub order: &'a [Order],
 }
 
 /// A part of a list.
@@ -44,11 +44,14 @@ impl Limit {
     }
 }
 
-/// Adds the number that a field of a run is; null when it is none. A metric is the one that runs are ordered by.
-fn number(sql: &mut Pieces, field: &Field) {
+/// What metrics that order runs are called in a statement, by their place in the order.
+const JOINED: [&str; MOST_ORDERS] = ["o0", "o1", "o2", "o3", "o4"];
+
+/// Adds the number that a field of a run is; null when it is none. A metric is joined at its place in the order.
+fn number(sql: &mut Pieces, field: &Field, place: usize) {
     match field {
         Field::Metric(_) => {
-            sql.add("o.value");
+            sql.add(JOINED[place]).add(".value");
         }
         Field::Parameter(name) => {
             // What a program logs is kept as it wrote it.
@@ -129,7 +132,8 @@ fn passes(sql: &mut Pieces, condition: &Condition) {
         }
         (_, Operand::Number(than)) => {
             sql.add(" and ");
-            number(sql, field);
+            // A metric was told above.
+            number(sql, field, 0);
             sql.add(sign(*comparison)).bind(*than);
         }
         (_, Operand::Text(than)) => {
@@ -168,25 +172,34 @@ fn of_problems(sql: &mut Pieces, slugs: Vec<String>) {
     .add(")))");
 }
 
-/// Adds the values of the metric that orders the runs, all at once: asked run by run they cost more than everything else.
-fn joined(sql: &mut Pieces, order: Option<&Order>) {
-    if let Some(Order { by: Field::Metric(name), .. }) = order {
-        sql.add(" left join run_metric o on o.run_id = r.id and o.step = 0 and o.name = ").bind(name.as_str());
+/// Adds the values of the metrics that order the runs, all at once: asked run by run they cost more than everything else.
+fn joined(sql: &mut Pieces, orders: &[Order]) {
+    for (place, order) in orders.iter().enumerate() {
+        if let Field::Metric(name) = &order.by {
+            let own = JOINED[place];
+            sql.add(" left join run_metric ").add(own).add(" on ").add(own).add(".run_id = r.id and ");
+            sql.add(own).add(".step = 0 and ").add(own).add(".name = ").bind(name.as_str());
+        }
     }
 }
 
-/// Adds an order by a number and a text, of which a field is one; what is no finite number comes last, and of equals the newest first.
-fn ordered(sql: &mut Pieces, order: &Order) {
-    if order.by == Field::Own(Own::Run) {
-        sql.add(if order.descending { " order by r.id desc" } else { " order by r.id" });
-        return;
+/// Adds orders by a number and a text, of which a field is one; what is no finite number comes last, and of equals the newest first.
+fn ordered(sql: &mut Pieces, orders: &[Order]) {
+    sql.add(" order by ");
+    for (place, order) in orders.iter().enumerate() {
+        if order.by == Field::Own(Own::Run) {
+            // No two are equal.
+            sql.add(if order.descending { "r.id desc" } else { "r.id" });
+            return;
+        }
+        let direction = if order.descending { " desc nulls last, " } else { " asc nulls last, " };
+        sql.add("nullif(nullif(nullif(");
+        number(sql, &order.by, place);
+        sql.add(", 'NaN'), 'infinity'), '-infinity')").add(direction);
+        word(sql, &order.by);
+        sql.add(direction);
     }
-    let direction = if order.descending { " desc nulls last, " } else { " asc nulls last, " };
-    sql.add(" order by nullif(nullif(nullif(");
-    number(sql, &order.by);
-    sql.add(", 'NaN'), 'infinity'), '-infinity')").add(direction);
-    word(sql, &order.by);
-    sql.add(direction).add("r.id desc");
+    sql.add("r.id desc");
 }
 
 /// Runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
@@ -214,7 +227,7 @@ pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Res
     if let Some(before) = limit.before {
         sql.add(" and r.id < ").bind(before.0);
     }
-    ordered(&mut sql, filter.order.unwrap_or(&Order { by: Field::Own(Own::Run), descending: true }));
+    ordered(&mut sql, filter.order);
     sql.add(" limit ").bind(i64::from(limit.most)).add(" offset ").bind(i64::from(limit.skip));
     let ids: Vec<RunId> = sql.all::<i64>(db).await?.into_iter().map(RunId).collect();
     let mut found: HashMap<RunId, Run> = find_all(db, &ids).await?.into_iter().map(|run| (run.id, run)).collect();
@@ -243,11 +256,19 @@ pub struct NamedValue {
     pub name: String,
     /// Its value.
     pub value: f64,
+    /// Its 95 % interval, if it has one.
+    pub interval: Option<(f64, f64)>,
 }
 
 impl Record for NamedValue {
     fn read(row: &Row) -> Result<Self> {
-        Ok(Self { run: RunId(row.get("run_id")?), name: row.get("name")?, value: row.get("value")? })
+        let (low, high): (Option<f64>, Option<f64>) = (row.get("low")?, row.get("high")?);
+        Ok(Self {
+            run: RunId(row.get("run_id")?),
+            name: row.get("name")?,
+            value: row.get("value")?,
+            interval: low.zip(high),
+        })
     }
 }
 
@@ -256,7 +277,7 @@ impl Record for NamedValue {
 /// # Errors
 /// When the database fails.
 pub async fn values_of(db: &impl Connection, runs: &[RunId], names: Option<&[&str]>) -> Result<Vec<NamedValue>> {
-    const SQL: &str = "select run_id, name, value from run_metric
+    const SQL: &str = "select run_id, name, value, low, high from run_metric
         where step = 0 and run_id = any($1) and ($2::text[] is null or name = any($2)) order by run_id, name";
     let names: Option<Vec<String>> = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
     record::all(db, SQL, values![numbers(runs), names]).await

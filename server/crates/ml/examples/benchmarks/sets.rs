@@ -1,36 +1,26 @@
-//! Every trainer on real data, beside what scikit-learn's HistGradientBoosting and logistic or ridge regression reach on it: writes
-//! the table of `docs/benchmarks.md` to standard output. The data is looked for in `MILLRACE_TESTDATA`; `cargo xtask benchmarks`
-//! runs it.
+//! The sets, and how each becomes features, labels and parts.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "an example prints, and fails where a step fails")]
-
-#[path = "../tests/support/mod.rs"]
-mod support;
-
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use millrace_domain::metric::{Direction, Metric};
+use millrace_domain::metric::{Direction, Metric, TargetKind};
 use millrace_domain::problem::ProblemDocument;
-use millrace_domain::trainer::{Trainer, TrainerConfig};
 use millrace_ml::Dataset;
-use millrace_ml::evaluate::{Evaluation, evaluate};
-use millrace_ml::features::FeaturePlan;
+use millrace_ml::features::{FeaturePlan, FeatureTable, Labels};
 use millrace_ml::join::{History, Sources};
-use millrace_ml::model::outcomes;
 use millrace_ml::read::{ReadOptions, read};
-use millrace_ml::split::{Part, Split};
-use millrace_ml::train::{baseline, train};
-use serde_json::json;
-use support::file;
+use millrace_ml::split::Split;
+
+use crate::support::file;
 
 /// A file by its name and its bytes; none when the data is not on this machine.
 type Source = fn() -> Option<(String, Vec<u8>)>;
 
 /// A set with the numbers of scikit-learn 1.9.1 on the same rows: HistGradientBoosting, then logistic regression (ridge for numbers).
-struct Set {
-    name: &'static str,
-    protocol: &'static str,
+pub struct Set {
+    pub name: &'static str,
+    pub protocol: &'static str,
     data: Source,
     tables: Vec<(&'static str, Source)>,
     /// The document but for its features.
@@ -39,15 +29,16 @@ struct Set {
     without: &'static [&'static str],
     /// Features by name, type and expression, besides the columns.
     besides: &'static [(&'static str, &'static str, &'static str)],
-    metric: Metric,
-    theirs: (f64, Option<f64>),
+    pub metric: Metric,
+    pub theirs: (f64, Option<f64>),
 }
 
 fn at(path: &'static str) -> Option<(String, Vec<u8>)> {
     Some((path.to_owned(), file(path)?))
 }
 
-fn sets() -> Vec<Set> {
+/// All of them.
+pub fn sets() -> Vec<Set> {
     let set = |name, protocol, data, document, without, metric, theirs| Set {
         name,
         protocol,
@@ -241,19 +232,21 @@ fn stamped(path: &'static str, time: impl Fn(&dyn Fn(&str) -> String) -> Option<
     Some((path.to_owned(), out.into_bytes()))
 }
 
-struct Reached {
-    rows: (usize, usize),
-    /// The metric of each trainer.
-    values: Vec<(Trainer, f64)>,
-    floor: f64,
+/// A set whose features are made.
+pub struct Ready {
+    pub kind: TargetKind,
+    pub table: FeatureTable,
+    pub labels: Labels,
+    pub split: Split,
 }
 
-fn measured(set: &Set) -> Option<Reached> {
+/// Reads it; none when the data is not on this machine.
+pub fn ready(set: &Set) -> Option<Ready> {
     let (name, bytes) = (set.data)()?;
     // Which columns there are is known once they are read, which the document says how to.
     let draft = document(set, &[besides(set), vec![("draft".to_owned(), "number", "0".to_owned())]].concat());
     let rows = Arc::new(read(&bytes, &name, &ReadOptions::of(&draft.data)).unwrap().dataset);
-    let mut tables = std::collections::BTreeMap::new();
+    let mut tables = BTreeMap::new();
     for (table, source) in &set.tables {
         let (name, bytes) = source()?;
         let options = ReadOptions::of_table(draft.table(table).unwrap());
@@ -265,21 +258,7 @@ fn measured(set: &Set) -> Option<Reached> {
     let dataset = History::new(plan.joins(), &sources).unwrap().join(&rows).unwrap();
     let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
     let split = Split::new(&document.data.split, &dataset, document.data.event_time.as_deref(), &labels).unwrap();
-    let test = split.rows(Part::Test);
-    let values = Trainer::of(plan.kind()).map(|trainer| {
-        // Without a validation part boosting does not know where to stop: a hundred rounds, as HGB's.
-        let is_fixed = trainer == Trainer::GradientBoosting && split.rows(Part::Validation).is_empty();
-        let settings = if is_fixed { json!({ "rounds": 100 }) } else { json!({}) };
-        let config = TrainerConfig::read(trainer, &settings).unwrap();
-        let fitted = train(&table, &labels, &split, plan.kind(), &config, 0, &()).unwrap();
-        let predictions = fitted.predictor.predict_table(&table, test).unwrap();
-        let Evaluation { metrics, .. } = evaluate(Part::Test, &outcomes(&labels, test, &predictions).unwrap(), 0);
-        (trainer, metrics[&set.metric])
-    });
-    let values = values.collect();
-    let floor = baseline(&labels, &split, Part::Test).unwrap().metric(set.metric).unwrap();
-    let rows = (split.rows(Part::Train).len() + split.rows(Part::Validation).len(), test.len());
-    Some(Reached { rows, values, floor })
+    Some(Ready { kind: plan.kind(), table, labels, split })
 }
 
 /// The document with those features: name, type and expression.
@@ -318,51 +297,4 @@ fn features(set: &Set, rows: &Dataset) -> Vec<(String, &'static str, String)> {
 fn besides(set: &Set) -> Vec<(String, &'static str, String)> {
     let besides = set.besides.iter();
     besides.map(|(name, kind, expression)| ((*name).to_owned(), *kind, (*expression).to_owned())).collect()
-}
-
-/// Whether a value is as good as theirs, or near: 0.01 of an area, 3 % of an error.
-fn is_near(set: &Set, value: f64) -> bool {
-    match set.metric.direction() {
-        Direction::Up => value >= set.theirs.0 - 0.01,
-        Direction::Down => value <= set.theirs.0 * 1.03,
-    }
-}
-
-fn main() {
-    let trainers = [
-        ("boosting", &[Trainer::GradientBoosting][..]),
-        ("forest", &[Trainer::RandomForest]),
-        ("tree", &[Trainer::DecisionTree]),
-        ("logistic or elastic net", &[Trainer::Logistic, Trainer::ElasticNet]),
-    ];
-    println!(
-        "| set, and how it is split (train + validation / test) | metric | HGB | LR or ridge | {} | constant |",
-        trainers.map(|(name, _)| name).join(" | ")
-    );
-    println!("|---|---|---|---|{}---|", "---|".repeat(trainers.len()));
-    let mut far = Vec::new();
-    for set in sets() {
-        let Some(reached) = measured(&set) else { continue };
-        let digits = if set.metric == Metric::RocAuc { 3 } else { 2 };
-        let shown = |value: f64| if value > 10.0 { format!("{value:.1}") } else { format!("{value:.digits$}") };
-        let of =
-            |of: &[Trainer]| reached.values.iter().find(|(trainer, _)| of.contains(trainer)).map(|(_, value)| *value);
-        let ours: Vec<String> = trainers.iter().map(|(_, own)| of(own).map_or_else(String::new, shown)).collect();
-        println!(
-            "| {}: {}; here {} / {} | {} | {} | {} | {} | {} |",
-            set.name,
-            set.protocol,
-            reached.rows.0,
-            reached.rows.1,
-            set.metric.title(),
-            shown(set.theirs.0),
-            set.theirs.1.map_or_else(String::new, shown),
-            ours.join(" | "),
-            shown(reached.floor),
-        );
-        if !of(&[Trainer::GradientBoosting]).is_some_and(|value| is_near(&set, value)) {
-            far.push(set.name);
-        }
-    }
-    assert!(far.is_empty(), "boosting is not within 0.01 of the area or 3 % of the error of HGB on {far:?}");
 }
