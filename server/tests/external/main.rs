@@ -285,7 +285,11 @@ async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
         ("wrong", "model_refused", &["model.onnx is no model that can serve here"]),
         ("three", "model_refused", &["an answer of 2 or 1 single-precision number(s) a row"]),
         ("ragged", "model_refused", &["an answer of 2 or 1 single-precision number(s) a row"]),
-        ("huge", "model_refused", &["a process that may take 4096 MiB for it did not come to its end", "allocat"]),
+        (
+            "huge",
+            "model_refused",
+            &["a process that may take 4096 MiB for it, and 120 s, did not come to its end", "allocat"],
+        ),
         ("piping", "model_refused", &["model.onnx is no file"]),
         ("chatty", "metrics_refused", &["more than 10000 points"]),
         ("reporting", "metrics_refused", &["\"a b\" is no name of a metric"]),

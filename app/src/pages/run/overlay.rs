@@ -54,8 +54,15 @@ fn confusion(own: &RunCurves) -> Option<Figure> {
 /// A line for each run over the settings that differ, up to the metric by which runs differ; none of fewer than three runs, which a table
 /// tells as well.
 pub(super) fn settings_figure(compared: &RunComparison) -> Option<Figure> {
-    let axes: Vec<&ComparedValues> = compared.parameters.iter().filter(|row| !row.is_equal()).collect();
-    let objective = objective(&compared.metrics)?;
+    // What only one trainer has does not tell its runs apart.
+    let differs = |row: &&ComparedValues| {
+        let mut known = row.values.iter().filter(|value| !value.is_null());
+        known.next().is_some_and(|first| known.any(|other| other != first))
+    };
+    let mut axes: Vec<&ComparedValues> = compared.parameters.iter().filter(differs).collect();
+    axes.sort_by_key(|row| row.name != "trainer");
+    let success = compared.runs.first().map(|run| format!("test.{}", run.metric)).unwrap_or_default();
+    let objective = objective(&compared.metrics, &success)?;
     let line = |(place, run): (usize, &RunSummary)| ParallelLine {
         label: format!("run {}", run.id),
         values: axes.iter().map(|row| coordinate(row.values.get(place)?)).collect(),
@@ -74,12 +81,12 @@ pub(super) fn settings_figure(compared: &RunComparison) -> Option<Figure> {
     is_drawn.then(|| parallel_coordinates(&values, "compared-settings"))
 }
 
-/// The metric that most runs have, of those that are known to be better one way; first of the test part.
-fn objective(metrics: &[ComparedValues]) -> Option<&ComparedValues> {
+/// The metric that most runs have, of those that are known to be better one way; of several the success metric, and else of the test part.
+fn objective<'m>(metrics: &'m [ComparedValues], success: &str) -> Option<&'m ComparedValues> {
     let known = |row: &&ComparedValues| direction(&row.name).is_some() && !row.is_equal();
-    let is_test = |row: &ComparedValues| row.name.starts_with("test.");
+    let rank = |row: &ComparedValues| (row.name == success, row.name.starts_with("test."));
     let runs = |row: &ComparedValues| row.values.iter().filter(|value| value.is_number()).count();
-    let better = |best, row| if (runs(row), is_test(row)) > (runs(best), is_test(best)) { row } else { best };
+    let better = |best, row| if (runs(row), rank(row)) > (runs(best), rank(best)) { row } else { best };
     metrics.iter().filter(known).reduce(better)
 }
 
@@ -189,8 +196,9 @@ mod tests {
             row("validation.roc_auc", json!([0.8, 0.7, 0.9])),
             row("test.roc_auc", json!([0.8, 0.7, 0.9])),
         ];
-        assert_eq!(objective(&metrics).map(|row| row.name.as_str()), Some("test.roc_auc"));
-        assert_eq!(objective(&metrics[..1]), None, "what all runs have alike tells none from another");
+        let name = |success| objective(&metrics, success).map(|row| row.name.as_str());
+        assert_eq!((name("test.accuracy"), name("test.roc_auc")), (Some("test.roc_auc"), Some("test.roc_auc")));
+        assert_eq!(objective(&metrics[..1], ""), None, "what all runs have alike tells none from another");
     }
 
     #[test]

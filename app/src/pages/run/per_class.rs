@@ -58,10 +58,11 @@ pub fn PerClass(
     }
 }
 
-fn told(value: Option<f64>, interval: Option<(f64, f64)>) -> String {
-    match (value, interval) {
-        (None, _) => "none".to_owned(),
-        (Some(value), None) => number(value),
-        (Some(value), Some((low, high))) => format!("{} ({} to {})", number(value), number(low), number(high)),
+fn told(value: Option<f64>, interval: Option<(f64, f64)>) -> impl IntoView {
+    let interval = interval.map(|(low, high)| format!("{} to {}", number(low), number(high)));
+    let interval = interval.map(|interval| view! { <div class="muted">{interval}</div> });
+    view! {
+        {value.map_or_else(|| "none".to_owned(), number)}
+        {interval}
     }
 }

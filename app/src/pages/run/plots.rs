@@ -92,17 +92,21 @@ fn slice_figures(evaluation: &Evaluation) -> Vec<Figure> {
     evaluation.slices.iter().enumerate().filter_map(figure).collect()
 }
 
-/// The validation loss by boosting round; none of trainers that have no rounds.
+/// The loss by boosting round, on the validation part and on rows that were learned from; none of trainers that have no rounds.
 fn learning_figure(metrics: &[MetricView]) -> Option<Figure> {
-    let rounds = metrics.iter().filter(|metric| metric.step > 0 && metric.name == "validation.loss");
-    let points: Vec<(f64, f64)> = rounds.map(|metric| (f64::from(metric.step), metric.value)).collect();
+    let course = |name: &str| -> Vec<(f64, f64)> {
+        let rounds = metrics.iter().filter(|metric| metric.step > 0 && metric.name == name);
+        rounds.map(|metric| (f64::from(metric.step), metric.value)).collect()
+    };
+    let (points, learned) = (course("validation.loss"), course("training.loss"));
+    let of = metrics.iter().find(|metric| metric.name == "training.loss").map_or(0, |metric| metric.n.unsigned_abs());
     let (round, loss) = points
         .iter()
         .copied()
         .filter(|point| point.1.is_finite())
         .reduce(|best, point| if point.1 < best.1 { point } else { best })?;
     let conclusion = format!(
-        "The loss is least, {}, after {} of {} rounds; with early stopping the model keeps the rounds up to there.",
+        "The validation loss is least, {}, after {} of {} rounds; with early stopping the model keeps the rounds up to there.",
         number(loss),
         count(round as u64),
         count(points.len() as u64)
@@ -110,8 +114,12 @@ fn learning_figure(metrics: &[MetricView]) -> Option<Figure> {
     let values = LineChart {
         title: "Learning curve".to_owned(),
         x: XAxis::Number("Round".to_owned()),
-        y: "Validation loss".to_owned(),
-        lines: vec![Line { label: "validation".to_owned(), points, band: Vec::new() }],
+        y: "Loss".to_owned(),
+        lines: [("validation".to_owned(), points), (format!("training, {} rows", count(of)), learned)]
+            .into_iter()
+            .filter(|(_, points)| !points.is_empty())
+            .map(|(label, points)| Line { label, points, band: Vec::new() })
+            .collect(),
         threshold: None,
         annotations: vec![Annotation { x: round, label: "best".to_owned() }],
         conclusion: Some(conclusion),
@@ -229,7 +237,11 @@ fn calibration_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Fi
         brier: scores.find("brier").map(|metric| metric.value),
         expected_error: scores.find("ece").map(|metric| metric.value),
     };
-    (!values.bins.is_empty()).then(|| calibration(&values, "calibration"))
+    let figure = (!values.bins.is_empty()).then(|| calibration(&values, "calibration"))?;
+    Some(match evaluation.classes.is_empty() {
+        true => figure,
+        false => Figure { title: "Calibration of the most probable class".to_owned(), ..figure },
+    })
 }
 
 fn confusion_figure(evaluation: &Evaluation) -> Option<Figure> {
@@ -269,8 +281,8 @@ fn tenths_figure(tenths: &[ErrorBin]) -> Option<Figure> {
         band: Vec::new(),
     };
     let bias = Line {
-        band: tenths.iter().map(|bin| bin.quantiles).collect(),
-        ..line("mean of actual minus predicted, and where nine in ten lie", &|bin| bin.mean)
+        band: tenths.iter().map(|bin| (-bin.quantiles.1, -bin.quantiles.0)).collect(),
+        ..line("mean of predicted − actual, and where nine in ten lie", &|bin| -bin.mean)
     };
     let worst = tenths.iter().reduce(|worst, bin| if bin.absolute > worst.absolute { bin } else { worst })?;
     let conclusion = format!(

@@ -48,7 +48,8 @@ pub enum Metric {
     PrAuc,
     /// Mean negative log-likelihood in nats; probabilities are clipped to [ε, 1 − ε] with double's ε.
     LogLoss,
-    /// Mean squared difference of probability and outcome. Multiclass: the sum over the classes (Brier 1950), from 0 to 2.
+    /// Mean squared difference of probability and outcome. Multiclass: half the sum over the classes, from 0 to 1, so that
+    /// it is the same of two classes.
     Brier,
     /// Expected calibration error: the mean distance of score and outcome over ten bins of equally many rows (Nixon et al. 2019, with
     /// bins of equal mass). Multiclass: of the most probable class, and whether it came true (Guo et al. 2017).

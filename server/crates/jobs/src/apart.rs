@@ -1,39 +1,51 @@
 //! This program once more, as a process of its own (`weigh`): what a model takes is seen there, and what takes too much ends there.
 
 use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use millrace_executor::Reporter;
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// One that has not ended after so long is ended.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// One that has not ended after so long is ended. It may use as much of the processor, so that it ends, too, when nobody waits for it any
+/// more.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(5);
-
-/// How it ends when it says itself what is wrong.
-const REFUSED: i32 = 1;
+/// So much of what it says is heard.
+const MOST_SAID: usize = 64 << 10;
+/// Signals that come from elsewhere: to hang up, to interrupt, to kill (by whoever is short of memory, too) and to end.
+const FROM_ELSEWHERE: [i32; 4] = [1, 2, 9, 15];
 
 /// Why it said nothing.
 #[derive(Debug)]
-pub(crate) struct Silent {
-    /// In words.
-    pub why: String,
-    /// Whether it did not come to its end: a signal, a panic, or that it took too long. Else it said itself what was wrong.
-    pub was_ended: bool,
+pub(crate) enum Silent {
+    /// It was no longer waited for.
+    Stopped,
+    /// It was not the model's doing.
+    Passing(String),
+    /// What it was told to do did not come to its end.
+    Model(String),
 }
 
 impl Silent {
-    fn itself(why: impl ToString) -> Self {
-        Self { why: why.to_string(), was_ended: false }
+    /// In words.
+    pub(crate) fn why(self) -> String {
+        match self {
+            Self::Stopped => "it was told to stop".to_owned(),
+            Self::Passing(why) | Self::Model(why) => why,
+        }
+    }
+
+    fn passing(why: impl ToString) -> Self {
+        Self::Passing(why.to_string())
     }
 }
 
-/// Tells the program the task, which is one line, and the content, and gives what it says. It may address so much memory.
+/// Tells the program the task, which is one line, and the content, and gives what it says.
 pub(crate) fn weighed_apart(
     program: &Path,
-    most_mib: Option<u32>,
     task: &[u8],
     content: &[u8],
     reporter: &Reporter,
@@ -41,69 +53,85 @@ pub(crate) fn weighed_apart(
     let process = Command::new(program)
         .arg("weigh")
         .env_clear()
+        // What is told to a group is not told to it: its end follows from whoever waits for it.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| Silent::itself(format!("{} cannot be started: {error}", program.display())))?;
+        .map_err(|error| Silent::passing(format!("{} cannot be started: {error}", program.display())))?;
     let mut process = Ended(process);
-    // It waits for its task meanwhile.
-    if let Some(mib) = most_mib {
-        process.may_address(u64::from(mib) << 20)?;
-    }
-    let stdin = process.0.stdin.take();
-    let (status, told) = std::thread::scope(|scope| {
+    let (stdin, stdout, stderr) = (process.0.stdin.take(), process.0.stdout.take(), process.0.stderr.take());
+    let (status, told, said, error) = std::thread::scope(|scope| {
         // One that ends before it has read everything says why; one that does not read is ended.
         let telling = scope.spawn(|| {
             stdin.map(|mut stdin| [task, b"\n", content].into_iter().try_for_each(|part| stdin.write_all(part)))
         });
+        // As long as it is listened to it is not held up by what it has to say.
+        let (said, error) = (scope.spawn(|| heard(stdout)), scope.spawn(|| heard(stderr)));
         let status = process.within(PATIENCE, reporter);
         if status.is_err() {
             process.end();
         }
-        (status, telling.join())
+        (status, telling.join(), said.join().unwrap_or_default(), error.join().unwrap_or_default())
     });
     let status = status?;
-    let (mut said, mut error) = (String::new(), String::new());
-    let read = |from: Option<&mut dyn Read>, into: &mut String| from.map_or(Ok(0), |from| from.read_to_string(into));
-    read(process.0.stdout.as_mut().map(|stdout| stdout as &mut dyn Read), &mut said).map_err(Silent::itself)?;
-    read(process.0.stderr.as_mut().map(|stderr| stderr as &mut dyn Read), &mut error).map_err(Silent::itself)?;
-    match (status.success(), told) {
-        (true, Ok(Some(Ok(())))) => Ok(said),
-        _ => {
-            // Where a panic was is of no use to whoever reads it.
-            let says = |line: &&str| !line.is_empty() && !line.starts_with("thread '");
-            let first = error.lines().map(str::trim).find(says).unwrap_or_default();
-            Err(Silent { why: format!("{status}: {first}"), was_ended: status.code() != Some(REFUSED) })
-        }
+    if status.success() && matches!(told, Ok(Some(Ok(())))) {
+        return Ok(said);
     }
+    // Where a panic was is of no use to whoever reads it.
+    let says = |line: &&str| !line.is_empty() && !line.starts_with("thread '");
+    let first = error.lines().map(str::trim).find(says).unwrap_or_default();
+    let why = format!("{status}: {first}");
+    match status.signal() {
+        Some(signal) if FROM_ELSEWHERE.contains(&signal) => Err(Silent::Passing(why)),
+        _ => Err(Silent::Model(why)),
+    }
+}
+
+/// All that it says, of which the first part is kept.
+fn heard(from: Option<impl Read>) -> String {
+    let Some(mut from) = from else { return String::new() };
+    let (mut kept, mut piece) = (Vec::new(), [0; 4 << 10]);
+    while let Ok(read @ 1..) = from.read(&mut piece) {
+        let room = MOST_SAID.saturating_sub(kept.len());
+        kept.extend_from_slice(&piece[..read.min(room)]);
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// Limits this process, which does nothing else: in the processor it uses, and in how many bytes more it may address than it does now.
+///
+/// # Errors
+/// When a limit cannot be set.
+pub(crate) fn limit_this_process(addressed: u64, more: Option<u64>) -> Result<(), String> {
+    let limit = |resource: Resource, most: u64| {
+        // It may be limited already.
+        let maximum = getrlimit(resource).maximum.map_or(most, |already| already.min(most));
+        setrlimit(resource, Rlimit { current: Some(maximum), maximum: Some(maximum) })
+            .map_err(|error| error.to_string())
+    };
+    limit(Resource::Cpu, PATIENCE.as_secs())?;
+    limit(Resource::Core, 0)?;
+    more.map_or(Ok(()), |more| limit(Resource::As, addressed.saturating_add(more)))
 }
 
 /// A process that does not outlive whoever waits for it.
 struct Ended(Child);
 
 impl Ended {
-    /// One whose limit cannot be set is not let go on.
-    fn may_address(&self, bytes: u64) -> Result<(), Silent> {
-        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-        prlimit(Some(Pid::from_child(&self.0)), Resource::As, limit)
-            .map(|_| ())
-            .map_err(|error| Silent { why: format!("its memory could not be limited: {error}"), was_ended: true })
-    }
-
     fn within(&mut self, patience: Duration, reporter: &Reporter) -> Result<ExitStatus, Silent> {
         // A stopwatch, not a clock: only the difference counts.
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.0.try_wait().map_err(Silent::itself)? {
+            if let Some(status) = self.0.try_wait().map_err(Silent::passing)? {
                 return Ok(status);
             }
             if reporter.should_stop() {
-                return Err(Silent::itself("it was told to stop"));
+                return Err(Silent::Stopped);
             }
             if begun.elapsed() > patience {
-                let why = format!("it took longer than {} s", patience.as_secs());
-                return Err(Silent { why, was_ended: true });
+                return Err(Silent::Model(format!("it took longer than {} s", patience.as_secs())));
             }
             std::thread::sleep(LOOK);
         }

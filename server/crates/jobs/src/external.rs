@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use crate::apart::{PATIENCE, Silent};
 use crate::gate::attempted;
 use crate::load::{Launched, Prepared};
 use crate::trial::trained;
@@ -149,11 +150,14 @@ pub(crate) async fn fit(
         .compute(move |reporter| {
             let split = order.split(seed);
             let assignment = order.assignment(&split, inputs, seed)?;
-            if let Err(why) = attempted(&content, assignment.attempt(file), most, &program, reporter) {
-                return Ok(Err(refused(file, most, &why)));
-            }
-            if reporter.should_stop() {
-                return Err(StepError::Cancelled);
+            match attempted(&content, assignment.attempt(file), most, &program, reporter) {
+                Ok(()) => {}
+                Err(Silent::Model(why)) => return Ok(Err(refused(file, most, &why))),
+                Err(Silent::Stopped) => return Err(StepError::Cancelled),
+                Err(Silent::Passing(why)) => {
+                    let message = format!("what {} takes to be read could not be seen: {why}", file.name());
+                    return Err(StepError::Passing(Failure { code: "not_weighed".to_owned(), message }));
+                }
             }
             match assignment.fitted(file, content, &Checked { reporter, log: &log }) {
                 Err(ExternalError::Cancelled) => Err(StepError::Cancelled),
@@ -167,9 +171,10 @@ pub(crate) async fn fit(
 
 fn refused(file: ModelFile, most: u32, why: &str) -> String {
     format!(
-        "{} was not read: a process that may take {most} MiB for it did not come to its end with it ({why}). A model may need no more to \
-         be read, and to answer, than `memory_mb` of its trainer's declaration ({USUAL_MEMORY} without); is it meant to be that large?",
-        file.name()
+        "{} was not read: a process that may take {most} MiB for it, and {} s, did not come to its end with it ({why}). What a model may \
+         take to be read and to answer is `memory_mb` of its trainer's declaration, {USUAL_MEMORY} without",
+        file.name(),
+        PATIENCE.as_secs()
     )
 }
 

@@ -13,6 +13,7 @@ use millrace_ml::Dataset;
 use millrace_ml::features::{FeaturePlan, FeatureTable, Labels};
 use millrace_ml::join::{History, JoinError, Sources};
 use millrace_ml::split::Split;
+use millrace_ml::tune::Shared;
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::{self, ProblemVersion};
 use millrace_storage::run::{self, Run, RunTable};
@@ -140,6 +141,8 @@ pub(crate) struct Prepared {
     pub table: FeatureTable,
     pub labels: Labels,
     pub split: Split,
+    /// What trials on these rows encode once.
+    pub shared: Shared,
 }
 
 /// Computes features, labels and parts: the same bytes give the same rows in every step that asks.
@@ -179,7 +182,7 @@ pub(crate) fn prepared(
     let labels = plan.labels(&dataset).map_err(|error| StepError::refused("invalid_labels", error.to_string()))?;
     let split = Split::new(&document.data.split, &dataset, document.data.event_time.as_deref(), &labels)
         .map_err(|error| StepError::refused("invalid_split", error.to_string()))?;
-    Ok(Prepared { dataset, history: Arc::new(history), plan, table, labels, split })
+    Ok(Prepared { dataset, history: Arc::new(history), plan, table, labels, split, shared: Shared::default() })
 }
 
 pub(crate) async fn dataset_version(context: &Context, id: DatasetVersionId) -> Result<DatasetVersion, StepError> {

@@ -35,6 +35,10 @@ impl Progress for Units<'_> {
     fn is_cancelled(&self) -> bool {
         self.reporter.should_stop()
     }
+
+    fn watches_training(&self) -> bool {
+        true
+    }
 }
 
 /// Reports what a computation on one thread has cost, and looks whether to stop.

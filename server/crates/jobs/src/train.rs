@@ -199,26 +199,28 @@ pub(crate) fn model(
     Ok(Model::new(&prepared.plan, fitted, lineage))
 }
 
-/// The validation loss after each round, and what an external trainer reported.
+/// The losses after each round, and what an external trainer reported.
 fn metrics(output: &Trained) -> Vec<MetricValue> {
-    let own = (!output.report.validation_loss.is_empty())
-        .then(|| ("validation.loss".to_owned(), output.report.validation_loss.clone()));
-    let reported = output.external.iter().flat_map(|external| external.reported.iter().cloned());
-    let point = |name: &str, place: usize, value: f64| MetricValue {
+    let FitReport { validation_loss, training_loss, loss_rows, .. } = &output.report;
+    let own = [("validation.loss", validation_loss, loss_rows.0), ("training.loss", training_loss, loss_rows.1)];
+    let own = own.into_iter().flat_map(|(name, points, rows)| course(name, points, 1, rows));
+    let reported = output.external.iter().flat_map(|external| &external.reported);
+    // A single number is no course.
+    let reported = reported.flat_map(|(name, points)| course(name, points, usize::from(points.len() > 1), output.rows));
+    own.chain(reported).collect()
+}
+
+fn course<'p>(
+    name: &'p str,
+    points: &'p [f64],
+    first: usize,
+    rows: u64,
+) -> impl Iterator<Item = MetricValue> + use<'p> {
+    points.iter().enumerate().map(move |(place, value)| MetricValue {
         name: name.to_owned(),
-        step: i32::try_from(place).unwrap_or(i32::MAX),
-        value,
+        step: i32::try_from(place + first).unwrap_or(i32::MAX),
+        value: *value,
         interval: None,
-        n: i64::try_from(output.rows).unwrap_or(i64::MAX),
-    };
-    let course = |(name, points): (String, Vec<f64>)| {
-        // A single number is no course.
-        let first = usize::from(points.len() > 1 || name == "validation.loss");
-        points
-            .into_iter()
-            .enumerate()
-            .map(move |(place, value)| (name.clone(), place + first, value))
-            .collect::<Vec<_>>()
-    };
-    own.into_iter().chain(reported).flat_map(course).map(|(name, place, value)| point(&name, place, value)).collect()
+        n: i64::try_from(rows).unwrap_or(i64::MAX),
+    })
 }

@@ -252,6 +252,7 @@ impl Fitting {
             calibration: self.calibration,
             metric: document.success.metric,
             seed: self.launched.seed(),
+            shared: &prepared.shared,
             unfit: &unfit,
         })
     }

@@ -114,6 +114,12 @@ impl Split {
         }
     }
 
+    /// The same but for the validation part, which is these rows.
+    #[must_use]
+    pub fn with_validation(&self, validation: Vec<u32>) -> Self {
+        Self { validation, ..self.clone() }
+    }
+
     /// The rows of a part: in time order in a split by time, else in the source's order.
     pub fn rows(&self, part: Part) -> &[u32] {
         match part {

@@ -26,6 +26,9 @@ const MOST_COMPARED: usize = 50;
 /// Runs of which curves are drawn over each other: as many as there are colours to tell them apart.
 const MOST_DRAWN: usize = 8;
 
+/// Classes of a confusion matrix that is put beside others.
+const MOST_CLASSES: usize = 40;
+
 /// What is asked of a list, read.
 struct Asked {
     problem: Option<String>,
@@ -258,13 +261,18 @@ impl Services {
             Some(_) => courses(run::courses(pool, run.id, DRAWN_COURSES, DRAWN_POINTS).await.map_err(fault)?),
             None => courses_of(&run::metrics(pool, run.id).await.map_err(fault)?),
         };
+        let classes: Vec<String> = Deserialize::deserialize(&test["confusion"]["labels"]).unwrap_or_default();
+        let has_room = classes.len() <= MOST_CLASSES;
         Ok(RunCurves {
             run: run.id.to_string(),
             roc: points("roc"),
             precision_recall: points("pr"),
             prevalence: test["prevalence"].as_f64(),
-            classes: Deserialize::deserialize(&test["confusion"]["labels"]).unwrap_or_default(),
-            confusion: Deserialize::deserialize(&test["confusion"]["counts"]).unwrap_or_default(),
+            confusion: Some(&test["confusion"]["counts"])
+                .filter(|_| has_room)
+                .and_then(|counts| Deserialize::deserialize(counts).ok())
+                .unwrap_or_default(),
+            classes: if has_room { classes } else { Vec::new() },
             courses,
         })
     }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Serving;
 use crate::explain::{explained_by, explanation};
-use crate::online::{Online, State};
+use crate::online::Online;
 use crate::read::{Asked, read_all, read_each, read_one};
 use crate::routes::{Live, Route, Turn};
 use crate::threads::in_parts;
@@ -204,14 +204,16 @@ impl Serving {
         let champion = &route.champion;
         // A stopwatch, not a clock: only differences count.
         let began = Instant::now();
-        let online = champion.online.as_ref().map(|online| (online, online.state()));
-        let state = online.as_ref().map(|(_, state)| &**state);
-        let online = online.as_ref().map(|(online, state)| (&***online, &**state));
         // What is joined to is held by this thread: one of those that wait for each other's parts would come to hold it twice, and whoever
-        // brings it up to date would never have a turn in between.
-        self.threads.run(instances.len(), || {
+        // brings it up to date would never have a turn in between. Nor does it wait while a model computes.
+        let state = champion.online.as_ref().map(|online| online.state());
+        let read = || read_all(champion, Some(&route.known), instances, now, state.as_deref());
+        let asked = self.threads.run(instances.len(), false, read)?;
+        let joined_to = champion.online.as_deref().zip(state.as_ref().map(|state| state.seen.clone()));
+        drop(state);
+        self.threads.run(instances.len(), champion.is_slow(), || {
             let trial = route.trial.as_ref();
-            let asked = read_all(champion, Some(&route.known), instances, now, state)?;
+            let joined_to = joined_to.as_ref().map(|(online, seen)| (*online, seen.as_str()));
             let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
             let mut ids = vec![[0; 16]; instances.len()];
             self.surroundings.entropy.fill(ids.as_flattened_mut());
@@ -227,7 +229,7 @@ impl Serving {
             let own: Vec<&Instance> = own.map(|(asked, _)| &asked.instance).collect();
             let parts = in_parts(&own, &|_, part| match late() {
                 true => Err(too_late()),
-                false => Ok(answers(champion, part, online, Instant::now(), reading)),
+                false => Ok(answers(champion, part, joined_to, Instant::now(), reading)),
             });
             let mut given = parts.into_iter().collect::<Result<Vec<_>, Fault>>()?.into_iter().flatten();
             let place = |(id, side): (Uuid, Option<(Unit, Arm)>)| {
@@ -286,7 +288,8 @@ impl Serving {
                 Ok(given) => (place.given, place.by) = (Ok(given), Arc::clone(&trial.candidate)),
                 Err(why) => {
                     marks.push(trial.mark(unit, arm, now, why.came()));
-                    place.given = one(&route.champion, &instances[index], now);
+                    let champion = &route.champion;
+                    place.given = self.threads.run(1, champion.is_slow(), || one(champion, &instances[index], now));
                 }
             }
         }
@@ -388,11 +391,12 @@ fn shown(id: Uuid, by: &Live, output: &Value, answers_all: &Live, route: &Route)
     shown
 }
 
-/// The answers to instances that were read, each with its share of the time they took from `began` on, and what it took before.
+/// The answers to instances that were read, each with its share of the time they took from `began` on, and what it took before. They were
+/// joined to what is told with the place up to which the log was known.
 fn answers(
     live: &Live,
     instances: &[&Instance],
-    online: Option<(&Online, &State)>,
+    joined_to: Option<(&Online, &str)>,
     began: Instant,
     before: Duration,
 ) -> Vec<Result<Given, String>> {
@@ -405,17 +409,18 @@ fn answers(
         (Err(_), _) => {
             return instances
                 .iter()
-                .flat_map(|one| answers(live, std::slice::from_ref(one), online, Instant::now(), before))
+                .flat_map(|one| answers(live, std::slice::from_ref(one), joined_to, Instant::now(), before))
                 .collect();
         }
     };
     let each = began.elapsed() / u32::try_from(instances.len().max(1)).unwrap_or(u32::MAX);
     let micros = u64::try_from((each + before).as_micros()).unwrap_or(u64::MAX);
+    live.took(u64::try_from(each.as_micros()).unwrap_or(u64::MAX));
     let given = |(answered, instance): (Result<(Prediction, Vec<u16>), PredictError>, &&Instance)| {
         let (answer, bins) = answered.map_err(|error| error.to_string())?;
-        let joined = online.map(|(online, state)| {
+        let joined = joined_to.map(|(online, seen)| {
             let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
-            json!({ "cells": cells, "loads": online.loads, "seen": state.seen })
+            json!({ "cells": cells, "loads": online.loads, "seen": seen })
         });
         Ok(Given { output: answer.to_json(live.model.classes()), joined, micros, bins })
     };
@@ -425,9 +430,9 @@ fn answers(
 /// What a model answers to what another one was sent: it takes the inputs that it knows.
 pub(crate) fn one(live: &Live, sent: &Map<String, Value>, now: DateTime<Utc>) -> Result<Given, String> {
     let began = Instant::now();
-    let (read, state) = read_one(live, sent, now)?;
-    let online = live.online.as_deref().zip(state.as_deref());
-    answers(live, &[&read.instance], online, began, Duration::ZERO).pop().unwrap_or_else(|| Err(String::new()))
+    let (read, seen) = read_one(live, sent, now)?;
+    let joined_to = live.online.as_deref().zip(seen.as_deref());
+    answers(live, &[&read.instance], joined_to, began, Duration::ZERO).pop().unwrap_or_else(|| Err(String::new()))
 }
 
 impl Serving {
@@ -445,7 +450,7 @@ impl Serving {
         let now = self.surroundings.now();
         let online = live.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
-        let features = self.threads.run(count, || {
+        let features = self.threads.run(count, false, || {
             read_each(live, Some(&route.known), &request.instances, now, state, |sent, is_known, as_of, _| {
                 live.model.features_of(sent, is_known, as_of)
             })

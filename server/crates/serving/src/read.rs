@@ -1,7 +1,6 @@
 //! Reading what was sent: each instance as the model's inputs, whom and when it is about, and everything that is wrong at once.
 
 use std::collections::HashSet;
-use std::sync::RwLockReadGuard;
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
@@ -20,12 +19,12 @@ pub(crate) struct Asked {
     pub event_time: Option<DateTime<Utc>>,
 }
 
-/// An instance that may have been sent to another model, and the state that it is joined to.
-pub(crate) fn read_one<'l>(
-    live: &'l Live,
+/// An instance that may have been sent to another model, and the place up to which the log was known that it is joined to.
+pub(crate) fn read_one(
+    live: &Live,
     sent: &Map<String, Value>,
     now: DateTime<Utc>,
-) -> Result<(Asked, Option<RwLockReadGuard<'l, State>>), String> {
+) -> Result<(Asked, Option<String>), String> {
     let state = live.online.as_ref().map(|online| online.state());
     let known = |name: &str| {
         let extra = [Some("entity"), Some("event_time"), live.data.entity.as_deref(), live.data.event_time.as_deref()];
@@ -34,7 +33,7 @@ pub(crate) fn read_one<'l>(
     let sent = sent.iter().filter(|(name, _)| known(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
     let read = read_all(live, None, std::slice::from_ref(&sent), now, state.as_deref());
     let read = read.map_err(|fault| fault.detail)?.pop().ok_or("nothing was asked")?;
-    Ok((read, state))
+    Ok((read, state.map(|state| state.seen.clone())))
 }
 
 /// Reads all instances, or names everything that is wrong with any of them.

@@ -1,7 +1,7 @@
 //! The routing table.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -42,9 +42,22 @@ pub(crate) struct Live {
     names: Arc<HashSet<String>>,
     /// What requests are joined to; none when the model joins nothing.
     pub online: Option<Arc<Online>>,
+    /// Microseconds of its last answer.
+    took: AtomicU64,
 }
 
+/// One that takes longer to answer is not waited for where other requests are.
+const SLOW_MICROS: u64 = 2_000;
+
 impl Live {
+    pub(crate) fn took(&self, micros: u64) {
+        self.took.store(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_slow(&self) -> bool {
+        self.took.load(Ordering::Relaxed) > SLOW_MICROS
+    }
+
     pub(crate) fn is_input(&self, name: &str) -> bool {
         self.inputs.contains(name)
     }
@@ -504,6 +517,7 @@ impl Serving {
             model,
             counters: None,
             online: None,
+            took: AtomicU64::new(0),
         };
         live.counters = self.counters(&version, problem.document.monitoring.window.seconds()).await?;
         live.online = self.online_of(&live).await?;
@@ -552,6 +566,7 @@ impl Serving {
             inputs: Arc::clone(&live.inputs),
             names: Arc::clone(&live.names),
             online,
+            took: AtomicU64::new(live.took.load(Ordering::Relaxed)),
         }))
     }
 }

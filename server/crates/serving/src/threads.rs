@@ -20,10 +20,11 @@ impl Threads {
         Self(pool.inspect_err(|error| tracing::warn!(%error, "no threads for requests of many instances")).ok())
     }
 
-    /// Does work on so many instances, here or there; waits for it.
-    pub(crate) fn run<T: Send>(&self, instances: usize, work: impl FnOnce() -> T + Send) -> T {
+    /// Does work on so many instances, here or there; waits for it, where work is slow not among other requests.
+    pub(crate) fn run<T: Send>(&self, instances: usize, is_slow: bool, work: impl FnOnce() -> T + Send) -> T {
         match &self.0 {
             Some(pool) if instances >= FEW => aside(|| pool.install(work)),
+            _ if is_slow => aside(work),
             _ => work(),
         }
     }

@@ -11,7 +11,7 @@ use millrace_ml::train::Attempt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::apart::weighed_apart;
+use crate::apart::{Silent, limit_this_process, weighed_apart};
 use crate::load::Prepared;
 
 use super::behaviour::request;
@@ -42,8 +42,8 @@ struct Task {
 enum Of {
     /// A model of ours.
     Model { requests: Vec<Map<String, Value>> },
-    /// What a program elsewhere left.
-    File(Attempt),
+    /// What a program elsewhere left, and the memory that may be taken for it.
+    File { attempt: Attempt, most_mib: u32 },
 }
 
 impl Weight {
@@ -94,29 +94,26 @@ pub(crate) fn weighed(
     let rows = prepared.split.rows(part).iter().take(ASKED);
     let requests = rows.map(|row| request(prepared, model, *row as usize).0).collect();
     let of = Of::Model { requests };
-    let task = serde_json::to_vec(&Task { bytes: content.len(), of }).map_err(|error| error.to_string())?;
-    let said = weighed_apart(program, None, &task, content, reporter).map_err(|silent| silent.why)?;
+    let said = weighed_by(program, of, content, reporter).map_err(Silent::why)?;
     serde_json::from_str(&said).map_err(|error| error.to_string())
 }
 
-/// What this program addresses by itself, in MiB, generously.
-const OWN_MIB: u32 = 1_024;
-
-/// Lets a model that a program elsewhere left be read, and asked rows, by a process that may address so much memory for it: here it is read
-/// only after it came to an end there. Why it did not; what is wrong with it otherwise is found here, too, and told better.
+/// Lets a model that a program elsewhere left be read, and asked rows, by a process that may take so much memory for it. What is wrong with
+/// it otherwise is found where it is read next, and told better.
 pub(crate) fn attempted(
     content: &[u8],
     attempt: Attempt,
     most_mib: u32,
     program: &Path,
     reporter: &Reporter,
-) -> Result<(), String> {
-    let of = Of::File(attempt);
-    let task = serde_json::to_vec(&Task { bytes: content.len(), of }).map_err(|error| error.to_string())?;
-    match weighed_apart(program, Some(most_mib.saturating_add(OWN_MIB)), &task, content, reporter) {
-        Err(silent) if silent.was_ended => Err(silent.why),
-        _ => Ok(()),
-    }
+) -> Result<(), Silent> {
+    weighed_by(program, Of::File { attempt, most_mib }, content, reporter).map(|_| ())
+}
+
+fn weighed_by(program: &Path, of: Of, content: &[u8], reporter: &Reporter) -> Result<String, Silent> {
+    let task = serde_json::to_vec(&Task { bytes: content.len(), of });
+    let task = task.map_err(|error| Silent::Passing(error.to_string()))?;
+    weighed_apart(program, &task, content, reporter)
 }
 
 /// Weighs the model of a task, in a process that does nothing else.
@@ -129,6 +126,11 @@ pub fn weigh(mut input: impl BufRead) -> Result<Weight, String> {
     let Task { bytes, of } = serde_json::from_str(&task).map_err(|error| error.to_string())?;
     let mut content = vec![0; bytes];
     input.read_exact(&mut content).map_err(|error| error.to_string())?;
+    let more = match &of {
+        Of::Model { .. } => None,
+        Of::File { most_mib, .. } => Some(u64::from(*most_mib) << 20),
+    };
+    limit_this_process(Held::now()?.addressed, more)?;
     // What was most until now does not count (proc(5)); where that cannot be said, a little too much is counted.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = Held::now()?;
@@ -141,7 +143,8 @@ pub fn weigh(mut input: impl BufRead) -> Result<Weight, String> {
             });
             answers.count() as u64
         }
-        Of::File(attempt) => attempt.make(&content)? as u64,
+        // That it is no model is no matter here.
+        Of::File { attempt, .. } => attempt.make(&content).unwrap_or_default() as u64,
     };
     let after = Held::now()?;
     let most = after.most.saturating_sub(after.of_files);
@@ -153,6 +156,7 @@ struct Held {
     now: u64,
     of_files: u64,
     most: u64,
+    addressed: u64,
 }
 
 impl Held {
@@ -164,6 +168,6 @@ impl Held {
             let kibibytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
             kibibytes.map(|kibibytes| kibibytes << 10).ok_or_else(|| format!("/proc/self/status does not say {name}"))
         };
-        Ok(Self { now: of("VmRSS")?, of_files: of("RssFile")?, most: of("VmHWM")? })
+        Ok(Self { now: of("VmRSS")?, of_files: of("RssFile")?, most: of("VmHWM")?, addressed: of("VmSize")? })
     }
 }

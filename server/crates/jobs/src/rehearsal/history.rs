@@ -250,7 +250,15 @@ impl History {
         let labels = plan.labels(&dataset).map_err(|error| refused(&error))?;
         let split = Split::new(&document.data.split, &dataset, document.data.event_time.as_deref(), &labels);
         let split = split.map_err(|error| refused(&error))?;
-        Ok(Prepared { dataset, history: Arc::clone(&self.whole.history), plan, table, labels, split })
+        Ok(Prepared {
+            dataset,
+            history: Arc::clone(&self.whole.history),
+            plan,
+            table,
+            labels,
+            split,
+            shared: Default::default(),
+        })
     }
 
     /// What a model answers to rows, row by row where it has an answer, and the counts that a server would have kept.

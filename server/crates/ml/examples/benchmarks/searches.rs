@@ -9,7 +9,7 @@ use millrace_ml::evaluate::{Evaluation, evaluate};
 use millrace_ml::model::outcomes;
 use millrace_ml::split::Part;
 use millrace_ml::train::train;
-use millrace_ml::tune::{Search, Study, Trial};
+use millrace_ml::tune::{Search, Shared, Study, Trial};
 use serde_json::{Value as Json, json};
 
 use crate::sets::{Ready, ready, sets};
@@ -109,8 +109,18 @@ fn search(ready: &Ready, metric: Metric, way: &Way, seed: u64) -> Found {
     asked["budget"] = json!(TRIALS);
     let plan = FitPlan::read(&FitPlan::filled_in(asked), *kind).unwrap();
     let search = Search::new(&plan, table.rows() as u64, metric, seed);
-    let study =
-        Study { table, labels, split, kind: *kind, calibration: plan.calibration, metric, seed, unfit: &|_| None };
+    let shared = Shared::default();
+    let study = Study {
+        table,
+        labels,
+        split,
+        kind: *kind,
+        calibration: plan.calibration,
+        metric,
+        seed,
+        shared: &shared,
+        unfit: &|_| None,
+    };
     let begun = cpu_s();
     let (mut trials, mut course): (Vec<Trial>, Vec<(f64, f64)>) = (Vec::new(), Vec::new());
     while let Some(wait) = search.waits(trials.len() as u32) {

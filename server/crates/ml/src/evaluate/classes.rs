@@ -3,6 +3,7 @@
 use millrace_domain::metric::Metric;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::Scorer;
 use super::diagnostics::CALIBRATION_BINS;
@@ -103,7 +104,11 @@ pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer
                 (probability - f64::from(u8::from(labels[row] as usize == class))).powi(2)
             };
             let of_row = |row: usize| {
-                sum(outcomes.row(row).iter().enumerate().map(|(class, probability)| square(row, class, *probability)))
+                0.5 * sum(outcomes
+                    .row(row)
+                    .iter()
+                    .enumerate()
+                    .map(|(class, probability)| square(row, class, *probability)))
             };
             let losses: Vec<f64> = (0..labels.len()).map(of_row).collect();
             Box::new(move |weights| weighted_mean(&losses, weights))
@@ -136,13 +141,13 @@ pub(super) fn of_many(outcomes: &ClassOutcomes, metric: Metric) -> Option<Scorer
 /// The mean over the classes of what the order of their probabilities gives, each against all others; none where it is not defined of one.
 fn against_rest<'o>(
     outcomes: &'o ClassOutcomes,
-    of_one: impl Fn(&Ranking, &dyn Fn(usize) -> bool, &[f64]) -> Option<f64> + 'o,
+    of_one: impl Fn(&Ranking, &dyn Fn(usize) -> bool, &[f64]) -> Option<f64> + Sync + 'o,
 ) -> Scorer<'o> {
     let rankings: Vec<Ranking> =
-        (0..outcomes.classes).map(|class| Ranking::new(&outcomes.against_rest(class).scores)).collect();
+        (0..outcomes.classes).into_par_iter().map(|class| Ranking::new(&outcomes.against_rest(class).scores)).collect();
     Box::new(move |weights| {
         let of = |(class, ranking)| of_one(ranking, &|row| outcomes.labels[row] as usize == class, weights);
-        let values: Option<Vec<f64>> = rankings.iter().enumerate().map(of).collect();
+        let values: Option<Vec<f64>> = rankings.par_iter().enumerate().map(of).collect();
         values.map(|values| mean(&values))
     })
 }

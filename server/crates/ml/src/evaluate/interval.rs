@@ -110,7 +110,8 @@ pub(super) fn delong(outcomes: &BinaryOutcomes) -> Option<(f64, f64)> {
 /// The interval of a calibration error, from what it is in resamples. A sum of distances is greater there than on the rows that they are
 /// drawn from, by about as much as there it is greater than in truth: the upper end is moved down by that once, the lower one twice. It
 /// is 0 where so much comes of labels that are drawn by the scores (Bröcker and Smith 2007, "Increasing the Reliability of Reliability
-/// Diagrams"). In simulations of 400 and 2,000 rows it held the true error, from 0 to 0.2, 93 to 97 times of 100.
+/// Diagrams"). In simulations of 400 and 2,000 rows whose scores are all off by as much, from 0 to 0.2, it held the true error 93 to 97
+/// times of 100; of 400 rows whose scores are off by little in both directions, 86 times.
 fn of_calibration_error(
     outcomes: &BinaryOutcomes,
     observed: f64,
@@ -122,7 +123,7 @@ fn of_calibration_error(
     let mut by_chance = outcomes.calibration_errors_by_chance(RESAMPLES, seed);
     by_chance.sort_by(f64::total_cmp);
     let is_by_chance = observed <= quantile(&by_chance, 0.975);
-    Some((if is_by_chance { 0.0 } else { (low - 2.0 * more).max(0.0) }, high - more))
+    Some((if is_by_chance { 0.0 } else { (low - 2.0 * more).max(0.0) }, (high - more).min(1.0)))
 }
 
 /// How far a share may lie from what it should be, by Wilson's interval of the share.

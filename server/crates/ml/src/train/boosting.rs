@@ -11,9 +11,12 @@ use hessboost::objective::{Multiclass, Objective, Quantiles, RegLoss};
 use hessboost::training::{TrainResult, Trainer};
 use millrace_domain::metric::TargetKind;
 
-use super::{Fit, FitReport, Task, TrainError};
+use super::{Fit, FitReport, Matrices, Task, TrainError};
 use crate::model::Estimator;
-use crate::split::Part;
+use crate::split::{Part, some_of};
+
+/// Rows that are learned from of which the loss is watched.
+const WATCHED: usize = 5_000;
 
 /// Fits an ensemble on the training part. With a validation part and early stopping, the rounds after the best one are
 /// dropped.
@@ -23,6 +26,18 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let training = matrix(task, Part::Train).map_err(|error| task.failed(error))?;
     let validation = (!task.split.rows(Part::Validation).is_empty()).then(|| matrix(task, Part::Validation));
     let validation = validation.transpose().map_err(|error| task.failed(error))?;
+
+    let watched = if task.progress.watches_training() && validation.is_some() {
+        some_of(task.split.rows(Part::Train), WATCHED, task.seed)
+    } else {
+        Vec::new()
+    };
+    let rows = (task.split.rows(Part::Validation).len() as u64, watched.len() as u64);
+    let training_loss = (!watched.is_empty()).then(|| {
+        let split = task.split.with_validation(watched);
+        matrix(&Task { split: &split, matrices: &Matrices::default(), ..*task }, Part::Validation)
+    });
+    let training_loss = training_loss.transpose().map_err(|error| task.failed(error))?;
 
     let cancelled = AtomicBool::new(false);
     let (mut best, mut hopeless): (Option<f64>, Option<(u64, f64)>) = (None, None);
@@ -44,6 +59,10 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         }
         ControlFlow::Continue(())
     });
+    // The last one is the one that decides.
+    if let Some(watched) = &training_loss {
+        trainer = trainer.eval(watched, "training");
+    }
     if let Some(validation) = &validation {
         trainer = trainer.eval(validation, "validation");
         if let Some(patience) = NonZeroUsize::new(task.config.whole("early_stopping_rounds") as usize) {
@@ -65,6 +84,11 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         iterations: model.num_boost_rounds() as u64,
         gap: None,
         validation_loss: history.rounds().filter_map(|round| round.values().last().copied()).collect(),
+        training_loss: match training_loss {
+            Some(_) => history.rounds().filter_map(|round| round.values().first().copied()).collect(),
+            None => Vec::new(),
+        },
+        loss_rows: rows,
     };
     Ok((Estimator::Trees(Box::new(model)), report))
 }

@@ -55,7 +55,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let shift: f64 = weights.iter().zip(&means).map(|(weight, mean)| weight * mean).sum();
     let outputs = vec![LinearOutput { intercept: mean - shift, weights }];
     let estimator = Estimator::Linear(LinearEstimator { link: Link::Identity, outputs });
-    Ok((estimator, FitReport { iterations: passes, gap: Some(gap), validation_loss: Vec::new() }))
+    Ok((estimator, FitReport { iterations: passes, gap: Some(gap), ..FitReport::default() }))
 }
 
 struct Problem {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{FitReport, Fitted, Progress, TrainError, encoders_of};
+use super::{FitReport, Fitted, Progress, TrainError, check, fit_encoders};
 use crate::dataset::DatasetError;
 use crate::features::{Encoders, FeatureEncoder, FeatureTable, Labels, Told};
 use crate::model::{Estimator, OnnxModel, PredictError, Predictor, answers, encoded_row};
@@ -20,7 +20,7 @@ use crate::{ColumnData, Dataset};
 
 use hessboost::model::{BoostedModel, ModelFormat};
 
-/// Rows that a model is asked before it is read here.
+/// Rows that a network is asked before it is read here.
 const ATTEMPTED: usize = 200;
 
 /// Name of the column of labels: the number, or the place of the class.
@@ -154,7 +154,8 @@ impl<'a> Assignment<'a> {
         config: &TrainerConfig,
         seed: u64,
     ) -> Result<Self, TrainError> {
-        let (encoders, told) = encoders_of(table, labels, split, kind, config, seed)?;
+        check(table, labels, split, kind, config)?;
+        let (encoders, told) = fit_encoders(table, labels, split, seed);
         let wanted = table.definitions().iter().zip(encoders.features()).flat_map(|(definition, encoder)| {
             let feature = &definition.name;
             match width(encoder, inputs) {
@@ -220,7 +221,9 @@ impl<'a> Assignment<'a> {
 
     /// What a model that the program left as that file is asked before it is read here.
     pub fn attempt(&self, file: ModelFile) -> Attempt {
-        let rows = self.split.rows(Part::Validation).iter().take(ATTEMPTED);
+        // Trees take no more to answer than to be read.
+        let asked = if file.format().is_none() { ATTEMPTED } else { 0 };
+        let rows = self.split.rows(Part::Validation).iter().take(asked);
         let encoded = |row: &u32| {
             let numbers = encoded_row(&self.encoders, self.inputs, &self.table.values(*row as usize));
             numbers.into_iter().map(|number| (!number.is_nan()).then_some(number)).collect()
@@ -279,7 +282,7 @@ impl<'a> Assignment<'a> {
         if let Some(error) = self.split.rows(Part::Validation).par_iter().enumerate().find_map_first(refused) {
             return Err(error);
         }
-        let report = FitReport { iterations, gap: None, validation_loss: Vec::new() };
+        let report = FitReport { iterations, ..FitReport::default() };
         Ok(Fitted { predictor, report })
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     };
     let grown: Vec<BoostedModel> = (0..trees).into_par_iter().map(grow).collect::<Result<_, _>>()?;
     let forest = BoostedModel::average(&grown).map_err(|error| task.failed(error))?;
-    let report = FitReport { iterations: trees, gap: None, validation_loss: Vec::new() };
+    let report = FitReport { iterations: trees, ..FitReport::default() };
     Ok((Estimator::Forest(Box::new(forest)), report))
 }
 

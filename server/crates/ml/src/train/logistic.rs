@@ -74,7 +74,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let output = |own: &[f64]| LinearOutput { intercept: own[problem.terms], weights: own[..problem.terms].to_vec() };
     let outputs = parameters.chunks(problem.terms + 1).map(output).collect();
     let estimator = Estimator::Linear(LinearEstimator { link, outputs });
-    Ok((estimator, FitReport { iterations, gap: Some(gap), validation_loss: Vec::new() }))
+    Ok((estimator, FitReport { iterations, gap: Some(gap), ..FitReport::default() }))
 }
 
 /// The summed penalised log loss as a function of the parameters: of each output its weights, then its intercept.

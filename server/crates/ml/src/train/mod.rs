@@ -13,6 +13,9 @@ mod logistic;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
+use hessboost::data::DMatrix;
 use millrace_domain::metric::TargetKind;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +44,11 @@ pub trait Progress: Sync {
     /// error.
     fn is_hopeless(&self, rounds: u64, loss: f64) -> bool {
         let _ = (rounds, loss);
+        false
+    }
+
+    /// Whether somebody will look at the loss on rows that boosting learns from.
+    fn watches_training(&self) -> bool {
         false
     }
 }
@@ -119,7 +127,7 @@ pub struct Fitted {
 }
 
 /// How fitting went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FitReport {
     /// Iterations of the solver, boosting rounds kept, or trees of a forest.
     pub iterations: u64,
@@ -128,6 +136,12 @@ pub struct FitReport {
     /// Boosting: the validation loss (log loss, or RMSE) after each round, those after the best one included; empty
     /// without a validation part.
     pub validation_loss: Vec<f64>,
+    /// The same on up to 5,000 of the training rows, answered as rows are that were never seen; empty where nobody looks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub training_loss: Vec<f64>,
+    /// Rows behind the two: of the validation part, and of the training part.
+    #[serde(default)]
+    pub loss_rows: (u64, u64),
 }
 
 /// Fits a predictor on the training part.
@@ -144,9 +158,29 @@ pub fn train(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<Fitted, TrainError> {
+    train_on(&Encoded::default(), table, labels, split, kind, config, seed, progress)
+}
+
+/// The same, with what other fits on the same training and validation rows, of the same seed, have encoded. No bit depends on who came first.
+///
+/// # Errors
+/// As [`train`].
+#[expect(clippy::too_many_arguments, reason = "what train is given, and what it shares")]
+pub fn train_on(
+    encoded: &Encoded,
+    table: &FeatureTable,
+    labels: &Labels,
+    split: &Split,
+    kind: TargetKind,
+    config: &TrainerConfig,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Fitted, TrainError> {
     let trainer = config.trainer();
-    let (encoders, told) = encoders_of(table, labels, split, kind, config, seed)?;
-    let task = Task { table, labels, split, kind, encoders: &encoders, told: &told, config, seed, progress };
+    check(table, labels, split, kind, config)?;
+    let (encoders, told) = encoded.encoders.get_or_init(|| fit_encoders(table, labels, split, seed));
+    let matrices = &encoded.matrices;
+    let task = Task { table, labels, split, kind, encoders, told, matrices, config, seed, progress };
     let (estimator, report) = match trainer {
         Trainer::Logistic => logistic::fit(&task)?,
         Trainer::ElasticNet => elastic_net::fit(&task)?,
@@ -154,20 +188,20 @@ pub fn train(
         Trainer::RandomForest | Trainer::DecisionTree => forest::fit(&task)?,
         Trainer::External => return Err(task.failed("its program fits it, in a step of its own")),
     };
-    let predictor = Predictor::new(kind, labels.classes().unwrap_or_default(), encoders, estimator)
+    let classes = labels.classes().unwrap_or_default();
+    let predictor = Predictor::new(kind, classes, encoders.clone(), estimator)
         .ok_or_else(|| TrainError::Library { trainer, reason: "it gave weights that are not finite".to_owned() })?;
     Ok(Fitted { predictor: predictor.with_threshold(labels.costs().threshold()), report })
 }
 
-/// The encoders of the features, fitted on the training part, and what its rows are told; whether all belongs together is asked first.
-fn encoders_of(
+/// Whether all belongs together.
+fn check(
     table: &FeatureTable,
     labels: &Labels,
     split: &Split,
     kind: TargetKind,
     config: &TrainerConfig,
-    seed: u64,
-) -> Result<(Encoders, Told), TrainError> {
+) -> Result<(), TrainError> {
     let trainer = config.trainer();
     let aim = Aim { kind, quantile: labels.quantile() };
     if !trainer.fits(aim) || labels.classes().is_none() != (kind == TargetKind::Regression) {
@@ -177,13 +211,18 @@ fn encoders_of(
         return Err(TrainError::Lengths { rows: table.rows(), labels: labels.len() });
     }
     check_classes(labels, split)?;
+    Ok(())
+}
+
+/// The encoders of the features, fitted on the training part, and what its rows are told.
+fn fit_encoders(table: &FeatureTable, labels: &Labels, split: &Split, seed: u64) -> (Encoders, Told) {
     let rows = split.rows(Part::Train);
     let target = |row: &u32| match labels.class(*row as usize) {
         Some(class) => f64::from(class),
         None => labels.number(*row as usize).unwrap_or_default(),
     };
     let targets: Vec<f64> = rows.iter().map(target).collect();
-    Ok(Encoders::fit(table, rows, &targets, seed))
+    Encoders::fit(table, rows, &targets, seed)
 }
 
 impl Fitted {
@@ -264,7 +303,22 @@ fn check_classes(labels: &Labels, split: &Split) -> Result<(), TrainError> {
     if absent.is_empty() { Ok(()) } else { Err(TrainError::AbsentClasses(absent)) }
 }
 
+/// What fits on the same training and validation rows, of the same seed, have in common. Whoever needs a part of it first makes it.
+#[derive(Debug, Default)]
+pub struct Encoded {
+    encoders: OnceLock<(Encoders, Told)>,
+    matrices: Matrices,
+}
+
+/// What trees are grown and watched on, without labels; each keeps how its features are binned.
+#[derive(Debug, Default)]
+struct Matrices {
+    train: OnceLock<DMatrix>,
+    validation: OnceLock<DMatrix>,
+}
+
 /// What every trainer is given.
+#[derive(Clone, Copy)]
 struct Task<'a> {
     table: &'a FeatureTable,
     labels: &'a Labels,
@@ -272,6 +326,7 @@ struct Task<'a> {
     kind: TargetKind,
     encoders: &'a Encoders,
     told: &'a Told,
+    matrices: &'a Matrices,
     config: &'a TrainerConfig,
     seed: u64,
     progress: &'a dyn Progress,
@@ -306,8 +361,20 @@ impl Task<'_> {
     }
 
     /// The encoded features of one part, row by row, without labels.
-    fn matrix(&self, part: Part) -> hessboost::error::Result<hessboost::data::DMatrix> {
-        tree_matrix(self.encoders, self.split.rows(part).len(), self.values(part))
+    fn matrix(&self, part: Part) -> hessboost::error::Result<DMatrix> {
+        let kept = match part {
+            Part::Train => &self.matrices.train,
+            Part::Validation | Part::Test => &self.matrices.validation,
+        };
+        let make = || tree_matrix(self.encoders, self.split.rows(part).len(), self.values(part));
+        match kept.get() {
+            // Copies share their values and bins.
+            Some(matrix) => Ok(matrix.clone()),
+            None => {
+                let made = make()?;
+                Ok(kept.get_or_init(|| made).clone())
+            }
+        }
     }
 
     /// How much each class counts: (n / (k n_c))^class_balance, where n rows of the training part are of k classes and n_c of

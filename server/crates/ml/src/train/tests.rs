@@ -12,7 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::evaluate::Outcomes;
 use crate::features::FeaturePlan;
-use crate::fixture::prepared;
+use crate::fixture::{Prepared, prepared};
 use crate::join::TableColumns;
 use crate::model::{Coefficients, Lineage, Model, Prediction, outcomes};
 use crate::{ColumnData, Dataset};
@@ -245,6 +245,33 @@ fn a_trainer_of_another_kind_is_refused_with_the_one_that_fits() {
         error.to_string(),
         "logistic does not fit a regression target; use gradient_boosting, random_forest, decision_tree, elastic_net"
     );
+}
+
+/// Looks at what is learned from.
+struct Watching;
+
+impl Progress for Watching {
+    fn watches_training(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn watching_the_loss_on_what_is_learned_from_leaves_the_model_as_it_is() {
+    let Prepared { table, labels, split, kind, .. } = prepared(TargetKind::Binary, 2_000);
+    let config = TrainerConfig::default_of(Trainer::GradientBoosting);
+    let fitted = |progress: &dyn Progress| train(&table, &labels, &split, kind, &config, 3, progress).unwrap();
+    let (unseen, seen) = (fitted(&()), fitted(&Watching));
+    assert_eq!(json!(unseen.predictor.estimator()), json!(seen.predictor.estimator()));
+    assert_eq!((&unseen.report.training_loss, unseen.report.loss_rows.1), (&Vec::new(), 0));
+    let FitReport { validation_loss, training_loss, loss_rows, .. } = seen.report;
+    assert_eq!(
+        (validation_loss, training_loss.len()),
+        (unseen.report.validation_loss.clone(), unseen.report.validation_loss.len())
+    );
+    let rows = [Part::Validation, Part::Train].map(|part| split.rows(part).len() as u64);
+    assert_eq!(loss_rows, (rows[0], rows[1]));
+    assert!(training_loss.windows(2).all(|pair| pair[1] < pair[0]), "each round learns: {training_loss:?}");
 }
 
 #[test]

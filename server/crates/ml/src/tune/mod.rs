@@ -10,6 +10,9 @@ mod sample;
 mod tests;
 mod tpe;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use millrace_domain::metric::{Direction, Metric, TargetKind};
 use millrace_domain::trainer::{CalibrationMethod, FitPlan, Rung, TrainerConfig, is_enough};
 use serde::{Deserialize, Serialize};
@@ -17,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::{FeatureTable, Labels};
 use crate::model::outcomes;
 use crate::split::{Part, Split};
-use crate::train::{Fitted, Progress, TrainError, train};
+use crate::train::{Encoded, Fitted, Progress, TrainError, train_on};
 
 pub use prune::Limits;
 pub use sample::{Map, Place, Tried, draw};
@@ -210,6 +213,21 @@ fn ranked(metric: Metric, trials: &[Trial]) -> Vec<&Trial> {
     ranked
 }
 
+/// What the trials of a search on the same data have encoded, by the share of the training rows that they see.
+#[derive(Debug, Default)]
+pub struct Shared(Mutex<(u64, BTreeMap<u64, Arc<Encoded>>)>);
+
+impl Shared {
+    /// Of one seed at a time: the next search has another.
+    fn of(&self, seed: u64, share: f64) -> Arc<Encoded> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != seed {
+            *kept = (seed, BTreeMap::new());
+        }
+        Arc::clone(kept.1.entry(share.to_bits()).or_default())
+    }
+}
+
 /// What trials are fitted and scored on.
 #[derive(Clone, Copy)]
 pub struct Study<'a> {
@@ -227,6 +245,8 @@ pub struct Study<'a> {
     pub metric: Metric,
     /// Seed of every fit.
     pub seed: u64,
+    /// What trials on the same rows encode once.
+    pub shared: &'a Shared,
     /// How the trial of a model ends that was fitted and could not serve.
     pub unfit: &'a (dyn Fn(&Fitted) -> Option<TrialState> + Sync),
 }
@@ -239,7 +259,9 @@ impl Study<'_> {
     pub fn run(&self, draw: &Draw, progress: &dyn Progress) -> Result<Trial, TrainError> {
         let split = self.split.with_training_share(draw.share, self.labels, self.seed);
         let watched = prune::Watched::new(&draw.limits, progress);
-        let fitted = match train(self.table, self.labels, &split, self.kind, &draw.config, self.seed, &watched) {
+        let encoded = self.shared.of(self.seed, draw.share);
+        let fitted = train_on(&encoded, self.table, self.labels, &split, self.kind, &draw.config, self.seed, &watched);
+        let fitted = match fitted {
             Ok(fitted) => fitted,
             Err(TrainError::Cancelled) => return Err(TrainError::Cancelled),
             Err(error @ TrainError::Hopeless { rounds, .. }) => {

@@ -16,7 +16,17 @@ fn at_random(asked: Json, seed: u64, number: u64) -> TrainerConfig {
 
 fn study(prepared: &Prepared, metric: Metric) -> Study<'_> {
     let Prepared { table, labels, split, kind, .. } = prepared;
-    Study { table, labels, split, kind: *kind, calibration: CalibrationMethod::None, metric, seed: 5, unfit: &|_| None }
+    Study {
+        table,
+        labels,
+        split,
+        kind: *kind,
+        calibration: CalibrationMethod::None,
+        metric,
+        seed: 5,
+        shared: Box::leak(Box::default()),
+        unfit: &|_| None,
+    }
 }
 
 /// Every trial of a search, run in an order that `pick` chooses among those that may begin.
