@@ -110,7 +110,5 @@ pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
 
 /// `weigh`.
 pub fn weigh() -> anyhow::Result<()> {
-    let weight = millrace_jobs::weigh(std::io::stdin().lock()).map_err(anyhow::Error::msg)?;
-    println!("{}", serde_json::to_string(&weight)?);
-    Ok(())
+    millrace_jobs::weigh(std::io::stdin().lock(), std::io::stdout()).map_err(anyhow::Error::msg)
 }

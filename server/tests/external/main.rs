@@ -288,7 +288,7 @@ async fn what_goes_wrong_with_a_program_is_told_with_its_last_words() {
         (
             "huge",
             "model_refused",
-            &["a process that may take 4096 MiB for it, and 120 s, did not come to its end", "allocat"],
+            &["a process that may take 4096 MiB and 120 s for it did not come to its end", "allocat"],
         ),
         ("piping", "model_refused", &["model.onnx is no file"]),
         ("chatty", "metrics_refused", &["more than 10000 points"]),

@@ -8,7 +8,7 @@ use millrace_domain::policy::Scope;
 use millrace_test_support::{Answer, Person, Wire, things};
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{Stage, document, quick};
 
 /// A rollback may take so long whatever else is wrong.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -232,4 +232,34 @@ async fn a_server_that_is_asked_to_stop_answers_everybody_who_has_connected() {
     assert!(kept as usize >= answered.load(Ordering::Relaxed), "{kept} of {}", answered.load(Ordering::Relaxed));
     stage.app.restart(&[]).await.unwrap();
     stage.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_live_model_that_cannot_be_read_is_unavailable_to_its_callers_alone_and_told_once() {
+    let mut stage = Stage::set("unreadable", quick(), &[]).await;
+    stage.slug = "readable";
+    stage.app.sign_off(&stage.engineer, &stage.stakeholder, &document("readable", quick())).await;
+    stage.app.load(&stage.engineer, "readable", "things.csv", things(1_000)).await;
+    stage.train(1).await;
+    stage.approve(1).await;
+    stage.roll_out(1).await.done();
+    stage.answering(1).await;
+    stage.slug = "unreadable";
+    let file = stage.artifact(1).await;
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    stage.app.restart(&[]).await.unwrap();
+    stage.caller = stage.app.token(&stage.engineer, &[Scope::Predict]).await.unwrap();
+    stage.slug = "readable";
+    stage.answering_after_restart().await;
+    stage.slug = "unreadable";
+    // It is looked at every second.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let refused = stage.ask(&[1]).await;
+    assert_eq!((refused.status, refused.code()), (503, "model_unavailable"), "{}", refused.body);
+    assert_eq!(stage.caller.get("/readyz").await.status, 200);
+    assert_eq!(stage.app.said().matches("could not be loaded").count(), 1, "{}", stage.app.said());
+    std::fs::write(&file, &whole).unwrap();
+    stage.answering(1).await;
+    stage.remove().await;
 }

@@ -9,14 +9,19 @@ use std::time::{Duration, Instant};
 use millrace_executor::Reporter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// One that has not ended after so long is ended. It may use as much of the processor, so that it ends, too, when nobody waits for it any
-/// more.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// So much of the processor it may use, so that it ends, too, when nobody waits for it any more.
+pub(crate) const MOST_CPU: Duration = Duration::from_secs(120);
+/// One that has not ended after so long is ended; on a machine that has a little time for it, it has used its processor time by then.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// What it says before it reads a model. What ends it from then on is the model's doing, but for signals from elsewhere.
+pub(crate) const READY: &str = "ready";
 const LOOK: Duration = Duration::from_millis(5);
 /// So much of what it says is heard.
 const MOST_SAID: usize = 64 << 10;
 /// Signals that come from elsewhere: to hang up, to interrupt, to kill (by whoever is short of memory, too) and to end.
 const FROM_ELSEWHERE: [i32; 4] = [1, 2, 9, 15];
+/// The signal that its processor time is used up.
+const OUT_OF_TIME: i32 = 24;
 
 /// Why it said nothing.
 #[derive(Debug)]
@@ -82,11 +87,12 @@ pub(crate) fn weighed_apart(
     // Where a panic was is of no use to whoever reads it.
     let says = |line: &&str| !line.is_empty() && !line.starts_with("thread '");
     let first = error.lines().map(str::trim).find(says).unwrap_or_default();
-    let why = format!("{status}: {first}");
-    match status.signal() {
-        Some(signal) if FROM_ELSEWHERE.contains(&signal) => Err(Silent::Passing(why)),
-        _ => Err(Silent::Model(why)),
-    }
+    let is_from_elsewhere = status.signal().is_some_and(|signal| FROM_ELSEWHERE.contains(&signal));
+    let why = match status.signal() {
+        Some(OUT_OF_TIME) => format!("it used the processor for more than {} s", MOST_CPU.as_secs()),
+        _ => format!("{status}: {first}"),
+    };
+    if is_from_elsewhere || !said.starts_with(READY) { Err(Silent::Passing(why)) } else { Err(Silent::Model(why)) }
 }
 
 /// All that it says, of which the first part is kept.
@@ -107,11 +113,12 @@ fn heard(from: Option<impl Read>) -> String {
 pub(crate) fn limit_this_process(addressed: u64, more: Option<u64>) -> Result<(), String> {
     let limit = |resource: Resource, most: u64| {
         // It may be limited already.
-        let maximum = getrlimit(resource).maximum.map_or(most, |already| already.min(most));
-        setrlimit(resource, Rlimit { current: Some(maximum), maximum: Some(maximum) })
-            .map_err(|error| error.to_string())
+        let already = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        // Where both are the same no signal tells it from being killed.
+        let limits = Rlimit { current: Some(most.min(already)), maximum: Some(most.saturating_add(5).min(already)) };
+        setrlimit(resource, limits).map_err(|error| error.to_string())
     };
-    limit(Resource::Cpu, PATIENCE.as_secs())?;
+    limit(Resource::Cpu, MOST_CPU.as_secs())?;
     limit(Resource::Core, 0)?;
     more.map_or(Ok(()), |more| limit(Resource::As, addressed.saturating_add(more)))
 }
@@ -131,7 +138,7 @@ impl Ended {
                 return Err(Silent::Stopped);
             }
             if begun.elapsed() > patience {
-                return Err(Silent::Model(format!("it took longer than {} s", patience.as_secs())));
+                return Err(Silent::Passing(format!("it took longer than {} s", patience.as_secs())));
             }
             std::thread::sleep(LOOK);
         }

@@ -86,6 +86,10 @@ async fn outputs(context: &Context, run: RunId) -> Result<Vec<(StepKind, Digest)
         if let (StepKind::Features, Some(members)) = (kind, output.as_object_mut()) {
             members.remove("report");
         }
+        // Looking at what is learned from changes nothing, and earlier versions did not.
+        if let (StepKind::Train, Some(report)) = (kind, output["report"].as_object_mut()) {
+            report.retain(|name, _| !["training_loss", "loss_rows"].contains(&name.as_str()));
+        }
         // What an external trainer wrote names times and places.
         if let (StepKind::Train, Some(external)) = (kind, output["external"].as_object_mut()) {
             external.retain(|name, _| name == "reported");

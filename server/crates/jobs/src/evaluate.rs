@@ -163,7 +163,7 @@ impl Stage for Evaluate {
             "seed": input.launched.run.seed,
             "model": input.model,
             // What is drawn from it has more in it than it had.
-            "drawn": 3,
+            "drawn": 4,
         }))
     }
 

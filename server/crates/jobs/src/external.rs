@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use crate::apart::{PATIENCE, Silent};
+use crate::apart::{MOST_CPU, Silent};
 use crate::gate::attempted;
 use crate::load::{Launched, Prepared};
 use crate::trial::trained;
@@ -76,6 +76,10 @@ pub(crate) struct Runner {
 
 /// What a model may take to be read and to answer, in MiB, where the declaration of its trainer says nothing.
 const USUAL_MEMORY: u32 = 4_096;
+
+/// How often it is tried to read a model apart, and the time between, before it counts as one that cannot be read.
+const ATTEMPTS: u32 = 3;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
 
 /// What an external trainer left.
 pub(crate) struct Left {
@@ -150,13 +154,13 @@ pub(crate) async fn fit(
         .compute(move |reporter| {
             let split = order.split(seed);
             let assignment = order.assignment(&split, inputs, seed)?;
-            match attempted(&content, assignment.attempt(file), most, &program, reporter) {
-                Ok(()) => {}
-                Err(Silent::Model(why)) => return Ok(Err(refused(file, most, &why))),
-                Err(Silent::Stopped) => return Err(StepError::Cancelled),
-                Err(Silent::Passing(why)) => {
-                    let message = format!("what {} takes to be read could not be seen: {why}", file.name());
-                    return Err(StepError::Passing(Failure { code: "not_weighed".to_owned(), message }));
+            for attempt in 1..=ATTEMPTS {
+                match attempted(&content, assignment.attempt(file), most, &program, reporter) {
+                    Ok(()) => break,
+                    Err(Silent::Stopped) => return Err(StepError::Cancelled),
+                    // What the training took need not be spent again.
+                    Err(Silent::Passing(_)) if attempt < ATTEMPTS => std::thread::sleep(BETWEEN_ATTEMPTS),
+                    Err(Silent::Model(why) | Silent::Passing(why)) => return Ok(Err(refused(file, most, &why))),
                 }
             }
             match assignment.fitted(file, content, &Checked { reporter, log: &log }) {
@@ -171,10 +175,10 @@ pub(crate) async fn fit(
 
 fn refused(file: ModelFile, most: u32, why: &str) -> String {
     format!(
-        "{} was not read: a process that may take {most} MiB for it, and {} s, did not come to its end with it ({why}). What a model may \
+        "{} was not read: a process that may take {most} MiB and {} s for it did not come to its end with it ({why}). What a model may \
          take to be read and to answer is `memory_mb` of its trainer's declaration, {USUAL_MEMORY} without",
         file.name(),
-        PATIENCE.as_secs()
+        MOST_CPU.as_secs()
     )
 }
 

@@ -13,11 +13,20 @@ pub(crate) struct Units<'a> {
     unit: &'static str,
     /// Tenths of all that the log has told of.
     tenths: AtomicU64,
+    /// Whether the loss on what is learned from is kept.
+    watches_training: bool,
 }
 
 impl<'a> Units<'a> {
     pub(crate) const fn new(reporter: &'a Reporter, unit: &'static str) -> Self {
-        Self { reporter, unit, tenths: AtomicU64::new(0) }
+        Self { reporter, unit, tenths: AtomicU64::new(0), watches_training: false }
+    }
+}
+
+impl Units<'_> {
+    /// The same, which keeps the loss on what is learned from.
+    pub(crate) const fn watching_training(self) -> Self {
+        Self { watches_training: true, ..self }
     }
 }
 
@@ -37,7 +46,7 @@ impl Progress for Units<'_> {
     }
 
     fn watches_training(&self) -> bool {
-        true
+        self.watches_training
     }
 }
 

@@ -101,7 +101,7 @@ impl Stage for Train {
                     prepared.plan.kind(),
                     &input.config,
                     launched.seed(),
-                    &Units::new(reporter, "round"),
+                    &Units::new(reporter, "round").watching_training(),
                 )
                 .map_err(trained)?;
                 stored(launched, &prepared, fitted, input.calibration, input.config)
@@ -202,7 +202,9 @@ pub(crate) fn model(
 /// The losses after each round, and what an external trainer reported.
 fn metrics(output: &Trained) -> Vec<MetricValue> {
     let FitReport { validation_loss, training_loss, loss_rows, .. } = &output.report;
-    let own = [("validation.loss", validation_loss, loss_rows.0), ("training.loss", training_loss, loss_rows.1)];
+    // Earlier versions did not tell how many rows of the validation part there were.
+    let validated = if loss_rows.0 == 0 { output.rows } else { loss_rows.0 };
+    let own = [("validation.loss", validation_loss, validated), ("training.loss", training_loss, loss_rows.1)];
     let own = own.into_iter().flat_map(|(name, points, rows)| course(name, points, 1, rows));
     let reported = output.external.iter().flat_map(|external| &external.reported);
     // A single number is no course.

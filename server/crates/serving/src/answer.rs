@@ -211,7 +211,7 @@ impl Serving {
         let asked = self.threads.run(instances.len(), false, read)?;
         let joined_to = champion.online.as_deref().zip(state.as_ref().map(|state| state.seen.clone()));
         drop(state);
-        self.threads.run(instances.len(), champion.is_slow(), || {
+        self.threads.run(instances.len(), champion.is_slow(instances.len()), || {
             let trial = route.trial.as_ref();
             let joined_to = joined_to.as_ref().map(|(online, seen)| (*online, seen.as_str()));
             let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
@@ -289,7 +289,7 @@ impl Serving {
                 Err(why) => {
                     marks.push(trial.mark(unit, arm, now, why.came()));
                     let champion = &route.champion;
-                    place.given = self.threads.run(1, champion.is_slow(), || one(champion, &instances[index], now));
+                    place.given = self.threads.run(1, champion.is_slow(1), || one(champion, &instances[index], now));
                 }
             }
         }

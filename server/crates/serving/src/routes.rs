@@ -42,20 +42,22 @@ pub(crate) struct Live {
     names: Arc<HashSet<String>>,
     /// What requests are joined to; none when the model joins nothing.
     pub online: Option<Arc<Online>>,
-    /// Microseconds of its last answer.
+    /// Microseconds of an answer: of the slowest of late, which counts for less with each one that is quicker.
     took: AtomicU64,
 }
 
-/// One that takes longer to answer is not waited for where other requests are.
+/// What takes longer to answer is not waited for where other requests are.
 const SLOW_MICROS: u64 = 2_000;
 
 impl Live {
     pub(crate) fn took(&self, micros: u64) {
-        self.took.store(micros, Ordering::Relaxed);
+        let before = self.took.load(Ordering::Relaxed);
+        self.took.store(micros.max(before - before.div_ceil(16)), Ordering::Relaxed);
     }
 
-    pub(crate) fn is_slow(&self) -> bool {
-        self.took.load(Ordering::Relaxed) > SLOW_MICROS
+    /// Whether so many instances are expected to take long.
+    pub(crate) fn is_slow(&self, instances: usize) -> bool {
+        self.took.load(Ordering::Relaxed).saturating_mul(instances as u64) > SLOW_MICROS
     }
 
     pub(crate) fn is_input(&self, name: &str) -> bool {
@@ -133,6 +135,8 @@ pub(crate) struct Routes {
     complete: AtomicBool,
     /// Problems whose live model could not be loaded, and for which none answers.
     unreadable: RwLock<HashSet<String>>,
+    /// Why the model that a problem wants could not be loaded when that was looked at last, so that it is told once.
+    not_loaded: Mutex<HashMap<String, String>>,
     /// What the database was told last of what is in place here.
     told: Mutex<HashMap<ProblemId, i64>>,
     /// Requests that are being answered, by problem.
@@ -291,7 +295,7 @@ impl Serving {
     /// Loads the models that routes need and that are not there. What cannot be loaded keeps its last good model, and others from nothing.
     async fn load_missing(&self, wanted: &[Deployment]) {
         let mut complete = true;
-        let mut unreadable = HashSet::new();
+        let (mut unreadable, mut why) = (HashSet::new(), HashMap::new());
         for deployment in wanted {
             let known = self.routes.find(&deployment.slug);
             match self.route(deployment, known.as_ref()).await {
@@ -305,15 +309,25 @@ impl Serving {
                     if known.is_none() {
                         unreadable.insert(slug.clone());
                     }
-                    tracing::error!(slug, %error, "the live model could not be loaded; the last good one stays");
+                    why.insert(slug.clone(), error.to_string());
                 }
             }
         }
+        self.tell_not_loaded(why);
         // Where nothing at all can be loaded, the reason is this server's.
         complete &= unreadable.is_empty() || !self.routes.present().is_empty();
         *self.routes.unreadable.write().unwrap_or_else(PoisonError::into_inner) = unreadable;
         self.routes.complete.store(complete, Ordering::Release);
         self.tell(wanted, false).await;
+    }
+
+    /// Tells which live models could not be loaded, each as long as it is for the same reason once.
+    fn tell_not_loaded(&self, why: HashMap<String, String>) {
+        let mut told = self.routes.not_loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        for (slug, error) in why.iter().filter(|(slug, error)| told.get(*slug) != Some(error)) {
+            tracing::error!(slug, error, "the live model could not be loaded; the last good one stays");
+        }
+        *told = why;
     }
 
     /// Puts a route in place that took time to make, unless something else is wanted by now.

@@ -1,6 +1,6 @@
 //! What a model takes in memory: weighed in a process of its own, which reads it and answers with it as a server does.
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::path::Path;
 
 use millrace_domain::gate::{Gate, Verdict};
@@ -11,7 +11,7 @@ use millrace_ml::train::Attempt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::apart::{Silent, limit_this_process, weighed_apart};
+use crate::apart::{READY, Silent, limit_this_process, weighed_apart};
 use crate::load::Prepared;
 
 use super::behaviour::request;
@@ -95,7 +95,12 @@ pub(crate) fn weighed(
     let requests = rows.map(|row| request(prepared, model, *row as usize).0).collect();
     let of = Of::Model { requests };
     let said = weighed_by(program, of, content, reporter).map_err(Silent::why)?;
-    serde_json::from_str(&said).map_err(|error| error.to_string())
+    weight(&said).map_err(Silent::why)
+}
+
+fn weight(said: &str) -> Result<Weight, Silent> {
+    let told = said.lines().last().unwrap_or_default();
+    serde_json::from_str(told).map_err(|error| Silent::Passing(error.to_string()))
 }
 
 /// Lets a model that a program elsewhere left be read, and asked rows, by a process that may take so much memory for it. What is wrong with
@@ -107,7 +112,13 @@ pub(crate) fn attempted(
     program: &Path,
     reporter: &Reporter,
 ) -> Result<(), Silent> {
-    weighed_by(program, Of::File { attempt, most_mib }, content, reporter).map(|_| ())
+    let said = weighed_by(program, Of::File { attempt, most_mib }, content, reporter)?;
+    // What it may address is more: the program itself takes some without using it.
+    let took = weight(&said)?.bytes;
+    if took > u64::from(most_mib) << 20 {
+        return Err(Silent::Model(format!("it took {} MiB", took >> 20)));
+    }
+    Ok(())
 }
 
 fn weighed_by(program: &Path, of: Of, content: &[u8], reporter: &Reporter) -> Result<String, Silent> {
@@ -116,11 +127,11 @@ fn weighed_by(program: &Path, of: Of, content: &[u8], reporter: &Reporter) -> Re
     weighed_apart(program, &task, content, reporter)
 }
 
-/// Weighs the model of a task, in a process that does nothing else.
+/// Weighs the model of a task, in a process that does nothing else, and tells when it begins and what it took.
 ///
 /// # Errors
 /// When the task or the model cannot be read, or the system does not say what memory a process has.
-pub fn weigh(mut input: impl BufRead) -> Result<Weight, String> {
+pub fn weigh(mut input: impl BufRead, mut output: impl Write) -> Result<(), String> {
     let mut task = String::new();
     input.read_line(&mut task).map_err(|error| error.to_string())?;
     let Task { bytes, of } = serde_json::from_str(&task).map_err(|error| error.to_string())?;
@@ -131,6 +142,7 @@ pub fn weigh(mut input: impl BufRead) -> Result<Weight, String> {
         Of::File { most_mib, .. } => Some(u64::from(*most_mib) << 20),
     };
     limit_this_process(Held::now()?.addressed, more)?;
+    writeln!(output, "{READY}").and_then(|()| output.flush()).map_err(|error| error.to_string())?;
     // What was most until now does not count (proc(5)); where that cannot be said, a little too much is counted.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = Held::now()?;
@@ -148,7 +160,9 @@ pub fn weigh(mut input: impl BufRead) -> Result<Weight, String> {
     };
     let after = Held::now()?;
     let most = after.most.saturating_sub(after.of_files);
-    Ok(Weight { bytes: most.saturating_sub(before.now.saturating_sub(before.of_files)), answered })
+    let weight = Weight { bytes: most.saturating_sub(before.now.saturating_sub(before.of_files)), answered };
+    let told = serde_json::to_string(&weight).map_err(|error| error.to_string())?;
+    writeln!(output, "{told}").map_err(|error| error.to_string())
 }
 
 /// The memory of this process, in bytes.

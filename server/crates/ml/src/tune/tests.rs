@@ -49,6 +49,28 @@ fn searched(asked: Json, prepared: &Prepared, pick: impl Fn(usize) -> usize) -> 
 }
 
 #[test]
+fn trials_that_share_what_they_encode_come_to_what_they_come_to_alone() {
+    let prepared = prepared(TargetKind::Binary, 400);
+    let asked = json!({ "trainer": "gradient_boosting,random_forest", "budget": 8, "sampler": "random", "search": {
+        "gradient_boosting": { "class_balance": [0.0, 0.5, 1.0], "subsample": {"low": 0.5, "high": 1} },
+        "random_forest": { "trees": [5, 9] },
+    } });
+    let plan = plan(asked, TargetKind::Binary);
+    let drawn = |number: u64| Draw {
+        config: draw(&plan.space, Sampler::Random, 3, number, &[]),
+        share: [0.25, 1.0][number as usize % 2],
+        limits: Limits::default(),
+    };
+    let together = study(&prepared, Metric::RocAuc);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for draw in (0..8).map(drawn) {
+        let alone = study(&prepared, Metric::RocAuc).run(&draw, &()).unwrap();
+        assert!(alone.score.is_some(), "{:?}", alone.state);
+        assert_eq!(pool.install(|| together.run(&draw, &()).unwrap()), alone);
+    }
+}
+
+#[test]
 fn a_random_trial_is_a_function_of_seed_and_number() {
     let forward: Vec<_> = (0..5).map(|number| at_random(json!({}), 9, number)).collect();
     let backward: Vec<_> = (0..5).rev().map(|number| at_random(json!({}), 9, number)).collect();
