@@ -4,16 +4,15 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 use millrace_charts::{Figure, number};
-use millrace_domain::metric::{Direction, Metric};
+use millrace_domain::metric::Direction;
 use millrace_domain::view::{ComparedValues, RunComparison, RunSummary};
 use serde_json::Value;
 
 use crate::components::{ChartFigure, Empty, Load, PageHeader, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::address::address;
-use crate::pages::quantity::part_and_metric;
 
-use super::overlay::{figures, settings_figure};
+use super::overlay::{direction, figures, settings_figure};
 use super::table::written;
 
 /// Runs side by side, in the order they are asked for.
@@ -253,11 +252,6 @@ fn compared_row(row: &ComparedValues, ids: &[String], position: usize, is_metric
             {cells}
         </tr>
     }
-}
-
-/// Which way a metric is better; none for names that are no metric's.
-fn direction(name: &str) -> Option<Direction> {
-    part_and_metric(name).1.parse::<Metric>().ok().map(Metric::direction)
 }
 
 /// A difference with its sign, and whether it is for the better.

@@ -129,7 +129,7 @@ fn conclusion(name: &str, lines: &[Line]) -> Option<String> {
 }
 
 /// Which way a metric is better, if its name says so.
-fn direction(name: &str) -> Option<metric::Direction> {
+pub(super) fn direction(name: &str) -> Option<metric::Direction> {
     let word = part_and_metric(name).1;
     let is_loss = word.ends_with("loss") || word.ends_with("error");
     match word.parse::<Metric>() {

@@ -47,7 +47,7 @@ use millrace_services::ExternalTrainers;
 use external::Runner;
 
 pub use business::BusinessReader;
-pub use gate::{Weight, weigh};
+pub use gate::weigh;
 pub use lifecycle::Subjects;
 pub use parity::ParityAuditor;
 pub use post::{Post, PostSettings, PostSettingsError};

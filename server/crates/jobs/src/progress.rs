@@ -21,9 +21,7 @@ impl<'a> Units<'a> {
     pub(crate) const fn new(reporter: &'a Reporter, unit: &'static str) -> Self {
         Self { reporter, unit, tenths: AtomicU64::new(0), watches_training: false }
     }
-}
 
-impl Units<'_> {
     /// The same, which keeps the loss on what is learned from.
     pub(crate) const fn watching_training(self) -> Self {
         Self { watches_training: true, ..self }

@@ -262,17 +262,17 @@ impl Services {
             None => courses_of(&run::metrics(pool, run.id).await.map_err(fault)?),
         };
         let classes: Vec<String> = Deserialize::deserialize(&test["confusion"]["labels"]).unwrap_or_default();
-        let has_room = classes.len() <= MOST_CLASSES;
+        let (classes, confusion) = match classes.len() <= MOST_CLASSES {
+            true => (classes, Deserialize::deserialize(&test["confusion"]["counts"]).unwrap_or_default()),
+            false => Default::default(),
+        };
         Ok(RunCurves {
             run: run.id.to_string(),
             roc: points("roc"),
             precision_recall: points("pr"),
             prevalence: test["prevalence"].as_f64(),
-            confusion: Some(&test["confusion"]["counts"])
-                .filter(|_| has_room)
-                .and_then(|counts| Deserialize::deserialize(counts).ok())
-                .unwrap_or_default(),
-            classes: if has_room { classes } else { Vec::new() },
+            classes,
+            confusion,
             courses,
         })
     }

@@ -22,7 +22,7 @@ const ASKED: usize = 500;
 
 /// What a model took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Weight {
+pub(crate) struct Weight {
     /// By how many bytes the process grew at most, from before the model was read to after its last answer. Pages of files, the program's
     /// own above all, do not count.
     pub bytes: u64,

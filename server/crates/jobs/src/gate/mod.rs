@@ -36,7 +36,7 @@ use effects::{Settled, effects};
 use measured::{Beside, baseline, reached, slices, train_gap};
 use memory::memory;
 
-pub use memory::{Weight, weigh};
+pub use memory::weigh;
 pub(crate) use memory::{attempted, weighed};
 
 pub(crate) struct Gates {
