@@ -44,6 +44,7 @@ mod m0036_values_of_metrics;
 mod m0037_told_together;
 mod m0038_told_of_what_is_over;
 mod m0039_infeasible_trials;
+mod m0040_log_as_written;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -91,6 +92,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0037_told_together::Migration),
             Box::new(m0038_told_of_what_is_over::Migration),
             Box::new(m0039_infeasible_trials::Migration),
+            Box::new(m0040_log_as_written::Migration),
         ]
     }
 }

@@ -20,7 +20,9 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> std::process::ExitCode {
     let command = cli::Cli::parse();
     telemetry::start(command.log_json);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // One more than there are processors: where models hold all others, it takes requests in.
+    let workers = std::thread::available_parallelism().map_or(2, |processors| processors.get() + 1);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("millrace: no threads could be started: {error}");

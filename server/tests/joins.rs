@@ -80,7 +80,7 @@ async fn ask(client: &Person, instance: Value) -> Value {
 }
 
 /// What the answer was joined to, from the log.
-async fn joined(app: &TestApp, prediction: &Value, cell: usize) -> i64 {
+async fn joined(app: &TestApp, prediction: &Value, cell: &str) -> i64 {
     let id = prediction["id"].as_str().unwrap();
     for _ in 0..50 {
         let query = format!("select count(*) from prediction where id = '{id}'");
@@ -89,8 +89,8 @@ async fn joined(app: &TestApp, prediction: &Value, cell: usize) -> i64 {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    app.count(&format!("select (joined->'cells'->>{cell})::double precision::bigint from prediction where id = '{id}'"))
-        .await
+    let cell = format!("(joined->'cells'->>'{cell}')::double precision::bigint");
+    app.count(&format!("select {cell} from prediction where id = '{id}'")).await
 }
 
 #[tokio::test]
@@ -123,15 +123,40 @@ async fn a_request_is_joined_as_the_training_rows_were_and_sees_the_requests_bef
     let at = |minute: u32| format!("2026-03-12T10:{minute:02}:00Z");
     let order = |minute: u32| json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": at(minute) });
     let first = ask(&client, order(0)).await;
-    assert_eq!(joined(&app, &first, 0).await, 0, "no order within a day");
-    assert_eq!(joined(&app, &first, 2).await, 300, "the shop's size");
+    assert_eq!(joined(&app, &first, "orders_1d").await, 0, "no order within a day");
+    assert_eq!(joined(&app, &first, "shop_now.size").await, 300, "the shop's size");
     // The log is followed twice a second.
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     let second = ask(&client, order(5)).await;
-    assert_eq!(joined(&app, &second, 0).await, 1, "the order before");
-    assert_eq!(joined(&app, &second, 1).await, 7, "what was spent, 7.25, rounded");
+    assert_eq!(joined(&app, &second, "orders_1d").await, 1, "the order before");
+    assert_eq!(joined(&app, &second, "spent_1d").await, 7, "what was spent, 7.25, rounded");
     let other = ask(&client, json!({ "customer": "c2", "shop": 9, "at": at(6) })).await;
-    assert_eq!(joined(&app, &other, 0).await, 0, "somebody else's");
+    assert_eq!(joined(&app, &other, "orders_1d").await, 0, "somebody else's");
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_receipt_names_what_was_joined_with_its_age_and_replay_tells_each_feature() {
+    let (app, engineer, client) = live().await;
+    let order = |minute: u32| json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": format!("2026-03-12T10:{minute:02}:00Z") });
+    ask(&client, order(0)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let asked = ask(&client, order(5)).await;
+    assert_eq!(joined(&app, &asked, "orders_1d").await, 1);
+    let id = asked["id"].as_str().unwrap();
+    let receipt = engineer.get(&format!("/api/v1/predictions/{id}")).await.done();
+    let cell = |name: &str| {
+        let cells = receipt["joined"]["cells"].as_array().unwrap();
+        cells.iter().find(|cell| cell["name"] == name).cloned().unwrap()
+    };
+    let (orders, size) = (cell("orders_1d"), cell("shop_now.size"));
+    assert_eq!((&orders["value"], &orders["age_seconds"]), (&json!(1.0), &json!(300.0)), "{receipt}");
+    assert_eq!((&size["value"], &size["as_of"]), (&json!(300.0), &json!("2026-01-01T00:00:00Z")), "{receipt}");
+    assert_eq!(receipt["joined"]["loads"]["tables"]["shops"]["number"], 1, "{receipt}");
+    let again = engineer.get(&format!("/api/v1/predictions/{id}/replay")).await.done();
+    assert_eq!((&again["same"], &again["features"]["size"]), (&json!(true), &json!(300.0)), "{again}");
+    let spent = again["features"]["spent"].as_f64().unwrap();
+    assert!((spent - 8.25_f64.ln()).abs() < 1e-12, "{again}");
     app.remove().await;
 }
 
@@ -165,11 +190,11 @@ async fn what_was_remembered_is_remembered_after_a_restart() {
     let (mut app, engineer, client) = live().await;
     let order = |minute: u32| json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": format!("2026-03-12T10:{minute:02}:00Z") });
     let first = ask(&client, order(0)).await;
-    assert_eq!(joined(&app, &first, 0).await, 0);
+    assert_eq!(joined(&app, &first, "orders_1d").await, 0);
     app.restart(&[]).await.unwrap();
     let client = app.token(&engineer, &[Scope::Predict]).await.unwrap();
     let second = ask(&client, order(5)).await;
-    assert_eq!(joined(&app, &second, 0).await, 1);
+    assert_eq!(joined(&app, &second, "orders_1d").await, 1);
     app.remove().await;
 }
 
@@ -178,13 +203,13 @@ async fn a_newer_table_is_joined_to_without_a_restart() {
     let (app, engineer, client) = live().await;
     let order = json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": "2026-03-12T10:00:00Z" });
     let before = ask(&client, order.clone()).await;
-    assert_eq!(joined(&app, &before, 2).await, 300);
+    assert_eq!(joined(&app, &before, "shop_now.size").await, 300);
     let newer = String::from_utf8(shops()).unwrap() + "3,777,2026-03-01T00:00:00Z,2026-03-02T00:00:00Z\n";
     app.load_named(&engineer, "orders", "shops", "shops.csv", newer.into_bytes()).await;
     let mut size = 0;
     for _ in 0..40 {
         let answer = ask(&client, order.clone()).await;
-        size = joined(&app, &answer, 2).await;
+        size = joined(&app, &answer, "shop_now.size").await;
         if size == 777 {
             break;
         }
@@ -231,7 +256,7 @@ async fn a_difference_of_one_ulp_is_told_and_the_version_is_not_put_live_again()
     // Every answer is logged with its score one unit in the last place off, as a path that rounds otherwise would.
     app.sql(
         "create function off() returns trigger language plpgsql as $$ begin
-             new.output = jsonb_set(new.output, '{score}', to_jsonb((new.output->>'score')::double precision * (1 + 2.3e-16)));
+             new.output = jsonb_set(new.output::jsonb, '{score}', to_jsonb((new.output->>'score')::double precision * (1 + 2.3e-16)));
              return new; end $$",
     )
     .await;

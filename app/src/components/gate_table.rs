@@ -44,6 +44,7 @@ fn gate_row(gate: Gate, what: &'static str, bounds: &'static str) -> impl IntoVi
     let interval = gate.interval.map(
         |(low, high)| view! { <div class="muted">{format!("{bounds} {} to {}", number(low), number(high))}</div> },
     );
+    let evidence = gate.evidence.map(|href| view! { <div><a href=href>"Evidence"</a></div> });
     let overridden = gate.overridden.map(|given| {
         view! {
             <div class="override">
@@ -53,7 +54,7 @@ fn gate_row(gate: Gate, what: &'static str, bounds: &'static str) -> impl IntoVi
     });
     view! {
         <tr data-tone=tone(gate.verdict)>
-            <th scope="row" data-label=what title=gate.name><div>{gate.rule}{note}{overridden}</div></th>
+            <th scope="row" data-label=what title=gate.name><div>{gate.rule}{note}{evidence}{overridden}</div></th>
             <td class="num" data-label="Observed"><div>{value(gate.observed)}{interval}</div></td>
             <td class="num" data-label="Limit">{value(gate.threshold)}</td>
             <td class="num" data-label="n">{count(gate.n)}</td>

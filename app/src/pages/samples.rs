@@ -585,7 +585,23 @@ pub fn prediction() -> PredictionView {
         entity: Some("12".to_owned()),
         inputs: json!({ "fare": 7.5, "company": "12" }),
         output: json!({ "score": 0.31, "label": "false" }),
-        joined: None,
+        joined: Some(JoinedView {
+            cells: vec![
+                JoinedCellView {
+                    name: "trips_1d".to_owned(),
+                    value: json!(4.0),
+                    as_of: Some(moment("2026-11-23T12:05:00Z")),
+                    age_seconds: Some(7_200.0),
+                },
+                JoinedCellView {
+                    name: "company_now.size".to_owned(),
+                    value: serde_json::Value::Null,
+                    as_of: None,
+                    age_seconds: None,
+                },
+            ],
+            loads: json!({ "own": { "id": 4, "number": 2, "created_at": "2026-11-23T00:00:00Z" } }),
+        }),
         event_time: Some(moment("2026-11-23T14:05:00Z")),
         predicted_at: moment("2026-11-23T14:05:01Z"),
         micros: Some(182),

@@ -36,14 +36,14 @@ pub async fn replay_prediction(
         let detail = "another prediction is being computed again; try again in a moment";
         Fault::new(429, "too_many_replays", "Too many at once", detail)
     })?;
-    let found = ParityAuditor::replay(&state.services, receipt).await.map_err(|error| {
+    let again = ParityAuditor::replay(&state.services, receipt).await.map_err(|error| {
         if error.downcast_ref::<StorageError>().is_some_and(StorageError::is_transient) {
             let detail = "the database does not answer just now; try again in a few seconds";
             return Fault::new(503, "database_unavailable", "Try again", detail);
         }
         Fault::conflict("cannot_be_replayed", format!("the prediction cannot be computed again: {error}"))
     })?;
-    Ok(Json(Services::replayed(id, found.as_ref())))
+    Ok(Json(Services::replayed(id, again.features, again.difference.as_ref())))
 }
 
 /// What is no id is the id of none.

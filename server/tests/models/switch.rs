@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use millrace_domain::policy::{Role, Scope};
 use millrace_test_support::{Answer, Person, thing};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::team::Team;
@@ -201,5 +202,32 @@ async fn a_drill_and_a_rollback_tell_when_every_server_had_them() {
     let (_, page) = team.second.page(&format!("/deployments/things/changes/{}", rolled_back["generation"])).await;
     assert!(page.contains("2 servers answer by it"), "{page}");
     drop(second);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_live_model_that_hangs_holds_up_nobody_who_does_not_ask_it_and_can_be_switched_off() {
+    let mut team = team().await;
+    team.app.restart(&[("MILLRACE_FAILPOINT", "champion:hang")]).await.unwrap();
+    let caller = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    let on_call = team.app.person("oncall", &[Role::OnCall]).await.unwrap();
+    let (x, y, _) = thing(3);
+    // More at once than there are threads that take requests in.
+    let ask = || {
+        let body = json!({ "instances": [{ "x": x, "y": y }] });
+        tokio::spawn(caller.request(Method::POST, "/v1/models/things:predict").json(&body).send())
+    };
+    let asked: Vec<_> = (0..16).map(|_| ask()).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let switched = async {
+        let health = on_call.get("/healthz").await;
+        assert_eq!(health.status, 200, "{}", health.body);
+        let body = json!({ "on": true, "reason": "it hangs" });
+        on_call.post("/api/v1/deployments/things/fallback", body).await.done();
+        until(&caller, |answer| answer.body["stage"] == "fallback").await
+    };
+    tokio::time::timeout(Duration::from_secs(15), switched).await.expect("others are held up by it");
+    assert!(asked.iter().all(|asked| !asked.is_finished()), "it did not hang");
+    asked.iter().for_each(tokio::task::JoinHandle::abort);
     team.app.remove().await;
 }

@@ -254,7 +254,7 @@ async fn a_good_candidate_goes_past_shadow_and_canary_to_everybody_and_whoever_h
     assert!(receipt["label"].is_boolean() && receipt["generation"] == 3, "{receipt}");
     let replayed = stage.engineer.get(&format!("/api/v1/predictions/{id}/replay")).await.done();
     assert_eq!(replayed["same"], true, "{replayed}");
-    stage.app.sql("update prediction set output = output || '{\"score\": 0.123}' where arm = 'candidate'").await;
+    stage.app.sql("update prediction set output = output::jsonb || '{\"score\": 0.123}' where arm = 'candidate'").await;
     let changed = stage.engineer.get(&format!("/api/v1/predictions/{id}/replay")).await.done();
     assert_eq!((&changed["same"], &changed["differences"][0]["what"]), (&json!(false), &json!("answer")), "{changed}");
     // Every step that nobody took shows what it was decided on.

@@ -1,8 +1,9 @@
 //! One prediction: what was asked, joined and answered, what another version answered, what came true; and the way to keep it as a case.
 
 use leptos::prelude::*;
+use millrace_charts::duration;
 use millrace_domain::metric::TargetKind;
-use millrace_domain::view::PredictionView;
+use millrace_domain::view::{JoinedView, PredictionView};
 use serde_json::Value;
 
 use crate::components::{FaultNotice, Field, GatedButton, JsonFacts, KeyValue, KeyValues, Load, Moment, PageHeader};
@@ -105,14 +106,7 @@ fn Prediction(prediction: PredictionView, form: PageForm<KeepPrediction>) -> imp
             </section>
         }
     });
-    let joined = prediction.joined.clone().map(|joined| {
-        view! {
-            <section class="card">
-                <div class="card-header"><h2>"Joined"</h2></div>
-                <div class="card-body"><JsonFacts document=joined label="Joined"/></div>
-            </section>
-        }
-    });
+    let joined = prediction.joined.clone().map(|joined| view! { <Joined joined/> });
     view! {
         <PageHeader
             title="Prediction"
@@ -160,6 +154,47 @@ fn Prediction(prediction: PredictionView, form: PageForm<KeepPrediction>) -> imp
             </div>
             <aside class="split-side stack"><KeepCard prediction=asked form/></aside>
         </div>
+    }
+}
+
+/// What it was joined to, each column with its age.
+#[component]
+fn Joined(joined: JoinedView) -> impl IntoView {
+    let rows: Vec<_> = joined
+        .cells
+        .into_iter()
+        .map(|cell| {
+            let value = if cell.value.is_null() { "missing".to_owned() } else { text(&cell.value) };
+            let age = match (cell.as_of, cell.age_seconds) {
+                (Some(at), Some(age)) => view! { {duration(age)} <div class="muted"><Moment at/></div> }.into_any(),
+                _ => view! { <span class="muted">"no row with a time"</span> }.into_any(),
+            };
+            view! {
+                <tr>
+                    <th scope="row"><code>{cell.name}</code></th>
+                    <td class="num" data-label="Value">{value}</td>
+                    <td data-label="Age of its newest row"><div>{age}</div></td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <section class="card" aria-labelledby="joined">
+            <div class="card-header"><h2 id="joined">"Joined"</h2></div>
+            <div class="table-wrap" role="region" aria-labelledby="joined" tabindex="0">
+                <table class="table" data-stack>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Column"</th>
+                            <th scope="col" class="num">"Value"</th>
+                            <th scope="col">"Age of its newest row"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+            <div class="card-body"><JsonFacts document=joined.loads label="Loads that it came from"/></div>
+        </section>
     }
 }
 
@@ -213,6 +248,14 @@ mod rendered_tests {
         let html =
             rendered("/predictions?id=1", || view! { <Prediction prediction=prediction() form=PageForm::new()/> });
         assert!(html.contains("Unseen answer of") && html.contains("value=\"true\""), "{html}");
+    }
+
+    #[test]
+    fn what_was_joined_is_told_by_name_with_its_age() {
+        let html =
+            rendered("/predictions?id=1", || view! { <Prediction prediction=prediction() form=PageForm::new()/> });
+        assert!(html.contains("<code>trips_1d</code>") && html.contains("2 h"), "{html}");
+        assert!(html.contains("no row with a time"), "{html}");
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::components::{ChartFigure, Empty, Load, PageHeader, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 
-use super::overlay::{direction, figures, settings_figure};
+use super::overlay::{direction, figures, settings};
+use super::parallel::ParallelExplorer;
 use super::table::written;
 
 /// Runs side by side, in the order they are asked for.
@@ -107,11 +108,14 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     };
     let drawn = compared.curves.len();
     let left = compared.runs.len() - drawn.min(compared.runs.len());
-    let settings = settings_figure(&compared).map(|figure| {
+    let settings = settings(&compared).map(|values| {
+        let rows = if asked.all { "all" } else { "" };
+        let kept = vec![("ids", asked.ids.clone()), ("baseline", asked.baseline.clone()), ("rows", rows.to_owned())];
+        let path = "/runs/compare".to_owned();
         view! {
             <section class="section" aria-labelledby="settings">
                 <div class="section-header"><h2 id="settings">"Settings"</h2></div>
-                <ChartFigure figure/>
+                <ParallelExplorer values id="compared-settings" path kept/>
             </section>
         }
     });

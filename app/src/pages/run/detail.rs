@@ -13,6 +13,7 @@ use super::acts::{ActButtons, ActFaults, RunActs};
 use super::artifacts::Artifacts;
 use super::coefficients::Equations;
 use super::evaluation::Evaluation;
+use super::examples::ExampleRows;
 use super::is_under_way;
 use super::launch_form::LaunchForm;
 use super::log::{RunLog, fetch_run_log};
@@ -227,7 +228,7 @@ impl RunTab {
                 let search = run.steps.iter().find(|step| step.kind == StepKind::Trial.as_str());
                 let budget = search.and_then(|search| search.progress.as_ref()?["total"].as_u64());
                 let (searched, forecast, metric) = (run.searched, run.forecast, run.summary.metric);
-                view! { <Trials trials=run.trials searched forecast metric budget/> }.into_any()
+                view! { <Trials trials=run.trials searched forecast metric budget run=run.summary.id/> }.into_any()
             }
             // It stands below, beside the run.
             Self::Log => ().into_any(),
@@ -277,10 +278,12 @@ fn Plots(run: RunView) -> impl IntoView {
     let id = run.summary.id;
     let classes = evaluation.classes.clone();
     let classes = (!classes.is_empty()).then(|| view! { <PerClass classes/> });
+    let examples = evaluation.examples.clone();
+    let examples = (!examples.cells.is_empty()).then(|| view! { <ExampleRows examples/> });
     let equations = evaluation.linear.clone().map(|linear| view! { <Equations linear run=id.clone()/> });
     let explorer = (!evaluation.thresholds.is_empty())
         .then(|| view! { <ThresholdExplorer evaluation metrics=run.metrics run=id/> });
-    view! { <div class="stack stack-loose">{explorer}{classes}<div class="grid grid-wide">{figures}</div>{equations}</div> }
+    view! { <div class="stack stack-loose">{explorer}{classes}<div class="grid grid-wide">{figures}</div>{examples}{equations}</div> }
         .into_any()
 }
 

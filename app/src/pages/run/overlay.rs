@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use millrace_charts::{
     ConfusionMatrix, Curve, Direction, Figure, Line, LineChart, ParallelAxis, ParallelCoordinates, ParallelLine,
-    PrecisionRecall, Roc, XAxis, confusion_matrix, line_chart, number, parallel_coordinates, precision_recall, roc,
+    PrecisionRecall, Roc, XAxis, confusion_matrix, line_chart, number, precision_recall, roc,
 };
 use millrace_domain::metric::{self, Metric};
 use millrace_domain::view::{ComparedValues, RunComparison, RunCurves, RunSummary};
@@ -53,7 +53,7 @@ fn confusion(own: &RunCurves) -> Option<Figure> {
 
 /// A line for each run over the settings that differ, up to the metric by which runs differ; none of fewer than three runs, which a table
 /// tells as well.
-pub(super) fn settings_figure(compared: &RunComparison) -> Option<Figure> {
+pub(super) fn settings(compared: &RunComparison) -> Option<ParallelCoordinates> {
     // What only one trainer has does not tell its runs apart.
     let differs = |row: &&ComparedValues| {
         let mut known = row.values.iter().filter(|value| !value.is_null());
@@ -76,9 +76,10 @@ pub(super) fn settings_figure(compared: &RunComparison) -> Option<Figure> {
         },
         axes: axes.iter().map(|row| ParallelAxis { name: row.name.clone(), is_log: false }).collect(),
         lines: compared.runs.iter().enumerate().map(line).collect(),
+        ..ParallelCoordinates::default()
     };
     let is_drawn = compared.runs.len() > 2 && !axes.is_empty();
-    is_drawn.then(|| parallel_coordinates(&values, "compared-settings"))
+    is_drawn.then_some(values)
 }
 
 /// The metric that most runs have, of those that are known to be better one way; of several the success metric, and else of the test part.

@@ -15,6 +15,7 @@ use crate::pages::quantity::{metric_title, part_and_metric};
 
 use super::effects::DataAndSettings;
 use super::is_under_way;
+use super::plots::growing_figure;
 use super::tracked::course_figure;
 
 /// The tab that opens first.
@@ -30,6 +31,7 @@ pub fn Overview(
     let has_numbers = !run.metrics.is_empty() || !run.gates.is_empty();
     let is_final = !is_under_way(&run.summary.state);
     let trainer = external_trainer(&run);
+    let growing = growing(&run.steps);
     let effects = run.effects.clone().map(|effects| {
         let problem = run.summary.problem.clone();
         view! { <DataAndSettings effects problem/> }
@@ -37,6 +39,7 @@ pub fn Overview(
     view! {
         <div class="split">
             <div class="split-main stack stack-loose">
+                {growing}
                 {(!has_numbers).then(|| view! { <NoNumbers is_final/> })}
                 {(!run.metrics.is_empty())
                     .then(|| {
@@ -73,6 +76,18 @@ pub fn Overview(
             </aside>
         </div>
     }
+}
+
+/// The learning curve of the model that is being fitted.
+fn growing(steps: &[StepView]) -> Option<impl IntoView + use<>> {
+    let running = steps.iter().find(|step| step.state == "running")?;
+    let figure = growing_figure(running.progress.as_ref()?)?;
+    Some(view! {
+        <section class="section" aria-labelledby="growing">
+            <div class="section-header"><h2 id="growing">"Learning curve"</h2></div>
+            <ChartFigure figure/>
+        </section>
+    })
 }
 
 /// What an external trainer wrote, live or to its end, and the courses that it reported.

@@ -7,6 +7,8 @@ use millrace_charts::{
 };
 use millrace_domain::metric::Bound;
 use millrace_domain::view::MetricView;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::evaluation::{AtThreshold, Class, Confusion, ErrorBin, Evaluation, Slice, Slices};
 use super::explained;
@@ -98,33 +100,55 @@ fn learning_figure(metrics: &[MetricView]) -> Option<Figure> {
         let rounds = metrics.iter().filter(|metric| metric.step > 0 && metric.name == name);
         rounds.map(|metric| (f64::from(metric.step), metric.value)).collect()
     };
-    let (points, learned) = (course("validation.loss"), course("training.loss"));
+    let points = course("validation.loss");
     let of = metrics.iter().find(|metric| metric.name == "training.loss").map_or(0, |metric| metric.n.unsigned_abs());
-    let (round, loss) = points
-        .iter()
-        .copied()
-        .filter(|point| point.1.is_finite())
-        .reduce(|best, point| if point.1 < best.1 { point } else { best })?;
+    let (round, loss) = least(&points)?;
     let conclusion = format!(
         "The validation loss is least, {}, after {} of {} rounds; with early stopping the model keeps the rounds up to there.",
         number(loss),
         count(round as u64),
         count(points.len() as u64)
     );
+    let learned = (format!("training, {} rows", count(of)), course("training.loss"));
+    Some(loss_chart(points, learned, round, conclusion))
+}
+
+/// The same while the model is fitted, from what its step has reported.
+pub(super) fn growing_figure(progress: &Value) -> Option<Figure> {
+    let told: Vec<(f64, f64, Option<f64>)> = Deserialize::deserialize(progress.get("curve")?).ok()?;
+    let points: Vec<(f64, f64)> = told.iter().map(|(round, validation, _)| (*round, *validation)).collect();
+    let learned = told.iter().filter_map(|(round, _, training)| Some((*round, (*training)?))).collect();
+    let (round, loss) = least(&points)?;
+    let last = points.last()?.0;
+    let conclusion = format!(
+        "After {} rounds the validation loss is least, {}, in round {}; the model is still fitted.",
+        count(last as u64),
+        number(loss),
+        count(round as u64)
+    );
+    Some(loss_chart(points, ("training".to_owned(), learned), round, conclusion))
+}
+
+fn least(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let finite = points.iter().copied().filter(|point| point.1.is_finite());
+    finite.reduce(|best, point| if point.1 < best.1 { point } else { best })
+}
+
+fn loss_chart(points: Vec<(f64, f64)>, learned: (String, Vec<(f64, f64)>), best: f64, conclusion: String) -> Figure {
     let values = LineChart {
         title: "Learning curve".to_owned(),
         x: XAxis::Number("Round".to_owned()),
         y: "Loss".to_owned(),
-        lines: [("validation".to_owned(), points), (format!("training, {} rows", count(of)), learned)]
+        lines: [("validation".to_owned(), points), learned]
             .into_iter()
             .filter(|(_, points)| !points.is_empty())
             .map(|(label, points)| Line { label, points, band: Vec::new() })
             .collect(),
         threshold: None,
-        annotations: vec![Annotation { x: round, label: "best".to_owned() }],
+        annotations: vec![Annotation { x: best, label: "best".to_owned() }],
         conclusion: Some(conclusion),
     };
-    Some(line_chart(&values, "learning"))
+    line_chart(&values, "learning")
 }
 
 /// Features by what the model loses without them, on the test part.
@@ -346,6 +370,19 @@ mod tests {
         let figure = learning_figure(&metrics).expect("a figure");
         assert!(figure.caption.contains("0.4, after 2 of 4 rounds"), "{}", figure.caption);
         assert_eq!(learning_figure(&[]), None);
+    }
+
+    #[test]
+    fn a_model_that_is_being_fitted_shows_its_losses_so_far() {
+        let figure =
+            growing_figure(&json!({"curve": [[2, 0.6, 0.5], [4, 0.4, 0.3], [6, 0.5, null]]})).expect("a figure");
+        assert!(
+            figure.caption.contains("After 6 rounds the validation loss is least, 0.4, in round 4"),
+            "{}",
+            figure.caption
+        );
+        assert!(figure.html().contains("training"));
+        assert_eq!(growing_figure(&json!({"done": 1, "total": 9})), None);
     }
 
     #[test]

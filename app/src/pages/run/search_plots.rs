@@ -1,8 +1,8 @@
 //! Figures of what a search found out about hyperparameters.
 
 use millrace_charts::{
-    Bar, Coordinate, Direction, Figure, HorizontalBars, ParallelAxis, ParallelCoordinates, ParallelLine,
-    horizontal_bars, parallel_coordinates,
+    Bar, Coordinate, Direction, Figure, HorizontalBars, ParallelAxis, ParallelCoordinates, ParallelLine, SettingPoint,
+    SettingSlice, horizontal_bars, setting_slice,
 };
 use millrace_domain::trainer::LEAST_TRIALS;
 use millrace_domain::view::{DrawnView, SearchedView, TrialView};
@@ -12,12 +12,12 @@ use crate::wording::state_words;
 
 /// A line for each trial over what was drawn. Of a search whose trials saw different shares of the rows it is those that saw fewest,
 /// which are all that were drawn; none of a single trial.
-pub(super) fn parallel_figure(
+pub(super) fn parallel_values(
     trials: &[TrialView],
     searched: &[SearchedView],
     objective: &str,
     direction: Direction,
-) -> Option<Figure> {
+) -> Option<ParallelCoordinates> {
     let share = trials.iter().map(|trial| trial.share).reduce(f64::min)?;
     let drawn: Vec<&TrialView> = trials.iter().filter(|trial| trial.share == share).collect();
     let axes: Vec<(&SearchedView, &DrawnView)> =
@@ -45,8 +45,9 @@ pub(super) fn parallel_figure(
         direction,
         axes: trainer.into_iter().chain(axes.iter().map(name)).collect(),
         lines: drawn.iter().map(line).collect(),
+        ..ParallelCoordinates::default()
     };
-    (drawn.len() > 1 && !axes.is_empty()).then(|| parallel_coordinates(&values, "parallel"))
+    (drawn.len() > 1 && !axes.is_empty()).then_some(values)
 }
 
 pub(super) fn coordinate(value: &Value) -> Option<Coordinate> {
@@ -55,6 +56,38 @@ pub(super) fn coordinate(value: &Value) -> Option<Coordinate> {
         Value::String(word) => Some(Coordinate::Word(word.clone())),
         _ => None,
     }
+}
+
+/// What came out at each value of every hyperparameter that was drawn. Of a search whose trials saw different shares of the rows it is
+/// those that saw most, whose scores can be compared.
+pub(super) fn slice_figures(
+    trials: &[TrialView],
+    searched: &[SearchedView],
+    objective: &str,
+    direction: Direction,
+) -> Vec<Figure> {
+    let scored = || trials.iter().filter_map(|trial| Some((trial, trial.score?)));
+    let most = scored().map(|(trial, _)| trial.share).fold(0.0, f64::max);
+    let has_several = searched.len() > 1;
+    let figure = |(place, (of, one)): (usize, (&SearchedView, &DrawnView))| {
+        let own = scored().filter(|(trial, _)| trial.trainer == of.trainer && trial.share >= most);
+        let point = |(trial, objective): (&TrialView, f64)| {
+            let value = coordinate(trial.parameters.get(&one.name)?)?;
+            Some(SettingPoint { label: format!("trial {}", trial.number + 1), value, objective })
+        };
+        let setting =
+            if has_several { format!("{} of {}", one.name, state_words(&of.trainer)) } else { one.name.clone() };
+        let values = SettingSlice {
+            setting,
+            is_log: one.is_log,
+            objective: objective.to_owned(),
+            direction,
+            points: own.filter_map(point).collect(),
+        };
+        (values.points.len() > 1).then(|| setting_slice(&values, &format!("slice-{place}")))
+    };
+    let drawn = searched.iter().flat_map(|of| of.hyperparameters.iter().map(move |one| (of, one)));
+    drawn.enumerate().filter_map(figure).collect()
 }
 
 /// How much each hyperparameter mattered, a figure for each trainer of which there are trials enough.
@@ -92,6 +125,7 @@ pub(super) fn too_few(searched: &[SearchedView]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use millrace_charts::parallel_coordinates;
     use serde_json::json;
 
     use super::*;
@@ -123,16 +157,32 @@ mod tests {
             trial(1, "random_forest", json!({"max_depth": 8}), Some(0.9)),
         ];
         let searched = [searched("logistic", "alpha", 1, None), searched("random_forest", "max_depth", 1, None)];
-        let figure = parallel_figure(&trials, &searched, "validation ROC AUC", Direction::Maximise).expect("a figure");
+        let values = parallel_values(&trials, &searched, "validation ROC AUC", Direction::Maximise).expect("values");
+        let figure = parallel_coordinates(&values, "parallel");
         assert!(figure.caption.contains("0.9 in trial 2"), "{}", figure.caption);
         assert!(!figure.html().contains("tolerance"), "what was not drawn is not shown");
+    }
+
+    #[test]
+    fn slices_hold_only_trials_whose_scores_can_be_compared() {
+        let on_part = TrialView { share: 0.1, ..trial(3, "logistic", json!({"alpha": 0.9}), Some(0.99)) };
+        let trials = [
+            trial(0, "logistic", json!({"alpha": 0.1}), Some(0.8)),
+            trial(1, "logistic", json!({"alpha": 0.2}), Some(0.7)),
+            trial(2, "logistic", json!({"alpha": 0.3}), None),
+            on_part,
+        ];
+        let searched = [searched("logistic", "alpha", 3, None)];
+        let figures = slice_figures(&trials, &searched, "validation ROC AUC", Direction::Maximise);
+        let captions: Vec<_> = figures.iter().map(|figure| figure.caption.as_str()).collect();
+        assert_eq!(captions, ["Best validation ROC AUC 0.8 at alpha 0.1 in trial 1; 2 trials."]);
     }
 
     #[test]
     fn one_trial_is_no_picture() {
         let one = [trial(0, "logistic", json!({"alpha": 0.1}), Some(0.8))];
         let searched = [searched("logistic", "alpha", 1, None)];
-        assert_eq!(parallel_figure(&one, &searched, "x", Direction::Maximise), None);
+        assert_eq!(parallel_values(&one, &searched, "x", Direction::Maximise), None);
     }
 
     #[test]

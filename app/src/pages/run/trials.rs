@@ -8,7 +8,8 @@ use millrace_domain::metric::{self, Metric};
 use millrace_domain::view::{SearchedView, TrialView};
 use serde_json::Value;
 
-use super::search_plots::{importance_figures, parallel_figure, too_few};
+use super::parallel::ParallelExplorer;
+use super::search_plots::{importance_figures, parallel_values, slice_figures, too_few};
 use crate::components::{ChartFigure, Empty, StateBadge};
 use crate::pages::quantity::{metric_words, part_and_metric};
 use crate::wording::state_words;
@@ -26,6 +27,8 @@ pub fn Trials(
     metric: String,
     /// Trials allowed.
     budget: Option<u64>,
+    /// The run.
+    run: String,
 ) -> impl IntoView {
     if trials.is_empty() {
         return view! {
@@ -38,9 +41,14 @@ pub fn Trials(
     }
     let history = history(&trials, &metric, budget);
     let objective = format!("validation {}", metric_words(&metric));
-    let lines = parallel_figure(&trials, &searched, &objective, direction(&metric));
+    let lines = parallel_values(&trials, &searched, &objective, direction(&metric)).map(|values| {
+        let kept = vec![("tab", "trials".to_owned())];
+        view! { <ParallelExplorer values id="parallel" path=format!("/runs/{run}") kept/> }
+    });
     let mattered =
         importance_figures(&searched).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    let slices = slice_figures(&trials, &searched, &objective, direction(&metric));
+    let slices = slices.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
     let too_few = too_few(&searched).map(|text| view! { <p class="muted">{text}</p> });
     let forecast = gains(&forecast, &metric).map(|text| view! { <p>{text}</p> });
     let best = best_first(trials, direction(&metric));
@@ -50,9 +58,10 @@ pub fn Trials(
         <div class="stack">
             <ChartFigure figure=history/>
             {forecast}
-            {lines.map(|figure| view! { <ChartFigure figure/> })}
+            {lines}
             {mattered}
             {too_few}
+            <div class="grid grid-wide">{slices}</div>
             <div class="table-wrap" role="region" aria-label="Trials" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Trials, best first"</caption>

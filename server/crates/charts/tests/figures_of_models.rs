@@ -24,6 +24,7 @@ fn trials(axes: &[&str], lines: Vec<ParallelLine>) -> ParallelCoordinates {
         direction: Direction::Maximise,
         axes: axes.iter().map(|name| axis(name)).collect(),
         lines,
+        ..ParallelCoordinates::default()
     }
 }
 

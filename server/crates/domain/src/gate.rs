@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::AccountId;
+use crate::ids::{AccountId, RunId};
 
 /// A challenger may be worse than the champion by this share of the champion's value.
 pub const MARGIN: f64 = 0.02;
@@ -60,9 +60,15 @@ pub struct Gate {
     pub interval: Option<(f64, f64)>,
     /// Why, in one sentence, when it is not a plain comparison.
     pub note: Option<String>,
+    /// The live version that it was compared with, where it was compared with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<i32>,
     /// Who let it be although it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Override>,
+    /// Where what it was decided on is shown, as a path on this server. It is written when a gate is shown, and not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 impl Gate {
@@ -77,7 +83,24 @@ impl Gate {
             n: 0,
             interval: None,
             note: None,
+            beside: None,
             overridden: None,
+            evidence: None,
+        }
+    }
+
+    /// Where what a gate of a run was decided on is shown. `champion` is the run of the version that it was compared with.
+    pub fn evidence_in(&self, slug: &str, run: RunId, champion: Option<RunId>) -> String {
+        let kind = self.name.split('.').next().unwrap_or_default();
+        match (kind, champion) {
+            ("champion" | "negative_flips", Some(champion)) => {
+                format!("/runs/compare?ids={run},{champion}&baseline={champion}")
+            }
+            ("success" | "guardrail" | "baseline" | "slice" | "train_gap" | "champion" | "negative_flips", _) => {
+                format!("/runs/{run}?tab=plots")
+            }
+            ("cases", _) => format!("/problems/{slug}/cases"),
+            _ => format!("/runs/{run}?tab=log"),
         }
     }
 }
@@ -132,6 +155,15 @@ fn decided(gates: &[Gate], lets_pass: impl Fn(&Gate) -> bool) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evidence_is_where_the_numbers_were_made() {
+        let at = |name: &str, champion| gate(name, Verdict::Pass).evidence_in("taxi", RunId(7), champion);
+        assert_eq!(at("success.roc_auc", None), "/runs/7?tab=plots");
+        assert_eq!(at("champion", Some(RunId(3))), "/runs/compare?ids=7,3&baseline=3");
+        assert_eq!(at("cases", None), "/problems/taxi/cases");
+        assert_eq!(at("latency.p99", Some(RunId(3))), "/runs/7?tab=log");
+    }
 
     fn gate(name: &str, verdict: Verdict) -> Gate {
         Gate { verdict, ..Gate::new(name, "") }

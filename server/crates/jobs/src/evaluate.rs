@@ -24,6 +24,7 @@ use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::examples::examples;
 use crate::explain::{equations, explained, permuted, told_worth};
 use crate::load::{Frames, Launched, Prepared, prepare};
 use crate::stage::Stage;
@@ -163,7 +164,7 @@ impl Stage for Evaluate {
             "seed": input.launched.run.seed,
             "model": input.model,
             // What is drawn from it has more in it than it had.
-            "drawn": 4,
+            "drawn": 5,
         }))
     }
 
@@ -228,6 +229,7 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
     figures["permutation"] = told_worth(&model, document.success.metric, &worth);
     figures["linear"] = equations(&prepared, &model);
     figures["costs"] = json!(document.target.costs);
+    figures["examples"] = examples(&prepared, &model, &test.predictions);
     (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &worth, seed);
     let reference = reference_of(&prepared, &model, &test);
     let tested = Tested::of(document, &prepared, validation.as_ref(), &test, seed)?;

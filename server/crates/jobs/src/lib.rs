@@ -10,6 +10,7 @@ mod apart;
 mod business;
 mod compare;
 mod evaluate;
+mod examples;
 mod explain;
 mod external;
 mod features;

@@ -137,31 +137,33 @@ impl ParityAuditor {
         // Answers that were joined to the same state are computed together; the others wait for their turn to be newest.
         let state = as_of(newest);
         let answers: Vec<Answered> = answers.into_iter().filter(|answer| as_of(answer) == state).collect();
-        let differences = self.compute_again(deployment.problem, version, answers, read).await?;
+        let again = self.compute_again(deployment.problem, version, answers, read).await?;
+        let compared = again.len();
+        let differences: Vec<Value> = again.into_iter().filter_map(|again| again.difference).collect();
         let found = ParityAudit {
             checked_at: self.services.surroundings().now(),
-            compared: i32::try_from(differences.0).unwrap_or(i32::MAX),
-            differing: i32::try_from(differences.1.len()).unwrap_or(i32::MAX),
-            examples: json!(differences.1.iter().take(MOST_EXAMPLES).collect::<Vec<_>>()),
+            compared: i32::try_from(compared).unwrap_or(i32::MAX),
+            differing: i32::try_from(differences.len()).unwrap_or(i32::MAX),
+            examples: json!(differences.iter().take(MOST_EXAMPLES).collect::<Vec<_>>()),
             until_tx: before.to_owned(),
         };
         if found.differing > 0 {
             tracing::error!(slug = deployment.slug, differing = found.differing, "answers differ from training's");
         }
-        metrics::counter!("millrace_parity_compared_total").increment(differences.0 as u64);
-        metrics::counter!("millrace_parity_differing_total").increment(differences.1.len() as u64);
+        metrics::counter!("millrace_parity_compared_total").increment(compared as u64);
+        metrics::counter!("millrace_parity_differing_total").increment(differences.len() as u64);
         self.services.record_parity(&deployment.slug, version, &found).await?;
         Ok(())
     }
 
-    /// How many answers were computed again, and what differed; all were joined to the same state.
+    /// Answers that were joined to the same state, each computed again.
     async fn compute_again(
         &mut self,
         problem: ProblemId,
         version: ModelVersionId,
         answers: Vec<Answered>,
         read: &mut Vec<DatasetVersionId>,
-    ) -> Result<(usize, Vec<Value>), Failure> {
+    ) -> Result<Vec<Again>, Failure> {
         let state = answers.first().map_or(Value::Null, as_of);
         let model = self.model(version).await?;
         let sources = self.sources(&state, read).await?;
@@ -175,16 +177,15 @@ impl ParityAuditor {
         tokio::task::spawn_blocking(move || compare(&model, &sources, &earlier, &answers)).await?
     }
 
-    /// Computes one prediction again as training computes; gives what differed, if anything did.
+    /// Computes one prediction again as training computes.
     ///
     /// # Errors
     /// When what it was computed from is not there any more.
-    pub async fn replay(services: &Services, receipt: Receipt) -> Result<Option<Value>, Failure> {
+    pub async fn replay(services: &Services, receipt: Receipt) -> Result<Again, Failure> {
         let mut auditor = Self::new(services.clone());
         let answers = vec![receipt.answered];
-        let (_, mut differences) =
-            auditor.compute_again(receipt.problem, receipt.model_version, answers, &mut Vec::new()).await?;
-        Ok(differences.pop())
+        let mut again = auditor.compute_again(receipt.problem, receipt.model_version, answers, &mut Vec::new()).await?;
+        again.pop().ok_or_else(|| "nothing was computed".into())
     }
 
     /// The loads that answers were joined to.
@@ -261,13 +262,17 @@ fn as_of(answer: &Answered) -> Value {
     joined.map_or(Value::Null, |joined| json!({ "loads": joined["loads"], "seen": joined["seen"] }))
 }
 
-/// How many answers were computed again, and what differed.
-fn compare(
-    model: &Model,
-    sources: &Sources,
-    earlier: &[Logged],
-    answers: &[Answered],
-) -> Result<(usize, Vec<Value>), Failure> {
+/// An answer that was computed again.
+#[derive(Debug)]
+pub struct Again {
+    /// The value of each feature, by name.
+    pub features: Map<String, Value>,
+    /// What differs from the answer as it was given, if anything does.
+    pub difference: Option<Value>,
+}
+
+/// Computes answers again and compares.
+fn compare(model: &Model, sources: &Sources, earlier: &[Logged], answers: &[Answered]) -> Result<Vec<Again>, Failure> {
     let none = Map::new();
     let before: Vec<Request<'_>> = earlier
         .iter()
@@ -284,21 +289,26 @@ fn compare(
         })
         .collect();
     let again = recompute(model, sources, &before, &asked)?;
-    let differing = answers.iter().zip(&again).filter_map(|(answer, again)| difference(model, answer, again)).collect();
-    Ok((answers.len(), differing))
+    let compared = |(answer, again): (&Answered, Recomputed)| {
+        let difference = difference(model, answer, &again);
+        Again { features: again.features, difference }
+    };
+    Ok(answers.iter().zip(again).map(compared).collect())
 }
 
 /// What differs between an answer as it was given and as it is computed again.
 fn difference(model: &Model, answer: &Answered, again: &Recomputed) -> Option<Value> {
-    let cells = answer.joined.as_ref().map_or(Value::Null, |joined| joined["cells"].clone());
+    let cells = answer.joined.as_ref().map_or(&Value::Null, |joined| &joined["cells"]);
     let names = model.features().joined().iter().map(|column| column.name.as_str());
-    let served = cells.as_array().cloned().unwrap_or_default();
     let recomputed = again.joined.iter().map(millrace_domain::schema::Value::to_json);
     let joined: Vec<Value> = names
-        .zip(served.into_iter().chain(std::iter::repeat(Value::Null)))
+        .enumerate()
         .zip(recomputed)
-        .filter(|((_, served), recomputed)| !is_same(served, recomputed))
-        .map(|((name, served), recomputed)| json!({ "what": name, "served": served, "recomputed": recomputed }))
+        // Earlier programs logged cells without their names.
+        .map(|((place, name), recomputed)| (name, cells.get(name).or_else(|| cells.get(place)), recomputed))
+        .map(|(name, served, recomputed)| (name, served.unwrap_or(&Value::Null), recomputed))
+        .filter(|(_, served, recomputed)| !is_same(served, recomputed))
+        .map(|(name, served, recomputed)| json!({ "what": name, "served": served, "recomputed": recomputed }))
         .collect();
     let output = again.prediction.to_json(model.classes());
     let mut all = joined;

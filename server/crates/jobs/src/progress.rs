@@ -1,10 +1,39 @@
 //! From a computation's progress to the step's.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use millrace_executor::Reporter;
 use millrace_ml::train::Progress;
 use serde_json::json;
+
+/// Points of a learning curve that are reported while it grows.
+const CURVE_POINTS: usize = 100;
+
+/// The loss after some of the rounds so far, evenly spread: of more than fit, every second one is kept.
+#[derive(Debug)]
+struct Curve {
+    /// Every so many rounds.
+    every: u64,
+    /// Round, loss on the validation part, loss on rows that are learned from.
+    points: Vec<(u64, f64, Option<f64>)>,
+}
+
+impl Curve {
+    const fn new() -> Self {
+        Self { every: 1, points: Vec::new() }
+    }
+
+    fn add(&mut self, round: u64, validation: f64, training: Option<f64>) {
+        if round.is_multiple_of(self.every) && validation.is_finite() {
+            self.points.push((round, validation, training.filter(|loss| loss.is_finite())));
+        }
+        if self.points.len() > CURVE_POINTS {
+            self.every *= 2;
+            self.points.retain(|(round, ..)| round.is_multiple_of(self.every));
+        }
+    }
+}
 
 /// Reports the units of one computation.
 pub(crate) struct Units<'a> {
@@ -15,15 +44,17 @@ pub(crate) struct Units<'a> {
     tenths: AtomicU64,
     /// Whether the loss on what is learned from is kept.
     watches_training: bool,
+    curve: Mutex<Curve>,
 }
 
 impl<'a> Units<'a> {
     pub(crate) const fn new(reporter: &'a Reporter, unit: &'static str) -> Self {
-        Self { reporter, unit, tenths: AtomicU64::new(0), watches_training: false }
+        let curve = Mutex::new(Curve::new());
+        Self { reporter, unit, tenths: AtomicU64::new(0), watches_training: false, curve }
     }
 
     /// The same, which keeps the loss on what is learned from.
-    pub(crate) const fn watching_training(self) -> Self {
+    pub(crate) fn watching_training(self) -> Self {
         Self { watches_training: true, ..self }
     }
 }
@@ -36,7 +67,17 @@ impl Progress for Units<'_> {
             let best = score.map_or_else(String::new, |score| format!(", best validation loss {score:.6}"));
             self.reporter.log(&format!("{text}{best}"));
         }
-        self.reporter.report(json!({ "done": done, "total": of, "best": score, "text": text }));
+        let mut told = json!({ "done": done, "total": of, "best": score, "text": text });
+        let curve = self.curve.lock().unwrap_or_else(PoisonError::into_inner);
+        if !curve.points.is_empty() {
+            told["curve"] = json!(curve.points);
+        }
+        drop(curve);
+        self.reporter.report(told);
+    }
+
+    fn losses(&self, rounds: u64, validation: f64, training: Option<f64>) {
+        self.curve.lock().unwrap_or_else(PoisonError::into_inner).add(rounds, validation, training);
     }
 
     fn is_cancelled(&self) -> bool {
@@ -68,5 +109,19 @@ impl Progress for Costs<'_> {
 
     fn is_cancelled(&self) -> bool {
         self.reporter.should_stop() || self.stop.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_curve_is_told_evenly_in_few_points() {
+        let mut curve = Curve::new();
+        (1..=1_000).for_each(|round| curve.add(round, 1.0 / round as f64, None));
+        let rounds: Vec<u64> = curve.points.iter().map(|point| point.0).collect();
+        assert!((50..=CURVE_POINTS).contains(&rounds.len()), "{rounds:?}");
+        assert!(rounds.windows(2).all(|pair| pair[1] - pair[0] == curve.every), "{rounds:?}");
     }
 }

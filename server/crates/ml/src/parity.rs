@@ -27,6 +27,8 @@ pub struct Request<'a> {
 pub struct Recomputed {
     /// The joined cells.
     pub joined: Vec<Value<'static>>,
+    /// The value of each feature, by name.
+    pub features: Map<String, Json>,
     /// The answer.
     pub prediction: Prediction,
 }
@@ -69,9 +71,19 @@ pub fn recompute(
     };
     let predictions = model.predict(&joined)?;
     let slots: Vec<usize> = model.features().joined().iter().filter_map(|column| joined.slot(&column.name)).collect();
-    let cells = |row: usize| slots.iter().map(|slot| joined.cells(*slot).value(row).into_owned()).collect();
+    let inputs = model.inputs().iter().filter_map(|input| joined.slot(&input.column.name));
+    let all: Vec<usize> = inputs.chain(slots.iter().copied()).collect();
+    let cells = |slots: &[usize], row: usize| -> Vec<Value<'static>> {
+        slots.iter().map(|slot| joined.cells(*slot).value(row).into_owned()).collect()
+    };
+    let features = |row: usize| {
+        let row = cells(&all, row);
+        let values = model.features().values_of(row.as_slice()).into_iter().map(|value| value.to_json());
+        model.features().definitions().iter().map(|definition| definition.name.clone()).zip(values).collect()
+    };
     let answers = predictions.into_iter().enumerate();
-    Ok(answers.map(|(row, prediction)| Recomputed { joined: cells(row), prediction }).collect())
+    let recomputed = |(row, prediction)| Recomputed { joined: cells(&slots, row), features: features(row), prediction };
+    Ok(answers.map(recomputed).collect())
 }
 
 /// Requests as the rows of a dataset, with a column for each input.

@@ -1,11 +1,14 @@
 //! Receipts: what is kept of one prediction.
 
+use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::view::{CounterpartView, ParityDifference, Permission, PredictionView, ReplayView};
+use millrace_domain::view::{
+    CounterpartView, JoinedCellView, JoinedView, ParityDifference, Permission, PredictionView, ReplayView,
+};
 use millrace_storage::Uuid;
 use millrace_storage::prediction::{self, Receipt};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::parity::differences;
 use crate::{Result, Services, fault};
@@ -43,7 +46,7 @@ impl Services {
             entity: receipt.entity,
             inputs: receipt.answered.inputs,
             output: receipt.answered.output,
-            joined: receipt.answered.joined,
+            joined: receipt.answered.joined.map(|joined| joined_view(joined, receipt.answered.time)),
             event_time: receipt.event_time,
             predicted_at: receipt.predicted_at,
             micros: receipt.micros,
@@ -58,8 +61,32 @@ impl Services {
     }
 
     /// What computing a prediction again found, as it is shown.
-    pub fn replayed(id: Uuid, found: Option<&Value>) -> ReplayView {
+    pub fn replayed(id: Uuid, features: Map<String, Value>, found: Option<&Value>) -> ReplayView {
         let differing: Vec<ParityDifference> = found.map(|found| differences(&json!([found]))).unwrap_or_default();
-        ReplayView { prediction: id.to_string(), same: differing.is_empty(), differences: differing }
+        ReplayView {
+            prediction: id.to_string(),
+            same: differing.is_empty(),
+            differences: differing,
+            features: Value::Object(features),
+        }
     }
+}
+
+/// What a prediction was joined to, as it is shown; `at` is the time that it is about.
+fn joined_view(mut joined: Value, at: DateTime<Utc>) -> JoinedView {
+    let as_of = |name: &str| joined["as_of"][name].as_i64().and_then(DateTime::from_timestamp_micros);
+    let named = |(name, value): (String, Value)| {
+        let as_of = as_of(&name);
+        let age_seconds = as_of.map(|time| (at - time).as_seconds_f64());
+        JoinedCellView { name, value, as_of, age_seconds }
+    };
+    let cells = match &joined["cells"] {
+        Value::Object(cells) => cells.clone().into_iter().map(named).collect(),
+        // Earlier programs logged cells without their names.
+        Value::Array(cells) => {
+            (1..).map(|place: usize| format!("cell {place}")).zip(cells.clone()).map(named).collect()
+        }
+        _ => Vec::new(),
+    };
+    JoinedView { cells, loads: joined["loads"].take() }
 }

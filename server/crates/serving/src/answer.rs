@@ -213,15 +213,18 @@ impl Serving {
         drop(state);
         self.threads.run(instances.len(), champion.is_slow(instances.len()), || {
             let trial = route.trial.as_ref();
+            if let Some(trouble) = self.own_trouble {
+                trouble.strike().map_err(|reason| no_answer(&reason))?;
+            }
             let joined_to = joined_to.as_ref().map(|(online, seen)| (*online, seen.as_str()));
             let reading = began.elapsed() / u32::try_from(instances.len()).unwrap_or(u32::MAX);
-            let mut ids = vec![[0; 16]; instances.len()];
-            self.surroundings.entropy.fill(ids.as_flattened_mut());
-            let side = |(asked, id): (&Asked, [u8; 16])| {
-                let id = Uuid::from_bytes(id);
+            let mut drawn = vec![[0; 10]; instances.len()];
+            self.surroundings.entropy.fill(drawn.as_flattened_mut());
+            let side = |(asked, drawn): (&Asked, [u8; 10])| {
+                let id = id_at(now, drawn);
                 (id, trial.map(|trial| trial.assign(asked.entity.as_deref(), id)))
             };
-            let sides: Vec<(Uuid, Option<(Unit, Arm)>)> = asked.iter().zip(ids).map(side).collect();
+            let sides: Vec<(Uuid, Option<(Unit, Arm)>)> = asked.iter().zip(drawn).map(side).collect();
             let is_others = |side: &Option<(Unit, Arm)>| {
                 trial.zip(*side).is_some_and(|(trial, (_, arm))| trial.is_answered_by_other(arm))
             };
@@ -356,6 +359,16 @@ impl Serving {
     }
 }
 
+/// The id of a prediction: UUID version 7 (RFC 9562 § 5.7), in order of time, so that what is logged together stands together in the log's
+/// index.
+fn id_at(now: DateTime<Utc>, drawn: [u8; 10]) -> Uuid {
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&now.timestamp_millis().to_be_bytes()[2..]);
+    id[6..].copy_from_slice(&drawn);
+    (id[6], id[8]) = (0x70 | id[6] & 0x0f, 0x80 | id[8] & 0x3f);
+    Uuid::from_bytes(id)
+}
+
 fn no_answer(reason: &str) -> Fault {
     Fault::new(422, "no_answer", "No answer", format!("the model has no answer for this instance: {reason}"))
 }
@@ -419,8 +432,15 @@ fn answers(
     let given = |(answered, instance): (Result<(Prediction, Vec<u16>), PredictError>, &&Instance)| {
         let (answer, bins) = answered.map_err(|error| error.to_string())?;
         let joined = joined_to.map(|(online, seen)| {
-            let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
-            json!({ "cells": cells, "loads": online.loads, "seen": seen })
+            let names = live.model.features().joined().iter().map(|column| column.name.clone());
+            let cells = instance.joined(&live.model).iter().map(Cell::to_json);
+            let as_of: Map<String, Value> = names
+                .clone()
+                .zip(instance.joined_as_of())
+                .filter_map(|(name, time)| Some((name, json!((*time)?))))
+                .collect();
+            let cells: Map<String, Value> = names.zip(cells).collect();
+            json!({ "cells": cells, "as_of": as_of, "loads": online.loads, "seen": seen })
         });
         Ok(Given { output: answer.to_json(live.model.classes()), joined, micros, bins })
     };

@@ -48,6 +48,8 @@ pub struct Serving {
     log: Log,
     book: Book,
     trouble: Option<Trouble>,
+    /// What a failpoint makes of live models.
+    own_trouble: Option<Trouble>,
     threads: Arc<Threads>,
     /// What this server is called.
     name: Arc<str>,
@@ -57,7 +59,7 @@ pub struct Serving {
 
 impl Serving {
     /// Loads what is live, and keeps following changes until `shutdown` and writing the log until [`Self::finish`], and tells which routing table this server
-    /// has in place under its name. At most `at_once` requests to one problem are answered at a time. A failpoint makes candidates
+    /// has in place under its name. At most `at_once` requests to one problem are answered at a time. A failpoint makes models
     /// misbehave; there is none in release builds.
     pub async fn start(
         db: Database,
@@ -69,11 +71,12 @@ impl Serving {
         shutdown: CancellationToken,
     ) -> Self {
         let log = Log::start(db.clone());
-        let trouble = Trouble::armed(failpoint);
+        let (trouble, own_trouble) = (Trouble::of_candidates(failpoint), Trouble::of_champions(failpoint));
         let name: Arc<str> = name.into();
         let book = Book::new(db.clone(), Uuid::from_bytes(surroundings.bytes()), Arc::clone(&name));
         let (routes, threads) = (Arc::default(), Arc::new(Threads::start()));
-        let serving = Self { db, artifacts, surroundings, routes, log, book, trouble, threads, name, at_once };
+        let serving =
+            Self { db, artifacts, surroundings, routes, log, book, trouble, own_trouble, threads, name, at_once };
         serving.reload().await;
         tokio::spawn(counters::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));

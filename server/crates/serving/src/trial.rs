@@ -68,7 +68,7 @@ impl Unanswered {
     }
 }
 
-/// What a bad candidate does. Tests ask for it; in release builds there is none.
+/// What a bad model does. Tests ask for it; in release builds there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     Panic,
@@ -78,18 +78,28 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// Reads `candidate:panic`, `candidate:hang`, `candidate:fail` or `candidate:allocate`.
-    pub(crate) fn armed(failpoint: Option<&str>) -> Option<Self> {
-        match failpoint.filter(|_| cfg!(debug_assertions))? {
-            "candidate:panic" => Some(Self::Panic),
-            "candidate:hang" => Some(Self::Hang),
-            "candidate:fail" => Some(Self::Fail),
-            "candidate:allocate" => Some(Self::Allocate),
+    /// Reads what a failpoint makes of candidates, for example `candidate:panic`.
+    pub(crate) fn of_candidates(failpoint: Option<&str>) -> Option<Self> {
+        Self::named(failpoint?.strip_prefix("candidate:")?)
+    }
+
+    /// Reads what a failpoint makes of live models, for example `champion:hang`.
+    pub(crate) fn of_champions(failpoint: Option<&str>) -> Option<Self> {
+        Self::named(failpoint?.strip_prefix("champion:")?)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            _ if !cfg!(debug_assertions) => None,
+            "panic" => Some(Self::Panic),
+            "hang" => Some(Self::Hang),
+            "fail" => Some(Self::Fail),
+            "allocate" => Some(Self::Allocate),
             _ => None,
         }
     }
 
-    fn strike(self) -> Result<(), String> {
+    pub(crate) fn strike(self) -> Result<(), String> {
         match self {
             Self::Panic => panic!("a failpoint was reached"),
             Self::Hang => std::thread::sleep(Duration::from_secs(30)),

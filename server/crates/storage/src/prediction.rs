@@ -46,8 +46,8 @@ pub async fn insert_all(db: &impl Connection, batch: &[&Prediction]) -> Result<u
     const SQL: &str = "insert into prediction
             (id, model_version_id, generation, entity, inputs, output, event_time, predicted_at, joined,
              micros, rollout_id, step, arm)
-        select id, version, generation, substr(nullif(entity, ''), 2), inputs::jsonb, output::jsonb, nullif(event_time, '')::timestamptz,
-            predicted_at, nullif(joined, '')::jsonb, micros, nullif(rollout, 0), case when rollout > 0 then step end, nullif(arm, '')
+        select id, version, generation, substr(nullif(entity, ''), 2), inputs::json, output::json, nullif(event_time, '')::timestamptz,
+            predicted_at, nullif(joined, '')::json, micros, nullif(rollout, 0), case when rollout > 0 then step end, nullif(arm, '')
         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[],
             $10::int[], $11::bigint[], $12::int[], $13::text[])
             as p(id, version, generation, entity, inputs, output, event_time, predicted_at, joined, micros, rollout, step, arm)

@@ -11,6 +11,7 @@ mod parallel;
 mod partial_dependence;
 mod quadrant;
 mod residuals;
+mod slice;
 mod sparkline;
 mod timeline;
 mod tuning;
@@ -24,10 +25,13 @@ pub use curves::{Curve, OperatingPoint, PrecisionRecall, Roc, precision_recall, 
 pub use histogram::{Histogram, ReferenceCounts, histogram};
 pub use lineage::{Lineage, LineageNode, lineage};
 pub use lines::{Annotation, Line, LineChart, Threshold, XAxis, line_chart, narrow_line_chart};
-pub use parallel::{Coordinate, ParallelAxis, ParallelCoordinates, ParallelLine, parallel_coordinates};
+pub use parallel::{
+    Brush, BrushRange, Coordinate, ParallelAxis, ParallelCoordinates, ParallelLine, brushed, parallel_coordinates,
+};
 pub use partial_dependence::{DependenceAt, DependencePoint, PartialDependence, partial_dependence};
 pub use quadrant::{Quadrant, QuadrantPoint, quadrant};
 pub use residuals::{Residuals, WholePart, predicted_vs_actual, residual_histogram};
+pub use slice::{SettingPoint, SettingSlice, setting_slice};
 pub use sparkline::{Sparkline, sparkline};
 pub use timeline::{RunTimeline, Span, SpanState, run_timeline};
 pub use tuning::{Direction, Trial, TrialState, TuningHistory, tuning_history};

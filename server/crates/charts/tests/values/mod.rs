@@ -41,10 +41,35 @@ pub fn of_models(at: impl Fn(usize) -> f64, label: &str, length: usize) -> Vec<F
         direction,
         axes: [false, true, true].map(|is_log| ParallelAxis { name: label.clone(), is_log }).to_vec(),
         lines: (0..length).map(line).collect(),
+        is_log: direction == Direction::Minimise,
+        ..ParallelCoordinates::default()
+    };
+    let brushed = ParallelCoordinates {
+        brushes: vec![
+            Brush { axis: label.clone(), range: BrushRange::Between(f64::MIN, f64::MAX) },
+            Brush { axis: label.clone(), range: BrushRange::AnyOf(vec![String::new(), format!("{label}1")]) },
+        ],
+        best_percent: Some(at(3)),
+        ..trials(Direction::Maximise)
+    };
+    let setting = |i: usize| SettingPoint {
+        label: label.clone(),
+        value: coordinate(i).unwrap_or(Coordinate::Number(at(i + 4))),
+        objective: at(i + 1),
+    };
+    let slice = |step: usize| SettingSlice {
+        setting: label.clone(),
+        is_log: true,
+        objective: label.clone(),
+        direction: Direction::Minimise,
+        points: (0..length).map(|i| setting(i * step + 2)).collect(),
     };
     vec![
         parallel_coordinates(&trials(Direction::Maximise), "q"),
         parallel_coordinates(&trials(Direction::Minimise), "r"),
+        parallel_coordinates(&brushed, "brushed"),
+        setting_slice(&slice(1), "slice"),
+        setting_slice(&slice(5), "slice-numbers"),
         attributions(
             &Attributions {
                 unit: label.clone(),

@@ -199,8 +199,8 @@ views! {
         inputs: serde_json::Value,
         /// The answer as given.
         output: serde_json::Value,
-        /// What it was joined to: cells, and the loads that they came from.
-        joined: Option<serde_json::Value>,
+        /// What it was joined to.
+        joined: Option<JoinedView>,
         /// When the event was.
         event_time: Option<DateTime<Utc>>,
         /// When it was answered.
@@ -215,6 +215,26 @@ views! {
         observed_at: Option<DateTime<Utc>>,
         /// Whether the reader may keep it as a regression case.
         may_keep: Permission,
+    }
+
+    /// What a prediction was joined to.
+    JoinedView {
+        /// The columns that it was given, by name.
+        cells: Vec<JoinedCellView>,
+        /// The loads that they came from.
+        loads: serde_json::Value,
+    }
+
+    /// A column that a prediction was joined to.
+    JoinedCellView {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: serde_json::Value,
+        /// The event time of the newest row it was made of; none where it was made of no row, or of one that holds always.
+        as_of: Option<DateTime<Utc>>,
+        /// How old that row was at the time that the prediction is about, in seconds.
+        age_seconds: Option<f64>,
     }
 
     /// What another version answered to the same request.
@@ -235,5 +255,7 @@ views! {
         same: bool,
         /// What differed.
         differences: Vec<super::ParityDifference>,
+        /// The value of each feature, by name.
+        features: serde_json::Value,
     }
 }

@@ -45,14 +45,25 @@ pub struct History {
     loaded_until: i64,
 }
 
+/// A cell that a row is joined to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JoinedCell {
+    /// What it holds.
+    pub value: Value<'static>,
+    /// The event time of the newest row it was made of, in microseconds since 1970-01-01 UTC; none where it was made of no row, or of
+    /// one that holds always.
+    pub as_of: Option<i64>,
+}
+
 #[derive(Debug)]
 struct LookedUp {
     table: Arc<Dataset>,
     timeline: Arc<Timeline>,
     /// Slots of the columns that are read.
     slots: Vec<usize>,
+    /// Slot of the time of its rows; none where they hold always.
+    event_time: Option<usize>,
     time_to_live: Option<i64>,
-    holds_always: bool,
 }
 
 /// Aggregates over the same rows by the same key.
@@ -184,19 +195,21 @@ impl History {
     }
 
     /// The joined cells of one row, whose key cells `part` gives by column, as of `time` in microseconds.
-    pub(crate) fn row<'p>(&self, part: impl Fn(&str) -> Option<Part<'p>>, time: i64) -> Vec<Value<'static>> {
-        let mut aggregates = vec![Value::Null; self.joins.aggregates.len()];
+    pub(crate) fn row<'p>(&self, part: impl Fn(&str) -> Option<Part<'p>>, time: i64) -> Vec<JoinedCell> {
+        let mut cells = vec![JoinedCell { value: Value::Null, as_of: None }; self.joins.aggregates.len()];
         for group in &self.groups {
-            group.row(&part, time, &mut aggregates);
+            group.row(&part, time, &mut cells);
         }
-        let mut cells = aggregates;
         for (bound, lookup) in self.joins.lookups.iter().zip(&self.lookups) {
             let key = lookup.timeline.keys.find(bound.lookup.on.iter().map(|name| part(name)));
             let [row] = lookup.timeline.as_of([key.map(|key| (key, time))], lookup.time_to_live);
-            cells.extend(lookup.slots.iter().map(|slot| match row {
-                Some(row) => lookup.table.cells(*slot).value(row as usize).into_owned(),
-                None => Value::Null,
-            }));
+            let cell =
+                |slot: usize| row.map_or(Value::Null, |row| lookup.table.cells(slot).value(row as usize).into_owned());
+            let as_of = lookup.event_time.and_then(|slot| match cell(slot) {
+                Value::Time(time) => Some(time),
+                _ => None,
+            });
+            cells.extend(lookup.slots.iter().map(|slot| JoinedCell { value: cell(*slot), as_of }));
         }
         cells
     }
@@ -230,7 +243,7 @@ impl LookedUp {
     fn rows(&self, dataset: &Dataset, key: &[usize], time_of: impl Fn(usize) -> Option<i64> + Sync) -> Vec<u32> {
         let key: Vec<&Cells> = key.iter().map(|slot| dataset.cells(*slot)).collect();
         let asked = |row: usize| {
-            let time = if self.holds_always { i64::MAX } else { time_of(row)? };
+            let time = if self.event_time.is_none() { i64::MAX } else { time_of(row)? };
             Some((self.timeline.keys.find(key.iter().map(|cells| Part::of_cell(cells, row)))?, time))
         };
         let mut rows = vec![u32::MAX; dataset.rows()];
@@ -298,7 +311,7 @@ impl Group {
         gathered.collect()
     }
 
-    fn row<'p>(&self, part: impl Fn(&str) -> Option<Part<'p>>, time: i64, out: &mut [Value<'static>]) {
+    fn row<'p>(&self, part: impl Fn(&str) -> Option<Part<'p>>, time: i64, out: &mut [JoinedCell]) {
         let parts = || self.over.iter().map(|name| part(name));
         if parts().any(|part| part.is_none()) {
             return;
@@ -307,19 +320,19 @@ impl Group {
         let live = self.live_keys.find(parts()).and_then(|key| self.live.get(&key));
         for (place, member) in self.members.iter().enumerate() {
             let mut window = Window::new(member.rule.function);
-            if let Some(key) = loaded {
-                member.rule.gather(&mut window, self.timeline.of(key), &|row| member.value(row), time);
-            }
+            let mut as_of = loaded
+                .and_then(|key| member.rule.gather(&mut window, self.timeline.of(key), &|row| member.value(row), time));
             let counts = |event: &&Event| {
                 member.rule.enters(event.time, event.time) <= time && member.rule.leaves(event.time) > time
             };
             for event in live.into_iter().flatten().filter(counts) {
                 if let Some(value) = event.values[place] {
                     window.add((event.time, event.time, event.place), value);
+                    as_of = as_of.max(Some(event.time));
                 }
             }
             if let Some(number) = window.result() {
-                out[member.position] = Value::Number(number);
+                out[member.position] = JoinedCell { value: Value::Number(number), as_of };
             }
         }
     }
@@ -412,7 +425,8 @@ impl Builder<'_> {
         let names: Vec<String> = bound.columns.iter().map(|column| column.name.clone()).collect();
         let slots = slots_of(&dataset, &names, &source.name)?;
         let time_to_live = bound.lookup.time_to_live.map(|span| micros(span.seconds()));
-        Ok(LookedUp { table: dataset, timeline, slots, time_to_live, holds_always: source.event_time.is_none() })
+        let event_time = source.event_time.as_ref().and_then(|name| dataset.slot(name));
+        Ok(LookedUp { table: dataset, timeline, slots, event_time, time_to_live })
     }
 
     fn member(&mut self, position: usize, bound: &BoundAggregate) -> Result<(Member, Arc<Timeline>), JoinError> {

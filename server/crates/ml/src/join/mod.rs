@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bind::TableColumns;
 pub(crate) use history::keys_met;
-pub use history::{History, Sources};
+pub use history::{History, JoinedCell, Sources};
 pub(crate) use keys::Part;
 
 /// Lookups and aggregates of a problem, bound to columns.

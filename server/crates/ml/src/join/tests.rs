@@ -241,8 +241,13 @@ proptest! {
             let cells = alone.row(part, at * HOUR);
             for (function, cell) in ALL.iter().zip(&cells) {
                 let expected = numbers(&whole, function)[row].map(f64::to_bits);
-                let got = match cell { Value::Number(number) => Some(number.to_bits()), _ => None };
+                let got = match cell.value { Value::Number(number) => Some(number.to_bits()), _ => None };
                 prop_assert_eq!(got, expected, "{} of row {}", function, row);
+                if *function == "count" {
+                    let newest = rows[..row].iter().filter(|other| other.0 == *company && other.1 < *at).map(|other| other.1 * HOUR).max();
+                    let seen = if cell.value == Value::Number(0.0) { None } else { newest };
+                    prop_assert_eq!(cell.as_of, seen, "age of row {}", row);
+                }
             }
             if row >= cut {
                 alone.remember(part, &schema, &data.row(row), at * HOUR);

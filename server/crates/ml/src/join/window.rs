@@ -163,8 +163,15 @@ impl Rule {
         }
     }
 
-    /// Adds the rows of one key that count at `time`.
-    pub fn gather(&self, window: &mut Window, moments: Moments<'_>, value: &impl Fn(u32) -> Option<i64>, time: i64) {
+    /// Adds the rows of one key that count at `time`; gives the newest event among them.
+    pub fn gather(
+        &self,
+        window: &mut Window,
+        moments: Moments<'_>,
+        value: &impl Fn(u32) -> Option<i64>,
+        time: i64,
+    ) -> Option<i64> {
+        let mut newest = None;
         let first = moments.events.partition_point(|event| self.leaves(*event) <= time);
         for moment in first..moments.events.len() {
             if moments.events[moment] >= time {
@@ -175,7 +182,9 @@ impl Rule {
                 && let Some(value) = value(moments.rows[moment])
             {
                 window.add((moments.events[moment], known, moments.rows[moment]), value);
+                newest = Some(moments.events[moment]);
             }
         }
+        newest
     }
 }

@@ -17,6 +17,8 @@ use crate::read::time;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
     cells: Vec<Value<'static>>,
+    /// Of each joined cell, the event time of the newest row it was made of.
+    as_of: Vec<Option<i64>>,
 }
 
 /// What a row is joined to, and the time it is about in microseconds since 1970-01-01 UTC.
@@ -32,6 +34,12 @@ impl Instance {
     /// The cells that were joined.
     pub fn joined<'i>(&'i self, model: &Model) -> &'i [Value<'static>] {
         &self.cells[model.inputs().len()..]
+    }
+
+    /// Of each cell that was joined, the event time of the newest row it was made of, in microseconds since 1970-01-01 UTC; none where it
+    /// was made of no row, or of one that holds always.
+    pub fn joined_as_of(&self) -> &[Option<i64>] {
+        &self.as_of
     }
 }
 
@@ -184,14 +192,15 @@ impl Model {
         mut cells: Vec<Value<'static>>,
         as_of: Option<AsOf<'_>>,
     ) -> Instance {
-        match as_of {
-            Some(AsOf { history, time }) => {
-                let joined = history.row(|name| self.part(object, &cells, name), time);
-                cells.extend(joined);
-            }
-            None => cells.extend(self.features.joined().iter().map(|_| Value::Null)),
-        }
-        Instance { cells }
+        let Some(AsOf { history, time }) = as_of else {
+            let missing = self.features.joined().len();
+            cells.resize(cells.len() + missing, Value::Null);
+            return Instance { cells, as_of: vec![None; missing] };
+        };
+        let joined = history.row(|name| self.part(object, &cells, name), time);
+        let as_of = joined.iter().map(|cell| cell.as_of).collect();
+        cells.extend(joined.into_iter().map(|cell| cell.value));
+        Instance { cells, as_of }
     }
 
     /// Remembers the object of a request that was answered, so that later ones of its entity see it. What does not fit the
@@ -200,7 +209,7 @@ impl Model {
         let schema: Vec<Column> = self.inputs().iter().map(|input| input.column.clone()).collect();
         let read = |input: &Input| object.get(&input.column.name).and_then(|json| cell(input, json).ok());
         let cells = self.inputs().iter().map(|input| read(input).unwrap_or(Value::Null)).collect();
-        let instance = Instance { cells };
+        let instance = Instance { cells, as_of: Vec::new() };
         history.remember(|name| self.part(object, &instance.cells, name), &schema, &instance, time);
     }
 

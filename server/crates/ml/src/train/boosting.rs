@@ -39,11 +39,14 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     });
     let training_loss = training_loss.transpose().map_err(|error| task.failed(error))?;
 
+    let is_watched = training_loss.is_some();
     let cancelled = AtomicBool::new(false);
     let (mut best, mut hopeless): (Option<f64>, Option<(u64, f64)>) = (None, None);
     let mut trainer = Trainer::new(&params, &training, rounds).on_round(|round| {
         if let Some(loss) = round.values().last() {
             best = Some(best.map_or(*loss, |best| best.min(*loss)));
+            let training = round.values().first().filter(|_| is_watched).copied();
+            task.progress.losses(round.iteration() as u64 + 1, *loss, training);
         }
         task.progress.report(round.iteration() as u64 + 1, rounds as u64, best);
         if task.progress.is_cancelled() {

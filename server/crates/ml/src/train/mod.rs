@@ -35,6 +35,11 @@ pub trait Progress: Sync {
         let _ = (done, of, score);
     }
 
+    /// The loss of boosting after so many rounds: on the validation part and, where that is watched, on rows that are learned from.
+    fn losses(&self, rounds: u64, validation: f64, training: Option<f64>) {
+        let _ = (rounds, validation, training);
+    }
+
     /// Whether the caller wants no more. Asked between units; the computation then ends with an error.
     fn is_cancelled(&self) -> bool {
         false

@@ -36,9 +36,29 @@ pub fn of_trials() -> Vec<Figure> {
         direction: Direction::Maximise,
         axes: names.map(axis).to_vec(),
         lines: (1..=50).map(line).collect(),
+        ..ParallelCoordinates::default()
+    };
+    let brushes = ["eta~0.01..0.1", "validation ROC AUC~0.9..1"].iter().filter_map(|text| text.parse().ok());
+    let picked = ParallelCoordinates { brushes: brushes.collect(), ..trials.clone() };
+    let slice = |place: usize| SettingSlice {
+        setting: trials.axes[place].name.clone(),
+        is_log: trials.axes[place].is_log,
+        objective: trials.objective.clone(),
+        direction: trials.direction,
+        points: trials
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let (value, objective) = (line.values[place].clone()?, line.objective?);
+                Some(SettingPoint { label: line.label.clone(), value, objective })
+            })
+            .collect(),
     };
     vec![
         parallel_coordinates(&trials, "parallel"),
+        parallel_coordinates(&picked, "parallel-picked"),
+        setting_slice(&slice(0), "slice-numbers"),
+        setting_slice(&slice(3), "slice-words"),
         parallel_coordinates(&crowded_runs(), "parallel-crowded"),
         parallel_coordinates(&ParallelCoordinates { lines: trials.lines[..1].to_vec(), ..trials }, "parallel-single"),
     ]
@@ -59,6 +79,7 @@ fn crowded_runs() -> ParallelCoordinates {
         direction: Direction::Minimise,
         axes: (0..13).map(|j| ParallelAxis { name: name(j), is_log: false }).collect(),
         lines: (0..700).map(line).collect(),
+        ..ParallelCoordinates::default()
     }
 }
 

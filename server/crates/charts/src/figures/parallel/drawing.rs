@@ -1,6 +1,6 @@
 //! The picture of parallel coordinates.
 
-use plotters::element::PathElement;
+use plotters::element::{PathElement, Rectangle};
 
 use super::scale::{MISSING, Scale};
 use super::{Picture, Ranked};
@@ -17,18 +17,20 @@ const AXIS_HEIGHT: f64 = 210.0;
 const NAME_ROW: f64 = 17.0;
 /// Room for the words at the ends of an axis.
 const END: f64 = 22.0;
+/// Half of the width of a brush.
+const BRUSH: f64 = 6.0;
 /// From the foot of the axes to the place of missing values.
 const TO_MISSING: f64 = 34.0;
 
-struct Layout {
+pub(super) struct Layout {
     name_rows: usize,
     head: f64,
     spacing: f64,
-    axes: usize,
+    pub axes: usize,
 }
 
 impl Layout {
-    fn of(picture: &Picture<'_>) -> Self {
+    pub fn of(picture: &Picture<'_>) -> Self {
         let axes = picture.scales.len() + 1;
         let spacing = if axes > 1 { (WIDE - 2.0 * SIDE) / (axes - 1) as f64 } else { 0.0 };
         let single = Self { name_rows: 1, head: NAME_ROW + END, spacing, axes };
@@ -40,15 +42,20 @@ impl Layout {
         Self { name_rows: 2, head: 2.0 * NAME_ROW + END, ..single }
     }
 
-    fn x(&self, i: usize) -> f64 {
+    pub fn x(&self, i: usize) -> f64 {
         if self.axes > 1 { SIDE + i as f64 * self.spacing } else { WIDE / 2.0 }
     }
 
-    fn y(&self, height: f64) -> f64 {
+    pub fn y(&self, height: f64) -> f64 {
         self.head + (1.0 - height) * AXIS_HEIGHT
     }
 
-    fn missing_y(&self) -> f64 {
+    /// From 0 at the foot of the axes to 1 at their head; beyond both outside of them.
+    pub fn height_at(&self, y: f64) -> f64 {
+        1.0 - (y - self.head) / AXIS_HEIGHT
+    }
+
+    pub fn missing_y(&self) -> f64 {
         self.y(0.0) + TO_MISSING
     }
 
@@ -61,7 +68,7 @@ impl Layout {
 
 impl<'a> Picture<'a> {
     /// The axes from left to right.
-    fn scales(&self) -> impl Iterator<Item = &Scale<'a>> {
+    pub(super) fn scales(&self) -> impl Iterator<Item = &Scale<'a>> {
         self.scales.iter().chain([&self.objective])
     }
 }
@@ -73,14 +80,20 @@ pub(super) fn height(picture: &Picture<'_>, legend: &Legend) -> f64 {
 
 pub(super) fn legend(picture: &Picture<'_>) -> Legend {
     let (all, best) = (picture.lines.len(), picture.best);
-    let label = &picture.lines[0].of.label;
-    let first = if label.is_empty() { "best".to_owned() } else { format!("best: {label}") };
-    let mut entries = vec![(Sample::Marker(Marker::Diamond, best_pen()), first)];
+    let mut entries = Vec::new();
+    if let Some(line) = picture.lines.first() {
+        let label = &line.of.label;
+        let first = if label.is_empty() { "best".to_owned() } else { format!("best: {label}") };
+        entries.push((Sample::Marker(Marker::Diamond, best_pen()), first));
+    }
     if best > 1 {
         entries.push((Sample::Line(best_pen()), format!("best {} of {}", count(best as u64), count(all as u64))));
     }
     if all > best {
         entries.push((Sample::Line(Pen::new(Ink::Muted)), "others".to_owned()));
+    }
+    if !picture.faded.is_empty() {
+        entries.push((Sample::Line(faded_pen()), "not picked out".to_owned()));
     }
     Legend::layout(entries, WIDE)
 }
@@ -92,6 +105,18 @@ pub(super) fn draw(sheet: &Sheet, picture: &Picture<'_>, legend: &Legend) -> Dra
     for (i, scale) in picture.scales().enumerate() {
         sheet.tip(scale.name);
         path(&rest, &[(layout.x(i), layout.y(1.0)), (layout.x(i), layout.y(0.0))], Pen::new(Ink::Axis), 1.5)?;
+    }
+    for line in &picture.faded {
+        sheet.tip(&tip(picture, line, false));
+        path(&rest, &points(&layout, picture, line), faded_pen(), 1.0)?;
+    }
+    for (i, scale) in picture.scales().enumerate() {
+        let brushes = picture.brushes.iter().filter(|brush| brush.axis == scale.name);
+        for (low, high) in brushes.flat_map(|brush| scale.covered(&brush.range)) {
+            let (x, head, foot) = (layout.x(i), layout.y(high) - 1.5, layout.y(low) + 1.5);
+            let corners = [(px(x - BRUSH), px(head)), (px(x + BRUSH), px(foot))];
+            rest.draw(&Rectangle::new(corners, Pen::new(Ink::Series(1)).opacity(0.35).area()))?;
+        }
     }
     let others = if picture.lines.len() > 100 { 0.3 } else { 0.5 };
     for (rank, line) in picture.lines.iter().enumerate().rev() {
@@ -111,9 +136,11 @@ pub(super) fn draw(sheet: &Sheet, picture: &Picture<'_>, legend: &Legend) -> Dra
             Marker::Dot.draw(&rest, points[0], pen, 2.5)?;
         }
     }
-    for at in points(&layout, picture, &picture.lines[0]) {
-        sheet.tip(&tip(picture, &picture.lines[0], true));
-        Marker::Diamond.draw(&rest, at, best_pen(), 4.0)?;
+    for best in picture.lines.iter().take(1) {
+        for at in points(&layout, picture, best) {
+            sheet.tip(&tip(picture, best, true));
+            Marker::Diamond.draw(&rest, at, best_pen(), 4.0)?;
+        }
     }
     let names = names(&layout, picture);
     for (i, (scale, name)) in picture.scales().zip(&names).enumerate() {
@@ -197,6 +224,10 @@ fn tip(picture: &Picture<'_>, line: &Ranked<'_>, has_settings: bool) -> String {
 
 fn name_width(name: &str) -> f64 {
     text::width(name, LAYOUT_TEXT_SIZE)
+}
+
+fn faded_pen() -> Pen {
+    Pen::new(Ink::Muted).opacity(0.15)
 }
 
 fn best_pen() -> Pen {

@@ -1,5 +1,6 @@
 //! Parallel coordinates: which settings the best trials or runs have in common.
 
+mod brush;
 mod drawing;
 mod scale;
 
@@ -10,6 +11,8 @@ use crate::figures::tuning::Direction;
 use crate::number::{count, counted, is_plottable, left_out, number};
 use crate::thin;
 use scale::Scale;
+
+pub use brush::{Brush, BrushRange, brushed};
 
 /// Lines drawn at most; the best of them are always among those.
 const DRAWN_LINES: usize = 300;
@@ -33,6 +36,12 @@ pub struct ParallelCoordinates {
     pub direction: Direction,
     pub axes: Vec<ParallelAxis>,
     pub lines: Vec<ParallelLine>,
+    /// Only lines within all of them are picked out; the others fade.
+    pub brushes: Vec<Brush>,
+    /// The best so many of a hundred stand out; ten where it is not said.
+    pub best_percent: Option<f64>,
+    /// Places the objective by its logarithm, where all are positive.
+    pub is_log: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -67,7 +76,10 @@ struct Ranked<'a> {
 
 /// What is drawn: the lines best first, how many of them stand out, and the axes that differ between them.
 struct Picture<'a> {
+    /// Those that are picked out, which are all where nothing is asked for.
     lines: Vec<Ranked<'a>>,
+    faded: Vec<Ranked<'a>>,
+    brushes: &'a [Brush],
     best: usize,
     scales: Vec<Scale<'a>>,
     objective: Scale<'a>,
@@ -80,13 +92,11 @@ struct Picture<'a> {
 /// A vertical axis for each setting that differs and the objective last, its better end on top; a line for each trial or run.
 pub fn parallel_coordinates(values: &ParallelCoordinates, id_prefix: &str) -> Figure {
     const TITLE: &str = "Parallel coordinates";
-    let (ranked, dropped) = ranked(values);
-    if ranked.is_empty() {
+    let Some((picture, dropped)) = picture(values) else {
         let lines = counted(values.lines.len(), "line", "lines");
         let why = if values.lines.is_empty() { String::new() } else { format!("none of {lines} has an objective.") };
-        return no_data(id_prefix, TITLE, &format!("{why}{}", left_out(dropped)));
-    }
-    let picture = Picture::of(values, ranked);
+        return no_data(id_prefix, TITLE, &format!("{why}{}", left_out(ranked(values).1)));
+    };
     let legend = drawing::legend(&picture);
     Draft {
         id: id_prefix,
@@ -98,6 +108,12 @@ pub fn parallel_coordinates(values: &ParallelCoordinates, id_prefix: &str) -> Fi
         height: drawing::height(&picture, &legend),
     }
     .draw(|sheet| drawing::draw(sheet, &picture, &legend))
+}
+
+/// What is drawn, and the number of values that are not finite; none where no line has an objective.
+fn picture(values: &ParallelCoordinates) -> Option<(Picture<'_>, usize)> {
+    let (ranked, dropped) = ranked(values);
+    (!ranked.is_empty()).then(|| (Picture::of(values, ranked), dropped))
 }
 
 impl ParallelCoordinates {
@@ -125,7 +141,7 @@ impl Coordinate {
         }
     }
 
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Coordinate::Number(value) => number(*value),
             Coordinate::Word(word) => word.clone(),
@@ -135,21 +151,29 @@ impl Coordinate {
 
 impl<'a> Picture<'a> {
     fn of(values: &'a ParallelCoordinates, ranked: Vec<Ranked<'a>>) -> Self {
-        let lines = thinned(ranked);
+        let (picked, others): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|line| values.is_picked(line));
+        let lines = thinned(picked, DRAWN_LINES);
+        let faded = thinned(others, DRAWN_LINES - lines.len());
+        let all = || lines.iter().chain(&faded);
         // With a single line there is nothing to differ from: all of its settings are shown.
-        let is_constant =
-            |axis: usize| lines.len() > 1 && lines.windows(2).all(|pair| pair[0].of.at(axis) == pair[1].of.at(axis));
+        let is_constant = |axis: usize| {
+            let first = all().next().and_then(|line| line.of.at(axis));
+            lines.len() + faded.len() > 1 && all().all(|line| line.of.at(axis) == first)
+        };
         let (constant, differing): (Vec<usize>, Vec<usize>) = (0..values.axes.len()).partition(|i| is_constant(*i));
-        let column = |axis: usize| lines.iter().map(move |line| line.of.at(axis));
+        let column = |axis: usize| all().map(move |line| line.of.at(axis));
         let scales = differing.iter().take(DRAWN_AXES).map(|i| Scale::of(&values.axes[*i], *i, column(*i))).collect();
-        let objectives = lines.iter().map(|line| line.objective);
+        let objectives = all().map(|line| line.objective);
+        let share = values.best_percent.filter(|percent| (0.0..=100.0).contains(percent)).unwrap_or(10.0) / 100.0;
         Self {
-            best: (lines.len() / 10).max(1),
+            best: ((lines.len() as f64 * share) as usize).max(1),
             scales,
-            objective: Scale::objective(values.objective_name(), values.direction, objectives),
+            objective: Scale::objective(values.objective_name(), values.direction, values.is_log, objectives),
             constant,
             more: differing.len().saturating_sub(DRAWN_AXES),
             lines,
+            faded,
+            brushes: &values.brushes,
         }
     }
 }
@@ -167,20 +191,25 @@ fn ranked(values: &ParallelCoordinates) -> (Vec<Ranked<'_>>, usize) {
     (lines, dropped)
 }
 
-/// The best lines, and those after them at equal steps.
-fn thinned(mut lines: Vec<Ranked<'_>>) -> Vec<Ranked<'_>> {
-    if lines.len() <= DRAWN_LINES {
+/// At most so many lines: the best, and those after them at equal steps.
+fn thinned(mut lines: Vec<Ranked<'_>>, most: usize) -> Vec<Ranked<'_>> {
+    if lines.len() <= most || most == 0 {
+        lines.truncate(most);
         return lines;
     }
-    let rest: Vec<_> = lines.split_off(BEST_KEPT).into_iter().map(|line| (line.of, line.objective)).collect();
-    let kept = thin::evenly(&rest, DRAWN_LINES - BEST_KEPT);
+    let best = BEST_KEPT.min(most);
+    let rest: Vec<_> = lines.split_off(best).into_iter().map(|line| (line.of, line.objective)).collect();
+    let kept = thin::evenly(&rest, most - best);
     lines.extend(kept.into_iter().map(|(of, objective)| Ranked { of, objective }));
     lines
 }
 
 fn conclusion(values: &ParallelCoordinates, picture: &Picture<'_>) -> String {
-    let best = &picture.lines[0];
-    let mut words = format!("Best {} {}", values.objective_name(), number(best.objective));
+    let mut words = brush::in_words(values, picture);
+    let Some(best) = picture.lines.first() else {
+        return format!("{words}{}.", drawn(values, picture));
+    };
+    words.push_str(&format!("Best {} {}", values.objective_name(), number(best.objective)));
     if !best.of.label.is_empty() {
         words.push_str(&format!(" in {}", best.of.label));
     }
@@ -209,7 +238,7 @@ fn conclusion(values: &ParallelCoordinates, picture: &Picture<'_>) -> String {
 /// `40 of 50 lines are drawn, 10 have no objective`.
 fn drawn(values: &ParallelCoordinates, picture: &Picture<'_>) -> String {
     let without = values.lines.iter().filter(|line| line.objective.is_none()).count();
-    let shown = picture.lines.len();
+    let shown = picture.lines.len() + picture.faded.len();
     let mut words = match values.lines.len() {
         all if all == shown => counted(all, "line", "lines"),
         all => format!("{} of {} are drawn", count(shown as u64), counted(all, "line", "lines")),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Coordinate, ParallelAxis};
+use super::{BrushRange, Coordinate, ParallelAxis};
 use crate::figures::tuning::Direction;
 use crate::number::{counted, number};
 use crate::sheet::LAYOUT_TEXT_SIZE;
@@ -44,13 +44,18 @@ impl<'a> Scale<'a> {
     }
 
     /// The better end is the head.
-    pub fn objective(name: &'a str, direction: Direction, values: impl Iterator<Item = f64>) -> Self {
+    pub fn objective(name: &'a str, direction: Direction, is_log: bool, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = ends(values);
         let (foot, head) = match direction {
             Direction::Maximise => (low, high),
             Direction::Minimise => (high, low),
         };
-        Self { name, axis: usize::MAX, has_missing: false, kind: Kind::Numbers { foot, head, is_log: false } }
+        Self {
+            name,
+            axis: usize::MAX,
+            has_missing: false,
+            kind: Kind::Numbers { foot, head, is_log: is_log && low > 0.0 },
+        }
     }
 
     pub fn has_levels(&self) -> bool {
@@ -77,6 +82,51 @@ impl<'a> Scale<'a> {
         let share = (place(value) - place(*foot)) / (place(*head) - place(*foot));
         // A single number stands in the middle of its axis.
         if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 }
+    }
+
+    /// The values from one height to another that is above it.
+    pub fn range(&self, low: f64, high: f64, has_missing: bool) -> Option<BrushRange> {
+        match &self.kind {
+            Kind::Numbers { .. } => {
+                let (one, other) = (self.number_at(low)?, self.number_at(high)?);
+                Some(BrushRange::Between(one.min(other), one.max(other)))
+            }
+            Kind::Levels { drawn, .. } => {
+                let heights = drawn.iter().enumerate().map(|(level, word)| (self.level_height(level), word));
+                let within = heights.filter(|(height, _)| (low..=high).contains(height)).map(|(_, word)| word.clone());
+                let words: Vec<String> = within.chain(has_missing.then(|| MISSING.to_owned())).collect();
+                (!words.is_empty()).then_some(BrushRange::AnyOf(words))
+            }
+        }
+    }
+
+    /// The number at a height, with four digits.
+    fn number_at(&self, height: f64) -> Option<f64> {
+        let Kind::Numbers { foot, head, is_log } = &self.kind else { return None };
+        let value = match height {
+            // Its own ends are not rounded: what stands there belongs to it.
+            ..=0.0 => return Some(*foot).filter(|end| end.is_finite()),
+            1.0.. => return Some(*head).filter(|end| end.is_finite()),
+            _ if *is_log => (foot.ln() + height * (head.ln() - foot.ln())).exp(),
+            _ => foot + height * (head - foot),
+        };
+        format!("{value:.3e}").parse().ok().filter(|value: &f64| value.is_finite())
+    }
+
+    /// From where to where a brush covers the axis, from the foot; one stretch for each word.
+    pub fn covered(&self, range: &BrushRange) -> Vec<(f64, f64)> {
+        match (&self.kind, range) {
+            (Kind::Numbers { .. }, BrushRange::Between(low, high)) => {
+                let (one, other) = (self.height_of_number(*low), self.height_of_number(*high));
+                vec![(one.min(other), one.max(other))]
+            }
+            (Kind::Levels { drawn, others }, BrushRange::AnyOf(words)) => {
+                let half = 0.5 / (drawn.len() + usize::from(*others > 0)) as f64;
+                let places = drawn.iter().enumerate().filter(|(_, word)| words.contains(word));
+                places.map(|(level, _)| self.level_height(level)).map(|at| (at - half, at + half)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The words along the axis, each at its height; numbers are written shorter where they would not fit.
@@ -108,7 +158,7 @@ impl<'a> Scale<'a> {
 }
 
 impl Coordinate {
-    fn number(&self) -> Option<f64> {
+    pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Coordinate::Number(value) => Some(*value),
             Coordinate::Word(_) => None,

@@ -1,0 +1,318 @@
+//! Parallel coordinates that lines are picked out of: by dragging along an axis, or by a form where there are no scripts. The address
+//! carries what is picked out.
+
+use leptos::ev::PointerEvent;
+use leptos::html::Div;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::components::Form;
+use leptos_router::hooks::{use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
+use millrace_charts::{Brush, BrushRange, Coordinate, ParallelCoordinates, brushed, parallel_coordinates};
+
+use crate::components::ChartFigure;
+use crate::pages::address::address;
+
+/// What the address asks for.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Asked {
+    brushes: Vec<Brush>,
+    best_percent: Option<f64>,
+    is_log: bool,
+}
+
+impl Asked {
+    /// What was picked out before is in `brush`; what the form adds in `on`, `from` and `to`.
+    fn read(query: &ParamsMap, values: &ParallelCoordinates) -> Self {
+        let text = |name: &str| query.get(name).unwrap_or_default().trim().to_owned();
+        let brushes = query.get_all("brush").unwrap_or_default().iter().filter_map(|text| text.parse().ok()).collect();
+        let asked = Self {
+            brushes,
+            best_percent: text("top").parse().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0),
+            is_log: text("scale") == "log",
+        };
+        match text("on") {
+            axis if axis.is_empty() => asked,
+            axis => {
+                let range = typed(values, &axis, &text("from"), &text("to"));
+                asked.with(&axis, range)
+            }
+        }
+    }
+
+    /// The same with another stretch of an axis, or none.
+    fn with(mut self, axis: &str, range: Option<BrushRange>) -> Self {
+        self.brushes.retain(|brush| brush.axis != axis);
+        self.brushes.extend(range.map(|range| Brush { axis: axis.to_owned(), range }));
+        self
+    }
+
+    fn address(&self, path: &str, kept: &[(&'static str, String)]) -> String {
+        let brushes: Vec<String> = self.brushes.iter().map(Brush::to_text).collect();
+        let top = self.best_percent.map(|percent| percent.to_string()).unwrap_or_default();
+        let kept = kept.iter().map(|(name, value)| (*name, value.as_str()));
+        let own = [("top", top.as_str()), ("scale", if self.is_log { "log" } else { "" })];
+        address(path, kept.chain(brushes.iter().map(|text| ("brush", text.as_str()))).chain(own))
+    }
+}
+
+/// The stretch of an axis that was typed; an end that was left empty is that of the axis. None where nothing was typed.
+fn typed(values: &ParallelCoordinates, axis: &str, from: &str, to: &str) -> Option<BrushRange> {
+    let place = values.axes.iter().position(|known| known.name == axis);
+    let on_axis = |place: usize| values.lines.iter().filter_map(move |line| line.values.get(place)?.clone());
+    let coordinates: Vec<Coordinate> = match place {
+        Some(place) => on_axis(place).collect(),
+        None => values.lines.iter().filter_map(|line| line.objective).map(Coordinate::Number).collect(),
+    };
+    if from.is_empty() && to.is_empty() {
+        return None;
+    }
+    let numbers: Option<Vec<f64>> = coordinates
+        .iter()
+        .map(|coordinate| match coordinate {
+            Coordinate::Number(number) => Some(*number),
+            Coordinate::Word(_) => None,
+        })
+        .collect();
+    let Some(numbers) = numbers else {
+        let words = [from, to].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        return Some(BrushRange::AnyOf(words));
+    };
+    let end = |text: &str, ends: fn(f64, f64) -> f64| match text {
+        "" => numbers.iter().copied().reduce(ends),
+        text => text.parse().ok().filter(|number: &f64| number.is_finite()),
+    };
+    let (low, high) = (end(from, f64::min)?, end(to, f64::max)?);
+    Some(BrushRange::Between(low.min(high), low.max(high)))
+}
+
+/// The picture, what is picked out of it, and the form that does it without scripts.
+#[component]
+pub(super) fn ParallelExplorer(
+    /// What is drawn; what is picked out comes from the address.
+    values: ParallelCoordinates,
+    /// Names its parts in the page.
+    id: &'static str,
+    /// The page.
+    path: String,
+    /// What else of the page's address stays.
+    kept: Vec<(&'static str, String)>,
+) -> impl IntoView {
+    let axes: Vec<String> =
+        values.axes.iter().map(|axis| axis.name.clone()).chain([values.objective.clone()]).collect();
+    let values = StoredValue::new(values);
+    let page = StoredValue::new((path.clone(), kept.clone()));
+    let query = use_query_map();
+    let asked = Memo::new(move |_| query.with(|query| values.with_value(|values| Asked::read(query, values))));
+    let drawn = Memo::new(move |_| {
+        let Asked { brushes, best_percent, is_log } = asked.get();
+        ParallelCoordinates { brushes, best_percent, is_log, ..values.get_value() }
+    });
+    let navigate = use_navigate();
+    let pick = move |axis: &str, range: Option<BrushRange>| {
+        let to = page.with_value(|(path, kept)| asked.get_untracked().with(axis, range).address(path, kept));
+        navigate(&to, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+    };
+    // What is dragged is of use to scripts alone.
+    let is_live = RwSignal::new(false);
+    Effect::new(move |_| is_live.set(true));
+    let picture = NodeRef::<Div>::new();
+    let held = RwSignal::new(None::<Held>);
+    let press = move |event: PointerEvent| {
+        // A finger scrolls.
+        if event.pointer_type() == "touch" || event.button() != 0 {
+            return;
+        }
+        let Some(at) = picture.get_untracked().and_then(|div| Place::of(&event, &div)) else { return };
+        if let Some(div) = picture.get_untracked() {
+            // Where it fails, a drag ends at the edge of the picture.
+            let _ = div.set_pointer_capture(event.pointer_id());
+        }
+        held.set(Some(Held { from: at, to: at }));
+    };
+    let drag = move |event: PointerEvent| {
+        let place = picture.get_untracked().and_then(|div| Place::of(&event, &div));
+        if let (Some(Held { from, .. }), Some(to)) = (held.get_untracked(), place) {
+            held.set(Some(Held { from, to }));
+        }
+    };
+    let let_go = move |_: PointerEvent| {
+        let Some(Held { from, to }) = held.get_untracked() else { return };
+        held.set(None);
+        if let Some((axis, range)) = drawn.with_untracked(|values| brushed(values, from.drawn, to.drawn)) {
+            pick(&axis, range);
+        }
+    };
+    let options =
+        axes.into_iter().map(|axis| view! { <option value=axis.clone()>{axis.clone()}</option> }).collect_view();
+    let hidden = kept
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value/> })
+        .collect_view();
+    view! {
+        <section class="stack stack-tight">
+            <div
+                class="brushable"
+                node_ref=picture
+                on:pointerdown=press
+                on:pointermove=drag
+                on:pointerup=let_go
+                on:pointercancel=move |_| held.set(None)
+            >
+                {move || view! { <ChartFigure figure=parallel_coordinates(&drawn.get(), id)/> }}
+                {move || held.get().map(|held| view! { <div class="brush" style=held.style()></div> })}
+            </div>
+            <p class="hint" hidden=move || !is_live.get()>
+                "Drag up or down along an axis to pick lines out; click the axis to let go of it."
+            </p>
+            {move || {
+                let asked = asked.get();
+                let tags = asked
+                    .brushes
+                    .iter()
+                    .map(|brush| {
+                        let without = asked.clone().with(&brush.axis, None);
+                        let href = page.with_value(|(path, kept)| without.address(path, kept));
+                        let text = format!("{} {}", brush.axis, brush.range);
+                        let label = format!("Let go of {text}");
+                        view! { <a class="tag" href=href aria-label=label>{text} " ×"</a> }
+                    })
+                    .collect_view();
+                (!asked.brushes.is_empty()).then(|| view! { <p class="cluster">"Picked out: " {tags}</p> })
+            }}
+            <details>
+                <summary>"Pick out by numbers"</summary>
+                <Form method="GET" action=path attr:class="filters">
+                    {hidden}
+                    {move || {
+                        let brushes = asked.get().brushes;
+                        brushes
+                            .iter()
+                            .map(|brush| view! { <input type="hidden" name="brush" value=brush.to_text()/> })
+                            .collect_view()
+                    }}
+                    <div class="field">
+                        <label class="label" for=format!("{id}-on")>"Axis"</label>
+                        <select class="input" id=format!("{id}-on") name="on">
+                            <option value="">"none"</option>
+                            {options}
+                        </select>
+                    </div>
+                    <div class="field">
+                        <label class="label" for=format!("{id}-from")>"From, or a word"</label>
+                        <input class="input" id=format!("{id}-from") name="from"/>
+                    </div>
+                    <div class="field">
+                        <label class="label" for=format!("{id}-to")>"To, or another word"</label>
+                        <input class="input" id=format!("{id}-to") name="to"/>
+                    </div>
+                    <div class="field">
+                        <label class="label" for=format!("{id}-top")>"Best, % of the lines"</label>
+                        <input
+                            class="input"
+                            id=format!("{id}-top")
+                            name="top"
+                            type="number"
+                            min="1"
+                            max="100"
+                            step="any"
+                            placeholder="10"
+                            value=asked.get_untracked().best_percent.map(|percent| percent.to_string())
+                        />
+                    </div>
+                    <div class="field">
+                        <label class="label" for=format!("{id}-scale")>"Objective"</label>
+                        <select class="input" id=format!("{id}-scale") name="scale">
+                            <option value="">"linear"</option>
+                            <option value="log" selected=asked.get_untracked().is_log>"logarithmic"</option>
+                        </select>
+                    </div>
+                    <button class="button" type="submit">"Pick out"</button>
+                </Form>
+            </details>
+        </section>
+    }
+}
+
+/// A pointer that is held down.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    from: Place,
+    to: Place,
+}
+
+impl Held {
+    /// Where the stretch is drawn while it is dragged.
+    fn style(self) -> String {
+        let (left, top) = (self.from.shown.0, self.from.shown.1.min(self.to.shown.1));
+        let height = (self.from.shown.1 - self.to.shown.1).abs();
+        format!("left:{:.1}px;top:{top:.1}px;height:{height:.1}px", left - 7.0)
+    }
+}
+
+/// A place on the picture.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// In pixels from the corner of what holds it.
+    shown: (f64, f64),
+    /// In units of the drawing.
+    drawn: (f64, f64),
+}
+
+impl Place {
+    fn of(event: &PointerEvent, holder: &web_sys::HtmlDivElement) -> Option<Self> {
+        let drawing = holder.query_selector("svg.chart").ok().flatten()?;
+        let width = drawing.get_attribute("viewBox")?.split(' ').nth(2)?.parse::<f64>().ok()?;
+        let (at, of, within) = (drawing.get_bounding_client_rect(), width, holder.get_bounding_client_rect());
+        let (x, y) = (f64::from(event.client_x()), f64::from(event.client_y()));
+        let unit = of / at.width().max(1.0);
+        let drawn = ((x - at.left()) * unit, (y - at.top()) * unit);
+        Some(Self { shown: (x - within.left(), y - within.top()), drawn })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_charts::{ParallelAxis, ParallelLine};
+
+    use super::*;
+
+    fn values() -> ParallelCoordinates {
+        let line = |alpha: f64, kind: &str| ParallelLine {
+            label: String::new(),
+            values: vec![Some(Coordinate::Number(alpha)), Some(Coordinate::Word(kind.to_owned()))],
+            objective: Some(alpha / 10.0),
+        };
+        ParallelCoordinates {
+            objective: "score".to_owned(),
+            axes: ["alpha", "kind"].map(|name| ParallelAxis { name: name.to_owned(), is_log: false }).to_vec(),
+            lines: vec![line(1.0, "a"), line(2.0, "b"), line(3.0, "a")],
+            ..ParallelCoordinates::default()
+        }
+    }
+
+    fn asked(query: &[(&str, &str)]) -> Asked {
+        let query: ParamsMap = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Asked::read(&query, &values())
+    }
+
+    #[test]
+    fn what_the_form_adds_takes_the_place_of_what_was_picked_out_on_that_axis() {
+        let asked = asked(&[("brush", "alpha~1..2"), ("brush", "kind~a"), ("on", "alpha"), ("from", "2"), ("to", "")]);
+        assert_eq!(
+            asked.address("/runs/7", &[("tab", "trials".to_owned())]),
+            "/runs/7?tab=trials&brush=kind~a&brush=alpha~2..3"
+        );
+    }
+
+    #[test]
+    fn a_word_is_picked_out_on_an_axis_of_words_and_nothing_typed_lets_go() {
+        let picked = asked(&[("on", "kind"), ("from", "b"), ("top", "25"), ("scale", "log")]);
+        assert_eq!(picked.brushes, ["kind~b".parse().unwrap()]);
+        assert_eq!((picked.best_percent, picked.is_log), (Some(25.0), true));
+        assert_eq!(asked(&[("brush", "kind~b"), ("on", "kind")]).brushes, []);
+        assert_eq!(asked(&[("on", "score"), ("from", "0.2")]).brushes, ["score~0.2..0.3".parse().unwrap()]);
+        assert_eq!(asked(&[("on", "alpha"), ("from", "x"), ("top", "900")]), Asked::default());
+    }
+}
