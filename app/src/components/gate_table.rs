@@ -44,7 +44,10 @@ fn gate_row(gate: Gate, what: &'static str, bounds: &'static str) -> impl IntoVi
     let interval = gate.interval.map(
         |(low, high)| view! { <div class="muted">{format!("{bounds} {} to {}", number(low), number(high))}</div> },
     );
-    let evidence = gate.evidence.map(|href| view! { <div><a href=href>"Evidence"</a></div> });
+    let evidence = gate.evidence.map(|href| {
+        let label = format!("Evidence: {}", gate.rule);
+        view! { <div><a href=href aria-label=label>"Evidence"</a></div> }
+    });
     let overridden = gate.overridden.map(|given| {
         view! {
             <div class="override">

@@ -20,6 +20,7 @@ use super::log::{RunLog, fetch_run_log};
 use super::outcome::RunOutcome;
 use super::override_gates::OverrideCard;
 use super::overview::{CurrentStep, Overview};
+use super::parallel::Dragging;
 use super::per_class::PerClass;
 use super::plots::figures;
 use super::provenance::Provenance;
@@ -40,6 +41,7 @@ pub async fn fetch_run(id: String) -> Result<RunView, PageFault> {
 pub fn RunPage() -> impl IntoView {
     let id = path_text("id");
     let acts = RunActs::new();
+    provide_context(Dragging::default());
     let tab = query_text("tab");
     let is_log = Memo::new(move |_| RunTab::named(&tab.get()) == RunTab::Log);
     let run = Resource::new(move || (id.get(), acts.version()), |(id, _)| fetch_run(id));

@@ -117,7 +117,8 @@ pub(super) fn ParallelExplorer(
     let is_live = RwSignal::new(false);
     Effect::new(move |_| is_live.set(true));
     let picture = NodeRef::<Div>::new();
-    let held = RwSignal::new(None::<Held>);
+    // A live page draws itself anew while somebody drags.
+    let held = use_context::<Dragging>().unwrap_or_default().0;
     let press = move |event: PointerEvent| {
         // A finger scrolls.
         if event.pointer_type() == "touch" || event.button() != 0 {
@@ -161,7 +162,7 @@ pub(super) fn ParallelExplorer(
                 on:pointercancel=move |_| held.set(None)
             >
                 {move || view! { <ChartFigure figure=parallel_coordinates(&drawn.get(), id)/> }}
-                {move || held.get().map(|held| view! { <div class="brush" style=held.style()></div> })}
+                {move || held.get().map(|held| view! { <div class="brush" style:left=held.left() style:top=held.top() style:height=held.height()></div> })}
             </div>
             <p class="hint" hidden=move || !is_live.get()>
                 "Drag up or down along an axis to pick lines out; click the axis to let go of it."
@@ -235,6 +236,10 @@ pub(super) fn ParallelExplorer(
     }
 }
 
+/// What is dragged on a page, which outlives the picture that it is dragged on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Dragging(RwSignal<Option<Held>>);
+
 /// A pointer that is held down.
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -243,11 +248,16 @@ struct Held {
 }
 
 impl Held {
-    /// Where the stretch is drawn while it is dragged.
-    fn style(self) -> String {
-        let (left, top) = (self.from.shown.0, self.from.shown.1.min(self.to.shown.1));
-        let height = (self.from.shown.1 - self.to.shown.1).abs();
-        format!("left:{:.1}px;top:{top:.1}px;height:{height:.1}px", left - 7.0)
+    fn left(self) -> String {
+        format!("{:.1}px", self.from.shown.0 - 7.0)
+    }
+
+    fn top(self) -> String {
+        format!("{:.1}px", self.from.shown.1.min(self.to.shown.1))
+    }
+
+    fn height(self) -> String {
+        format!("{:.1}px", (self.from.shown.1 - self.to.shown.1).abs())
     }
 }
 

@@ -48,7 +48,15 @@ pub fn Trials(
     let mattered =
         importance_figures(&searched).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
     let slices = slice_figures(&trials, &searched, &objective, direction(&metric));
-    let slices = slices.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    let slices = (!slices.is_empty()).then(|| {
+        let figures = slices.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+        view! {
+            <section class="section" aria-labelledby="slices">
+                <div class="section-header"><h2 id="slices">"By hyperparameter"</h2></div>
+                <div class="grid grid-wide">{figures}</div>
+            </section>
+        }
+    });
     let too_few = too_few(&searched).map(|text| view! { <p class="muted">{text}</p> });
     let forecast = gains(&forecast, &metric).map(|text| view! { <p>{text}</p> });
     let best = best_first(trials, direction(&metric));
@@ -61,7 +69,6 @@ pub fn Trials(
             {lines}
             {mattered}
             {too_few}
-            <div class="grid grid-wide">{slices}</div>
             <div class="table-wrap" role="region" aria-label="Trials" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Trials, best first"</caption>
@@ -79,6 +86,7 @@ pub fn Trials(
                     <tbody>{rows}</tbody>
                 </table>
             </div>
+            {slices}
         </div>
     }
     .into_any()
