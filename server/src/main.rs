@@ -22,7 +22,10 @@ fn main() -> std::process::ExitCode {
     telemetry::start(command.log_json);
     // One more than there are processors: where models hold all others, it takes requests in.
     let workers = std::thread::available_parallelism().map_or(2, |processors| processors.get() + 1);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
+    // Each request to a model that hangs has one to itself until it is given up.
+    let aside = 4_096;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.worker_threads(workers).max_blocking_threads(aside).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("millrace: no threads could be started: {error}");

@@ -89,8 +89,11 @@ async fn joined(app: &TestApp, prediction: &Value, cell: &str) -> i64 {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let cell = format!("(joined->'cells'->>'{cell}')::double precision::bigint");
-    app.count(&format!("select {cell} from prediction where id = '{id}'")).await
+    let cell = format!(
+        "select cell::double precision::bigint from prediction, json_array_elements_text(joined->'cells')
+        with ordinality cells (cell, place) where id = '{id}' and joined->'names'->>(place - 1)::int = '{cell}'"
+    );
+    app.count(&cell).await
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ async fn a_run_tells_what_its_steps_did_and_held_and_how_sure_its_coefficients_a
         "features: 1 features; rows: 180 to train on, 60 to validate, 60 to test, 0 without a label",
         "train: fitted on 180 rows in ",
         "evaluate: test.roc_auc ",
+        "gate: success.roc_auc: pass (ROC AUC on the test part ≥ ",
         "register: succeeded; ",
     ] {
         assert!(log.contains(told), "{told} is not in {log}");
@@ -77,6 +78,15 @@ async fn a_run_tells_what_its_steps_did_and_held_and_how_sure_its_coefficients_a
     let train = run["steps"].as_array().unwrap().iter().find(|step| step["kind"] == "train").unwrap();
     assert!(train["peak_bytes"].as_u64().unwrap() > 1_000_000, "{train}");
     let evaluation = engineer.get("/api/v1/runs/1/artifacts/evaluation").await.done();
+    let examples = engineer.get("/api/v1/runs/1/artifacts/examples").await.done();
+    let cells = examples["cells"].as_array().unwrap();
+    let rows: u64 = cells.iter().map(|cell| cell["rows"].as_u64().unwrap()).sum();
+    assert_eq!((&examples["columns"], rows), (&json!(["x"]), 60), "{examples}");
+    for cell in cells {
+        let examples = cell["examples"].as_array().unwrap();
+        let given: Vec<f64> = examples.iter().map(|one| one["probability"].as_f64().unwrap()).collect();
+        assert!(given.is_sorted() && (1..=5).contains(&given.len()), "least probable first: {cell}");
+    }
     let (equation, errors) = (&evaluation["linear"]["equations"][0], &evaluation["linear"]["errors"]);
     assert_eq!(equation["terms"][0][0], "x");
     assert!(errors["terms"][0].as_f64().unwrap() > 0.0, "{evaluation}");

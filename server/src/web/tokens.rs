@@ -67,6 +67,8 @@ impl Tokens {
                 if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&key) {
                     known.actor = Some((actor.clone(), now));
                 }
+                // The connection goes back by a task that must not wait behind a model that hangs.
+                tokio::task::yield_now().await;
                 Ok(actor)
             }
             Err(fault) if fault.status == 503 && predicts => match remembered {

@@ -13,7 +13,7 @@ use crate::fault::PageFault;
 use crate::pages::address::address;
 
 use super::overlay::{direction, figures, settings};
-use super::parallel::ParallelExplorer;
+use super::parallel::{ParallelExplorer, picked};
 use super::table::written;
 
 /// Runs side by side, in the order they are asked for.
@@ -29,18 +29,22 @@ struct Asked {
     ids: String,
     baseline: String,
     all: bool,
+    /// What is picked out of the picture of their settings.
+    picked: Vec<(&'static str, String)>,
 }
 
 impl Asked {
     fn from_query(query: &ParamsMap) -> Self {
         let ids = query.get_all("ids").unwrap_or_default().join(",");
         let baseline = query.get("baseline").unwrap_or_default();
-        Self { ids, baseline, all: query.get("rows").is_some_and(|rows| rows == "all") }
+        Self { ids, baseline, all: query.get("rows").is_some_and(|rows| rows == "all"), picked: picked(query) }
     }
 
     fn address(&self, baseline: &str, all: bool) -> String {
         let rows = if all { "all" } else { "" };
-        address("/runs/compare", [("ids", self.ids.as_str()), ("baseline", baseline), ("rows", rows)])
+        let own = [("ids", self.ids.as_str()), ("baseline", baseline), ("rows", rows)];
+        let picked = self.picked.iter().map(|(name, value)| (*name, value.as_str()));
+        address("/runs/compare", own.into_iter().chain(picked))
     }
 
     /// The position of the run that the others are compared with: the one the address names, else the first.

@@ -13,7 +13,7 @@ use super::acts::{ActButtons, ActFaults, RunActs};
 use super::artifacts::Artifacts;
 use super::coefficients::Equations;
 use super::evaluation::Evaluation;
-use super::examples::ExampleRows;
+use super::examples::{RunExamples, fetch_examples};
 use super::is_under_way;
 use super::launch_form::LaunchForm;
 use super::log::{RunLog, fetch_run_log};
@@ -56,12 +56,23 @@ pub fn RunPage() -> impl IntoView {
             }
         },
     );
+    let is_plots = Memo::new(move |_| RunTab::named(&tab.get()) == RunTab::Plots);
+    let examples = Resource::new(
+        move || is_plots.get().then(|| id.get()),
+        |id| async move {
+            match id {
+                Some(id) => fetch_examples(id).await,
+                None => Ok(None),
+            }
+        },
+    );
     let live = follow(
         move || format!("run:{}", id.get()),
         move || matches!(run.get(), Some(Ok(run)) if is_under_way(&run.summary.state)),
         move || {
             run.refetch();
             log.refetch();
+            examples.refetch();
         },
     );
     view! {
@@ -69,6 +80,7 @@ pub fn RunPage() -> impl IntoView {
             <Run run acts live/>
         </Load>
         {move || is_log.get().then(|| view! { <RunLog run=id lines=log/> })}
+        {move || is_plots.get().then(|| view! { <RunExamples examples/> })}
     }
 }
 
@@ -280,12 +292,10 @@ fn Plots(run: RunView) -> impl IntoView {
     let id = run.summary.id;
     let classes = evaluation.classes.clone();
     let classes = (!classes.is_empty()).then(|| view! { <PerClass classes/> });
-    let examples = evaluation.examples.clone();
-    let examples = (!examples.cells.is_empty()).then(|| view! { <ExampleRows examples/> });
     let equations = evaluation.linear.clone().map(|linear| view! { <Equations linear run=id.clone()/> });
     let explorer = (!evaluation.thresholds.is_empty())
         .then(|| view! { <ThresholdExplorer evaluation metrics=run.metrics run=id/> });
-    view! { <div class="stack stack-loose">{explorer}{classes}<div class="grid grid-wide">{figures}</div>{examples}{equations}</div> }
+    view! { <div class="stack stack-loose">{explorer}{classes}<div class="grid grid-wide">{figures}</div>{equations}</div> }
         .into_any()
 }
 

@@ -6,8 +6,6 @@ use millrace_domain::metric::{Bound, Costs, Metric};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::examples::Examples;
-
 /// Curves and tables of one evaluation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evaluation {
@@ -53,8 +51,6 @@ pub struct Evaluation {
     pub linear: Option<Linear>,
     /// What the document's rules on slices are judged by.
     pub slices: Vec<Slices>,
-    /// Test rows to look at.
-    pub examples: Examples,
 }
 
 /// A class against all others. What has no rows behind it is none.
@@ -303,7 +299,6 @@ impl Evaluation {
             dependence: part(&artifact["dependence"]),
             linear: part(&artifact["linear"]),
             slices: part(&artifact["slices"]),
-            examples: part(&artifact["examples"]),
         }
     }
 }

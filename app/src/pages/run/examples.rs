@@ -2,11 +2,24 @@
 
 use leptos::prelude::*;
 use millrace_charts::{count, number};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::components::Load;
+use crate::fault::PageFault;
+
+/// The rows that a run's evaluation kept; none before it, and of runs of earlier versions of the program.
+#[server(name = FetchExamples, prefix = "/fn", endpoint = "run_examples")]
+pub async fn fetch_examples(id: String) -> Result<Option<Examples>, PageFault> {
+    let (services, actor) = crate::caller::actor()?;
+    match services.run_artifact(&actor, crate::pages::address::id(&id, "run")?, "examples").await {
+        Err(fault) if fault.status == 404 => Ok(None),
+        kept => Ok(serde_json::from_slice(&kept?.1).ok()),
+    }
+}
+
 /// Rows that the evaluation kept.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Examples {
     /// Names of the columns.
     pub columns: Vec<String>,
@@ -15,7 +28,7 @@ pub struct Examples {
 }
 
 /// Rows of a class that were taken for the same one.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ExampleCell {
     /// How many there are.
     pub rows: u64,
@@ -24,7 +37,7 @@ pub struct ExampleCell {
 }
 
 /// A row and its answer.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Example {
     /// Its place in the dataset version, from 0.
     pub row: u64,
@@ -57,9 +70,22 @@ impl ExampleCell {
     }
 }
 
+/// What stands below the plots. It is fetched beside the run, not with it: only who looks at the plots needs it.
+#[component]
+pub(super) fn RunExamples(
+    /// The rows; none of a run that kept none.
+    examples: Resource<Result<Option<Examples>, PageFault>>,
+) -> impl IntoView {
+    view! {
+        <Load resource=examples let:examples>
+            {examples.filter(|examples| !examples.cells.is_empty()).map(|examples| view! { <ExampleRows examples/> })}
+        </Load>
+    }
+}
+
 /// Each way of being right or wrong with its rows, mistakes first and of them the most frequent.
 #[component]
-pub(super) fn ExampleRows(examples: Examples) -> impl IntoView {
+fn ExampleRows(examples: Examples) -> impl IntoView {
     let Examples { columns, mut cells } = examples;
     cells.sort_by_key(|cell| (!cell.is_wrong(), std::cmp::Reverse(cell.rows)));
     let cells: Vec<_> = cells

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use millrace_charts::{count, number};
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_domain::metric::Metric;
+use millrace_domain::run::StepKind;
 use millrace_domain::view::{HeldOutView, MetricView, RunView, StepView};
 use serde_json::Value;
 
@@ -80,7 +81,8 @@ pub fn Overview(
 
 /// The learning curve of the model that is being fitted.
 fn growing(steps: &[StepView]) -> Option<impl IntoView + use<>> {
-    let running = steps.iter().find(|step| step.state == "running")?;
+    let fits = |step: &&StepView| step.state == "running" && step.kind == StepKind::Train.as_str();
+    let running = steps.iter().find(fits)?;
     let figure = growing_figure(running.progress.as_ref()?)?;
     Some(view! {
         <section class="section" aria-labelledby="growing">

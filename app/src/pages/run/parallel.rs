@@ -25,14 +25,17 @@ impl Asked {
     /// What was picked out before is in `brush`; what the form adds in `on`, `from` and `to`.
     fn read(query: &ParamsMap, values: &ParallelCoordinates) -> Self {
         let text = |name: &str| query.get(name).unwrap_or_default().trim().to_owned();
-        let brushes = query.get_all("brush").unwrap_or_default().iter().filter_map(|text| text.parse().ok()).collect();
+        let is_axis = |name: &str| name == values.objective || values.axes.iter().any(|axis| axis.name == name);
+        let brushes = query.get_all("brush").unwrap_or_default();
+        let brushes =
+            brushes.iter().filter_map(|text| text.parse().ok()).filter(|brush: &Brush| is_axis(&brush.axis)).collect();
         let asked = Self {
             brushes,
             best_percent: text("top").parse().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0),
             is_log: text("scale") == "log",
         };
         match text("on") {
-            axis if axis.is_empty() => asked,
+            axis if !is_axis(&axis) => asked,
             axis => {
                 let range = typed(values, &axis, &text("from"), &text("to"));
                 asked.with(&axis, range)
@@ -54,6 +57,12 @@ impl Asked {
         let own = [("top", top.as_str()), ("scale", if self.is_log { "log" } else { "" })];
         address(path, kept.chain(brushes.iter().map(|text| ("brush", text.as_str()))).chain(own))
     }
+}
+
+/// What an address says is picked out, to be kept in others of the same page.
+pub(super) fn picked(query: &ParamsMap) -> Vec<(&'static str, String)> {
+    let brushes = query.get_all("brush").unwrap_or_default().into_iter().map(|text| ("brush", text));
+    brushes.chain(["top", "scale"].into_iter().filter_map(|name| Some((name, query.get(name)?)))).collect()
 }
 
 /// The stretch of an axis that was typed; an end that was left empty is that of the axis. None where nothing was typed.
@@ -120,8 +129,10 @@ pub(super) fn ParallelExplorer(
     // A live page draws itself anew while somebody drags.
     let held = use_context::<Dragging>().unwrap_or_default().0;
     let press = move |event: PointerEvent| {
-        // A finger scrolls.
-        if event.pointer_type() == "touch" || event.button() != 0 {
+        // A finger scrolls, and words below the picture can be marked.
+        let target: web_sys::Element = event_target(&event);
+        let is_picture = target.closest("svg.chart").ok().flatten().is_some();
+        if event.pointer_type() == "touch" || event.button() != 0 || !is_picture {
             return;
         }
         let Some(at) = picture.get_untracked().and_then(|div| Place::of(&event, &div)) else { return };

@@ -56,6 +56,9 @@ pub(crate) struct Evaluated {
     /// What live answers are held against.
     pub reference: Digest,
     reference_bytes: u64,
+    /// Test rows to look at.
+    examples: Digest,
+    examples_bytes: u64,
 }
 
 /// What gates look at.
@@ -164,12 +167,12 @@ impl Stage for Evaluate {
             "seed": input.launched.run.seed,
             "model": input.model,
             // What is drawn from it has more in it than it had.
-            "drawn": 5,
+            "drawn": 6,
         }))
     }
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Evaluated, StepError> {
-        let (mut evaluated, figures, reference) = context
+        let (mut evaluated, figures, reference, examples) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "measuring on validation and test" }));
                 measure(&input)
@@ -179,6 +182,8 @@ impl Stage for Evaluate {
         evaluated.evaluation = context.artifacts().put(Bytes::from(figures)).await?;
         evaluated.reference_bytes = reference.len() as u64;
         evaluated.reference = context.artifacts().put(Bytes::from(reference)).await?;
+        evaluated.examples_bytes = examples.len() as u64;
+        evaluated.examples = context.artifacts().put(Bytes::from(examples)).await?;
         Ok(evaluated)
     }
 
@@ -199,6 +204,7 @@ impl Stage for Evaluate {
                 for (name, digest, bytes) in [
                     ("evaluation", &output.evaluation, output.evaluation_bytes),
                     ("reference", &output.reference, output.reference_bytes),
+                    ("examples", &output.examples, output.examples_bytes),
                 ] {
                     artifact::register(tx, digest, bytes, "application/json", now).await?;
                     run::set_artifact(tx, id, name, digest).await?;
@@ -209,8 +215,8 @@ impl Stage for Evaluate {
     }
 }
 
-/// What was measured, what is drawn from, and the reference of the model.
-fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
+/// What was measured, what is drawn from, the reference of the model, and test rows to look at.
+fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>, Vec<u8>), StepError> {
     let document = &input.launched.problem.document;
     let seed = input.launched.seed();
     let prepared = prepare(&input.frames, document)?;
@@ -229,7 +235,6 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
     figures["permutation"] = told_worth(&model, document.success.metric, &worth);
     figures["linear"] = equations(&prepared, &model);
     figures["costs"] = json!(document.target.costs);
-    figures["examples"] = examples(&prepared, &model, &test.predictions);
     (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &worth, seed);
     let reference = reference_of(&prepared, &model, &test);
     let tested = Tested::of(document, &prepared, validation.as_ref(), &test, seed)?;
@@ -242,8 +247,11 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>), StepError> {
         evaluation_bytes: 0,
         reference: input.model,
         reference_bytes: 0,
+        examples: input.model,
+        examples_bytes: 0,
     };
-    Ok((evaluated, figures.to_string().into_bytes(), json!(reference).to_string().into_bytes()))
+    let examples = examples(&prepared, &model, &test.predictions).to_string();
+    Ok((evaluated, figures.to_string().into_bytes(), json!(reference).to_string().into_bytes(), examples.into_bytes()))
 }
 
 /// What the rules on slices are judged by, with the slices that are too small for it.

@@ -17,6 +17,8 @@ const FURTHEST_OFF: usize = 20;
 const MOST_CELLS: usize = 100;
 /// Columns of a row.
 const MOST_COLUMNS: usize = 30;
+/// Characters of a text.
+const LONGEST: usize = 100;
 
 /// A test row and its answer.
 struct Told {
@@ -74,7 +76,7 @@ pub(crate) fn examples(prepared: &Prepared, model: &Model, predictions: &[Predic
         let row = prepared.dataset.row(row as usize);
         let slots = columns.iter().map(|input| prepared.dataset.slot(&input.column.name));
         let cells = columns.iter().zip(slots);
-        cells.map(|(input, slot)| slot.map_or(Value::Null, |slot| input.to_json(&row.cell(slot)))).collect()
+        cells.map(|(input, slot)| slot.map_or(Value::Null, |slot| shortened(input.to_json(&row.cell(slot))))).collect()
     };
     let shown = cells.into_iter().map(|mut cell| {
         let (rows, most) =
@@ -94,4 +96,13 @@ pub(crate) fn examples(prepared: &Prepared, model: &Model, predictions: &[Predic
     });
     let names: Vec<&str> = columns.iter().map(|input| input.column.name.as_str()).collect();
     json!({ "columns": names, "cells": shown.collect::<Vec<_>>() })
+}
+
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.chars().count() > LONGEST => {
+            json!(format!("{}…", text.chars().take(LONGEST).collect::<String>()))
+        }
+        value => value,
+    }
 }

@@ -302,11 +302,9 @@ fn difference(model: &Model, answer: &Answered, again: &Recomputed) -> Option<Va
     let names = model.features().joined().iter().map(|column| column.name.as_str());
     let recomputed = again.joined.iter().map(millrace_domain::schema::Value::to_json);
     let joined: Vec<Value> = names
-        .enumerate()
         .zip(recomputed)
-        // Earlier programs logged cells without their names.
-        .map(|((place, name), recomputed)| (name, cells.get(name).or_else(|| cells.get(place)), recomputed))
-        .map(|(name, served, recomputed)| (name, served.unwrap_or(&Value::Null), recomputed))
+        .enumerate()
+        .map(|(place, (name, recomputed))| (name, cells.get(place).unwrap_or(&Value::Null), recomputed))
         .filter(|(_, served, recomputed)| !is_same(served, recomputed))
         .map(|(name, served, recomputed)| json!({ "what": name, "served": served, "recomputed": recomputed }))
         .collect();

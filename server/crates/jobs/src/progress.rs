@@ -15,23 +15,41 @@ const CURVE_POINTS: usize = 100;
 struct Curve {
     /// Every so many rounds.
     every: u64,
-    /// Round, loss on the validation part, loss on rows that are learned from.
-    points: Vec<(u64, f64, Option<f64>)>,
+    points: Vec<Point>,
+    best: Option<Point>,
+    newest: Option<Point>,
 }
+
+/// Round, loss on the validation part, loss on rows that are learned from.
+type Point = (u64, f64, Option<f64>);
 
 impl Curve {
     const fn new() -> Self {
-        Self { every: 1, points: Vec::new() }
+        Self { every: 1, points: Vec::new(), best: None, newest: None }
     }
 
     fn add(&mut self, round: u64, validation: f64, training: Option<f64>) {
-        if round.is_multiple_of(self.every) && validation.is_finite() {
-            self.points.push((round, validation, training.filter(|loss| loss.is_finite())));
+        if !validation.is_finite() {
+            return;
+        }
+        let point = (round, validation, training.filter(|loss| loss.is_finite()));
+        self.newest = Some(point);
+        self.best = self.best.filter(|best| best.1 <= validation).or(Some(point));
+        if round.is_multiple_of(self.every) {
+            self.points.push(point);
         }
         if self.points.len() > CURVE_POINTS {
             self.every *= 2;
             self.points.retain(|(round, ..)| round.is_multiple_of(self.every));
         }
+    }
+
+    /// The points, the best and the newest among them, in order.
+    fn told(&self) -> Vec<Point> {
+        let mut told: Vec<Point> = self.points.iter().copied().chain(self.best).chain(self.newest).collect();
+        told.sort_by_key(|point| point.0);
+        told.dedup_by_key(|point| point.0);
+        told
     }
 }
 
@@ -69,8 +87,8 @@ impl Progress for Units<'_> {
         }
         let mut told = json!({ "done": done, "total": of, "best": score, "text": text });
         let curve = self.curve.lock().unwrap_or_else(PoisonError::into_inner);
-        if !curve.points.is_empty() {
-            told["curve"] = json!(curve.points);
+        if curve.newest.is_some() {
+            told["curve"] = json!(curve.told());
         }
         drop(curve);
         self.reporter.report(told);
@@ -119,9 +137,11 @@ mod tests {
     #[test]
     fn a_long_curve_is_told_evenly_in_few_points() {
         let mut curve = Curve::new();
-        (1..=1_000).for_each(|round| curve.add(round, 1.0 / round as f64, None));
+        (1..=1_001).for_each(|round| curve.add(round, (round as f64 - 333.0).abs(), None));
         let rounds: Vec<u64> = curve.points.iter().map(|point| point.0).collect();
         assert!((50..=CURVE_POINTS).contains(&rounds.len()), "{rounds:?}");
         assert!(rounds.windows(2).all(|pair| pair[1] - pair[0] == curve.every), "{rounds:?}");
+        let told: Vec<u64> = curve.told().iter().map(|point| point.0).collect();
+        assert!(told.is_sorted() && told.contains(&333) && told.last() == Some(&1_001), "{told:?}");
     }
 }

@@ -74,19 +74,13 @@ impl Services {
 
 /// What a prediction was joined to, as it is shown; `at` is the time that it is about.
 fn joined_view(mut joined: Value, at: DateTime<Utc>) -> JoinedView {
-    let as_of = |name: &str| joined["as_of"][name].as_i64().and_then(DateTime::from_timestamp_micros);
-    let named = |(name, value): (String, Value)| {
-        let as_of = as_of(&name);
+    let named = |(place, value): (usize, &Value)| {
+        // Earlier programs logged cells without names and times.
+        let name = joined["names"][place].as_str().map_or_else(|| format!("cell {}", place + 1), str::to_owned);
+        let as_of = joined["as_of"][place].as_i64().and_then(DateTime::from_timestamp_micros);
         let age_seconds = as_of.map(|time| (at - time).as_seconds_f64());
-        JoinedCellView { name, value, as_of, age_seconds }
+        JoinedCellView { name, value: value.clone(), as_of, age_seconds }
     };
-    let cells = match &joined["cells"] {
-        Value::Object(cells) => cells.clone().into_iter().map(named).collect(),
-        // Earlier programs logged cells without their names.
-        Value::Array(cells) => {
-            (1..).map(|place: usize| format!("cell {place}")).zip(cells.clone()).map(named).collect()
-        }
-        _ => Vec::new(),
-    };
+    let cells = joined["cells"].as_array().into_iter().flatten().enumerate().map(named).collect();
     JoinedView { cells, loads: joined["loads"].take() }
 }

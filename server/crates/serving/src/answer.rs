@@ -208,10 +208,10 @@ impl Serving {
         // brings it up to date would never have a turn in between. Nor does it wait while a model computes.
         let state = champion.online.as_ref().map(|online| online.state());
         let read = || read_all(champion, Some(&route.known), instances, now, state.as_deref());
-        let asked = self.threads.run(instances.len(), false, read)?;
+        let asked = self.threads.run(&self.threads.reading, instances.len(), false, read)?;
         let joined_to = champion.online.as_deref().zip(state.as_ref().map(|state| state.seen.clone()));
         drop(state);
-        self.threads.run(instances.len(), champion.is_slow(instances.len()), || {
+        self.threads.run(&champion.pool, instances.len(), champion.is_slow(instances.len()), || {
             let trial = route.trial.as_ref();
             if let Some(trouble) = self.own_trouble {
                 trouble.strike().map_err(|reason| no_answer(&reason))?;
@@ -292,7 +292,8 @@ impl Serving {
                 Err(why) => {
                     marks.push(trial.mark(unit, arm, now, why.came()));
                     let champion = &route.champion;
-                    place.given = self.threads.run(1, champion.is_slow(1), || one(champion, &instances[index], now));
+                    let answer = || one(champion, &instances[index], now);
+                    place.given = self.threads.run(&champion.pool, 1, champion.is_slow(1), answer);
                 }
             }
         }
@@ -432,15 +433,10 @@ fn answers(
     let given = |(answered, instance): (Result<(Prediction, Vec<u16>), PredictError>, &&Instance)| {
         let (answer, bins) = answered.map_err(|error| error.to_string())?;
         let joined = joined_to.map(|(online, seen)| {
-            let names = live.model.features().joined().iter().map(|column| column.name.clone());
-            let cells = instance.joined(&live.model).iter().map(Cell::to_json);
-            let as_of: Map<String, Value> = names
-                .clone()
-                .zip(instance.joined_as_of())
-                .filter_map(|(name, time)| Some((name, json!((*time)?))))
-                .collect();
-            let cells: Map<String, Value> = names.zip(cells).collect();
-            json!({ "cells": cells, "as_of": as_of, "loads": online.loads, "seen": seen })
+            let cells: Vec<Value> = instance.joined(&live.model).iter().map(Cell::to_json).collect();
+            let names: Vec<&str> = live.model.features().joined().iter().map(|column| column.name.as_str()).collect();
+            let as_of = instance.joined_as_of();
+            json!({ "cells": cells, "names": names, "as_of": as_of, "loads": online.loads, "seen": seen })
         });
         Ok(Given { output: answer.to_json(live.model.classes()), joined, micros, bins })
     };
@@ -470,7 +466,7 @@ impl Serving {
         let now = self.surroundings.now();
         let online = live.online.as_ref().map(|online| (online, online.state()));
         let state = online.as_ref().map(|(_, state)| &**state);
-        let features = self.threads.run(count, false, || {
+        let features = self.threads.run(&self.threads.reading, count, false, || {
             read_each(live, Some(&route.known), &request.instances, now, state, |sent, is_known, as_of, _| {
                 live.model.features_of(sent, is_known, as_of)
             })

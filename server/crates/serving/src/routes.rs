@@ -22,6 +22,7 @@ use crate::Serving;
 use crate::counters::Counters;
 use crate::lane::Lane;
 use crate::online::{self, Online, OnlineError};
+use crate::threads::Pool;
 use crate::trial::Trial;
 
 /// A model that answers.
@@ -44,6 +45,8 @@ pub(crate) struct Live {
     pub online: Option<Arc<Online>>,
     /// Microseconds of an answer: of the slowest of late, which counts for less with each one that is quicker.
     took: AtomicU64,
+    /// Threads that answer requests of many instances.
+    pub pool: Arc<Pool>,
 }
 
 /// What takes longer to answer is not waited for where other requests are.
@@ -532,6 +535,7 @@ impl Serving {
             counters: None,
             online: None,
             took: AtomicU64::new(0),
+            pool: Arc::default(),
         };
         live.counters = self.counters(&version, problem.document.monitoring.window.seconds()).await?;
         live.online = self.online_of(&live).await?;
@@ -581,6 +585,7 @@ impl Serving {
             names: Arc::clone(&live.names),
             online,
             took: AtomicU64::new(live.took.load(Ordering::Relaxed)),
+            pool: Arc::clone(&live.pool),
         }))
     }
 }

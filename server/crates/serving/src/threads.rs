@@ -1,5 +1,7 @@
-//! Threads for requests of many instances. They are the server's own for this: no training that runs beside it is waited for.
+//! Threads for requests of many instances. They are the server's own for this, and each model's its own: no training that runs beside it is
+//! waited for, and no other model.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -11,11 +13,22 @@ const FEW: usize = 16;
 /// Instances that are answered together.
 const TOGETHER: usize = 64;
 
-/// The threads, and the places among those that take requests in.
+/// As many threads as the machine has processors, started when they are first needed; none where the machine has no more of them.
+#[derive(Debug, Default)]
+pub(crate) struct Pool(OnceLock<Option<ThreadPool>>);
+
+impl Pool {
+    fn get(&self) -> Option<&ThreadPool> {
+        let start = || ThreadPoolBuilder::new().thread_name(|number| format!("instances-{number}")).build();
+        let told = |error: &_| tracing::warn!(%error, "no threads for requests of many instances");
+        self.0.get_or_init(|| start().inspect_err(told).ok()).as_ref()
+    }
+}
+
+/// The threads that requests are read on, and the places among those that take requests in.
 #[derive(Debug)]
 pub(crate) struct Threads {
-    /// None where the machine has no more threads.
-    pool: Option<ThreadPool>,
+    pub reading: Pool,
     /// How many may compute where they take requests in: one of those always goes on with others, whatever a model does.
     places: usize,
     taken: AtomicUsize,
@@ -31,12 +44,9 @@ impl Drop for Place<'_> {
 }
 
 impl Threads {
-    /// As many as the machine has processors.
     pub(crate) fn start() -> Self {
-        let pool = ThreadPoolBuilder::new().thread_name(|number| format!("instances-{number}")).build();
-        let pool = pool.inspect_err(|error| tracing::warn!(%error, "no threads for requests of many instances")).ok();
         let workers = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
-        Self { pool, places: workers - 1, taken: AtomicUsize::new(0) }
+        Self { reading: Pool::default(), places: workers - 1, taken: AtomicUsize::new(0) }
     }
 
     fn place(&self) -> Option<Place<'_>> {
@@ -44,13 +54,20 @@ impl Threads {
         (place.0 < self.places).then_some(place.1)
     }
 
-    /// Does work on so many instances, here or there, and waits for it; not among other requests where it is slow, or where all others that
+    /// Does work on so many instances, here or on the threads of a pool, and waits for it; not among other requests where it is slow, or where all others that
     /// take requests in are at work.
-    pub(crate) fn run<T: Send>(&self, instances: usize, is_slow: bool, work: impl FnOnce() -> T + Send) -> T {
-        match (&self.pool, is_slow) {
-            (Some(pool), _) if instances >= FEW => aside(|| pool.install(work)),
-            (_, true) => aside(work),
-            (_, false) => match self.place() {
+    pub(crate) fn run<T: Send>(
+        &self,
+        pool: &Pool,
+        instances: usize,
+        is_slow: bool,
+        work: impl FnOnce() -> T + Send,
+    ) -> T {
+        let pool = (instances >= FEW).then(|| pool.get()).flatten();
+        match (pool, is_slow) {
+            (Some(pool), _) => aside(|| pool.install(work)),
+            (None, true) => aside(work),
+            (None, false) => match self.place() {
                 Some(_place) => work(),
                 None => aside(work),
             },

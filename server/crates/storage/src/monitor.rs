@@ -374,7 +374,8 @@ impl Record for Labelled {
     }
 }
 
-/// Answers of a version between two moments whose outcome is known. Index: prediction_version.
+/// Answers of a version between two moments whose outcome is known; of more than `limit` some by chance, which the last bytes of their ids
+/// are drawn by. Index: prediction_version.
 ///
 /// # Errors
 /// When the database fails.
@@ -386,7 +387,8 @@ pub async fn labelled(
     limit: u32,
 ) -> Result<Vec<Labelled>> {
     const SQL: &str = "select p.output, o.label from prediction p join outcome o on o.prediction_id = p.id
-        where p.model_version_id = $1 and p.predicted_at >= $2 and p.predicted_at < $3 order by p.id limit $4";
+        where p.model_version_id = $1 and p.predicted_at >= $2 and p.predicted_at < $3
+        order by substr(uuid_send(p.id), 9) limit $4";
     record::all(db, SQL, values![version.0, from, to, i64::from(limit)]).await
 }
 

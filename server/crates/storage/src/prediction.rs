@@ -247,7 +247,8 @@ pub async fn answered_between(db: &impl Connection, from: &str, before: &str) ->
     Ok(versions.into_iter().map(ModelVersionId).collect())
 }
 
-/// The newest answers of a version that were logged from one transaction on and before another. Index: prediction_tx.
+/// The newest answers of a version that were logged from one transaction on and before another; of those of one transaction, which is a
+/// matter of chance. Index: prediction_tx.
 ///
 /// # Errors
 /// When the database fails.
@@ -261,7 +262,7 @@ pub async fn newest_answers(
     const SQL: &str = "select p.tx::text as tx, p.id, p.inputs, p.output, p.joined,
             coalesce(p.event_time, p.predicted_at) as at
         from prediction p where p.model_version_id = $1 and p.tx >= $2::text::xid8 and p.tx < $3::text::xid8
-        order by p.tx desc, p.id limit $4";
+        order by p.tx desc, substr(uuid_send(p.id), 9) limit $4";
     record::all(db, SQL, values![version.0, from, before, limit]).await
 }
 

@@ -138,7 +138,11 @@ fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let around = low.floor() as i32..=high.ceil() as i32;
     let steps = around.flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10_f64.powi(power)));
     let within = steps.filter(|value| (low - 0.02..=high + 0.02).contains(&value.log10()));
-    within.map(|value| (value.log10(), number(value))).collect()
+    let ticks: Vec<_> = within.map(|value| (value.log10(), number(value))).collect();
+    if ticks.len() > 1 {
+        return ticks;
+    }
+    [low, high].map(|end| (end, number(10_f64.powf(end)))).to_vec()
 }
 
 fn draw(
@@ -259,6 +263,7 @@ mod tests {
         let words = |low: f64, high: f64| log_ticks(low, high).into_iter().map(|tick| tick.1).collect::<Vec<_>>();
         assert_eq!(words(-3.0, 0.0), ["0.001", "0.01", "0.1", "1"]);
         assert_eq!(words(0.0, 1.0), ["1", "2", "5", "10"]);
+        assert_eq!(words(0.025_f64.log10(), 0.045_f64.log10()), ["0.025", "0.045"]);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Stage for Gates {
                 "{metric}: {before} of version {number}, {refitted} of its settings on this data, {after} of this model"
             ))
         });
-        output.gates.iter().map(|gate| format!("{}: {}", gate.name, gate.verdict.as_str())).chain(effects).collect()
+        output.gates.iter().map(line).chain(effects).collect()
     }
 
     fn verdict(&self, output: &Judged) -> Verdict {
@@ -253,4 +253,23 @@ pub(crate) fn on_numbers(
 
 const fn held(holds: bool) -> GateVerdict {
     if holds { GateVerdict::Pass } else { GateVerdict::Fail }
+}
+
+/// What the log says of a gate: all that it was decided on.
+fn line(gate: &Gate) -> String {
+    let mut line = format!("{}: {} ({})", gate.name, gate.verdict, gate.rule);
+    if let Some(observed) = gate.observed {
+        line.push_str(&format!("; observed {observed}"));
+    }
+    if let Some((low, high)) = gate.interval {
+        line.push_str(&format!(" (95 % {low} to {high})"));
+    }
+    if let Some(threshold) = gate.threshold {
+        line.push_str(&format!(", limit {threshold}"));
+    }
+    line.push_str(&format!(", n {}", gate.n));
+    if let Some(note) = &gate.note {
+        line.push_str(&format!("; {note}"));
+    }
+    line
 }

@@ -105,6 +105,10 @@ pub fn brushed(values: &ParallelCoordinates, from: (f64, f64), to: (f64, f64)) -
     debug_assert!(place < layout.axes);
     let axis = scale.name.to_owned();
     let above = legend(&picture).height();
+    let (head, foot) = (layout.y(1.0) - REACH, layout.missing_y() + REACH);
+    if !(head..=foot).contains(&(from.1 - above)) {
+        return None;
+    }
     let (top, foot) = (from.1.min(to.1) - above, from.1.max(to.1) - above);
     if foot - top < CLICK {
         return Some((axis, None));
@@ -120,9 +124,9 @@ pub(super) fn in_words(values: &ParallelCoordinates, picture: &Picture<'_>) -> S
     if values.brushes.is_empty() {
         return String::new();
     }
-    let all = picture.lines.len() + picture.faded.len();
+    let (picked, all) = picture.picked;
     let asked: Vec<_> = values.brushes.iter().map(|brush| format!("{} {}", brush.axis, brush.range)).collect();
-    format!("{} of {all} lines lie within {}. ", picture.lines.len(), asked.join(" and "))
+    format!("{picked} of {all} lines lie within {}. ", asked.join(" and "))
 }
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ struct Picture<'a> {
     /// Those that are picked out, which are all where nothing is asked for.
     lines: Vec<Ranked<'a>>,
     faded: Vec<Ranked<'a>>,
+    /// How many lines are picked out, drawn or not, and how many there are.
+    picked: (usize, usize),
     brushes: &'a [Brush],
     best: usize,
     scales: Vec<Scale<'a>>,
@@ -152,6 +154,7 @@ impl Coordinate {
 impl<'a> Picture<'a> {
     fn of(values: &'a ParallelCoordinates, ranked: Vec<Ranked<'a>>) -> Self {
         let (picked, others): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|line| values.is_picked(line));
+        let counts = (picked.len(), picked.len() + others.len());
         let lines = thinned(picked, DRAWN_LINES);
         let faded = thinned(others, DRAWN_LINES - lines.len());
         let all = || lines.iter().chain(&faded);
@@ -173,6 +176,7 @@ impl<'a> Picture<'a> {
             more: differing.len().saturating_sub(DRAWN_AXES),
             lines,
             faded,
+            picked: counts,
             brushes: &values.brushes,
         }
     }
@@ -197,7 +201,7 @@ fn thinned(mut lines: Vec<Ranked<'_>>, most: usize) -> Vec<Ranked<'_>> {
         lines.truncate(most);
         return lines;
     }
-    let best = BEST_KEPT.min(most);
+    let best = BEST_KEPT.min(most - 1);
     let rest: Vec<_> = lines.split_off(best).into_iter().map(|line| (line.of, line.objective)).collect();
     let kept = thin::evenly(&rest, most - best);
     lines.extend(kept.into_iter().map(|(of, objective)| Ranked { of, objective }));
