@@ -173,42 +173,6 @@ for (const javaScript of [true, false]) {
     });
   });
 
-  test(`trials of a search are picked out of their picture ${how}`, async () => {
-    await as(ENGINEER, options, async (page) => {
-      await page.goto(`/runs/new?problem=${slug}`);
-      const form = page.getByRole("main").locator("form[method=post]").first();
-      await form.locator("select[name=trainer]").selectOption("logistic");
-      await form.locator("input[name=budget]").fill("6");
-      await form.locator("button[type=submit]").first().click();
-      await page.waitForURL(/\/runs\/\d+/);
-      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
-      await page.goto(`${new URL(page.url()).pathname}?tab=trials`);
-      const caption = page.locator(".brushable figcaption");
-      await caption.waitFor();
-      if (javaScript) {
-        await page.getByText("Drag up or down along an axis").waitFor();
-        const picture = page.locator(".brushable svg.chart");
-        await picture.scrollIntoViewIfNeeded();
-        const box = await picture.boundingBox();
-        // The objective, on the right; from below its foot to half of its height.
-        const [x, unit] = [box.x + (box.width * 676) / 720, box.width / 720];
-        await page.mouse.move(x, box.y + box.height - 10 * unit);
-        await page.mouse.down();
-        await page.mouse.move(x, box.y + box.height / 2, { steps: 4 });
-        await page.mouse.up();
-      } else {
-        await page.getByText("Pick out by numbers").click();
-        await page.getByLabel("Axis").selectOption({ index: 1 });
-        await page.getByLabel("To, or another word").fill("1e9");
-        await page.getByRole("button", { name: "Pick out" }).click();
-      }
-      await page.getByText(/\d of 6 lines lie within/).first().waitFor();
-      await page.getByRole("link", { name: /^Let go of/ }).click();
-      await page.getByText(/^Best validation ROC AUC .*6 lines/).first().waitFor();
-      assert.ok(!page.url().includes("brush="), page.url());
-    });
-  });
-
   test(`a second version sets out beside the first and is taken back in two clicks ${how}`, async () => {
     await as(ENGINEER, options, async (page) => {
       await page.goto(`/runs/new?problem=${slug}`);
@@ -327,6 +291,42 @@ for (const javaScript of [true, false]) {
       await page.getByRole("link", { name: "Change it and rehearse again" }).click();
       await page.waitForURL("**/rehearsals?like=*");
       assert.equal(await form.getByLabel("Breaks").inputValue(), "x");
+    });
+  });
+
+  test(`trials of a search are picked out of their picture ${how}`, async () => {
+    await as(ENGINEER, options, async (page) => {
+      await page.goto(`/runs/new?problem=${slug}`);
+      const form = page.getByRole("main").locator("form[method=post]").first();
+      await form.locator("select[name=trainer]").selectOption("logistic");
+      await form.locator("input[name=budget]").fill("6");
+      await form.locator("button[type=submit]").first().click();
+      await page.waitForURL(/\/runs\/\d+/);
+      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
+      await page.goto(`${new URL(page.url()).pathname}?tab=trials`);
+      const caption = page.locator(".brushable figcaption");
+      await caption.waitFor();
+      if (javaScript) {
+        await page.getByText("Drag up or down along an axis").waitFor();
+        const picture = page.locator(".brushable svg.chart");
+        await picture.scrollIntoViewIfNeeded();
+        const box = await picture.boundingBox();
+        // The objective, on the right; from below its foot to half of its height.
+        const [x, unit] = [box.x + (box.width * 676) / 720, box.width / 720];
+        await page.mouse.move(x, box.y + box.height - 10 * unit);
+        await page.mouse.down();
+        await page.mouse.move(x, box.y + box.height / 2, { steps: 4 });
+        await page.mouse.up();
+      } else {
+        await page.getByText("Pick out by numbers").click();
+        await page.getByLabel("Axis").selectOption({ index: 1 });
+        await page.getByLabel("To, or another word").fill("1e9");
+        await page.getByRole("button", { name: "Pick out" }).click();
+      }
+      await page.getByText(/\d of 6 lines lie within/).first().waitFor();
+      await page.getByRole("link", { name: /^Let go of/ }).click();
+      await page.getByText(/^Best validation ROC AUC .*6 lines/).first().waitFor();
+      assert.ok(!page.url().includes("brush="), page.url());
     });
   });
 
