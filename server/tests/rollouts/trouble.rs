@@ -61,6 +61,23 @@ async fn a_rollback_of_what_has_arrived_needs_no_artifact_store_and_sent_again_w
     let stage = Stage::set("arrived", at_once(), &[]).await;
     stage.arrives(2).await;
     stage.answering(2).await;
+    taken_back_without_the_store(stage).await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_since_knows_the_way_back_too() {
+    let mut stage = Stage::set("restarted", at_once(), &[]).await;
+    stage.arrives(2).await;
+    stage.app.restart(&[]).await.unwrap();
+    stage.caller = stage.app.token(&stage.engineer, &[Scope::Predict]).await.unwrap();
+    stage.on_call = stage.app.sign_in(stage.on_call.clone()).await.unwrap();
+    stage.answering(2).await;
+    // What answers is loaded first, and what answered before right after it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    taken_back_without_the_store(stage).await;
+}
+
+async fn taken_back_without_the_store(stage: Stage) {
     let store = stage.app.home().join("artifacts");
     std::fs::rename(&store, stage.app.home().join("gone")).unwrap();
     std::fs::write(&store, "in its place").unwrap();

@@ -172,7 +172,7 @@ impl Stage for Evaluate {
     }
 
     async fn compute(&self, context: &Context, input: Input) -> Result<Evaluated, StepError> {
-        let (mut evaluated, figures, reference, examples) = context
+        let (mut evaluated, [figures, reference, examples]) = context
             .compute(move |reporter| {
                 reporter.report(json!({ "text": "measuring on validation and test" }));
                 measure(&input)
@@ -216,7 +216,7 @@ impl Stage for Evaluate {
 }
 
 /// What was measured, what is drawn from, the reference of the model, and test rows to look at.
-fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>, Vec<u8>), StepError> {
+fn measure(input: &Input) -> Result<(Evaluated, [Vec<u8>; 3]), StepError> {
     let document = &input.launched.problem.document;
     let seed = input.launched.seed();
     let prepared = prepare(&input.frames, document)?;
@@ -251,7 +251,8 @@ fn measure(input: &Input) -> Result<(Evaluated, Vec<u8>, Vec<u8>, Vec<u8>), Step
         examples_bytes: 0,
     };
     let examples = examples(&prepared, &model, &test.predictions).to_string();
-    Ok((evaluated, figures.to_string().into_bytes(), json!(reference).to_string().into_bytes(), examples.into_bytes()))
+    let reference = json!(reference).to_string();
+    Ok((evaluated, [figures.to_string(), reference, examples].map(String::into_bytes)))
 }
 
 /// What the rules on slices are judged by, with the slices that are too small for it.

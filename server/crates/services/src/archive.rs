@@ -9,7 +9,7 @@ use millrace_storage::{deployment, model, problem, rollout};
 use serde_json::json;
 
 use crate::access::Note;
-use crate::deployment::{checked_reason, rollback_target};
+use crate::deployment::checked_reason;
 use crate::model::locked;
 use crate::{Result, Services, commit, fault};
 
@@ -78,7 +78,7 @@ impl Services {
         let live = deployment::find(&tx, slug).await.map_err(fault)?;
         let staged = live.as_ref().and_then(|live| live.rollout);
         let moves = deployment::moves(&tx, version.problem).await.map_err(fault)?;
-        let way_back = live.and_then(|live| rollback_target(&moves, live.champion?));
+        let way_back = live.and_then(|live| deployment::rollback_target(&moves, live.champion?));
         let on_its_way = match staged {
             None => false,
             Some(staged) => {

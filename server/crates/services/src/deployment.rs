@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::ids::ModelVersionId;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::{ModelStage, RolloutStage};
 use millrace_domain::view::{DeploymentChange, DeploymentView, Permission, RolledBack};
@@ -72,7 +71,7 @@ impl Services {
                 format!("no model is live for {slug}; there is nothing to take back"),
             ));
         };
-        let target = rollback_target(&history, live);
+        let target = deployment::rollback_target(&history, live);
         model::set_stage(&tx, live, ModelStage::Live, ModelStage::RolledBack).await.map_err(fault)?;
         let champion = match target {
             None => None,
@@ -148,7 +147,7 @@ impl Services {
             None => (0, 0),
         };
         let moves = deployment::moves(pool, current.problem).await.map_err(fault)?;
-        let target = current.champion.and_then(|live| rollback_target(&moves, live));
+        let target = current.champion.and_then(|live| deployment::rollback_target(&moves, live));
         let target_number = moves.iter().find(|change| change.champion_id == target).and_then(|change| change.champion);
         let may_roll_back = match actor.may_on(Action::RollBack, &current.slug) {
             Err(refused) => Permission::refused(refused.to_string()),
@@ -235,24 +234,6 @@ fn done_since(history: &[PastChange], seen: i64, newest: &PastChange) -> Result<
         return Ok(RolledBack { generation: newest.generation, champion: newest.champion, took_ms: 0 });
     }
     Err(changed_since(seen, newest.generation))
-}
-
-/// The version a rollback brings back: the one that the live version replaced when it last took its place. Versions that were
-/// themselves rolled back since they were live, or were put away, do not come back.
-pub(crate) fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<ModelVersionId> {
-    // Newest first: what a version met last is found first.
-    let was_taken_back = |version: ModelVersionId| {
-        let last = history.iter().find(|change| {
-            change.champion_id == Some(version) || (change.kind == "rollback" && change.previous_id == Some(version))
-        });
-        last.is_some_and(|last| last.champion_id != Some(version))
-    };
-    history
-        .iter()
-        .skip_while(|change| change.champion_id != Some(live))
-        .filter(|change| !change.previous_archived)
-        .filter_map(|change| change.previous_id)
-        .find(|candidate| *candidate != live && !was_taken_back(*candidate))
 }
 
 pub(crate) fn present_change(change: PastChange) -> DeploymentChange {

@@ -8,7 +8,6 @@ use millrace_storage::model::{self, ModelVersion};
 use millrace_storage::{StorageError, audit, rollout};
 use serde_json::json;
 
-use crate::deployment::rollback_target;
 use crate::{Result, Services, commit, fault};
 
 impl Services {
@@ -40,7 +39,7 @@ impl Services {
         for deployment in deployment::list(pool).await.map_err(fault)? {
             let Some(champion) = deployment.champion else { continue };
             let history = deployment::moves(pool, deployment.problem).await.map_err(fault)?;
-            versions.extend([Some(champion), rollback_target(&history, champion)].into_iter().flatten());
+            versions.extend([Some(champion), deployment::rollback_target(&history, champion)].into_iter().flatten());
         }
         versions.sort_unstable();
         versions.dedup();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use millrace_domain::fault::Fault;
@@ -80,9 +80,9 @@ pub(crate) struct Route {
     pub champion: Arc<Live>,
     /// The rollout that is under way.
     pub trial: Option<Arc<Trial>>,
-    /// The version that answered before the champion, so that a rollback waits for no load; none that joins anything, whose state would
-    /// have to be kept up to date.
-    previous: Option<Arc<Live>>,
+    /// The version that answered before the champion, so that a rollback waits for no load, once that is known; none that joins anything,
+    /// whose state would have to be kept up to date.
+    previous: OnceLock<Option<Arc<Live>>>,
     /// Names that callers may send, whichever of the versions that were here reads them: one that takes another's place by itself turns
     /// nobody away.
     pub known: Arc<HashSet<String>>,
@@ -93,7 +93,7 @@ pub(crate) struct Route {
 impl Route {
     /// The models of it.
     fn models(&self) -> impl Iterator<Item = &Arc<Live>> {
-        self.asked().chain(&self.previous)
+        self.asked().chain(self.previous.get().into_iter().flatten())
     }
 
     /// Those of them that are asked.
@@ -102,11 +102,11 @@ impl Route {
     }
 
     /// What answered before, once this champion answers.
-    fn before(&self, champion: &Arc<Live>) -> Option<Arc<Live>> {
+    fn before(&self, champion: &Arc<Live>) -> OnceLock<Option<Arc<Live>>> {
         if self.champion.version == champion.version {
             return self.previous.clone();
         }
-        Some(Arc::clone(&self.champion)).filter(|live| live.online.is_none())
+        OnceLock::from(Some(Arc::clone(&self.champion)).filter(|live| live.online.is_none()))
     }
 }
 
@@ -317,11 +317,33 @@ impl Serving {
             }
         }
         self.tell_not_loaded(why);
+        for deployment in wanted {
+            self.look_back(deployment).await;
+        }
         // Where nothing at all can be loaded, the reason is this server's.
         complete &= unreadable.is_empty() || !self.routes.present().is_empty();
         *self.routes.unreadable.write().unwrap_or_else(PoisonError::into_inner) = unreadable;
         self.routes.complete.store(complete, Ordering::Release);
         self.tell(wanted, false).await;
+    }
+
+    /// Loads the version that a rollback would bring back, where it is not known which answered before, as after a restart.
+    async fn look_back(&self, deployment: &Deployment) {
+        let Some(route) = self.routes.find(&deployment.slug) else { return };
+        if route.previous.get().is_some() || route.trial.is_some() {
+            return;
+        }
+        let previous = async {
+            let moves = deployment::moves(self.db.pool(), deployment.problem).await?;
+            let Some(version) = deployment::rollback_target(&moves, route.champion.version) else { return Ok(None) };
+            self.load(&deployment.slug, version).await.map(Some)
+        };
+        let previous = previous.await.unwrap_or_else(|error: LoadError| {
+            tracing::warn!(slug = deployment.slug, %error, "the version before the live one is loaded when it is wanted");
+            None
+        });
+        // Who came first knows as well.
+        let _ = route.previous.set(previous.filter(|live| live.online.is_none()).map(Arc::new));
     }
 
     /// Tells which live models could not be loaded, each as long as it is for the same reason once.
@@ -446,7 +468,7 @@ impl Serving {
         let (slug, generation) = (&deployment.slug, deployment.generation);
         let stage = trial.as_ref().map(|trial| trial.stage.as_str());
         tracing::info!(slug, generation, version = champion.number, stage, "route replaced");
-        let previous = known.and_then(|known| known.before(&champion));
+        let previous = known.map_or_else(OnceLock::new, |known| known.before(&champion));
         let models = std::iter::once(&champion).chain(trial.iter().map(|trial| trial.other()));
         let known = known_names(models, known.map(AsRef::as_ref));
         Ok(Some(Arc::new(Route { generation, champion, trial, previous, known, under_way })))

@@ -273,6 +273,24 @@ pub async fn find_change(db: &impl Connection, problem: ProblemId, generation: i
     record::optional(db, SQL, values![problem.0, generation]).await
 }
 
+/// The version a rollback brings back: the one that the live version replaced when it last took its place. Versions that were
+/// themselves rolled back since they were live, or were put away, do not come back.
+pub fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<ModelVersionId> {
+    // Newest first: what a version met last is found first.
+    let was_taken_back = |version: ModelVersionId| {
+        let last = history.iter().find(|change| {
+            change.champion_id == Some(version) || (change.kind == "rollback" && change.previous_id == Some(version))
+        });
+        last.is_some_and(|last| last.champion_id != Some(version))
+    };
+    history
+        .iter()
+        .skip_while(|change| change.champion_id != Some(live))
+        .filter(|change| !change.previous_archived)
+        .filter_map(|change| change.previous_id)
+        .find(|candidate| *candidate != live && !was_taken_back(*candidate))
+}
+
 /// The changes of a problem, newest first, two hundred at most.
 ///
 /// # Errors
