@@ -231,3 +231,21 @@ async fn a_live_model_that_hangs_holds_up_nobody_who_does_not_ask_it_and_can_be_
     asked.iter().for_each(tokio::task::JoinHandle::abort);
     team.app.remove().await;
 }
+
+#[tokio::test]
+async fn one_request_that_hangs_leaves_a_server_with_nothing_else_to_do_awake() {
+    let mut team = team().await;
+    team.app.restart(&[("MILLRACE_FAILPOINT", "champion:hang")]).await.unwrap();
+    let caller = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    // Refused before the model is asked; the token is remembered from now on for a second.
+    until(&caller, |answer| answer.status == 400).await;
+    let (x, y, _) = thing(3);
+    let body = json!({ "instances": [{ "x": x, "y": y }] });
+    let asked = tokio::spawn(caller.request(Method::POST, "/v1/models/things:predict").json(&body).send());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let health = tokio::time::timeout(Duration::from_secs(10), caller.get("/healthz")).await.expect("it sleeps");
+    assert_eq!(health.status, 200, "{}", health.body);
+    assert!(!asked.is_finished(), "it did not hang");
+    asked.abort();
+    team.app.remove().await;
+}

@@ -70,6 +70,7 @@ async fn a_server_that_was_started_since_knows_the_way_back_too() {
     stage.arrives(2).await;
     stage.app.restart(&[]).await.unwrap();
     stage.caller = stage.app.token(&stage.engineer, &[Scope::Predict]).await.unwrap();
+    stage.engineer = stage.app.sign_in(stage.engineer.clone()).await.unwrap();
     stage.on_call = stage.app.sign_in(stage.on_call.clone()).await.unwrap();
     stage.answering(2).await;
     // What answers is loaded first, and what answered before right after it.

@@ -29,21 +29,20 @@ struct Asked {
     ids: String,
     baseline: String,
     all: bool,
-    /// What is picked out of the picture of their settings.
-    picked: Vec<(&'static str, String)>,
 }
 
 impl Asked {
     fn from_query(query: &ParamsMap) -> Self {
         let ids = query.get_all("ids").unwrap_or_default().join(",");
         let baseline = query.get("baseline").unwrap_or_default();
-        Self { ids, baseline, all: query.get("rows").is_some_and(|rows| rows == "all"), picked: picked(query) }
+        Self { ids, baseline, all: query.get("rows").is_some_and(|rows| rows == "all") }
     }
 
-    fn address(&self, baseline: &str, all: bool) -> String {
+    /// With what is picked out of the picture of their settings.
+    fn address(&self, baseline: &str, all: bool, picked: &[(&'static str, String)]) -> String {
         let rows = if all { "all" } else { "" };
         let own = [("ids", self.ids.as_str()), ("baseline", baseline), ("rows", rows)];
-        let picked = self.picked.iter().map(|(name, value)| (*name, value.as_str()));
+        let picked = picked.iter().map(|(name, value)| (*name, value.as_str()));
         address("/runs/compare", own.into_iter().chain(picked))
     }
 
@@ -83,6 +82,8 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         .into_any();
     }
     let position = asked.position(&compared.runs);
+    let query = use_query_map();
+    let picked = Memo::new(move |_| query.with(picked));
     let title = match compared.runs.len() {
         1 => "Compare 1 run".to_owned(),
         count => format!("Compare {count} runs"),
@@ -96,7 +97,8 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         .iter()
         .enumerate()
         .map(|(place, run)| {
-            let href = asked.address(&run.id, asked.all);
+            let (asked, id) = (asked.clone(), run.id.clone());
+            let href = move || asked.address(&id, asked.all, &picked.get());
             let (kind, current) = if place == position {
                 ("button button-small button-primary", Some("true"))
             } else {
@@ -105,11 +107,12 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
             view! { <a class=kind href=href aria-current=current>{format!("#{}", run.id)}</a> }
         })
         .collect_view();
-    let rows = if asked.all {
-        view! { <a class="button" href=asked.address(&asked.baseline, false)>"Only what differs"</a> }
-    } else {
-        view! { <a class="button" href=asked.address(&asked.baseline, true)>"Show equal rows too"</a> }
+    let other_rows = {
+        let asked = asked.clone();
+        move || asked.address(&asked.baseline, !asked.all, &picked.get())
     };
+    let words = if asked.all { "Only what differs" } else { "Show equal rows too" };
+    let rows = view! { <a class="button" href=other_rows>{words}</a> };
     let drawn = compared.curves.len();
     let left = compared.runs.len() - drawn.min(compared.runs.len());
     let settings = settings(&compared).map(|values| {

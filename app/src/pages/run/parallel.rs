@@ -62,7 +62,9 @@ impl Asked {
 /// What an address says is picked out, to be kept in others of the same page.
 pub(super) fn picked(query: &ParamsMap) -> Vec<(&'static str, String)> {
     let brushes = query.get_all("brush").unwrap_or_default().into_iter().map(|text| ("brush", text));
-    brushes.chain(["top", "scale"].into_iter().filter_map(|name| Some((name, query.get(name)?)))).collect()
+    brushes
+        .chain(["on", "from", "to", "top", "scale"].into_iter().filter_map(|name| Some((name, query.get(name)?))))
+        .collect()
 }
 
 /// The stretch of an axis that was typed; an end that was left empty is that of the axis. None where nothing was typed.
@@ -143,6 +145,10 @@ pub(super) fn ParallelExplorer(
         held.set(Some(Held { from: at, to: at }));
     };
     let drag = move |event: PointerEvent| {
+        // Let go where nobody told of it.
+        if event.buttons() == 0 {
+            held.set(None);
+        }
         let place = picture.get_untracked().and_then(|div| Place::of(&event, &div));
         if let (Some(Held { from, .. }), Some(to)) = (held.get_untracked(), place) {
             held.set(Some(Held { from, to }));

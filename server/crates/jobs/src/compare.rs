@@ -90,6 +90,10 @@ async fn outputs(context: &Context, run: RunId) -> Result<Vec<(StepKind, Digest)
         if let (StepKind::Train, Some(report)) = (kind, output["report"].as_object_mut()) {
             report.retain(|name, _| !["training_loss", "loss_rows"].contains(&name.as_str()));
         }
+        // Rows to look at change nothing, and earlier versions kept none.
+        if let (StepKind::Evaluate, Some(members)) = (kind, output.as_object_mut()) {
+            members.retain(|name, _| !["examples", "examples_bytes"].contains(&name.as_str()));
+        }
         // What an external trainer wrote names times and places.
         if let (StepKind::Train, Some(external)) = (kind, output["external"].as_object_mut()) {
             external.retain(|name, _| name == "reported");

@@ -56,8 +56,10 @@ pub(crate) struct Evaluated {
     /// What live answers are held against.
     pub reference: Digest,
     reference_bytes: u64,
-    /// Test rows to look at.
-    examples: Digest,
+    /// Test rows to look at; earlier versions of the program kept none.
+    #[serde(default)]
+    examples: Option<Digest>,
+    #[serde(default)]
     examples_bytes: u64,
 }
 
@@ -183,7 +185,7 @@ impl Stage for Evaluate {
         evaluated.reference_bytes = reference.len() as u64;
         evaluated.reference = context.artifacts().put(Bytes::from(reference)).await?;
         evaluated.examples_bytes = examples.len() as u64;
-        evaluated.examples = context.artifacts().put(Bytes::from(examples)).await?;
+        evaluated.examples = Some(context.artifacts().put(Bytes::from(examples)).await?);
         Ok(evaluated)
     }
 
@@ -201,13 +203,15 @@ impl Stage for Evaluate {
         commit(move |tx| {
             Box::pin(async move {
                 let now = millrace_storage::now(tx).await?;
-                for (name, digest, bytes) in [
-                    ("evaluation", &output.evaluation, output.evaluation_bytes),
-                    ("reference", &output.reference, output.reference_bytes),
-                    ("examples", &output.examples, output.examples_bytes),
-                ] {
-                    artifact::register(tx, digest, bytes, "application/json", now).await?;
-                    run::set_artifact(tx, id, name, digest).await?;
+                let kept = [
+                    ("evaluation", Some(output.evaluation), output.evaluation_bytes),
+                    ("reference", Some(output.reference), output.reference_bytes),
+                    ("examples", output.examples, output.examples_bytes),
+                ];
+                for (name, digest, bytes) in kept {
+                    let Some(digest) = digest else { continue };
+                    artifact::register(tx, &digest, bytes, "application/json", now).await?;
+                    run::set_artifact(tx, id, name, &digest).await?;
                 }
                 run::set_metrics(tx, id, &values(&output)).await
             })
@@ -247,7 +251,7 @@ fn measure(input: &Input) -> Result<(Evaluated, [Vec<u8>; 3]), StepError> {
         evaluation_bytes: 0,
         reference: input.model,
         reference_bytes: 0,
-        examples: input.model,
+        examples: None,
         examples_bytes: 0,
     };
     let examples = examples(&prepared, &model, &test.predictions).to_string();

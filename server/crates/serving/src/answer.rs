@@ -150,7 +150,7 @@ impl Serving {
         let mut answer = self.give(&route, request.instances, asked, places, now);
         if most > 0 {
             let left = asking.patience.map_or(LONGEST_TEST, |patience| patience.saturating_sub(begun.elapsed()));
-            let told = explained_by(explained, now, most, left).await;
+            let told = explained_by(explained, now, most, left, turn).await;
             for (shown, told) in answer.predictions.iter_mut().zip(told) {
                 shown["explanation"] = told;
             }

@@ -9,17 +9,22 @@ use millrace_ml::model::ContributionUnit;
 use serde_json::{Map, Value, json};
 
 use crate::read::read_one;
-use crate::routes::Live;
+use crate::routes::{Live, Turn};
 
-/// Explains answers on a thread of its own; what is not explained in time is said.
+/// Explains answers on a thread of its own; what is not explained in time is said. The turn is held until it has ended, however long somebody
+/// waits for it.
 pub(crate) async fn explained_by(
     answers: Vec<(Arc<Live>, Map<String, Value>)>,
     now: DateTime<Utc>,
     most: usize,
     patience: Duration,
+    turn: Turn,
 ) -> Vec<Value> {
     let count = answers.len();
-    let each = move || answers.iter().map(|(live, sent)| explanation(live, sent, now, most)).collect();
+    let each = move || {
+        let _turn = turn;
+        answers.iter().map(|(live, sent)| explanation(live, sent, now, most)).collect()
+    };
     match tokio::time::timeout(patience, tokio::task::spawn_blocking(each)).await {
         Ok(Ok(told)) => told,
         _ => vec![json!({ "unexplained": "it took too long" }); count],

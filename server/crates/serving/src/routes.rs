@@ -317,9 +317,6 @@ impl Serving {
             }
         }
         self.tell_not_loaded(why);
-        for deployment in wanted {
-            self.look_back(deployment).await;
-        }
         // Where nothing at all can be loaded, the reason is this server's.
         complete &= unreadable.is_empty() || !self.routes.present().is_empty();
         *self.routes.unreadable.write().unwrap_or_else(PoisonError::into_inner) = unreadable;
@@ -336,14 +333,18 @@ impl Serving {
         let previous = async {
             let moves = deployment::moves(self.db.pool(), deployment.problem).await?;
             let Some(version) = deployment::rollback_target(&moves, route.champion.version) else { return Ok(None) };
-            self.load(&deployment.slug, version).await.map(Some)
+            self.read(&deployment.slug, version).await.map(Some)
         };
-        let previous = previous.await.unwrap_or_else(|error: LoadError| {
-            tracing::warn!(slug = deployment.slug, %error, "the version before the live one is loaded when it is wanted");
-            None
-        });
+        let previous = match previous.await {
+            Err(error) if LoadError::may_pass(&error) => return,
+            Err(error) => {
+                tracing::warn!(slug = deployment.slug, %error, "the version before the live one cannot be loaded");
+                None
+            }
+            Ok(previous) => previous,
+        };
         // Who came first knows as well.
-        let _ = route.previous.set(previous.filter(|live| live.online.is_none()).map(Arc::new));
+        let _ = route.previous.set(previous.filter(|live| live.model.joins().is_empty()).map(Arc::new));
     }
 
     /// Tells which live models could not be loaded, each as long as it is for the same reason once.
@@ -525,6 +526,13 @@ impl Serving {
     }
 
     async fn load(&self, slug: &str, version: ModelVersionId) -> Result<Live, LoadError> {
+        let mut live = self.read(slug, version).await?;
+        live.online = self.online_of(&live).await?;
+        Ok(live)
+    }
+
+    /// A version's model, joined to nothing yet.
+    async fn read(&self, slug: &str, version: ModelVersionId) -> Result<Live, LoadError> {
         let pool = self.db.pool();
         let version = model::find(pool, version).await?.ok_or(LoadError::Missing("version"))?;
         let run = run::find(pool, version.run).await?.ok_or(LoadError::Missing("run"))?;
@@ -560,7 +568,6 @@ impl Serving {
             pool: Arc::default(),
         };
         live.counters = self.counters(&version, problem.document.monitoring.window.seconds()).await?;
-        live.online = self.online_of(&live).await?;
         Ok(live)
     }
 
@@ -646,6 +653,9 @@ async fn load(serving: Serving, mut wanted: watch::Receiver<Arc<Vec<Deployment>>
         }
         let wanted = Arc::clone(&wanted.borrow_and_update());
         serving.load_missing(&wanted).await;
+        for deployment in wanted.iter() {
+            serving.look_back(deployment).await;
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Threads for requests of many instances. They are the server's own for this, and each model's its own: no training that runs beside it is
 //! waited for, and no other model.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -31,7 +32,7 @@ pub(crate) struct Threads {
     pub reading: Pool,
     /// How many may compute where they take requests in: one of those always goes on with others, whatever a model does.
     places: usize,
-    taken: AtomicUsize,
+    taken: Arc<AtomicUsize>,
 }
 
 /// A place among the threads that take requests in.
@@ -45,8 +46,18 @@ impl Drop for Place<'_> {
 
 impl Threads {
     pub(crate) fn start() -> Self {
-        let workers = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
-        Self { reading: Pool::default(), places: workers - 1, taken: AtomicUsize::new(0) }
+        let runtime = Handle::try_current().ok();
+        let workers = runtime.as_ref().map_or(1, |runtime| runtime.metrics().num_workers());
+        let taken = Arc::default();
+        if let Some(runtime) = runtime {
+            let taken = Arc::downgrade(&taken);
+            let woken =
+                std::thread::Builder::new().name("awake".to_owned()).spawn(move || stay_awake(&taken, &runtime));
+            if let Err(error) = woken {
+                tracing::warn!(%error, "no thread sees to it that others take requests in while a model computes");
+            }
+        }
+        Self { reading: Pool::default(), places: workers - 1, taken }
     }
 
     fn place(&self) -> Option<Place<'_>> {
@@ -63,15 +74,29 @@ impl Threads {
         is_slow: bool,
         work: impl FnOnce() -> T + Send,
     ) -> T {
-        let pool = (instances >= FEW).then(|| pool.get()).flatten();
-        match (pool, is_slow) {
-            (Some(pool), _) => aside(|| pool.install(work)),
-            (None, true) => aside(work),
-            (None, false) => match self.place() {
-                Some(_place) => work(),
-                None => aside(work),
-            },
+        if instances >= FEW {
+            return aside(|| match pool.get() {
+                Some(pool) => pool.install(work),
+                None => work(),
+            });
         }
+        match self.place().filter(|_| !is_slow) {
+            Some(_place) => work(),
+            None => aside(work),
+        }
+    }
+}
+
+/// How often it is seen to that somebody takes requests in while models compute.
+const AWAKE: Duration = Duration::from_millis(20);
+
+/// The thread that took a request in may be the one that all others would have been woken by. While it computes, another one is.
+fn stay_awake(taken: &Weak<AtomicUsize>, runtime: &Handle) {
+    while let Some(taken) = taken.upgrade().map(|taken| taken.load(Ordering::Relaxed)) {
+        if taken > 0 {
+            runtime.spawn(async {});
+        }
+        std::thread::sleep(AWAKE);
     }
 }
 
@@ -83,10 +108,15 @@ fn aside<T>(wait: impl FnOnce() -> T) -> T {
     }
 }
 
-/// What `each` makes of the parts of a list, in order; it is given where each part begins. What has one part alone is done where it is.
+/// What `each` makes of the parts of a list, in order, side by side on the threads of a pool; it is given where each part begins.
 pub(crate) fn in_parts<I: Sync, T: Send>(items: &[I], each: &(impl Fn(usize, &[I]) -> T + Sync)) -> Vec<T> {
     if items.len() <= TOGETHER {
         return vec![each(0, items)];
     }
-    items.par_chunks(TOGETHER).enumerate().map(|(part, items)| each(part * TOGETHER, items)).collect()
+    let part = |(part, items): (usize, &[I])| each(part * TOGETHER, items);
+    // All others share one pool.
+    if rayon::current_thread_index().is_none() {
+        return items.chunks(TOGETHER).enumerate().map(part).collect();
+    }
+    items.par_chunks(TOGETHER).enumerate().map(part).collect()
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::drawing::{Layout, legend};
+use super::scale::MISSING;
 use super::{Coordinate, ParallelCoordinates, Picture, Ranked, picture};
 use crate::number::number;
 
@@ -115,7 +116,11 @@ pub fn brushed(values: &ParallelCoordinates, from: (f64, f64), to: (f64, f64)) -
     }
     let (low, high) = (layout.height_at(foot), layout.height_at(top));
     let has_missing = scale.has_missing && (top..=foot).contains(&layout.missing_y());
-    let range = scale.range(low, high, has_missing)?;
+    let range = match high {
+        // Below the axis there is only what has no value.
+        ..0.0 => has_missing.then(|| BrushRange::AnyOf(vec![MISSING.to_owned()]))?,
+        _ => scale.range(low, high, has_missing).filter(|_| low <= 1.0)?,
+    };
     Some((axis, Some(range)))
 }
 
