@@ -304,6 +304,7 @@ pub const ROUTES: &[Route] = &[
     post("/fn/backfill", Access::May(Action::LaunchRun)),
     post("/fn/back_test", READ),
     post("/fn/send_test_letter", Access::May(Action::HandleIncident)),
+    post("/fn/run_examples", READ),
     post("/fn/run_log", READ),
     post("/fn/rehearsals", READ),
     post("/fn/rehearsal", READ),
