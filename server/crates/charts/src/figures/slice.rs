@@ -48,13 +48,7 @@ pub struct SettingSlice {
 /// A marker for each point over its value; the best tenth stands out.
 pub fn setting_slice(values: &SettingSlice, id_prefix: &str) -> Figure {
     let title = format!("{} by {}", values.objective, values.setting);
-    let is_placed = |point: &&SettingPoint| {
-        let has_place = match &point.value {
-            Coordinate::Number(value) => is_plottable(*value),
-            Coordinate::Word(_) => true,
-        };
-        has_place && is_plottable(point.objective)
-    };
+    let is_placed = |point: &&SettingPoint| point.value.has_place() && is_plottable(point.objective);
     let mut points: Vec<&SettingPoint> = values.points.iter().filter(is_placed).collect();
     let dropped = values.points.len() - points.len();
     match values.direction {

@@ -136,7 +136,7 @@ impl ParallelLine {
 }
 
 impl Coordinate {
-    fn has_place(&self) -> bool {
+    pub(crate) fn has_place(&self) -> bool {
         match self {
             Coordinate::Number(value) => is_plottable(*value),
             Coordinate::Word(_) => true,
