@@ -25,7 +25,7 @@ export function exchange(url, method, headers, body, agent) {
 
 /** Waits until something is so; names what was not within that time. */
 export async function eventually(what, isSo, seconds = 60) {
-  for (const began = performance.now(); performance.now() - began < seconds * 1000; await sleep(200)) {
+  for (const began = performance.now(); performance.now() - began < seconds * 1000; await sleep(50)) {
     if (await isSo()) return;
   }
   throw new Error(`${what}: not within ${seconds} s`);
@@ -37,8 +37,9 @@ export async function eventually(what, isSo, seconds = 60) {
  *
  * @param {{ url: string, home: string }} server
  * @param {{ document: object, csv: string, trainings: object[], sample: object }} what
+ * @param {(what: string) => void} [reached] is told how far it has come: `signed`, `data`, `model` for each of them, `live`
  */
-export async function deploy(server, { document, csv, trainings, sample }) {
+export async function deploy(server, { document, csv, trainings, sample }, reached = () => {}) {
   const env = { ...process.env, DATABASE_URL: undefined, MILLRACE_HOME: server.home };
   const run = (args, input) => execFileSync(process.env.MILLRACE_BINARY, args, { env, input, stdio: ["pipe", "pipe", "ignore"] });
   for (const [name, role] of [
@@ -76,6 +77,7 @@ export async function deploy(server, { document, csv, trainings, sample }) {
   const version = `/api/v1/problems/${slug}/versions/1`;
   await post(`${version}/submit`, {});
   await decide(version, saved.digest);
+  reached("signed");
   const form = new FormData();
   form.set("problem", slug);
   form.set("name", "data");
@@ -84,16 +86,19 @@ export async function deploy(server, { document, csv, trainings, sample }) {
   const sent = await fetch(`${server.url}/api/v1/datasets`, { method: "POST", headers: { authorization }, body: form });
   const { dataset } = await sent.json();
   await eventually("valid data", async () => (await get(`/api/v1/datasets/${dataset}/versions/1`)).summary.state === "valid");
+  reached("data");
   for (const [place, training] of trainings.entries()) {
     const { run: started } = await post(`/api/v1/problems/${slug}/runs`, training);
     await eventually("a model", async () => (await get(`/api/v1/runs/${started}`)).state === "succeeded", 180);
     const path = `/api/v1/models/${slug}/versions/${place + 1}`;
     await decide(path, (await get(path)).digest);
+    reached("model");
   }
   await post(`/api/v1/deployments/${slug}/rollouts`, { version: 1, reason: "first" });
   const predictUrl = `${server.url}/v1/models/${slug}:predict`;
   const predict = (instances, agent) => exchange(predictUrl, "POST", headers, JSON.stringify({ instances }), agent);
   await eventually("the model answering", async () => (await predict([sample])).status === 200);
+  reached("live");
   return {
     headers,
     get,

@@ -45,6 +45,7 @@ mod m0037_told_together;
 mod m0038_told_of_what_is_over;
 mod m0039_infeasible_trials;
 mod m0040_log_as_written;
+mod m0041_no_values_by_name;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -93,6 +94,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0038_told_of_what_is_over::Migration),
             Box::new(m0039_infeasible_trials::Migration),
             Box::new(m0040_log_as_written::Migration),
+            Box::new(m0041_no_values_by_name::Migration),
         ]
     }
 }

@@ -147,7 +147,7 @@ async fn a_prediction_that_does_not_fit_names_everything_that_is_wrong() {
     stakeholder.decide("/api/v1/models/asked/versions/1", "approve", model["digest"].as_str().unwrap()).await.done();
     engineer.post("/api/v1/deployments/asked/rollouts", json!({ "version": 1, "reason": "test" })).await.done();
     let mut refused = early;
-    for _ in 0..50 {
+    for _ in 0..600 {
         let body = json!({ "instances": [{ "y": 1, "x": "three" }, {}] });
         refused = caller.post("/v1/models/asked:predict", body).await;
         if refused.status != 404 {

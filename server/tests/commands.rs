@@ -108,7 +108,14 @@ async fn penguins_go_from_a_file_to_a_registered_model_and_answered_traffic() {
     script.stakeholder.decide("/api/v1/models/penguins/versions/1", "approve", digest).await.done();
     let rollout = json!({ "version": 1, "reason": "first" });
     script.engineer.post("/api/v1/deployments/penguins/rollouts", rollout).await.done();
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let caller = script.app.token(&script.engineer, &[Scope::Predict]).await.unwrap();
+    for _ in 0..600 {
+        // A model that is there refuses a row without inputs.
+        if caller.post("/v1/models/penguins:predict", json!({ "instances": [{}] })).await.status == 400 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     let replayed =
         script.run(&["replay", "--problem", "penguins", "--data", text(&data), "--rows", "100", "--json"]).await;
     assert_eq!(result(&replayed), json!({ "predictions": 100, "outcomes": 100 }));

@@ -297,7 +297,7 @@ async fn a_query_is_read_from_postgres_and_cannot_write_there() {
     let dataset = seen["loaded"][0].as_str().unwrap().to_owned();
     let version = format!("/api/v1/datasets/{dataset}/versions/1");
     let mut read = Value::Null;
-    for _ in 0..100 {
+    for _ in 0..600 {
         read = engineer.get(&version).await.done();
         if read["summary"]["state"] != "loading" {
             break;
@@ -375,7 +375,7 @@ async fn append(by: &Person, problem: &str, content: Vec<u8>) -> millrace_test_s
 
 /// The version once it is read and checked.
 async fn read(by: &Person, number: &Value) -> Value {
-    for _ in 0..100 {
+    for _ in 0..600 {
         let seen = by.get(&format!("/api/v1/datasets/1/versions/{number}")).await.done();
         if seen["summary"]["state"] != "loading" {
             return seen;

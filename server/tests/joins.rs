@@ -79,6 +79,19 @@ async fn ask(client: &Person, instance: Value) -> Value {
     panic!("no model is live");
 }
 
+/// Waits until an order of c1 at ten o'clock is remembered: the log is followed twice a second.
+async fn remembered(client: &Person) {
+    let keys = json!({ "customer": "c1", "shop": 3, "at": "2026-03-12T10:05:00Z" });
+    for _ in 0..300 {
+        let read = client.post("/v1/models/orders:features", json!({ "instances": [keys] })).await.done();
+        if read["features"][0]["orders_1d"] == 1.0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the order is not remembered");
+}
+
 /// What the answer was joined to, from the log.
 async fn joined(app: &TestApp, prediction: &Value, cell: &str) -> i64 {
     let id = prediction["id"].as_str().unwrap();
@@ -128,8 +141,7 @@ async fn a_request_is_joined_as_the_training_rows_were_and_sees_the_requests_bef
     let first = ask(&client, order(0)).await;
     assert_eq!(joined(&app, &first, "orders_1d").await, 0, "no order within a day");
     assert_eq!(joined(&app, &first, "shop_now.size").await, 300, "the shop's size");
-    // The log is followed twice a second.
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    remembered(&client).await;
     let second = ask(&client, order(5)).await;
     assert_eq!(joined(&app, &second, "orders_1d").await, 1, "the order before");
     assert_eq!(joined(&app, &second, "spent_1d").await, 7, "what was spent, 7.25, rounded");
@@ -143,7 +155,7 @@ async fn a_receipt_names_what_was_joined_with_its_age_and_replay_tells_each_feat
     let (app, engineer, client) = live().await;
     let order = |minute: u32| json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": format!("2026-03-12T10:{minute:02}:00Z") });
     ask(&client, order(0)).await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    remembered(&client).await;
     let asked = ask(&client, order(5)).await;
     assert_eq!(joined(&app, &asked, "orders_1d").await, 1);
     let id = asked["id"].as_str().unwrap();
@@ -168,7 +180,7 @@ async fn features_are_read_by_key_without_an_answer_or_a_row_of_the_log() {
     let (app, _, client) = live().await;
     let order = json!({ "customer": "c1", "shop": 3, "amount": 7.25, "at": "2026-03-12T10:00:00Z" });
     ask(&client, order.clone()).await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    remembered(&client).await;
     let logged = app.count("select count(*) from prediction").await;
     let keys = json!({ "customer": "c1", "shop": 3, "at": "2026-03-12T10:05:00Z" });
     let read = client

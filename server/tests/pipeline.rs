@@ -34,6 +34,7 @@ fn problem(slug: &str, target: Value, data: Value, features: Value, success: Val
     json!({
         "slug": slug, "title": "A known result is reached", "decision": "whether to trust the pipeline",
         "target": target, "data": data, "features": features, "success": success,
+        "serving": { "p99_ms": 1000, "throughput_rps": 1 },
     })
 }
 
@@ -71,7 +72,7 @@ impl Team {
         let instances: Vec<Value> = (0..rows.rows()).map(|row| instance(&model, &rows, row)).collect();
         let caller = self.app.token(&self.engineer, &[Scope::Predict]).await.unwrap();
         let mut answer = caller.post(&format!("/v1/models/{slug}:predict"), json!({ "instances": instances })).await;
-        for _ in 0..50 {
+        for _ in 0..600 {
             if answer.status != 404 {
                 break;
             }

@@ -17,6 +17,7 @@ fn document() -> Value {
         "data": { "split": { "kind": "random", "validation": 0.2, "test": 0.2, "seed": 1 } },
         "features": [{ "name": "x" }, { "name": "noise" }, { "name": "kind", "type": "category" }],
         "success": { "metric": "roc_auc", "at_least": 0.6 },
+        "serving": { "p99_ms": 1000, "throughput_rps": 1 },
     })
 }
 
@@ -113,11 +114,13 @@ async fn one_two_and_four_workers_come_to_the_same_trials() {
     assert_eq!(found[0], found[2]);
 }
 
-/// The kills come after pseudo-random times.
+/// The kills come after pseudo-random times, while there is work to be lost.
 #[tokio::test]
 async fn twenty_kills_of_workers_during_a_search_change_nothing_in_its_result() {
     const ENV: [(&str, &str); 2] = [("MILLRACE_SLOTS", "1"), ("MILLRACE_LEASE_SECONDS", "1")];
     let request = json!({ "trainer": "gradient_boosting", "budget": 50, "seed": 5, "parameters": { "rounds": 60 } });
+    let at_work_or_over = "select (select count(*) from step where state = 'running')
+        + (select count(*) from run where state not in ('queued', 'running'))";
     let mut ended = Vec::new();
     for kills in [0, 20] {
         let lab = Lab::open().await;
@@ -130,11 +133,17 @@ async fn twenty_kills_of_workers_during_a_search_change_nothing_in_its_result() 
         for kill in 0..kills {
             wait = wait * 7_919 % 1_009;
             tokio::time::sleep(Duration::from_millis(200 + wait)).await;
+            for _ in 0..600 {
+                if lab.app.count(at_work_or_over).await > 0 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
             workers[kill % 2] = lab.app.worker(&ENV).unwrap();
         }
         let run = lab.succeeded(&id).await;
         let lost = lab.app.count("select count(*) from step_attempt where ending = 'lost'").await;
-        assert_eq!(lost > 0, kills > 0, "{lost} attempts were lost");
+        assert!(lost > 0 || kills == 0, "no attempt was lost");
         drop(workers);
         let broken = millrace_storage::invariant::first_violation(lab.app.services.db().pool()).await.unwrap();
         assert_eq!(broken, None);

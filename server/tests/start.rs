@@ -15,7 +15,7 @@ use millrace_test_support::{TestApp, TestDatabase, address_in, things};
 use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::sea_orm::{DbBackend, Statement};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millrace");
 
@@ -67,7 +67,10 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let home = tempfile::tempdir().unwrap();
     let (before, port) = database.url.rsplit_once(':').unwrap();
     let (port, name) = port.split_once('/').unwrap();
-    let door = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+    // Whoever connects to what is bound and not listened on is refused, and nobody else gets the port.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let door = socket.local_addr().unwrap().port();
     let log = home.path().join("log");
     let mut server = Command::new(BINARY)
         .args(["serve", "--addr", "127.0.0.1:0"])
@@ -81,7 +84,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let said = || std::fs::read_to_string(&log).unwrap();
     assert!(eventually(async || said().contains("waiting for Postgres")).await, "{}", said());
     let real = format!("127.0.0.1:{port}");
-    let listener = TcpListener::bind(("127.0.0.1", door)).await.unwrap();
+    let listener = socket.listen(64).unwrap();
     tokio::spawn(async move {
         while let Ok((mut from, _)) = listener.accept().await {
             let mut to = TcpStream::connect(&real).await.unwrap();

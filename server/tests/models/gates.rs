@@ -126,7 +126,7 @@ async fn a_version_that_answers_a_regression_case_otherwise_is_stopped_and_the_c
     let (x, y, _) = thing(7);
     let asked = json!({ "instances": [{ "entity": "t7", "x": x, "y": y }] });
     let mut answer = caller.post("/v1/models/things:predict", asked.clone()).await;
-    for _ in 0..100 {
+    for _ in 0..600 {
         if answer.status == 200 {
             break;
         }
@@ -140,7 +140,7 @@ async fn a_version_that_answers_a_regression_case_otherwise_is_stopped_and_the_c
     let keep = format!("/api/v1/predictions/{id}/case");
     let expect = json!({ "name": "thing seven", "expect": { "label": wanted } });
     let mut kept = team.second.post(&keep, expect.clone()).await;
-    for _ in 0..100 {
+    for _ in 0..600 {
         if kept.status != 404 {
             break;
         }

@@ -290,7 +290,7 @@ async fn a_letter_shows_the_course_and_one_click_of_a_mail_program_takes_its_rea
     let mut letter = None;
     // They are written by the moved clock, and sent by the program's own.
     stage.app.sql("update mail set next_at = now() where state = 'queued'").await;
-    for _ in 0..150 {
+    for _ in 0..600 {
         let delivered = mailbox.delivered();
         letter = delivered.into_iter().find(|one| one.to == stage.on_call.email && one.content.contains("List-Unsub"));
         if letter.is_some() {

@@ -90,7 +90,8 @@ async fn few_answers_give_no_verdict_and_no_alarm() {
 /// Two servers in whole windows of a few seconds, by the real clock.
 #[tokio::test]
 async fn what_two_servers_counted_adds_up_and_writing_twice_counts_once() {
-    let short = json!({ "window": "4s", "drift": { "metric": "psi", "threshold": 0.2, "windows": 2 }, "min_rows": 10 });
+    let short =
+        json!({ "window": "12s", "drift": { "metric": "psi", "threshold": 0.2, "windows": 2 }, "min_rows": 10 });
     let stage = Stage::with(json!({ "monitoring": short }), &[]).await;
     let other = stage.app.another_server().await.unwrap();
     let elsewhere = stage.caller.at(&other);
@@ -102,10 +103,10 @@ async fn what_two_servers_counted_adds_up_and_writing_twice_counts_once() {
             asked += 25;
             caller.post(&format!("/v1/models/{SLUG}:predict"), body.clone()).await.done();
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
     }
     let count = "select coalesce(sum((w.finding ->> 'n')::bigint), 0)::bigint from monitor_window w";
-    for _ in 0..150 {
+    for _ in 0..600 {
         if stage.app.count(count).await == asked {
             break;
         }
@@ -179,7 +180,8 @@ async fn a_window_names_the_server_that_was_lost_in_it_and_since_when_and_no_lat
 /// In whole windows of a few seconds, by the real clock.
 #[tokio::test]
 async fn a_server_that_is_killed_loses_only_what_it_had_not_written_and_the_window_says_so() {
-    let short = json!({ "window": "4s", "drift": { "metric": "psi", "threshold": 0.2, "windows": 2 }, "min_rows": 10 });
+    let short =
+        json!({ "window": "12s", "drift": { "metric": "psi", "threshold": 0.2, "windows": 2 }, "min_rows": 10 });
     let stage = Stage::with(json!({ "monitoring": short }), &[]).await;
     let other = stage.app.another_server().await.unwrap();
     let elsewhere = stage.caller.at(&other);
@@ -191,7 +193,7 @@ async fn a_server_that_is_killed_loses_only_what_it_had_not_written_and_the_wind
     // A window's columns are as many as its answers, twice: x, y and what was answered.
     let written = "select coalesce(sum(n), 0)::bigint from live_count, unnest(counts) n";
     let mut per_answer = 0;
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         per_answer = stage.app.count(written).await / 100;
         if per_answer > 0 {
             break;
@@ -202,21 +204,21 @@ async fn a_server_that_is_killed_loses_only_what_it_had_not_written_and_the_wind
     ask(7).await;
     drop(other);
     let marked = "select count(*) from monitor_window where uncounted is not null";
-    for _ in 0..200 {
-        if stage.app.count(marked).await > 0 {
+    let counted = "select coalesce(sum((finding ->> 'n')::bigint), 0)::bigint from monitor_window";
+    for _ in 0..600 {
+        if stage.app.count(marked).await > 0 && stage.app.count(counted).await >= 100 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let lost = stage.app.text("select string_agg(uncounted::text, ' ') from monitor_window").await;
     assert!(lost.contains("serve@"), "{lost:?}: {}", stage.app.said());
-    let counted =
-        stage.app.count("select coalesce(sum((finding ->> 'n')::bigint), 0)::bigint from monitor_window").await;
+    let counted = stage.app.count(counted).await;
     assert!((100..=107).contains(&counted), "{counted} were counted");
     // One that stops in order takes itself off.
     let mut stopped = stage.app.another_server().await.unwrap();
     let known = "select count(*) from counting_server";
-    for _ in 0..100 {
+    for _ in 0..600 {
         if stage.app.count(known).await == 4 {
             break;
         }

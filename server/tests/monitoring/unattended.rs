@@ -55,7 +55,7 @@ async fn arrived(stage: &Stage, mailbox: &Mailbox, whom: &str, count: usize) -> 
         let delivered = mailbox.delivered().into_iter();
         delivered.filter(|one| one.to == whom && one.content.contains("References: <incident-")).collect()
     };
-    for _ in 0..150 {
+    for _ in 0..600 {
         if about_alerts().len() >= count {
             break;
         }
@@ -314,7 +314,8 @@ async fn twenty_servers_that_are_killed_between_a_reason_and_its_run_leave_twent
         let env = [("MILLRACE_FAILPOINT", point), ("MILLRACE_LEASE_SECONDS", "4")];
         stage.app.restart(&env).await.unwrap();
         let engineer = stage.engineer.at(&stage.app.server);
-        engineer.upload(SLUG, "data", "things.csv", things(4_100 + 100 * round)).await.done();
+        let upload = engineer.upload_request(SLUG, "data", "things.csv", things(4_100 + 100 * round));
+        engineer.send_before_it_ends(upload).await;
         let has_died = stage.app.server.ended_within(Duration::from_secs(60)).await.unwrap();
         assert!(has_died, "{point} was not reached: {}", stage.app.said());
         let has_started = i64::from(point == "retraining:after_commit");
@@ -383,7 +384,7 @@ async fn failures(stage: &Stage) -> u64 {
 /// Waits until as many letters about alerts are like this.
 async fn letters_come_to(stage: &Stage, wanted: &str, count: i64) {
     let query = format!("select count(*) from mail where kind = 'incident' and {wanted}");
-    for _ in 0..150 {
+    for _ in 0..600 {
         if stage.app.count(&query).await == count {
             return;
         }

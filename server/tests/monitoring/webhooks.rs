@@ -44,7 +44,7 @@ impl Receiver {
 /// Waits until a message has come to this. Alerts of these tests are of a later hour than it is: it is due at once.
 async fn comes_to(stage: &Stage, wanted: &str) {
     stage.app.sql("update webhook_message set next_at = now() where state = 'queued'").await;
-    for _ in 0..300 {
+    for _ in 0..1_200 {
         let found = stage.app.count(&format!("select count(*) from webhook_message where {wanted}")).await;
         if found > 0 {
             return;

@@ -19,7 +19,7 @@ fn refused(database: &str, home: &std::path::Path, addr: &str, env: &[(&str, &st
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    for _ in 0..40 {
+    for _ in 0..1_200 {
         if server.try_wait().unwrap().is_some() {
             let Output { stderr, status, .. } = server.wait_with_output().unwrap();
             assert_eq!(status.code(), Some(1));

@@ -124,7 +124,7 @@ impl Stage {
     }
 
     async fn answering(&self, version: i64) {
-        for _ in 0..100 {
+        for _ in 0..600 {
             let answer = self.ask(&[1]).await;
             if answer.status == 200 && answer.body["model_version"] == version {
                 return;
@@ -136,7 +136,7 @@ impl Stage {
 
     /// Waits until the deployment is as wanted.
     async fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..300 {
+        for _ in 0..1_200 {
             let now = self.now().await;
             if wanted(&now) {
                 return now;
@@ -178,7 +178,7 @@ impl Stage {
     }
 
     async fn answering_after_restart(&self) {
-        for _ in 0..100 {
+        for _ in 0..600 {
             if self.ask(&[1]).await.status == 200 {
                 return;
             }
@@ -488,8 +488,9 @@ async fn no_candidate_answers_a_second_after_the_rollback_and_pressing_twice_is_
     assert_eq!(first["generation"], second["generation"]);
     let mut last_of_candidate = None;
     while pressed.elapsed() < Duration::from_secs(3) {
+        let asked = pressed.elapsed();
         if stage.traffic(&things).await.values().any(|version| *version == 2) {
-            last_of_candidate = Some(pressed.elapsed());
+            last_of_candidate = Some(asked);
         }
     }
     assert!(last_of_candidate.is_none_or(|last| last < Duration::from_secs(1)), "{last_of_candidate:?}");
@@ -715,7 +716,7 @@ async fn a_rollback_reaches_every_server_within_a_second_though_no_mail_goes_out
     let engineer = stage.app.sign_in(stage.engineer.clone()).await.unwrap();
     engineer.post(&stage.path("/rollouts"), json!({ "version": 2, "reason": "test" })).await.done();
     let mut reached = false;
-    for _ in 0..60 {
+    for _ in 0..600 {
         reached = with_candidate().await;
         if reached {
             break;
@@ -729,8 +730,9 @@ async fn a_rollback_reaches_every_server_within_a_second_though_no_mail_goes_out
     assert!(answered < Duration::from_secs(2), "{answered:?}");
     let mut last = Duration::ZERO;
     while pressed.elapsed() < Duration::from_secs(2) {
+        let asked = pressed.elapsed();
         if with_candidate().await {
-            last = pressed.elapsed();
+            last = asked;
         }
     }
     assert!(last < Duration::from_secs(1), "{last:?}");

@@ -74,7 +74,7 @@ async fn a_server_that_was_started_since_knows_the_way_back_too() {
     stage.on_call = stage.app.sign_in(stage.on_call.clone()).await.unwrap();
     stage.answering(2).await;
     // What answers is loaded first, and what answered before right after it.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     taken_back_without_the_store(stage).await;
 }
 
@@ -118,7 +118,7 @@ async fn callers_who_send_what_another_version_reads_are_turned_away_neither_by_
     };
 
     stage.roll_out(3).await.done();
-    for _ in 0..100 {
+    for _ in 0..600 {
         if asked("z").await.status == 200 {
             break;
         }
@@ -131,7 +131,7 @@ async fn callers_who_send_what_another_version_reads_are_turned_away_neither_by_
     assert_eq!(asked("z").await.status, 200, "it was asked for by what was taken back");
 
     stage.arrives(3).await;
-    for _ in 0..100 {
+    for _ in 0..600 {
         if asked("z").await.body["model_version"] == 3 {
             break;
         }
@@ -153,11 +153,15 @@ async fn a_rollback_passes_a_thousand_steps_that_wait() {
     let stage = in_canary("backlog").await;
     let request = json!({ "trainer": "gradient_boosting", "parameters": { "rounds": 200 } });
     let runs = format!("/api/v1/problems/{}/runs", stage.slug);
-    for _ in 0..24 {
+    let mut waiting = 0;
+    for _ in 0..60 {
         let launches = (0..10).map(|_| stage.engineer.post(&runs, request.clone()));
         futures::future::join_all(launches).await.into_iter().for_each(|launched| drop(launched.done()));
+        waiting = stage.app.count("select count(*) from step where state in ('queued', 'blocked')").await;
+        if waiting > 1_000 {
+            break;
+        }
     }
-    let waiting = stage.app.count("select count(*) from step where state in ('queued', 'blocked')").await;
     assert!(waiting > 1_000, "{waiting}");
     is_back(&stage, &stage.on_call).await;
     stage.app.remove().await;
@@ -191,7 +195,7 @@ async fn while_the_database_is_away_a_rollback_says_so_and_is_not_done_by_half()
     assert!(matches!(answer.status, 200 | 503), "{}", answer.body);
     wire.mend();
     let mut back = pressed(&stage, &deploys).await.0;
-    for _ in 0..50 {
+    for _ in 0..600 {
         if back.status == 200 {
             break;
         }
@@ -237,7 +241,12 @@ async fn a_server_that_is_asked_to_stop_answers_everybody_who_has_connected() {
         })
     });
     let callers: Vec<_> = callers.collect();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    for _ in 0..1_200 {
+        if answered.load(Ordering::Relaxed) > 100 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     stopping.store(true, Ordering::Relaxed);
     stage.app.server.ask_to_stop().unwrap();
     for caller in callers {
@@ -271,11 +280,18 @@ async fn a_live_model_that_cannot_be_read_is_unavailable_to_its_callers_alone_an
     stage.slug = "readable";
     stage.answering_after_restart().await;
     stage.slug = "unreadable";
-    // It is looked at every second.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let refused = stage.ask(&[1]).await;
+    let mut refused = stage.ask(&[1]).await;
+    for _ in 0..600 {
+        if refused.status == 503 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        refused = stage.ask(&[1]).await;
+    }
     assert_eq!((refused.status, refused.code()), (503, "model_unavailable"), "{}", refused.body);
     assert_eq!(stage.caller.get("/readyz").await.status, 200);
+    // It is looked at every second.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(stage.app.said().matches("could not be loaded").count(), 1, "{}", stage.app.said());
     std::fs::write(&file, &whole).unwrap();
     stage.answering(1).await;

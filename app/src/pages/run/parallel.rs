@@ -19,10 +19,12 @@ struct Asked {
     brushes: Vec<Brush>,
     best_percent: Option<f64>,
     is_log: bool,
+    /// What was typed and is no number, on an axis of numbers.
+    mistake: Option<String>,
 }
 
 impl Asked {
-    /// What was picked out before is in `brush`; what the form adds in `on`, `from` and `to`.
+    /// What was picked out before is in `brush`; what the form adds in `on`, `from` and `to`. What cannot be read changes nothing.
     fn read(query: &ParamsMap, values: &ParallelCoordinates) -> Self {
         let text = |name: &str| query.get(name).unwrap_or_default().trim().to_owned();
         let is_axis = |name: &str| name == values.objective || values.axes.iter().any(|axis| axis.name == name);
@@ -33,13 +35,15 @@ impl Asked {
             brushes,
             best_percent: text("top").parse().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0),
             is_log: text("scale") == "log",
+            mistake: None,
         };
-        match text("on") {
-            axis if !is_axis(&axis) => asked,
-            axis => {
-                let range = typed(values, &axis, &text("from"), &text("to"));
-                asked.with(&axis, range)
-            }
+        let axis = text("on");
+        if !is_axis(&axis) {
+            return asked;
+        }
+        match typed(values, &axis, &text("from"), &text("to")) {
+            Ok(range) => asked.with(&axis, range),
+            Err(mistake) => Self { mistake: Some(mistake), ..asked },
         }
     }
 
@@ -68,7 +72,7 @@ pub(super) fn picked(query: &ParamsMap) -> Vec<(&'static str, String)> {
 }
 
 /// The stretch of an axis that was typed; an end that was left empty is that of the axis. None where nothing was typed.
-fn typed(values: &ParallelCoordinates, axis: &str, from: &str, to: &str) -> Option<BrushRange> {
+fn typed(values: &ParallelCoordinates, axis: &str, from: &str, to: &str) -> Result<Option<BrushRange>, String> {
     let place = values.axes.iter().position(|known| known.name == axis);
     let on_axis = |place: usize| values.lines.iter().filter_map(move |line| line.values.get(place)?.clone());
     let coordinates: Vec<Coordinate> = match place {
@@ -76,7 +80,7 @@ fn typed(values: &ParallelCoordinates, axis: &str, from: &str, to: &str) -> Opti
         None => values.lines.iter().filter_map(|line| line.objective).map(Coordinate::Number).collect(),
     };
     if from.is_empty() && to.is_empty() {
-        return None;
+        return Ok(None);
     }
     let numbers: Option<Vec<f64>> = coordinates
         .iter()
@@ -87,14 +91,18 @@ fn typed(values: &ParallelCoordinates, axis: &str, from: &str, to: &str) -> Opti
         .collect();
     let Some(numbers) = numbers else {
         let words = [from, to].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect();
-        return Some(BrushRange::AnyOf(words));
+        return Ok(Some(BrushRange::AnyOf(words)));
     };
     let end = |text: &str, ends: fn(f64, f64) -> f64| match text {
-        "" => numbers.iter().copied().reduce(ends),
-        text => text.parse().ok().filter(|number: &f64| number.is_finite()),
+        "" => Ok(numbers.iter().copied().reduce(ends).unwrap_or_default()),
+        text => text
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
+            .ok_or_else(|| format!("{axis} has numbers, and {text:?} is none: type one, such as 0.01 or 1e-3")),
     };
     let (low, high) = (end(from, f64::min)?, end(to, f64::max)?);
-    Some(BrushRange::Between(low.min(high), low.max(high)))
+    Ok(Some(BrushRange::Between(low.min(high), low.max(high))))
 }
 
 /// The picture, what is picked out of it, and the form that does it without scripts.
@@ -116,7 +124,7 @@ pub(super) fn ParallelExplorer(
     let query = use_query_map();
     let asked = Memo::new(move |_| query.with(|query| values.with_value(|values| Asked::read(query, values))));
     let drawn = Memo::new(move |_| {
-        let Asked { brushes, best_percent, is_log } = asked.get();
+        let Asked { brushes, best_percent, is_log, .. } = asked.get();
         ParallelCoordinates { brushes, best_percent, is_log, ..values.get_value() }
     });
     let navigate = use_navigate();
@@ -199,7 +207,8 @@ pub(super) fn ParallelExplorer(
                     .collect_view();
                 (!asked.brushes.is_empty()).then(|| view! { <p class="cluster">"Picked out: " {tags}</p> })
             }}
-            <details>
+            {move || asked.get().mistake.map(|mistake| view! { <p class="error" role="alert">{mistake}</p> })}
+            <details open=move || asked.get().mistake.is_some()>
                 <summary>"Pick out by numbers"</summary>
                 <Form method="GET" action=path attr:class="filters">
                     {hidden}
@@ -340,6 +349,13 @@ mod tests {
         assert_eq!((picked.best_percent, picked.is_log), (Some(25.0), true));
         assert_eq!(asked(&[("brush", "kind~b"), ("on", "kind")]).brushes, []);
         assert_eq!(asked(&[("on", "score"), ("from", "0.2")]).brushes, ["score~0.2..0.3".parse().unwrap()]);
-        assert_eq!(asked(&[("on", "alpha"), ("from", "x"), ("top", "900")]), Asked::default());
+        assert_eq!(asked(&[("top", "900")]), Asked::default());
+    }
+
+    #[test]
+    fn a_word_for_an_axis_of_numbers_is_told_and_lets_nothing_go() {
+        let asked = asked(&[("brush", "alpha~1..2"), ("on", "alpha"), ("from", "x")]);
+        assert_eq!(asked.brushes, ["alpha~1..2".parse().unwrap()]);
+        assert!(asked.mistake.unwrap().starts_with("alpha has numbers, and \"x\" is none"));
     }
 }

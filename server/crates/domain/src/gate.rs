@@ -60,9 +60,6 @@ pub struct Gate {
     pub interval: Option<(f64, f64)>,
     /// Why, in one sentence, when it is not a plain comparison.
     pub note: Option<String>,
-    /// The live version that it was compared with, where it was compared with one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beside: Option<i32>,
     /// Who let it be although it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Override>,
@@ -83,23 +80,17 @@ impl Gate {
             n: 0,
             interval: None,
             note: None,
-            beside: None,
             overridden: None,
             evidence: None,
         }
     }
 
-    /// Where what a gate of a run was decided on is shown. `champion` is the run of the version that it was compared with.
-    pub fn evidence_in(&self, slug: &str, run: RunId, champion: Option<RunId>) -> String {
-        let kind = self.name.split('.').next().unwrap_or_default();
-        match (kind, champion) {
-            ("champion" | "negative_flips", Some(champion)) => {
-                format!("/runs/compare?ids={run},{champion}&baseline={champion}")
-            }
-            ("success" | "guardrail" | "baseline" | "slice" | "train_gap" | "champion" | "negative_flips", _) => {
-                format!("/runs/{run}?tab=plots")
-            }
-            ("cases", _) => format!("/problems/{slug}/cases"),
+    /// Where what a gate of a run was decided on is shown. What was measured for a gate alone stands in the run's log: how a champion fared
+    /// on the same rows, say, which its own run's page does not show.
+    pub fn evidence_in(&self, slug: &str, run: RunId) -> String {
+        match self.name.split('.').next().unwrap_or_default() {
+            "success" | "guardrail" | "baseline" | "slice" | "train_gap" => format!("/runs/{run}?tab=plots"),
+            "cases" => format!("/problems/{slug}/cases"),
             _ => format!("/runs/{run}?tab=log"),
         }
     }
@@ -158,11 +149,11 @@ mod tests {
 
     #[test]
     fn evidence_is_where_the_numbers_were_made() {
-        let at = |name: &str, champion| gate(name, Verdict::Pass).evidence_in("taxi", RunId(7), champion);
-        assert_eq!(at("success.roc_auc", None), "/runs/7?tab=plots");
-        assert_eq!(at("champion", Some(RunId(3))), "/runs/compare?ids=7,3&baseline=3");
-        assert_eq!(at("cases", None), "/problems/taxi/cases");
-        assert_eq!(at("latency.p99", Some(RunId(3))), "/runs/7?tab=log");
+        let at = |name: &str| gate(name, Verdict::Pass).evidence_in("taxi", RunId(7));
+        assert_eq!(at("success.roc_auc"), "/runs/7?tab=plots");
+        assert_eq!(at("cases"), "/problems/taxi/cases");
+        assert_eq!(at("champion"), "/runs/7?tab=log");
+        assert_eq!(at("latency.p99"), "/runs/7?tab=log");
     }
 
     fn gate(name: &str, verdict: Verdict) -> Gate {

@@ -18,7 +18,7 @@ const MOST_CONDITIONS: usize = 20;
 /// A name may have so many bytes.
 const MOST_NAME: usize = 300;
 /// A list may be ordered by so many fields.
-pub const MOST_ORDERS: usize = 5;
+const MOST_ORDERS: usize = 5;
 /// So many columns may be asked for.
 const MOST_COLUMNS: usize = 50;
 

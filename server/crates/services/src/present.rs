@@ -1,6 +1,8 @@
 //! From stored records to what doors show.
 
 use chrono::{DateTime, Utc};
+use millrace_domain::gate::Gate;
+use millrace_domain::ids::RunId;
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::{
@@ -30,6 +32,14 @@ pub(crate) fn dataset(version: &DatasetVersion, now: DateTime<Utc>) -> DatasetSu
         author: version.author_name.clone(),
         created_at: version.created_at,
     }
+}
+
+/// Gates of a run, each with where what it was decided on is shown.
+pub(crate) fn gates(mut gates: Vec<Gate>, problem: &str, run: RunId) -> Vec<Gate> {
+    for gate in &mut gates {
+        gate.evidence = Some(gate.evidence_in(problem, run));
+    }
+    gates
 }
 
 pub(crate) fn failure(failure: &Failure) -> FailureView {

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
-use millrace_domain::gate::Gate;
 use millrace_domain::ids::{AccountId, DatasetId, RunId};
 use millrace_domain::metric::TargetKind;
 use millrace_domain::policy::{Action, Actor};
@@ -20,7 +19,7 @@ use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
 use millrace_storage::step::{self, Stage, Subject};
-use millrace_storage::{StorageError, Transaction, artifact, event, model, problem};
+use millrace_storage::{StorageError, Transaction, artifact, event, problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -210,7 +209,7 @@ impl Services {
         let own = step::list(pool, Subject::Run(id.0)).await.map_err(fault)?;
         let judged = own.iter().find(|step| step.kind == StepKind::Gate.as_str()).and_then(|step| step.output.as_ref());
         let gates = judged.and_then(|judged| Deserialize::deserialize(judged.get("gates")?).ok()).unwrap_or_default();
-        let gates = self.with_evidence(gates, &found.problem, id).await?;
+        let gates = present::gates(gates, &found.problem, id);
         let effects = judged.and_then(|judged| Deserialize::deserialize(judged.get("effects")?).ok());
         let compared = compared(&own);
         let is_running = own.iter().any(|step| step.state == StepState::Running);
@@ -281,19 +280,6 @@ impl Services {
             artifacts: artifacts.into_iter().map(present::artifact).collect(),
             evaluation,
         })
-    }
-
-    /// Gates of a run, each with where what it was decided on is shown.
-    pub(crate) async fn with_evidence(&self, mut gates: Vec<Gate>, slug: &str, run: RunId) -> Result<Vec<Gate>> {
-        let champion = match gates.iter().find_map(|gate| gate.beside) {
-            Some(number) => model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)?,
-            None => None,
-        };
-        let champion = champion.map(|version| version.run);
-        for gate in &mut gates {
-            gate.evidence = Some(gate.evidence_in(slug, run, champion));
-        }
-        Ok(gates)
     }
 
     /// What the steps of a run told, oldest first; of more than `most` lines the newest.

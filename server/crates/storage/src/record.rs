@@ -153,6 +153,12 @@ impl Pieces {
         self
     }
 
+    /// One of several names of a kind.
+    pub(crate) fn add_place(&mut self, kind: &'static str, place: usize) -> &mut Self {
+        self.sql.push_str(&format!("{kind}{place}"));
+        self
+    }
+
     /// The place of a bound value.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());

@@ -220,9 +220,9 @@ impl TestApp {
     /// The newest letter of that kind to an address, once it is written.
     ///
     /// # Panics
-    /// When none comes within ten seconds.
+    /// When none comes within a minute.
     pub async fn letter(&self, to: &str, kind: &str) -> Letter {
-        for _ in 0..100 {
+        for _ in 0..600 {
             let letters = mail::list(self.services.db().pool(), None, 200).await.expect("the outbox can be read");
             if let Some(mail) = letters.iter().find(|mail| mail.recipient == to && mail.kind == kind) {
                 // The link is forgotten once the letter has gone out into the directory; there it stays.

@@ -106,6 +106,17 @@ impl Person {
         Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
     }
 
+    /// Sends a request to a server that may end before it answers; one that answers has to take it.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn send_before_it_ends(&self, request: reqwest::RequestBuilder) {
+        if let Ok(response) = request.send().await {
+            let status = response.status();
+            assert!(status.is_success(), "{status} {}", response.text().await.unwrap_or_default());
+        }
+    }
+
     /// Reads something.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
@@ -179,11 +190,22 @@ impl Person {
 
     /// Brings a file in.
     pub async fn upload(&self, problem: &str, name: &str, file_name: &str, content: Vec<u8>) -> Answer {
+        self.send(self.upload_request(problem, name, file_name, content)).await
+    }
+
+    /// What an upload sends.
+    pub fn upload_request(
+        &self,
+        problem: &str,
+        name: &str,
+        file_name: &str,
+        content: Vec<u8>,
+    ) -> reqwest::RequestBuilder {
         let form = Form::new()
             .text("problem", problem.to_owned())
             .text("name", name.to_owned())
             .part("file", Part::bytes(content).file_name(file_name.to_owned()));
-        self.send(self.request(Method::POST, "/api/v1/datasets").multipart(form)).await
+        self.request(Method::POST, "/api/v1/datasets").multipart(form)
     }
 
     /// Decides on a problem or model version.

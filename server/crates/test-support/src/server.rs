@@ -38,7 +38,7 @@ impl Server {
     pub async fn serve(start: &Start<'_>) -> anyhow::Result<Self> {
         let mut server = Self::spawn(start, &["serve", "--addr", "127.0.0.1:0"])?;
         let http = reqwest::Client::builder().no_proxy().build()?;
-        for _ in 0..200 {
+        for _ in 0..1_200 {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the server ended with {status}: {}", server.output());
             }

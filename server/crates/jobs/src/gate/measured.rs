@@ -152,7 +152,7 @@ impl Beside {
     pub(super) fn not_worse(&self, metric: Metric, seed: u64) -> Gate {
         let percent = MARGIN * 100.0;
         let rule = format!("{} at most {percent} % worse than the live version {}", metric.title(), self.number);
-        let gate = Gate { n: self.rows, beside: Some(self.number), ..Gate::new("champion", rule) };
+        let gate = Gate { n: self.rows, ..Gate::new("champion", rule) };
         let compared = match &self.outcomes {
             Ok((old, new)) => compare(metric, old, new, seed).map_err(|error| error.to_string()),
             Err(reason) => return self.cannot(gate, reason),
@@ -185,8 +185,7 @@ impl Beside {
     pub(super) fn negative_flips(&self, limit: f64) -> Gate {
         let percent = limit * 100.0;
         let rule = format!("at most {percent} % of the answers wrong that the live version {} gets right", self.number);
-        let beside = Some(self.number);
-        let gate = Gate { threshold: Some(limit), n: self.rows, beside, ..Gate::new("negative_flips", rule) };
+        let gate = Gate { threshold: Some(limit), n: self.rows, ..Gate::new("negative_flips", rule) };
         let (old, new) = match &self.outcomes {
             Ok(both) => both,
             Err(reason) => return self.cannot(gate, reason),

@@ -1,10 +1,8 @@
 //! Finding runs among many.
 
-use std::collections::HashMap;
-
 use millrace_domain::ids::RunId;
 use millrace_domain::run::RunState;
-use millrace_domain::search::{Comparison, Condition, Field, MOST_ORDERS, Operand, Order, Own};
+use millrace_domain::search::{Comparison, Condition, Field, Operand, Order, Own};
 
 use super::{Run, select_run};
 use crate::Result;
@@ -44,15 +42,46 @@ impl Limit {
     }
 }
 
-/// What metrics that order runs are called in a statement, by their place in the order.
-const JOINED: [&str; MOST_ORDERS] = ["o0", "o1", "o2", "o3", "o4"];
+/// The metrics that a statement names, by their places in it.
+struct Metrics<'a>(Vec<&'a str>);
 
-/// Adds the number that a field of a run is; null when it is none. A metric is joined at its place in the order.
-fn number(sql: &mut Pieces, field: &Field, place: usize) {
-    match field {
-        Field::Metric(_) => {
-            sql.add(JOINED[place]).add(".value");
+impl<'a> Metrics<'a> {
+    fn named(filter: &Filter<'a>) -> Self {
+        let fields = filter.order.iter().map(|order| &order.by).chain(filter.conditions.iter().map(|one| &one.field));
+        let mut names: Vec<&str> = Vec::new();
+        for field in fields {
+            if let Field::Metric(name) = field
+                && !names.contains(&name.as_str())
+            {
+                names.push(name);
+            }
         }
+        Self(names)
+    }
+
+    /// Adds the value of each, of a run that has one. It is looked up by the primary key, run by run, and never joined: nothing is known of
+    /// metrics that were just logged, and a plan that takes many for few compares all with all.
+    fn add(&self, sql: &mut Pieces) {
+        for (place, name) in self.0.iter().enumerate() {
+            sql.add(" left join lateral (select nullif(m.value, 'NaN') as value from run_metric m where m.run_id = r.id and m.step = 0 and m.name = ")
+                .bind(*name)
+                .add(" offset 0) ")
+                .add_place("m", place)
+                .add(" on true");
+        }
+    }
+
+    /// Adds the value of one of them: null when the run has none, or none that is a number.
+    fn value(&self, sql: &mut Pieces, name: &str) {
+        let place = self.0.iter().position(|one| *one == name).unwrap_or_default();
+        sql.add_place("m", place).add(".value");
+    }
+}
+
+/// Adds the number that a field of a run is; null when it is none.
+fn number(sql: &mut Pieces, field: &Field, metrics: &Metrics<'_>) {
+    match field {
+        Field::Metric(name) => metrics.value(sql, name),
         Field::Parameter(name) => {
             // What a program logs is kept as it wrote it.
             sql.add(
@@ -116,28 +145,15 @@ fn word(sql: &mut Pieces, field: &Field) {
 }
 
 /// Adds what a run has to pass. A run without the value passes nothing, nor does one whose value is not a number.
-fn passes(sql: &mut Pieces, condition: &Condition) {
+fn passes(sql: &mut Pieces, condition: &Condition, metrics: &Metrics<'_>) {
     let Condition { field, comparison, operand } = condition;
-    match (field, operand) {
-        // Asked of the metrics, so that it is one look at each and they may come first.
-        (Field::Metric(name), Operand::Number(than)) => {
-            sql.add(
-                " and r.id in (select f.run_id from run_metric f where f.step = 0 and f.value <> 'NaN' and f.name = ",
-            )
-            .bind(name.as_str())
-            .add(" and f.value")
-            .add(sign(*comparison))
-            .bind(*than)
-            .add(")");
-        }
-        (_, Operand::Number(than)) => {
-            sql.add(" and ");
-            // A metric was told above.
-            number(sql, field, 0);
+    sql.add(" and ");
+    match operand {
+        Operand::Number(than) => {
+            number(sql, field, metrics);
             sql.add(sign(*comparison)).bind(*than);
         }
-        (_, Operand::Text(than)) => {
-            sql.add(" and ");
+        Operand::Text(than) => {
             word(sql, field);
             match comparison {
                 // Only `%` stands for something else.
@@ -172,21 +188,10 @@ fn of_problems(sql: &mut Pieces, slugs: Vec<String>) {
     .add(")))");
 }
 
-/// Adds the values of the metrics that order the runs, all at once: asked run by run they cost more than everything else.
-fn joined(sql: &mut Pieces, orders: &[Order]) {
-    for (place, order) in orders.iter().enumerate() {
-        if let Field::Metric(name) = &order.by {
-            let own = JOINED[place];
-            sql.add(" left join run_metric ").add(own).add(" on ").add(own).add(".run_id = r.id and ");
-            sql.add(own).add(".step = 0 and ").add(own).add(".name = ").bind(name.as_str());
-        }
-    }
-}
-
 /// Adds orders by a number and a text, of which a field is one; what is no finite number comes last, and of equals the newest first.
-fn ordered(sql: &mut Pieces, orders: &[Order]) {
+fn ordered(sql: &mut Pieces, orders: &[Order], metrics: &Metrics<'_>) {
     sql.add(" order by ");
-    for (place, order) in orders.iter().enumerate() {
+    for order in orders {
         if order.by == Field::Own(Own::Run) {
             // No two are equal.
             sql.add(if order.descending { "r.id desc" } else { "r.id" });
@@ -194,7 +199,7 @@ fn ordered(sql: &mut Pieces, orders: &[Order]) {
         }
         let direction = if order.descending { " desc nulls last, " } else { " asc nulls last, " };
         sql.add("nullif(nullif(nullif(");
-        number(sql, &order.by, place);
+        number(sql, &order.by, metrics);
         sql.add(", 'NaN'), 'infinity'), '-infinity')").add(direction);
         word(sql, &order.by);
         sql.add(direction);
@@ -203,14 +208,15 @@ fn ordered(sql: &mut Pieces, orders: &[Order]) {
 }
 
 /// Runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
-/// orders them comes last. The statement has what was asked for alone, so that each can be planned for what it is. Index: primary key, where
-/// the newest come first; run_metric_value.
+/// orders them comes last. The statement has what was asked for alone, so that each can be planned for what it is. Indexes: primary keys; of
+/// runs the newest come first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
-    let mut sql = Pieces::new("select r.id from run r");
-    joined(&mut sql, filter.order);
+    let metrics = Metrics::named(&filter);
+    let mut sql = Pieces::new("with found as (select id, row_number() over () as place from (select r.id from run r");
+    metrics.add(&mut sql);
     sql.add(" where true");
     if let Some(problem) = filter.problem {
         of_problems(&mut sql, vec![problem.to_owned()]);
@@ -222,16 +228,15 @@ pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Res
         sql.add(" and r.state = ").bind(state.as_str());
     }
     for condition in filter.conditions {
-        passes(&mut sql, condition);
+        passes(&mut sql, condition, &metrics);
     }
     if let Some(before) = limit.before {
         sql.add(" and r.id < ").bind(before.0);
     }
-    ordered(&mut sql, filter.order);
-    sql.add(" limit ").bind(i64::from(limit.most)).add(" offset ").bind(i64::from(limit.skip));
-    let ids: Vec<RunId> = sql.all::<i64>(db).await?.into_iter().map(RunId).collect();
-    let mut found: HashMap<RunId, Run> = find_all(db, &ids).await?.into_iter().map(|run| (run.id, run)).collect();
-    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    ordered(&mut sql, filter.order, &metrics);
+    sql.add(" limit ").bind(i64::from(limit.most)).add(" offset ").bind(i64::from(limit.skip)).add(") r) ");
+    sql.add(select_run!("join found f on f.id = r.id order by f.place"));
+    sql.all(db).await
 }
 
 /// Ids as one bound value.

@@ -1,0 +1,87 @@
+// What the whole cycle takes: 100,000 rows with 20 inputs are brought in and checked, a boosting model is fitted, measured, judged and
+// registered, goes live, and answers 10,000 callers, eight at a time.
+//
+//   MILLRACE_BINARY=… MILLRACE_SITE=… node bench/cycle.mjs [rows] [predictions]
+//
+// Needs a release build. Prints one line of JSON, in seconds; `steps` is what each step of the pipeline took, waiting not counted. The goal
+// is 4 s in all. Nobody's approval is waited for, and what a window of the answers shows comes once it has ended.
+
+import { Agent } from "node:http";
+
+import { deploy } from "../lib/deployment.mjs";
+import { startServer } from "../lib/server.mjs";
+
+const [ROWS, PREDICTIONS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [100_000, 10_000][index]));
+const [NUMBERS, CATEGORIES, LEVELS] = [12, 8, 20];
+const CALLERS = 8;
+
+async function measure() {
+  const document = {
+    slug: "bench-cycle",
+    title: "Is it clicked",
+    decision: "what is shown",
+    target: { name: "clicked", kind: "binary", column: "clicked" },
+    data: { split: { kind: "random", validation: 0.2, test: 0.2, seed: 1 } },
+    features: [
+      ...Array.from({ length: NUMBERS }, (_, place) => ({ name: `n${place}` })),
+      ...Array.from({ length: CATEGORIES }, (_, place) => ({ name: `c${place}`, type: "category" })),
+    ],
+    success: { metric: "roc_auc", at_least: 0.5 },
+    serving: { p99_ms: 250, throughput_rps: 50 },
+  };
+  const took = {};
+  const content = csv();
+  let at = performance.now();
+  const reached = (what) => {
+    const now = performance.now();
+    took[what] = seconds(now - at);
+    at = now;
+  };
+  const trainings = [{ trainer: "gradient_boosting", seed: 1 }];
+  const served = await deploy(server, { document, csv: content, trainings, sample: instance(0) }, reached);
+  const agent = new Agent({ keepAlive: true, maxSockets: CALLERS });
+  let next = 0;
+  const caller = async () => {
+    for (let number = next++; number < PREDICTIONS; number = next++) {
+      const { status, text } = await served.predict([instance(ROWS + number)], agent);
+      if (status !== 200) throw new Error(text);
+    }
+  };
+  at = performance.now();
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+  reached("predictions");
+  const { signed: _, ...counted } = took;
+  const { steps } = await served.get("/api/v1/runs/1");
+  return {
+    total: seconds(1_000 * Object.values(counted).reduce((sum, one) => sum + one, 0)),
+    ...counted,
+    steps: Object.fromEntries(steps.map((step) => [step.kind, { state: step.state, cpu_s: step.cpu_s, step }])),
+  };
+}
+
+const seconds = (ms) => Number((ms / 1_000).toFixed(2));
+
+/** Numbers and categories that look drawn, and depend on their place alone. */
+function instance(number) {
+  const drawn = (place) => (Math.imul(number * 20 + place + 1, 2_654_435_761) >>> 0) / 2 ** 32;
+  const numbers = Array.from({ length: NUMBERS }, (_, place) => [`n${place}`, Number((drawn(place) * 100).toFixed(3))]);
+  const level = (place) => `level ${Math.floor(drawn(NUMBERS + place) * LEVELS)}`;
+  const categories = Array.from({ length: CATEGORIES }, (_, place) => [`c${place}`, level(place)]);
+  return Object.fromEntries([...numbers, ...categories]);
+}
+
+function csv() {
+  const lines = Array.from({ length: ROWS }, (_, number) => {
+    const row = instance(number);
+    const lean = row.n0 + 0.5 * row.n1 - 0.3 * row.n2 + (row.c0 < "level 15" ? 30 : 0) + (Math.imul(number, 40_503) % 97) / 2;
+    return [...Object.values(row), lean > 75 ? 1 : 0].join(",");
+  });
+  return `${[...Object.keys(instance(0)), "clicked"].join(",")}\n${lines.join("\n")}\n`;
+}
+
+const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "100000000" } });
+try {
+  console.log(JSON.stringify(await measure()));
+} finally {
+  await server.stop();
+}
