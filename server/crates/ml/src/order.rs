@@ -18,7 +18,7 @@ pub(crate) fn quantile_by(sorted: &[i64], share: f64, number: impl Fn(i64) -> f6
 }
 
 /// The same of `count` values, by the value at each rank.
-pub(crate) fn quantile_at(count: usize, share: f64, at: impl Fn(usize) -> f64) -> f64 {
+pub(crate) fn quantile_at(count: usize, share: f64, mut at: impl FnMut(usize) -> f64) -> f64 {
     let position = share * (count - 1) as f64;
     let (below, above) = (at(position.floor() as usize), at(position.ceil() as usize));
     let part = position - position.floor();

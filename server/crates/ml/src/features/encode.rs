@@ -8,6 +8,7 @@
 //! it has told as a number a level has those terms for both.
 
 use millrace_domain::problem::{Encoding, FeatureType};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::category::{CategoryEncoder, OrdinalEncoder};
@@ -37,6 +38,11 @@ pub enum FeatureEncoder {
 pub struct Told(Vec<Option<Vec<f64>>>);
 
 impl Told {
+    /// What training rows are told instead of a feature's values, if they are.
+    pub(super) fn of(&self, feature: usize) -> Option<&[f64]> {
+        self.0.get(feature)?.as_deref()
+    }
+
     /// Puts what the training row at `position` is told in place of its values.
     pub(crate) fn apply(&self, position: usize, values: &mut [FeatureValue<'_>]) {
         for (value, told) in values.iter_mut().zip(&self.0) {
@@ -58,7 +64,7 @@ impl Encoders {
     /// Fits encoders on `rows` of `table`, those of the training part, whose labels are `targets`: the number, or 1 for the second
     /// class and 0 for the first. Gives what these rows are told, too.
     pub fn fit(table: &FeatureTable, rows: &[u32], targets: &[f64], seed: u64) -> (Self, Told) {
-        let fit = |(column, definition): (&FeatureColumn, &FeatureDefinition)| match (column, definition.encoding) {
+        let fit = |(column, definition): &(&FeatureColumn, &FeatureDefinition)| match (column, definition.encoding) {
             (FeatureColumn::Number(numbers), encoding) => {
                 let numbers = rows.iter().map(|row| numbers[*row as usize]);
                 (FeatureEncoder::Number(NumberEncoder::fit(numbers, encoding)), None)
@@ -77,7 +83,8 @@ impl Encoders {
                 (if one_hot { FeatureEncoder::OneHot(encoder) } else { FeatureEncoder::Category(encoder) }, None)
             }
         };
-        let (features, told) = table.columns().iter().zip(table.definitions()).map(fit).unzip();
+        let columns: Vec<_> = table.columns().iter().zip(table.definitions()).collect();
+        let (features, told) = columns.par_iter().map(fit).unzip();
         (Self { features }, Told(told))
     }
 
@@ -152,7 +159,7 @@ impl FeatureEncoder {
         }
     }
 
-    fn for_trees(&self, value: &FeatureValue<'_>, row: &mut Vec<f32>) {
+    pub(super) fn for_trees(&self, value: &FeatureValue<'_>, row: &mut Vec<f32>) {
         // A double beyond single precision keeps its place in the order at its largest number.
         let single = |number: f64| number.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
         let missing = f32::NAN;
@@ -173,7 +180,7 @@ impl FeatureEncoder {
         });
     }
 
-    fn for_linear(&self, value: &FeatureValue<'_>, mut term: impl FnMut(usize, f64)) {
+    pub(super) fn for_linear(&self, value: &FeatureValue<'_>, mut term: impl FnMut(usize, f64)) {
         match self {
             Self::Number(encoder) => {
                 let number = if let FeatureValue::Number(number) = value { Some(*number) } else { None };

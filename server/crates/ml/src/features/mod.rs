@@ -13,6 +13,7 @@ mod json;
 mod labels;
 mod number;
 mod plan;
+mod rows;
 mod set;
 mod table;
 mod target;

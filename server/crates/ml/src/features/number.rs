@@ -43,14 +43,15 @@ impl NumberEncoder {
         if present.is_empty() {
             return Self { centre: 0.0, scale: 1.0, median: 0.0, missing_seen };
         }
-        present.sort_by(f64::total_cmp);
-        let median = median(&present);
+        let standard = moments(&present);
+        let mut quantile = |share| quantile_of(&mut present, share);
+        let median = quantile(0.5);
         let (centre, scale) = match encoding {
             Encoding::AsIs => (0.0, 1.0),
-            Encoding::MinMax => (present[0], present[present.len() - 1] - present[0]),
-            Encoding::Robust => (median, quartile(&present, 0.75) - quartile(&present, 0.25)),
+            Encoding::MinMax => (quantile(0.0), quantile(1.0) - quantile(0.0)),
+            Encoding::Robust => (median, quantile(0.75) - quantile(0.25)),
             _ => {
-                let (mean, deviation) = moments(&present);
+                let (mean, deviation) = standard;
                 return Self { centre: mean, scale: deviation.unwrap_or(1.0), median, missing_seen };
             }
         };
@@ -87,13 +88,9 @@ pub(super) fn moments(numbers: &[f64]) -> (f64, Option<f64>) {
     (mean, Some(variance.sqrt()).filter(|deviation| variance > rounding && deviation.is_finite()))
 }
 
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { sorted[middle - 1] / 2.0 + sorted[middle] / 2.0 }
-}
-
-fn quartile(sorted: &[f64], share: f64) -> f64 {
-    quantile_at(sorted.len(), share, |rank| sorted[rank])
+/// A quantile of numbers, of which no more are put in order than it takes.
+fn quantile_of(numbers: &mut [f64], share: f64) -> f64 {
+    quantile_at(numbers.len(), share, |rank| *numbers.select_nth_unstable_by(rank, f64::total_cmp).1)
 }
 
 #[cfg(test)]

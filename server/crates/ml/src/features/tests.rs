@@ -227,20 +227,54 @@ fn a_dataset_without_an_input_is_refused_by_name() {
     assert_eq!(plan().table(&other), Err(FeatureSetError::MissingInput("kind".to_owned())));
 }
 
-/// Sizes of shirts and their colour, told as asked; fitted on the first four rows.
+/// The rows of shirts that are fitted on.
+const FITTED: [u32; 4] = [0, 1, 2, 3];
+
+/// Sizes of shirts, told as asked; fitted on the first four rows.
 fn shirts(encoding: &str) -> Encoders {
+    fitted_shirts(encoding, "").1
+}
+
+fn fitted_shirts(encoding: &str, more: &str) -> (FeatureTable, Encoders, Told) {
     let texts = |texts: [Option<&str>; 5]| ColumnData::Text(texts.map(|text| text.map(str::to_owned)).to_vec());
     let dataset = Dataset::from_parts([
         ("size", texts([Some("s"), Some("l"), None, Some("m"), Some("xl")])),
+        ("weight", ColumnData::Number(vec![Some(1.0), None, Some(2.5), Some(4.0), Some(-1.0)])),
         ("sold", ColumnData::Integer(vec![Some(1), Some(2), Some(3), Some(4), Some(5)])),
     ]);
     let dataset = dataset.unwrap();
     let features = format!(
-        "[[features]]\nname = \"size\"\ntype = \"category\"\nnullable = true\nvalues = [\"s\", \"m\", \"l\", \"xl\"]\nencoding = \"{encoding}\"\n"
+        "[[features]]\nname = \"size\"\ntype = \"category\"\nnullable = true\nvalues = [\"s\", \"m\", \"l\", \"xl\"]\nencoding = \"{encoding}\"\n{more}"
     );
     let document = document("kind = \"regression\"\ncolumn = \"sold\"", &features);
     let plan = FeaturePlan::compile(&document, dataset.schema(), &TableColumns::new()).unwrap();
-    Encoders::fit(&plan.table(&dataset).unwrap(), &[0, 1, 2, 3], &[], 0).0
+    let table = plan.table(&dataset).unwrap();
+    let (encoders, told) = Encoders::fit(&table, &FITTED, &[1.0, 2.0, 3.0, 4.0], 0);
+    (table, encoders, told)
+}
+
+#[test]
+fn rows_of_a_table_are_encoded_as_each_alone() {
+    for encoding in ["ordinal", "one_hot", "target", "trainer"] {
+        let (table, encoders, told) = fitted_shirts(encoding, "[[features]]\nname = \"weight\"\nnullable = true\n");
+        for (rows, told) in [(&FITTED[..], Some(&told)), (&[4, 1, 0, 2, 1][..], None)] {
+            let (mut trees, mut linear) = (Vec::new(), Vec::new());
+            for (position, row) in rows.iter().enumerate() {
+                let mut values = table.values(*row as usize);
+                if let Some(told) = told {
+                    told.apply(position, &mut values);
+                }
+                trees.extend(encoders.for_trees(&values).iter().map(|number| number.to_bits()));
+                encoders.for_linear(&values, |term, size| {
+                    if size != 0.0 {
+                        linear.push((term as u32, size));
+                    }
+                });
+            }
+            let found: Vec<u32> = encoders.for_trees_in(&table, told).all(rows).into_iter().map(f32::to_bits).collect();
+            assert_eq!((found, encoders.for_linear_in(&table, told).all(rows)), (trees, linear), "{encoding}");
+        }
+    }
 }
 
 fn of_size(size: &str) -> [FeatureValue<'_>; 1] {

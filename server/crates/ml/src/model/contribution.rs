@@ -64,7 +64,7 @@ impl Predictor {
         background: &[u32],
     ) -> Result<Vec<Contributions>, PredictError> {
         let of = |rows: &[u32]| rows.iter().map(|row| table.values(*row as usize)).collect::<Vec<_>>();
-        self.contributions_to(of(rows), &of(background))
+        self.contributions_to(&of(rows), &of(background))
     }
 
     /// The same for rows of feature values; none for a model that was fitted elsewhere, of which only answers are known. Without a
@@ -74,11 +74,11 @@ impl Predictor {
     /// When the tree ensemble refuses a row.
     pub fn contributions_to(
         &self,
-        rows: Vec<Vec<FeatureValue<'_>>>,
+        rows: &[Vec<FeatureValue<'_>>],
         background: &[Vec<FeatureValue<'_>>],
     ) -> Result<Vec<Contributions>, PredictError> {
         let mut found = match &self.estimator {
-            Estimator::Linear(linear) => self.of_terms(linear, &rows, background),
+            Estimator::Linear(linear) => self.of_terms(linear, rows, background),
             Estimator::Trees(trees) | Estimator::Forest(trees) => self.of_trees(trees, rows)?,
             Estimator::Onnx(_) => Vec::new(),
         };
@@ -92,11 +92,12 @@ impl Predictor {
     fn of_trees(
         &self,
         trees: &BoostedModel,
-        rows: Vec<Vec<FeatureValue<'_>>>,
+        rows: &[Vec<FeatureValue<'_>>],
     ) -> Result<Vec<Contributions>, PredictError> {
         let failed = |error: hessboost::error::HessboostError| PredictError::Trees(error.to_string());
         let count = rows.len();
-        let matrix = tree_matrix(&self.encoders, count, rows.into_iter()).map_err(failed)?;
+        let encoded = rows.iter().flat_map(|row| self.encoders.for_trees(row)).collect();
+        let matrix = tree_matrix(&self.encoders, count, encoded).map_err(failed)?;
         let found = trees.predict_contribs(&matrix, Iterations::Best).map_err(failed)?;
         let row = |place: usize| {
             let outputs: Vec<&[f32]> = (0..trees.n_outputs()).filter_map(|output| found.get(place, output)).collect();

@@ -160,14 +160,14 @@ impl Predictor {
             Estimator::Trees(trees) | Estimator::Forest(trees) if rows.len() > 1 => trees,
             _ => return rows.iter().map(|values| self.predict(values)).collect(),
         };
-        let mut encoded = Vec::with_capacity(rows.len() * self.encoders.columns());
-        for values in rows {
-            encoded.extend(self.encoders.for_trees(values));
-        }
+        let encoded: Vec<f32> = rows.iter().flat_map(|values| self.encoders.for_trees(values)).collect();
         // Which row it is that the ensemble refuses, each says by itself.
-        let Ok(answers) = trees.predict_rows(&encoded, Iterations::Best) else {
-            return rows.iter().map(|values| self.predict(values)).collect();
-        };
+        self.by_trees(trees, &encoded).unwrap_or_else(|| rows.iter().map(|values| self.predict(values)).collect())
+    }
+
+    /// The answers of an ensemble to encoded rows; none where it refuses one of them.
+    fn by_trees(&self, trees: &BoostedModel, encoded: &[f32]) -> Option<Vec<Result<Prediction, PredictError>>> {
+        let answers = trees.predict_rows(encoded, Iterations::Best).ok()?;
         let answer = |answer: &[f32]| {
             let answer: Vec<f64> = answer.iter().copied().map(f64::from).collect();
             self.told(if matches!(self.estimator, Estimator::Forest(_)) {
@@ -176,7 +176,7 @@ impl Predictor {
                 answer
             })
         };
-        answers.as_slice().chunks(trees.prediction_width()).map(answer).collect()
+        Some(answers.as_slice().chunks(trees.prediction_width()).map(answer).collect())
     }
 
     /// What an answer of the estimator means.
@@ -205,9 +205,15 @@ impl Predictor {
     /// # Errors
     /// The first row that has none.
     pub fn predict_table(&self, table: &FeatureTable, rows: &[u32]) -> Result<Vec<Prediction>, PredictError> {
+        let of_trees = match &self.estimator {
+            Estimator::Trees(trees) | Estimator::Forest(trees) => {
+                Some((trees, self.encoders.for_trees_in(table, None)))
+            }
+            Estimator::Linear(_) | Estimator::Onnx(_) => None,
+        };
         let answers = |rows: &[u32]| -> Vec<Result<Prediction, PredictError>> {
-            let values: Vec<Vec<FeatureValue<'_>>> = rows.iter().map(|row| table.values(*row as usize)).collect();
-            self.predict_all(&values)
+            let answers = of_trees.as_ref().and_then(|(trees, encoded)| self.by_trees(trees, &encoded.all(rows)));
+            answers.unwrap_or_else(|| rows.iter().map(|row| self.predict(&table.values(*row as usize))).collect())
         };
         rows.par_chunks(TOGETHER).flat_map_iter(answers).collect()
     }

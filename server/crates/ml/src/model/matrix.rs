@@ -2,19 +2,11 @@
 
 use hessboost::data::{DMatrix, FeatureType};
 
-use crate::features::{Encoders, FeatureEncoder, FeatureValue};
+use crate::features::{Encoders, FeatureEncoder};
 
-/// The encoded features of `rows` rows, whose values are given row by row; without labels.
-pub(crate) fn tree_matrix<'v>(
-    encoders: &Encoders,
-    rows: usize,
-    values: impl Iterator<Item = Vec<FeatureValue<'v>>>,
-) -> hessboost::error::Result<DMatrix> {
+/// The features of `rows` rows, encoded one row after the other; without labels.
+pub(crate) fn tree_matrix(encoders: &Encoders, rows: usize, encoded: Vec<f32>) -> hessboost::error::Result<DMatrix> {
     let width = encoders.columns();
-    let mut encoded = Vec::with_capacity(rows * width);
-    for row in values {
-        encoded.extend(encoders.for_trees(&row));
-    }
     let of = |encoder: &FeatureEncoder| match encoder {
         FeatureEncoder::Category(_) => FeatureType::Categorical,
         _ => FeatureType::Numerical,

@@ -177,7 +177,7 @@ impl Model {
     /// When the tree ensemble refuses the row.
     pub fn contributions<R: Row + ?Sized>(&self, row: &R) -> Result<Option<Contributions>, PredictError> {
         let values = self.features.values_of(row);
-        Ok(self.predictor.contributions_to(vec![values], &[])?.pop())
+        Ok(self.predictor.contributions_to(&[values], &[])?.pop())
     }
 
     /// The answers for every row of a dataset that was joined: those of [`Self::predict_row`], bit for bit.

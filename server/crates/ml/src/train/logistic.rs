@@ -102,13 +102,10 @@ struct Look {
 
 impl Problem {
     fn of(task: &Task<'_>, outputs: usize) -> Self {
+        let encoded = task.encoders.for_linear_in(task.table, Some(task.told));
         let (mut sizes, mut ends) = (Vec::new(), Vec::new());
-        for values in task.values(Part::Train) {
-            task.encoders.for_linear(&values, |position, size| {
-                if size != 0.0 {
-                    sizes.push((position as u32, size));
-                }
-            });
+        for (position, row) in task.split.rows(Part::Train).iter().enumerate() {
+            encoded.add(position, *row, &mut sizes);
             ends.push(sizes.len());
         }
         Self {

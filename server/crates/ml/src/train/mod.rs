@@ -19,7 +19,7 @@ use hessboost::data::DMatrix;
 use millrace_domain::metric::TargetKind;
 use serde::{Deserialize, Serialize};
 
-use crate::features::{Encoders, FeatureTable, FeatureValue, Labels, Told};
+use crate::features::{Encoders, FeatureTable, Labels, Told};
 use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor, tree_matrix};
 use crate::split::{Part, Split};
 
@@ -348,21 +348,13 @@ impl Task<'_> {
     fn design(&self) -> ndarray::Array2<f64> {
         let rows = self.split.rows(Part::Train);
         let mut design = ndarray::Array2::zeros((rows.len(), self.encoders.terms()));
-        for (values, mut terms) in self.values(Part::Train).zip(design.rows_mut()) {
-            self.encoders.for_linear(&values, |position, size| terms[position] = size);
+        let (encoded, mut own) = (self.encoders.for_linear_in(self.table, Some(self.told)), Vec::new());
+        for ((position, row), mut terms) in rows.iter().enumerate().zip(design.rows_mut()) {
+            own.clear();
+            encoded.add(position, *row, &mut own);
+            own.iter().for_each(|(term, size)| terms[*term as usize] = *size);
         }
         design
-    }
-
-    /// The feature values of a part, row by row, as an estimator learns from them.
-    fn values(&self, part: Part) -> impl Iterator<Item = Vec<FeatureValue<'_>>> {
-        self.split.rows(part).iter().enumerate().map(move |(position, row)| {
-            let mut values = self.table.values(*row as usize);
-            if part == Part::Train {
-                self.told.apply(position, &mut values);
-            }
-            values
-        })
     }
 
     /// The encoded features of one part, row by row, without labels.
@@ -371,7 +363,8 @@ impl Task<'_> {
             Part::Train => &self.matrices.train,
             Part::Validation | Part::Test => &self.matrices.validation,
         };
-        let make = || tree_matrix(self.encoders, self.split.rows(part).len(), self.values(part));
+        let (rows, told) = (self.split.rows(part), (part == Part::Train).then_some(self.told));
+        let make = || tree_matrix(self.encoders, rows.len(), self.encoders.for_trees_in(self.table, told).all(rows));
         match kept.get() {
             // Copies share their values and bins.
             Some(matrix) => Ok(matrix.clone()),
