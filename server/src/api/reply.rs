@@ -40,7 +40,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let recognised = parts.extensions.get::<Recognised>().and_then(|recognised| recognised.0.clone());
+        let recognised = parts.extensions.get::<Recognised>().and_then(|recognised| recognised.0.as_deref().cloned());
         Ok(Self(recognised.ok_or_else(Fault::unauthenticated)?))
     }
 }

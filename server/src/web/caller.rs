@@ -57,7 +57,7 @@ struct Browser {
 pub async fn of(state: &AppState, request: &Parts) -> Result<(Caller, Jar), Fault> {
     let jar = Jar::default();
     let extensions = &request.extensions;
-    let actor = extensions.get::<Recognised>().and_then(|recognised| recognised.0.clone());
+    let actor = extensions.get::<Recognised>().and_then(|recognised| recognised.0.as_deref().cloned());
     let browser = Browser {
         services: state.services.clone(),
         session: extensions.get::<Session>().cloned().ok_or_else(Fault::unauthenticated)?,

@@ -80,7 +80,7 @@ async fn follow_events(
     Query(follow): Query<Follow>,
     request: Parts,
 ) -> Response {
-    let subject = match subject(&state.services, recognised.0.as_ref(), &follow).await {
+    let subject = match subject(&state.services, recognised.0.as_deref(), &follow).await {
         Ok(subject) => subject,
         Err(fault) => return problem_json(&fault),
     };

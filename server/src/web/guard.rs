@@ -2,6 +2,7 @@
 //! is turned away before any handler runs.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -22,14 +23,14 @@ use crate::web::{AppState, BODY_BYTES};
 
 /// Who was recognised; handlers find it among the request's extensions.
 #[derive(Debug, Clone)]
-pub struct Recognised(pub Option<Actor>);
+pub struct Recognised(pub Option<Arc<Actor>>);
 
 /// Recognises the caller and asks the policy table.
 pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match admit_whole(&state, &mut parts, body).await {
         Ok((actor, body)) => {
-            parts.extensions.insert(Recognised(actor));
+            parts.extensions.insert(Recognised(actor.map(Arc::new)));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(fault) => refusal::answer(&Door::of(&parts.uri), &fault, &parts.uri, &parts.headers),

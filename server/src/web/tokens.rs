@@ -4,7 +4,7 @@
 //! a revoked token is dead within one, and of predictions for ten minutes while the database is away, since a prediction that could be answered is.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use millrace_domain::Digest;
@@ -29,7 +29,7 @@ pub struct Tokens {
 
 #[derive(Debug)]
 struct Known {
-    actor: Option<(Actor, Instant)>,
+    actor: Option<(Arc<Actor>, Instant)>,
     /// Calls that are left, and when that was.
     left: (f64, Instant),
 }
@@ -60,19 +60,19 @@ impl Tokens {
         if let Some((actor, at)) = remembered.as_ref().filter(|_| waits_for_none)
             && now.duration_since(*at) < FRESH
         {
-            return Ok(Actor { origin, ..actor.clone() });
+            return Ok(Actor { origin, ..Actor::clone(actor) });
         }
         match services.recognise_token(token, origin.clone()).await {
             Ok(actor) => {
                 if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&key) {
-                    known.actor = Some((actor.clone(), now));
+                    known.actor = Some((Arc::new(actor.clone()), now));
                 }
                 // The connection goes back by a task that must not wait behind a model that hangs.
                 tokio::task::yield_now().await;
                 Ok(actor)
             }
             Err(fault) if fault.status == 503 && predicts => match remembered {
-                Some((actor, at)) if now.duration_since(at) < STALE => Ok(Actor { origin, ..actor }),
+                Some((actor, at)) if now.duration_since(at) < STALE => Ok(Actor { origin, ..Actor::clone(&actor) }),
                 _ => Err(fault),
             },
             Err(fault) => {
@@ -83,7 +83,7 @@ impl Tokens {
     }
 
     /// Takes one call off what is left; gives who the token was last time.
-    fn count(&self, key: Digest, now: Instant) -> Result<Option<(Actor, Instant)>, Fault> {
+    fn count(&self, key: Digest, now: Instant) -> Result<Option<(Arc<Actor>, Instant)>, Fault> {
         let burst = 2.0 * self.rate;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {

@@ -1,5 +1,7 @@
 //! Files that come from pages: plain multipart forms, so they work without WASM and stream past no limit.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::Router;
 use axum::extract::multipart::MultipartRejection;
@@ -66,7 +68,7 @@ async fn taken(
     state: &AppState,
     recognised: Recognised,
     form: Result<Multipart, MultipartRejection>,
-) -> Result<(Actor, Upload), Fault> {
+) -> Result<(Arc<Actor>, Upload), Fault> {
     let actor = recognised.0.ok_or_else(Fault::unauthenticated)?;
     let form = form.map_err(|_| Fault::field("/file", "is missing: choose a file"))?;
     Ok((actor, multipart::read(form, &state.services).await?))

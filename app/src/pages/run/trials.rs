@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::parallel::ParallelExplorer;
 use super::search_plots::{importance_figures, parallel_values, slice_figures, too_few};
 use crate::components::{ChartFigure, Empty, StateBadge};
+use crate::pages::address::query_text;
 use crate::pages::quantity::{metric_words, part_and_metric};
 use crate::wording::state_words;
 
@@ -39,7 +40,13 @@ pub fn Trials(
         }
         .into_any();
     }
-    let history = history(&trials, &metric, budget);
+    let scale = query_text("scale");
+    let of_history = StoredValue::new((trials.clone(), metric.clone()));
+    let history = move || {
+        let is_log = scale.get() == "log";
+        of_history
+            .with_value(|(trials, metric)| view! { <ChartFigure figure=history(trials, metric, budget, is_log)/> })
+    };
     let objective = format!("validation {}", metric_words(&metric));
     let lines = parallel_values(&trials, &searched, &objective, direction(&metric)).map(|values| {
         let kept = vec![("tab", "trials".to_owned())];
@@ -64,7 +71,7 @@ pub fn Trials(
     let rows = best.into_iter().map(|trial| trial_row(trial, leader, &searched)).collect_view();
     view! {
         <div class="stack">
-            <ChartFigure figure=history/>
+            {history}
             {forecast}
             {lines}
             {mattered}
@@ -133,7 +140,7 @@ fn gains(forecast: &[(u32, f64)], metric: &str) -> Option<String> {
     })
 }
 
-fn history(trials: &[TrialView], metric: &str, budget: Option<u64>) -> Figure {
+fn history(trials: &[TrialView], metric: &str, budget: Option<u64>, is_log: bool) -> Figure {
     // Those that saw most rows decide.
     let most_rows = trials.iter().filter(|trial| trial.score.is_some()).map(|trial| trial.share).fold(0.0, f64::max);
     let state = |trial: &TrialView| match state(&trial.state) {
@@ -146,6 +153,7 @@ fn history(trials: &[TrialView], metric: &str, budget: Option<u64>) -> Figure {
         direction,
         // What is better the more it is ends at one, whatever it measures.
         most: (direction == Direction::Maximise).then_some(1.0),
+        is_log,
         trials: trials
             .iter()
             .map(|trial| Trial {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use crate::number::{grouped, is_plottable};
+use crate::number::{grouped, is_plottable, number};
 use crate::{text, utc};
 
 /// A range with its ticks. Built so that `low < high`, both finite, whatever values came in.
@@ -37,6 +37,12 @@ impl Axis {
         let air = (high - low) * air;
         let (low, high) = (low - air, high + air);
         Self { ticks: round_ticks(low, high, target_ticks), title: title.to_owned(), low, high, grid: true }
+    }
+
+    /// Around the decimal logarithms of values, with ticks that name the values.
+    pub fn logarithmic(title: &str, logarithms: impl IntoIterator<Item = f64>, air: f64) -> Self {
+        let (low, high) = spread(logarithms);
+        Self { ticks: log_ticks(low, high), ..Self::tight(title, [low, high], 5, air) }
     }
 
     /// Unix seconds, read in UTC.
@@ -72,6 +78,7 @@ impl Axis {
     /// Only the ticks at whole numbers: for counts, where half a step means nothing.
     pub fn whole_ticks(mut self) -> Self {
         self.ticks.retain(|(at, _)| at.fract() == 0.0);
+        self.ticks.iter_mut().for_each(|(at, words)| *words = number(*at));
         self
     }
 
@@ -114,6 +121,24 @@ impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
         self.ticks.iter().find(|(at, _)| at == value).map(|(_, words)| words.clone()).unwrap_or_default()
     }
+}
+
+/// Ticks of a logarithmic axis from 10^low to 10^high: powers of ten, and 2 and 5 times those where there are few.
+fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+    let decades = (low - 0.1).ceil() as i32..=(high + 0.1).floor() as i32;
+    let powers = decades.clone().count();
+    if powers >= 3 {
+        let every = powers.div_ceil(6);
+        return decades.step_by(every).map(|power| (f64::from(power), number(10_f64.powi(power)))).collect();
+    }
+    let around = low.floor() as i32..=high.ceil() as i32;
+    let steps = around.flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10_f64.powi(power)));
+    let within = steps.filter(|value| (low - 0.02..=high + 0.02).contains(&value.log10()));
+    let ticks: Vec<_> = within.map(|value| (value.log10(), number(value))).collect();
+    if ticks.len() > 1 {
+        return ticks;
+    }
+    [low, high].map(|end| (end, number(10_f64.powf(end)))).to_vec()
 }
 
 /// Least and greatest plottable value, made apart where they would coincide.
@@ -189,6 +214,14 @@ mod tests {
 
     fn texts(axis: &Axis) -> Vec<&str> {
         axis.ticks.iter().map(|(_, text)| text.as_str()).collect()
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_powers_of_ten_or_steps_between() {
+        let words = |low: f64, high: f64| log_ticks(low, high).into_iter().map(|tick| tick.1).collect::<Vec<_>>();
+        assert_eq!(words(-3.0, 0.0), ["0.001", "0.01", "0.1", "1"]);
+        assert_eq!(words(0.0, 1.0), ["1", "2", "5", "10"]);
+        assert_eq!(words(0.025_f64.log10(), 0.045_f64.log10()), ["0.025", "0.045"]);
     }
 
     #[test]

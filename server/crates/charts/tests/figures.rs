@@ -102,6 +102,7 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
                 most: Some(at(1)),
                 objective: label.clone(),
                 direction: Direction::Minimise,
+                is_log: true,
                 trials: (0..length).map(trial).collect(),
                 budget: Some(u64::MAX),
             },
@@ -292,6 +293,7 @@ fn best_so_far_ignores_trials_that_did_not_complete() {
         objective: "AUC".to_owned(),
         direction: Direction::Maximise,
         most: Some(1.0),
+        is_log: false,
         trials: vec![
             trial(4, 0.95, TrialState::Partial),
             trial(2, 0.7, TrialState::Complete),
@@ -311,6 +313,19 @@ fn an_axis_ends_where_values_can_go_no_further() {
     let trial = Trial { number: 1, value: Some(0.96), state: TrialState::Complete };
     let of = |most| tuning_history(&TuningHistory { trials: vec![trial], most, ..TuningHistory::default() }, "t").svg;
     assert!(of(None).contains(">1.05<") && !of(Some(1.0)).contains(">1.05<") && of(Some(1.0)).contains(">1.00<"));
+}
+
+#[test]
+fn a_history_stands_on_a_logarithmic_axis_unless_a_value_is_not_positive() {
+    let of = |last: f64| {
+        let values = [1_000.0, 0.1, last];
+        let trial = |(number, value)| Trial { number, value: Some(value), state: TrialState::Complete };
+        let trials = (1..).zip(values).map(trial).collect();
+        let direction = Direction::Minimise;
+        tuning_history(&TuningHistory { trials, direction, is_log: true, ..TuningHistory::default() }, "t").svg
+    };
+    assert!(of(10.0).contains(">0.1<") && of(10.0).contains(">100<"), "{}", of(10.0));
+    assert!(of(0.0).contains(">400<") && !of(0.0).contains(">0.1<"), "{}", of(0.0));
 }
 
 #[test]

@@ -167,6 +167,7 @@ fn tuning() -> Vec<Figure> {
             most: Some(1.0),
             objective: "validation ROC AUC".to_owned(),
             direction: Direction::Maximise,
+            is_log: false,
             trials,
             budget: Some(50),
         },

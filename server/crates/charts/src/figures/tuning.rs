@@ -55,6 +55,8 @@ pub struct TuningHistory {
     pub direction: Direction,
     /// The greatest value that the objective can have, if there is one.
     pub most: Option<f64>,
+    /// Places values by their logarithm, where all of them are positive.
+    pub is_log: bool,
     pub trials: Vec<Trial>,
     /// Trials the budget allows, if it is counted in trials.
     pub budget: Option<u64>,
@@ -124,16 +126,24 @@ impl TrialState {
 fn draw(sheet: &Sheet, values: &TuningHistory, trials: &[Trial], legend: &Legend) -> Drawn {
     let (top, rest) = sheet.area().split_vertically(px(legend.height()));
     legend.draw(sheet, &top)?;
-    let y = Axis::around(objective(values), trials.iter().filter_map(|t| t.value), 5).up_to(values.most);
+    let numbers = || trials.iter().filter_map(|trial| trial.value);
+    let is_log = values.is_log && numbers().all(|value| value > 0.0);
+    let height = |value: f64| if is_log { value.log10() } else { value };
+    let y = match is_log {
+        true => Axis::logarithmic(objective(values), numbers().map(height), 0.06),
+        false => Axis::around(objective(values), numbers(), 5).up_to(values.most),
+    };
     let numbers = trials.iter().map(|t| t.number as f64);
     let x = Axis::tight("Trial", numbers, 8, 0.02).whole_ticks().without_grid();
     let foot = y.low;
     let plane = Plane::draw(sheet, &rest, x, y)?;
     plane.baseline()?;
-    plane.line(&best_steps(values.direction, trials), best_pen(), 2.0)?;
+    let steps: Vec<_> =
+        best_steps(values.direction, trials).into_iter().map(|(trial, best)| (trial, height(best))).collect();
+    plane.line(&steps, best_pen(), 2.0)?;
     for trial in thin::evenly(trials, DRAWN_TRIALS) {
         let (marker, pen) = trial.state.look();
-        let at = (trial.number as f64, trial.value.unwrap_or(foot));
+        let at = (trial.number as f64, trial.value.map_or(foot, height));
         let value = trial.value.map_or_else(|| "no value".to_owned(), number);
         sheet.tip(&format!("trial {}, {}: {value}", trial.number, trial.state.name()));
         plane.marker(at, marker, pen, 3.6)?;
