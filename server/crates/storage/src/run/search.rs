@@ -1,5 +1,7 @@
 //! Finding runs among many.
 
+use std::collections::HashMap;
+
 use millrace_domain::ids::RunId;
 use millrace_domain::run::RunState;
 use millrace_domain::search::{Comparison, Condition, Field, Operand, Order, Own};
@@ -215,7 +217,7 @@ fn ordered(sql: &mut Pieces, orders: &[Order], metrics: &Metrics<'_>) {
 /// When the database fails.
 pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
     let metrics = Metrics::named(&filter);
-    let mut sql = Pieces::new("with found as (select id, row_number() over () as place from (select r.id from run r");
+    let mut sql = Pieces::new("select r.id from run r");
     metrics.add(&mut sql);
     sql.add(" where true");
     if let Some(problem) = filter.problem {
@@ -234,9 +236,11 @@ pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Res
         sql.add(" and r.id < ").bind(before.0);
     }
     ordered(&mut sql, filter.order, &metrics);
-    sql.add(" limit ").bind(i64::from(limit.most)).add(" offset ").bind(i64::from(limit.skip)).add(") r) ");
-    sql.add(select_run!("join found f on f.id = r.id order by f.place"));
-    sql.all(db).await
+    sql.add(" limit ").bind(i64::from(limit.most)).add(" offset ").bind(i64::from(limit.skip));
+    // Two statements are planned and read faster than one of as many tables.
+    let ids: Vec<RunId> = sql.all::<i64>(db).await?.into_iter().map(RunId).collect();
+    let mut found: HashMap<RunId, Run> = find_all(db, &ids).await?.into_iter().map(|run| (run.id, run)).collect();
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
 /// Ids as one bound value.
