@@ -76,6 +76,7 @@ function caller(served, requests) {
       else socket.end(resolve);
     };
     socket.setNoDelay().setEncoding("utf8").on("connect", next).on("error", reject);
+    socket.on("end", () => reject(new Error(`the server closed the connection: ${answer}`)));
     socket.on("data", (piece) => {
       answer += piece;
       const head = answer.indexOf("\r\n\r\n");

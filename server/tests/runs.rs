@@ -108,6 +108,8 @@ async fn a_filter_compares_metrics_parameters_and_what_every_run_has() {
         ("seconds > 6.5 and seed != 8", vec![8]),
         ("created < '2020-01-01'", vec![]),
         ("metrics.nothing != 1", vec![]),
+        ("metrics.test.score > 0.15 and metrics.test.score < 0.45", vec![5, 3]),
+        ("metrics.test.score != 0.1", vec![9, 8, 7, 6, 5, 3]),
     ] {
         let query = format!("filter={}", encoded(filter));
         assert_eq!(listed(&engineer, &query).await, expected, "{filter}");

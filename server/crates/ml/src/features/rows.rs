@@ -25,6 +25,11 @@ enum Cells<'a, T> {
         codes: &'a [u32],
         encoded: Vec<Vec<T>>,
     },
+    /// Of what is many numbers a level, no level is kept encoded.
+    Wide {
+        codes: &'a [u32],
+        levels: &'a [String],
+    },
 }
 
 impl Encoders {
@@ -67,6 +72,9 @@ impl Encoders {
             let cells = match (column, told.and_then(|told| told.of(place))) {
                 (_, Some(told)) => Cells::Told(told),
                 (FeatureColumn::Number(numbers), None) => Cells::Numbers(numbers),
+                (FeatureColumn::Category { levels, codes }, None) if matches!(encoder, FeatureEncoder::OneHot(_)) => {
+                    Cells::Wide { codes, levels }
+                }
                 (FeatureColumn::Category { levels, codes }, None) => {
                     let levels = levels.iter().map(|level| FeatureValue::Category(Cow::Borrowed(level)));
                     Cells::Levels { codes, encoded: levels.chain([FeatureValue::Missing]).map(encoded).collect() }
@@ -94,6 +102,12 @@ impl<T: Copy> EncodedRows<'_, T> {
                     let place = if codes[row] == MISSING { encoded.len() - 1 } else { codes[row] as usize };
                     into.extend_from_slice(&encoded[place]);
                 }
+                Cells::Wide { codes, levels } => {
+                    let level = levels.get(codes[row] as usize);
+                    let value =
+                        level.map_or(FeatureValue::Missing, |level| FeatureValue::Category(Cow::Borrowed(level)));
+                    (self.encode)(encoder, *first, &value, into);
+                }
             }
         }
     }
@@ -103,6 +117,9 @@ impl<T: Copy> EncodedRows<'_, T> {
         let mut all = Vec::new();
         for (position, row) in rows.iter().enumerate() {
             self.add(position, *row, &mut all);
+            if position == 0 {
+                all.reserve_exact(all.len() * (rows.len() - 1));
+            }
         }
         all
     }

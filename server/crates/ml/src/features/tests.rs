@@ -228,7 +228,7 @@ fn a_dataset_without_an_input_is_refused_by_name() {
 }
 
 /// The rows of shirts that are fitted on.
-const FITTED: [u32; 4] = [0, 1, 2, 3];
+const FITTED: [u32; 4] = [3, 0, 2, 1];
 
 /// Sizes of shirts, told as asked; fitted on the first four rows.
 fn shirts(encoding: &str) -> Encoders {

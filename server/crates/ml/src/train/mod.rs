@@ -183,7 +183,14 @@ pub fn train_on(
 ) -> Result<Fitted, TrainError> {
     let trainer = config.trainer();
     check(table, labels, split, kind, config)?;
-    let (encoders, told) = encoded.encoders.get_or_init(|| fit_encoders(table, labels, split, seed));
+    let (encoders, told) = match encoded.encoders.get() {
+        Some(known) => known,
+        None => {
+            // Made before it is kept: what is fitted on many threads must not hold others up that wait for it on the same ones.
+            let made = fit_encoders(table, labels, split, seed);
+            encoded.encoders.get_or_init(|| made)
+        }
+    };
     let matrices = &encoded.matrices;
     let task = Task { table, labels, split, kind, encoders, told, matrices, config, seed, progress };
     let (estimator, report) = match trainer {
