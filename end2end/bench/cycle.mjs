@@ -8,29 +8,16 @@
 
 import { connect } from "node:net";
 
+import { csv, instance, problem } from "../lib/clicks.mjs";
 import { deploy } from "../lib/deployment.mjs";
 import { startServer } from "../lib/server.mjs";
 
 const [ROWS, PREDICTIONS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [100_000, 10_000][index]));
-const [NUMBERS, CATEGORIES, LEVELS] = [12, 8, 20];
 const CALLERS = 8;
 
 async function measure() {
-  const document = {
-    slug: "bench-cycle",
-    title: "Is it clicked",
-    decision: "what is shown",
-    target: { name: "clicked", kind: "binary", column: "clicked" },
-    data: { split: { kind: "random", validation: 0.2, test: 0.2, seed: 1 } },
-    features: [
-      ...Array.from({ length: NUMBERS }, (_, place) => ({ name: `n${place}` })),
-      ...Array.from({ length: CATEGORIES }, (_, place) => ({ name: `c${place}`, type: "category" })),
-    ],
-    success: { metric: "roc_auc", at_least: 0.5 },
-    serving: { p99_ms: 250, throughput_rps: 50 },
-  };
   const took = {};
-  const content = csv();
+  const [document, content] = [problem("bench-cycle"), csv(ROWS)];
   let at = performance.now();
   const reached = (what) => {
     const now = performance.now();
@@ -89,24 +76,6 @@ function caller(served, requests) {
 }
 
 const seconds = (ms) => Number((ms / 1_000).toFixed(2));
-
-/** Numbers and categories that look drawn, and depend on their place alone. */
-function instance(number) {
-  const drawn = (place) => (Math.imul(number * 20 + place + 1, 2_654_435_761) >>> 0) / 2 ** 32;
-  const numbers = Array.from({ length: NUMBERS }, (_, place) => [`n${place}`, Number((drawn(place) * 100).toFixed(3))]);
-  const level = (place) => `level ${Math.floor(drawn(NUMBERS + place) * LEVELS)}`;
-  const categories = Array.from({ length: CATEGORIES }, (_, place) => [`c${place}`, level(place)]);
-  return Object.fromEntries([...numbers, ...categories]);
-}
-
-function csv() {
-  const lines = Array.from({ length: ROWS }, (_, number) => {
-    const row = instance(number);
-    const lean = row.n0 + 0.5 * row.n1 - 0.3 * row.n2 + (row.c0 < "level 15" ? 30 : 0) + (Math.imul(number, 40_503) % 97) / 2;
-    return [...Object.values(row), lean > 75 ? 1 : 0].join(",");
-  });
-  return `${[...Object.keys(instance(0)), "clicked"].join(",")}\n${lines.join("\n")}\n`;
-}
 
 const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "100000000" } });
 try {

@@ -15,11 +15,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { csv, instance, problem } from "../lib/clicks.mjs";
 import { deploy } from "../lib/deployment.mjs";
 import { startServer } from "../lib/server.mjs";
 
 const SECONDS = Number(process.argv[2] ?? 6);
-const [NUMBERS, CATEGORIES, LEVELS] = [12, 8, 20];
 const ROWS = 20_000;
 /** Requests that are sent in turn. */
 const DIFFERENT = { 1: 64, 1000: 2 };
@@ -44,22 +44,9 @@ end
 `;
 
 async function measure(folder) {
-  const document = {
-    slug: "bench-serving",
-    title: "Is it clicked",
-    decision: "what is shown",
-    target: { name: "clicked", kind: "binary", column: "clicked" },
-    data: { split: { kind: "random", validation: 0.2, test: 0.2, seed: 1 } },
-    features: [
-      ...Array.from({ length: NUMBERS }, (_, place) => ({ name: `n${place}` })),
-      ...Array.from({ length: CATEGORIES }, (_, place) => ({ name: `c${place}`, type: "category" })),
-    ],
-    success: { metric: "roc_auc", at_least: 0.5 },
-    serving: { p99_ms: 250, throughput_rps: 50 },
-  };
   const settings = { rounds: 100, max_leaves: 31, early_stopping_rounds: 0 };
   const training = { trainer: "gradient_boosting", seed: 1, parameters: settings };
-  const served = await deploy(server, { document, csv: csv(), trainings: [training], sample: instance(0) });
+  const served = await deploy(server, { document: problem("bench-serving"), csv: csv(ROWS), trainings: [training], sample: instance(0) });
   const script = join(folder, "requests.lua");
   await writeFile(script, SCRIPT);
   const body = (size, number) =>
@@ -94,24 +81,6 @@ async function measure(folder) {
   }
   result.thousand_1 = await load(1, 1_000);
   return result;
-}
-
-/** Numbers and categories that look drawn, and depend on their place alone. */
-function instance(number) {
-  const drawn = (place) => (Math.imul(number * 20 + place + 1, 2_654_435_761) >>> 0) / 2 ** 32;
-  const numbers = Array.from({ length: NUMBERS }, (_, place) => [`n${place}`, Number((drawn(place) * 100).toFixed(3))]);
-  const level = (place) => `level ${Math.floor(drawn(NUMBERS + place) * LEVELS)}`;
-  const categories = Array.from({ length: CATEGORIES }, (_, place) => [`c${place}`, level(place)]);
-  return Object.fromEntries([...numbers, ...categories]);
-}
-
-function csv() {
-  const lines = Array.from({ length: ROWS }, (_, number) => {
-    const row = instance(number);
-    const lean = row.n0 + 0.5 * row.n1 - 0.3 * row.n2 + (row.c0 < "level 15" ? 30 : 0) + (Math.imul(number, 40_503) % 97) / 2;
-    return [...Object.values(row), lean > 75 ? 1 : 0].join(",");
-  });
-  return `${[...Object.keys(instance(0)), "clicked"].join(",")}\n${lines.join("\n")}\n`;
 }
 
 /** Microseconds of processor that the server has used, and the processes of its Postgres. */

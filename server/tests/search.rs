@@ -117,14 +117,15 @@ async fn one_two_and_four_workers_come_to_the_same_trials() {
 /// The kills come after pseudo-random times, while there is work to be lost.
 #[tokio::test]
 async fn twenty_kills_of_workers_during_a_search_change_nothing_in_its_result() {
-    const ENV: [(&str, &str); 2] = [("MILLRACE_SLOTS", "1"), ("MILLRACE_LEASE_SECONDS", "1")];
     let request = json!({ "trainer": "gradient_boosting", "budget": 50, "seed": 5, "parameters": { "rounds": 60 } });
     let at_work_or_over = "select (select count(*) from step where state = 'running')
         + (select count(*) from run where state not in ('queued', 'running'))";
     let mut ended = Vec::new();
-    for kills in [0, 20] {
+    // What is lost is taken up soon; nobody who is only slow loses a step where nobody is killed.
+    for (kills, lease) in [(0, "30"), (20, "1")] {
+        let env = [("MILLRACE_SLOTS", "1"), ("MILLRACE_LEASE_SECONDS", lease)];
         let lab = Lab::open().await;
-        let mut workers = [lab.app.worker(&ENV).unwrap(), lab.app.worker(&ENV).unwrap()];
+        let mut workers = [lab.app.worker(&env).unwrap(), lab.app.worker(&env).unwrap()];
         lab.prepare(6_000).await;
         // A step is allowed three attempts, since one that kills its worker each time must end; these are killed from outside.
         lab.app.sql("alter table step alter column max_attempts set default 100").await;
@@ -139,11 +140,11 @@ async fn twenty_kills_of_workers_during_a_search_change_nothing_in_its_result() 
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            workers[kill % 2] = lab.app.worker(&ENV).unwrap();
+            workers[kill % 2] = lab.app.worker(&env).unwrap();
         }
         let run = lab.succeeded(&id).await;
         let lost = lab.app.count("select count(*) from step_attempt where ending = 'lost'").await;
-        assert!(lost > 0 || kills == 0, "no attempt was lost");
+        assert_eq!(lost > 0, kills > 0, "{lost} attempts were lost");
         drop(workers);
         let broken = millrace_storage::invariant::first_violation(lab.app.services.db().pool()).await.unwrap();
         assert_eq!(broken, None);

@@ -176,7 +176,7 @@ async fn a_worker_that_is_asked_to_stop_in_the_middle_of_a_step_leaves_it_to_ano
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     first.ask_to_stop().unwrap();
-    assert!(first.ended_within(Duration::from_secs(30)).await.unwrap(), "{}", first.output());
+    assert!(first.ended_within(Duration::from_secs(10)).await.unwrap(), "{}", first.output());
     assert_eq!(
         app.count("select count(*) from step where kind = 'train' and state = 'queued'").await,
         1,

@@ -188,9 +188,9 @@ async fn a_run_that_is_cancelled_while_a_step_computes_ends() {
     let asked = json!({ "trainer": "gradient_boosting", "budget": 3 });
     let run = team.engineer.post("/api/v1/problems/called-off/runs", asked).await.done();
     let run = run["run"].as_str().unwrap().to_owned();
-    let begun = "select count(*) from step where kind = 'features' and state in ('running', 'succeeded')";
+    let computing = "select count(*) from step where subject_kind = 'run' and state = 'running'";
     for _ in 0..3_000 {
-        if team.app.count(begun).await == 1 {
+        if team.app.count(computing).await > 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
