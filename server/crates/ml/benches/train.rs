@@ -5,10 +5,11 @@
 //! are no more time than theirs at equal areas under the curve, boosting on one thread. One fit each, preparation included; criterion
 //! would repeat for minutes what varies by a few percent.
 
+mod ads;
+
 use std::time::Instant;
 
 use millrace_domain::metric::Metric;
-use millrace_domain::problem::ProblemDocument;
 use millrace_domain::trainer::{Trainer, TrainerConfig};
 use millrace_ml::features::FeaturePlan;
 use millrace_ml::join::TableColumns;
@@ -18,43 +19,13 @@ use millrace_ml::split::{Part, Split};
 use millrace_ml::train::train;
 use serde_json::json;
 
-const NUMBERS: [&str; 12] = [
-    "age",
-    "account_age_days",
-    "bid_price",
-    "session_len_s",
-    "pages_viewed",
-    "days_since_visit",
-    "user_ctr_7d",
-    "ad_ctr_7d",
-    "scroll_depth",
-    "position",
-    "price_ratio",
-    "hour",
-];
-const CATEGORIES: [&str; 8] =
-    ["device", "os", "browser", "connection", "creative_size", "country", "ad_category", "campaign"];
-
-fn document() -> ProblemDocument {
-    let feature = |kind: &str, name: &str| json!({ "name": name, "type": kind, "expression": format!("\"{name}\""), "nullable": true, "max_null_share": 1.0 });
-    let features = NUMBERS.map(|name| feature("number", name)).into_iter();
-    let document = json!({
-        "slug": "ads", "title": "Ads", "decision": "What is shown",
-        "target": { "name": "clicked", "kind": "binary", "column": "clicked" },
-        "data": { "event_time": "event_ts", "split": { "kind": "time", "validation": 0.0, "test": 0.2 } },
-        "features": features.chain(CATEGORIES.map(|name| feature("category", name))).collect::<Vec<_>>(),
-        "success": { "metric": "roc_auc", "at_least": 0.6 },
-    });
-    ProblemDocument::from_json(&document).expect("the document is valid")
-}
-
 #[expect(clippy::disallowed_methods, reason = "a bench is where its settings enter and its clock is read")]
 fn main() {
     let Ok(path) = std::env::var("MILLRACE_BENCH_PARQUET") else {
         println!("skipped: MILLRACE_BENCH_PARQUET names no file");
         return;
     };
-    let document = document();
+    let document = ads::document(&json!({ "kind": "time", "validation": 0.0, "test": 0.2 }));
     let bytes = std::fs::read(&path).expect("the file can be read");
     let dataset = read(&bytes, "ads.parquet", &ReadOptions::of(&document.data)).expect("it is a dataset").dataset;
     let plan = FeaturePlan::compile(&document, dataset.schema(), &TableColumns::new()).expect("the features fit");

@@ -159,7 +159,7 @@ const GRADIENT_BOOSTING: &[Hyperparameter] = &[
         name: "min_child_weight",
         description: "least sum of second derivatives in a leaf",
         range: number(0.0, 1e6, Scale::Linear),
-        default: Setting::Number(5.0),
+        default: Setting::Number(10.0),
         search: Some(number(0.5, 30.0, Scale::Log)),
     },
     Hyperparameter {
