@@ -147,7 +147,7 @@ for (const javaScript of [true, false]) {
       await page.goto(`/runs/new?problem=${slug}`);
       await page.getByRole("main").locator("form[method=post] button[type=submit]").first().click();
       await page.waitForURL(/\/runs\/\d+/);
-      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
+      await reloadUntil(page, () => page.locator(".page-title [data-state=succeeded]").isVisible());
     });
     await as(STAKEHOLDER, options, async (page) => {
       await page.goto(`/models/${slug}/v/1`);
@@ -183,7 +183,7 @@ for (const javaScript of [true, false]) {
       await page.goto(`/runs/new?problem=${slug}`);
       await page.getByRole("main").locator("form[method=post] button[type=submit]").first().click();
       await page.waitForURL(/\/runs\/\d+/);
-      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
+      await reloadUntil(page, () => page.locator(".page-title [data-state=succeeded]").isVisible());
     });
     await as(STAKEHOLDER, options, async (page) => {
       await page.goto(`/models/${slug}/v/2`);
@@ -290,7 +290,7 @@ for (const javaScript of [true, false]) {
       await form.locator("#drill_from").fill("2026-01-20");
       await form.getByRole("button", { name: "Rehearse" }).click();
       await page.waitForURL(/\/rehearsals\/\d+/);
-      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
+      await reloadUntil(page, () => page.locator(".page-title [data-state=succeeded]").isVisible());
       await page.getByText(/The policy would have .* against ROC AUC/).waitFor();
       await page.getByRole("heading", { name: "Fire drill: x is stuck at its last value" }).waitFor();
       await page.getByRole("link", { name: "Change it and rehearse again" }).click();
@@ -307,7 +307,7 @@ for (const javaScript of [true, false]) {
       await form.locator("input[name=budget]").fill("6");
       await form.locator("button[type=submit]").first().click();
       await page.waitForURL(/\/runs\/\d+/);
-      await reloadUntil(page, () => page.locator("[data-state=succeeded]").first().isVisible());
+      await reloadUntil(page, () => page.locator(".page-title [data-state=succeeded]").isVisible());
       await page.goto(`${new URL(page.url()).pathname}?tab=trials`);
       const caption = page.locator(".brushable figcaption");
       await caption.waitFor();
@@ -352,6 +352,42 @@ for (const javaScript of [true, false]) {
     });
   });
 }
+
+test("marks of a figure are read by arrow keys and by the pointer", async () => {
+  await as(ENGINEER, { viewport: DESKTOP }, async (page) => {
+    await page.goto("/runs?problem=parcels");
+    await page.locator("main table a[href^='/runs/']").first().click();
+    await page.waitForURL(/\/runs\/\d+/);
+    await page.goto(`${new URL(page.url()).pathname}?tab=plots`);
+    const figure = page.locator(".readable", { has: page.locator("svg.chart") }).first();
+    const tip = figure.locator(".tip");
+    // What scripts say of it.
+    const plot = figure.locator(".figure-plot[aria-description]");
+    await plot.waitFor();
+    assert.ok(await tip.isHidden());
+    const read = [];
+    await plot.focus();
+    for (const key of ["ArrowRight", "End"]) {
+      await page.keyboard.press(key);
+      await tip.waitFor();
+      read.push(await tip.textContent());
+    }
+    const marks = figure.locator(".mark");
+    const words = (mark) => mark.getAttribute("data-words");
+    assert.deepEqual(read, [await words(marks.first()), await words(marks.last())]);
+    await page.keyboard.press("Escape");
+    await tip.waitFor({ state: "hidden" });
+    const others = page.locator(".readable", { has: page.locator("circle.mark") }).first();
+    const [dot, told] = [others.locator("circle.mark").last(), others.locator(".tip")];
+    await dot.scrollIntoViewIfNeeded();
+    const box = await dot.boundingBox();
+    await page.mouse.move(box.x + box.width / 2 + 1, box.y + box.height / 2 + 1);
+    await told.waitFor();
+    assert.equal(await told.textContent(), await words(dot));
+    await page.mouse.move(0, 0);
+    await told.waitFor({ state: "hidden" });
+  });
+});
 
 test("a stakeholder goes from the letter to the approval without JavaScript on a phone", async () => {
   await as(ENGINEER, {}, async (page) => {

@@ -275,8 +275,7 @@ fn Plots(run: RunView) -> impl IntoView {
     let evaluation = run.evaluation.as_ref().map(Evaluation::read).unwrap_or_default();
     let figures = figures(&evaluation, &run.metrics);
     if figures.is_empty() && evaluation.thresholds.is_empty() {
-        return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }
-            .into_any();
+        return no_plots(&run);
     }
     let figures = figures
         .into_iter()
@@ -297,6 +296,22 @@ fn Plots(run: RunView) -> impl IntoView {
         .then(|| view! { <ThresholdExplorer evaluation metrics=run.metrics run=id/> });
     view! { <div class="stack stack-loose">{explorer}{classes}<div class="grid grid-wide">{figures}</div>{equations}</div> }
         .into_any()
+}
+
+/// What is told where nothing was drawn: that it is to come, or where an ended run says why it never will.
+fn no_plots(run: &RunView) -> AnyView {
+    if is_under_way(&run.summary.state) {
+        return view! { <Empty title="No plots yet" text="They are drawn from the evaluation on the test part."/> }
+            .into_any();
+    }
+    let log = address(&format!("/runs/{}", run.summary.id), [("tab", RunTab::Log.word())]);
+    let text = "The run ended before a model was evaluated on the test part. Its log tells how far it came.";
+    view! {
+        <Empty title="No plots" text>
+            <a class="button" href=log>"Log"</a>
+        </Empty>
+    }
+    .into_any()
 }
 
 #[cfg(test)]
@@ -340,6 +355,13 @@ mod rendered_tests {
     fn a_run_under_way_reloads_itself_without_wasm() {
         assert!(page("/runs/17", run("running")).contains("http-equiv=\"refresh\""));
         assert!(!page("/runs/17", run("succeeded")).contains("http-equiv"));
+    }
+
+    #[test]
+    fn a_run_that_ended_without_an_evaluation_leads_to_its_log_and_one_under_way_promises_plots() {
+        let plots = |state: &str| page("/runs/17?tab=plots", RunView { evaluation: None, ..run(state) });
+        assert!(plots("failed").contains("?tab=log\">Log") && !plots("failed").contains("No plots yet"));
+        assert!(plots("running").contains("No plots yet"));
     }
 
     #[test]

@@ -139,12 +139,12 @@ fn wear(held_out: &HeldOutView) -> Option<String> {
 
 #[component]
 fn NoNumbers(is_final: bool) -> impl IntoView {
-    let text = if is_final {
-        "The run ended before its model was measured."
+    let (title, text) = if is_final {
+        ("No metrics", "The run ended before its model was measured.")
     } else {
-        "They appear once the model is fitted and measured on the test part."
+        ("No metrics yet", "They appear once the model is fitted and measured on the test part.")
     };
-    view! { <Empty title="No metrics yet" text/> }
+    view! { <Empty title text/> }
 }
 
 /// The progress of the step that works now: "trial 12 of 50, best 0.871".

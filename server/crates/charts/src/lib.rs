@@ -6,7 +6,8 @@
 //!
 //! The pictures hold no colour. Marks carry a class and name a custom property of the theme (`--chart-1`, `--chart-good`, …), so
 //! light, dark and print are the page's choice, also after rendering. Colour is never the only code: series differ in dash and
-//! marker, signs and verdicts in shape and text. Marks worth reading carry a `<title>` that browsers show on hover.
+//! marker, signs and verdicts in shape and text. Marks worth reading carry a `<title>`, which a browser shows after a while and a page
+//! with scripts at once.
 //!
 //! Same values, same bytes: no clock, no locale, no font is asked, and the crate compiles to wasm. To add a figure, write a module
 //! under `figures` that turns its values into a [`Draft`](figure::Draft) and draws it on a [`Plane`](plane::Plane).
