@@ -46,6 +46,8 @@ mod m0038_told_of_what_is_over;
 mod m0039_infeasible_trials;
 mod m0040_log_as_written;
 mod m0041_no_values_by_name;
+mod m0042_versions_of_predictions;
+mod m0043_reusable_in_order;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -95,6 +97,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0039_infeasible_trials::Migration),
             Box::new(m0040_log_as_written::Migration),
             Box::new(m0041_no_values_by_name::Migration),
+            Box::new(m0042_versions_of_predictions::Migration),
+            Box::new(m0043_reusable_in_order::Migration),
         ]
     }
 }

@@ -101,6 +101,26 @@ async fn an_archived_version_goes_nowhere_until_it_is_brought_back() {
 }
 
 #[tokio::test]
+async fn the_schema_keeps_versions_and_takes_predictions_of_those_there_are_alone() {
+    let team = two_versions().await;
+    let app = &team.app;
+    let predicted = |version: i64| {
+        format!(
+            "insert into prediction (id, model_version_id, generation, inputs, output, predicted_at)
+            values (gen_random_uuid(), {version}, 1, '{{}}', '{{}}', now())"
+        )
+    };
+    let version = app.count("select min(id) from model_version").await;
+    app.sql(&predicted(version)).await;
+    let unknown = app.try_sql(&predicted(version + 1_000)).await.unwrap_err();
+    assert!(unknown.contains("there is no model version"), "{unknown}");
+    let moved = format!("update prediction set model_version_id = {}", version + 1_000);
+    assert!(app.try_sql(&moved).await.unwrap_err().contains("there is no model version"));
+    let deleted = app.try_sql("delete from model_version where false").await.unwrap_err();
+    assert!(deleted.contains("model versions are kept"), "{deleted}");
+}
+
+#[tokio::test]
 async fn two_versions_are_compared_by_what_differs() {
     let team = two_versions().await;
     let compared = team.second.get("/api/v1/models/things/compare?a=1&b=2").await.done();

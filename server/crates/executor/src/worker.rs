@@ -35,6 +35,9 @@ pub struct Timing {
     pub poll: Duration,
 }
 
+/// How often progress is written down.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
+
 /// How often it is looked how much memory is held.
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
 
@@ -269,7 +272,7 @@ impl Worker {
     }
 
     async fn begin(&self, claim: &Claim) -> Result<(), StorageError> {
-        let tx = self.db.begin().await?;
+        let tx = self.db.begin_without_waiting().await?;
         self.lifecycle.started(&tx, &claim.step).await?;
         tx.commit().await.map_err(StorageError::from)
     }
@@ -353,7 +356,8 @@ impl Worker {
         (ending, None)
     }
 
-    /// Writes the latest progress report and new lines of the log down, at most four times a second.
+    /// Writes the latest progress report and new lines of the log down, at most four times a second. A step that ends sooner is told of once,
+    /// when it ends.
     async fn follow(
         self,
         claim: Arc<Claim>,
@@ -369,6 +373,10 @@ impl Worker {
             if !changed {
                 return;
             }
+            tokio::select! {
+                () = tokio::time::sleep(TOLD_EVERY) => {}
+                () = over.cancelled() => return,
+            }
             let progress = reports.borrow_and_update().clone().unwrap_or_default();
             let (first, lines) = log.waiting();
             let written = async {
@@ -383,10 +391,6 @@ impl Worker {
             match written.await {
                 Ok(()) => log.wrote(lines.len()),
                 Err(error) => tracing::debug!(%error, "progress was not written"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(250)) => {}
-                () = over.cancelled() => return,
             }
         }
     }

@@ -20,7 +20,7 @@ use millrace_ml::tune::{Draw, Limits, Search, Study, Trial, TrialState};
 use millrace_storage::run;
 use millrace_storage::step::{self, Failure, Spent, Step, Subject};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::external::{self, Left, NoModel, Order, Runner, TOO_SLOW};
 use crate::gate::weighed;
@@ -329,8 +329,8 @@ async fn task(context: &Context, launched: &Launched, plan: &FitPlan) -> Result<
     let metric = launched.problem.document.success.metric;
     let search = Search::new(plan, launched.rows(), metric, launched.seed());
     let wait = search.waits(number).ok_or_else(|| internal("the search has no such trial"))?;
-    let before = step::parts_before(context.db().pool(), context.step(), wait).await?;
-    let before: Vec<Trial> = ended(&before).collect();
+    let before = step::outputs_before(context.db().pool(), context.step(), wait).await?;
+    let before: Vec<Trial> = before.iter().filter_map(read_trial).collect();
     if before.len() < wait as usize {
         return Err(internal("a trial before this one left no result"));
     }
@@ -378,7 +378,10 @@ pub(crate) fn is_trial(step: &Step) -> bool {
 }
 
 fn ended_trial(step: &Step) -> Option<Trial> {
-    let output = step.output.as_ref().filter(|_| step.state == StepState::Succeeded)?;
+    read_trial(step.output.as_ref().filter(|_| step.state == StepState::Succeeded)?)
+}
+
+fn read_trial(output: &Value) -> Option<Trial> {
     Some(Ended::deserialize(output).ok()?.trial)
 }
 

@@ -76,6 +76,12 @@ impl Record for i64 {
     }
 }
 
+impl Record for serde_json::Value {
+    fn read(row: &Row) -> Result<Self> {
+        row.0.try_get_by_index(0).map_err(Into::into)
+    }
+}
+
 impl Record for String {
     fn read(row: &Row) -> Result<Self> {
         row.0.try_get_by_index(0).map_err(Into::into)

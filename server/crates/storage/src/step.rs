@@ -196,7 +196,8 @@ async fn in_turn(db: &impl Connection, subject: Subject) -> Result<()> {
     record::one::<i64>(db, SQL, values![subject.kind(), subject.id()]).await.map(|_| ())
 }
 
-/// The claim: the oldest ready step that no other worker is looking at becomes ours for `lease_s` seconds.
+/// The claim: the oldest ready step that no other worker is looking at becomes ours for `lease_s` seconds. It does not wait for the disk: should
+/// Postgres die and forget it, the step is claimed anew, and what the first worker comes to is refused.
 const CLAIM: &str = "
 with ready as (
     select id from step where state = 'queued' and run_at <= now() and attempt < max_attempts
@@ -209,7 +210,7 @@ with ready as (
 ), noted as (
     insert into step_attempt (step_id, attempt, worker) select id, attempt, $1 from claimed
 )
-select * from claimed";
+select *, set_config('synchronous_commit', 'off', true) from claimed";
 
 /// Claims one ready step.
 ///
@@ -489,13 +490,14 @@ pub async fn list(db: &impl Connection, subject: Subject) -> Result<Vec<Step>> {
     record::all(db, SQL, values![subject.kind(), subject.id()]).await
 }
 
-/// The parts before one, of the same position, in order: at most so many.
+/// What the parts before one came to that succeeded, of the same position, in order: at most so many.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn parts_before(db: &impl Connection, step: &Step, count: u32) -> Result<Vec<Step>> {
-    const SQL: &str =
-        "select * from step where subject_kind = $1 and subject_id = $2 and position = $3 and part < $4 order by part";
+pub async fn outputs_before(db: &impl Connection, step: &Step, count: u32) -> Result<Vec<serde_json::Value>> {
+    const SQL: &str = "select output from step
+        where subject_kind = $1 and subject_id = $2 and position = $3 and part < $4
+            and state = 'succeeded' and output is not null order by part";
     let count = i32::try_from(count).unwrap_or(i32::MAX);
     record::all(db, SQL, values![step.subject.kind(), step.subject.id(), step.position, count]).await
 }
