@@ -1,11 +1,15 @@
 //! Runs: begun, told, changed and searched.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use millrace_domain::fault::Fault;
+use millrace_domain::ids::RunId;
 use millrace_domain::tracking::Entry;
 use millrace_domain::view::RunFilter;
 use millrace_services::{Begun, Changed, Services};
+use millrace_storage::run::Newest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -120,7 +124,10 @@ pub async fn search(State(services): State<Services>, By(actor): By, Asked(asked
         page_token: asked.page_token,
     };
     let (runs, next_page_token) = services.search_runs(&actor, &asked.experiment_ids, &filter, most).await?;
-    let runs = runs.into_iter().map(|(run, newest)| Told { run, newest }).collect();
+    let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+    let newest = services.newest_points(&ids).await?;
+    let mut newest: HashMap<RunId, Newest> = newest.into_iter().map(|newest| (newest.run, newest)).collect();
+    let runs = runs.into_iter().map(|run| Told { newest: newest.remove(&run.id), run }).collect();
     Ok(Json(Page { runs, next_page_token }))
 }
 

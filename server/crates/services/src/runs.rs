@@ -11,7 +11,7 @@ use millrace_domain::tracking::Point;
 use millrace_domain::view::{
     ComparedValues, Course, RunComparison, RunCurves, RunFilter, RunPage, RunSummary, in_words,
 };
-use millrace_storage::run::{self, Filter, Limit, MetricValue, Newest, Run};
+use millrace_storage::run::{self, Filter, Limit, MetricValue, Run};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -109,8 +109,8 @@ impl Services {
         })
     }
 
-    /// The runs of these problems that pass a filter, as they are stored, each with the newest values of its metrics, for a door that tells
-    /// them in its own words: at most so many of a page, and the token of the next one.
+    /// The runs of these problems that pass a filter, as they are stored, for a door that tells them in its own words: at most so many
+    /// of a page, and the token of the next one.
     ///
     /// # Errors
     /// 400 that names the part of the filter that cannot be read.
@@ -120,7 +120,7 @@ impl Services {
         problems: &[String],
         filter: &RunFilter,
         most: u32,
-    ) -> Result<(Vec<(Run, Option<Newest>)>, Option<String>)> {
+    ) -> Result<(Vec<Run>, Option<String>)> {
         self.authorise(actor, Action::ReadWorkspace, "run").await?;
         let asked = Asked::read(filter)?;
         let skip = match given(&filter.page_token) {
@@ -133,15 +133,9 @@ impl Services {
         let order = if asked.order.is_empty() { vec![newest] } else { asked.order };
         let asked = Asked { order, ..asked };
         let limit = Limit { before: None, skip, most };
-        let pool = self.db.pool();
-        let ids = run::matching(pool, asked.filter(Some(&seen)), limit).await.map_err(fault)?;
-        // Neither waits for the other.
-        let (runs, newest) =
-            tokio::try_join!(run::find_all(pool, &ids), run::newest_points(pool, &ids)).map_err(fault)?;
-        let mut runs: HashMap<RunId, Run> = runs.into_iter().map(|run| (run.id, run)).collect();
-        let mut newest: HashMap<RunId, Newest> = newest.into_iter().map(|newest| (newest.run, newest)).collect();
-        let next = (ids.len() == most as usize).then(|| skip.saturating_add(most).to_string());
-        Ok((ids.iter().filter_map(|id| Some((runs.remove(id)?, newest.remove(id)))).collect(), next))
+        let runs = run::list(self.db.pool(), asked.filter(Some(&seen)), limit).await.map_err(fault)?;
+        let next = (runs.len() == most as usize).then(|| skip.saturating_add(most).to_string());
+        Ok((runs, next))
     }
 
     /// The same slice whole, for an export: at most 10,000 runs.

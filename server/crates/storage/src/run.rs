@@ -9,7 +9,7 @@ use millrace_domain::ids::{AccountId, DatasetId, DatasetVersionId, ProblemVersio
 use millrace_domain::run::RunState;
 use millrace_domain::schema::{Profile, ValidationReport};
 
-pub use search::{Filter, Limit, NamedValue, find_all, list, matching, metric_names, values_of};
+pub use search::{Filter, Limit, NamedValue, find_all, list, metric_names, values_of};
 pub use tracked::{
     NewTracked, Newest, add_entries, add_points, courses, delete_tag, history, insert_tracked, newest_points,
     update_tracked,

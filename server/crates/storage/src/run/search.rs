@@ -209,13 +209,13 @@ fn ordered(sql: &mut Pieces, orders: &[Order], metrics: &Metrics<'_>) {
     sql.add("r.id desc");
 }
 
-/// The ids of runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
+/// Runs that pass the filter, in its order; of equals, and by default, the newest first. What has no finite number in the field that
 /// orders them comes last. The statement has what was asked for alone, so that each can be planned for what it is. Indexes: primary keys; of
 /// runs the newest come first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn matching(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<RunId>> {
+pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
     let metrics = Metrics::named(&filter);
     let mut sql = Pieces::new("select r.id from run r");
     metrics.add(&mut sql);
@@ -237,15 +237,8 @@ pub async fn matching(db: &impl Connection, filter: Filter<'_>, limit: Limit) ->
     }
     ordered(&mut sql, filter.order, &metrics);
     sql.add(" limit ").bind(i64::from(limit.most)).add(" offset ").bind(i64::from(limit.skip));
-    Ok(sql.all::<i64>(db).await?.into_iter().map(RunId).collect())
-}
-
-/// Runs that pass the filter, in its order. Two statements are planned and read faster than one of as many tables.
-///
-/// # Errors
-/// When the database fails.
-pub async fn list(db: &impl Connection, filter: Filter<'_>, limit: Limit) -> Result<Vec<Run>> {
-    let ids = matching(db, filter, limit).await?;
+    // Two statements are planned and read faster than one of as many tables.
+    let ids: Vec<RunId> = sql.all::<i64>(db).await?.into_iter().map(RunId).collect();
     let mut found: HashMap<RunId, Run> = find_all(db, &ids).await?.into_iter().map(|run| (run.id, run)).collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
