@@ -1,5 +1,6 @@
 //! That a prediction is of a version there is, is looked up once for each statement of the log and no longer once for each row: the foreign
-//! key was 24 % of what logging predictions cost Postgres. In turn no version is deleted, whether it has answered or not; they are archived.
+//! key was 24 % of what logging predictions cost Postgres. In turn no version is deleted or gets another id, whether it has
+//! answered or not; they are archived.
 
 crate::sql_migration!(
     r"
@@ -22,12 +23,15 @@ create trigger prediction_changed_of_a_version after update on prediction refere
 
 create function model_version_is_kept() returns trigger language plpgsql as $$
 begin
-    raise exception 'model versions are kept: archive what is not used any more' using errcode = 'restrict_violation';
+    raise exception 'model versions are kept, with their ids: archive what is not used any more' using errcode = 'restrict_violation';
 end $$;
 create trigger model_version_never_deleted before delete or truncate on model_version
     for each statement execute function model_version_is_kept();
+create trigger model_version_keeps_its_id before update of id on model_version
+    for each statement execute function model_version_is_kept();
 ",
     r"
+drop trigger model_version_keeps_its_id on model_version;
 drop trigger model_version_never_deleted on model_version;
 drop function model_version_is_kept();
 drop trigger prediction_changed_of_a_version on prediction;

@@ -40,9 +40,13 @@ pub fn ChartFigure(
         }
     });
     let read = move |mark: Option<(usize, (f64, f64))>| {
+        let before = told.get_untracked();
+        if mark.is_none() && before.is_none() {
+            return;
+        }
         let Some(holder) = holder.get_untracked() else { return };
-        let next = mark.and_then(|(place, at)| tell(&holder, place, at));
-        if next != told.get_untracked() {
+        let next = tell(&holder, mark);
+        if next != before {
             told.set(next);
         }
     };
@@ -122,7 +126,8 @@ fn marks(holder: &Element) -> Vec<Element> {
         let set = |name: &str, value: &str| drop(mark.set_attribute(name, value));
         if mark == picture {
             set("aria-label", &words);
-            set("aria-describedby", &title.id().replace("-title", "-desc"));
+            let id = title.id();
+            set("aria-describedby", &format!("{}-desc", id.strip_suffix("-title").unwrap_or(&id)));
             drop(mark.remove_attribute("aria-labelledby"));
         } else {
             set(WORDS, &words);
@@ -150,12 +155,13 @@ fn pointed(holder: &Element, event: &PointerEvent) -> Option<(usize, (f64, f64))
     Some((place, if outline.is_small() { outline.top_centre() } else { at }))
 }
 
-/// What is told of a mark at a place of the window, which is shown on it.
-fn tell(holder: &Element, place: usize, (x, y): (f64, f64)) -> Option<Told> {
+/// What is told of a mark at a place of the window. It is shown on that mark and on no other.
+fn tell(holder: &Element, mark: Option<(usize, (f64, f64))>) -> Option<Told> {
     let marks = marks(holder);
     for mark in &marks {
         drop(mark.remove_attribute(READ));
     }
+    let (place, (x, y)) = mark?;
     let mark = marks.get(place)?;
     drop(mark.set_attribute(READ, ""));
     let within = holder.get_bounding_client_rect();

@@ -116,8 +116,10 @@ async fn the_schema_keeps_versions_and_takes_predictions_of_those_there_are_alon
     assert!(unknown.contains("there is no model version"), "{unknown}");
     let moved = format!("update prediction set model_version_id = {}", version + 1_000);
     assert!(app.try_sql(&moved).await.unwrap_err().contains("there is no model version"));
-    let deleted = app.try_sql("delete from model_version where false").await.unwrap_err();
-    assert!(deleted.contains("model versions are kept"), "{deleted}");
+    for act in ["delete from model_version where false", "update model_version set id = default"] {
+        let refused = app.try_sql(act).await.unwrap_err();
+        assert!(refused.contains("model versions are kept"), "{act}: {refused}");
+    }
 }
 
 #[tokio::test]

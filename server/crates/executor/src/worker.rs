@@ -356,8 +356,8 @@ impl Worker {
         (ending, None)
     }
 
-    /// Writes the latest progress report and new lines of the log down, at most four times a second. A step that ends sooner is told of once,
-    /// when it ends.
+    /// Writes the latest progress report and new lines of the log down, at most four times a second. The first time is a quarter of a
+    /// second after the first report: of a step that ends sooner its end alone is written.
     async fn follow(
         self,
         claim: Arc<Claim>,
