@@ -12,6 +12,7 @@ use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 use millrace_domain::fault::Fault;
 
+use crate::components::Toasts;
 use crate::fault::PageFault;
 use crate::kept::{KEPT, Kept, Outcome};
 use crate::visit::visit;
@@ -54,6 +55,21 @@ where
             if succeeded { answers } else { before.copied().unwrap_or_default() }
         });
         Self { action, kept: StoredValue::new(kept), query: use_query_map(), done }
+    }
+
+    /// The same form, whose act is told of once it is done. Without WASM the page that then loads says it by itself.
+    #[must_use]
+    pub fn telling(self, words: &'static str) -> Self {
+        if let Some(toasts) = use_context::<Toasts>() {
+            Effect::new(move |before: Option<usize>| {
+                let done = self.done.get();
+                if before.is_some_and(|before| before != done) {
+                    toasts.tell(words);
+                }
+                done
+            });
+        }
+        self
     }
 
     /// Changes whenever the act was done, for resources that show its effect. It stays when the act is refused: loading

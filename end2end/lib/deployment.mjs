@@ -1,4 +1,4 @@
-// What benches need before they measure: people, a signed-off problem, data, and approved versions of a model, the first one live.
+// What benches need before they measure: people, signed-off problems, data, and approved versions of models, the first of each live.
 
 import { execFileSync } from "node:child_process";
 import { request } from "node:http";
@@ -32,14 +32,11 @@ export async function eventually(what, isSo, seconds = 60) {
 }
 
 /**
- * An engineer, somebody who signs and somebody on call; the problem, signed off; its data; a version of each training, approved; the
- * first one live and answering `sample`.
+ * An engineer, somebody who signs and somebody on call, and what they may ask of a server.
  *
  * @param {{ url: string, home: string }} server
- * @param {{ document: object, csv: string, trainings: object[], sample: object }} what
- * @param {(what: string) => void} [reached] is told how far it has come: `signed`, `data`, `model` for each of them, `live`
  */
-export async function deploy(server, { document, csv, trainings, sample }, reached = () => {}) {
+export async function team(server) {
   const env = { ...process.env, DATABASE_URL: undefined, MILLRACE_HOME: server.home };
   const run = (args, input) => execFileSync(process.env.MILLRACE_BINARY, args, { env, input, stdio: ["pipe", "pipe", "ignore"] });
   for (const [name, role] of [
@@ -64,14 +61,34 @@ export async function deploy(server, { document, csv, trainings, sample }, reach
     const { text } = await ask(...what);
     return text ? JSON.parse(text) : {};
   };
-  const post = (path, body) => asked("POST", path, headers, body);
-  const get = (path) => asked("GET", path, headers);
   const session = { origin: server.url, "content-type": "application/json" };
   const signedIn = await ask("POST", "/api/v1/session", session, { email: "signer@example.org", password: PASSWORD });
   const cookie = signedIn.headers["set-cookie"][0].split(";")[0];
-  const decide = (path, digest) =>
-    asked("POST", `${path}/decisions`, { ...session, cookie }, { decision: "approve", digest, comment: "fine" });
+  return {
+    headers,
+    post: (path, body) => asked("POST", path, headers, body),
+    get: (path) => asked("GET", path, headers),
+    decide: (path, digest) =>
+      asked("POST", `${path}/decisions`, { ...session, cookie }, { decision: "approve", digest, comment: "fine" }),
+    /** What a counter of `/metrics` stands at. */
+    total: async (name) => {
+      const { text } = await ask("GET", "/metrics", ofMetrics);
+      return Number(new RegExp(`^${name}(?:{[^}]*})? (\\d+)`, "m").exec(text)?.[1] ?? 0);
+    },
+  };
+}
 
+/**
+ * A problem, signed off; its data; a version of each training, approved; the first one live and answering `sample`.
+ *
+ * @param {{ url: string, home: string }} server
+ * @param {{ document: object, csv: string, trainings: object[], sample: object }} what
+ * @param {(what: string) => void} [reached] is told how far it has come: `signed`, `data`, `model` for each of them, `live`
+ * @param [people] of that server, if they are there already
+ */
+export async function deploy(server, { document, csv, trainings, sample }, reached = () => {}, people) {
+  const members = people ?? (await team(server));
+  const { headers, post, get, decide } = members;
   const { slug } = document;
   const saved = await post("/api/v1/problems", document);
   const version = `/api/v1/problems/${slug}/versions/1`;
@@ -99,16 +116,5 @@ export async function deploy(server, { document, csv, trainings, sample }, reach
   const predict = (instances, agent) => exchange(predictUrl, "POST", headers, JSON.stringify({ instances }), agent);
   await eventually("the model answering", async () => (await predict([sample])).status === 200);
   reached("live");
-  return {
-    headers,
-    get,
-    post,
-    predictUrl,
-    predict,
-    /** What a counter of `/metrics` stands at. */
-    total: async (name) => {
-      const { text } = await ask("GET", "/metrics", ofMetrics);
-      return Number(new RegExp(`^${name}(?:{[^}]*})? (\\d+)`, "m").exec(text)?.[1] ?? 0);
-    },
-  };
+  return { ...members, predictUrl, predict };
 }

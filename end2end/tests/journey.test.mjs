@@ -346,6 +346,7 @@ for (const javaScript of [true, false]) {
         await form.locator("textarea[name=reason]").fill(reason);
         await form.getByRole("button", { name: "Move the alias" }).click();
         await page.getByText(reason, { exact: false }).first().waitFor();
+        if (options.javaScript !== false) await page.locator(".toast", { hasText: "The alias stands as you said." }).first().waitFor();
       }
       await page.getByRole("link", { name: "Undo the last move of stable" }).click();
       assert.equal(await page.locator("form[action*=move_alias] input[name=version]").inputValue(), "1");
@@ -386,6 +387,33 @@ test("marks of a figure are read by arrow keys and by the pointer", async () => 
     assert.equal(await told.textContent(), await words(dot));
     await page.mouse.move(0, 0);
     await told.waitFor({ state: "hidden" });
+    assert.equal(await page.locator("[data-read]").count(), 0, "no mark stays lit");
+  });
+});
+
+test("keys lead to a filter and to another page until they are switched off", async () => {
+  await as(ENGINEER, { viewport: DESKTOP }, async (page) => {
+    await page.goto("/runs");
+    await page.getByRole("button", { name: "Keys" }).waitFor();
+    await page.keyboard.press("/");
+    const filter = page.locator("#run-filter");
+    assert.ok(await filter.evaluate((field) => field === document.activeElement));
+    await page.keyboard.type("g m");
+    assert.equal(await filter.inputValue(), "g m", "where text is typed a letter is a letter");
+    await filter.blur();
+    await page.keyboard.press("g");
+    await page.keyboard.press("m");
+    await page.waitForURL("**/models");
+    await page.keyboard.press("?");
+    const dialog = page.getByRole("dialog", { name: "Keys" });
+    await dialog.waitFor();
+    await dialog.getByLabel("Keys without Ctrl or Alt work in this browser").uncheck();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    await page.goto("/runs");
+    await page.getByRole("button", { name: "Keys" }).waitFor();
+    await page.keyboard.press("?");
+    assert.ok(await dialog.isHidden(), "they are off in this browser from then on");
   });
 });
 

@@ -48,6 +48,7 @@ mod m0040_log_as_written;
 mod m0041_no_values_by_name;
 mod m0042_versions_of_predictions;
 mod m0043_reusable_in_order;
+mod m0044_paused_by;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -99,6 +100,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0041_no_values_by_name::Migration),
             Box::new(m0042_versions_of_predictions::Migration),
             Box::new(m0043_reusable_in_order::Migration),
+            Box::new(m0044_paused_by::Migration),
         ]
     }
 }

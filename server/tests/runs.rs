@@ -72,6 +72,17 @@ async fn a_run_tells_what_its_steps_did_and_held_and_how_sure_its_coefficients_a
     ] {
         assert!(log.contains(told), "{told} is not in {log}");
     }
+    let (status, of_training) = engineer.page("/api/v1/runs/1/log?step=train").await;
+    assert_eq!(status, 200);
+    assert!(of_training.contains("train: fitted on 180 rows in "), "{of_training}");
+    assert!(of_training.lines().all(|line| line.contains("  train: ")), "{of_training}");
+    let unknown = engineer.get("/api/v1/runs/1/log?step=bake").await;
+    assert_eq!(unknown.status, 400);
+    assert!(
+        unknown.body.to_string().contains("it has features, tune, train, evaluate, gate, register"),
+        "{}",
+        unknown.body
+    );
     let times: Vec<&str> = log.lines().map(|line| line.split("  ").next().unwrap()).collect();
     assert!(times.is_sorted(), "{log}");
     let run = engineer.get("/api/v1/runs/1").await.done();
@@ -222,10 +233,12 @@ async fn pages_of_an_ordered_list_follow_each_other() {
          from run, generate_series(1, 60) i where id = 1",
     )
     .await;
-    for order in ["", "&order_by=seed%20desc"] {
+    for order in ["", "&order_by=seed%20desc", "&page_size=23", "&page_size=23&order_by=seed%20desc"] {
         let (mut token, mut seen) = (String::new(), Vec::new());
         loop {
             let page = engineer.get(&format!("/api/v1/runs?problem=shelves{order}{token}")).await.done();
+            let length = page["items"].as_array().unwrap().len();
+            assert!(length <= if order.contains("page_size") { 23 } else { 50 }, "{order}: {length}");
             seen.extend(page["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()));
             match page["next_page_token"].as_str() {
                 Some(next) => token = format!("&page_token={next}"),
@@ -234,6 +247,10 @@ async fn pages_of_an_ordered_list_follow_each_other() {
         }
         let all: std::collections::BTreeSet<&String> = seen.iter().collect();
         assert_eq!((seen.len(), all.len()), (69, 69), "{order}");
+    }
+    for (size, list) in [("0", "runs"), ("201", "runs"), ("201", "alerts"), ("-1", "runs")] {
+        let refused = engineer.get(&format!("/api/v1/{list}?page_size={size}")).await;
+        assert_eq!(refused.status, 400, "{list} {size}: {}", refused.body);
     }
     app.remove().await;
 }
@@ -255,6 +272,20 @@ async fn runs_side_by_side_keep_their_order_and_are_those_the_reader_sees() {
     let (_, html) = engineer.page("/runs/compare?ids=2&ids=9&baseline=9").await;
     let baseline = html.split("aria-current=\"true\"").nth(1).unwrap();
     assert!(baseline[..100].contains(">#9<") && html.contains("equal rows are hidden"), "{html}");
+    let (status, table) = engineer.page("/api/v1/runs/compare.csv?ids=4,2,1&baseline=2&differing=true").await;
+    assert_eq!(status, 200);
+    let line = |start: &str| table.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+    assert_eq!(
+        line("\"kind\""),
+        r#""kind","name","4","2","1","4 minus 2","1 minus 2","4 low","4 high","2 low","2 high","1 low","1 high""#
+    );
+    assert_eq!(line("\"parameter\",\"depth\""), r#""parameter","depth","3","1","","","","","","","","","""#);
+    let scores = engineer.page("/api/v1/runs/compare.csv?ids=5,2&baseline=2").await.1;
+    assert!(scores.contains(r#""metric","test.score","0.4","0.1","0.30000000000000004","","","","""#), "{scores}");
+    assert!(line("\"metric\",\"test.roc_auc\"").split(',').nth(11).is_some_and(|low| low.len() > 4), "{table}");
+    let whole = engineer.page("/api/v1/runs/compare.csv?ids=4,2,1").await.1;
+    assert!(whole.lines().count() > table.lines().count(), "equal rows are there: {whole}");
+    assert_eq!(engineer.get("/api/v1/runs/compare.csv?ids=4,2&baseline=1").await.status, 400);
     engineer.post("/api/v1/problems", document("other")).await.done();
     let grants = [Grant { role: Role::MlEngineer, problem: Some("other".to_owned()) }];
     let stranger = app.person_with("stranger", &grants).await.unwrap();

@@ -5,7 +5,7 @@ use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 use millrace_domain::policy::Role;
 
-use super::ThemeSwitch;
+use super::{Keys, KeysButton, KeysShown, Shortcut, ThemeSwitch, ToastRegion, Toasts};
 use crate::visit::visit;
 use crate::wording::role_titles;
 
@@ -13,28 +13,30 @@ struct Place {
     href: &'static str,
     icon: &'static str,
     name: &'static str,
+    /// The key that leads to it after `g`.
+    letter: &'static str,
 }
 
-const fn place(href: &'static str, icon: &'static str, name: &'static str) -> Place {
-    Place { href, icon, name }
+const fn place(href: &'static str, icon: &'static str, name: &'static str, letter: &'static str) -> Place {
+    Place { href, icon, name, letter }
 }
 
 /// Headings and what is below them.
 const PLACES: [(&str, &[Place]); 5] = [
-    ("", &[place("/", "home", "Home")]),
+    ("", &[place("/", "home", "Home", "h")]),
     (
         "Build",
         &[
-            place("/problems", "problem", "Problems"),
-            place("/datasets", "dataset", "Datasets"),
-            place("/features", "feature", "Features"),
-            place("/runs", "run", "Runs"),
-            place("/models", "model", "Models"),
+            place("/problems", "problem", "Problems", "p"),
+            place("/datasets", "dataset", "Datasets", "d"),
+            place("/features", "feature", "Features", "f"),
+            place("/runs", "run", "Runs", "r"),
+            place("/models", "model", "Models", "m"),
         ],
     ),
-    ("Operate", &[place("/deployments", "deployment", "Deployments"), place("/alerts", "alert", "Alerts")]),
-    ("Workspace", &[place("/people", "person", "People"), place("/audit", "audit", "Audit")]),
-    ("Admin", &[place("/mail", "mail", "Mail")]),
+    ("Operate", &[place("/deployments", "deployment", "Deployments", "l"), place("/alerts", "alert", "Alerts", "a")]),
+    ("Workspace", &[place("/people", "person", "People", "e"), place("/audit", "audit", "Audit", "t")]),
+    ("Admin", &[place("/mail", "mail", "Mail", "i")]),
 ];
 /// The heading that only admins see: others could not open what is below it.
 const ADMINS_ONLY: &str = "Admin";
@@ -42,6 +44,7 @@ const ADMINS_ONLY: &str = "Admin";
 /// Navigation, account and theme around the page.
 #[component]
 pub fn Frame() -> impl IntoView {
+    let (toasts, keys) = (Toasts::provide(), KeysShown::new());
     let menu = NodeRef::<leptos::html::Details>::new();
     let path = use_location().pathname;
     let is_admin = visit().me.is_some_and(|me| me.roles.iter().any(|role| role == Role::Admin.as_str()));
@@ -52,6 +55,11 @@ pub fn Frame() -> impl IntoView {
             menu.set_open(false);
         }
     });
+    let shown = || PLACES.into_iter().filter(move |(heading, _)| *heading != ADMINS_ONLY || is_admin);
+    let shortcuts = shown()
+        .flat_map(|(_, places)| places)
+        .map(|place| Shortcut { letter: place.letter, name: place.name, href: place.href })
+        .collect();
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <div class="app">
@@ -61,20 +69,19 @@ pub fn Frame() -> impl IntoView {
                     <summary>"Menu"</summary>
                 </details>
                 <nav class="nav" aria-label="Main">
-                    {PLACES
-                        .into_iter()
-                        .filter(|(heading, _)| *heading != ADMINS_ONLY || is_admin)
-                        .map(|(heading, places)| view! { <Places heading places/> })
-                        .collect_view()}
+                    {shown().map(|(heading, places)| view! { <Places heading places/> }).collect_view()}
                 </nav>
                 <div class="app-bar-end">
                     <ThemeSwitch/>
+                    <KeysButton keys/>
                     <Account/>
                 </div>
             </header>
             <main class="main" id="main">
                 <Outlet/>
             </main>
+            <Keys keys shortcuts/>
+            <ToastRegion toasts/>
         </div>
     }
 }
@@ -128,7 +135,18 @@ fn Account() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use super::is_within;
+    use super::{PLACES, is_within};
+
+    #[test]
+    fn every_place_has_a_letter_of_its_own() {
+        let mut letters: Vec<&str> =
+            PLACES.iter().flat_map(|(_, places)| places.iter().map(|place| place.letter)).collect();
+        let count = letters.len();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!(letters.len(), count);
+        assert!(!letters.contains(&"g"));
+    }
 
     #[test]
     fn a_page_belongs_to_the_place_it_is_below() {

@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::StateBadge;
+use super::{CopyButton, StateBadge};
 
 /// The head of a page: where it is, what it shows, what can be done. Sets the document's title.
 #[component]
@@ -15,6 +15,9 @@ pub fn PageHeader(
     /// State of what is shown, as a badge beside the title.
     #[prop(optional, into)]
     state: Option<String>,
+    /// What others call it by, to copy: its id or address.
+    #[prop(optional, into)]
+    id: Option<String>,
     /// Short facts below the title, each in a `<span>`.
     #[prop(optional, into)]
     meta: Option<ViewFnOnce>,
@@ -29,6 +32,7 @@ pub fn PageHeader(
             <div class="page-title">
                 <h1>{title}</h1>
                 {state.map(|state| view! { <StateBadge state/> })}
+                {id.map(|id| view! { <CopyButton label=format!("Copy {id}") text=id/> })}
             </div>
             {meta.map(|meta| view! { <p class="page-meta">{meta.run()}</p> })}
             {actions.map(|actions| view! { <div class="page-actions">{actions.run()}</div> })}

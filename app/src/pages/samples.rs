@@ -237,6 +237,7 @@ pub fn run(state: &str) -> RunView {
         provenance: json!({"git_sha": null, "problem_digest": "ab".repeat(32), "seed": 7}),
         failure: None,
         steps: vec![step("features", "succeeded"), step("tune", "succeeded"), step("train", "running")],
+        timeline: timeline(state),
         metrics: vec![metric("test.roc_auc", 0.871), metric("test.log_loss", 0.64), metric("validation.roc_auc", 0.88)],
         gates: gates(),
         effects: None,
@@ -283,10 +284,29 @@ pub fn run(state: &str) -> RunView {
     }
 }
 
+/// A first step that was taken up again after its worker died, and one that goes on while the run does.
+fn timeline(state: &str) -> Vec<SpanView> {
+    let span = |step: &str, attempt: i32, state: &str, [queued, started, until]: [&str; 3]| SpanView {
+        step: step.to_owned(),
+        attempt,
+        state: state.to_owned(),
+        queued_at: moment(queued),
+        started_at: Some(moment(started)),
+        until: moment(until),
+    };
+    let last = if state == "running" { "running" } else { "succeeded" };
+    vec![
+        span("features", 1, "lost", ["2026-11-23T14:05:00Z", "2026-11-23T14:05:01Z", "2026-11-23T14:05:09Z"]),
+        span("features", 2, "succeeded", ["2026-11-23T14:05:09Z", "2026-11-23T14:05:12Z", "2026-11-23T14:05:20Z"]),
+        span("train", 1, last, ["2026-11-23T14:05:20Z", "2026-11-23T14:05:21Z", "2026-11-23T14:06:14Z"]),
+    ]
+}
+
 /// A line of the list of models.
 pub fn model(version: i32, stage: &str) -> ModelSummary {
     ModelSummary {
         slug: "taxi-tips".to_owned(),
+        title: "Big tips".to_owned(),
         version,
         stage: stage.to_owned(),
         run: "17".to_owned(),
@@ -342,7 +362,9 @@ pub fn model_version() -> ModelVersionView {
             may_decide: Permission::refused("this version is approved already"),
             may_comment: Permission::granted(),
         },
+        live: Some(3),
         generation: 3,
+        promotion: Permission::granted(),
         rollout: ["shadow", "canary 5 %", "full, watched"].map(str::to_owned).to_vec(),
         may_deploy: Permission::granted(),
         may_archive: Permission::granted(),
@@ -404,7 +426,8 @@ pub fn deployment_with_canary() -> DeploymentView {
         failed: 2,
         p50_ms: Some(0.2),
         p95_ms: Some(0.4),
-        p99_ms: None,
+        p99_ms: Some(0.9),
+        times: vec![(0.2, 800), (0.4, 560), (0.9, 40)],
     };
     let minute =
         |minute: &str| RolloutMinute { minute: moment(minute), candidate: 70, control: 68, rest: 1_300, failed: 1 };
@@ -432,6 +455,7 @@ pub fn deployment_with_canary() -> DeploymentView {
             seconds: 1_200.0,
             deadline_seconds: 604_800,
             waits_for: Some("everything is shown; somebody has to let it go on".to_owned()),
+            paused: None,
             rules: 1,
             by: "Engineer".to_owned(),
             reason: "trained on newer data".to_owned(),
@@ -472,6 +496,7 @@ pub fn deployment_with_canary() -> DeploymentView {
                 scores: vec![(10, 12), (600, 580), (90, 110)],
                 minutes: vec![minute("2026-11-23T15:59:00Z"), minute("2026-11-23T16:00:00Z")],
             },
+            limit_ms: Some(100.0),
             may_advance: Permission::granted(),
             may_pause: Permission::refused("only an ML engineer may"),
         }),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::export::{csv, json_file};
-use crate::api::reply::{By, Items, Query, Reply};
+use crate::api::reply::{By, Items, PageSize, Query, Reply};
 
 /// Which rows to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,14 +36,15 @@ impl ListAudit {
     }
 }
 
-/// The audit trail, newest first, a hundred a page.
-#[utoipa::path(get, path = "/api/v1/audit", params(ListAudit), responses((status = 200, body = Items<AuditRow>)))]
+/// The audit trail, newest first, a hundred a page when nobody says how many.
+#[utoipa::path(get, path = "/api/v1/audit", params(ListAudit, PageSize), responses((status = 200, body = Items<AuditRow>)))]
 pub async fn list_audit(
     State(services): State<Services>,
     By(actor): By,
     Query(list): Query<ListAudit>,
+    Query(PageSize { page_size: size }): Query<PageSize>,
 ) -> Reply<Json<Items<AuditRow>>> {
-    let page = services.audit(&actor, &list.filter()).await?;
+    let page = services.audit(&actor, &list.filter(), size).await?;
     Ok(Json(Items { items: page.rows, next_page_token: page.next.map(|next| next.to_string()) }))
 }
 

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::export::{csv, json_file};
 use crate::api::idempotent::once;
-use crate::api::reply::{Body, By, Items, Path, Query, Reply};
+use crate::api::reply::{Body, By, Items, PageSize, Path, Query, Reply};
 
 /// Which windows to show.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -228,14 +228,16 @@ pub struct ListAlerts {
     page_token: Option<String>,
 }
 
-/// Alerts, open ones first, a hundred a page.
-#[utoipa::path(get, path = "/api/v1/alerts", params(ListAlerts), responses((status = 200, body = Items<IncidentLine>)))]
+/// Alerts, open ones first, a hundred a page when nobody says how many.
+#[utoipa::path(get, path = "/api/v1/alerts", params(ListAlerts, PageSize), responses((status = 200, body = Items<IncidentLine>)))]
 pub async fn list_alerts(
     State(services): State<Services>,
     By(actor): By,
     Query(list): Query<ListAlerts>,
+    Query(PageSize { page_size: size }): Query<PageSize>,
 ) -> Reply<Json<Items<IncidentLine>>> {
-    let found = services.list_alerts(&actor, list.problem.as_deref(), list.open, list.page_token.as_deref()).await?;
+    let (problem, after) = (list.problem.as_deref(), list.page_token.as_deref());
+    let found = services.list_alerts(&actor, problem, list.open, after, size).await?;
     Ok(Json(Items { items: found.items, next_page_token: found.next }))
 }
 

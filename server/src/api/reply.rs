@@ -7,9 +7,9 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Actor, Origin};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::web::guard::{self, Recognised};
 use crate::web::refusal::problem_json;
@@ -100,6 +100,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             }
         }
     }
+}
+
+/// How long a page of a list may be.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct PageSize {
+    /// Entries of a page, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    pub page_size: Option<u32>,
 }
 
 /// A list.

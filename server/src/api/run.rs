@@ -8,8 +8,8 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::tracking::Point;
 use millrace_domain::view::{
-    ArtifactView, LaunchRequest, MetricView, Overridden, OverrideRequest, RunComparison, RunFilter, RunPage,
-    RunSummary, RunView, in_words,
+    ArtifactView, ComparedValues, LaunchRequest, MetricView, Overridden, OverrideRequest, RunComparison, RunFilter,
+    RunPage, RunSummary, RunView, in_words,
 };
 use millrace_services::Services;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::export::{csv, json_file};
 use crate::api::idempotent::once;
-use crate::api::reply::{Body, By, Items, Path, Query, Reply};
+use crate::api::reply::{Body, By, Items, PageSize, Path, Query, Reply};
 
 /// What a run is asked to do.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -115,14 +115,15 @@ impl ListRuns {
     }
 }
 
-/// Runs that pass a filter, newest first or in the order that is asked for, fifty a page.
-#[utoipa::path(get, path = "/api/v1/runs", params(ListRuns), responses((status = 200, body = Items<RunSummary>), (status = 400)))]
+/// Runs that pass a filter, newest first or in the order that is asked for, fifty a page when nobody says how many.
+#[utoipa::path(get, path = "/api/v1/runs", params(ListRuns, PageSize), responses((status = 200, body = Items<RunSummary>), (status = 400)))]
 pub async fn list_runs(
     State(services): State<Services>,
     By(actor): By,
     Query(list): Query<ListRuns>,
+    Query(PageSize { page_size: size }): Query<PageSize>,
 ) -> Reply<Json<Items<RunSummary>>> {
-    let page = services.list_runs(&actor, &list.filter()).await?;
+    let page = services.list_runs(&actor, &list.filter(), size).await?;
     Ok(Json(Items { items: page.runs, next_page_token: page.next_page_token }))
 }
 
@@ -191,6 +192,16 @@ pub struct CompareRuns {
     ids: String,
 }
 
+/// Which part of a comparison a file holds.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ComparedPart {
+    /// The run that the others are compared with: each of them then has a column of differences of metrics, and each run two of its intervals.
+    baseline: Option<String>,
+    /// Leaves out what all runs have alike.
+    #[serde(default)]
+    differing: bool,
+}
+
 /// Runs side by side: parameters, final metrics and provenance.
 #[utoipa::path(get, path = "/api/v1/runs/compare", params(CompareRuns),
     responses((status = 200, body = RunComparison), (status = 400), (status = 404)))]
@@ -203,14 +214,20 @@ pub async fn compare_runs(
 }
 
 /// The same as a CSV file: a row for each thing, a column for each run.
-#[utoipa::path(get, path = "/api/v1/runs/compare.csv", params(CompareRuns),
+#[utoipa::path(get, path = "/api/v1/runs/compare.csv", params(CompareRuns, ComparedPart),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 400), (status = 404)))]
 pub async fn export_comparison(
     State(services): State<Services>,
     By(actor): By,
     Query(asked): Query<CompareRuns>,
+    Query(part): Query<ComparedPart>,
 ) -> Reply<Response> {
     let compared = services.compare_runs(&actor, &[asked.ids]).await?;
+    let baseline = part.baseline.filter(|baseline| !baseline.is_empty()).map(|baseline| {
+        let position = compared.runs.iter().position(|run| run.id == baseline);
+        position.ok_or_else(|| Fault::field("/baseline", format!("{baseline:?} is none of the runs that are compared")))
+    });
+    let baseline = baseline.transpose()?;
     let parts = [
         ("parameter", compared.parameters),
         ("metric", compared.metrics),
@@ -218,12 +235,33 @@ pub async fn export_comparison(
         ("provenance", compared.provenance),
     ];
     let rows = parts.into_iter().flat_map(|(kind, rows)| {
-        rows.into_iter().map(move |row| {
-            [kind.to_owned(), row.name].into_iter().chain(row.values.iter().map(cell).collect::<Vec<_>>())
+        let shown = rows.into_iter().filter(move |row| !part.differing || !row.is_equal());
+        shown.map(move |row| {
+            let beside = baseline.map_or_else(Vec::new, |baseline| beside(&row, baseline, kind == "metric"));
+            [kind.to_owned(), row.name].into_iter().chain(row.values.iter().map(cell).collect::<Vec<_>>()).chain(beside)
         })
     });
-    let columns = ["kind", "name"].into_iter().chain(compared.runs.iter().map(|run| run.id.as_str()));
-    Ok(csv("comparison.csv", columns, rows))
+    let ids = || compared.runs.iter().map(|run| run.id.as_str());
+    let mut columns: Vec<String> = ["kind", "name"].into_iter().chain(ids()).map(str::to_owned).collect();
+    if let Some(baseline) = baseline {
+        let base = &compared.runs[baseline].id;
+        columns.extend(ids().filter(|id| id != base).map(|id| format!("{id} minus {base}")));
+        columns.extend(ids().flat_map(|id| [format!("{id} low"), format!("{id} high")]));
+    }
+    Ok(csv("comparison.csv", columns.iter().map(String::as_str), rows))
+}
+
+/// What each other run has more of a metric than the baseline, and the ends of each run's interval; nothing where there is none.
+fn beside(row: &ComparedValues, baseline: usize, is_metric: bool) -> Vec<String> {
+    let base = row.values.get(baseline).and_then(Value::as_f64).filter(|_| is_metric);
+    let others = row.values.iter().enumerate().filter(|(place, _)| *place != baseline);
+    let written = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let differences = others.map(|(_, value)| written(value.as_f64().zip(base).map(|(value, base)| value - base)));
+    let ends = (0..row.values.len()).flat_map(|place| {
+        let (low, high) = row.intervals.get(place).copied().flatten().unzip();
+        [written(low), written(high)]
+    });
+    differences.chain(ends).collect()
 }
 
 /// A value as a cell: a text as it is, nothing for none, anything else as JSON writes it.
@@ -270,6 +308,7 @@ fn wire(run: &RunView) -> Value {
         "gates": run.gates,
         "effects": run.effects,
         "steps": run.steps,
+        "timeline": run.timeline,
         "trials": run.trials,
         "searched": run.searched,
         "forecast": run.forecast,
@@ -317,16 +356,24 @@ fn metric(point: Point) -> MetricView {
 /// Most lines of a log that are told at once.
 const MOST_LOG_LINES: u32 = 100_000;
 
+/// Which lines of a log to tell.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ShowLog {
+    /// Only those of this kind of step, for example `train`.
+    step: Option<String>,
+}
+
 /// What the steps of a run told, a line each: when, which step, and what. The newest 100,000 lines.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/log",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 404)))]
+#[utoipa::path(get, path = "/api/v1/runs/{id}/log", params(ShowLog),
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 400), (status = 404)))]
 pub async fn show_run_log(
     State(services): State<Services>,
     By(actor): By,
     Path(id): Path<String>,
+    Query(show): Query<ShowLog>,
 ) -> Reply<impl IntoResponse> {
-    let lines = services.run_log(&actor, run_id(&id)?, MOST_LOG_LINES).await?;
-    let text: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
+    let log = services.run_log(&actor, run_id(&id)?, show.step.as_deref(), MOST_LOG_LINES).await?;
+    let text: String = log.lines.into_iter().map(|line| format!("{line}\n")).collect();
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
 }
 

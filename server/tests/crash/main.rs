@@ -190,6 +190,18 @@ async fn a_worker_that_is_asked_to_stop_in_the_middle_of_a_step_leaves_it_to_ano
         from step_attempt a join step s on s.id = a.step_id where s.kind = 'train'";
     assert_eq!(app.text(attempts).await, "1 handed_over, 2 succeeded by 2");
     assert_eq!(
+        lines_of(&run["timeline"]),
+        [
+            "Compute features and split 1 succeeded",
+            "Choose hyperparameters 1 succeeded",
+            "Fit the model 1 handed_over",
+            "Fit the model 2 succeeded",
+            "Measure it on validation and test 1 succeeded",
+            "Decide whether it may be promoted 1 succeeded",
+            "Register an immutable version 1 succeeded"
+        ]
+    );
+    assert_eq!(
         app.count("select (max_attempts - attempt)::bigint from step where kind = 'train'").await,
         2,
         "it cost none"
@@ -197,6 +209,27 @@ async fn a_worker_that_is_asked_to_stop_in_the_middle_of_a_step_leaves_it_to_ano
     assert!(app.verified().await);
     drop(second);
     app.remove().await;
+}
+
+/// The lines of a timeline, each of which waits from where the one before it ended.
+fn lines_of(timeline: &Value) -> Vec<String> {
+    let at = |line: &Value, name: &str| {
+        chrono::DateTime::parse_from_rfc3339(line[name].as_str().unwrap_or_else(|| panic!("{name} of {line}"))).unwrap()
+    };
+    let lines = timeline.as_array().unwrap();
+    for line in lines {
+        assert!(
+            at(line, "queued_at") <= at(line, "started_at") && at(line, "started_at") <= at(line, "until"),
+            "{line}"
+        );
+    }
+    for pair in lines.windows(2) {
+        assert_eq!(at(&pair[0], "until"), at(&pair[1], "queued_at"), "{} {}", pair[0], pair[1]);
+    }
+    let told = |line: &Value| {
+        format!("{} {} {}", line["step"].as_str().unwrap(), line["attempt"], line["state"].as_str().unwrap())
+    };
+    lines.iter().map(told).collect()
 }
 
 /// Rows that take a while to learn from, and are not all alike.

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use millrace_domain::policy::Scope;
 use millrace_test_support::Person;
 use serde_json::{Value, json};
 
@@ -86,9 +87,17 @@ async fn an_archived_version_goes_nowhere_until_it_is_brought_back() {
     assert_eq!(team.engineer.send(delete("never")).await.status, 404);
     assert_eq!(team.engineer.send(delete("next")).await.status, 204);
     assert_eq!(team.engineer.post(&archive(2), body(false)).await.status, 204);
+    // A program that may only read asks whether it may set out, and hears what stands in the way.
+    let reader = team.app.token(&team.engineer, &[Scope::Read]).await.unwrap();
+    let promotion = async || reader.get(&team.version(2)).await.done()["promotion"].clone();
+    let before = promotion().await;
+    assert!(before["allowed"] == false && before.to_string().contains("is not approved"), "{before}");
     team.approve(&team.second, 2).await.done();
+    assert_eq!(promotion().await["allowed"], true);
     // Approved before it was put away, it does not set out either; nor past the server.
     assert_eq!(team.engineer.post(&archive(2), body(true)).await.status, 204);
+    let after = promotion().await;
+    assert!(after["allowed"] == false && after.to_string().contains("version 2 is archived"), "{after}");
     let rollouts = "/api/v1/deployments/things/rollouts";
     assert_eq!(team.engineer.post(rollouts, json!({ "version": 2, "reason": "a" })).await.code(), "archived");
     let by_hand =

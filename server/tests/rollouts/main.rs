@@ -652,6 +652,7 @@ async fn a_paused_rollout_waits_for_somebody_and_says_so() {
     let now = stage.until("the question", |now| !now["rollout"]["may_advance"]["allowed"].eq(&json!(false))).await;
     assert_eq!((&now["stage"], &now["rollout"]["state"]), (&json!("shadow"), &json!("paused")));
     assert!(now["rollout"]["waits_for"].as_str().unwrap().contains("paused"), "{now}");
+    assert_eq!(now["rollout"]["paused"][1], "holiday", "{now}");
     let advance = json!({ "generation": now["generation"], "reason": "back from holiday" });
     stage.engineer.post(&stage.path("/advance"), advance).await.done();
     assert_eq!(stage.now().await["stage"], "canary");

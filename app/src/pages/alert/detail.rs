@@ -46,7 +46,7 @@ pub async fn handle_alert(
 #[component]
 pub fn AlertPage() -> impl IntoView {
     let id = path_text("id");
-    let form = PageForm::<HandleAlert>::new();
+    let form = PageForm::<HandleAlert>::new().telling("The alert stands as you said.");
     let alert = Resource::new(move || (id.get(), form.done()), |(id, _)| fetch_alert(id));
     view! {
         <Load resource=alert above=("Alerts", "/alerts") let:alert>

@@ -12,7 +12,7 @@ use crate::pages::address::{address, query_text};
 pub async fn list_alerts(problem: String, open: bool, after: String) -> Result<IncidentsView, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let problem = (!problem.is_empty()).then_some(problem);
-    Ok(services.list_alerts(&actor, problem.as_deref(), open, Some(&after)).await?)
+    Ok(services.list_alerts(&actor, problem.as_deref(), open, Some(&after), None).await?)
 }
 
 /// The page; `?problem=`, `?open=true` and `?after=` carry what it shows.

@@ -204,7 +204,7 @@ pub async fn audit(
 ) -> Result<AuditView, PageFault> {
     let (services, caller) = crate::caller::actor()?;
     let filter = AuditFilter { actor, action, object, from, to, before };
-    Ok(services.audit(&caller, &filter).await?)
+    Ok(services.audit(&caller, &filter, None).await?)
 }
 
 #[cfg(test)]

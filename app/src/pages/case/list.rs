@@ -26,7 +26,10 @@ pub async fn fetch_cases(slug: String) -> Result<CasesView, PageFault> {
 #[component]
 pub fn CasesPage() -> impl IntoView {
     let slug = path_text("slug");
-    let (keep, retire) = (PageForm::<KeepCase>::new(), PageForm::<RetireCase>::new());
+    let (keep, retire) = (
+        PageForm::<KeepCase>::new().telling("The case is kept."),
+        PageForm::<RetireCase>::new().telling("The case is retired."),
+    );
     let cases = Resource::new(move || (slug.get(), keep.done(), retire.done()), |(slug, ..)| fetch_cases(slug));
     view! {
         <Load resource=cases above=("Problems", "/problems") let:cases>

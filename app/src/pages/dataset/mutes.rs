@@ -52,7 +52,10 @@ pub struct MuteForms {
 impl MuteForms {
     /// Forms without an answer yet.
     pub fn new() -> Self {
-        Self { mute: PageForm::new(), lift: PageForm::new() }
+        Self {
+            mute: PageForm::new().telling("The finding is muted."),
+            lift: PageForm::new().telling("The finding counts again."),
+        }
     }
 
     /// Changes whenever one was done.

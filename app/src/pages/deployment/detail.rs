@@ -29,7 +29,7 @@ pub fn DeploymentPage() -> impl IntoView {
     let forms = Forms {
         roll_back: PageForm::<RollBack>::new(),
         advance: PageForm::<AdvanceRollout>::new(),
-        pause: PageForm::<PauseRollout>::new(),
+        pause: PageForm::<PauseRollout>::new().telling("The rollout stands as you said."),
         switch: PageForm::<SwitchModel>::new(),
         drill: PageForm::<Drill>::new(),
     };
@@ -312,10 +312,24 @@ mod rendered_tests {
             "Take v3 back to v2?",
             "Go on to full, watched",
             "Where they are furthest apart",
+            "99 of 100 answers took at most: candidate 0.9 ms, champion beside it 0.9 ms. The document allows 100 ms.",
             "cab-12",
         ] {
             assert!(html.contains(expected), "{expected} is not in {html}");
         }
+    }
+
+    #[test]
+    fn a_rollout_that_is_paused_says_by_whom_and_why() {
+        let html = rendered("/deployments/taxi-tips", || {
+            let mut deployment = deployment_with_canary();
+            if let Some(rollout) = &mut deployment.rollout {
+                rollout.state = "paused".to_owned();
+                rollout.paused = Some(("On call".to_owned(), "a holiday in the data".to_owned(), rollout.started_at));
+            }
+            view! { <Deployment deployment forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
+        });
+        assert!(html.contains("Paused by On call, ") && html.contains("A holiday in the data."), "{html}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A candidate on its way: the steps, what was counted, what every check says, and what a person may do about it.
 
 use leptos::prelude::*;
-use millrace_charts::{Figure, Line, LineChart, XAxis, count, duration, number};
+use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, count, duration, number};
 use millrace_domain::gate::Gate;
 use millrace_domain::rollout::{SliceCompared, Step};
 use millrace_domain::run::RolloutStage;
-use millrace_domain::view::{DeploymentView, DisagreementView, Permission, RolloutCounts, RolloutView};
+use millrace_domain::view::{DeploymentView, DisagreementView, Permission, RolloutCounts, RolloutSide, RolloutView};
 
 use crate::components::{ChartFigure, FaultNotice, GateTable, GatedButton, Moment, ReasonField, checks_in_words};
 use crate::fault::PageFault;
@@ -41,7 +41,15 @@ pub fn RolloutSection(
     rollout: RolloutView,
 ) -> impl IntoView {
     let waits = rollout.waits_for.clone().map(|waits| {
-        view! { <div class="callout" data-kind="warning" role="status"><p>{sentence(&waits)}</p></div> }
+        let paused = rollout.paused.clone().map(|(by, reason, at)| {
+            view! { <p>{format!("Paused by {by}, ")} <Moment at/> {format!(": {}", sentence(&reason))}</p> }
+        });
+        view! {
+            <div class="callout" data-kind="warning" role="status">
+                <p>{sentence(&waits)}</p>
+                {paused}
+            </div>
+        }
     });
     view! {
         <section class="section stack" aria-labelledby="rollout">
@@ -67,7 +75,12 @@ pub fn RolloutEvidence(
         <section class="section stack" aria-labelledby="evidence">
             <div class="section-header"><h2 id="evidence">"What it has shown"</h2></div>
             <Checks checks rules=rollout.rules/>
-            <Counted counted=rollout.counted.clone() step=present_step(&rollout) prefix=format!("rollout-{}", rollout.id)/>
+            <Counted
+                counted=rollout.counted.clone()
+                step=present_step(&rollout)
+                limit_ms=rollout.limit_ms
+                prefix=format!("rollout-{}", rollout.id)
+            />
             <Slices slices=rollout.slices.clone() champion=rollout.champion candidate=rollout.candidate/>
             <Disagreements
                 disagreements=rollout.disagreements.clone()
@@ -295,6 +308,8 @@ pub fn Counted(
     counted: RolloutCounts,
     /// The step.
     step: Option<Step>,
+    /// What 99 of 100 answers may take, in milliseconds.
+    limit_ms: Option<f64>,
     /// Beginning of the ids of figures.
     prefix: String,
 ) -> impl IntoView {
@@ -306,7 +321,7 @@ pub fn Counted(
         .sides
         .iter()
         .map(|side| {
-            let name = if side.arm == "candidate" { "candidate" } else { "champion beside it" };
+            let name = side_words(&side.arm);
             let time = |ms: Option<f64>| ms.map_or_else(|| "n/a".to_owned(), |ms| format!("{} ms", number(ms)));
             view! {
                 <tr>
@@ -320,7 +335,8 @@ pub fn Counted(
             }
         })
         .collect_view();
-    let figures = figures(&counted, &prefix).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    let figures =
+        figures(&counted, limit_ms, &prefix).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
     view! {
         <div class="grid grid-stats">
             <div class="stat">
@@ -359,9 +375,10 @@ pub fn Counted(
     }
 }
 
-/// Answers by minute, and the two distributions of answers.
-fn figures(counted: &RolloutCounts, prefix: &str) -> Vec<Figure> {
+/// Times of answers, answers by minute, and the two distributions of answers.
+fn figures(counted: &RolloutCounts, limit_ms: Option<f64>, prefix: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
+    figures.extend(times(counted, limit_ms, &format!("{prefix}-times")));
     if counted.scores.iter().any(|bin| bin.0 > 0 || bin.1 > 0) {
         figures.push(distributions(counted, &format!("{prefix}-scores")));
     }
@@ -392,6 +409,41 @@ fn figures(counted: &RolloutCounts, prefix: &str) -> Vec<Figure> {
         figures.push(millrace_charts::line_chart(&chart, &format!("{prefix}-minutes")));
     }
     figures
+}
+
+fn side_words(arm: &str) -> &'static str {
+    if arm == "candidate" { "candidate" } else { "champion beside it" }
+}
+
+/// Which share of answers took at most so long, on both sides, and what 99 of 100 may take.
+fn times(counted: &RolloutCounts, limit_ms: Option<f64>, id: &str) -> Option<Figure> {
+    let line = |side: &RolloutSide| {
+        let all: u64 = side.times.iter().map(|(_, n)| n).sum();
+        let mut below = 0;
+        let share = |(end, n): &(f64, u64)| {
+            below += n;
+            (*end, below as f64 / all as f64)
+        };
+        Line {
+            label: side_words(&side.arm).to_owned(),
+            points: side.times.iter().map(share).collect(),
+            band: Vec::new(),
+        }
+    };
+    let lines: Vec<Line> = counted.sides.iter().filter(|side| !side.times.is_empty()).map(line).collect();
+    let slowest = |side: &RolloutSide| Some(format!("{} {} ms", side_words(&side.arm), number(side.p99_ms?)));
+    let slowest: Vec<String> = counted.sides.iter().filter_map(slowest).collect();
+    let limit = limit_ms.map(|limit| format!(" The document allows {} ms.", number(limit))).unwrap_or_default();
+    let chart = LineChart {
+        title: "Time of an answer".to_owned(),
+        x: XAxis::Logarithm("ms, at most".to_owned()),
+        y: "share of answers".to_owned(),
+        lines,
+        threshold: Some(Threshold { label: "99 of 100".to_owned(), value: 0.99 }),
+        annotations: limit_ms.map(|x| Annotation { x, label: "limit".to_owned() }).into_iter().collect(),
+        conclusion: Some(format!("99 of 100 answers took at most: {}.{limit}", slowest.join(", "))),
+    };
+    (!chart.lines.is_empty()).then(|| millrace_charts::line_chart(&chart, id))
 }
 
 /// Shares of answers by group of scores, lowest first.

@@ -11,7 +11,7 @@ use crate::wording::{counted, state_words};
 #[component]
 pub fn MailPage() -> impl IntoView {
     let number = path_number("number");
-    let retry = PageForm::<RetryMail>::new();
+    let retry = PageForm::<RetryMail>::new().telling("The letter waits to be sent again.");
     let letter = Resource::new(move || (number.get(), retry.done()), |(number, _)| one_mail(number));
     view! {
         {move || retry.fault().map(|fault| view! { <FaultNotice fault/> })}

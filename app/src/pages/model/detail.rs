@@ -25,7 +25,7 @@ pub async fn fetch_model(slug: String) -> Result<ModelView, PageFault> {
 #[component]
 pub fn ModelPage() -> impl IntoView {
     let slug = path_text("slug");
-    let form = PageForm::<MoveAlias>::new();
+    let form = PageForm::<MoveAlias>::new().telling("The alias stands as you said.");
     let model = Resource::new(move || (slug.get(), form.done()), |(slug, _)| fetch_model(slug));
     view! {
         <Load resource=model above=("Models", "/models") let:model>
@@ -71,7 +71,7 @@ fn Model(slug: String, model: ModelView, form: PageForm<MoveAlias>) -> impl Into
         }
         .into_any();
     }
-    let figure = metric_over_versions(&rows);
+    let figure = metric_over_versions(&rows, &aliases);
     // What is live beside the newest: what somebody who is to approve asks first.
     let numbers: Vec<i32> = rows.iter().map(|version| version.version).collect();
     let live = rows.iter().find(|version| version.stage == "live").map(|version| version.version);
@@ -83,7 +83,7 @@ fn Model(slug: String, model: ModelView, form: PageForm<MoveAlias>) -> impl Into
         <div class="stack stack-loose">
             {figure.map(|figure| view! { <ChartFigure figure/> })}
             {compare}
-            <ModelTable rows caption="Versions, newest first"/>
+            <ModelTable rows caption="Versions, newest first" aliases=aliases.clone()/>
             <Aliases slug aliases permission=may_move form/>
         </div>
     }

@@ -16,6 +16,7 @@ pub fn Lineage(
     let dataset_page = format!("/datasets/{}/v/{}", dataset.dataset, dataset.version);
     let problem_page = format!("/problems/{}", summary.slug);
     let run_page = format!("/runs/{}", summary.run);
+    let model = format!("/api/v1/runs/{}/artifacts/model", summary.run);
     view! {
         <section class="card">
             <div class="card-header"><h2>"Lineage"</h2></div>
@@ -27,7 +28,11 @@ pub fn Lineage(
                     </KeyValue>
                     <KeyValue name="Problem"><a href=problem_page>{summary.slug}</a></KeyValue>
                     <KeyValue name="Model digest"><ShortDigest digest=version.digest/></KeyValue>
-                    <KeyValue name="Artifact"><ShortDigest digest=version.artifact/></KeyValue>
+                    <KeyValue name="Artifact">
+                        <ShortDigest digest=version.artifact/>
+                        " "
+                        <a href=model rel="external" download="">"Download"</a>
+                    </KeyValue>
                 </KeyValues>
                 <JsonFacts document=version.provenance label="Provenance" stacked=true/>
             </div>

@@ -26,7 +26,7 @@ pub fn ModelsPage() -> impl IntoView {
             {if rows.is_empty() {
                 view! { <NoModels/> }.into_any()
             } else {
-                view! { <ModelTable rows caption="Models with their newest versions"/> }.into_any()
+                view! { <ModelTable rows caption="Models with their newest versions" titled=true/> }.into_any()
             }}
         </Load>
     }

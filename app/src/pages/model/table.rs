@@ -1,7 +1,7 @@
 //! Model versions as rows: in the list of models, and among the versions of one.
 
 use leptos::prelude::*;
-use millrace_domain::view::ModelSummary;
+use millrace_domain::view::{AliasView, ModelSummary};
 
 use crate::components::{Measured, Moment, StateBadge};
 use crate::pages::quantity::metric_title;
@@ -13,7 +13,14 @@ pub fn ModelTable(
     rows: Vec<ModelSummary>,
     /// What the table holds, for people who don't see it.
     caption: &'static str,
+    /// Names that point at one of them.
+    #[prop(optional)]
+    aliases: Vec<AliasView>,
+    /// Whether they are of several problems, whose titles are told.
+    #[prop(optional)]
+    titled: bool,
 ) -> impl IntoView {
+    let rows: Vec<_> = rows.into_iter().map(|row| model_row(row, &aliases, titled)).collect();
     view! {
         <div class="table-wrap" role="region" aria-label=caption tabindex="0">
             <table class="table" data-stack>
@@ -30,19 +37,22 @@ pub fn ModelTable(
                         <th scope="col">"Registered"</th>
                     </tr>
                 </thead>
-                <tbody>{rows.into_iter().map(model_row).collect_view()}</tbody>
+                <tbody>{rows}</tbody>
             </table>
         </div>
     }
 }
 
-fn model_row(model: ModelSummary) -> impl IntoView {
+fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl IntoView + use<> {
+    let title = titled.then(|| view! { <div class="muted">{model.title}</div> });
+    let own = aliases.iter().filter(|alias| alias.version == Some(model.version));
+    let names: Vec<_> = own.map(|alias| view! { " " <span class="tag">{alias.name.clone()}</span> }).collect();
     let version_page = version_address(&model.slug, model.version);
     let model_page = format!("/models/{}", model.slug);
     view! {
         <tr>
-            <th scope="row" data-label="Model"><a href=model_page>{model.slug}</a></th>
-            <td data-label="Version"><a href=version_page>{format!("v{}", model.version)}</a></td>
+            <th scope="row" data-label="Model"><a href=model_page>{model.slug}</a> {title}</th>
+            <td data-label="Version"><a href=version_page>{format!("v{}", model.version)}</a> {names}</td>
             <td data-label="Stage">
                 <div class="cluster">
                     <StateBadge state=model.stage/>

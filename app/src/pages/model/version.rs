@@ -9,7 +9,7 @@ use crate::components::{
 };
 use crate::fault::PageFault;
 use crate::form::PageForm;
-use crate::pages::address::{path_number, path_text};
+use crate::pages::address::{address, path_number, path_text};
 use crate::pages::quantity::metric_title;
 use crate::pages::run::importance_figure;
 use crate::wording::{counted, sentence};
@@ -50,7 +50,7 @@ pub async fn decide_model(
 pub fn ModelVersionPage() -> impl IntoView {
     let (slug, number) = (path_text("slug"), path_number("number"));
     let form = PageForm::<StartRollout>::new();
-    let archive = PageForm::<ArchiveModel>::new();
+    let archive = PageForm::<ArchiveModel>::new().telling("It is written down, and the page shows it.");
     let asked = move || (slug.get(), number.get(), archive.done());
     let version = Resource::new(asked, |(slug, number, _)| fetch_model_version(slug, number));
     view! {
@@ -123,6 +123,11 @@ fn Head(version: ModelVersionView) -> impl IntoView {
     let summary = version.summary;
     let card = format!("/models/{}/v/{}/card", summary.slug, summary.version);
     let evidence = format!("/api/v1/models/{}/versions/{}/evidence.tar", summary.slug, summary.version);
+    let beside = version.live.filter(|live| *live != summary.version).map(|live| {
+        let (a, b) = (live.to_string(), summary.version.to_string());
+        let href = address(&format!("/models/{}/compare", summary.slug), [("a", a.as_str()), ("b", b.as_str())]);
+        view! { <a class="button" href=href>{format!("Compare with v{live}, live")}</a> }
+    });
     let archived = summary.archived.then(|| view! { <span class="badge" data-state="archived">"Archived"</span> });
     let crumbs =
         vec![("Models".to_owned(), "/models".to_owned()), (summary.slug.clone(), format!("/models/{}", summary.slug))];
@@ -131,6 +136,7 @@ fn Head(version: ModelVersionView) -> impl IntoView {
             title=format!("{} v{}", summary.slug, summary.version)
             crumbs
             state=summary.stage
+            id=format!("models:/{}/{}", summary.slug, summary.version)
             meta=move || {
                 let run = format!("/runs/{}", summary.run);
                 view! {
@@ -143,6 +149,7 @@ fn Head(version: ModelVersionView) -> impl IntoView {
             }
             actions=move || {
                 view! {
+                    {beside}
                     <a class="button" href=card>"Model card"</a>
                     <a class="button" data-icon="download" href=evidence rel="external">"Evidence pack"</a>
                 }
@@ -197,6 +204,7 @@ mod rendered_tests {
     #[test]
     fn going_live_names_the_version_and_what_it_does() {
         let html = page(model_version());
+        assert!(html.contains("href=\"/models/taxi-tips/compare?a=3&amp;b=4\""), "{html}");
         assert!(html.contains("Version 4 goes past shadow, then canary 5 %, then full, watched."), "{html}");
         assert!(html.contains("action=\"/fn/start_rollout\""), "{html}");
     }

@@ -63,7 +63,7 @@ pub async fn cancel_rehearsal(id: String) -> Result<(), PageFault> {
 #[component]
 pub fn RehearsalPage() -> impl IntoView {
     let id = path_text("id");
-    let cancel = PageForm::<CancelRehearsal>::new();
+    let cancel = PageForm::<CancelRehearsal>::new().telling("The rehearsal is asked to stop.");
     let found = Resource::new(move || (id.get(), cancel.done()), |(id, _)| fetch_rehearsal(id));
     let live = follow(
         move || format!("rehearsal:{}", id.get()),

@@ -39,7 +39,7 @@ pub async fn steer_retraining(slug: String, act: String, reason: String) -> Resu
 #[component]
 pub fn RetrainingPage() -> impl IntoView {
     let slug = path_text("slug");
-    let form = PageForm::<SteerRetraining>::new();
+    let form = PageForm::<SteerRetraining>::new().telling("Retraining stands as you said.");
     let triggers = Resource::new(move || (slug.get(), form.done()), |(slug, _)| fetch_retraining(slug));
     view! {
         <Load resource=triggers above=("Problems", "/problems") let:triggers>

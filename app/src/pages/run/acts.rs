@@ -49,8 +49,8 @@ impl RunActs {
     /// Forms without an answer yet.
     pub fn new() -> Self {
         Self {
-            cancel: PageForm::new(),
-            retry: PageForm::new(),
+            cancel: PageForm::new().telling("The run is asked to stop."),
+            retry: PageForm::new().telling("The run goes on from the step that it ended at."),
             reproduce: PageForm::new(),
             override_gates: PageForm::new(),
         }

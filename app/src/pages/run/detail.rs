@@ -45,14 +45,15 @@ pub fn RunPage() -> impl IntoView {
     let tab = query_text("tab");
     let is_log = Memo::new(move |_| RunTab::named(&tab.get()) == RunTab::Log);
     let run = Resource::new(move || (id.get(), acts.version()), |(id, _)| fetch_run(id));
+    let step = query_text("step");
     let log = Resource::new(
-        move || is_log.get().then(|| id.get()),
-        |id| async move {
-            let Some(id) = id else { return Ok(None) };
-            match fetch_run_log(id).await {
+        move || is_log.get().then(|| (id.get(), step.get())),
+        |asked| async move {
+            let Some((id, step)) = asked else { return Ok(None) };
+            match fetch_run_log(id, step).await {
                 // The run says so itself.
                 Err(PageFault(fault)) if fault.status == 404 => Ok(None),
-                lines => lines.map(Some),
+                log => log.map(Some),
             }
         },
     );
@@ -79,7 +80,7 @@ pub fn RunPage() -> impl IntoView {
         <Load resource=run above=("Runs", "/runs") let:run>
             <Run run acts live/>
         </Load>
-        {move || is_log.get().then(|| view! { <RunLog run=id lines=log/> })}
+        {move || is_log.get().then(|| view! { <RunLog run=id step log/> })}
         {move || is_plots.get().then(|| view! { <RunExamples examples/> })}
     }
 }
@@ -145,6 +146,7 @@ fn Head(run: RunView, acts: RunActs) -> impl IntoView {
             title
             crumbs=vec![("Runs".to_owned(), "/runs".to_owned())]
             state=summary.state
+            id=summary.id
             meta=move || {
                 let problem_page = format!("/problems/{}/v/{}", summary.problem, summary.problem_version);
                 let dataset = dataset.map(|dataset| {

@@ -95,7 +95,6 @@ fn figure(metric: &str, measured: &MeasuredEffects) -> Option<Figure> {
         quantity: format!("improvement of {metric}"),
         bars: effects.into_iter().filter_map(bar).collect(),
         is_signed: true,
-        limit: None,
     };
     (!values.bars.is_empty()).then(|| horizontal_bars(&values, "effects-figure"))
 }

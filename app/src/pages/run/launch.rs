@@ -13,6 +13,7 @@ use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::wording::counted;
 
+use super::hyperparameters::Hyperparameters;
 use super::launch_form::LaunchForm;
 use super::preflight::{Check, NO_DATA, checks, is_clear};
 
@@ -112,6 +113,8 @@ fn Launch(options: LaunchOptions, form: PageForm<LaunchRun>) -> impl IntoView {
             Some(problem) if permission.allowed && problem.datasets.is_empty() => Permission::refused(NO_DATA),
             _ => permission,
         };
+        let trainers = problem.as_ref().map(|problem| problem.trainers.clone());
+        let hyperparameters = trainers.map(|trainers| view! { <Hyperparameters trainers/> });
         let entry = problem.map(|problem| view! { <Entry problem begin permission form/> });
         view! {
             <div class="split">
@@ -119,6 +122,7 @@ fn Launch(options: LaunchOptions, form: PageForm<LaunchRun>) -> impl IntoView {
                     <ProblemChoice problems=options.problems.clone() chosen/>
                     {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
                     {entry}
+                    {hyperparameters}
                 </div>
                 <aside class="split-side stack">
                     <Preflight checks/>

@@ -27,7 +27,7 @@ pub async fn list_runs(
     let (services, actor) = crate::caller::actor()?;
     let columns = columns.into_iter().collect();
     let filter = millrace_domain::view::RunFilter { problem, state, filter, order_by, columns, page_token };
-    Ok(services.list_runs(&actor, &filter).await?)
+    Ok(services.list_runs(&actor, &filter, None).await?)
 }
 
 /// `/runs`, with `?problem=`, `?state=`, `?filter=`, `?order_by=`, `?columns=` and `?page=`.

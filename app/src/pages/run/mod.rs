@@ -9,6 +9,7 @@ mod effects;
 mod evaluation;
 mod examples;
 mod explained;
+mod hyperparameters;
 mod launch;
 mod launch_form;
 mod list;

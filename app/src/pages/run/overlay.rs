@@ -25,7 +25,7 @@ pub(super) fn figures(compared: &RunComparison) -> Vec<Figure> {
             label: label(own),
             points: points(own).clone(),
             score: score(metric).and_then(|row: &ComparedValues| row.values.get(place)?.as_f64()),
-            interval: None,
+            interval: score(metric).and_then(|row| *row.intervals.get(place)?),
         };
         curves.iter().enumerate().map(curve).collect()
     };
@@ -163,7 +163,10 @@ mod tests {
         let compared = RunComparison {
             runs: Vec::new(),
             parameters: Vec::new(),
-            metrics: vec![row("test.roc_auc", json!([0.8, 0.9]))],
+            metrics: vec![ComparedValues {
+                intervals: vec![Some((0.75, 0.85)), None],
+                ..row("test.roc_auc", json!([0.8, 0.9]))
+            }],
             provenance: Vec::new(),
             tags: Vec::new(),
             curves: vec![
@@ -173,7 +176,7 @@ mod tests {
         };
         let figures = figures(&compared);
         assert_eq!(figures.len(), 2, "what no run has is not drawn");
-        for part in ["run 7", "run 9", "0.8", "0.9"] {
+        for part in ["run 7: AUC 0.8 (0.75–0.85)", "run 9: AUC 0.9"] {
             assert!(figures[0].svg.contains(part), "{part} in {}", figures[0].svg);
         }
         assert!(

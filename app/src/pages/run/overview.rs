@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
-use millrace_charts::{count, number};
+use millrace_charts::{Figure, RunTimeline, Span, SpanState, count, number, run_timeline};
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
-use millrace_domain::view::{HeldOutView, MetricView, RunView, StepView};
+use millrace_domain::view::{HeldOutView, MetricView, RunView, SpanView, StepView};
 use serde_json::Value;
 
 use crate::components::{ChartFigure, Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
@@ -67,6 +68,15 @@ pub fn Overview(
                             </section>
                         }
                     })}
+                {timeline_figure(&run.timeline)
+                    .map(|figure| {
+                        view! {
+                            <section class="section" aria-labelledby="timeline">
+                                <div class="section-header"><h2 id="timeline">"Timeline"</h2></div>
+                                <ChartFigure figure/>
+                            </section>
+                        }
+                    })}
             </div>
             <aside class="split-side stack">
                 <section class="card">
@@ -77,6 +87,32 @@ pub fn Overview(
             </aside>
         </div>
     }
+}
+
+/// When each step waited and was worked at; none before there is one.
+fn timeline_figure(spans: &[SpanView]) -> Option<Figure> {
+    let now = spans.iter().map(|span| seconds(span.until)).reduce(f64::max)?;
+    let state = |state: &str| match state {
+        "queued" => SpanState::Queued,
+        "running" => SpanState::Running,
+        "succeeded" => SpanState::Succeeded,
+        "cancelled" => SpanState::Cancelled,
+        "handed_over" => SpanState::HandedOver,
+        _ => SpanState::Failed,
+    };
+    let span = |span: &SpanView| Span {
+        step: span.step.clone(),
+        attempt: span.attempt.unsigned_abs(),
+        state: state(&span.state),
+        queued_at: seconds(span.queued_at),
+        started_at: span.started_at.map(seconds),
+        finished_at: Some(seconds(span.until)),
+    };
+    Some(run_timeline(&RunTimeline { spans: spans.iter().map(span).collect(), now }, "timeline-figure"))
+}
+
+fn seconds(at: DateTime<Utc>) -> f64 {
+    at.timestamp_millis() as f64 / 1e3
 }
 
 /// The learning curve of the model that is being fitted.
@@ -285,6 +321,17 @@ mod tests {
     #[test]
     fn a_metric_without_a_gate_has_no_tone() {
         assert_eq!(tone(&metric("test.brier"), &[gate("success.roc_auc", Verdict::Fail)]), None);
+    }
+
+    #[test]
+    fn a_step_that_was_tried_again_waits_and_works_twice_in_its_row() {
+        let figure = timeline_figure(&samples::run("running").timeline).expect("a figure");
+        assert!(figure.caption.starts_with("2 steps in "), "{}", figure.caption);
+        assert!(figure.caption.ends_with("; 1 retry."), "{}", figure.caption);
+        for words in ["features: failed, waited 1 s, worked 8 s", "train: running, waited 1 s, worked 53 s"] {
+            assert!(figure.svg.contains(words), "{words}: {}", figure.svg);
+        }
+        assert_eq!(timeline_figure(&[]), None);
     }
 
     #[test]

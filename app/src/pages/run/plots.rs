@@ -1,9 +1,10 @@
 //! The figures of a run: which ones its evaluation allows, and their values.
 
 use millrace_charts::{
-    Annotation, Bar, Calibration, ConfusionMatrix, Curve, Figure, Histogram, HorizontalBars, Line, LineChart,
-    OperatingPoint, PrecisionRecall, Residuals, Roc, WholePart, XAxis, calibration, confusion_matrix, count, histogram,
-    horizontal_bars, line_chart, number, precision_recall, predicted_vs_actual, residual_histogram, roc,
+    Annotation, Bar, Calibration, ConfusionMatrix, Curve, Dot, DotLimit, Dots, Figure, Histogram, HorizontalBars, Line,
+    LineChart, OperatingPoint, PrecisionRecall, Residuals, Roc, WholePart, XAxis, calibration, confusion_matrix, count,
+    dots, histogram, horizontal_bars, line_chart, number, precision_recall, predicted_vs_actual, residual_histogram,
+    roc,
 };
 use millrace_domain::metric::Bound;
 use millrace_domain::view::MetricView;
@@ -12,9 +13,6 @@ use serde_json::Value;
 
 use super::evaluation::{AtThreshold, Class, Confusion, ErrorBin, Evaluation, Slice, Slices};
 use super::explained;
-
-/// Slices of a rule that are shown at most.
-const WORST_SLICES: usize = 25;
 
 /// Every figure that the evaluation has values for, in the order they are read.
 pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
@@ -67,29 +65,29 @@ pub fn at_threshold(evaluation: &Evaluation, metrics: &[MetricView], threshold: 
 fn slice_figures(evaluation: &Evaluation) -> Vec<Figure> {
     let figure = |(place, slices): (usize, &Slices)| {
         let is_few = |slice: &Slice| slice.rows < slices.min_rows;
-        let bar = |slice: &Slice| {
-            let few = if is_few(slice) { " (few)" } else { "" };
-            let name = slice.value.as_deref().unwrap_or("missing");
-            let label = format!("{name}, n {}{few}", count(slice.rows));
-            Some(Bar { label, value: slice.observed?, interval: slice.interval })
+        let (limit, sign) = match slices.bound {
+            Bound::AtLeast(limit) => (DotLimit::AtLeast(limit), 1.0),
+            Bound::AtMost(limit) => (DotLimit::AtMost(limit), -1.0),
         };
-        let has_least = matches!(slices.bound, Bound::AtLeast(_));
-        let cost = |slice: &Slice| slice.observed.map_or(f64::NAN, |seen| if has_least { seen } else { -seen });
+        let height = |slice: &Slice| slice.observed.map_or(f64::INFINITY, |seen| sign * seen);
         let mut values: Vec<&Slice> = slices.values.iter().collect();
-        // What is judged comes first.
-        values.sort_by(|a, b| is_few(a).cmp(&is_few(b)).then(cost(a).total_cmp(&cost(b))));
-        let mut bars: Vec<Bar> = values.into_iter().filter_map(bar).collect();
-        let worst = if bars.len() > WORST_SLICES { format!(", the {WORST_SLICES} worst") } else { String::new() };
-        bars.truncate(WORST_SLICES);
-        let title = slices.metric.title();
-        let values = HorizontalBars {
-            title: format!("{title} by {}, {}{worst}", slices.by, slices.bound),
-            quantity: title.to_owned(),
-            is_signed: bars.iter().any(|bar| bar.value < 0.0),
-            bars,
-            limit: has_least.then(|| (slices.bound.limit(), "what each has to reach".to_owned())),
+        // What is judged comes first, the worst of it on top.
+        values.sort_by(|a, b| is_few(a).cmp(&is_few(b)).then(height(a).total_cmp(&height(b))));
+        let dot = |slice: &Slice| Dot {
+            label: slice.value.clone().unwrap_or_else(|| "missing".to_owned()),
+            rows: slice.rows,
+            value: slice.observed,
+            interval: slice.interval,
+            is_few: is_few(slice),
         };
-        (!values.bars.is_empty()).then(|| horizontal_bars(&values, &format!("slices-{place}")))
+        let title = slices.metric.title();
+        let values = Dots {
+            title: format!("{title} by {}, {}", slices.by, slices.bound),
+            quantity: title.to_owned(),
+            dots: values.into_iter().map(dot).collect(),
+            limit,
+        };
+        (!values.dots.is_empty()).then(|| dots(&values, &format!("slices-{place}")))
     };
     evaluation.slices.iter().enumerate().filter_map(figure).collect()
 }
@@ -165,7 +163,6 @@ fn permutation_figure(evaluation: &Evaluation) -> Option<Figure> {
         quantity: format!("{} lost when it is shuffled", metric.title()),
         is_signed: bars.iter().any(|bar| bar.value < 0.0),
         bars,
-        limit: None,
     };
     (!evaluation.permutation.is_empty()).then(|| horizontal_bars(&values, "permutation"))
 }
@@ -180,7 +177,6 @@ pub fn importance_figure(importance: &[(String, f64)]) -> Option<Figure> {
         quantity: if is_signed { "coefficient" } else { "importance" }.to_owned(),
         bars,
         is_signed,
-        limit: None,
     };
     (!importance.is_empty()).then(|| horizontal_bars(&values, "importance"))
 }
@@ -430,14 +426,16 @@ mod tests {
     #[test]
     fn slices_are_shown_also_where_they_have_too_few_rows_for_a_gate() {
         let values = json!([
-            {"value": "cash", "rows": 900, "observed": 0.8, "interval": [0.7, 0.9]},
+            {"value": "card", "rows": 700, "observed": 0.9, "interval": [0.8, 0.95]},
+            {"value": "cash", "rows": 900, "observed": 0.5, "interval": [0.4, 0.6]},
+            {"value": "other", "rows": 3, "observed": null, "interval": null},
             {"value": null, "rows": 150, "observed": 0.48, "interval": null}
         ]);
         let slices = json!({"by": "payment", "metric": "roc_auc", "bound": {"at_least": 0.55}, "min_rows": 200, "values": values});
         let drawn = figures(&Evaluation::read(&json!({"slices": [slices]})), &[]);
         assert_eq!(drawn[0].title, "ROC AUC by payment, ≥ 0.55");
         let names: Vec<&str> = drawn[0].table.iter().map(|row| row[0].as_str()).collect();
-        assert_eq!(names, ["cash, n 900", "missing, n 150 (few)"]);
+        assert_eq!(names, ["cash", "card", "missing", "other"], "the worst that is judged is on top");
     }
 
     #[test]

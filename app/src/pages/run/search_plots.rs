@@ -101,7 +101,6 @@ pub(super) fn importance_figures(searched: &[SearchedView]) -> Vec<Figure> {
             quantity: "share of what hyperparameters explain".to_owned(),
             is_signed: false,
             bars,
-            limit: None,
         };
         (!values.bars.is_empty()).then(|| horizontal_bars(&values, &format!("mattered-{place}")))
     };

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_charts::{duration, number};
 use millrace_domain::view::RunSummary;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::components::{Measured, Moment, StateBadge};
 use crate::pages::quantity::{metric_title, metric_words};
@@ -49,7 +49,7 @@ pub fn RunTable(
         "" => "Runs, newest first".to_owned(),
         order => format!("Runs in order of {order}"),
     };
-    let rows = rows.into_iter().map(|run| run_row(run, &columns, is_same)).collect_view();
+    let rows = rows.into_iter().map(|run| run_row(run, &wanted, &columns, is_same)).collect_view();
     view! {
         <div class="table-wrap" role="region" aria-label="Runs" tabindex="0">
             <table class="table" data-stack>
@@ -70,7 +70,28 @@ fn head(wanted: &Wanted, title: String, field: &str, most: bool, is_number: bool
     }
 }
 
-fn run_row(run: RunSummary, columns: &[String], is_same: bool) -> impl IntoView + use<> {
+/// Whether runs that have the same value of a field are worth a list of their own.
+fn groups(field: &str) -> bool {
+    let own = ["state", "trainer", "problem", "author", "kind", "name", "seed", "model"];
+    own.contains(&field) || field.starts_with("params.") || field.starts_with("tags.")
+}
+
+/// A value of a run, which leads to the runs that have it, and to those that have another one.
+fn leading(wanted: &Wanted, field: &str, value: &Value, shown: AnyView) -> AnyView {
+    let (same, other) = (wanted.narrowed(field, value, true), wanted.narrowed(field, value, false));
+    let Some((same, other)) = same.zip(other).filter(|_| groups(field)) else { return shown };
+    let only = format!("Only runs with {field} {}", written(value));
+    let another = format!("Only runs with another {field} than {}", written(value));
+    view! {
+        <span class="leading">
+            <a href=same title=only>{shown}</a>
+            <a class="other" href=other title=another.clone() aria-label=another>"≠"</a>
+        </span>
+    }
+    .into_any()
+}
+
+fn run_row(run: RunSummary, wanted: &Wanted, columns: &[String], is_same: bool) -> impl IntoView + use<> {
     let problem = format!("/problems/{}/v/{}", run.problem, run.problem_version);
     let model = run.model_version.map(|version| {
         let href = format!("/models/{}/v/{version}", run.problem);
@@ -79,8 +100,20 @@ fn run_row(run: RunSummary, columns: &[String], is_same: bool) -> impl IntoView 
     let more = columns
         .iter()
         .zip(&run.values)
-        .map(|(name, value)| view! { <td class="num" data-label=name.clone()>{written(value)}</td> })
+        .map(|(name, value)| {
+            let shown = leading(wanted, name, value, written(value).into_any());
+            view! { <td class="num" data-label=name.clone()>{shown}</td> }
+        })
         .collect_view();
+    let state = json!(run.state);
+    let state = leading(wanted, "state", &state, view! { <StateBadge state=run.state/> }.into_any());
+    let trainer = match run.tracked.is_some() {
+        true => view! { <span class="tag">"tracked"</span> }.into_any(),
+        false => {
+            let value = json!(run.trainer);
+            leading(wanted, "trainer", &value, view! { <span class="tag">{run.trainer}</span> }.into_any())
+        }
+    };
     view! {
         <tr>
             <td data-label="Choose">
@@ -94,9 +127,9 @@ fn run_row(run: RunSummary, columns: &[String], is_same: bool) -> impl IntoView 
             </td>
             <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a></th>
             <td data-label="Problem"><a href=problem>{format!("{} v{}", run.problem, run.problem_version)}</a></td>
-            <td data-label="State"><StateBadge state=run.state/></td>
+            <td data-label="State">{state}</td>
             <td data-label="Trainer">
-                <span class="tag">{if run.tracked.is_some() { "tracked".to_owned() } else { run.trainer }}</span>
+                {trainer}
                 {run.tracked.map(|name| view! { " " {name} })}
                 {run.reproduces.map(|first| view! { <span class="muted">{format!(" repeats #{first}")}</span> })}
             </td>

@@ -52,8 +52,13 @@ pub fn Trials(
         let kept = vec![("tab", "trials".to_owned())];
         view! { <ParallelExplorer values id="parallel" path=format!("/runs/{run}") kept/> }
     });
-    let mattered =
-        importance_figures(&searched).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    let mattered: Vec<_> =
+        importance_figures(&searched).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect();
+    let method = (!mattered.is_empty()).then(|| {
+        let text = "By PED-ANOVA (Watanabe et al. 2023): how far the values of the best trials (a tenth, five at least) are distributed otherwise than \
+            those of all, each hyperparameter by itself. A whisker spans what is found when a tenth of the trials is left out.";
+        view! { <p class="hint">{text}</p> }
+    });
     let slices = slice_figures(&trials, &searched, &objective, direction(&metric));
     let slices = (!slices.is_empty()).then(|| {
         let figures = slices.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
@@ -75,6 +80,7 @@ pub fn Trials(
             {forecast}
             {lines}
             {mattered}
+            {method}
             {too_few}
             <div class="table-wrap" role="region" aria-label="Trials" tabindex="0">
                 <table class="table" data-stack>

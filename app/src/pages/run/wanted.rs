@@ -1,6 +1,7 @@
 //! What the address of the list of runs asks for.
 
 use leptos_router::params::ParamsMap;
+use serde_json::Value;
 
 use crate::pages::address::address;
 
@@ -75,6 +76,21 @@ impl Wanted {
         self.at("/runs", order, "")
     }
 
+    /// Only those of these runs that have this value of a field, or another one; nothing where there is no value to compare with.
+    pub fn narrowed(&self, field: &str, value: &Value, is: bool) -> Option<String> {
+        let operand = match value {
+            Value::String(text) => format!("'{}'", text.replace('\'', "''")),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        let condition = format!("{field} {} {operand}", if is { "=" } else { "!=" });
+        let filter = match self.filter.is_empty() {
+            true => condition,
+            false => format!("{} and {condition}", self.filter),
+        };
+        Some(Self { filter, ..self.clone() }.at("/runs", &self.order, ""))
+    }
+
     /// How the list is in order by that field, as `aria-sort` says it.
     pub fn direction(&self, field: &str) -> Option<&'static str> {
         match self.order.strip_prefix(field)?.split(',').next()?.trim() {
@@ -87,6 +103,8 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn wanted() -> Wanted {
@@ -105,6 +123,16 @@ mod tests {
         let view = "problem=taxi-tips&filter=seed%20%3D%201&order_by=seconds%20desc&columns=params.eta%2Cseed";
         assert_eq!(wanted().page("90"), format!("/runs?{view}&page=90"));
         assert_eq!(wanted().export("csv"), format!("/api/v1/runs/export.csv?{view}"));
+    }
+
+    #[test]
+    fn a_value_narrows_the_list_to_runs_that_have_it_or_another_one() {
+        let only = Wanted::default().narrowed("tags.team", &json!("Ada's"), true);
+        assert_eq!(only.as_deref(), Some("/runs?filter=tags.team%20%3D%20%27Ada%27%27s%27"));
+        let without = wanted().narrowed("params.eta", &json!(0.1), false).expect("an address");
+        assert!(without.contains("filter=seed%20%3D%201%20and%20params.eta%20%21%3D%200.1&"), "{without}");
+        assert!(!without.contains("page="), "from its beginning: {without}");
+        assert_eq!(wanted().narrowed("params.eta", &Value::Null, true), None);
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::text;
 
 type Outcome = Result<(), DrawingErrorKind<Infallible>>;
 
+/// Radius of a dot that is read, in user units.
+const READING: f64 = 4.0;
+
 /// Height of a line of text in em.
 const LINE_HEIGHT: f64 = 1.25;
 
@@ -38,6 +41,12 @@ impl Page {
 
     pub fn set_tip(&mut self, text: &str) {
         self.tip = Some(text.to_owned());
+    }
+
+    /// Writes a dot with words that the theme shows while it is read.
+    pub fn reading(&mut self, (x, y): (f64, f64), words: &str) {
+        self.set_tip(words);
+        self.element("circle", &format!(" cx=\"{x}\" cy=\"{y}\" r=\"{READING}\" class=\"reading\" fill=\"none\""));
     }
 
     /// Writes one element, and the pending tip as its title.

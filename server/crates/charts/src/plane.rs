@@ -117,6 +117,13 @@ impl<'s> Plane<'s> {
         marker.draw(&self.page(), (x, y), pen, radius)
     }
 
+    /// Words at points of a line that has too many of them for a marker at each.
+    pub fn readings(&self, points: &[(f64, f64)], words: impl Fn((f64, f64)) -> String) {
+        for point in points {
+            self.sheet.reading(self.place(*point), &words(*point));
+        }
+    }
+
     /// A text beside a point of the plane, moved by an offset in user units.
     pub fn text(&self, at: (f64, f64), offset: (f64, f64), text: &str, anchor: Anchor, lettering: Lettering) -> Drawn {
         let (x, y) = self.place(at);

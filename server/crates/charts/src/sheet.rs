@@ -95,6 +95,11 @@ impl Sheet {
         self.page.borrow_mut().set_tip(text);
     }
 
+    /// A place that has words and is seen only while it is read, in user units.
+    pub fn reading(&self, at: (f64, f64), words: &str) {
+        self.page.borrow_mut().reading(at, words);
+    }
+
     /// A text at a point of `area` given in user units, vertically centred.
     pub fn text(&self, area: &Area, text: &str, at: (f64, f64), anchor: Anchor, lettering: Lettering) -> Drawn {
         area.draw_text(text, &lettering.style(anchor, VPos::Center), (px(at.0), px(at.1)))

@@ -1,5 +1,8 @@
 //! Fewer points, same picture.
 
+/// Fewer points tell little of a line.
+const FEW: usize = 12;
+
 /// Largest-triangle-three-buckets (Steinarsson 2013): keeps the first and the last point, and from each of the `limit - 2` equal
 /// buckets between them the point that spans the largest triangle with the point kept before and the mean of the next bucket.
 /// Corners survive, which plain striding loses.
@@ -38,6 +41,11 @@ pub(crate) fn evenly<T: Clone>(items: &[T], limit: usize) -> Vec<T> {
         return items.to_vec();
     }
     (0..limit).map(|i| items[i * items.len() / limit].clone()).collect()
+}
+
+/// How many of `limit` points each of so many lines gets, and a few at least.
+pub(crate) fn share_of(limit: usize, lines: usize) -> usize {
+    (limit / lines.max(1)).max(FEW)
 }
 
 fn mean(points: &[(f64, f64)]) -> (f64, f64) {

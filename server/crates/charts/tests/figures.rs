@@ -31,6 +31,13 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         Curve { label: label.clone(), points: pairs.clone(), score: Some(at(3)), interval: Some((at(1), at(2))) };
     let point = OperatingPoint { x: at(1), y: at(2), threshold: at(0) };
     let bar = |i: usize| Bar { label: label.clone(), value: at(i), interval: Some((at(i + 1), at(i + 2))) };
+    let dot = |i: usize| Dot {
+        label: label.clone(),
+        rows: if i == 0 { u64::MAX } else { i as u64 },
+        value: (i % 4 != 3).then(|| at(i)),
+        interval: Some((at(i + 1), at(i + 2))),
+        is_few: i.is_multiple_of(5),
+    };
     let bin = |i: usize| CalibrationBin {
         low: at(i),
         high: at(i + 1),
@@ -114,9 +121,17 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
                 quantity: label.clone(),
                 bars: (0..length).map(bar).collect(),
                 is_signed: true,
-                limit: Some((at(3), label.clone())),
             },
             "h",
+        ),
+        dots(
+            &Dots {
+                title: label.clone(),
+                quantity: label.clone(),
+                dots: (0..length).map(dot).collect(),
+                limit: DotLimit::AtLeast(at(3)),
+            },
+            "p",
         ),
         histogram(&histogram_values, "i"),
         category_bars(
@@ -134,6 +149,7 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
         ),
         line_chart(&line(XAxis::Time), "l"),
         line_chart(&line(XAxis::Number(label.clone())), "m"),
+        line_chart(&line(XAxis::Logarithm(label.clone())), "q"),
         lineage(
             &Lineage {
                 nodes: (0..length).map(thing).collect(),
@@ -263,6 +279,101 @@ fn a_long_curve_is_thinned_to_what_can_be_seen() {
     let longest = svg.split("points=\"").map(|part| part.split('"').next().unwrap_or("").split(' ').count()).max();
     assert_eq!(longest, Some(400));
     assert!(svg.len() < 20_000, "{}", svg.len());
+}
+
+#[test]
+fn a_long_line_has_words_at_its_ends_and_at_its_turn() {
+    let height = |step: u32| if step == 137 { 0.25 } else { 1.0 };
+    let line = Line {
+        label: "loss".to_owned(),
+        points: (1..=500).map(|step| (f64::from(step), height(step))).collect(),
+        band: Vec::new(),
+    };
+    let values = LineChart {
+        title: String::new(),
+        x: XAxis::Number("round".to_owned()),
+        y: String::new(),
+        lines: vec![line],
+        threshold: None,
+        annotations: Vec::new(),
+        conclusion: None,
+    };
+    let svg = line_chart(&values, "x").svg;
+    for words in ["loss: 1 at 1", "loss: 0.25 at 137", "loss: 1 at 500"] {
+        assert!(svg.contains(&format!("<title>{words}</title>")), "{words}: {svg}");
+    }
+    assert_eq!(svg.matches("class=\"reading\"").count(), 60);
+}
+
+#[test]
+fn equal_factors_are_equally_far_apart_and_what_is_not_positive_has_no_place() {
+    let points = vec![(0.0, 0.0), (1.0, 0.25), (10.0, 0.5), (100.0, 1.0)];
+    let values = LineChart {
+        title: String::new(),
+        x: XAxis::Logarithm("ms".to_owned()),
+        y: String::new(),
+        lines: vec![Line { label: "candidate".to_owned(), points, band: Vec::new() }],
+        threshold: None,
+        annotations: vec![Annotation { x: 10.0, label: "limit".to_owned() }],
+        conclusion: None,
+    };
+    let figure = line_chart(&values, "x");
+    let circles: Vec<f64> = figure
+        .svg
+        .split("cx=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap_or_default().parse().expect("a number"))
+        .collect();
+    assert_eq!(circles.len(), 3, "{}", figure.svg);
+    assert!((circles[1] - circles[0] - (circles[2] - circles[1])).abs() < 0.3, "{circles:?}");
+    assert!(figure.svg.contains("<title>10: limit</title>"), "{}", figure.svg);
+    assert!(figure.caption.contains("1 value"), "it says what was left out: {}", figure.caption);
+}
+
+#[test]
+fn each_point_of_a_curve_that_is_read_says_both_rates() {
+    let curve = |label: &str| Curve {
+        label: label.to_owned(),
+        points: vec![(0.0, 0.0), (0.125, 0.75), (1.0, 1.0)],
+        ..Curve::default()
+    };
+    let values = Roc { curves: vec![curve("validation"), curve("held-out")], operating_point: None };
+    let svg = roc(&values, "r").svg;
+    for label in ["validation", "held-out"] {
+        let words = format!("<title>{label}: false positive rate 0.125, true positive rate 0.75</title>");
+        assert!(svg.contains(&words), "{svg}");
+    }
+}
+
+#[test]
+fn dots_keep_their_order_and_say_which_miss_the_limit() {
+    let dot = |label: &str, rows: u64, value: Option<f64>, is_few: bool| Dot {
+        label: label.to_owned(),
+        rows,
+        value,
+        interval: value.map(|value| (value - 0.02, value + 0.02)),
+        is_few,
+    };
+    let values = Dots {
+        title: "ROC AUC by shift".to_owned(),
+        quantity: "ROC AUC".to_owned(),
+        dots: vec![
+            dot("night", 400, Some(0.7), false),
+            dot("day", 900, Some(0.9), false),
+            dot("dusk", 20, Some(0.5), true),
+            dot("dawn", 1, None, true),
+        ],
+        limit: DotLimit::AtLeast(0.75),
+    };
+    let figure = dots(&values, "p");
+    let told: Vec<_> = figure.table.iter().map(|row| (row[0].as_str(), row[4].as_str())).collect();
+    assert_eq!(told, [("night", "missed"), ("day", "kept"), ("dusk", "too few rows"), ("dawn", "insufficient data")]);
+    assert_eq!(
+        figure.caption,
+        "Worst: night (ROC AUC 0.7, n 400). 1 of 2 miss at least 0.75. 2 values more cannot be judged."
+    );
+    assert!(figure.svg.contains("insufficient data</text>"), "{}", figure.svg);
+    assert_eq!(figure.svg.matches("<polygon").count(), 1, "one diamond: {}", figure.svg);
 }
 
 #[test]

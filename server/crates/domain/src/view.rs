@@ -276,6 +276,8 @@ views! {
     ModelSummary {
         /// Model name, the problem's slug.
         slug: String,
+        /// Title of the problem, as of the document that it was trained on.
+        title: String,
         /// Version number.
         version: i32,
         /// Stage.
@@ -328,8 +330,12 @@ views! {
         warnings: Vec<String>,
         /// The review.
         review: ReviewView,
+        /// The version that is live, which it would take the place of.
+        live: Option<i32>,
         /// Generation a deployment would change.
         generation: i64,
+        /// Whether it may set out, whoever sends it, and what stands in the way.
+        promotion: Permission,
         /// What it would go through; nothing where no version is live that it could be compared with.
         rollout: Vec<String>,
         /// Whether the reader may send it on its way.

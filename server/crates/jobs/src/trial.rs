@@ -85,7 +85,12 @@ impl Stage for Trials {
 
     fn digest(&self, input: &Input) -> Digest {
         let task = match &input.task {
-            Task::Run(draw) => json!({ "config": draw.config, "share": draw.share, "limits": draw.limits.values() }),
+            Task::Run(draw) => json!({
+                "config": draw.config,
+                "share": draw.share,
+                "limits": draw.limits.values(),
+                "judged_by": draw.limits.by(),
+            }),
             Task::End(ended) => json!({ "ended": ended }),
         };
         Digest::of_canonical(&json!({

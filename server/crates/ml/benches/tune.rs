@@ -53,7 +53,7 @@ fn tune(criterion: &mut Criterion) {
         score: Some((number * 7_919 % 1_000) as f64 / 1_000.0),
         state: TrialState::Succeeded,
         iterations: None,
-        losses: Vec::new(),
+        costs: Vec::new(),
     };
     let trials: Vec<Trial> = (0..999).map(trial).collect();
     let places = || -> Vec<Place> {

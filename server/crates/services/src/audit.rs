@@ -7,7 +7,7 @@ use millrace_domain::policy::{Action, Actor};
 use millrace_domain::view::{AuditFilter, AuditRow, AuditView};
 use millrace_storage::audit::{self, Filter};
 
-use crate::{Result, Services, fault};
+use crate::{Result, Services, fault, page_size};
 
 /// Rows shown on one page.
 const PAGE: u32 = 100;
@@ -20,10 +20,11 @@ impl Services {
     ///
     /// # Errors
     /// For callers who may not read it, and 400 for a moment that is none.
-    pub async fn audit(&self, actor: &Actor, filter: &AuditFilter) -> Result<AuditView> {
+    pub async fn audit(&self, actor: &Actor, filter: &AuditFilter, size: Option<u32>) -> Result<AuditView> {
         self.authorise(actor, Action::ReadAudit, "audit").await?;
-        let rows = self.audit_rows(filter, PAGE).await?;
-        let next = (rows.len() == PAGE as usize).then(|| rows.last().map(|row| row.sequence)).flatten();
+        let size = page_size(size, PAGE)?;
+        let rows = self.audit_rows(filter, size).await?;
+        let next = (rows.len() == size as usize).then(|| rows.last().map(|row| row.sequence)).flatten();
         let head = self.audit_head().await?.map(|(sequence, hash)| (sequence, hash.to_string()));
         Ok(AuditView { rows, next, head, filter: filter.clone() })
     }

@@ -78,9 +78,8 @@ impl Services {
         let mut models = Vec::with_capacity(users.len());
         for user in &users {
             let metrics = run::metrics(pool, user.lineage.run.id).await.map_err(fault)?;
-            let metric = user.lineage.problem.document.success.metric;
             models.push(FeatureSetModel {
-                model: present::model(&user.lineage.version, metric, &metrics),
+                model: present::model(&user.lineage.version, &user.lineage.problem.document, &metrics),
                 feature_set: sets.iter().find(|set| set.0 == user.digest).map(|set| set.1.version),
             });
         }

@@ -27,7 +27,8 @@ impl Services {
         let queued = run::list(pool, filter(Some(RunState::Queued)), Limit::first(20)).await.map_err(fault)?;
         let recent = run::list(pool, filter(None), Limit::first(8)).await.map_err(fault)?;
         let recent: Vec<_> = recent.into_iter().filter(|run| run.state.is_final()).collect();
-        let IncidentsView { items: mut alerts, standing_still, .. } = self.list_alerts(actor, None, true, None).await?;
+        let IncidentsView { items: mut alerts, standing_still, .. } =
+            self.list_alerts(actor, None, true, None, None).await?;
         alerts.retain(|alert| alert.state != "pending");
         let may_read_mail = actor.may(Action::ReadMail).is_ok();
         let is_told = may_read_mail || actor.may(Action::HandleIncident).is_ok();

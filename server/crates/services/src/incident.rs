@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::access::Note;
 use crate::runs::visible_problems;
-use crate::{Result, Services, commit, fault};
+use crate::{Result, Services, commit, fault, page_size};
 
 /// Incidents on one page.
 const PAGE: u32 = 100;
@@ -125,8 +125,9 @@ impl Services {
         slug: Option<&str>,
         only_open: bool,
         after: Option<&str>,
+        size: Option<u32>,
     ) -> Result<IncidentsView> {
-        let (items, next) = self.alerts(actor, slug, only_open, after, PAGE).await?;
+        let (items, next) = self.alerts(actor, slug, only_open, after, page_size(size, PAGE)?).await?;
         let next = next.map(|(rank, id)| format!("{rank}-{id}"));
         Ok(IncidentsView { items, standing_still: self.standing_still().await?, next })
     }

@@ -56,6 +56,7 @@ pub mod sessions;
 mod sign_in;
 mod switch;
 mod test_letter;
+mod timeline;
 mod token;
 mod tracking;
 mod webhook;
@@ -92,6 +93,18 @@ pub use window::{Deployed, Watching};
 
 /// Results of use cases.
 pub type Result<T> = std::result::Result<T, Fault>;
+
+/// Most entries of a page of a list.
+const MOST_OF_A_PAGE: u32 = 200;
+
+/// How many entries a page has, where the caller may say.
+fn page_size(asked: Option<u32>, usual: u32) -> Result<u32> {
+    let size = asked.unwrap_or(usual);
+    match (1..=MOST_OF_A_PAGE).contains(&size) {
+        true => Ok(size),
+        false => Err(Fault::field("/page_size", format!("must be from 1 to {MOST_OF_A_PAGE}, got {size}"))),
+    }
+}
 
 /// What the use cases are given at start.
 #[derive(Debug, Clone)]

@@ -58,7 +58,7 @@ impl Services {
         for version in versions {
             let lineage = self.lineage(version).await?;
             let metrics = run::metrics(self.db.pool(), lineage.run.id).await.map_err(fault)?;
-            lines.push(present::model(&lineage.version, lineage.problem.document.success.metric, &metrics));
+            lines.push(present::model(&lineage.version, &lineage.problem.document, &metrics));
         }
         Ok(lines)
     }
@@ -87,7 +87,6 @@ impl Services {
         let reviewed = reviewed(&lineage);
         let review = self.review(pool, &reviewed).await?;
         let by_itself = self.goes_on_by_itself(pool, &lineage.version).await?;
-        let complete = review.rules.tally().complete || by_itself.is_some();
         let open = match lineage.version.stage {
             _ if lineage.version.archived_at.is_some() => Err(archived(number).detail),
             ModelStage::Registered => gates_pass(&lineage.version, self.now()).map_err(|refused| refused.detail),
@@ -95,20 +94,16 @@ impl Services {
             stage => Err(format!("this version is {stage} already; only a registered one is decided on")),
         };
         let live = deployment::find(pool, slug).await.map_err(fault)?;
-        let deployable = actor
-            .may_on(Action::Deploy, slug)
-            .map_err(|refused| refused.to_string())
-            .and_then(|()| may_go_live(&lineage.version, self.now()).map_err(|refused| refused.detail))
-            .and_then(|()| complete.then_some(()).ok_or_else(|| approval_ran_out().detail))
-            .and_then(|()| match live.as_ref().and_then(|live| live.rollout) {
-                None => Ok(()),
-                Some(_) => {
-                    Err("another version is on its way; wait until it has arrived, or roll it back first".to_owned())
-                }
-            });
+        let promotion = match self.may_set_out(pool, &lineage.version).await {
+            Ok(_) => Ok(()),
+            Err(refused) if refused.status == 409 => Err(refused.detail),
+            Err(failed) => return Err(failed),
+        };
+        let right = actor.may_on(Action::Deploy, slug).map_err(|refused| refused.to_string());
+        let deployable = right.and_then(|()| promotion.clone());
         let review = self.present_review(actor, &reviewed, review, open).await?;
         Ok(ModelVersionView {
-            summary: present::model(&lineage.version, lineage.problem.document.success.metric, &metrics),
+            summary: present::model(&lineage.version, &lineage.problem.document, &metrics),
             goes_on_by: by_itself.map(|(document, _)| document),
             digest: lineage.version.digest.to_string(),
             artifact: lineage.version.artifact.to_string(),
@@ -136,7 +131,9 @@ impl Services {
                 None => Vec::new(),
                 Some(_) => Plan::of(&lineage.problem.document).steps.iter().map(Step::title).collect(),
             },
+            live: live.as_ref().and_then(|live| live.champion_number),
             generation: live.map_or(0, |live| live.generation),
+            promotion: Permission::from_result(promotion),
             may_deploy: Permission::from_result(deployable),
             may_archive: Permission::from_result(actor.may_on(Action::ArchiveModel, slug)),
             gates: present::gates(lineage.version.gates, slug, lineage.run.id),

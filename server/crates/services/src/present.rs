@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_domain::gate::Gate;
 use millrace_domain::ids::RunId;
 use millrace_domain::metric::Metric;
+use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::{
     ArtifactView, DatasetSummary, FailureView, LogLineView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
@@ -129,10 +130,12 @@ pub(crate) fn trial(trial: Trial) -> TrialView {
     }
 }
 
-pub(crate) fn model(version: &ModelVersion, metric: Metric, metrics: &[MetricValue]) -> ModelSummary {
+pub(crate) fn model(version: &ModelVersion, document: &ProblemDocument, metrics: &[MetricValue]) -> ModelSummary {
+    let metric = document.success.metric;
     let value = success(metric, metrics);
     ModelSummary {
         slug: version.slug.clone(),
+        title: document.title.clone(),
         version: version.number,
         stage: version.stage.as_str().to_owned(),
         run: version.run.to_string(),

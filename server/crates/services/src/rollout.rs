@@ -16,7 +16,7 @@ use millrace_storage::audit;
 use millrace_storage::deployment::{self, Change, Deployment, Staged};
 use millrace_storage::model::ModelVersion;
 use millrace_storage::rollout::{self, Rollout};
-use millrace_storage::{StorageError, Transaction, model, problem};
+use millrace_storage::{Connection, StorageError, Transaction, model, problem};
 use serde_json::json;
 
 use crate::access::Note;
@@ -71,6 +71,45 @@ impl Services {
         Ok(started)
     }
 
+    /// Whether a version may set out, whoever sends it: what is live, and the plan by which it would go past that, if anything is.
+    ///
+    /// # Errors
+    /// 409 with what stands in the way.
+    pub(crate) async fn may_set_out(
+        &self,
+        db: &impl Connection,
+        version: &ModelVersion,
+    ) -> Result<(Option<Deployment>, Option<Plan>)> {
+        let slug = version.slug.as_str();
+        may_go_live(version, self.now())?;
+        let current = deployment::find(db, slug).await.map_err(fault)?;
+        let plan = match current.as_ref().and_then(|current| current.champion) {
+            None => None,
+            // What people signed last holds, also for a version that was trained under an earlier document.
+            Some(_) => Some(match problem::approved(db, slug).await.map_err(fault)? {
+                Some(signed) => Plan::of(&signed.document),
+                None => Plan::of(&self.lineage(version.clone()).await?.problem.document),
+            }),
+        };
+        let first = plan.as_ref().map_or(RolloutStage::Watch, |plan| plan.step(0).stage);
+        self.still_approved(db, version, first).await?;
+        self.parity_holds(db, version.id).await?;
+        if current.as_ref().is_some_and(|current| current.fallback.is_some()) {
+            let detail = "the model is switched off, so nothing can be shown of another version; switch it on first";
+            return Err(Fault::conflict("switched_off", detail));
+        }
+        if let Some(staged) = current.as_ref().and_then(|current| current.rollout) {
+            let open = rollout::find(db, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
+            let detail = format!(
+                "version {} is on its way already ({}); wait until it has arrived, or roll it back first",
+                open.candidate_number,
+                open.plan.step(open.step).title()
+            );
+            return Err(Fault::conflict("rollout_under_way", detail));
+        }
+        Ok((current, plan))
+    }
+
     /// Sends a version on its way, under the problem's lock: in the name of an account, and by that person unless nobody decided it.
     pub(crate) async fn set_out(
         &self,
@@ -80,32 +119,7 @@ impl Services {
         reason: &str,
     ) -> Result<RolloutStarted> {
         let (slug, number) = (version.slug.as_str(), version.number);
-        may_go_live(version, self.now())?;
-        let current = deployment::find(tx, slug).await.map_err(fault)?;
-        let plan = match current.as_ref().and_then(|current| current.champion) {
-            None => None,
-            // What people signed last holds, also for a version that was trained under an earlier document.
-            Some(_) => Some(match problem::approved(tx, slug).await.map_err(fault)? {
-                Some(signed) => Plan::of(&signed.document),
-                None => Plan::of(&self.lineage(version.clone()).await?.problem.document),
-            }),
-        };
-        let first = plan.as_ref().map_or(RolloutStage::Watch, |plan| plan.step(0).stage);
-        self.still_approved(tx, version, first).await?;
-        self.parity_holds(tx, version.id).await?;
-        if current.as_ref().is_some_and(|current| current.fallback.is_some()) {
-            let detail = "the model is switched off, so nothing can be shown of another version; switch it on first";
-            return Err(Fault::conflict("switched_off", detail));
-        }
-        if let Some(staged) = current.as_ref().and_then(|current| current.rollout) {
-            let open = rollout::find(tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
-            let detail = format!(
-                "version {} is on its way already ({}); wait until it has arrived, or roll it back first",
-                open.candidate_number,
-                open.plan.step(open.step).title()
-            );
-            return Err(Fault::conflict("rollout_under_way", detail));
-        }
+        let (current, plan) = self.may_set_out(tx, version).await?;
         let mut change = Change {
             problem: version.problem,
             from_generation: current.as_ref().map_or(0, |current| current.generation),
@@ -196,7 +210,12 @@ impl Services {
         let object = format!("deployment/{slug}");
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
         let held = self.hold_rollout(&tx, slug).await?;
-        rollout::set_paused(&tx, held.rollout.id, paused).await.map_err(fault)?;
+        let id = held.rollout.id;
+        let set = match paused {
+            true => rollout::pause(&tx, id, actor.account, reason, self.now()).await,
+            false => rollout::resume(&tx, id).await,
+        };
+        set.map_err(fault)?;
         let action = if paused { "deployment.pause" } else { "deployment.resume" };
         let details = json!({ "version": held.rollout.candidate_number, "reason": reason });
         self.note(&tx, actor, Note::new(action, object).details(details)).await?;

@@ -74,6 +74,10 @@ impl Services {
             tracing::warn!(detail = error.detail, "versions could not be compared by slice");
             Vec::new()
         });
+        let limit_ms = self.limit_of(&rollout).await.unwrap_or_else(|error| {
+            tracing::warn!(detail = error.detail, "the candidate's document could not be read");
+            None
+        });
         let may = actor.may_on(Action::Deploy, &rollout.slug).map_err(|refused| refused.to_string());
         let open = if rollout.ended_at.is_some() { Err("this rollout has ended".to_owned()) } else { Ok(()) };
         let may_pause = may.clone().and(open.clone());
@@ -90,6 +94,7 @@ impl Services {
                 (RolloutState::Paused, None) => Some("it is paused: it does not go on by itself".to_owned()),
                 (_, waits_for) => waits_for,
             },
+            paused: rollout.paused.filter(|_| rollout.state == RolloutState::Paused),
             rules: rollout.plan.rules,
             by: rollout.account_name,
             reason: rollout.reason,
@@ -97,11 +102,21 @@ impl Services {
             looked_at: rollout.looked_at,
             ended_at: rollout.ended_at,
             counted: counted(&tallies, &minutes),
+            limit_ms,
             disagreements,
             slices,
             steps: rollout.plan.steps,
             may_advance: Permission::from_result(may_advance),
             may_pause: Permission::from_result(may_pause),
+        })
+    }
+
+    /// What the candidate's document lets 99 of 100 answers take, in milliseconds.
+    async fn limit_of(&self, rollout: &Rollout) -> Result<Option<f64>> {
+        let version = model::find(self.db.pool(), rollout.candidate).await.map_err(fault)?;
+        Ok(match version {
+            Some(version) => Some(self.lineage(version).await?.problem.document.serving.p99_ms),
+            None => None,
         })
     }
 
@@ -185,6 +200,7 @@ fn counted(tallies: &[Tally], minutes: &[Minute]) -> RolloutCounts {
             p50_ms: quantile(&latency, 0.5),
             p95_ms: quantile(&latency, 0.95),
             p99_ms: quantile(&latency, 0.99),
+            times: latency.into_iter().map(|(bin, n)| (latency_of(bin), n)).collect(),
         }
     };
     let answers = ["candidate", "control", "rest"].map(|arm| of_arm(arm, |minute| minute.answered));

@@ -12,8 +12,8 @@ use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
 use millrace_domain::trainer::{CalibrationMethod, EXTERNAL, FitPlan, Programs, Trainer};
 use millrace_domain::view::{
-    ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, LogLineView, Permission, RunView,
-    SearchedView, StepView,
+    ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, LogView, Permission, RunView, SearchedView,
+    StepView,
 };
 use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
@@ -27,6 +27,7 @@ use crate::access::Note;
 use crate::dataset::examples;
 use crate::reproduce::{NOT_REPEATABLE, compared, is_repeatable};
 use crate::runs::{DRAWN_COURSES, DRAWN_POINTS, courses};
+use crate::timeline::timeline;
 use crate::{Result, Services, commit, fault, present, search_step, searched};
 
 /// Characters of an external trainer's log that a run's page shows.
@@ -219,7 +220,10 @@ impl Services {
             false => self.searched(&found, &trials).await?,
         };
         let loads = steps.iter().map(|step| StepView { reused: true, ..present::step(step) });
-        let steps = loads.chain(search_step::steps(&own, &trials, found.metric.parse().ok(), self.now())).collect();
+        let shown = search_step::steps(&own, &trials, found.metric.parse().ok(), self.now());
+        let attempts = step::attempts(pool, Subject::Run(id.0), StepKind::Trial.as_str()).await.map_err(fault)?;
+        let timeline = timeline(found.created_at, &own, &shown, &attempts, self.now());
+        let steps = loads.chain(shown).collect();
         let artifacts = run::artifacts(pool, id).await.map_err(fault)?;
         let evaluation = match artifacts.iter().find(|artifact| artifact.name == "evaluation") {
             None => None,
@@ -270,6 +274,7 @@ impl Services {
             provenance: found.provenance,
             failure: found.failure.as_ref().map(present::failure),
             steps,
+            timeline,
             metrics: metrics.iter().map(present::metric).collect(),
             gates,
             effects,
@@ -282,16 +287,22 @@ impl Services {
         })
     }
 
-    /// What the steps of a run told, oldest first; of more than `most` lines the newest.
+    /// What the steps of a run told, all or those of one kind, oldest first; of more than `most` lines the newest.
     ///
     /// # Errors
-    /// 404 when there is no such run, or it was tracked from elsewhere and has no steps.
-    pub async fn run_log(&self, actor: &Actor, id: RunId, most: u32) -> Result<Vec<LogLineView>> {
+    /// 404 when there is no such run, or it was tracked from elsewhere and has no steps; 400 for a step that it does not have.
+    pub async fn run_log(&self, actor: &Actor, id: RunId, kind: Option<&str>, most: u32) -> Result<LogView> {
         if self.run_for(actor, Action::ReadWorkspace, id).await?.tracked.is_some() {
             return Err(Fault::not_found("log of a run that was tracked from elsewhere"));
         }
-        let lines = step::log(self.db.pool(), Subject::Run(id.0), most).await.map_err(fault)?;
-        Ok(lines.into_iter().map(present::log_line).collect())
+        let steps = step::kinds(self.db.pool(), Subject::Run(id.0)).await.map_err(fault)?;
+        let kind = kind.filter(|kind| !kind.is_empty());
+        if let Some(kind) = kind.filter(|kind| !steps.iter().any(|step| step == kind)) {
+            let message = format!("{kind:?} is no step of this run; it has {}", steps.join(", "));
+            return Err(Fault::field("/step", message));
+        }
+        let lines = step::log(self.db.pool(), Subject::Run(id.0), kind, most).await.map_err(fault)?;
+        Ok(LogView { lines: lines.into_iter().map(present::log_line).collect(), steps })
     }
 
     /// What a run kept, by name: its digest, media type and content.

@@ -15,9 +15,9 @@ use millrace_storage::run::{self, Filter, Limit, MetricValue, Run};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Result, Services, fault, present};
+use crate::{Result, Services, fault, page_size, present};
 
-/// Runs shown on one page.
+/// Runs shown on one page when nobody says how many.
 const PAGE: u32 = 50;
 /// Runs of one export.
 const EXPORT: u32 = 10_000;
@@ -74,12 +74,13 @@ impl Services {
     ///
     /// # Errors
     /// 400 that names the part of the filter that cannot be read.
-    pub async fn list_runs(&self, actor: &Actor, filter: &RunFilter) -> Result<RunPage> {
+    pub async fn list_runs(&self, actor: &Actor, filter: &RunFilter, size: Option<u32>) -> Result<RunPage> {
         self.authorise(actor, Action::ReadWorkspace, "run").await?;
+        let size = page_size(size, PAGE)?;
         let asked = Asked::read(filter)?;
         let token = given(&filter.page_token);
         let unknown = || Fault::field("/page_token", "is none that a list gave");
-        let mut limit = Limit::first(PAGE);
+        let mut limit = Limit::first(size);
         match token {
             None => {}
             Some(token) if asked.order.is_empty() => limit.before = Some(token.parse().map_err(|_| unknown())?),
@@ -87,8 +88,8 @@ impl Services {
         }
         let visible = visible_problems(actor);
         let runs = run::list(self.db.pool(), asked.filter(visible.as_deref()), limit).await.map_err(fault)?;
-        let next_page_token = runs.last().filter(|_| runs.len() == PAGE as usize).map(|last| {
-            if asked.order.is_empty() { last.id.to_string() } else { limit.skip.saturating_add(PAGE).to_string() }
+        let next_page_token = runs.last().filter(|_| runs.len() == size as usize).map(|last| {
+            if asked.order.is_empty() { last.id.to_string() } else { limit.skip.saturating_add(size).to_string() }
         });
         let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
         let metrics = run::metric_names(self.db.pool(), &ids).await.map_err(fault)?;

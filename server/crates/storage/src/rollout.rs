@@ -53,6 +53,8 @@ pub struct Rollout {
     pub checks: Vec<Gate>,
     /// What a person is asked, if one is.
     pub waits_for: Option<String>,
+    /// Who let it wait, why and since when, while it does.
+    pub paused: Option<(String, String, DateTime<Utc>)>,
     /// When it was looked at last.
     pub looked_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -61,6 +63,8 @@ pub struct Rollout {
 
 impl Record for Rollout {
     fn read(row: &Row) -> Result<Self> {
+        let (by, reason, at): (Option<String>, Option<String>, Option<DateTime<Utc>>) =
+            (row.get("paused_name")?, row.get("paused_for")?, row.get("paused_at")?);
         Ok(Self {
             id: RolloutId(row.get("id")?),
             problem: ProblemId(row.get("problem_id")?),
@@ -78,6 +82,7 @@ impl Record for Rollout {
             seconds: row.get("seconds")?,
             checks: row.json("checks")?,
             waits_for: row.get("waits_for")?,
+            paused: by.zip(reason).zip(at).map(|((by, reason), at)| (by, reason, at)),
             looked_at: row.get("looked_at")?,
             ended_at: row.get("ended_at")?,
         })
@@ -88,9 +93,10 @@ macro_rules! select_rollout {
     ($rest:literal) => {
         concat!(
             "select r.*, p.slug, c.number as candidate_number, o.number as champion_number, a.name as account_name,
-                extract(epoch from now() - r.step_since)::float8 as seconds
+                w.name as paused_name, extract(epoch from now() - r.step_since)::float8 as seconds
              from rollout r join problem p on p.id = r.problem_id join account a on a.id = r.account_id
-             join model_version c on c.id = r.candidate_id join model_version o on o.id = r.champion_id ",
+             join model_version c on c.id = r.candidate_id join model_version o on o.id = r.champion_id
+             left join account w on w.id = r.paused_by ",
             $rest
         )
     };
@@ -180,15 +186,23 @@ pub async fn step_on(db: &impl Connection, id: RolloutId, from: usize) -> Result
     record::guarded(db, "the rollout", SQL, values![id.0, i32::try_from(from).unwrap_or(i32::MAX)]).await
 }
 
-/// Lets a rollout wait, or go on by itself again.
+/// Lets a rollout wait: who, why, and when.
 ///
 /// # Errors
-/// [`crate::StorageError::Conflict`] when it stands otherwise.
-pub async fn set_paused(db: &impl Connection, id: RolloutId, paused: bool) -> Result<()> {
-    const SQL: &str = "update rollout set state = $3 where id = $1 and state = $2";
-    let states = [RolloutState::Running.as_str(), RolloutState::Paused.as_str()];
-    let (from, to) = if paused { (states[0], states[1]) } else { (states[1], states[0]) };
-    record::guarded(db, "the rollout", SQL, values![id.0, from, to]).await
+/// [`crate::StorageError::Conflict`] when it does so already.
+pub async fn pause(db: &impl Connection, id: RolloutId, by: AccountId, reason: &str, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "update rollout set state = 'paused', paused_by = $2, paused_for = $3, paused_at = $4
+        where id = $1 and state = 'running'";
+    record::guarded(db, "the rollout", SQL, values![id.0, by.0, reason, now]).await
+}
+
+/// Lets a rollout go on by itself again.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when it does so already.
+pub async fn resume(db: &impl Connection, id: RolloutId) -> Result<()> {
+    const SQL: &str = "update rollout set state = 'running' where id = $1 and state = 'paused'";
+    record::guarded(db, "the rollout", SQL, values![id.0]).await
 }
 
 /// Ends a rollout.

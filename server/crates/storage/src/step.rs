@@ -295,20 +295,63 @@ impl Record for Logged {
     }
 }
 
-/// What the steps of a subject told, oldest first; of more than `most` lines the newest.
+/// The kinds of step of a subject, in the order of the pipeline.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn log(db: &impl Connection, of: Subject, most: u32) -> Result<Vec<Logged>> {
+pub async fn kinds(db: &impl Connection, of: Subject) -> Result<Vec<String>> {
+    const SQL: &str =
+        "select kind from step where subject_kind = $1 and subject_id = $2 group by kind order by min(position)";
+    record::all(db, SQL, values![of.kind(), of.id()]).await
+}
+
+/// What the steps of a subject told, all or those of one kind, oldest first; of more than `most` lines the newest.
+///
+/// # Errors
+/// When the database fails.
+pub async fn log(db: &impl Connection, of: Subject, kind: Option<&str>, most: u32) -> Result<Vec<Logged>> {
     const SQL: &str = "with told as (
             select step_id, attempt, line, at, text from step_log
             union all select step_id, attempt, 2147483647, ended_at, message from step_attempt where ending in ('lost', 'handed_over'))
         select s.kind, s.part, t.attempt, t.at, t.text from told t join step s on s.id = t.step_id
-        where s.subject_kind = $1 and s.subject_id = $2
+        where s.subject_kind = $1 and s.subject_id = $2 and ($4::text is null or s.kind = $4)
         order by t.at desc, s.position desc, s.part desc, t.attempt desc, t.line desc limit $3";
-    let mut lines: Vec<Logged> = record::all(db, SQL, values![of.kind(), of.id(), i64::from(most)]).await?;
+    let of = values![of.kind(), of.id(), i64::from(most), kind];
+    let mut lines: Vec<Logged> = record::all(db, SQL, of).await?;
     lines.reverse();
     Ok(lines)
+}
+
+/// An attempt at a step.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The step.
+    pub step: StepId,
+    /// Which, from 1.
+    pub number: i32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, and the word for how; none while it goes on.
+    pub ended: Option<(DateTime<Utc>, String)>,
+}
+
+impl Record for Attempt {
+    fn read(row: &Row) -> Result<Self> {
+        let (at, ending): (Option<DateTime<Utc>>, Option<String>) = (row.get("ended_at")?, row.get("ending")?);
+        let (step, number) = (StepId(row.get("step_id")?), row.get("attempt")?);
+        Ok(Self { step, number, started_at: row.get("started_at")?, ended: at.zip(ending) })
+    }
+}
+
+/// The attempts at steps of a subject, but for those of a kind, in the order in which they were made at each.
+///
+/// # Errors
+/// When the database fails.
+pub async fn attempts(db: &impl Connection, of: Subject, but: &str) -> Result<Vec<Attempt>> {
+    const SQL: &str = "select a.step_id, a.attempt, a.started_at, a.ended_at, a.ending
+        from step_attempt a join step s on s.id = a.step_id
+        where s.subject_kind = $1 and s.subject_id = $2 and s.kind <> $3 order by a.step_id, a.attempt";
+    record::all(db, SQL, values![of.kind(), of.id(), but]).await
 }
 
 /// How a claimed step ended.

@@ -1,11 +1,11 @@
-//! Horizontal bars: feature importance, coefficients, metrics per slice.
+//! Horizontal bars: feature importance, coefficients.
 
 use serde::{Deserialize, Serialize};
 
 use crate::axis::Axis;
 use crate::figure::{Draft, Figure, NARROW, header, no_data};
-use crate::ink::{Dash, Ink, Pen};
-use crate::number::{count, counted, is_plottable, left_out, number, signed};
+use crate::ink::{Ink, Pen};
+use crate::number::{counted, is_plottable, left_out, number, signed};
 use crate::plane::Plane;
 use crate::sheet::{Anchor, Drawn, LAYOUT_TEXT_SIZE, Lettering, Sheet};
 use crate::text;
@@ -31,8 +31,6 @@ pub struct HorizontalBars {
     pub bars: Vec<Bar>,
     /// Draws positive and negative bars in two colours and writes the signs: for coefficients and directions.
     pub is_signed: bool,
-    /// A line to compare the bars with, e.g. the minimum of a metric, with its name.
-    pub limit: Option<(f64, String)>,
 }
 
 /// Bars by size of their absolute value, largest on top.
@@ -78,13 +76,7 @@ fn draw(sheet: &Sheet, values: &HorizontalBars, bars: &[&Bar]) -> Drawn {
         plane.text((end, at), (dx, 0.0), &words, anchor, Lettering::LABEL)?;
     }
     let ends = |at: f64| [(at, -0.5), (at, bars.len() as f64 - 0.5)];
-    plane.line(&ends(0.0), Pen::new(Ink::Axis), 1.0)?;
-    match &values.limit {
-        Some((limit, _)) if is_plottable(*limit) => {
-            plane.line(&ends(*limit), Pen::new(Ink::Bad).dashed(Dash::Dashed), 1.5)
-        }
-        _ => Ok(()),
-    }
+    plane.line(&ends(0.0), Pen::new(Ink::Axis), 1.0)
 }
 
 /// Holds all bars and whiskers, with room for the numbers behind the ends.
@@ -95,7 +87,6 @@ fn value_axis(values: &HorizontalBars, bars: &[&Bar]) -> Axis {
             let (low, high) = bar.interval.unwrap_or((bar.value, bar.value));
             [bar.value, low, high]
         })
-        .chain(values.limit.as_ref().map(|(limit, _)| *limit))
         .chain([0.0])
         .filter(|v| is_plottable(*v))
         .collect();
@@ -132,10 +123,6 @@ fn row(values: &HorizontalBars, bar: &Bar) -> Vec<String> {
 fn conclusion(values: &HorizontalBars, bars: &[&Bar], shown: usize) -> String {
     let first = bars[0];
     let mut words = format!("Largest: {} ({} {}).", first.label, quantity(values), words(values, first.value));
-    if let Some((limit, name)) = &values.limit {
-        let below = bars.iter().filter(|bar| bar.value < *limit).count();
-        words.push_str(&format!(" {} below {name} {}.", count(below as u64), number(*limit)));
-    }
     if bars.len() > shown {
         words.push_str(&format!(" The largest {shown} of {} are drawn.", counted(bars.len(), "value", "values")));
     }

@@ -15,6 +15,9 @@ use crate::thin;
 /// Points per drawn curve; more can't be seen at the size of a figure.
 const CURVE_POINTS: usize = 400;
 
+/// Points of all curves together that have words.
+const READINGS: usize = 60;
+
 /// Rows per curve in the table of numbers.
 const TABLE_POINTS: usize = 50;
 
@@ -140,18 +143,19 @@ impl UnitSquare<'_> {
             sheet.tip(&self.entry(curve.of));
             plane.line(&thin::curve(&curve.points, CURVE_POINTS), Pen::series(curve.place), 2.0)?;
         }
+        for curve in curves.iter().rev() {
+            let points = thin::curve(&curve.points, thin::share_of(READINGS, curves.len()));
+            let label = &curve.of.label;
+            plane.readings(&points, |point| match label.is_empty() {
+                true => self.words(point),
+                false => format!("{label}: {}", self.words(point)),
+            });
+        }
         let Some(point) = self.operating_point else {
             return Ok(());
         };
         let at = (point.x, point.y);
-        sheet.tip(&format!(
-            "threshold {}: {} {}, {} {}",
-            number(point.threshold),
-            self.x_name.to_lowercase(),
-            number(point.x),
-            self.y_name.to_lowercase(),
-            number(point.y)
-        ));
+        sheet.tip(&format!("threshold {}: {}", number(point.threshold), self.words(at)));
         plane.marker(at, Marker::Ring, Pen::new(Ink::Text), 5.0)?;
         let (dx, anchor) = if point.x > 0.6 { (-10.0, Anchor::End) } else { (10.0, Anchor::Start) };
         let dy = if point.y > 0.5 { 12.0 } else { -12.0 };
@@ -160,6 +164,10 @@ impl UnitSquare<'_> {
             plane.text(at, (dx, dy), &text, anchor, Lettering::LABEL)?;
         }
         Ok(())
+    }
+
+    fn words(&self, (x, y): (f64, f64)) -> String {
+        format!("{} {}, {} {}", self.x_name.to_lowercase(), number(x), self.y_name.to_lowercase(), number(y))
     }
 
     fn legend(&self, curves: &[CleanCurve<'_>]) -> Legend {

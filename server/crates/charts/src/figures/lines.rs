@@ -18,6 +18,9 @@ const LINE_POINTS: usize = 600;
 /// Lines with at most this many points get a marker at each: few points are measurements, many are a course.
 const MARKED_POINTS: usize = 40;
 
+/// Points of all longer lines together that have words.
+const READINGS: usize = 60;
+
 /// Share of the width that the name of an annotation takes.
 const ROOM_OF_A_NAME: f64 = 0.16;
 
@@ -28,6 +31,8 @@ const TABLE_ROWS: usize = 100;
 pub enum XAxis {
     /// Steps, iterations, versions: plain numbers with this name.
     Number(String),
+    /// Positive numbers with this name, equal factors equally far apart.
+    Logarithm(String),
     /// Unix seconds, shown in UTC.
     Time,
 }
@@ -90,8 +95,7 @@ fn line_chart_of_width(values: &LineChart, id_prefix: &str, width: f64) -> Figur
     let mut dropped = 0;
     let mut lines = Vec::new();
     for (place, line) in values.lines.iter().enumerate() {
-        let has_place = |x: f64| is_plottable(x) && (values.x != XAxis::Time || utc::is_representable(x));
-        let points: Vec<_> = line.points.iter().copied().filter(|(x, _)| has_place(*x)).collect();
+        let points: Vec<_> = line.points.iter().filter_map(|(x, y)| Some((values.x.place(*x)?, *y))).collect();
         let drawn = points.iter().filter(|(_, y)| is_plottable(*y)).count();
         dropped += line.points.len() - drawn;
         if drawn > 0 {
@@ -114,18 +118,32 @@ fn line_chart_of_width(values: &LineChart, id_prefix: &str, width: f64) -> Figur
     .draw(|sheet| draw(sheet, values, &lines, &legend, width))
 }
 
+impl XAxis {
+    /// Where a value stands along the axis; none where it has no place on it.
+    fn place(&self, x: f64) -> Option<f64> {
+        let place = match self {
+            Self::Number(_) => x,
+            Self::Logarithm(_) => Some(x).filter(|x| *x > 0.0)?.log10(),
+            Self::Time => Some(x).filter(|x| utc::is_representable(*x))?,
+        };
+        is_plottable(place).then_some(place)
+    }
+}
+
 impl LineChart {
     fn x_name(&self) -> &str {
         match &self.x {
-            XAxis::Number(name) => name,
+            XAxis::Number(name) | XAxis::Logarithm(name) => name,
             XAxis::Time => "Time (UTC)",
         }
     }
 
-    fn x_text(&self, x: f64) -> String {
+    /// The value at a place of the axis.
+    fn x_text(&self, place: f64) -> String {
         match self.x {
-            XAxis::Number(_) => number(x),
-            XAxis::Time => utc::full(x),
+            XAxis::Number(_) => number(place),
+            XAxis::Logarithm(_) => number(10_f64.powf(place)),
+            XAxis::Time => utc::full(place),
         }
     }
 
@@ -133,7 +151,12 @@ impl LineChart {
         let places = lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x));
         match &self.x {
             XAxis::Time => Axis::time("Time (UTC)", places, if width > NARROW { 7 } else { 4 }),
-            XAxis::Number(name) => Axis::tight(name, places, 8, 0.01).without_grid(),
+            XAxis::Number(name) => {
+                let is_whole = places.clone().all(|place| place.fract() == 0.0);
+                let axis = Axis::tight(name, places, 8, 0.01).without_grid();
+                if is_whole { axis.whole_ticks() } else { axis }
+            }
+            XAxis::Logarithm(name) => Axis::logarithmic(name, places, 0.01).without_grid(),
         }
     }
 }
@@ -154,58 +177,64 @@ fn draw(sheet: &Sheet, values: &LineChart, lines: &[CleanLine<'_>], legend: &Leg
     let (left, right, foot, head) = (x.low, x.high, y.low, y.high);
     let plane = Plane::draw(sheet, &rest, x, y)?;
     plane.baseline()?;
-    let mut annotations: Vec<&Annotation> =
-        values.annotations.iter().filter(|a| (left..=right).contains(&a.x)).collect();
-    annotations.sort_by(|a, b| a.x.total_cmp(&b.x));
+    let annotations =
+        values.annotations.iter().filter_map(|annotation| Some((values.x.place(annotation.x)?, annotation)));
+    let mut annotations: Vec<(f64, &Annotation)> = annotations.filter(|(x, _)| (left..=right).contains(x)).collect();
+    annotations.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut named = f64::NEG_INFINITY;
-    for annotation in annotations {
+    for (at, annotation) in annotations {
         let pen = Pen::new(Ink::Muted).dashed(Dash::Dotted);
-        sheet.tip(&format!("{}: {}", values.x_text(annotation.x), annotation.label));
-        plane.line(&[(annotation.x, foot), (annotation.x, head)], pen, 1.5)?;
+        sheet.tip(&format!("{}: {}", values.x_text(at), annotation.label));
+        plane.line(&[(at, foot), (at, head)], pen, 1.5)?;
         // Names of what happened close together would stand on each other; the tip has them all.
-        if annotation.x - named < (right - left) * ROOM_OF_A_NAME {
+        if at - named < (right - left) * ROOM_OF_A_NAME {
             continue;
         }
-        named = annotation.x;
-        let is_late = annotation.x > left + (right - left) * 0.8;
+        named = at;
+        let is_late = at > left + (right - left) * 0.8;
         let (dx, anchor) = if is_late { (-4.0, Anchor::End) } else { (4.0, Anchor::Start) };
-        plane.text((annotation.x, head), (dx, 9.0), &annotation.label, anchor, Lettering::LABEL)?;
+        plane.text((at, head), (dx, 9.0), &annotation.label, anchor, Lettering::LABEL)?;
     }
     if let Some(threshold) = threshold {
         sheet.tip(&format!("{} {}", threshold.label, number(threshold.value)));
         plane.line(&[(left, threshold.value), (right, threshold.value)], threshold_pen(), 1.5)?;
     }
     for line in lines.iter().rev() {
-        draw_line(sheet, &plane, values, line)?;
+        draw_line(sheet, &plane, values, line, thin::share_of(READINGS, lines.len()))?;
     }
     Ok(())
 }
 
-fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, line: &CleanLine<'_>) -> Drawn {
+fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, line: &CleanLine<'_>, readings: usize) -> Drawn {
     let pen = Pen::series(line.place);
-    for band in bands(line.of) {
+    for band in bands(line.of, &values.x) {
         plane.area(&band, pen.opacity(0.15))?;
     }
     for piece in line.points.split(|(_, y)| !is_plottable(*y)).filter(|piece| !piece.is_empty()) {
         sheet.tip(&line.of.label);
         plane.line(&thin::curve(piece, LINE_POINTS), pen, 2.0)?;
     }
+    let words = |(x, y): (f64, f64)| format!("{}: {} at {}", line.of.label, number(y), values.x_text(x));
+    let points: Vec<_> = line.points.iter().copied().filter(|(_, y)| is_plottable(*y)).collect();
     if line.points.len() > MARKED_POINTS {
+        plane.readings(&thin::curve(&points, readings), words);
         return Ok(());
     }
-    for (x, y) in line.points.iter().filter(|(_, y)| is_plottable(*y)) {
-        sheet.tip(&format!("{}: {} at {}", line.of.label, number(*y), values.x_text(*x)));
-        plane.marker((*x, *y), Marker::of_series(line.place), pen.dashed(Dash::Solid), 3.2)?;
+    for point in points {
+        sheet.tip(&words(point));
+        plane.marker(point, Marker::of_series(line.place), pen.dashed(Dash::Solid), 3.2)?;
     }
     Ok(())
 }
 
 /// Outlines of the bands of uncertainty, one for each run of points with finite limits.
-fn bands(line: &Line) -> Vec<Vec<(f64, f64)>> {
+fn bands(line: &Line, axis: &XAxis) -> Vec<Vec<(f64, f64)>> {
     if line.band.len() != line.points.len() {
         return Vec::new();
     }
-    let limits: Vec<_> = line.points.iter().zip(&line.band).map(|((x, _), (low, high))| (*x, *low, *high)).collect();
+    let at = |x: f64| axis.place(x).unwrap_or(f64::NAN);
+    let limits: Vec<_> =
+        line.points.iter().zip(&line.band).map(|((x, _), (low, high))| (at(*x), *low, *high)).collect();
     limits
         .split(|(x, low, high)| ![*x, *low, *high].into_iter().all(is_plottable))
         .filter(|piece| piece.len() > 1)

@@ -25,6 +25,8 @@ pub enum SpanState {
     Succeeded,
     Failed,
     Cancelled,
+    /// Left to another worker.
+    HandedOver,
 }
 
 /// One attempt at a step. Times are Unix seconds.
@@ -90,8 +92,14 @@ pub fn run_timeline(values: &RunTimeline, id_prefix: &str) -> Figure {
 }
 
 impl SpanState {
-    const ALL: [SpanState; 5] =
-        [SpanState::Queued, SpanState::Running, SpanState::Succeeded, SpanState::Failed, SpanState::Cancelled];
+    const ALL: [SpanState; 6] = [
+        SpanState::Queued,
+        SpanState::Running,
+        SpanState::Succeeded,
+        SpanState::Failed,
+        SpanState::Cancelled,
+        SpanState::HandedOver,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -100,6 +108,7 @@ impl SpanState {
             SpanState::Succeeded => "succeeded",
             SpanState::Failed => "failed",
             SpanState::Cancelled => "cancelled",
+            SpanState::HandedOver => "handed over",
         }
     }
 
@@ -110,6 +119,7 @@ impl SpanState {
             SpanState::Succeeded => Pen::new(Ink::Good),
             SpanState::Failed => Pen::new(Ink::Bad),
             SpanState::Cancelled => Pen::new(Ink::Warn),
+            SpanState::HandedOver => Pen::new(Ink::Muted),
         }
     }
 
@@ -120,6 +130,7 @@ impl SpanState {
             SpanState::Running => Some(Marker::Ring),
             SpanState::Failed => Some(Marker::Cross),
             SpanState::Cancelled => Some(Marker::Square),
+            SpanState::HandedOver => Some(Marker::Triangle),
         }
     }
 }
@@ -231,7 +242,8 @@ fn conclusion(steps: &[String], bars: &[Bar<'_>]) -> String {
     let worked = |b: &Bar<'_>| b.ended - b.started;
     let end = bars.iter().map(|b| b.ended).fold(0.0, f64::max);
     let waited: f64 = bars.iter().map(|b| b.started - b.queued).sum();
-    let retries = bars.iter().filter(|b| b.of.attempt > 1).count();
+    let handed_over = bars.iter().filter(|b| b.of.state == SpanState::HandedOver).count();
+    let retries = bars.iter().filter(|b| b.of.attempt > 1).count().saturating_sub(handed_over);
     let mut words = format!("{} in {}", counted(steps.len(), "step", "steps"), duration(end));
     if let Some(longest) = bars.iter().max_by(|a, b| worked(a).total_cmp(&worked(b))) {
         words.push_str(&format!("; longest: {} ({})", longest.of.step, duration(worked(longest))));

@@ -28,6 +28,8 @@ views! {
         deadline_seconds: u64,
         /// What a person is asked, if one is.
         waits_for: Option<String>,
+        /// Who let it wait, why and since when, while it does.
+        paused: Option<(String, String, DateTime<Utc>)>,
         /// Version of the rules by which it is judged.
         rules: u32,
         /// Who began it.
@@ -42,6 +44,8 @@ views! {
         ended_at: Option<DateTime<Utc>>,
         /// What was counted in the present step.
         counted: RolloutCounts,
+        /// What the candidate's document lets 99 of 100 answers take, in milliseconds.
+        limit_ms: Option<f64>,
         /// Of the newest requests that both versions answered, those on which they are furthest apart.
         disagreements: Vec<DisagreementView>,
         /// Of the newest requests that both versions answered, in all and by the document's slices.
@@ -110,6 +114,8 @@ views! {
         p95_ms: Option<f64>,
         /// The same for 99 of 100.
         p99_ms: Option<f64>,
+        /// Times of answers: the upper end of each bin in milliseconds, and how many lay in it.
+        times: Vec<(f64, u64)>,
     }
 
     /// What was counted within a minute.

@@ -85,6 +85,14 @@ views! {
         message: Option<String>,
     }
 
+    /// What the steps of a run told.
+    LogView {
+        /// The kinds of its steps, in the order of the pipeline.
+        steps: Vec<String>,
+        /// The lines that were asked for, oldest first.
+        lines: Vec<LogLineView>,
+    }
+
     /// A line of what the steps of a run told.
     LogLineView {
         /// When.
@@ -149,6 +157,8 @@ views! {
         failure: Option<FailureView>,
         /// Steps of the dataset load and of the run.
         steps: Vec<StepView>,
+        /// When its own steps waited and were worked at.
+        timeline: Vec<SpanView>,
         /// Metrics.
         metrics: Vec<MetricView>,
         /// Gates.
@@ -185,6 +195,22 @@ views! {
         compared: Vec<Compared>,
         /// The times it was computed once more, newest first.
         reproductions: Vec<Reproduction>,
+    }
+
+    /// An attempt at a step of a run, or its wait for one. All trials of a search are one.
+    SpanView {
+        /// What the step does.
+        step: String,
+        /// Which attempt, from 1.
+        attempt: i32,
+        /// `queued`, `running`, or how it ended: `succeeded`, `failed`, `cancelled`, `lost` with its worker, or `handed_over` to another.
+        state: String,
+        /// When it might have begun: when what it follows from had ended.
+        queued_at: DateTime<Utc>,
+        /// When it began; none while it waits.
+        started_at: Option<DateTime<Utc>>,
+        /// When it ended; of one that goes on or waits, when this was told.
+        until: DateTime<Utc>,
     }
 
     /// The wear of a held-out part: with every look at it, luck has one chance more.

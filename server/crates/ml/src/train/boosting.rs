@@ -9,7 +9,7 @@ use hessboost::data::DMatrix;
 use hessboost::metric::EvalMetric;
 use hessboost::objective::{Multiclass, Objective, Quantiles, RegLoss};
 use hessboost::training::{TrainResult, Trainer};
-use millrace_domain::metric::TargetKind;
+use millrace_domain::metric::{Metric, TargetKind};
 
 use super::{Fit, FitReport, Matrices, Task, TrainError};
 use crate::model::Estimator;
@@ -22,7 +22,8 @@ const WATCHED: usize = 5_000;
 /// dropped.
 pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let rounds = task.config.whole("rounds") as usize;
-    let params = params(task).map_err(|error| task.failed(error))?;
+    let judged = task.progress.judged_by().and_then(|metric| Some((metric, area(task.kind, metric)?)));
+    let params = params(task, judged.as_ref().map(|(_, area)| area)).map_err(|error| task.failed(error))?;
     let training = matrix(task, Part::Train).map_err(|error| task.failed(error))?;
     let validation = (!task.split.rows(Part::Validation).is_empty()).then(|| matrix(task, Part::Validation));
     let validation = validation.transpose().map_err(|error| task.failed(error))?;
@@ -40,23 +41,29 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     let training_loss = training_loss.transpose().map_err(|error| task.failed(error))?;
 
     let is_watched = training_loss.is_some();
+    // Of each set the area comes first, if it is asked for, and then the loss.
+    let judged = judged.map(|(metric, _)| metric);
+    let loss_at = usize::from(judged.is_some());
     let cancelled = AtomicBool::new(false);
-    let (mut best, mut hopeless): (Option<f64>, Option<(u64, f64)>) = (None, None);
+    let (mut best, mut least, mut hopeless): (Option<f64>, Option<f64>, Option<u64>) = (None, None, None);
     let mut trainer = Trainer::new(&params, &training, rounds).on_round(|round| {
         if let Some(loss) = round.values().last() {
             best = Some(best.map_or(*loss, |best| best.min(*loss)));
-            let training = round.values().first().filter(|_| is_watched).copied();
+            let training = round.values().get(loss_at).filter(|_| is_watched).copied();
             task.progress.losses(round.iteration() as u64 + 1, *loss, training);
         }
+        let area = round.values().iter().rev().nth(1);
+        let cost = judged.map_or(best, |metric| area.map(|area| metric.as_loss(*area)));
+        least = cost.into_iter().chain(least).reduce(f64::min);
         task.progress.report(round.iteration() as u64 + 1, rounds as u64, best);
         if task.progress.is_cancelled() {
             cancelled.store(true, Ordering::Relaxed);
             return ControlFlow::Break(());
         }
-        if let Some(loss) = best {
+        if let Some(cost) = least {
             let rounds = round.iteration() as u64 + 1;
-            if task.progress.is_hopeless(rounds, loss) {
-                hopeless = Some((rounds, loss));
+            if task.progress.is_hopeless(rounds, cost) {
+                hopeless = Some(rounds);
                 return ControlFlow::Break(());
             }
         }
@@ -76,8 +83,8 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     if cancelled.load(Ordering::Relaxed) {
         return Err(TrainError::Cancelled);
     }
-    if let Some((rounds, loss)) = hopeless {
-        return Err(TrainError::Hopeless { rounds, loss });
+    if let Some((rounds, cost)) = hopeless.zip(least) {
+        return Err(TrainError::Hopeless { rounds, by: judged, cost });
     }
     let model = match model.best_iteration() {
         Some(best) => model.slice(..=best, 1).map_err(|error| task.failed(error))?,
@@ -88,7 +95,7 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
         gap: None,
         validation_loss: history.rounds().filter_map(|round| round.values().last().copied()).collect(),
         training_loss: match training_loss {
-            Some(_) => history.rounds().filter_map(|round| round.values().first().copied()).collect(),
+            Some(_) => history.rounds().filter_map(|round| round.values().get(loss_at).copied()).collect(),
             None => Vec::new(),
         },
         loss_rows: rows,
@@ -96,7 +103,16 @@ pub(super) fn fit(task: &Task<'_>) -> Result<Fit, TrainError> {
     Ok((Estimator::Trees(Box::new(model)), report))
 }
 
-fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
+/// A metric as an area under a curve that can be told after each round.
+fn area(kind: TargetKind, metric: Metric) -> Option<EvalMetric> {
+    match (kind, metric) {
+        (TargetKind::Binary, Metric::RocAuc) => Some(EvalMetric::Auc),
+        (TargetKind::Binary, Metric::PrAuc) => Some(EvalMetric::AucPr),
+        _ => None,
+    }
+}
+
+fn params(task: &Task<'_>, area: Option<&EvalMetric>) -> hessboost::error::Result<TrainingParams> {
     let config = task.config;
     let (objective, loss) = match task.kind {
         TargetKind::Binary => (Objective::BinaryLogistic(RegLoss::default()), EvalMetric::LogLoss),
@@ -112,7 +128,9 @@ fn params(task: &Task<'_>) -> hessboost::error::Result<TrainingParams> {
             }
         },
     };
-    TrainingParams::builder()
+    // The last one decides when it is enough.
+    area.into_iter()
+        .fold(TrainingParams::builder(), |builder, area| builder.eval_metric(area.clone()))
         .objective(objective)
         .eval_metric(loss)
         .tree_method(TreeMethod::Hist)

@@ -16,7 +16,7 @@ mod tests;
 use std::sync::OnceLock;
 
 use hessboost::data::DMatrix;
-use millrace_domain::metric::TargetKind;
+use millrace_domain::metric::{Metric, TargetKind};
 use serde::{Deserialize, Serialize};
 
 use crate::features::{Encoders, FeatureTable, Labels, Told};
@@ -45,10 +45,16 @@ pub trait Progress: Sync {
         false
     }
 
-    /// Whether boosting that has come to this validation loss in so many rounds is not worth going on with; it then ends with an
-    /// error.
-    fn is_hopeless(&self, rounds: u64, loss: f64) -> bool {
-        let _ = (rounds, loss);
+    /// The metric of the validation part by which boosting is judged while it goes on. Where it is no area under a curve of two classes, the
+    /// loss takes its place: slow learning shows in the loss long before it has an order to show.
+    fn judged_by(&self) -> Option<Metric> {
+        None
+    }
+
+    /// Whether boosting that has come to this in so many rounds is not worth going on with; it then ends with an error. `cost` is what it is
+    /// judged by at its best, the less the better.
+    fn is_hopeless(&self, rounds: u64, cost: f64) -> bool {
+        let _ = (rounds, cost);
         false
     }
 
@@ -101,12 +107,17 @@ pub enum TrainError {
     #[error("training was cancelled")]
     Cancelled,
     /// The caller saw no use in going on.
-    #[error("its validation loss was {loss:.6} after {rounds} rounds, which is behind the trials before")]
+    #[error(
+        "its validation {} was {:.6} after {rounds} rounds, which is behind the trials before",
+        .by.map_or("loss", Metric::title), .by.map_or(*.cost, |by| by.as_loss(*.cost))
+    )]
     Hopeless {
         /// Boosting rounds made.
         rounds: u64,
-        /// The validation loss, at its best.
-        loss: f64,
+        /// The metric that it was judged by, if not by its loss.
+        by: Option<Metric>,
+        /// What that was at its best, the less the better.
+        cost: f64,
     },
     /// The library that fits refused.
     #[error("{} could not be fitted: {reason}", .trainer.as_str())]

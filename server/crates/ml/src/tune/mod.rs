@@ -75,9 +75,9 @@ pub struct Trial {
     pub state: TrialState,
     /// Iterations, boosting rounds or trees.
     pub iterations: Option<u64>,
-    /// Boosting: the least validation loss after 8, 16, 32 … rounds, as far as it came.
+    /// Boosting under a pruner: what it was judged by at its best after 8, 16, 32 … rounds, as far as it came, the less the better.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub losses: Vec<f64>,
+    pub costs: Vec<f64>,
 }
 
 const fn all() -> f64 {
@@ -109,7 +109,7 @@ impl Draw {
     /// The trial of it that ended so, without a score.
     pub fn ended(&self, state: TrialState) -> Trial {
         let (config, share) = (self.config.clone(), self.share);
-        Trial { config, share, score: None, state, iterations: None, losses: Vec::new() }
+        Trial { config, share, score: None, state, iterations: None, costs: Vec::new() }
     }
 
     /// The trial of it that failed.
@@ -136,7 +136,7 @@ impl<'a> Search<'a> {
         let rung = self.rungs[own];
         let Some(below) = rung.below.map(|below| self.rungs[below]) else {
             let config = self.drawn(number, before)?;
-            let limits = Limits::of(before, &config, self.plan.pruner);
+            let limits = Limits::of(before, &config, self.plan.pruner, self.metric);
             return Some(Draw { config, share: rung.share, limits });
         };
         let ended = before.get(below.first as usize..(below.first + below.trials) as usize)?;
@@ -266,13 +266,13 @@ impl Study<'_> {
             Err(TrainError::Cancelled) => return Err(TrainError::Cancelled),
             Err(error @ TrainError::Hopeless { rounds, .. }) => {
                 let pruned = draw.ended(TrialState::Pruned { reason: error.to_string() });
-                return Ok(Trial { iterations: Some(rounds), losses: watched.losses(), ..pruned });
+                return Ok(Trial { iterations: Some(rounds), costs: watched.costs(), ..pruned });
             }
             Err(error) => return Ok(draw.failed(error.to_string())),
         };
         let trial = self.judged(draw, fitted);
-        let losses = if trial.score.is_some() { watched.losses() } else { Vec::new() };
-        Ok(Trial { losses, ..trial })
+        let costs = if trial.score.is_some() { watched.costs() } else { Vec::new() };
+        Ok(Trial { costs, ..trial })
     }
 
     /// The trial that came to a model: judged on the validation part.

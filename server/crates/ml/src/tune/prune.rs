@@ -1,9 +1,11 @@
 //! Ending boosting trials early, by what trials before had come to in as many rounds: *median* pruning (the rule of Google Vizier,
 //! Golovin et al. 2017, section 3.2, as Optuna's median pruner has it), and *asynchronous successive halving* (ASHA, Li et al. 2020) of
-//! the kind that stops: after 16, 64, 256 … rounds only what is among the best quarter goes on.
+//! the kind that stops: after 16, 64, 256 … rounds only what is among the best quarter goes on. They are compared by the metric that decides
+//! where it is an area under a curve of two classes: by the loss a small step looks behind a large one long after it ranks as well.
 
 use std::sync::Mutex;
 
+use millrace_domain::metric::Metric;
 use millrace_domain::trainer::{CLASS_BALANCE, Pruner, TrainerConfig};
 
 use super::{Trial, TrialState};
@@ -31,51 +33,60 @@ impl Rule {
     }
 }
 
-/// The greatest loss with which a trial goes on: at place `k`, after 8 · 2^k rounds; none where nothing is asked of it.
+/// The most with which a trial goes on: at place `k`, after 8 · 2^k rounds; none where nothing is asked of it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Limits(Vec<Option<f64>>);
+pub struct Limits {
+    /// The metric that trials are judged by where that can be told while they go on, and else their loss.
+    by: Option<Metric>,
+    at: Vec<Option<f64>>,
+}
 
 impl Limits {
     /// Those that follow from the trials of the same trainer whose classes count alike. A trial that ended by itself stays where it ended; one that was pruned is
     /// heard only as far as it came.
-    pub(super) fn of(before: &[Trial], config: &TrainerConfig, pruner: Pruner) -> Self {
+    pub(super) fn of(before: &[Trial], config: &TrainerConfig, pruner: Pruner, metric: Metric) -> Self {
         let Some(rule) = Rule::of(pruner) else { return Self::default() };
         let balance = |config: &TrainerConfig| config.settings().get(CLASS_BALANCE).map(|setting| setting.as_f64());
         let is_like = |other: &TrainerConfig| other.trainer() == config.trainer() && balance(other) == balance(config);
         let heard: Vec<&Trial> = before
             .iter()
-            .filter(|trial| is_like(&trial.config) && !trial.losses.is_empty())
+            .filter(|trial| is_like(&trial.config) && !trial.costs.is_empty())
             .filter(|trial| matches!(trial.state, TrialState::Succeeded | TrialState::Pruned { .. }))
             .collect();
-        let places = heard.iter().map(|trial| trial.losses.len()).max().unwrap_or(0);
+        let places = heard.iter().map(|trial| trial.costs.len()).max().unwrap_or(0);
         let limit = |place: usize| {
             let at = |trial: &&Trial| match trial.state {
-                TrialState::Pruned { .. } => trial.losses.get(place).copied(),
-                _ => trial.losses.get(place).or(trial.losses.last()).copied(),
+                TrialState::Pruned { .. } => trial.costs.get(place).copied(),
+                _ => trial.costs.get(place).or(trial.costs.last()).copied(),
             };
-            let mut losses: Vec<f64> = heard.iter().filter_map(at).collect();
-            losses.sort_by(f64::total_cmp);
-            let asked = (rule.applies)(place) && losses.len() >= rule.least_trials;
-            asked.then(|| quantile(&losses, rule.share))
+            let mut costs: Vec<f64> = heard.iter().filter_map(at).collect();
+            costs.sort_by(f64::total_cmp);
+            let asked = (rule.applies)(place) && costs.len() >= rule.least_trials;
+            asked.then(|| quantile(&costs, rule.share))
         };
-        Self((0..places).map(limit).collect())
+        Self { by: Some(metric), at: (0..places).map(limit).collect() }
     }
 
     /// For telling what a trial followed from.
     pub fn values(&self) -> &[Option<f64>] {
-        &self.0
+        &self.at
+    }
+
+    /// The metric that trials are judged by; none where they are not.
+    pub const fn by(&self) -> Option<Metric> {
+        self.by
     }
 }
 
-/// Watches the losses of a fit, and ends it where it falls behind.
+/// Watches what a fit comes to, and ends it where it falls behind.
 pub(super) struct Watched<'a> {
     limits: &'a Limits,
     inner: &'a dyn Progress,
-    losses: Mutex<Losses>,
+    costs: Mutex<Costs>,
 }
 
 #[derive(Default)]
-struct Losses {
+struct Costs {
     at_places: Vec<f64>,
     /// The least one since the last place.
     latest: Option<f64>,
@@ -83,13 +94,13 @@ struct Losses {
 
 impl<'a> Watched<'a> {
     pub(super) const fn new(limits: &'a Limits, inner: &'a dyn Progress) -> Self {
-        Self { limits, inner, losses: Mutex::new(Losses { at_places: Vec::new(), latest: None }) }
+        Self { limits, inner, costs: Mutex::new(Costs { at_places: Vec::new(), latest: None }) }
     }
 
-    /// The least loss at each place, and where it ended between two, at the end.
-    pub(super) fn losses(&self) -> Vec<f64> {
-        let losses = self.losses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        losses.at_places.iter().copied().chain(losses.latest).collect()
+    /// The least cost at each place, and where it ended between two, at the end.
+    pub(super) fn costs(&self) -> Vec<f64> {
+        let costs = self.costs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        costs.at_places.iter().copied().chain(costs.latest).collect()
     }
 }
 
@@ -102,15 +113,19 @@ impl Progress for Watched<'_> {
         self.inner.is_cancelled()
     }
 
-    fn is_hopeless(&self, rounds: u64, loss: f64) -> bool {
-        let mut losses = self.losses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let place = losses.at_places.len();
+    fn judged_by(&self) -> Option<Metric> {
+        self.limits.by
+    }
+
+    fn is_hopeless(&self, rounds: u64, cost: f64) -> bool {
+        let mut costs = self.costs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let place = costs.at_places.len();
         if rounds < FIRST << place {
-            losses.latest = Some(loss);
+            costs.latest = Some(cost);
             return false;
         }
-        losses.at_places.push(loss);
-        losses.latest = None;
-        self.limits.0.get(place).copied().flatten().is_some_and(|limit| loss > limit)
+        costs.at_places.push(cost);
+        costs.latest = None;
+        self.limits.at.get(place).copied().flatten().is_some_and(|limit| cost > limit)
     }
 }

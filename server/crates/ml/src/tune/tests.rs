@@ -117,7 +117,7 @@ fn trial(share: f64, score: Option<f64>) -> Trial {
         score,
         state: TrialState::Succeeded,
         iterations: None,
-        losses: Vec::new(),
+        costs: Vec::new(),
     }
 }
 
@@ -242,31 +242,77 @@ fn a_trial_worse_than_the_median_is_ended_early() {
     let asked = |eta: f64| json!({"parameters": {"eta": eta, "early_stopping_rounds": 0, "rounds": 100}});
     let config = |eta| plan(asked(eta), TargetKind::Binary).space.branches()[0].base().clone();
     let run =
-        |eta, limits| study(&prepared, Metric::RocAuc).run(&Draw { config: config(eta), share: 1.0, limits }, &());
+        |eta, limits| study(&prepared, Metric::LogLoss).run(&Draw { config: config(eta), share: 1.0, limits }, &());
     let good: Vec<Trial> = [0.08, 0.09, 0.1, 0.11, 0.12].map(|eta| run(eta, Limits::default()).unwrap()).to_vec();
-    assert_eq!(good[0].losses.len(), 5, "8, 16, 32, 64 and 100 rounds");
+    assert_eq!(good[0].costs.len(), 5, "8, 16, 32, 64 and 100 rounds");
     let boosting = TrainerConfig::default_of(Trainer::GradientBoosting);
-    let limits = Limits::of(&good, &boosting, Pruner::Median);
+    let limits = Limits::of(&good, &boosting, Pruner::Median, Metric::LogLoss);
     let balanced = boosting.with(&[("class_balance".to_owned(), Setting::Number(1.0))].into());
-    assert_eq!(Limits::of(&good, &balanced, Pruner::Median), Limits::default(), "losses of other weights say nothing");
+    let of_others = Limits::of(&good, &balanced, Pruner::Median, Metric::LogLoss);
+    assert!(of_others.values().is_empty(), "losses of other weights say nothing");
     let slow = run(0.001, limits.clone()).unwrap();
-    assert_eq!((slow.iterations, slow.losses.len()), (Some(8), 1));
+    assert_eq!((slow.iterations, slow.costs.len()), (Some(8), 1));
     assert!(matches!(slow.state, TrialState::Pruned { .. }), "{slow:?}");
     for trial in &good {
         let again = run(trial.config.number("eta"), limits.clone()).unwrap();
         let behind =
-            trial.losses.iter().zip(limits.values()).position(|(loss, limit)| limit.is_some_and(|limit| *loss > limit));
-        let seen = behind.map_or(trial.losses.len(), |place| place + 1);
-        assert_eq!(again.losses, trial.losses[..seen], "it ends where it falls behind");
+            trial.costs.iter().zip(limits.values()).position(|(loss, limit)| limit.is_some_and(|limit| *loss > limit));
+        let seen = behind.map_or(trial.costs.len(), |place| place + 1);
+        assert_eq!(again.costs, trial.costs[..seen], "it ends where it falls behind");
     }
-    let of_four = Limits::of(&good[..4], &boosting, Pruner::Median);
+    let of_four = Limits::of(&good[..4], &boosting, Pruner::Median, Metric::LogLoss);
     assert!(of_four.values().iter().all(Option::is_none), "four are no ground");
-    let of_asha = Limits::of(&good, &boosting, Pruner::Asha);
+    let of_asha = Limits::of(&good, &boosting, Pruner::Asha, Metric::LogLoss);
     let asked: Vec<bool> = of_asha.values().iter().map(Option::is_some).collect();
     assert_eq!(asked, [false, true, false, true, false], "after 16 and 64 rounds");
-    let mut at_16: Vec<f64> = good.iter().map(|trial| trial.losses[1]).collect();
+    let mut at_16: Vec<f64> = good.iter().map(|trial| trial.costs[1]).collect();
     at_16.sort_by(f64::total_cmp);
     assert_eq!(of_asha.values()[1], Some(at_16[1]), "the second best of five ends the best quarter");
+}
+
+#[test]
+fn a_small_step_that_ranks_as_well_goes_on_where_an_area_decides() {
+    let prepared = prepared(TargetKind::Binary, 400);
+    // Stumps take large steps, and have less of an order to tell than trees that take small ones.
+    let config = |eta: f64, depth: u64| {
+        let parameters = json!({"eta": eta, "max_depth": depth, "early_stopping_rounds": 0, "rounds": 20});
+        plan(json!({ "parameters": parameters }), TargetKind::Binary).space.branches()[0].base().clone()
+    };
+    let boosting = TrainerConfig::default_of(Trainer::GradientBoosting);
+    let ended = |metric: Metric| {
+        let run = |config, before: &[Trial]| {
+            let limits = Limits::of(before, &boosting, Pruner::Median, metric);
+            study(&prepared, metric).run(&Draw { config, share: 1.0, limits }, &()).unwrap()
+        };
+        let before = [0.26, 0.28, 0.3, 0.32, 0.34].map(|eta| run(config(eta, 1), &[]));
+        run(config(0.02, 6), &before)
+    };
+    let by_loss = ended(Metric::LogLoss);
+    assert!(matches!(by_loss.state, TrialState::Pruned { .. }), "{by_loss:?}");
+    for metric in [Metric::RocAuc, Metric::PrAuc] {
+        let by_area = ended(metric);
+        assert_eq!(by_area.state, TrialState::Succeeded, "{metric}: {by_area:?}");
+        let best = -by_area.costs.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(best >= by_area.score.unwrap() - 1e-9, "{metric}: {by_area:?}");
+    }
+}
+
+#[test]
+fn a_trial_that_is_ended_by_an_area_says_which() {
+    let prepared = prepared(TargetKind::Binary, 400);
+    let config = TrainerConfig::default_of(Trainer::GradientBoosting);
+    let out_of_reach = Limits::of(
+        &[0.0; 5].map(|_| Trial { config: config.clone(), costs: vec![-2.0], ..trial(1.0, Some(0.9)) }),
+        &config,
+        Pruner::Median,
+        Metric::RocAuc,
+    );
+    let draw = Draw { config, share: 1.0, limits: out_of_reach };
+    let ended = study(&prepared, Metric::RocAuc).run(&draw, &()).unwrap();
+    let TrialState::Pruned { reason } = &ended.state else { panic!("{ended:?}") };
+    let told =
+        format!("its validation ROC AUC was {:.6} after 8 rounds, which is behind the trials before", -ended.costs[0]);
+    assert_eq!(*reason, told);
 }
 
 #[test]
