@@ -314,7 +314,7 @@ fn equal_factors_are_equally_far_apart_and_what_is_not_positive_has_no_place() {
         y: String::new(),
         lines: vec![Line { label: "candidate".to_owned(), points, band: Vec::new() }],
         threshold: None,
-        annotations: vec![Annotation { x: 10.0, label: "limit".to_owned() }],
+        annotations: vec![Annotation { x: 1_000.0, label: "limit".to_owned() }],
         conclusion: None,
     };
     let figure = line_chart(&values, "x");
@@ -326,7 +326,7 @@ fn equal_factors_are_equally_far_apart_and_what_is_not_positive_has_no_place() {
         .collect();
     assert_eq!(circles.len(), 3, "{}", figure.svg);
     assert!((circles[1] - circles[0] - (circles[2] - circles[1])).abs() < 0.3, "{circles:?}");
-    assert!(figure.svg.contains("<title>10: limit</title>"), "{}", figure.svg);
+    assert!(figure.svg.contains("<title>1\u{202f}000: limit</title>"), "{}", figure.svg);
     assert!(figure.caption.contains("1 value"), "it says what was left out: {}", figure.caption);
 }
 

@@ -156,7 +156,11 @@ impl LineChart {
                 let axis = Axis::tight(name, places, 8, 0.01).without_grid();
                 if is_whole { axis.whole_ticks() } else { axis }
             }
-            XAxis::Logarithm(name) => Axis::logarithmic(name, places, 0.01).without_grid(),
+            // A limit that is far off is seen where it is.
+            XAxis::Logarithm(name) => {
+                let named = self.annotations.iter().filter_map(|annotation| self.x.place(annotation.x));
+                Axis::logarithmic(name, places.chain(named), 0.01).without_grid()
+            }
         }
     }
 }
