@@ -44,7 +44,7 @@ const ADMINS_ONLY: &str = "Admin";
 /// Navigation, account and theme around the page.
 #[component]
 pub fn Frame() -> impl IntoView {
-    let (toasts, keys) = (Toasts::provide(), KeysShown::new());
+    let (toasts, keys) = (Toasts::provide(), KeysShown::unseen());
     let menu = NodeRef::<leptos::html::Details>::new();
     let path = use_location().pathname;
     let is_admin = visit().me.is_some_and(|me| me.roles.iter().any(|role| role == Role::Admin.as_str()));

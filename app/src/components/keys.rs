@@ -58,7 +58,7 @@ pub struct KeysShown {
 
 impl KeysShown {
     /// Of a page that has not come alive yet.
-    pub fn new() -> Self {
+    pub fn unseen() -> Self {
         Self { dialog: NodeRef::new(), is_on: RwSignal::new(true), is_alive: RwSignal::new(false) }
     }
 }

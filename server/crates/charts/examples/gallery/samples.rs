@@ -129,9 +129,30 @@ fn classification() -> Vec<Figure> {
                         interval: Some((value - 0.05, value + 0.05)),
                     })
                     .to_vec(),
-                ..HorizontalBars::default()
             },
             "coefficients",
+        ),
+        dots(
+            &Dots {
+                title: "ROC AUC by payment_type, ≥ 0.75".to_owned(),
+                quantity: "ROC AUC".to_owned(),
+                dots: [
+                    ("cash", 1_735, Some(0.71), false),
+                    ("card", 895, Some(0.86), false),
+                    ("voucher", 12, Some(0.6), true),
+                    ("missing", 1, None, true),
+                ]
+                .map(|(label, rows, value, is_few)| Dot {
+                    label: label.to_owned(),
+                    rows,
+                    value,
+                    interval: value.map(|value| (value - 0.04, value + 0.03)),
+                    is_few,
+                })
+                .to_vec(),
+                limit: DotLimit::AtLeast(0.75),
+            },
+            "slices",
         ),
     ]
 }
