@@ -28,7 +28,7 @@ impl Rule {
             Pruner::None | Pruner::Halving | Pruner::Hyperband => None,
             Pruner::Median => Some(Self { share: 0.5, applies: |_| true, least_trials: 5 }),
             // Every second place: four times as many rounds.
-            Pruner::Asha => Some(Self { share: 0.25, applies: |place| place % 2 == 1, least_trials: 4 }),
+            Pruner::Asha => Some(Self { share: 0.25, applies: |place| place % 2 == 1, least_trials: 1 }),
         }
     }
 }

@@ -262,6 +262,8 @@ fn a_trial_worse_than_the_median_is_ended_early() {
     }
     let of_four = Limits::of(&good[..4], &boosting, Pruner::Median, Metric::LogLoss);
     assert!(of_four.values().iter().all(Option::is_none), "four are no ground");
+    let of_one = Limits::of(&good[..1], &boosting, Pruner::Asha, Metric::LogLoss);
+    assert_eq!(of_one.values()[1], Some(good[0].costs[1]), "of two the better one goes on");
     let of_asha = Limits::of(&good, &boosting, Pruner::Asha, Metric::LogLoss);
     let asked: Vec<bool> = of_asha.values().iter().map(Option::is_some).collect();
     assert_eq!(asked, [false, true, false, true, false], "after 16 and 64 rounds");
