@@ -43,7 +43,7 @@ async function started(headers) {
   const server = spawn(process.env.MILLRACE_BINARY, ["serve", "--no-executor"], {
     env: {
       ...process.env,
-      ...database(),
+      DATABASE_URL: new Postgres(first.home).url,
       ...SETTINGS,
       MILLRACE_HOME: first.home,
       MILLRACE_ADDR: "127.0.0.1:0",
@@ -99,13 +99,6 @@ function address(server) {
 /** Megabytes of resident memory. */
 function held(pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
-}
-
-/** The Postgres of the first server. */
-function database() {
-  const { args, env } = new Postgres(first.home);
-  const [host, port] = ["-h", "-p"].map((flag) => args[args.indexOf(flag) + 1]);
-  return { DATABASE_URL: `postgres://millrace:${encodeURIComponent(env.PGPASSWORD)}@${host}:${port}/millrace` };
 }
 
 const first = await startServer({ env: SETTINGS });

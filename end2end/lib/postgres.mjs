@@ -24,7 +24,9 @@ export class Postgres {
     this.pid = Number(pid);
     this.psql = join(dirname(readlinkSync(`/proc/${pid}/exe`)), "psql");
     this.args = ["-XqAt", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port.trim(), "-U", "millrace", "-d", "millrace"];
-    this.env = { ...process.env, PGPASSWORD: readFileSync(join(base, "password"), "utf8").trim() };
+    const password = readFileSync(join(base, "password"), "utf8").trim();
+    this.env = { ...process.env, PGPASSWORD: password };
+    this.url = `postgres://millrace:${encodeURIComponent(password)}@127.0.0.1:${port.trim()}/millrace`;
   }
 
   /** Seconds of processor time that all of its processes have used, those that have ended too. */

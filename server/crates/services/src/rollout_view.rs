@@ -18,6 +18,7 @@ use millrace_storage::{model, problem};
 use serde_json::Value;
 
 use crate::deployment::present_change;
+use crate::model::{Lineage, missing};
 use crate::{Result, Services, fault};
 
 /// Groups of scores that are drawn.
@@ -70,13 +71,15 @@ impl Services {
         let pairs = rollout::answered_by_both(pool, rollout.id, LOOKED_THROUGH).await.map_err(fault)?;
         let disagreements = furthest_apart(pairs, rollout.champion_number);
         // Who has to pause or roll back waits for no store.
-        let slices = self.compared_by_slice(&rollout).await.unwrap_or_else(|error| {
+        let lineage = self.candidate_of(&rollout).await;
+        let limit_ms = lineage.as_ref().ok().map(|lineage| lineage.problem.document.serving.p99_ms);
+        let slices = match lineage {
+            Ok(lineage) => self.compared_by_slice(&rollout, &lineage).await,
+            Err(error) => Err(error),
+        };
+        let slices = slices.unwrap_or_else(|error| {
             tracing::warn!(detail = error.detail, "versions could not be compared by slice");
             Vec::new()
-        });
-        let limit_ms = self.limit_of(&rollout).await.unwrap_or_else(|error| {
-            tracing::warn!(detail = error.detail, "the candidate's document could not be read");
-            None
         });
         let may = actor.may_on(Action::Deploy, &rollout.slug).map_err(|refused| refused.to_string());
         let open = if rollout.ended_at.is_some() { Err("this rollout has ended".to_owned()) } else { Ok(()) };
@@ -111,28 +114,21 @@ impl Services {
         })
     }
 
-    /// What the candidate's document lets 99 of 100 answers take, in milliseconds.
-    async fn limit_of(&self, rollout: &Rollout) -> Result<Option<f64>> {
-        let version = model::find(self.db.pool(), rollout.candidate).await.map_err(fault)?;
-        Ok(match version {
-            Some(version) => Some(self.lineage(version).await?.problem.document.serving.p99_ms),
-            None => None,
-        })
+    /// The version that is rolled out, and where it comes from.
+    async fn candidate_of(&self, rollout: &Rollout) -> Result<Lineage> {
+        let version = model::find(self.db.pool(), rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
+        self.lineage(version).await
     }
 
     /// Both versions beside each other, in all and by the slices of the candidate's document.
-    async fn compared_by_slice(&self, rollout: &Rollout) -> Result<Vec<SliceCompared>> {
-        let pool = self.db.pool();
-        let missing = || Fault::not_found("model version");
-        let version = model::find(pool, rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
-        let lineage = self.lineage(version).await?;
+    async fn compared_by_slice(&self, rollout: &Rollout, lineage: &Lineage) -> Result<Vec<SliceCompared>> {
         let mut by: Vec<String> = Vec::new();
         for slice in &lineage.problem.document.slices {
             if !by.contains(&slice.by) {
                 by.push(slice.by.clone());
             }
         }
-        let asked = rollout::asked_both(pool, rollout, &by, COMPARED).await.map_err(fault)?;
+        let asked = rollout::asked_both(self.db.pool(), rollout, &by, COMPARED).await.map_err(fault)?;
         if asked.is_empty() {
             return Ok(Vec::new());
         }
