@@ -15,6 +15,7 @@ use crate::pages::case::{CasesPage, PredictionPage};
 use crate::pages::dataset::{DatasetPage, DatasetVersionPage, DatasetsPage, UploadDatasetPage};
 use crate::pages::deployment::{ChangePage, DeploymentPage, DeploymentsPage};
 use crate::pages::feature::{FeatureSetPage, FeatureSetsPage};
+use crate::pages::find::FindPage;
 use crate::pages::home::HomePage;
 use crate::pages::mail::{MailListPage, MailPage};
 use crate::pages::model::{CompareVersionsPage, ModelCardPage, ModelPage, ModelVersionPage, ModelsPage};
@@ -72,6 +73,7 @@ pub fn Pages() -> impl IntoView {
                 <Route path=path!("/problems/:slug/backfill") view=BackfillPage ssr=WHOLE/>
                 <Route path=path!("/problems/:slug/rehearsals") view=RehearsalsPage ssr=WHOLE/>
                 <Route path=path!("/rehearsals/:id") view=RehearsalPage ssr=WHOLE/>
+                <Route path=path!("/find") view=FindPage ssr=WHOLE/>
                 <Route path=path!("/alerts") view=AlertsPage ssr=WHOLE/>
                 <Route path=path!("/alerts/:id") view=AlertPage ssr=WHOLE/>
                 <Route path=path!("/predictions") view=PredictionPage ssr=WHOLE/>

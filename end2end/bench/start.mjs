@@ -6,15 +6,12 @@
 // Needs a release build. A first server brings the models live and goes on, its Postgres with it; a second one, without an executor, is
 // started beside it again and again. Prints one line of JSON: medians in seconds and megabytes. The goals are 0.5 s and 150 MB.
 
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { csv, instance, problem } from "../lib/clicks.mjs";
 import { deploy, exchange, team } from "../lib/deployment.mjs";
-import { Postgres } from "../lib/postgres.mjs";
-import { startServer } from "../lib/server.mjs";
+import { startBeside, startServer } from "../lib/server.mjs";
 
 const [MODELS, STARTS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [10, 7][index]));
 const ROUNDS_OF_ASKING = 200;
@@ -40,21 +37,9 @@ async function measure() {
 /** One start: until it is ready, until all models have answered, and the memory then and after many answers. */
 async function started(headers) {
   const began = performance.now();
-  const server = spawn(process.env.MILLRACE_BINARY, ["serve", "--no-executor"], {
-    env: {
-      ...process.env,
-      DATABASE_URL: new Postgres(first.home).url,
-      ...SETTINGS,
-      MILLRACE_HOME: first.home,
-      MILLRACE_ADDR: "127.0.0.1:0",
-      MILLRACE_BASE_URL: undefined,
-      RUST_LOG: undefined,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const ended = once(server, "exit");
+  const server = await startBeside(first, { args: ["--no-executor"], env: SETTINGS });
   try {
-    const url = await address(server);
+    const { url } = server;
     const since = () => (performance.now() - began) / 1000;
     const is = async (asked) => (await asked.catch(() => undefined))?.status === 200;
     while (!(await is(exchange(`${url}/readyz`, "GET", {})))) await patience(began);
@@ -70,30 +55,13 @@ async function started(headers) {
     for (let number = 0; number < ROUNDS_OF_ASKING * MODELS; number += 1) await ask(number);
     return { ready, answered, mb, asked: held(server.pid) };
   } finally {
-    server.kill("SIGTERM");
-    await ended;
+    await server.stop();
   }
 }
 
 async function patience(began) {
   if (performance.now() - began > LONGEST_MS) throw new Error(`not within ${LONGEST_MS} ms`);
   await sleep(2);
-}
-
-/** Where it says that it listens. */
-function address(server) {
-  return new Promise((resolve, reject) => {
-    let output = "";
-    for (const stream of [server.stdout, server.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => {
-        output += text;
-        const [, found] = /listening on ([^,\n]+),/.exec(output) ?? [];
-        if (found) resolve(`http://${found}`);
-      });
-    }
-    server.on("exit", () => reject(new Error(output)));
-    setTimeout(() => reject(new Error(`not within ${LONGEST_MS} ms: ${output}`)), LONGEST_MS).unref();
-  });
 }
 
 /** Megabytes of resident memory. */

@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+import { Postgres } from "./postgres.mjs";
+
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const READY_WITHIN_MS = 90_000;
 const STOPPED_WITHIN_MS = 30_000;
@@ -131,6 +133,47 @@ class Server {
   #lastOutput() {
     return this.#output.slice(-QUOTED_CHARACTERS);
   }
+}
+
+/**
+ * Starts a further server on the database and the home of another one, and waits until it listens.
+ *
+ * @param {{ home: string }} first
+ * @param {{ binary?: string, args?: string[], env?: Record<string, string> }} [options]
+ * @returns {Promise<{ url: string, pid: number, output: () => string, stop: () => Promise<number | null> }>} `stop` gives its exit code
+ */
+export async function startBeside(first, { binary: program = binary(), args = [], env = {} } = {}) {
+  const server = spawn(program, ["serve", ...args], {
+    env: {
+      ...process.env,
+      DATABASE_URL: new Postgres(first.home).url,
+      MILLRACE_SITE: process.env.MILLRACE_SITE ?? join(targetDirectory(), "site"),
+      ...env,
+      MILLRACE_HOME: first.home,
+      MILLRACE_ADDR: "127.0.0.1:0",
+      MILLRACE_BASE_URL: undefined,
+      RUST_LOG: undefined,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = once(server, "exit");
+  let output = "";
+  const url = await new Promise((resolve, reject) => {
+    for (const stream of [server.stdout, server.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => {
+        output += text;
+        const [, found] = /listening on ([^,\n]+),/.exec(output) ?? [];
+        if (found) resolve(`http://${found}`);
+      });
+    }
+    server.on("exit", () => reject(new Error(output)));
+    setTimeout(() => reject(new Error(`not within ${READY_WITHIN_MS} ms: ${output}`)), READY_WITHIN_MS).unref();
+  });
+  const stop = async () => {
+    server.kill("SIGTERM");
+    return (await ended)[0];
+  };
+  return { url, pid: server.pid, output: () => output, stop };
 }
 
 function binary() {

@@ -49,6 +49,7 @@ mod m0041_no_values_by_name;
 mod m0042_versions_of_predictions;
 mod m0043_reusable_in_order;
 mod m0044_paused_by;
+mod m0045_looks;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -101,6 +102,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0042_versions_of_predictions::Migration),
             Box::new(m0043_reusable_in_order::Migration),
             Box::new(m0044_paused_by::Migration),
+            Box::new(m0045_looks::Migration),
         ]
     }
 }

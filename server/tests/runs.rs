@@ -299,6 +299,40 @@ async fn runs_side_by_side_keep_their_order_and_are_those_the_reader_sees() {
     app.remove().await;
 }
 
+#[tokio::test]
+async fn things_are_found_by_name_number_and_digest_and_only_those_that_one_may_see() {
+    let (app, engineer) = recorded().await;
+    let stakeholder = app.person("second", &[Role::Stakeholder]).await.unwrap();
+    let found = async |by: &Person, text: &str| -> Vec<String> {
+        let found = by.get(&format!("/api/v1/find?q={}", encoded(text))).await.done();
+        found["items"].as_array().unwrap().iter().map(|one| one["href"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(found(&engineer, "SHELV").await, ["/problems/shelves", "/models/shelves/v/1"]);
+    assert_eq!(found(&engineer, "is it").await, ["/problems/shelves"]);
+    assert_eq!(found(&stakeholder, " 3 ").await, ["/runs/3"]);
+    assert_eq!(found(&engineer, "run 2").await, ["/runs/2"]);
+    assert!(found(&engineer, "rows.csv").await.contains(&"/datasets/1/v/1".to_owned()));
+    let digest = engineer.get("/api/v1/models/shelves/versions/1").await.done()["digest"].as_str().unwrap().to_owned();
+    assert_eq!(found(&engineer, &digest[..12]).await, ["/models/shelves/v/1"]);
+    assert_eq!(found(&engineer, &digest.to_uppercase()).await, ["/models/shelves/v/1"]);
+    let id = "01989f3c-0000-7000-8000-000000000001";
+    assert_eq!(found(&engineer, id).await, [format!("/predictions?id={id}")]);
+    for nothing in ["", "%", "_", "nowhere", "'; drop table run; --"] {
+        assert_eq!(found(&engineer, nothing).await, Vec::<String>::new(), "{nothing}");
+    }
+    engineer.post("/api/v1/problems", document("other")).await.done();
+    let grants = [Grant { role: Role::MlEngineer, problem: Some("other".to_owned()) }];
+    let stranger = app.person_with("stranger", &grants).await.unwrap();
+    assert_eq!(found(&stranger, "is it").await, ["/problems/other"]);
+    for hidden in ["shelves", "3", &digest, "rows.csv"] {
+        assert_eq!(found(&stranger, hidden).await, Vec::<String>::new(), "{hidden}");
+    }
+    assert_eq!(engineer.get(&format!("/api/v1/find?q={}", "a".repeat(201))).await.status, 400);
+    let (status, page) = engineer.page("/find?q=shelves").await;
+    assert!(status == 200 && page.contains("href=\"/models/shelves/v/1\""), "{page}");
+    app.remove().await;
+}
+
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

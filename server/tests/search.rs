@@ -166,6 +166,15 @@ async fn a_search_ends_where_its_budget_ends_and_is_repeated_as_far_as_it_came()
     let spent: f64 = run["trials"].as_array().unwrap().iter().filter_map(|trial| trial["cpu_s"].as_f64()).sum();
     assert!((4.0..12.0).contains(&spent), "{spent} CPU-seconds");
     let id = run["id"].as_str().unwrap();
+    let (_, file) = lab.engineer.page(&format!("/api/v1/runs/{id}/trials.csv")).await;
+    let lines: Vec<&str> = file.lines().collect();
+    assert!(
+        lines[0].starts_with(r#""trial","trainer","state","score""#) && lines[0].contains("\"eta\""),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[1].starts_with(r#""0","gradient_boosting","succeeded","0."#), "{}", lines[1]);
+    assert_eq!(lines.len(), 1 + run["trials"].as_array().unwrap().len());
     let again = lab.engineer.post(&format!("/api/v1/runs/{id}/reproduce"), json!({})).await.done();
     lab.succeeded(again["run"].as_str().unwrap()).await;
     drop(workers);

@@ -1,4 +1,7 @@
-use leptos::ev::{KeyboardEvent, PointerEvent};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use leptos::ev::{KeyboardEvent, MouseEvent, PointerEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
 use millrace_charts::Figure;
@@ -37,8 +40,18 @@ pub fn ChartFigure(
     Effect::new(move |_| {
         if let Some(holder) = holder.get() {
             reach(&holder, &title);
+            stay_open(&holder);
         }
     });
+    let note_open = move |_: MouseEvent| {
+        // The disclosure opens or closes after the click has been told.
+        let note = move || {
+            if let Some(holder) = holder.get_untracked() {
+                keep_open(&holder);
+            }
+        };
+        set_timeout(note, std::time::Duration::ZERO);
+    };
     let read = move |mark: Option<(usize, (f64, f64))>| {
         let before = told.get_untracked();
         if mark.is_none() && before.is_none() {
@@ -91,6 +104,7 @@ pub fn ChartFigure(
             on:pointerdown=point
             on:pointerleave=leave
             on:keydown=step
+            on:click=note_open
             on:focusout=move |_| read(None)
         >
             <div inner_html=figure.html()></div>
@@ -98,6 +112,32 @@ pub fn ChartFigure(
                 {move || told.with(|told| told.as_ref().map(|told| told.words.clone()))}
             </div>
         </div>
+    }
+}
+
+thread_local! {
+    /// Pictures whose numbers the reader has opened, by id: a page that follows along draws its figures anew.
+    static OPEN: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// The numbers behind a figure, and the name of its picture.
+fn numbers(holder: &Element) -> Option<(Element, String)> {
+    let find = |selector: &str| holder.query_selector(selector).ok().flatten();
+    let name = find("svg.chart desc")?.id();
+    Some((find("details.figure-data")?, name)).filter(|(_, name)| !name.is_empty())
+}
+
+fn keep_open(holder: &Element) {
+    if let Some((numbers, name)) = numbers(holder) {
+        OPEN.with_borrow_mut(|open| if numbers.has_attribute("open") { open.insert(name) } else { open.remove(&name) });
+    }
+}
+
+fn stay_open(holder: &Element) {
+    if let Some((numbers, name)) = numbers(holder)
+        && OPEN.with_borrow(|open| open.contains(&name))
+    {
+        drop(numbers.set_attribute("open", ""));
     }
 }
 

@@ -5,7 +5,7 @@ use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 use millrace_domain::policy::Role;
 
-use super::{Keys, KeysButton, KeysShown, Shortcut, ThemeSwitch, ToastRegion, Toasts};
+use super::{Keys, KeysButton, KeysShown, QuickSearch, Shortcut, ThemeSwitch, ToastRegion, Toasts};
 use crate::visit::visit;
 use crate::wording::role_titles;
 
@@ -59,7 +59,7 @@ pub fn Frame() -> impl IntoView {
     let shortcuts = shown()
         .flat_map(|(_, places)| places)
         .map(|place| Shortcut { letter: place.letter, name: place.name, href: place.href })
-        .collect();
+        .collect::<Vec<_>>();
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <div class="app">
@@ -72,6 +72,7 @@ pub fn Frame() -> impl IntoView {
                     {shown().map(|(heading, places)| view! { <Places heading places/> }).collect_view()}
                 </nav>
                 <div class="app-bar-end">
+                    <QuickSearch pages=shortcuts.clone()/>
                     <ThemeSwitch/>
                     <KeysButton keys/>
                     <Account/>

@@ -129,6 +129,7 @@ pub fn Keys(
             <dl class="keys">
                 {row("/".to_owned(), "To the filter of the page")}
                 {rows}
+                {row("Ctrl K".to_owned(), "Search")}
                 {row("?".to_owned(), "These keys")}
                 {row("Esc".to_owned(), "Close")}
             </dl>

@@ -6,7 +6,8 @@ use leptos::prelude::*;
 
 /// How the page hears of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LiveState {
+#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "only a browser hears of changes"))]
+enum LiveState {
     /// Not connected yet, or nothing is under way.
     #[default]
     Waiting,
@@ -16,57 +17,83 @@ pub enum LiveState {
     Lost,
 }
 
+/// How a page follows along: made by [`follow`] or [`look_again`], shown by [`LiveLine`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Live {
+    state: RwSignal<LiveState>,
+    /// Whether the reader wants to look at what is shown, undisturbed.
+    is_paused: RwSignal<bool>,
+    /// Seconds since something new was shown.
+    age: RwSignal<u32>,
+}
+
 /// Fetches a resource anew while something is under way: on every event of the subject, and on every new connection, so that
 /// nothing that happened in between is missed. Call it in the page's component; give the result to [`LiveLine`].
 pub fn follow(
     subject: impl Fn() -> String + Send + Sync + 'static,
     is_under_way: impl Fn() -> bool + Send + Sync + 'static,
     refresh: impl Fn() + Clone + Send + Sync + 'static,
-) -> RwSignal<LiveState> {
-    let state = RwSignal::new(LiveState::default());
+) -> Live {
+    let live = Live::default();
     #[cfg(feature = "hydrate")]
-    browser::follow(subject, is_under_way, refresh, state);
+    browser::follow(subject, is_under_way, refresh, live);
     #[cfg(not(feature = "hydrate"))]
     drop((subject, is_under_way, refresh));
-    state
+    live
 }
 
 /// Fetches something anew every three seconds while it is under way, for what changes too often to be told of; gives it to `seen`.
-/// Says whether the last look succeeded.
 pub fn look_again<T, F>(
     is_under_way: impl Fn() -> bool + Send + Sync + 'static,
     fetch: impl Fn() -> F + Clone + Send + Sync + 'static,
     seen: impl Fn(T) + Clone + Send + Sync + 'static,
-) -> RwSignal<LiveState>
+) -> Live
 where
     F: Future<Output = Option<T>> + 'static,
     T: 'static,
 {
-    let state = RwSignal::new(LiveState::default());
+    let live = Live::default();
     #[cfg(feature = "hydrate")]
-    browser::look_again(is_under_way, fetch, seen, state);
+    browser::look_again(is_under_way, fetch, seen, live);
     #[cfg(not(feature = "hydrate"))]
     drop((is_under_way, fetch, seen));
-    state
+    live
 }
 
-/// Says whether the page follows along.
+/// Says whether the page follows along and how old what it shows is, and lets the reader have it stand still.
 #[component]
 pub fn LiveLine(
     /// From [`follow`] or [`look_again`].
-    state: RwSignal<LiveState>,
+    live: Live,
     /// Whether the page has forms for what is urgent: without WASM it then does not load itself anew, which would empty them.
     #[prop(optional)]
     has_forms: bool,
 ) -> impl IntoView {
-    let word = move || match state.get() {
-        LiveState::Waiting | LiveState::Connected => "live",
-        LiveState::Lost => "lost",
+    let Live { state, is_paused, age } = live;
+    let alive = RwSignal::new(false);
+    Effect::new(move |_| alive.set(true));
+    let word = move || match (is_paused.get(), state.get()) {
+        (true, _) => "paused",
+        (false, LiveState::Waiting | LiveState::Connected) => "live",
+        (false, LiveState::Lost) => "lost",
     };
-    let text = move || match state.get() {
-        LiveState::Waiting => "Under way; this page follows along.",
-        LiveState::Connected => "Live: changes appear as they happen.",
-        LiveState::Lost => "Connection lost, retrying.",
+    let text = move || match (is_paused.get(), state.get()) {
+        (true, _) => "Paused: what is shown stands still.",
+        (false, LiveState::Waiting) => "Under way; this page follows along.",
+        (false, LiveState::Connected) => "Live: changes appear as they happen.",
+        (false, LiveState::Lost) => "Connection lost, retrying.",
+    };
+    // Not in the status: a screen reader would be told of every second.
+    let controls = move || {
+        alive.get().then(|| {
+            let label = move || if is_paused.get() { "Go on" } else { "Pause" };
+            view! {
+                <span class="muted">{move || format!("Updated {}", age_in_words(age.get()))}</span>
+                <button class="button button-quiet button-small" type="button" on:click=move |_| is_paused.update(|paused| *paused = !*paused)>
+                    {label}
+                </button>
+            }
+        })
     };
     view! {
         {if has_forms {
@@ -74,7 +101,20 @@ pub fn LiveLine(
         } else {
             view! { <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript> }
         }}
-        <p class="live" role="status" data-state=word>{text}</p>
+        <div class="cluster">
+            <p class="live" role="status" data-state=word>{text}</p>
+            {controls}
+        </div>
+    }
+}
+
+/// "just now", "12 s ago", "3 min ago".
+fn age_in_words(seconds: u32) -> String {
+    match seconds {
+        0..3 => "just now".to_owned(),
+        3..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        _ => format!("{} h ago", seconds / 3_600),
     }
 }
 
@@ -89,7 +129,7 @@ mod browser {
     use wasm_bindgen::closure::Closure;
     use web_sys::{Event, EventSource, MessageEvent};
 
-    use super::LiveState;
+    use super::{Live, LiveState};
     use crate::return_path::encoded;
 
     /// Events come in bursts (a step ends, the next begins); one fetch serves a burst.
@@ -97,18 +137,35 @@ mod browser {
 
     pub(super) fn follow(
         subject: impl Fn() -> String + 'static,
-        is_under_way: impl Fn() -> bool + 'static,
+        is_under_way: impl Fn() -> bool + Send + Sync + 'static,
         refresh: impl Fn() + Clone + 'static,
-        state: RwSignal<LiveState>,
+        live: Live,
     ) {
+        let refresh = move || {
+            live.age.set(0);
+            refresh();
+        };
+        let is_followed = Memo::new(move |_| is_under_way() && !live.is_paused.get());
+        grow_old(is_followed, live);
         Effect::new(move |open: Option<Option<Connection>>| {
             let subject = subject();
-            if !is_under_way() {
+            if !is_followed.get() {
                 return None;
             }
             open.flatten()
                 .filter(|open| open.subject == subject)
-                .or_else(|| Connection::open(subject, refresh.clone(), state))
+                .or_else(|| Connection::open(subject, refresh.clone(), live.state))
+        });
+    }
+
+    /// Counts the seconds since something new was shown, also while the page stands still.
+    fn grow_old(is_followed: Memo<bool>, live: Live) {
+        Effect::new(move |counting: Option<Option<Timer>>| {
+            if !is_followed.get() && !live.is_paused.get() {
+                return None;
+            }
+            let tick = move || live.age.update(|age| *age = age.saturating_add(1));
+            counting.flatten().or_else(|| set_interval_with_handle(tick, Duration::from_secs(1)).ok().map(Timer))
         });
     }
 
@@ -116,13 +173,15 @@ mod browser {
     const LOOK: Duration = Duration::from_secs(3);
 
     pub(super) fn look_again<T: 'static, F: Future<Output = Option<T>> + 'static>(
-        is_under_way: impl Fn() -> bool + 'static,
+        is_under_way: impl Fn() -> bool + Send + Sync + 'static,
         fetch: impl Fn() -> F + Clone + 'static,
         seen: impl Fn(T) + Clone + 'static,
-        state: RwSignal<LiveState>,
+        live: Live,
     ) {
+        let is_followed = Memo::new(move |_| is_under_way() && !live.is_paused.get());
+        grow_old(is_followed, live);
         Effect::new(move |open: Option<Option<Timer>>| {
-            if !is_under_way() {
+            if !is_followed.get() {
                 return None;
             }
             let (fetch, seen) = (fetch.clone(), seen.clone());
@@ -131,8 +190,13 @@ mod browser {
                     let (fetched, seen) = (fetch(), seen.clone());
                     leptos::task::spawn_local(async move {
                         let fetched = fetched.await;
-                        state.set(if fetched.is_some() { LiveState::Connected } else { LiveState::Lost });
+                        // A look that was under way when the reader wanted it to stand still changes nothing.
+                        if live.is_paused.get_untracked() {
+                            return;
+                        }
+                        live.state.set(if fetched.is_some() { LiveState::Connected } else { LiveState::Lost });
                         if let Some(found) = fetched {
+                            live.age.set(0);
                             seen(found);
                         }
                     });
@@ -194,5 +258,16 @@ mod browser {
         fn drop(&mut self) {
             self.source.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_the_largest_whole_unit() {
+        let words = [0, 3, 59, 60, 3_599, 7_200].map(age_in_words);
+        assert_eq!(words, ["just now", "3 s ago", "59 s ago", "1 min ago", "59 min ago", "2 h ago"]);
     }
 }

@@ -9,6 +9,7 @@ pub mod case;
 pub mod dataset;
 pub mod deployment;
 pub mod feature;
+pub mod find;
 pub mod home;
 pub mod mail;
 pub mod model;

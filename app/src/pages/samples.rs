@@ -6,7 +6,7 @@ use leptos_router::components::Router;
 use leptos_router::location::RequestUrl;
 use millrace_domain::case::{Case, Expected};
 use millrace_domain::gate::{Gate, Verdict};
-use millrace_domain::rollout::{SliceCompared, Step};
+use millrace_domain::rollout::{Look, Seen, SliceCompared, Step};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::{
     CheckOutcome, Column, ColumnProfile, ColumnType, Finding, Profile, Severity, ValidationReport,
@@ -310,9 +310,13 @@ pub fn model(version: i32, stage: &str) -> ModelSummary {
         version,
         stage: stage.to_owned(),
         run: "17".to_owned(),
+        trainer: "gradient_boosting".to_owned(),
+        data: "january v2".to_owned(),
+        data_page: "/datasets/5/v/2".to_owned(),
         metric: "roc_auc".to_owned(),
         value: Some(0.8 + 0.01 * f64::from(version)),
         interval: Some((0.79 + 0.01 * f64::from(version), 0.81 + 0.01 * f64::from(version))),
+        guardrails: vec![("log_loss".to_owned(), 0.431)],
         author: "Engineer".to_owned(),
         overridden: false,
         archived: false,
@@ -431,6 +435,15 @@ pub fn deployment_with_canary() -> DeploymentView {
     };
     let minute =
         |minute: &str| RolloutMinute { minute: moment(minute), candidate: 70, control: 68, rest: 1_300, failed: 1 };
+    let look = |step, at: &str, half: f64| Look {
+        step,
+        at: moment(at),
+        checks: vec![Seen {
+            interval: Some((0.001 - half, 0.001 + half)),
+            ..Seen::from(&check("failures", Verdict::Pass))
+        }],
+    };
+    let score = |at_most, candidate, control| ScoreGroup { at_most: Some(at_most), class: None, candidate, control };
     DeploymentView {
         candidate: Some(3),
         stage: "canary".to_owned(),
@@ -493,9 +506,14 @@ pub fn deployment_with_canary() -> DeploymentView {
                 agreed: 2_700,
                 differed: 90,
                 dropped: 0,
-                scores: vec![(10, 12), (600, 580), (90, 110)],
+                scores: vec![score(0.2, 10, 12), score(0.6, 600, 580), score(0.9, 90, 110)],
                 minutes: vec![minute("2026-11-23T15:59:00Z"), minute("2026-11-23T16:00:00Z")],
             },
+            looks: vec![
+                look(0, "2026-11-23T15:10:00Z", 0.02),
+                look(1, "2026-11-23T15:40:00Z", 0.01),
+                look(1, "2026-11-23T16:00:00Z", 0.004),
+            ],
             limit_ms: Some(100.0),
             may_advance: Permission::granted(),
             may_pause: Permission::refused("only an ML engineer may"),

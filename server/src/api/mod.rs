@@ -9,6 +9,7 @@ mod dataset;
 mod deployment;
 mod export;
 mod feature;
+mod find;
 mod idempotent;
 mod model;
 mod monitor;
@@ -77,17 +78,20 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(run::show_run))
         .routes(routes!(run::show_run_metric))
         .routes(routes!(run::show_run_log))
+        .routes(routes!(run::export_trials))
         .routes(routes!(run::list_run_artifacts))
         .routes(routes!(run::download_run_artifact))
         .routes(routes!(run::cancel_run))
         .routes(routes!(run::reproduce_run))
         .routes(routes!(run::override_gates))
         .routes(routes!(model::show_model))
+        .routes(routes!(model::export_versions))
         .routes(routes!(model::show_model_version))
         .routes(routes!(model::decide_model_version))
         .routes(routes!(model::archive_model_version))
         .routes(routes!(model::download_card))
         .routes(routes!(model::download_evidence))
+        .routes(routes!(model::download_onnx))
         .routes(routes!(model::compare_model_versions))
         .routes(routes!(model::list_aliases))
         .routes(routes!(model::move_alias, model::take_alias))
@@ -109,6 +113,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(monitor::send_test_letter))
         .routes(routes!(monitor::back_test))
         .routes(routes!(monitor::report_business))
+        .routes(routes!(find::find))
         .routes(routes!(monitor::list_alerts))
         .routes(routes!(monitor::export_alerts_csv))
         .routes(routes!(monitor::show_alert))

@@ -1,15 +1,21 @@
 //! Models.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
+use millrace_domain::fault::Fault;
+use millrace_domain::policy::Action;
 use millrace_domain::view::{AliasView, DecisionRequest, ModelComparison, ModelSummary, ModelVersionView};
 use millrace_services::Services;
+use millrace_serving::Serving;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::export::csv;
 use crate::api::reply::{Body, By, Items, Path, Query, Reply};
 
 /// The versions of a model, newest first.
@@ -20,6 +26,59 @@ pub async fn show_model(
     Path(slug): Path<String>,
 ) -> Reply<Json<Items<ModelSummary>>> {
     Ok(Json(Items::all(services.model(&actor, &slug).await?)))
+}
+
+/// The same as a CSV file.
+#[utoipa::path(get, path = "/api/v1/models/{slug}/versions.csv",
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 404)))]
+pub async fn export_versions(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(slug): Path<String>,
+) -> Reply<Response> {
+    const NAMES: [&str; 13] = [
+        "model",
+        "version",
+        "stage",
+        "archived",
+        "gates_overridden",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "trainer",
+        "dataset",
+        "run",
+        "author",
+    ];
+    let versions = services.model(&actor, &slug).await?;
+    let guardrails: BTreeSet<String> =
+        versions.iter().flat_map(|version| version.guardrails.iter().map(|(name, _)| name.clone())).collect();
+    let written = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let rows = versions.iter().map(|version| {
+        let own = [
+            version.slug.clone(),
+            version.version.to_string(),
+            version.stage.clone(),
+            version.archived.to_string(),
+            version.overridden.to_string(),
+            version.metric.clone(),
+            written(version.value),
+            written(version.interval.map(|interval| interval.0)),
+            written(version.interval.map(|interval| interval.1)),
+            version.trainer.clone(),
+            version.data.clone(),
+            version.run.clone(),
+            version.author.clone(),
+        ];
+        let of = |name: &String| version.guardrails.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+        own.into_iter()
+            .chain([version.created_at.to_rfc3339()])
+            .chain(guardrails.iter().map(|name| written(of(name))))
+            .collect::<Vec<_>>()
+    });
+    let columns = NAMES.into_iter().chain(["registered_at"]).chain(guardrails.iter().map(String::as_str));
+    Ok(csv(&format!("{slug}-versions.csv"), columns, rows))
 }
 
 /// One version with its gates and lineage.
@@ -91,6 +150,21 @@ pub async fn download_evidence(
 ) -> Reply<impl IntoResponse> {
     let pack = services.evidence(&actor, &slug, number).await?;
     Ok((file("application/x-tar", &format!("{slug}-v{number}-evidence.tar")), pack))
+}
+
+/// The model as an ONNX file, which other programs run: its inputs are the features by name, as they are after their expressions. What stands
+/// for a missing value is told in its metadata.
+#[utoipa::path(get, path = "/api/v1/models/{slug}/versions/{number}/model.onnx",
+    responses((status = 200, content_type = "application/octet-stream"), (status = 404), (status = 409)))]
+pub async fn download_onnx(
+    State(serving): State<Serving>,
+    By(actor): By,
+    Path((slug, number)): Path<(String, i32)>,
+) -> Reply<impl IntoResponse> {
+    // A problem that somebody may not read is as good as none.
+    actor.may_on(Action::ReadWorkspace, &slug).map_err(|_| Fault::not_found("model version"))?;
+    let model = serving.onnx(&slug, number).await?;
+    Ok((file("application/octet-stream", &format!("{slug}-v{number}.onnx")), model))
 }
 
 fn file(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {

@@ -1,5 +1,7 @@
 //! Runs.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -9,7 +11,7 @@ use millrace_domain::ids::RunId;
 use millrace_domain::tracking::Point;
 use millrace_domain::view::{
     ArtifactView, ComparedValues, LaunchRequest, MetricView, Overridden, OverrideRequest, RunComparison, RunFilter,
-    RunPage, RunSummary, RunView, in_words,
+    RunPage, RunSummary, RunView, TrialView, in_words,
 };
 use millrace_services::Services;
 use serde::Deserialize;
@@ -375,6 +377,36 @@ pub async fn show_run_log(
     let log = services.run_log(&actor, run_id(&id)?, show.step.as_deref(), MOST_LOG_LINES).await?;
     let text: String = log.lines.into_iter().map(|line| format!("{line}\n")).collect();
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
+}
+
+/// The trials of a run's search as a CSV file, in the order of their numbers: a column for each hyperparameter that one of them has.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/trials.csv",
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 404)))]
+pub async fn export_trials(State(services): State<Services>, By(actor): By, Path(id): Path<String>) -> Reply<Response> {
+    const NAMES: [&str; 9] =
+        ["trial", "trainer", "state", "score", "share_of_rows", "iterations", "cpu_s", "taken_over", "message"];
+    let mut trials = services.run(&actor, run_id(&id)?).await?.trials;
+    trials.sort_by_key(|trial| trial.number);
+    let names = |trial: &TrialView| {
+        trial.parameters.as_object().into_iter().flat_map(|all| all.keys().cloned()).collect::<Vec<_>>()
+    };
+    let parameters: BTreeSet<String> = trials.iter().flat_map(names).collect();
+    let written = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let rows = trials.iter().map(|trial| {
+        let own = [
+            trial.number.to_string(),
+            trial.trainer.clone(),
+            trial.state.clone(),
+            written(trial.score),
+            trial.share.to_string(),
+            trial.iterations.map(|count| count.to_string()).unwrap_or_default(),
+            written(trial.cpu_s),
+            trial.reused.to_string(),
+            trial.message.clone().unwrap_or_default(),
+        ];
+        own.into_iter().chain(parameters.iter().map(|name| cell(&trial.parameters[name]))).collect::<Vec<_>>()
+    });
+    Ok(csv(&format!("run-{id}-trials.csv"), NAMES.into_iter().chain(parameters.iter().map(String::as_str)), rows))
 }
 
 /// What a run kept.

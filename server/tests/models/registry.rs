@@ -142,9 +142,52 @@ async fn two_versions_are_compared_by_what_differs() {
     assert!((metric["delta"].as_f64().unwrap() - delta).abs() < 1e-12, "{metric}");
     // Both were asked the same inputs of the same data.
     assert!(rows.iter().all(|row| row["group"] != "inputs" && row["name"] != "dataset"), "{rows:?}");
+    assert_eq!(compared["callers_must"], json!([]));
     assert_eq!(team.second.get("/api/v1/models/things/compare?a=1&b=7").await.status, 404);
     let (status, page) = team.second.page("/models/things/compare?a=1&b=2").await;
     assert!(status == 200 && page.contains("Version 1 beside version 2"), "{page}");
+    assert!(page.contains("Who calls version 1 goes on working with version 2"), "{page}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn the_versions_of_a_model_are_a_file_with_what_each_was_trained_by_and_on() {
+    let team = two_versions().await;
+    let (status, file) = team.second.page("/api/v1/models/things/versions.csv").await;
+    assert_eq!(status, 200, "{file}");
+    let lines: Vec<&str> = file.lines().collect();
+    assert!(
+        lines[0].starts_with(r#""model","version","stage","archived","gates_overridden","metric","value""#),
+        "{file}"
+    );
+    assert!(
+        lines[1].starts_with(r#""things","2","registered","false""#) && lines[1].contains("\"decision_tree\""),
+        "{file}"
+    );
+    assert!(lines[2].starts_with(r#""things","1","live""#) && lines[2].contains(" v1\""), "{file}");
+    let (_, page) = team.second.page("/models/things").await;
+    assert!(page.contains("href=\"/api/v1/models/things/versions.csv\""), "{page}");
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_version_is_given_out_as_an_onnx_file_that_names_what_it_was_made_from() {
+    let team = two_versions().await;
+    let path = "/api/v1/models/things/versions/2/model.onnx";
+    let given = team.second.request(reqwest::Method::GET, path).send().await.unwrap();
+    assert_eq!(given.status(), 200);
+    let name = given.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert_eq!(name, "attachment; filename=\"things-v2.onnx\"");
+    let file = given.bytes().await.unwrap();
+    let has = |text: &str| file.windows(text.len()).any(|part| part == text.as_bytes());
+    let version = team.second.get("/api/v1/models/things/versions/2").await.done();
+    let made_from = version["provenance"]["dataset_digest"].as_str().unwrap_or_default();
+    assert!(made_from.len() == 64 && has(made_from) && has("TreeEnsemble") && has("millrace"), "{version}");
+    let again = team.second.request(reqwest::Method::GET, path).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(file, again);
+    assert_eq!(team.second.get("/api/v1/models/things/versions/9/model.onnx").await.status, 404);
+    let (_, page) = team.second.page("/models/things/v/2").await;
+    assert!(page.contains(&format!("href=\"{path}\"")), "{page}");
     team.app.remove().await;
 }
 

@@ -263,6 +263,16 @@ async fn a_good_candidate_goes_past_shadow_and_canary_to_everybody_and_whoever_h
     let verdicts: Vec<&str> =
         canary["checks"].as_array().unwrap().iter().map(|check| check["verdict"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["pass"; 5], "{canary}");
+    // How the evidence grew is kept look by look, up to the one that it was decided on.
+    let looks = canary["rollout"]["looks"].as_array().unwrap();
+    let steps: Vec<i64> = looks.iter().map(|look| look["step"].as_i64().unwrap()).collect();
+    assert!(steps.is_sorted() && [0, 1, 2].iter().all(|step| steps.contains(step)), "{steps:?}");
+    let last_of_shadow = looks.iter().rfind(|look| look["step"] == 0).unwrap();
+    assert!(last_of_shadow["checks"].as_array().unwrap().iter().all(|check| check["verdict"] == "pass"), "{looks:?}");
+    let times: Vec<&str> = looks.iter().map(|look| look["at"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let (_, page) = stage.engineer.page("/deployments/arrives/changes/3").await;
+    assert!(page.contains("How the evidence grew") && page.contains("shown, n = "), "{page}");
     assert_eq!(stage.app.count("select count(*) from audit where actor = 'rollout'").await, 3);
     // What was superseded can be brought back.
     let back = stage.on_call.post(&stage.path("/rollback"), json!({ "reason": "test" })).await.done();

@@ -6,7 +6,7 @@ use millrace_domain::schema::{CheckOutcome, Profile, ValidationReport};
 use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, SchemaChange, StepView};
 
 use crate::components::{
-    Empty, GatedLink, KeyValue, KeyValues, LiveLine, LiveState, Load, Moment, PageHeader, ShortDigest, StateBadge,
+    Empty, GatedLink, KeyValue, KeyValues, Live, LiveLine, Load, Moment, PageHeader, ShortDigest, StateBadge,
     StepTimeline, follow,
 };
 use crate::fault::PageFault;
@@ -52,7 +52,7 @@ pub fn DatasetVersionPage() -> impl IntoView {
 const LOADING: &str = "loading";
 
 #[component]
-fn Version(version: DatasetVersionView, live: RwSignal<LiveState>, forms: MuteForms) -> impl IntoView {
+fn Version(version: DatasetVersionView, live: Live, forms: MuteForms) -> impl IntoView {
     let summary = version.summary.clone();
     let page = version_address(&summary.dataset, summary.version);
     let is_loading = summary.state == LOADING;
@@ -76,7 +76,7 @@ fn Version(version: DatasetVersionView, live: RwSignal<LiveState>, forms: MuteFo
         <Head version=version.clone()/>
         <div class="split">
             <div class="split-main stack stack-loose">
-                {is_loading.then(|| view! { <LiveLine state=live/> })}
+                {is_loading.then(|| view! { <LiveLine live/> })}
                 {version.failure.map(|failure| view! { <Unreadable failure summary=summary.clone()/> })}
                 {version.report.map(|report| view! { <Findings report history page=page.clone() role mutes/> })}
             </div>
@@ -370,7 +370,7 @@ mod rendered_tests {
 
     fn page(address: &str, version: DatasetVersionView) -> String {
         rendered(address, move || {
-            let live = RwSignal::new(LiveState::default());
+            let live = Live::default();
             let forms = MuteForms::new();
             view! { <Version version live forms/> }
         })

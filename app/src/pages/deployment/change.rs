@@ -9,7 +9,7 @@ use crate::pages::address::{path_number, path_text};
 use crate::wording::sentence;
 
 use super::history::{change_in_words, standing, who};
-use super::rollout::{Checks, Disagreements, RolloutFacts, Slices, Stepper};
+use super::rollout::{Checks, Course, Disagreements, RolloutFacts, Slices, Stepper};
 use super::switch::Spread;
 
 /// One change, with what it was decided on.
@@ -52,6 +52,7 @@ fn Change(change: ChangeView) -> impl IntoView {
                     <h2 id="rollout">{format!("The rollout of version {} as it stands now", rollout.candidate)}</h2>
                 </div>
                 <Stepper rollout=rollout.clone()/>
+                <Course rollout=rollout.clone()/>
                 <Slices slices=rollout.slices.clone() champion=rollout.champion candidate=rollout.candidate/>
                 <Disagreements
                     disagreements=rollout.disagreements.clone()

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::{count, duration};
 use millrace_domain::view::{DeploymentChange, DeploymentView};
 
-use crate::components::{Empty, LiveLine, LiveState, Load, Moment, PageHeader, look_again};
+use crate::components::{Empty, Live, LiveLine, Load, Moment, PageHeader, look_again};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
@@ -93,7 +93,7 @@ fn Deployment(
     deployment: DeploymentView,
     forms: Forms,
     fresh: RwSignal<Option<DeploymentView>>,
-    live: RwSignal<LiveState>,
+    live: Live,
     typed: RwSignal<String>,
 ) -> impl IntoView {
     let (done, took_ms) = (query_text("done"), query_text("took_ms"));
@@ -107,7 +107,7 @@ fn Deployment(
     let shown = move || fresh.get().unwrap_or_else(|| first.get_value());
     let under_way = deployment.rollout.clone().map(|rollout| {
         view! {
-            <LiveLine state=live has_forms=true/>
+            <LiveLine live has_forms=true/>
             {move || shown().rollout.map(|rollout| view! { <RolloutSection rollout/> })}
             <RolloutFacts rollout/>
         }
@@ -302,7 +302,7 @@ mod rendered_tests {
     #[test]
     fn a_candidate_on_its_way_is_shown_with_its_checks_and_what_it_waits_for() {
         let html = rendered("/deployments/taxi-tips", || {
-            view! { <Deployment deployment=deployment_with_canary() forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
+            view! { <Deployment deployment=deployment_with_canary() forms=forms() fresh=RwSignal::new(None) live=Live::default() typed=RwSignal::new(String::new())/> }
         });
         for expected in [
             "Rollout of version 3",
@@ -327,7 +327,7 @@ mod rendered_tests {
                 rollout.state = "paused".to_owned();
                 rollout.paused = Some(("On call".to_owned(), "a holiday in the data".to_owned(), rollout.started_at));
             }
-            view! { <Deployment deployment forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
+            view! { <Deployment deployment forms=forms() fresh=RwSignal::new(None) live=Live::default() typed=RwSignal::new(String::new())/> }
         });
         assert!(html.contains("Paused by On call, ") && html.contains("A holiday in the data."), "{html}");
     }
@@ -337,7 +337,7 @@ mod rendered_tests {
         let html = rendered("/deployments/taxi-tips", || {
             let fallback = Some(serde_json::json!({ "label": "false", "score": 0.1 }));
             let off = millrace_domain::view::DeploymentView { fallback, ..deployment() };
-            view! { <Deployment deployment=off forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
+            view! { <Deployment deployment=off forms=forms() fresh=RwSignal::new(None) live=Live::default() typed=RwSignal::new(String::new())/> }
         });
         assert!(html.contains("The model is switched off") && html.contains("Switch the model on again?"), "{html}");
         assert!(html.contains("answers nobody"), "{html}");
@@ -346,7 +346,7 @@ mod rendered_tests {
     #[test]
     fn rolling_back_is_a_plain_form_that_needs_a_reason() {
         let html = rendered("/deployments/taxi-tips", || {
-            view! { <Deployment deployment=deployment() forms=forms() fresh=RwSignal::new(None) live=RwSignal::new(LiveState::Waiting) typed=RwSignal::new(String::new())/> }
+            view! { <Deployment deployment=deployment() forms=forms() fresh=RwSignal::new(None) live=Live::default() typed=RwSignal::new(String::new())/> }
         });
         assert!(html.contains("Roll back to v1?") && html.contains("action=\"/fn/roll_back\""), "{html}");
         assert!(html.contains("required"), "{html}");

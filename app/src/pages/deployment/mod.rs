@@ -2,6 +2,7 @@
 
 mod change;
 mod detail;
+mod figures;
 mod history;
 mod list;
 mod parity;

@@ -1,11 +1,13 @@
 //! A candidate on its way: the steps, what was counted, what every check says, and what a person may do about it.
 
 use leptos::prelude::*;
-use millrace_charts::{Annotation, Figure, Line, LineChart, Threshold, XAxis, count, duration, number};
+use millrace_charts::{count, duration, number};
 use millrace_domain::gate::Gate;
 use millrace_domain::rollout::{SliceCompared, Step};
 use millrace_domain::run::RolloutStage;
-use millrace_domain::view::{DeploymentView, DisagreementView, Permission, RolloutCounts, RolloutSide, RolloutView};
+use millrace_domain::view::{DeploymentView, DisagreementView, Permission, RolloutCounts, RolloutView};
+
+use super::figures::{course, of_step, side_words};
 
 use crate::components::{ChartFigure, FaultNotice, GateTable, GatedButton, Moment, ReasonField, checks_in_words};
 use crate::fault::PageFault;
@@ -75,6 +77,7 @@ pub fn RolloutEvidence(
         <section class="section stack" aria-labelledby="evidence">
             <div class="section-header"><h2 id="evidence">"What it has shown"</h2></div>
             <Checks checks rules=rollout.rules/>
+            <Course rollout=rollout.clone()/>
             <Counted
                 counted=rollout.counted.clone()
                 step=present_step(&rollout)
@@ -112,6 +115,24 @@ pub fn Checks(
                  Bounds hold at all looks together.",
             )}
         </p>
+    }
+    .into_any()
+}
+
+/// How the evidence of every check grew, from the beginning of the rollout on.
+#[component]
+pub fn Course(
+    /// The rollout.
+    rollout: RolloutView,
+) -> impl IntoView {
+    let figures = course(&rollout, &format!("rollout-{}-course", rollout.id));
+    if figures.is_empty() {
+        return ().into_any();
+    }
+    let figures = figures.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+    view! {
+        <h3>"How the evidence grew"</h3>
+        <div class="grid grid-wide">{figures}</div>
     }
     .into_any()
 }
@@ -336,7 +357,7 @@ pub fn Counted(
         })
         .collect_view();
     let figures =
-        figures(&counted, limit_ms, &prefix).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
+        of_step(&counted, limit_ms, &prefix).into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
     view! {
         <div class="grid grid-stats">
             <div class="stat">
@@ -373,101 +394,6 @@ pub fn Counted(
         </div>
         {figures}
     }
-}
-
-/// Times of answers, answers by minute, and the two distributions of answers.
-fn figures(counted: &RolloutCounts, limit_ms: Option<f64>, prefix: &str) -> Vec<Figure> {
-    let mut figures = Vec::new();
-    figures.extend(times(counted, limit_ms, &format!("{prefix}-times")));
-    if counted.scores.iter().any(|bin| bin.0 > 0 || bin.1 > 0) {
-        figures.push(distributions(counted, &format!("{prefix}-scores")));
-    }
-    if counted.minutes.len() > 1 {
-        let line = |label: &str, of: fn(&millrace_domain::view::RolloutMinute) -> u64| Line {
-            label: label.to_owned(),
-            points: counted
-                .minutes
-                .iter()
-                .map(|minute| (minute.minute.timestamp() as f64, of(minute) as f64))
-                .collect(),
-            band: Vec::new(),
-        };
-        let mut lines =
-            vec![line("candidate", |minute| minute.candidate), line("champion beside it", |minute| minute.control)];
-        if counted.minutes.iter().any(|minute| minute.failed > 0) {
-            lines.push(line("candidate, not answered", |minute| minute.failed));
-        }
-        let chart = LineChart {
-            title: "Answers by minute".to_owned(),
-            x: XAxis::Time,
-            y: "answers a minute".to_owned(),
-            lines,
-            threshold: None,
-            annotations: Vec::new(),
-            conclusion: None,
-        };
-        figures.push(millrace_charts::line_chart(&chart, &format!("{prefix}-minutes")));
-    }
-    figures
-}
-
-fn side_words(arm: &str) -> &'static str {
-    if arm == "candidate" { "candidate" } else { "champion beside it" }
-}
-
-/// Which share of answers took at most so long, on both sides, and what 99 of 100 may take.
-fn times(counted: &RolloutCounts, limit_ms: Option<f64>, id: &str) -> Option<Figure> {
-    let line = |side: &RolloutSide| {
-        let all: u64 = side.times.iter().map(|(_, n)| n).sum();
-        let mut below = 0;
-        let share = |(end, n): &(f64, u64)| {
-            below += n;
-            (*end, below as f64 / all as f64)
-        };
-        Line {
-            label: side_words(&side.arm).to_owned(),
-            points: side.times.iter().map(share).collect(),
-            band: Vec::new(),
-        }
-    };
-    let lines: Vec<Line> = counted.sides.iter().filter(|side| !side.times.is_empty()).map(line).collect();
-    let slowest = |side: &RolloutSide| Some(format!("{} {} ms", side_words(&side.arm), number(side.p99_ms?)));
-    let slowest: Vec<String> = counted.sides.iter().filter_map(slowest).collect();
-    let limit = limit_ms.map(|limit| format!(" The document allows {} ms.", number(limit))).unwrap_or_default();
-    let chart = LineChart {
-        title: "Time of an answer".to_owned(),
-        x: XAxis::Logarithm("ms, at most".to_owned()),
-        y: "share of answers".to_owned(),
-        lines,
-        threshold: Some(Threshold { label: "99 of 100".to_owned(), value: 0.99 }),
-        annotations: limit_ms.map(|x| Annotation { x, label: "limit".to_owned() }).into_iter().collect(),
-        conclusion: Some(format!("99 of 100 answers took at most: {}.{limit}", slowest.join(", "))),
-    };
-    (!chart.lines.is_empty()).then(|| millrace_charts::line_chart(&chart, id))
-}
-
-/// Shares of answers by group of scores, lowest first.
-fn distributions(counted: &RolloutCounts, id: &str) -> Figure {
-    let total = |of: fn(&(u64, u64)) -> u64| counted.scores.iter().map(of).sum::<u64>().max(1) as f64;
-    let (new, old) = (total(|bin| bin.0), total(|bin| bin.1));
-    let line = |label: &str, share: &dyn Fn(&(u64, u64)) -> f64| Line {
-        label: label.to_owned(),
-        points: counted.scores.iter().enumerate().map(|(group, bin)| (group as f64 + 1.0, share(bin))).collect(),
-        band: Vec::new(),
-    };
-    let chart = LineChart {
-        title: "Answers by group of scores".to_owned(),
-        x: XAxis::Number("group of scores, lowest first".to_owned()),
-        y: "share of answers".to_owned(),
-        lines: vec![
-            line("candidate", &|bin| bin.0 as f64 / new),
-            line("champion beside it", &|bin| bin.1 as f64 / old),
-        ],
-        threshold: None,
-        annotations: Vec::new(),
-        conclusion: None,
-    };
-    millrace_charts::line_chart(&chart, id)
 }
 
 /// What a person may do while a candidate is on its way: let it go on, or let it wait.

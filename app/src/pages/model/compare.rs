@@ -34,7 +34,7 @@ pub fn CompareVersionsPage() -> impl IntoView {
 
 #[component]
 fn Compared(compared: ModelComparison) -> impl IntoView {
-    let ModelComparison { a, b, rows, equal, versions } = compared;
+    let ModelComparison { a, b, rows, equal, callers_must, versions } = compared;
     let slug = a.slug.clone();
     let crumbs = vec![("Models".to_owned(), "/models".to_owned()), (slug.clone(), format!("/models/{slug}"))];
     let mut groups: Vec<(String, Vec<ComparedRow>)> = Vec::new();
@@ -56,10 +56,30 @@ fn Compared(compared: ModelComparison) -> impl IntoView {
         <div class="stack stack-loose">
             <ChooseVersions slug versions a=a.version b=b.version/>
             <div class="grid"><Side version=a.clone()/> <Side version=b.clone()/></div>
+            <Callers must=callers_must a=a.version b=b.version/>
             {sections}
             {same}
         </div>
     }
+}
+
+/// Whether callers of the one go on working when the other answers.
+#[component]
+fn Callers(must: Vec<String>, a: i32, b: i32) -> impl IntoView {
+    if must.is_empty() {
+        let words = format!(
+            "Who calls version {a} goes on working with version {b}: it reads nothing that is not sent already."
+        );
+        return view! { <div class="callout" data-kind="success"><p>{words}</p></div> }.into_any();
+    }
+    let items: Vec<_> = must.into_iter().map(|change| view! { <li>{change}</li> }).collect();
+    view! {
+        <div class="callout" data-kind="warning">
+            <p>{format!("Before version {b} answers, callers of version {a} must:")}</p>
+            <ul>{items}</ul>
+        </div>
+    }
+    .into_any()
 }
 
 /// Chooses the two, without WASM as well.
@@ -189,8 +209,9 @@ mod rendered_tests {
             ];
             let versions = vec![4, 3];
             let (a, b) = (model(3, "live"), model(4, "approved"));
-            view! { <Compared compared=ModelComparison { a, b, rows, equal: 7, versions }/> }
+            view! { <Compared compared=ModelComparison { a, b, rows, equal: 7, callers_must: vec!["send tip (number)".to_owned()], versions }/> }
         });
+        assert!(html.contains("callers of version 3 must:") && html.contains("send tip (number)"), "{html}");
         assert!(html.contains("+0.02") && html.contains("none") && html.contains("equal in 7 other things"), "{html}");
     }
 }

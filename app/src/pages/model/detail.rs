@@ -45,6 +45,7 @@ fn Head(slug: String, was_live: bool) -> impl IntoView {
     let problem = format!("/problems/{slug}");
     let cases = format!("/problems/{slug}/cases");
     let deployment = format!("/deployments/{slug}");
+    let file = format!("/api/v1/models/{slug}/versions.csv");
     let deployment =
         was_live.then(|| view! { <a class="button" data-icon="deployment" href=deployment>"What is live"</a> });
     view! {
@@ -56,6 +57,7 @@ fn Head(slug: String, was_live: bool) -> impl IntoView {
                     <a class="button" data-icon="problem" href=problem>"Problem"</a>
                     <a class="button" href=cases>"Regression cases"</a>
                     {deployment}
+                    <a class="button" data-icon="download" href=file rel="external">"CSV"</a>
                 }
             }
         />

@@ -17,6 +17,7 @@ pub fn Lineage(
     let problem_page = format!("/problems/{}", summary.slug);
     let run_page = format!("/runs/{}", summary.run);
     let model = format!("/api/v1/runs/{}/artifacts/model", summary.run);
+    let onnx = format!("/api/v1/models/{}/versions/{}/model.onnx", summary.slug, summary.version);
     view! {
         <section class="card">
             <div class="card-header"><h2>"Lineage"</h2></div>
@@ -32,6 +33,8 @@ pub fn Lineage(
                         <ShortDigest digest=version.artifact/>
                         " "
                         <a href=model rel="external" download="">"Download"</a>
+                        " \u{b7} "
+                        <a href=onnx rel="external" title="What other programs run; one of an external trainer has none of ours">"ONNX"</a>
                     </KeyValue>
                 </KeyValues>
                 <JsonFacts document=version.provenance label="Provenance" stacked=true/>

@@ -1,6 +1,7 @@
 //! Model versions as rows: in the list of models, and among the versions of one.
 
 use leptos::prelude::*;
+use millrace_charts::number;
 use millrace_domain::view::{AliasView, ModelSummary};
 
 use crate::components::{Measured, Moment, StateBadge};
@@ -27,12 +28,13 @@ pub fn ModelTable(
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>
                     <tr>
-                        <th scope="col">"Model"</th>
+                        {titled.then(|| view! { <th scope="col">"Model"</th> })}
                         <th scope="col">"Version"</th>
                         <th scope="col">"Stage"</th>
                         <th scope="col">"Metric"</th>
                         <th scope="col">"Test value, 95 % interval"</th>
-                        <th scope="col">"Run"</th>
+                        <th scope="col">"Guardrails"</th>
+                        <th scope="col">"Trained by, in, on"</th>
                         <th scope="col">"By"</th>
                         <th scope="col">"Registered"</th>
                     </tr>
@@ -44,15 +46,25 @@ pub fn ModelTable(
 }
 
 fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl IntoView + use<> {
-    let title = titled.then(|| view! { <div class="muted">{model.title}</div> });
+    let title = view! { <div class="muted">{model.title}</div> };
     let own = aliases.iter().filter(|alias| alias.version == Some(model.version));
     let names: Vec<_> = own.map(|alias| view! { " " <span class="tag">{alias.name.clone()}</span> }).collect();
     let version_page = version_address(&model.slug, model.version);
     let model_page = format!("/models/{}", model.slug);
+    let link = view! { <a href=version_page>{format!("v{}", model.version)}</a> {names} };
+    let (about, version) = if titled {
+        let about = view! { <th scope="row" data-label="Model"><a href=model_page>{model.slug}</a> {title}</th> };
+        (Some(about), view! { <td data-label="Version">{link}</td> }.into_any())
+    } else {
+        (None, view! { <th scope="row" data-label="Version">{link}</th> }.into_any())
+    };
+    let guardrail =
+        |(name, value): &(String, f64)| view! { <div>{format!("{} {}", metric_title(name), number(*value))}</div> };
+    let guardrails: Vec<_> = model.guardrails.iter().map(guardrail).collect();
     view! {
         <tr>
-            <th scope="row" data-label="Model"><a href=model_page>{model.slug}</a> {title}</th>
-            <td data-label="Version"><a href=version_page>{format!("v{}", model.version)}</a> {names}</td>
+            {about}
+            {version}
             <td data-label="Stage">
                 <div class="cluster">
                     <StateBadge state=model.stage/>
@@ -62,7 +74,14 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
             </td>
             <td data-label="Metric">{metric_title(&model.metric)}</td>
             <td data-label="Test value"><Measured value=model.value interval=model.interval/></td>
-            <td data-label="Run"><a href=format!("/runs/{}", model.run)>{format!("#{}", model.run)}</a></td>
+            <td data-label="Guardrails">{guardrails}</td>
+            <td data-label="Trained by, in, on">
+                {model.trainer} " "
+                <div class="muted">
+                    <a href=format!("/runs/{}", model.run)>{format!("run #{}", model.run)}</a> ", "
+                    <a href=model.data_page>{model.data}</a>
+                </div>
+            </td>
             <td data-label="By">{model.author}</td>
             <td data-label="Registered"><Moment at=model.created_at/></td>
         </tr>

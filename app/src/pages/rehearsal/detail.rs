@@ -7,8 +7,8 @@ use millrace_domain::problem::DriftMetric;
 use millrace_domain::view::{CourseTold, DrillTold, EventTold, RehearsalView, Rehearsed, WindowTold, breakage};
 
 use crate::components::{
-    ChartFigure, FaultNotice, GatedButton, KeyValue, KeyValues, LiveLine, LiveState, Load, Moment, PageHeader,
-    StateBadge, StepTimeline, follow,
+    ChartFigure, FaultNotice, GatedButton, KeyValue, KeyValues, Live, LiveLine, Load, Moment, PageHeader, StateBadge,
+    StepTimeline, follow,
 };
 use crate::fault::PageFault;
 use crate::form::PageForm;
@@ -82,7 +82,7 @@ pub fn RehearsalShown(
     view: RehearsalView,
     left: Vec<usize>,
     cancel: PageForm<CancelRehearsal>,
-    live: RwSignal<LiveState>,
+    live: Live,
 ) -> impl IntoView {
     let line = view.line.clone();
     let rehearsals = format!("/problems/{}/rehearsals", line.slug);
@@ -122,7 +122,7 @@ pub fn RehearsalShown(
         />
         <div class="stack stack-loose">
             {move || cancel.fault().map(|fault| view! { <FaultNotice fault/> })}
-            {goes_on.then(|| view! { <LiveLine state=live/> })}
+            {goes_on.then(|| view! { <LiveLine live/> })}
             {stop}
             {(!has_ended_well).then(|| view! { <StepTimeline steps=vec![view.step.clone()]/> })}
             {is_unread
@@ -624,7 +624,7 @@ mod tests {
     fn page(view: RehearsalView) -> String {
         let left = vec![0, 0, 4];
         rendered("/rehearsals/7", move || {
-            view! { <RehearsalShown view left cancel=PageForm::new() live=RwSignal::new(LiveState::default())/> }
+            view! { <RehearsalShown view left cancel=PageForm::new() live=Live::default()/> }
         })
     }
 

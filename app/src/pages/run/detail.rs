@@ -5,7 +5,7 @@ use millrace_charts::duration;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::RunView;
 
-use crate::components::{ChartFigure, Empty, LiveLine, LiveState, Load, Moment, PageHeader, Tab, Tabs, follow};
+use crate::components::{ChartFigure, Empty, Live, LiveLine, Load, Moment, PageHeader, Tab, Tabs, follow};
 use crate::fault::PageFault;
 use crate::pages::address::{address, path_text, query_text};
 
@@ -86,10 +86,10 @@ pub fn RunPage() -> impl IntoView {
 }
 
 #[component]
-fn Run(run: RunView, acts: RunActs, live: RwSignal<LiveState>) -> impl IntoView {
+fn Run(run: RunView, acts: RunActs, live: Live) -> impl IntoView {
     let tab = query_text("tab");
     if run.summary.tracked.is_some() {
-        let following = is_under_way(&run.summary.state).then(|| view! { <LiveLine state=live/> });
+        let following = is_under_way(&run.summary.state).then(|| view! { <LiveLine live/> });
         return view! {
             <Head run=run.clone() acts/>
             <div class="stack stack-loose"><ActFaults acts/>{following}<TrackedRun run/></div>
@@ -100,7 +100,7 @@ fn Run(run: RunView, acts: RunActs, live: RwSignal<LiveState>) -> impl IntoView 
     let following = is_under_way(&run.summary.state).then(|| {
         let steps = run.steps.clone();
         view! {
-            <LiveLine state=live/>
+            <LiveLine live/>
             <CurrentStep steps/>
         }
     });
@@ -338,7 +338,7 @@ mod rendered_tests {
 
     fn page(address: &str, run: RunView) -> String {
         rendered(address, move || {
-            let (acts, live) = (RunActs::new(), RwSignal::new(LiveState::default()));
+            let (acts, live) = (RunActs::new(), Live::default());
             view! { <Run run acts live/> }
         })
     }

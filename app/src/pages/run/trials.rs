@@ -82,6 +82,11 @@ pub fn Trials(
             {mattered}
             {method}
             {too_few}
+            <p>
+                <a class="button button-small" data-icon="download" href=format!("/api/v1/runs/{run}/trials.csv") rel="external">
+                    "All trials as CSV"
+                </a>
+            </p>
             <div class="table-wrap" role="region" aria-label="Trials" tabindex="0">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Trials, best first"</caption>

@@ -40,6 +40,18 @@ pub use run::*;
 pub use word::in_words;
 
 views! {
+    /// Something that was looked for.
+    Found {
+        /// What it is: `problem`, `deployment`, `model version`, `dataset`, `dataset version`, `run`, `problem version` or `prediction`.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// What tells it from others: a title, a stage, the problem.
+        about: Option<String>,
+        /// Where it is shown, as a path on this server.
+        href: String,
+    }
+
     /// The regression cases of a problem.
     CasesView {
         /// Problem.
@@ -284,12 +296,20 @@ views! {
         stage: String,
         /// Run that made it.
         run: String,
+        /// What it was trained by.
+        trainer: String,
+        /// The dataset version that it was trained on, by name, and its page.
+        data: String,
+        /// Page of that dataset version.
+        data_page: String,
         /// Name of the success metric.
         metric: String,
         /// Its value on the test part.
         value: Option<f64>,
         /// Its 95 % interval.
         interval: Option<(f64, f64)>,
+        /// The metrics of the document's guardrails on the test part, by name.
+        guardrails: Vec<(String, f64)>,
         /// Who launched the run.
         author: String,
         /// When it was registered.

@@ -49,25 +49,8 @@ pub(crate) fn sales(rows: usize) -> Dataset {
     .unwrap()
 }
 
-/// A problem on [`sales`] of that kind.
-pub(crate) fn document(kind: TargetKind) -> ProblemDocument {
-    let (column, success) = match kind {
-        TargetKind::Binary => ("sold", "metric = \"roc_auc\"\nat_least = 0.6"),
-        TargetKind::Multiclass => ("grade", "metric = \"accuracy\"\nat_least = 0.5"),
-        TargetKind::Regression => ("price", "metric = \"rmse\"\nat_most = 30"),
-    };
-    let text = format!(
-        r#"
-        slug = "sales"
-        title = "Sales"
-        decision = "None"
-        [target]
-        name = "answer"
-        kind = "{}"
-        column = "{column}"
-        [data]
-        event_time = "at"
-        time_format = "unix_s"
+/// Features as suits each trainer.
+const FEATURES: &str = r#"
         [[features]]
         name = "size"
         [[features]]
@@ -85,6 +68,68 @@ pub(crate) fn document(kind: TargetKind) -> ProblemDocument {
         name = "hour"
         expression = "hour(at)"
         type = "category"
+"#;
+
+/// Features that are told in every other way, but for [`BY_LABEL`]; one is called as an answer is.
+const ENCODED: &str = r#"
+        [[features]]
+        name = "colour"
+        type = "category"
+        encoding = "one_hot"
+        nullable = true
+        [[features]]
+        name = "label"
+        expression = "size"
+        encoding = "min_max"
+        [[features]]
+        name = "shade"
+        expression = "colour"
+        type = "category"
+        encoding = "ordinal"
+        values = ["white", "grey", "blue", "red"]
+        nullable = true
+        [[features]]
+        name = "weight"
+        encoding = "robust"
+        nullable = true
+        [[features]]
+        name = "open"
+        encoding = "as_is"
+"#;
+
+/// A feature that is told by the label, which several classes do not have.
+const BY_LABEL: &str = r#"
+        [[features]]
+        name = "hour"
+        expression = "hour(at)"
+        type = "category"
+        encoding = "target"
+"#;
+
+/// A problem on [`sales`] of that kind.
+pub(crate) fn document(kind: TargetKind) -> ProblemDocument {
+    document_with(kind, FEATURES)
+}
+
+fn document_with(kind: TargetKind, features: &str) -> ProblemDocument {
+    let (column, success) = match kind {
+        TargetKind::Binary => ("sold", "metric = \"roc_auc\"\nat_least = 0.6"),
+        TargetKind::Multiclass => ("grade", "metric = \"accuracy\"\nat_least = 0.5"),
+        TargetKind::Regression => ("price", "metric = \"rmse\"\nat_most = 30"),
+    };
+    let text = format!(
+        r#"
+        slug = "sales"
+        title = "Sales"
+        decision = "None"
+        [target]
+        name = "answer"
+        kind = "{}"
+        column = "{column}"
+        [data]
+        event_time = "at"
+        time_format = "unix_s"
+        {features}
         [success]
         {success}
         [serving]
@@ -108,13 +153,23 @@ pub(crate) struct Prepared {
 
 /// [`sales`] of that kind, split at random with a fifth each for validation and test.
 pub(crate) fn prepared(kind: TargetKind, rows: usize) -> Prepared {
+    prepared_with(&document(kind), rows)
+}
+
+/// The same with features that are told in other ways than suits each trainer.
+pub(crate) fn encoded(kind: TargetKind, rows: usize) -> Prepared {
+    let by_label = if kind == TargetKind::Multiclass { "" } else { BY_LABEL };
+    prepared_with(&document_with(kind, &format!("{ENCODED}{by_label}")), rows)
+}
+
+fn prepared_with(document: &ProblemDocument, rows: usize) -> Prepared {
     let dataset = sales(rows);
-    let plan = FeaturePlan::compile(&document(kind), dataset.schema(), &TableColumns::new()).unwrap();
+    let plan = FeaturePlan::compile(document, dataset.schema(), &TableColumns::new()).unwrap();
     let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
     let split =
         Split::new(&Rule::Random { validation: 0.2, test: 0.2, seed: 3, entity: None }, &dataset, None, &labels)
             .unwrap();
-    Prepared { dataset, plan, table, labels, split, kind }
+    Prepared { dataset, plan, table, labels, split, kind: document.target.kind }
 }
 
 impl Prepared {

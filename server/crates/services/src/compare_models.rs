@@ -36,8 +36,19 @@ impl Services {
                 });
             }
         }
-        Ok(ModelComparison { a: a.summary, b: b.summary, rows, equal, versions })
+        let callers_must = callers_must(&a.inputs, &b.inputs);
+        Ok(ModelComparison { a: a.summary, b: b.summary, rows, equal, callers_must, versions })
     }
+}
+
+/// What callers of one version have to do before another one answers them. Inputs that it does not read may be sent all the same.
+fn callers_must(a: &[(String, String)], b: &[(String, String)]) -> Vec<String> {
+    let change = |(name, kind): &(String, String)| match a.iter().find(|(other, _)| other == name) {
+        None => Some(format!("send {name} ({kind})")),
+        Some((_, before)) if before != kind => Some(format!("send {name} as {kind}, no longer as {before}")),
+        Some(_) => None,
+    };
+    b.iter().filter_map(change).collect()
 }
 
 type Facts = (&'static str, BTreeMap<String, Value>);
@@ -95,4 +106,20 @@ fn flatten(path: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
 
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_must_send_what_is_new_or_of_another_type_and_may_send_what_is_gone() {
+        let inputs = |all: &[(&str, &str)]| {
+            all.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect::<Vec<_>>()
+        };
+        let before = inputs(&[("miles", "number"), ("zone", "number"), ("tip", "number")]);
+        let after = inputs(&[("miles", "number"), ("zone", "text"), ("hour", "number")]);
+        assert_eq!(callers_must(&before, &after), ["send zone as text, no longer as number", "send hour (number)"]);
+        assert!(callers_must(&before, &before[..1]).is_empty());
+    }
 }

@@ -79,7 +79,7 @@ impl Services {
         for user in &users {
             let metrics = run::metrics(pool, user.lineage.run.id).await.map_err(fault)?;
             models.push(FeatureSetModel {
-                model: present::model(&user.lineage.version, &user.lineage.problem.document, &metrics),
+                model: present::model(&user.lineage, &metrics),
                 feature_set: sets.iter().find(|set| set.0 == user.digest).map(|set| set.1.version),
             });
         }

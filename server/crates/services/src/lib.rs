@@ -18,6 +18,7 @@ mod elsewhere;
 mod evidence;
 mod failpoint;
 mod feature;
+mod find;
 mod heartbeat;
 mod history;
 mod home;

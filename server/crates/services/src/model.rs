@@ -58,7 +58,7 @@ impl Services {
         for version in versions {
             let lineage = self.lineage(version).await?;
             let metrics = run::metrics(self.db.pool(), lineage.run.id).await.map_err(fault)?;
-            lines.push(present::model(&lineage.version, &lineage.problem.document, &metrics));
+            lines.push(present::model(&lineage, &metrics));
         }
         Ok(lines)
     }
@@ -103,7 +103,7 @@ impl Services {
         let deployable = right.and_then(|()| promotion.clone());
         let review = self.present_review(actor, &reviewed, review, open).await?;
         Ok(ModelVersionView {
-            summary: present::model(&lineage.version, &lineage.problem.document, &metrics),
+            summary: present::model(&lineage, &metrics),
             goes_on_by: by_itself.map(|(document, _)| document),
             digest: lineage.version.digest.to_string(),
             artifact: lineage.version.artifact.to_string(),

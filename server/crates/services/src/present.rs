@@ -4,15 +4,15 @@ use chrono::{DateTime, Utc};
 use millrace_domain::gate::Gate;
 use millrace_domain::ids::RunId;
 use millrace_domain::metric::Metric;
-use millrace_domain::problem::ProblemDocument;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::{
     ArtifactView, DatasetSummary, FailureView, LogLineView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
 };
 use millrace_storage::dataset::DatasetVersion;
-use millrace_storage::model::ModelVersion;
 use millrace_storage::run::{MetricValue, Run, RunArtifact, Trial};
 use millrace_storage::step::{Failure, Logged, Step};
+
+use crate::model::Lineage;
 
 pub(crate) fn dataset(version: &DatasetVersion, now: DateTime<Utc>) -> DatasetSummary {
     let report = version.report.as_ref();
@@ -130,20 +130,27 @@ pub(crate) fn trial(trial: Trial) -> TrialView {
     }
 }
 
-pub(crate) fn model(version: &ModelVersion, document: &ProblemDocument, metrics: &[MetricValue]) -> ModelSummary {
+pub(crate) fn model(lineage: &Lineage, metrics: &[MetricValue]) -> ModelSummary {
+    let (version, document) = (&lineage.version, &lineage.problem.document);
     let metric = document.success.metric;
     let value = success(metric, metrics);
+    let (dataset, name, number) = &version.data;
+    let of_test = |metric: Metric| Some((metric.to_string(), success(metric, metrics)?.value));
     ModelSummary {
         slug: version.slug.clone(),
         title: document.title.clone(),
         version: version.number,
         stage: version.stage.as_str().to_owned(),
         run: version.run.to_string(),
+        trainer: run(&lineage.run).trainer,
+        data: format!("{name} v{number}"),
+        data_page: format!("/datasets/{dataset}/v/{number}"),
         overridden: version.gates.iter().any(|gate| gate.overridden.is_some()),
         archived: version.archived_at.is_some(),
         metric: metric.to_string(),
         value: value.map(|value| value.value),
         interval: value.and_then(|value| value.interval),
+        guardrails: document.guardrails.iter().filter_map(|rule| of_test(rule.metric)).collect(),
         author: version.author_name.clone(),
         created_at: version.created_at,
     }

@@ -301,6 +301,7 @@ impl Services {
             Err(StorageError::Conflict(_)) => return Ok(()),
             noted => noted.map_err(fault)?,
         }
+        rollout::keep_look(&tx, open, checks, self.now()).await.map_err(fault)?;
         if let Some(asked) = asked
             && rollout::is_news(&tx, open.id, asked).await.map_err(fault)?
         {
@@ -353,6 +354,7 @@ impl Services {
     async fn step_on(&self, tx: &Transaction, by: By<'_>, held: &Held, reason: &str, checks: &[Gate]) -> Result<i64> {
         let Held { rollout, deployment } = held;
         let mut change = self.change(held, by, reason, Some(checks));
+        rollout::keep_look(tx, rollout, checks, self.now()).await.map_err(fault)?;
         if rollout.step + 1 == rollout.plan.steps.len() {
             rollout::end(tx, rollout.id, RolloutState::Completed, self.now()).await.map_err(fault)?;
             (change.kind, change.staged) = ("settled", None);
@@ -395,6 +397,7 @@ impl Services {
             model::set_stage(tx, rollout.champion, ModelStage::Superseded, ModelStage::Live).await.map_err(fault)?;
         }
         rollout::end(tx, rollout.id, RolloutState::RolledBack, self.now()).await.map_err(fault)?;
+        rollout::keep_look(tx, rollout, checks.unwrap_or_default(), self.now()).await.map_err(fault)?;
         let change = Change {
             kind: "rollback",
             champion: Some(rollout.champion),

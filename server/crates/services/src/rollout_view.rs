@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use millrace_domain::fault::Fault;
 use millrace_domain::gate::Decision;
 use millrace_domain::ids::ModelVersionId;
+use millrace_domain::metric::TargetKind;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::rollout::{SliceCompared, compare_slices, latency_of};
+use millrace_domain::rollout::{SliceCompared, compare_slices, latency_of, probability_of, value_of};
 use millrace_domain::run::RolloutState;
 use millrace_domain::view::{
-    ChangeView, DisagreementView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView,
+    ChangeView, DisagreementView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView, ScoreGroup,
 };
 use millrace_storage::deployment::{self, PastChange};
 use millrace_storage::rollout::{self, AnsweredByBoth, Minute, Rollout, Tally};
@@ -22,7 +23,9 @@ use crate::model::{Lineage, missing};
 use crate::{Result, Services, fault};
 
 /// Groups of scores that are drawn.
-const GROUPS: usize = 20;
+const GROUPS: u64 = 60;
+/// Looks that are drawn.
+const LOOKS: i64 = 80;
 /// Minutes that are drawn.
 const MOST_MINUTES: i64 = 240;
 /// Requests that are looked through for differences, and those that are shown.
@@ -69,17 +72,20 @@ impl Services {
         let tallies = rollout::tallies(pool, rollout.id, rollout.step).await.map_err(fault)?;
         let minutes = rollout::minutes(pool, rollout.id, rollout.step, MOST_MINUTES).await.map_err(fault)?;
         let pairs = rollout::answered_by_both(pool, rollout.id, LOOKED_THROUGH).await.map_err(fault)?;
+        let looks = rollout::looks(pool, rollout.id, LOOKS).await.map_err(fault)?;
         let disagreements = furthest_apart(pairs, rollout.champion_number);
         // Who has to pause or roll back waits for no store.
         let lineage = self.candidate_of(&rollout).await;
-        let limit_ms = lineage.as_ref().ok().map(|lineage| lineage.problem.document.serving.p99_ms);
-        let slices = match lineage {
+        let document = lineage.as_ref().ok().map(|lineage| &lineage.problem.document);
+        let limit_ms = document.map(|document| document.serving.p99_ms);
+        let kind = document.map(|document| document.target.kind);
+        let compared = match lineage {
             Ok(lineage) => self.compared_by_slice(&rollout, &lineage).await,
             Err(error) => Err(error),
         };
-        let slices = slices.unwrap_or_else(|error| {
+        let (slices, classes) = compared.unwrap_or_else(|error| {
             tracing::warn!(detail = error.detail, "versions could not be compared by slice");
-            Vec::new()
+            (Vec::new(), Vec::new())
         });
         let may = actor.may_on(Action::Deploy, &rollout.slug).map_err(|refused| refused.to_string());
         let open = if rollout.ended_at.is_some() { Err("this rollout has ended".to_owned()) } else { Ok(()) };
@@ -104,7 +110,8 @@ impl Services {
             started_at: rollout.started_at,
             looked_at: rollout.looked_at,
             ended_at: rollout.ended_at,
-            counted: counted(&tallies, &minutes),
+            counted: counted(&tallies, &minutes, kind, &classes),
+            looks,
             limit_ms,
             disagreements,
             slices,
@@ -120,8 +127,12 @@ impl Services {
         self.lineage(version).await
     }
 
-    /// Both versions beside each other, in all and by the slices of the candidate's document.
-    async fn compared_by_slice(&self, rollout: &Rollout, lineage: &Lineage) -> Result<Vec<SliceCompared>> {
+    /// Both versions beside each other, in all and by the slices of the candidate's document; and the candidate's classes.
+    async fn compared_by_slice(
+        &self,
+        rollout: &Rollout,
+        lineage: &Lineage,
+    ) -> Result<(Vec<SliceCompared>, Vec<String>)> {
         let mut by: Vec<String> = Vec::new();
         for slice in &lineage.problem.document.slices {
             if !by.contains(&slice.by) {
@@ -130,12 +141,13 @@ impl Services {
         }
         let asked = rollout::asked_both(self.db.pool(), rollout, &by, COMPARED).await.map_err(fault)?;
         if asked.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let evaluation = self.evaluation(&lineage.run).await?;
         let labels = evaluation["test"]["confusion"]["labels"].as_array().into_iter().flatten();
         let classes: Vec<&str> = labels.filter_map(Value::as_str).collect();
-        Ok(compare_slices(&asked, &by, &classes))
+        let slices = compare_slices(&asked, &by, &classes);
+        Ok((slices, classes.into_iter().map(str::to_owned).collect()))
     }
 }
 
@@ -178,7 +190,7 @@ fn shown(rollout: &Rollout) -> std::result::Result<(), String> {
 }
 
 /// Sums of what was tallied in a step.
-fn counted(tallies: &[Tally], minutes: &[Minute]) -> RolloutCounts {
+fn counted(tallies: &[Tally], minutes: &[Minute], kind: Option<TargetKind>, classes: &[String]) -> RolloutCounts {
     let bins = |arm: &str, measure: &str| -> BTreeMap<i32, u64> {
         let of_one = tallies.iter().filter(|tally| tally.arm == arm && tally.measure == measure);
         of_one.map(|tally| (tally.bin, tally.n.unsigned_abs())).collect()
@@ -207,7 +219,7 @@ fn counted(tallies: &[Tally], minutes: &[Minute]) -> RolloutCounts {
         agreed: count("candidate", "agreed"),
         differed: count("candidate", "differed"),
         dropped: count("candidate", "dropped") + count("control", "dropped"),
-        scores: grouped(&bins("candidate", "score"), &bins("control", "score")),
+        scores: grouped(&bins("candidate", "score"), &bins("control", "score"), kind, classes),
         minutes: by_minute(minutes),
     }
 }
@@ -224,16 +236,33 @@ fn quantile(bins: &BTreeMap<i32, u64>, share: f64) -> Option<f64> {
         .map(|(bin, _)| latency_of(*bin))
 }
 
-/// At most so many groups of neighbouring bins, of equal width.
-fn grouped(candidate: &BTreeMap<i32, u64>, control: &BTreeMap<i32, u64>) -> Vec<(u64, u64)> {
-    let all = || candidate.keys().chain(control.keys()).copied();
-    let (Some(first), Some(last)) = (all().min(), all().max()) else { return Vec::new() };
-    let bins = (last - first + 1).unsigned_abs() as usize;
-    let width = bins.div_ceil(GROUPS);
-    let mut groups = vec![(0, 0); bins.div_ceil(width)];
-    let place = |bin: i32| (bin - first).unsigned_abs() as usize / width;
-    candidate.iter().for_each(|(bin, n)| groups[place(*bin)].0 += n);
-    control.iter().for_each(|(bin, n)| groups[place(*bin)].1 += n);
+/// Neighbouring bins that answers lie in, put together where a group would hold less than one in [`GROUPS`] of them; classes stay apart.
+fn grouped(
+    candidate: &BTreeMap<i32, u64>,
+    control: &BTreeMap<i32, u64>,
+    kind: Option<TargetKind>,
+    classes: &[String],
+) -> Vec<ScoreGroup> {
+    let end: Option<fn(i32) -> f64> = match kind {
+        Some(TargetKind::Binary) => Some(probability_of),
+        Some(TargetKind::Regression) => Some(value_of),
+        Some(TargetKind::Multiclass) | None => None,
+    };
+    let class = |bin: i32| usize::try_from(bin).ok().and_then(|place| classes.get(place)).cloned();
+    let mut bins: BTreeMap<i32, (u64, u64)> = BTreeMap::new();
+    candidate.iter().for_each(|(bin, n)| bins.entry(*bin).or_default().0 += n);
+    control.iter().for_each(|(bin, n)| bins.entry(*bin).or_default().1 += n);
+    let all: u64 = bins.values().map(|(candidate, control)| candidate + control).sum();
+    let last = bins.keys().next_back().copied();
+    let (mut groups, mut open) = (Vec::new(), (0, 0));
+    for (bin, n) in bins {
+        open = (open.0 + n.0, open.1 + n.1);
+        if end.is_none() || (open.0 + open.1) * GROUPS >= all || Some(bin) == last {
+            let class = end.is_none().then(|| class(bin).unwrap_or_else(|| "another class".to_owned()));
+            groups.push(ScoreGroup { at_most: end.map(|end| end(bin)), class, candidate: open.0, control: open.1 });
+            open = (0, 0);
+        }
+    }
     groups
 }
 
@@ -270,7 +299,7 @@ mod tests {
             answered,
             failed: 1,
         };
-        let found = counted(&[], &[minute("candidate", 5), minute("control", 5), minute("rest", 90)]);
+        let found = counted(&[], &[minute("candidate", 5), minute("control", 5), minute("rest", 90)], None, &[]);
         assert_eq!((found.share, found.minutes.len(), found.minutes[0].failed), (Some(5.0), 1, 1));
     }
 
@@ -306,10 +335,26 @@ mod tests {
     }
 
     #[test]
-    fn groups_keep_every_answer() {
+    fn groups_keep_every_answer_and_end_where_their_last_bin_ends() {
         let candidate: BTreeMap<i32, u64> = (-70..=70).map(|bin| (bin, 2)).collect();
-        let groups = grouped(&candidate, &[(3, 7)].into());
-        assert!(groups.len() <= GROUPS && groups.iter().map(|group| group.0).sum::<u64>() == 282, "{groups:?}");
-        assert_eq!(groups.iter().map(|group| group.1).sum::<u64>(), 7);
+        let groups = grouped(&candidate, &[(3, 7)].into(), Some(TargetKind::Binary), &[]);
+        assert!(groups.len() as u64 <= GROUPS, "{groups:?}");
+        let sums = groups.iter().fold((0, 0), |sums, group| (sums.0 + group.candidate, sums.1 + group.control));
+        assert_eq!(sums, (282, 7));
+        assert!(groups.is_sorted_by(|a, b| a.at_most < b.at_most), "{groups:?}");
+        assert_eq!(groups.last().and_then(|group| group.at_most), Some(probability_of(70)));
+    }
+
+    #[test]
+    fn classes_are_not_put_together() {
+        let groups = grouped(
+            &[(0, 1_000), (1, 1)].into(),
+            &[(2, 1)].into(),
+            Some(TargetKind::Multiclass),
+            &["a".into(), "b".into()],
+        );
+        let counts: Vec<_> =
+            groups.iter().map(|group| (group.class.as_deref(), group.candidate, group.control)).collect();
+        assert_eq!(counts, [(Some("a"), 1_000, 0), (Some("b"), 1, 0), (Some("another class"), 0, 1)]);
     }
 }

@@ -10,6 +10,7 @@
 mod answer;
 mod counters;
 mod explain;
+mod export;
 mod lane;
 mod log;
 mod metadata;

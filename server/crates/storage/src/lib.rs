@@ -19,6 +19,7 @@ pub mod decision;
 pub mod deployment;
 mod error;
 pub mod event;
+pub mod find;
 pub mod heartbeat;
 pub mod incident;
 pub mod invariant;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::Digest;
 use millrace_domain::gate::Gate;
-use millrace_domain::ids::{AccountId, ModelVersionId, ProblemId, ProblemVersionId, RunId};
+use millrace_domain::ids::{AccountId, DatasetId, ModelVersionId, ProblemId, ProblemVersionId, RunId};
 use millrace_domain::run::ModelStage;
 
 use crate::Result;
@@ -23,6 +23,8 @@ pub struct ModelVersion {
     pub number: i32,
     /// The run that made it.
     pub run: RunId,
+    /// The dataset version that it was trained on: the dataset's id and name, and the version's number.
+    pub data: (DatasetId, String, i32),
     /// Who launched that run.
     pub author: AccountId,
     /// Their name.
@@ -49,6 +51,7 @@ impl Record for ModelVersion {
             slug: row.get("slug")?,
             number: row.get("number")?,
             run: RunId(row.get("run_id")?),
+            data: (DatasetId(row.get("dataset_id")?), row.get("dataset_name")?, row.get("dataset_number")?),
             author: AccountId(row.get("author_id")?),
             author_name: row.get("author_name")?,
             digest: row.digest("digest")?,
@@ -64,9 +67,11 @@ impl Record for ModelVersion {
 macro_rules! select_model {
     ($rest:literal) => {
         concat!(
-            "select m.*, p.slug, r.author_id, a.name as author_name from model_version m
-                join problem p on p.id = m.problem_id join run r on r.id = m.run_id
-                join account a on a.id = r.author_id ",
+            "select m.*, p.slug, r.author_id, a.name as author_name, e.dataset_id, d.name as dataset_name,
+                e.number as dataset_number
+             from model_version m join problem p on p.id = m.problem_id join run r on r.id = m.run_id
+                join account a on a.id = r.author_id join dataset_version e on e.id = r.dataset_version_id
+                join dataset d on d.id = e.dataset_id ",
             $rest
         )
     };

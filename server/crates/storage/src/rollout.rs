@@ -1,6 +1,7 @@
-//! Rollouts: where each stands; [`counted`] is what was counted on its way.
+//! Rollouts: where each stands; [`counted`] is what was counted on its way, [`looks`] how the evidence grew.
 
 mod counted;
+mod looks;
 
 use chrono::{DateTime, Utc};
 use millrace_domain::gate::Gate;
@@ -17,6 +18,8 @@ pub use counted::{
     AnsweredByBoth, Came, Counterpart, Labelled, Mark, Minute, Pair, Predicted, Tally, Valued, answered_by_both,
     asked_both, clear_units, count, evidence, insert_counterparts, label, minutes, pair, predicted, tallies, value,
 };
+
+pub use looks::{keep_look, looks};
 
 /// A candidate's way to its users.
 #[derive(Debug, Clone)]

@@ -118,6 +118,18 @@ fn line_chart_of_width(values: &LineChart, id_prefix: &str, width: f64) -> Figur
     .draw(|sheet| draw(sheet, values, &lines, &legend, width))
 }
 
+impl CleanLine<'_> {
+    /// A value at a place of the axis, with its interval where it has one.
+    fn y_text(&self, x: f64, y: f64) -> String {
+        let is_banded = self.of.band.len() == self.points.len();
+        let place = self.points.iter().position(|point| *point == (x, y)).filter(|_| is_banded);
+        match place.and_then(|place| self.of.band.get(place)) {
+            Some((low, high)) => format!("{} ({} to {})", number(y), number(*low), number(*high)),
+            None => number(y),
+        }
+    }
+}
+
 impl XAxis {
     /// Where a value stands along the axis; none where it has no place on it.
     fn place(&self, x: f64) -> Option<f64> {
@@ -218,7 +230,7 @@ fn draw_line(sheet: &Sheet, plane: &Plane<'_>, values: &LineChart, line: &CleanL
         sheet.tip(&line.of.label);
         plane.line(&thin::curve(piece, LINE_POINTS), pen, 2.0)?;
     }
-    let words = |(x, y): (f64, f64)| format!("{}: {} at {}", line.of.label, number(y), values.x_text(x));
+    let words = |(x, y): (f64, f64)| format!("{}: {} at {}", line.of.label, line.y_text(x, y), values.x_text(x));
     let points: Vec<_> = line.points.iter().copied().filter(|(_, y)| is_plottable(*y)).collect();
     if line.points.len() > MARKED_POINTS {
         plane.readings(&thin::curve(&points, readings), words);
@@ -305,7 +317,7 @@ fn table(values: &LineChart, lines: &[CleanLine<'_>]) -> Vec<Vec<String>> {
         .flat_map(|line| {
             thin::evenly(&line.points, TABLE_ROWS)
                 .into_iter()
-                .map(|(x, y)| vec![values.x_text(x), line.of.label.clone(), number(y)])
+                .map(|(x, y)| vec![values.x_text(x), line.of.label.clone(), line.y_text(x, y)])
         })
         .collect()
 }

@@ -12,6 +12,7 @@
 mod arm;
 #[cfg(test)]
 pub(crate) mod chance;
+mod course;
 mod reading;
 pub mod sequential;
 mod slices;
@@ -27,7 +28,8 @@ use crate::problem::{Business, Conduct, Drift, DriftMetric, ProblemDocument, Rol
 use crate::run::RolloutStage;
 
 pub use arm::{Arm, Unit};
-pub use reading::{Loss, class_of, latency_bin, latency_of, same, score_bin};
+pub use course::{Look, Seen, slot_of};
+pub use reading::{Loss, class_of, latency_bin, latency_of, probability_of, same, score_bin, value_of};
 pub use slices::{AskedBoth, SliceCompared, compare_slices};
 
 use sequential::{Sums, is_not, more_often, share_bounds, weighted_bounds};

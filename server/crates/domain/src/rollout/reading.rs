@@ -124,6 +124,16 @@ pub fn score_bin(answer: &Value, classes: &[&str]) -> Option<i32> {
     i32::try_from(classes.iter().position(|class| *class == label).unwrap_or(classes.len())).ok()
 }
 
+/// The upper end of a bin of probabilities.
+pub fn probability_of(bin: i32) -> f64 {
+    1.0 / (1.0 + (-f64::from(bin + 1) / PER_LOGIT).exp())
+}
+
+/// The upper end of a bin of numbers.
+pub fn value_of(bin: i32) -> f64 {
+    if bin < 0 { -SMALLEST * RATIO.powi(-bin - 1) } else { SMALLEST * RATIO.powi(bin) }
+}
+
 /// Numbers that lie so near are the same answer, as a share of the larger one.
 const SAME: f64 = 0.01;
 
@@ -201,6 +211,18 @@ mod tests {
         assert_eq!(score_bin(&json!({ "value": null }), &[]), None);
         assert_eq!(score_bin(&json!({ "label": null }), &["a", "b", "c"]), None);
         assert_eq!(score_bin(&json!({ "label": "d" }), &["a", "b", "c"]), Some(3));
+    }
+
+    #[test]
+    fn an_answer_lies_between_the_upper_ends_of_its_bin_and_of_the_one_before() {
+        for score in [1e-4, 0.2, 0.5, 0.77, 0.9999] {
+            let bin = score_bin(&json!({ "score": score }), &[]).unwrap();
+            assert!(probability_of(bin - 1) <= score && score <= probability_of(bin), "{score}");
+        }
+        for value in [-1e6, -3.7, -1e-3, 0.0, 1e-3, 0.9, 1e9] {
+            let bin = score_bin(&json!({ "value": value }), &[]).unwrap();
+            assert!(value_of(bin - 1) <= value && value <= value_of(bin), "{value} {bin}");
+        }
     }
 
     #[test]

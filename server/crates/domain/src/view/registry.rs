@@ -52,6 +52,8 @@ views! {
         rows: Vec<ComparedRow>,
         /// In how many things they are equal.
         equal: u64,
+        /// What callers of the one have to do before the other answers them; nothing where they go on working.
+        callers_must: Vec<String>,
         /// Numbers of all versions, for choosing others.
         versions: Vec<i32>,
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Permission;
 use crate::gate::Gate;
-use crate::rollout::{SliceCompared, Step};
+use crate::rollout::{Look, SliceCompared, Step};
 
 views! {
     /// A candidate on its way, or a way that has ended.
@@ -44,6 +44,8 @@ views! {
         ended_at: Option<DateTime<Utc>>,
         /// What was counted in the present step.
         counted: RolloutCounts,
+        /// What its checks said at looks from its beginning on, at most 80 of them.
+        looks: Vec<Look>,
         /// What the candidate's document lets 99 of 100 answers take, in milliseconds.
         limit_ms: Option<f64>,
         /// Of the newest requests that both versions answered, those on which they are furthest apart.
@@ -94,10 +96,22 @@ views! {
         differed: u64,
         /// Requests that were not compared, because too many waited.
         dropped: u64,
-        /// Answers by group of scores: the candidate's and the champion's.
-        scores: Vec<(u64, u64)>,
+        /// Answers by group of scores in ascending order, or by class.
+        scores: Vec<ScoreGroup>,
         /// Answers and failures by minute.
         minutes: Vec<RolloutMinute>,
+    }
+
+    /// Answers that lie close together.
+    ScoreGroup {
+        /// The greatest score (a probability, or a number in the target's unit) in it; none for a class.
+        at_most: Option<f64>,
+        /// The class, where that is what models answer.
+        class: Option<String>,
+        /// The candidate's.
+        candidate: u64,
+        /// The champion's.
+        control: u64,
     }
 
     /// One side of a comparison.

@@ -122,6 +122,11 @@ impl OrdinalEncoder {
         Self { values: values.to_vec(), number }
     }
 
+    /// The values, the least first.
+    pub(super) fn values(&self) -> &[String] {
+        &self.values
+    }
+
     /// The place of a value, from 0.
     pub(super) fn place(&self, value: &FeatureValue<'_>) -> Option<f64> {
         let FeatureValue::Category(level) = value else { return None };

@@ -159,7 +159,18 @@ impl FeatureEncoder {
         }
     }
 
-    pub(super) fn for_trees(&self, value: &FeatureValue<'_>, row: &mut Vec<f32>) {
+    /// The categories that it tells from others; of a number none.
+    pub(crate) fn known(&self) -> Vec<&str> {
+        match self {
+            Self::Number(_) => Vec::new(),
+            Self::Category(encoder) | Self::OneHot(encoder) => encoder.levels().iter().map(String::as_str).collect(),
+            Self::Ordinal(encoder) => encoder.values().iter().map(String::as_str).collect(),
+            Self::Target(encoder) => encoder.levels().collect(),
+        }
+    }
+
+    /// Adds the numbers that trees branch on.
+    pub(crate) fn for_trees(&self, value: &FeatureValue<'_>, row: &mut Vec<f32>) {
         // A double beyond single precision keeps its place in the order at its largest number.
         let single = |number: f64| number.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
         let missing = f32::NAN;
@@ -180,7 +191,8 @@ impl FeatureEncoder {
         });
     }
 
-    pub(super) fn for_linear(&self, value: &FeatureValue<'_>, mut term: impl FnMut(usize, f64)) {
+    /// Calls `term` with the position and size of every term of a linear model that is not zero.
+    pub(crate) fn for_linear(&self, value: &FeatureValue<'_>, mut term: impl FnMut(usize, f64)) {
         match self {
             Self::Number(encoder) => {
                 let number = if let FeatureValue::Number(number) = value { Some(*number) } else { None };

@@ -54,6 +54,11 @@ impl TargetEncoder {
         (encoder, told)
     }
 
+    /// The levels that training saw.
+    pub(super) fn levels(&self) -> impl Iterator<Item = &str> {
+        self.levels.keys().map(String::as_str)
+    }
+
     /// The number that a value is told as; a number is one that a training row was told.
     pub(super) fn number(&self, value: &FeatureValue<'_>) -> f64 {
         match value {

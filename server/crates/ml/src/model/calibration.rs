@@ -13,7 +13,7 @@ use millrace_domain::trainer::CalibrationMethod;
 use serde::{Deserialize, Serialize};
 
 /// Scores are kept so far off 0 and 1 before their odds are taken.
-const LEAST: f64 = 1e-15;
+pub(super) const LEAST: f64 = 1e-15;
 /// Newton's steps; the likelihood is concave, and a handful is enough.
 const MOST_STEPS: usize = 100;
 
