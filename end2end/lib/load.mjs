@@ -8,6 +8,7 @@ export class Load {
   #predict;
   #rate;
   #instance;
+  #mayAnswer;
   #sent = 0;
   #open = new Set();
   #seen = [];
@@ -18,11 +19,13 @@ export class Load {
    * @param {(instances: object[], agent: Agent) => Promise<{ status: number, text: string }>} predict
    * @param {number} rate requests a second
    * @param {(number: number) => object} instance what is asked
+   * @param {(version: number) => boolean} [mayAnswer] whether a version may answer what was asked before and comes now
    */
-  constructor(predict, rate, instance) {
+  constructor(predict, rate, instance, mayAnswer = (version) => version === 1 || version === 2) {
     this.#predict = predict;
     this.#rate = rate;
     this.#instance = instance;
+    this.#mayAnswer = mayAnswer;
     this.#timer = setInterval(() => this.#send(), 2);
   }
 
@@ -39,7 +42,7 @@ export class Load {
     try {
       const { status, text } = await this.#predict([instance], this.#agent);
       const version = status === 200 ? JSON.parse(text).model_version : undefined;
-      this.#seen.push({ late: performance.now() - at, good: status === 200 && (version === 1 || version === 2), version });
+      this.#seen.push({ late: performance.now() - at, good: status === 200 && this.#mayAnswer(version), version });
     } catch {
       this.#seen.push({ late: performance.now() - at, good: false });
     }

@@ -157,20 +157,33 @@ export async function startBeside(first, { binary: program = binary(), args = []
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = once(server, "exit");
+  const kill = () => server.kill("SIGKILL");
+  process.on("exit", kill);
+  server.on("exit", () => process.off("exit", kill));
   let output = "";
+  let listening;
   const url = await new Promise((resolve, reject) => {
     for (const stream of [server.stdout, server.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => {
         output += text;
         const [, found] = /listening on ([^,\n]+),/.exec(output) ?? [];
-        if (found) resolve(`http://${found}`);
+        if (found) listening(`http://${found}`);
       });
     }
     server.on("exit", () => reject(new Error(output)));
-    setTimeout(() => reject(new Error(`not within ${READY_WITHIN_MS} ms: ${output}`)), READY_WITHIN_MS).unref();
+    const late = setTimeout(() => {
+      kill();
+      reject(new Error(`not within ${READY_WITHIN_MS} ms: ${output}`));
+    }, READY_WITHIN_MS);
+    late.unref();
+    listening = (found) => {
+      clearTimeout(late);
+      resolve(found);
+    };
   });
   const stop = async () => {
     server.kill("SIGTERM");
+    setTimeout(kill, STOPPED_WITHIN_MS).unref();
     return (await ended)[0];
   };
   return { url, pid: server.pid, output: () => output, stop };

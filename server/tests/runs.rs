@@ -310,11 +310,14 @@ async fn things_are_found_by_name_number_and_digest_and_only_those_that_one_may_
     assert_eq!(found(&engineer, "SHELV").await, ["/problems/shelves", "/models/shelves/v/1"]);
     assert_eq!(found(&engineer, "is it").await, ["/problems/shelves"]);
     assert_eq!(found(&stakeholder, " 3 ").await, ["/runs/3"]);
-    assert_eq!(found(&engineer, "run 2").await, ["/runs/2"]);
+    for called in ["run 2", "#2", "Run #2"] {
+        assert_eq!(found(&engineer, called).await, ["/runs/2"], "{called}");
+    }
     assert!(found(&engineer, "rows.csv").await.contains(&"/datasets/1/v/1".to_owned()));
     let digest = engineer.get("/api/v1/models/shelves/versions/1").await.done()["digest"].as_str().unwrap().to_owned();
     assert_eq!(found(&engineer, &digest[..12]).await, ["/models/shelves/v/1"]);
     assert_eq!(found(&engineer, &digest.to_uppercase()).await, ["/models/shelves/v/1"]);
+    assert_eq!(found(&engineer, &digest[..32]).await, ["/models/shelves/v/1"]);
     let id = "01989f3c-0000-7000-8000-000000000001";
     assert_eq!(found(&engineer, id).await, [format!("/predictions?id={id}")]);
     for nothing in ["", "%", "_", "nowhere", "'; drop table run; --"] {

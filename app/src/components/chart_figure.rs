@@ -46,7 +46,7 @@ pub fn ChartFigure(
     let note_open = move |_: MouseEvent| {
         // The disclosure opens or closes after the click has been told.
         let note = move || {
-            if let Some(holder) = holder.get_untracked() {
+            if let Some(holder) = holder.try_get_untracked().flatten() {
                 keep_open(&holder);
             }
         };

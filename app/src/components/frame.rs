@@ -5,7 +5,9 @@ use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 use millrace_domain::policy::Role;
 
-use super::{Keys, KeysButton, KeysShown, QuickSearch, Shortcut, ThemeSwitch, ToastRegion, Toasts};
+use super::{
+    Keys, KeysButton, KeysShown, QuickSearch, SearchButton, SearchShown, Shortcut, ThemeSwitch, ToastRegion, Toasts,
+};
 use crate::visit::visit;
 use crate::wording::role_titles;
 
@@ -44,7 +46,7 @@ const ADMINS_ONLY: &str = "Admin";
 /// Navigation, account and theme around the page.
 #[component]
 pub fn Frame() -> impl IntoView {
-    let (toasts, keys) = (Toasts::provide(), KeysShown::unseen());
+    let (toasts, keys, search) = (Toasts::provide(), KeysShown::unseen(), SearchShown::closed());
     let menu = NodeRef::<leptos::html::Details>::new();
     let path = use_location().pathname;
     let is_admin = visit().me.is_some_and(|me| me.roles.iter().any(|role| role == Role::Admin.as_str()));
@@ -72,7 +74,7 @@ pub fn Frame() -> impl IntoView {
                     {shown().map(|(heading, places)| view! { <Places heading places/> }).collect_view()}
                 </nav>
                 <div class="app-bar-end">
-                    <QuickSearch pages=shortcuts.clone()/>
+                    <SearchButton search/>
                     <ThemeSwitch/>
                     <KeysButton keys/>
                     <Account/>
@@ -81,6 +83,7 @@ pub fn Frame() -> impl IntoView {
             <main class="main" id="main">
                 <Outlet/>
             </main>
+            <QuickSearch search pages=shortcuts.clone()/>
             <Keys keys shortcuts/>
             <ToastRegion toasts/>
         </div>

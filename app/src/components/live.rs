@@ -23,8 +23,9 @@ pub struct Live {
     state: RwSignal<LiveState>,
     /// Whether the reader wants to look at what is shown, undisturbed.
     is_paused: RwSignal<bool>,
-    /// Seconds since something new was shown.
-    age: RwSignal<u32>,
+    /// When something new was shown last, and now, by the browser's clock in milliseconds; none without scripts.
+    shown_at: RwSignal<Option<f64>>,
+    now: RwSignal<f64>,
 }
 
 /// Fetches a resource anew while something is under way: on every event of the subject, and on every new connection, so that
@@ -69,9 +70,8 @@ pub fn LiveLine(
     #[prop(optional)]
     has_forms: bool,
 ) -> impl IntoView {
-    let Live { state, is_paused, age } = live;
-    let alive = RwSignal::new(false);
-    Effect::new(move |_| alive.set(true));
+    let Live { state, is_paused, shown_at, now } = live;
+    let age = move || shown_at.get().map(|at| ((now.get() - at).max(0.0) / 1e3) as u32);
     let word = move || match (is_paused.get(), state.get()) {
         (true, _) => "paused",
         (false, LiveState::Waiting | LiveState::Connected) => "live",
@@ -83,18 +83,7 @@ pub fn LiveLine(
         (false, LiveState::Connected) => "Live: changes appear as they happen.",
         (false, LiveState::Lost) => "Connection lost, retrying.",
     };
-    // Not in the status: a screen reader would be told of every second.
-    let controls = move || {
-        alive.get().then(|| {
-            let label = move || if is_paused.get() { "Go on" } else { "Pause" };
-            view! {
-                <span class="muted">{move || format!("Updated {}", age_in_words(age.get()))}</span>
-                <button class="button button-quiet button-small" type="button" on:click=move |_| is_paused.update(|paused| *paused = !*paused)>
-                    {label}
-                </button>
-            }
-        })
-    };
+    let is_without_scripts = move || shown_at.with(Option::is_none);
     view! {
         {if has_forms {
             view! { <noscript inner_html="<p>Load the page again for what is new.</p>"></noscript> }
@@ -103,18 +92,27 @@ pub fn LiveLine(
         }}
         <div class="cluster">
             <p class="live" role="status" data-state=word>{text}</p>
-            {controls}
+            // Not in the status: a screen reader would be told of every second.
+            <span class="muted" hidden=is_without_scripts>{move || age().map(age_in_words)}</span>
+            <button
+                class="button button-quiet button-small"
+                type="button"
+                hidden=is_without_scripts
+                on:click=move |_| is_paused.update(|paused| *paused = !*paused)
+            >
+                {move || if is_paused.get() { "Go on" } else { "Pause" }}
+            </button>
         </div>
     }
 }
 
-/// "just now", "12 s ago", "3 min ago".
+/// "Updated just now", "Updated 12 s ago", "Updated 3 min ago".
 fn age_in_words(seconds: u32) -> String {
     match seconds {
-        0..3 => "just now".to_owned(),
-        3..60 => format!("{seconds} s ago"),
-        60..3_600 => format!("{} min ago", seconds / 60),
-        _ => format!("{} h ago", seconds / 3_600),
+        0..3 => "Updated just now".to_owned(),
+        3..60 => format!("Updated {seconds} s ago"),
+        60..3_600 => format!("Updated {} min ago", seconds / 60),
+        _ => format!("Updated {} h ago", seconds / 3_600),
     }
 }
 
@@ -122,11 +120,13 @@ fn age_in_words(seconds: u32) -> String {
 mod browser {
     use std::cell::Cell;
     use std::rc::Rc;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use leptos::prelude::*;
     use wasm_bindgen::JsCast;
     use wasm_bindgen::closure::Closure;
+    use web_sys::js_sys::Date;
     use web_sys::{Event, EventSource, MessageEvent};
 
     use super::{Live, LiveState};
@@ -141,10 +141,13 @@ mod browser {
         refresh: impl Fn() + Clone + 'static,
         live: Live,
     ) {
-        let refresh = move || {
-            live.age.set(0);
-            refresh();
-        };
+        let is_under_way = Arc::new(is_under_way);
+        let asked = Arc::clone(&is_under_way);
+        // What is under way follows from what is shown: it is asked anew when that has changed.
+        Effect::new(move |_| {
+            let _ = asked();
+            live.shown_at.set(Some(Date::now()));
+        });
         let is_followed = Memo::new(move |_| is_under_way() && !live.is_paused.get());
         grow_old(is_followed, live);
         Effect::new(move |open: Option<Option<Connection>>| {
@@ -154,7 +157,7 @@ mod browser {
             }
             open.flatten()
                 .filter(|open| open.subject == subject)
-                .or_else(|| Connection::open(subject, refresh.clone(), live.state))
+                .or_else(|| Connection::open(subject, refresh.clone(), live))
         });
     }
 
@@ -164,7 +167,8 @@ mod browser {
             if !is_followed.get() && !live.is_paused.get() {
                 return None;
             }
-            let tick = move || live.age.update(|age| *age = age.saturating_add(1));
+            // By the clock: a page in the background ticks seldom, and one that sleeps not at all.
+            let tick = move || live.now.set(Date::now());
             counting.flatten().or_else(|| set_interval_with_handle(tick, Duration::from_secs(1)).ok().map(Timer))
         });
     }
@@ -179,6 +183,7 @@ mod browser {
         live: Live,
     ) {
         let is_followed = Memo::new(move |_| is_under_way() && !live.is_paused.get());
+        Effect::new(move |_| live.shown_at.set(Some(Date::now())));
         grow_old(is_followed, live);
         Effect::new(move |open: Option<Option<Timer>>| {
             if !is_followed.get() {
@@ -190,13 +195,13 @@ mod browser {
                     let (fetched, seen) = (fetch(), seen.clone());
                     leptos::task::spawn_local(async move {
                         let fetched = fetched.await;
-                        // A look that was under way when the reader wanted it to stand still changes nothing.
-                        if live.is_paused.get_untracked() {
+                        // The reader may have paused meanwhile, or gone to another page.
+                        if live.is_paused.try_get_untracked() != Some(false) {
                             return;
                         }
                         live.state.set(if fetched.is_some() { LiveState::Connected } else { LiveState::Lost });
                         if let Some(found) = fetched {
-                            live.age.set(0);
+                            live.shown_at.set(Some(Date::now()));
                             seen(found);
                         }
                     });
@@ -225,7 +230,8 @@ mod browser {
     }
 
     impl Connection {
-        fn open(subject: String, refresh: impl Fn() + Clone + 'static, state: RwSignal<LiveState>) -> Option<Self> {
+        fn open(subject: String, refresh: impl Fn() + Clone + 'static, live: Live) -> Option<Self> {
+            let Live { state, is_paused, .. } = live;
             let source = EventSource::new(&format!("/api/v1/events?subject={}", encoded(&subject))).ok()?;
             // The first event of a burst sets the time, and no later one puts it off: events that never pause starve nobody.
             let is_due = Rc::new(Cell::new(false));
@@ -236,7 +242,10 @@ mod browser {
                     set_timeout(
                         move || {
                             is_due.set(false);
-                            refresh();
+                            // The reader may have paused meanwhile, or gone to another page.
+                            if is_paused.try_get_untracked() == Some(false) {
+                                refresh();
+                            }
                         },
                         BURST,
                     );
@@ -268,6 +277,10 @@ mod tests {
     #[test]
     fn an_age_is_told_in_the_largest_whole_unit() {
         let words = [0, 3, 59, 60, 3_599, 7_200].map(age_in_words);
-        assert_eq!(words, ["just now", "3 s ago", "59 s ago", "1 min ago", "59 min ago", "2 h ago"]);
+        assert_eq!(
+            words,
+            ["just now", "3 s ago", "59 s ago", "1 min ago", "59 min ago", "2 h ago"]
+                .map(|age| format!("Updated {age}"))
+        );
     }
 }

@@ -50,7 +50,7 @@ pub use measured::Measured;
 pub use moment::Moment;
 pub use number::Number;
 pub use page_header::PageHeader;
-pub use quick_search::{FoundList, QuickSearch};
+pub use quick_search::{FoundList, QuickSearch, SearchButton, SearchShown};
 pub use reason_field::ReasonField;
 pub use review_box::ReviewBox;
 pub use short_digest::ShortDigest;

@@ -37,68 +37,116 @@ pub fn FoundList(
     (!items.is_empty()).then(|| view! { <ul class="found-list">{items}</ul> })
 }
 
-/// The button in the bar, and the dialog that it opens.
+/// The dialog of quick search, which the button in the bar opens.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchShown {
+    dialog: NodeRef<Dialog>,
+    input: NodeRef<Input>,
+    is_open: RwSignal<bool>,
+}
+
+impl SearchShown {
+    /// Not opened yet.
+    pub fn closed() -> Self {
+        Self { dialog: NodeRef::new(), input: NodeRef::new(), is_open: RwSignal::new(false) }
+    }
+
+    fn open(self) {
+        let Some(dialog) = self.dialog.get_untracked() else { return };
+        self.is_open.set(true);
+        // One that is shown already refuses, and stays.
+        let _ = dialog.show_modal();
+        if let Some(input) = self.input.get_untracked() {
+            input.select();
+        }
+    }
+
+    fn close(self) {
+        if let Some(dialog) = self.dialog.get_untracked() {
+            dialog.close();
+        }
+    }
+}
+
+/// Opens the dialog; without scripts a link to the page that does the same.
+#[component]
+pub fn SearchButton(
+    /// The dialog.
+    search: SearchShown,
+) -> impl IntoView {
+    let press = move |event: MouseEvent| {
+        if is_plain(&event) {
+            event.prevent_default();
+            search.open();
+        }
+    };
+    view! {
+        <a class="button button-quiet button-small" data-icon="search" href="/find" title="Search (Ctrl K)" on:click=press>
+            "Search"
+        </a>
+    }
+}
+
+/// What was found for a text.
+#[derive(Debug, Clone, PartialEq)]
+struct Answered {
+    text: String,
+    found: Result<Vec<Found>, String>,
+}
+
+/// Listens for Ctrl-K, and finds in a dialog.
 #[component]
 pub fn QuickSearch(
+    /// The dialog.
+    search: SearchShown,
     /// The pages that can be gone to.
     pages: Vec<Shortcut>,
 ) -> impl IntoView {
-    let (dialog, input) = (NodeRef::<Dialog>::new(), NodeRef::<Input>::new());
-    let (text, found) = (RwSignal::new(String::new()), RwSignal::new(Vec::<Found>::new()));
-    let trouble = RwSignal::new(None::<String>);
-    let is_open = RwSignal::new(false);
+    let SearchShown { dialog, input, is_open } = search;
+    let text = RwSignal::new(String::new());
+    let answered = RwSignal::new(Answered { text: String::new(), found: Ok(Vec::new()) });
     let pages = StoredValue::new(pages);
-    let open = move || {
-        let Some(dialog) = dialog.get_untracked() else { return };
-        is_open.set(true);
-        // One that is shown already refuses, and stays.
-        let _ = dialog.show_modal();
-        if let Some(input) = input.get_untracked() {
-            input.select();
-        }
-    };
-    let close = move || {
-        if let Some(dialog) = dialog.get_untracked() {
-            dialog.close();
-        }
-    };
     Effect::new(move |_| {
         let listener = window_event_listener(leptos::ev::keydown, move |event| {
             let is_chord = (event.ctrl_key() || event.meta_key()) && !event.alt_key() && !event.shift_key();
             if is_chord && event.key().eq_ignore_ascii_case("k") && !event.repeat() {
                 event.prevent_default();
-                open();
+                search.open();
             }
         });
         on_cleanup(move || listener.remove());
     });
     let look = move || {
         let asked = text.get_untracked();
-        // Who goes on typing asks for something else.
-        set_timeout(
-            move || {
-                if text.try_get_untracked().as_ref() != Some(&asked) {
-                    return;
-                }
+        // Who goes on typing asks for something else, and who has gone to another page for nothing.
+        let is_asked = move |asked: &String| text.try_get_untracked().as_ref() == Some(asked);
+        let ask = move || {
+            if is_asked(&asked) {
                 leptos::task::spawn_local(async move {
-                    let answer = find(asked.clone()).await;
-                    if text.try_get_untracked().as_ref() != Some(&asked) {
-                        return;
+                    let found = find(asked.clone()).await.map_err(|fault| fault.0.detail);
+                    if is_asked(&asked) {
+                        answered.set(Answered { text: asked, found });
                     }
-                    trouble.set(answer.as_ref().err().map(|fault| fault.0.detail.clone()));
-                    found.set(answer.unwrap_or_default());
                 });
-            },
-            REST,
-        );
+            }
+        };
+        set_timeout(ask, REST);
     };
-    let shown = move || {
-        let asked = text.get().trim().to_lowercase();
-        let pages = pages.with_value(|pages| named(pages, &asked));
-        pages.into_iter().chain(found.get()).collect::<Vec<_>>()
-    };
+    let shown = Memo::new(move |_| {
+        let (asked, answered) = (text.get(), answered.get());
+        let mut shown = pages.with_value(|pages| named(pages, &asked.trim().to_lowercase()));
+        // What was found for another text is not what Enter should open.
+        let is_current = answered.text == asked;
+        shown.extend(answered.found.clone().unwrap_or_default().into_iter().filter(|_| is_current));
+        let words = told(asked.trim(), is_current, answered.found.as_ref().err(), shown.len());
+        (shown, words)
+    });
     let step = move |event: KeyboardEvent| {
         let Some(dialog) = dialog.get_untracked() else { return };
+        // What is being composed is not typed yet.
+        if event.is_composing() {
+            return;
+        }
         if event.key() == "Enter" && event_target::<web_sys::Element>(&event).tag_name() == "INPUT" {
             event.prevent_default();
             if let Some(first) = links(&dialog).first() {
@@ -115,24 +163,12 @@ pub fn QuickSearch(
         walk(&dialog, by);
     };
     let pressed = move |event: MouseEvent| {
-        let is_plain = !(event.ctrl_key() || event.meta_key() || event.shift_key());
-        if is_plain && event_target::<web_sys::Element>(&event).closest("a").is_ok_and(|link| link.is_some()) {
-            close();
+        let is_link = event_target::<web_sys::Element>(&event).closest("a").is_ok_and(|link| link.is_some());
+        if is_link && is_plain(&event) {
+            search.close();
         }
     };
     view! {
-        <a
-            class="button button-quiet button-small"
-            data-icon="search"
-            href="/find"
-            title="Search (Ctrl K)"
-            on:click=move |event| {
-                event.prevent_default();
-                open();
-            }
-        >
-            "Search"
-        </a>
         <dialog
             class="dialog dialog-search"
             node_ref=dialog
@@ -146,7 +182,7 @@ pub fn QuickSearch(
                 type="search"
                 maxlength="200"
                 node_ref=input
-                aria-label="A piece of a name, a run's number, or a digest"
+                aria-label="A page, a piece of a name, a run's number, or the beginning of a digest"
                 placeholder="A page, a name, a run's number, a digest"
                 autocomplete="off"
                 prop:value=move || text.get()
@@ -155,12 +191,15 @@ pub fn QuickSearch(
                     look();
                 }
             />
-            {move || is_open.get().then(|| view! { <FoundList found=shown()/> })}
-            <p class="muted" role="status">
-                {move || trouble.get().unwrap_or_else(|| told(text.get().trim(), shown().len()))}
-            </p>
+            {move || is_open.get().then(|| view! { <FoundList found=shown.get().0/> })}
+            <p class="muted" role="status">{move || shown.get().1}</p>
         </dialog>
     }
+}
+
+/// Whether a click asks for nothing but what is clicked: with Ctrl or Shift it opens another tab or window.
+fn is_plain(event: &MouseEvent) -> bool {
+    !(event.ctrl_key() || event.meta_key() || event.shift_key())
 }
 
 /// The pages with that in their names; all where nothing is asked for.
@@ -175,10 +214,13 @@ fn named(pages: &[Shortcut], asked: &str) -> Vec<Found> {
     fitting.map(page).collect()
 }
 
-fn told(asked: &str, count: usize) -> String {
-    match (asked, count) {
-        (asked, 0) if !asked.is_empty() => "Nothing found.".to_owned(),
-        _ => "Arrow keys choose, Enter opens, Esc closes.".to_owned(),
+/// How a search stands, for those who do not see the list.
+fn told(asked: &str, is_current: bool, trouble: Option<&String>, count: usize) -> String {
+    match (trouble, count) {
+        _ if !is_current && !asked.is_empty() => "Searching\u{2026}".to_owned(),
+        (Some(trouble), _) => trouble.clone(),
+        (None, 0) => "Nothing found.".to_owned(),
+        (None, count) => format!("{count} found. Arrow keys choose, Enter opens, Esc closes."),
     }
 }
 
@@ -228,6 +270,14 @@ mod tests {
         assert_eq!(next(Some(0), -1, 3), None);
         assert_eq!(next(None, -1, 3), None);
         assert_eq!(next(None, 1, 0), None);
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_missing_before_it_was_looked_for() {
+        assert_eq!(told("x", false, None, 0), "Searching\u{2026}");
+        assert_eq!(told("x", true, None, 0), "Nothing found.");
+        assert!(told("", true, None, 9).starts_with("9 found"));
+        assert_eq!(told("x", true, Some(&"too long".to_owned()), 0), "too long");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use millrace_domain::fault::Fault;
 use millrace_domain::policy::Action;
 use millrace_domain::view::{AliasView, DecisionRequest, ModelComparison, ModelSummary, ModelVersionView};
 use millrace_services::Services;
@@ -28,7 +27,7 @@ pub async fn show_model(
     Ok(Json(Items::all(services.model(&actor, &slug).await?)))
 }
 
-/// The same as a CSV file.
+/// The same as a CSV file: the newest 200.
 #[utoipa::path(get, path = "/api/v1/models/{slug}/versions.csv",
     responses((status = 200, body = String, content_type = "text/csv"), (status = 404)))]
 pub async fn export_versions(
@@ -157,12 +156,12 @@ pub async fn download_evidence(
 #[utoipa::path(get, path = "/api/v1/models/{slug}/versions/{number}/model.onnx",
     responses((status = 200, content_type = "application/octet-stream"), (status = 404), (status = 409)))]
 pub async fn download_onnx(
+    State(services): State<Services>,
     State(serving): State<Serving>,
     By(actor): By,
     Path((slug, number)): Path<(String, i32)>,
 ) -> Reply<impl IntoResponse> {
-    // A problem that somebody may not read is as good as none.
-    actor.may_on(Action::ReadWorkspace, &slug).map_err(|_| Fault::not_found("model version"))?;
+    services.authorise_on(&actor, Action::ReadWorkspace, &slug, &format!("model/{slug}/v/{number}")).await?;
     let model = serving.onnx(&slug, number).await?;
     Ok((file("application/octet-stream", &format!("{slug}-v{number}.onnx")), model))
 }

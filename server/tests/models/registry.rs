@@ -2,11 +2,11 @@
 
 use std::process::{Command, Output};
 
-use millrace_domain::policy::Scope;
+use millrace_domain::policy::{Grant, Role, Scope};
 use millrace_test_support::Person;
 use serde_json::{Value, json};
 
-use crate::team::{BINARY, Team};
+use crate::team::{BINARY, Team, document};
 
 /// Two registered versions, the first live.
 async fn two_versions() -> Team {
@@ -142,11 +142,11 @@ async fn two_versions_are_compared_by_what_differs() {
     assert!((metric["delta"].as_f64().unwrap() - delta).abs() < 1e-12, "{metric}");
     // Both were asked the same inputs of the same data.
     assert!(rows.iter().all(|row| row["group"] != "inputs" && row["name"] != "dataset"), "{rows:?}");
-    assert_eq!(compared["callers_must"], json!([]));
+    assert_eq!(compared["new_inputs"], json!([]));
     assert_eq!(team.second.get("/api/v1/models/things/compare?a=1&b=7").await.status, 404);
     let (status, page) = team.second.page("/models/things/compare?a=1&b=2").await;
     assert!(status == 200 && page.contains("Version 1 beside version 2"), "{page}");
-    assert!(page.contains("Who calls version 1 goes on working with version 2"), "{page}");
+    assert!(page.contains("Callers of version 1 send every input that version 2 reads"), "{page}");
     team.app.remove().await;
 }
 
@@ -181,11 +181,17 @@ async fn a_version_is_given_out_as_an_onnx_file_that_names_what_it_was_made_from
     let file = given.bytes().await.unwrap();
     let has = |text: &str| file.windows(text.len()).any(|part| part == text.as_bytes());
     let version = team.second.get("/api/v1/models/things/versions/2").await.done();
+    assert!(has(version["artifact"].as_str().unwrap()), "{version}");
     let made_from = version["provenance"]["dataset_digest"].as_str().unwrap_or_default();
     assert!(made_from.len() == 64 && has(made_from) && has("TreeEnsemble") && has("millrace"), "{version}");
     let again = team.second.request(reqwest::Method::GET, path).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(file, again);
     assert_eq!(team.second.get("/api/v1/models/things/versions/9/model.onnx").await.status, 404);
+    team.engineer.post("/api/v1/problems", document("another", 0.6, json!({}))).await.done();
+    let grants = [Grant { role: Role::MlEngineer, problem: Some("another".to_owned()) }];
+    let stranger = team.app.person_with("stranger", &grants).await.unwrap();
+    assert_eq!(stranger.get(path).await.status, 404);
+    assert_eq!(team.app.count("select count(*) from audit where outcome = 'refused'").await, 1);
     let (_, page) = team.second.page("/models/things/v/2").await;
     assert!(page.contains(&format!("href=\"{path}\"")), "{page}");
     team.app.remove().await;

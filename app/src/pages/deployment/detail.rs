@@ -50,7 +50,7 @@ pub fn DeploymentPage() -> impl IntoView {
             async move { fetched.await.ok() }
         },
         move |seen| {
-            let shown = deployment.get_untracked().and_then(Result::ok);
+            let shown = deployment.try_get_untracked().flatten().and_then(Result::ok);
             if shown.is_some_and(|shown| about(&shown) == about(&seen)) {
                 fresh.set(Some(seen));
             } else {

@@ -27,7 +27,8 @@ pub fn course(rollout: &RolloutView, prefix: &str) -> Vec<Figure> {
     let figure = |(name, title, y): (&str, &str, &str)| {
         let seen: Vec<(f64, &Seen)> = rollout.looks.iter().filter_map(|look| observed(look, name)).collect();
         let width = |seen: &Seen| seen.interval.map(|(low, high)| high - low);
-        let narrowest = seen.iter().filter_map(|(_, seen)| width(seen)).fold(f64::INFINITY, f64::min);
+        let widths = seen.iter().filter_map(|(_, seen)| width(seen)).filter(|width| *width > 0.0);
+        let narrowest = widths.fold(f64::INFINITY, f64::min);
         let is_told = |seen: &Seen| width(seen).is_none_or(|width| width <= narrowest * WIDER);
         let (_, last) = *seen.last()?;
         let drawn: Vec<&(f64, &Seen)> =
@@ -37,16 +38,24 @@ pub fn course(rollout: &RolloutView, prefix: &str) -> Vec<Figure> {
             return None;
         }
         let unknown = (f64::NAN, f64::NAN);
+        let mut lines = vec![Line {
+            label: format!("version {} beside {}", rollout.candidate, rollout.champion),
+            points,
+            band: drawn.iter().map(|(_, seen)| seen.interval.unwrap_or(unknown)).collect(),
+        }];
+        // A limit that is a share of what the champion does moves with it.
+        let moves = drawn.iter().any(|(_, seen)| seen.threshold != last.threshold);
+        let limit = last.threshold.filter(|_| !moves);
+        if moves {
+            let points = drawn.iter().map(|(at, seen)| (*at, seen.threshold.unwrap_or(f64::NAN))).collect();
+            lines.push(Line { label: "limit".to_owned(), points, band: Vec::new() });
+        }
         let chart = LineChart {
             title: title.to_owned(),
             x: XAxis::Time,
             y: y.to_owned(),
-            lines: vec![Line {
-                label: format!("version {} beside {}", rollout.candidate, rollout.champion),
-                points,
-                band: drawn.iter().map(|(_, seen)| seen.interval.unwrap_or(unknown)).collect(),
-            }],
-            threshold: last.threshold.map(|value| Threshold { label: "limit".to_owned(), value }),
+            lines,
+            threshold: limit.map(|value| Threshold { label: "limit".to_owned(), value }),
             annotations: begins.clone(),
             conclusion: Some(conclusion(last)),
         };
@@ -188,7 +197,7 @@ fn distributions(counted: &RolloutCounts, id: &str) -> Option<Figure> {
     let lines = vec![line("candidate", |group| group.candidate), line("champion beside it", |group| group.control)];
     let chart = LineChart {
         title: "Answers to the same requests".to_owned(),
-        x: XAxis::Number("score, at most".to_owned()),
+        x: XAxis::Number("answer, at most".to_owned()),
         y: "share of answers".to_owned(),
         conclusion: Some(furthest(&lines[0].points, &lines[1].points)),
         lines,

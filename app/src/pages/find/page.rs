@@ -30,7 +30,7 @@ pub fn FindPage() -> impl IntoView {
                 let asked = text.get_untracked();
                 let words = match (asked.trim(), found.len()) {
                     ("", _) => "Problems, deployments, model versions, datasets and runs are found here.".to_owned(),
-                    (asked, 0) => format!("Nothing that you may see has \u{201c}{asked}\u{201d} in its name."),
+                    (asked, 0) => format!("Nothing that you may see matches \u{201c}{asked}\u{201d}."),
                     (_, found) => format!("{}, at most six of each kind.", counted(found as u64, "thing", "things")),
                 };
                 view! {

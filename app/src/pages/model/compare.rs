@@ -34,7 +34,7 @@ pub fn CompareVersionsPage() -> impl IntoView {
 
 #[component]
 fn Compared(compared: ModelComparison) -> impl IntoView {
-    let ModelComparison { a, b, rows, equal, callers_must, versions } = compared;
+    let ModelComparison { a, b, rows, equal, new_inputs, versions } = compared;
     let slug = a.slug.clone();
     let crumbs = vec![("Models".to_owned(), "/models".to_owned()), (slug.clone(), format!("/models/{slug}"))];
     let mut groups: Vec<(String, Vec<ComparedRow>)> = Vec::new();
@@ -56,26 +56,25 @@ fn Compared(compared: ModelComparison) -> impl IntoView {
         <div class="stack stack-loose">
             <ChooseVersions slug versions a=a.version b=b.version/>
             <div class="grid"><Side version=a.clone()/> <Side version=b.clone()/></div>
-            <Callers must=callers_must a=a.version b=b.version/>
+            {new_inputs.map(|new| view! { <Callers new a=a.version b=b.version/> })}
             {sections}
             {same}
         </div>
     }
 }
 
-/// Whether callers of the one go on working when the other answers.
+/// Whether callers of the one send what the other reads.
 #[component]
-fn Callers(must: Vec<String>, a: i32, b: i32) -> impl IntoView {
-    if must.is_empty() {
-        let words = format!(
-            "Who calls version {a} goes on working with version {b}: it reads nothing that is not sent already."
-        );
+fn Callers(new: Vec<String>, a: i32, b: i32) -> impl IntoView {
+    if new.is_empty() {
+        let words =
+            format!("Callers of version {a} send every input that version {b} reads, with the type that it reads.");
         return view! { <div class="callout" data-kind="success"><p>{words}</p></div> }.into_any();
     }
-    let items: Vec<_> = must.into_iter().map(|change| view! { <li>{change}</li> }).collect();
+    let items: Vec<_> = new.into_iter().map(|input| view! { <li>{input}</li> }).collect();
     view! {
         <div class="callout" data-kind="warning">
-            <p>{format!("Before version {b} answers, callers of version {a} must:")}</p>
+            <p>{format!("Callers of version {a} have to send this before version {b} answers:")}</p>
             <ul>{items}</ul>
         </div>
     }
@@ -209,9 +208,9 @@ mod rendered_tests {
             ];
             let versions = vec![4, 3];
             let (a, b) = (model(3, "live"), model(4, "approved"));
-            view! { <Compared compared=ModelComparison { a, b, rows, equal: 7, callers_must: vec!["send tip (number)".to_owned()], versions }/> }
+            view! { <Compared compared=ModelComparison { a, b, rows, equal: 7, new_inputs: Some(vec!["tip (number)".to_owned()]), versions }/> }
         });
-        assert!(html.contains("callers of version 3 must:") && html.contains("send tip (number)"), "{html}");
+        assert!(html.contains("have to send this before version 4 answers") && html.contains("tip (number)"), "{html}");
         assert!(html.contains("+0.02") && html.contains("none") && html.contains("equal in 7 other things"), "{html}");
     }
 }

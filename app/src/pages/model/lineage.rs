@@ -1,6 +1,7 @@
 //! Where a model version comes from: problem, dataset, run and the digests of each.
 
 use leptos::prelude::*;
+use millrace_domain::trainer::Trainer;
 use millrace_domain::view::ModelVersionView;
 
 use crate::components::{JsonFacts, KeyValue, KeyValues, ShortDigest};
@@ -18,6 +19,10 @@ pub fn Lineage(
     let run_page = format!("/runs/{}", summary.run);
     let model = format!("/api/v1/runs/{}/artifacts/model", summary.run);
     let onnx = format!("/api/v1/models/{}/versions/{}/model.onnx", summary.slug, summary.version);
+    // What a program elsewhere left is the model as it is.
+    let is_own = summary.trainer.parse().is_ok_and(|trainer: Trainer| trainer != Trainer::External);
+    let onnx =
+        is_own.then(|| view! { " \u{b7} " <a href=onnx rel="external" title="For use in other programs">"ONNX"</a> });
     view! {
         <section class="card">
             <div class="card-header"><h2>"Lineage"</h2></div>
@@ -33,8 +38,7 @@ pub fn Lineage(
                         <ShortDigest digest=version.artifact/>
                         " "
                         <a href=model rel="external" download="">"Download"</a>
-                        " \u{b7} "
-                        <a href=onnx rel="external" title="What other programs run; one of an external trainer has none of ours">"ONNX"</a>
+                        {onnx}
                     </KeyValue>
                 </KeyValues>
                 <JsonFacts document=version.provenance label="Provenance" stacked=true/>

@@ -36,16 +36,17 @@ impl Services {
                 });
             }
         }
-        let callers_must = callers_must(&a.inputs, &b.inputs);
-        Ok(ModelComparison { a: a.summary, b: b.summary, rows, equal, callers_must, versions })
+        let are_known = !a.inputs.is_empty() && !b.inputs.is_empty();
+        let new_inputs = are_known.then(|| new_inputs(&a.inputs, &b.inputs));
+        Ok(ModelComparison { a: a.summary, b: b.summary, rows, equal, new_inputs, versions })
     }
 }
 
-/// What callers of one version have to do before another one answers them. Inputs that it does not read may be sent all the same.
-fn callers_must(a: &[(String, String)], b: &[(String, String)]) -> Vec<String> {
+/// What one version reads that another one does not. What it does not read may be sent all the same.
+fn new_inputs(a: &[(String, String)], b: &[(String, String)]) -> Vec<String> {
     let change = |(name, kind): &(String, String)| match a.iter().find(|(other, _)| other == name) {
-        None => Some(format!("send {name} ({kind})")),
-        Some((_, before)) if before != kind => Some(format!("send {name} as {kind}, no longer as {before}")),
+        None => Some(format!("{name} ({kind})")),
+        Some((_, before)) if before != kind => Some(format!("{name} as {kind}, no longer as {before}")),
         Some(_) => None,
     };
     b.iter().filter_map(change).collect()
@@ -113,13 +114,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers_must_send_what_is_new_or_of_another_type_and_may_send_what_is_gone() {
+    fn new_is_what_was_not_read_before_or_as_another_type_and_nothing_that_is_gone() {
         let inputs = |all: &[(&str, &str)]| {
             all.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect::<Vec<_>>()
         };
         let before = inputs(&[("miles", "number"), ("zone", "number"), ("tip", "number")]);
         let after = inputs(&[("miles", "number"), ("zone", "text"), ("hour", "number")]);
-        assert_eq!(callers_must(&before, &after), ["send zone as text, no longer as number", "send hour (number)"]);
-        assert!(callers_must(&before, &before[..1]).is_empty());
+        assert_eq!(new_inputs(&before, &after), ["zone as text, no longer as number", "hour (number)"]);
+        assert!(new_inputs(&before, &before[..1]).is_empty());
     }
 }

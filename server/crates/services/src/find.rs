@@ -28,7 +28,8 @@ impl Services {
         if text.is_empty() {
             return Ok(Vec::new());
         }
-        if let Ok(id) = text.parse::<Uuid>() {
+        // Without its hyphens it could be the beginning of a digest.
+        if let Some(id) = text.parse::<Uuid>().ok().filter(|_| text.len() == 36) {
             let href = format!("/predictions?id={id}");
             return Ok(vec![Found { kind: "prediction".to_owned(), name: id.to_string(), about: None, href }]);
         }

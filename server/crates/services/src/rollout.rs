@@ -354,7 +354,6 @@ impl Services {
     async fn step_on(&self, tx: &Transaction, by: By<'_>, held: &Held, reason: &str, checks: &[Gate]) -> Result<i64> {
         let Held { rollout, deployment } = held;
         let mut change = self.change(held, by, reason, Some(checks));
-        rollout::keep_look(tx, rollout, checks, self.now()).await.map_err(fault)?;
         if rollout.step + 1 == rollout.plan.steps.len() {
             rollout::end(tx, rollout.id, RolloutState::Completed, self.now()).await.map_err(fault)?;
             (change.kind, change.staged) = ("settled", None);
@@ -367,6 +366,8 @@ impl Services {
                 self.put_in_place(tx, rollout, &mut change).await?;
             }
         }
+        // After the rollout's own row, as whoever only looks takes them: two that take them crosswise would wait for each other.
+        rollout::keep_look(tx, rollout, checks, self.now()).await.map_err(fault)?;
         let generation = self.swap(tx, &deployment.slug, &change).await?;
         self.note_step(tx, by, rollout, change.kind, generation, reason).await?;
         Ok(generation)

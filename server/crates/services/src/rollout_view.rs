@@ -25,7 +25,7 @@ use crate::{Result, Services, fault};
 /// Groups of scores that are drawn.
 const GROUPS: u64 = 60;
 /// Looks that are drawn.
-const LOOKS: i64 = 80;
+const LOOKS: i64 = 40;
 /// Minutes that are drawn.
 const MOST_MINUTES: i64 = 240;
 /// Requests that are looked through for differences, and those that are shown.
@@ -72,7 +72,10 @@ impl Services {
         let tallies = rollout::tallies(pool, rollout.id, rollout.step).await.map_err(fault)?;
         let minutes = rollout::minutes(pool, rollout.id, rollout.step, MOST_MINUTES).await.map_err(fault)?;
         let pairs = rollout::answered_by_both(pool, rollout.id, LOOKED_THROUGH).await.map_err(fault)?;
-        let looks = rollout::looks(pool, rollout.id, LOOKS).await.map_err(fault)?;
+        let looks = rollout::looks(pool, rollout.id, LOOKS).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "how the evidence grew could not be looked up");
+            Vec::new()
+        });
         let disagreements = furthest_apart(pairs, rollout.champion_number);
         // Who has to pause or roll back waits for no store.
         let lineage = self.candidate_of(&rollout).await;
@@ -140,13 +143,10 @@ impl Services {
             }
         }
         let asked = rollout::asked_both(self.db.pool(), rollout, &by, COMPARED).await.map_err(fault)?;
-        if asked.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
         let evaluation = self.evaluation(&lineage.run).await?;
         let labels = evaluation["test"]["confusion"]["labels"].as_array().into_iter().flatten();
         let classes: Vec<&str> = labels.filter_map(Value::as_str).collect();
-        let slices = compare_slices(&asked, &by, &classes);
+        let slices = if asked.is_empty() { Vec::new() } else { compare_slices(&asked, &by, &classes) };
         Ok((slices, classes.into_iter().map(str::to_owned).collect()))
     }
 }
@@ -246,7 +246,9 @@ fn grouped(
     let end: Option<fn(i32) -> f64> = match kind {
         Some(TargetKind::Binary) => Some(probability_of),
         Some(TargetKind::Regression) => Some(value_of),
-        Some(TargetKind::Multiclass) | None => None,
+        Some(TargetKind::Multiclass) if !classes.is_empty() => None,
+        // What the groups stand for is not known.
+        Some(TargetKind::Multiclass) | None => return Vec::new(),
     };
     let class = |bin: i32| usize::try_from(bin).ok().and_then(|place| classes.get(place)).cloned();
     let mut bins: BTreeMap<i32, (u64, u64)> = BTreeMap::new();

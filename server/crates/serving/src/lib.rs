@@ -27,6 +27,7 @@ use millrace_domain::clock::Surroundings;
 use millrace_domain::fault::Fault;
 use millrace_storage::artifact::ArtifactStore;
 use millrace_storage::{Database, Uuid};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::{Answer, Asking, PredictRequest};
@@ -52,6 +53,8 @@ pub struct Serving {
     /// What a failpoint makes of live models.
     own_trouble: Option<Trouble>,
     threads: Arc<Threads>,
+    /// A turn to write a model as a file.
+    exports: Arc<Semaphore>,
     /// What this server is called.
     name: Arc<str>,
     /// Requests to one problem that are answered at once.
@@ -76,8 +79,21 @@ impl Serving {
         let name: Arc<str> = name.into();
         let book = Book::new(db.clone(), Uuid::from_bytes(surroundings.bytes()), Arc::clone(&name));
         let (routes, threads) = (Arc::default(), Arc::new(Threads::start()));
-        let serving =
-            Self { db, artifacts, surroundings, routes, log, book, trouble, own_trouble, threads, name, at_once };
+        let exports = Arc::new(Semaphore::new(1));
+        let serving = Self {
+            db,
+            artifacts,
+            surroundings,
+            routes,
+            log,
+            book,
+            trouble,
+            own_trouble,
+            threads,
+            exports,
+            name,
+            at_once,
+        };
         serving.reload().await;
         tokio::spawn(counters::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));

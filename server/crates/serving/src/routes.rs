@@ -233,7 +233,7 @@ impl Routes {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum LoadError {
+pub(crate) enum LoadError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error("the model cannot be read: {0}")]
@@ -532,7 +532,7 @@ impl Serving {
     }
 
     /// A version's model, joined to nothing yet.
-    async fn read(&self, slug: &str, version: ModelVersionId) -> Result<Live, LoadError> {
+    pub(crate) async fn read(&self, slug: &str, version: ModelVersionId) -> Result<Live, LoadError> {
         let pool = self.db.pool();
         let version = model::find(pool, version).await?.ok_or(LoadError::Missing("version"))?;
         let run = run::find(pool, version.run).await?.ok_or(LoadError::Missing("run"))?;

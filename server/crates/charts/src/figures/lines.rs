@@ -123,7 +123,8 @@ impl CleanLine<'_> {
     fn y_text(&self, x: f64, y: f64) -> String {
         let is_banded = self.of.band.len() == self.points.len();
         let place = self.points.iter().position(|point| *point == (x, y)).filter(|_| is_banded);
-        match place.and_then(|place| self.of.band.get(place)) {
+        let interval = place.and_then(|place| self.of.band.get(place));
+        match interval.filter(|(low, high)| is_plottable(*low) && is_plottable(*high)) {
             Some((low, high)) => format!("{} ({} to {})", number(y), number(*low), number(*high)),
             None => number(y),
         }

@@ -52,8 +52,9 @@ views! {
         rows: Vec<ComparedRow>,
         /// In how many things they are equal.
         equal: u64,
-        /// What callers of the one have to do before the other answers them; nothing where they go on working.
-        callers_must: Vec<String>,
+        /// Inputs that the other reads and the one does not, or as another type; none where it is not known what they read.
+        #[serde(default)]
+        new_inputs: Option<Vec<String>>,
         /// Numbers of all versions, for choosing others.
         versions: Vec<i32>,
     }

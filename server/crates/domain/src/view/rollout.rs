@@ -44,7 +44,8 @@ views! {
         ended_at: Option<DateTime<Utc>>,
         /// What was counted in the present step.
         counted: RolloutCounts,
-        /// What its checks said at looks from its beginning on, at most 80 of them.
+        /// What its checks said at looks from its beginning on, about 40 of them.
+        #[serde(default)]
         looks: Vec<Look>,
         /// What the candidate's document lets 99 of 100 answers take, in milliseconds.
         limit_ms: Option<f64>,

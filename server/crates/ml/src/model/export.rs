@@ -65,7 +65,7 @@ pub enum NotExportable {
 }
 
 impl Model {
-    /// The model as an ONNX file; the same model gives the same bytes.
+    /// The model as an ONNX file that names the artifact it was made from; the same model gives the same bytes.
     ///
     /// Inputs are the features by name, `[rows, 1]` each: numbers as doubles with NaN for a missing one, categories as texts. Outputs are
     /// `probabilities` (double, `[rows, classes]` in the order of [`Self::classes`]) and `label` (text, `[rows]`), or of a regression
@@ -74,7 +74,7 @@ impl Model {
     ///
     /// # Errors
     /// When what answers cannot be told in operators of ONNX, or the file would be too long.
-    pub fn to_onnx(&self) -> Result<Vec<u8>, NotExportable> {
+    pub fn to_onnx(&self, artifact: &Digest) -> Result<Vec<u8>, NotExportable> {
         let definitions = self.features.definitions();
         check_names(definitions)?;
         let encoders = self.predictor.encoders.features();
@@ -97,7 +97,7 @@ impl Model {
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
             doc_string: NOTE.to_owned(),
             graph: Some(graph.finish()),
-            metadata_props: self.metadata(&missing, &outputs),
+            metadata_props: self.metadata(artifact, &missing, &outputs),
             ..ModelProto::default()
         };
         match file.encoded_len() {
@@ -107,7 +107,7 @@ impl Model {
     }
 
     /// What the model is and was made from, for whoever has nothing but the file.
-    fn metadata(&self, missing: &str, outputs: &[String]) -> Vec<StringStringEntryProto> {
+    fn metadata(&self, artifact: &Digest, missing: &str, outputs: &[String]) -> Vec<StringStringEntryProto> {
         let lineage = &self.lineage;
         let inputs: Vec<Json> = self.features.definitions().iter().map(input).collect();
         let calibration = self.predictor.calibration().map_or("none", |calibration| match calibration {
@@ -116,7 +116,7 @@ impl Model {
             Calibration::Conformal { .. } => "conformal",
         });
         let mut entries = vec![
-            ("model", Digest::of(self.to_bytes()).to_string()),
+            ("model", artifact.to_string()),
             ("dataset", lineage.dataset.to_string()),
             ("tables", json!(lineage.tables).to_string()),
             ("problem", lineage.problem.to_string()),

@@ -177,11 +177,6 @@ impl OnnxModel {
         graph.answering(content.into(), inputs, output)
     }
 
-    /// The file as the program left it: it takes rows of [`ProgramInputs`] as the encoders make them.
-    pub fn content(&self) -> &[u8] {
-        &self.content
-    }
-
     /// Reads a model and asks it these rows, of equally many numbers: to see whether that comes to an end, whatever it comes to.
     pub(crate) fn attempt(content: &[u8], width: usize, answers: &[usize], rows: &[Vec<f32>]) -> Result<(), String> {
         let graph = Graph::read(content, width)?;

@@ -37,16 +37,16 @@ impl Record for Look {
     }
 }
 
-/// About so many looks at a rollout at most, in the order of time, each as many places after the one before; the newest is among them.
+/// About so many looks at a rollout, in the order of time: every so manieth, the first and the newest among them.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn looks(db: &impl Connection, id: RolloutId, most: i64) -> Result<Vec<Look>> {
     const SQL: &str = "select l.step, l.looked_at, l.checks
         from rollout_look l join
-            (select step, slot, row_number() over (order by step desc, slot desc) - 1 as place, count(*) over () as n
+            (select step, slot, row_number() over (order by step, slot) - 1 as place, count(*) over () as n
              from rollout_look where rollout_id = $1) p on p.step = l.step and p.slot = l.slot
-        where l.rollout_id = $1 and p.place % greatest(1, (p.n + $2 - 1) / $2) = 0
+        where l.rollout_id = $1 and (p.place % greatest(1, (p.n + $2 - 1) / $2) = 0 or p.place = p.n - 1)
         order by l.step, l.slot";
     record::all(db, SQL, values![id.0, most]).await
 }
