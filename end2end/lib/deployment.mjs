@@ -7,13 +7,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 const PASSWORD = "a long password of the bench";
 
 /**
- * One request, with the whole answer.
+ * One request, with the whole answer. Without an agent it has a connection of its own: one that was kept may be closed by the server just
+ * when it is used again.
  *
  * @returns {Promise<{ status: number, text: string, headers: object }>}
  */
 export function exchange(url, method, headers, body, agent) {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers, agent }, (response) => {
+    const sent = request(url, { method, headers, agent: agent ?? false }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (piece) => (text += piece));
       response.on("error", reject);

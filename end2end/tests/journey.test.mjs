@@ -419,6 +419,45 @@ test("keys lead to a filter and to another page until they are switched off", as
   });
 });
 
+test("quick search finds a page and a thing by the keyboard, on a phone and without JavaScript too", async () => {
+  await as(ENGINEER, { viewport: DESKTOP }, async (page) => {
+    await page.goto("/datasets");
+    await page.getByRole("button", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Control+k");
+    const dialog = page.getByRole("dialog", { name: "Search" });
+    await dialog.waitFor();
+    await page.keyboard.type("parcels v1");
+    await dialog.getByRole("link", { name: "parcels v1" }).waitFor();
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/models/parcels/v/1");
+    await dialog.waitFor({ state: "hidden" });
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("aud");
+    await dialog.getByText("1 found").waitFor();
+    assert.deepEqual(await seriousFaults(page), []);
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/audit");
+  });
+  await as(ENGINEER, { viewport: PHONE }, async (page) => {
+    await page.goto("/runs");
+    await page.getByText("Menu", { exact: true }).click();
+    await page.getByRole("button", { name: "Keys" }).waitFor();
+    await page.getByRole("link", { name: "Search" }).click();
+    const dialog = page.getByRole("dialog", { name: "Search" });
+    await dialog.getByRole("searchbox").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    await page.keyboard.press("Control+k");
+    assert.ok(await dialog.getByRole("searchbox").isVisible(), "whether the menu is open or not");
+  });
+  await as(ENGINEER, { javaScript: false }, async (page) => {
+    await page.goto("/find?q=parcels");
+    await page.getByRole("main").getByRole("link", { name: "parcels v1" }).click();
+    await page.waitForURL("**/models/parcels/v/1");
+  });
+});
+
 test("a stakeholder goes from the letter to the approval without JavaScript on a phone", async () => {
   await as(ENGINEER, {}, async (page) => {
     await page.goto("/problems/new");
@@ -512,6 +551,7 @@ const PAGES = [
   "/models/parcels/v/3",
   "/models/parcels/compare?a=1&b=2",
   "/predictions",
+  "/find?q=parcels",
   "/deployments",
   "/deployments/parcels",
   "/deployments/parcels/changes/2",

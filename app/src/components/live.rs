@@ -79,6 +79,8 @@ pub fn LiveLine(
     };
     let text = move || match (is_paused.get(), state.get()) {
         (true, _) => "Paused: what is shown stands still.",
+        // Without scripts a page with forms does not.
+        (false, LiveState::Waiting) if has_forms => "Under way.",
         (false, LiveState::Waiting) => "Under way; this page follows along.",
         (false, LiveState::Connected) => "Live: changes appear as they happen.",
         (false, LiveState::Lost) => "Connection lost, retrying.",

@@ -272,7 +272,7 @@ async fn a_good_candidate_goes_past_shadow_and_canary_to_everybody_and_whoever_h
     let times: Vec<&str> = looks.iter().map(|look| look["at"].as_str().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
     let (_, page) = stage.engineer.page("/deployments/arrives/changes/3").await;
-    assert!(page.contains("How the evidence grew") && page.contains("shown, n = "), "{page}");
+    assert!(page.contains("How the evidence grew") && page.contains(", shown, n = "), "{page}");
     assert_eq!(stage.app.count("select count(*) from audit where actor = 'rollout'").await, 3);
     // What was superseded can be brought back.
     let back = stage.on_call.post(&stage.path("/rollback"), json!({ "reason": "test" })).await.done();

@@ -57,7 +57,7 @@ pub fn course(rollout: &RolloutView, prefix: &str) -> Vec<Figure> {
             lines,
             threshold: limit.map(|value| Threshold { label: "limit".to_owned(), value }),
             annotations: begins.clone(),
-            conclusion: Some(conclusion(last)),
+            conclusion: Some(conclusion(title, last)),
         };
         Some(narrow_line_chart(&chart, &format!("{prefix}-{name}")))
     };
@@ -82,8 +82,8 @@ fn observed<'a>(look: &'a Look, name: &str) -> Option<(f64, &'a Seen)> {
     seen.observed.map(|_| (look.at.timestamp_millis() as f64 / 1e3, seen))
 }
 
-/// "Last 0.002 (−0.001 to 0.005), limit 0.01: shown, n = 1 204."
-fn conclusion(last: &Seen) -> String {
+/// "Slow answers: 0.002 (−0.001 to 0.005), limit 0.01, shown, n = 1 204."
+fn conclusion(title: &str, last: &Seen) -> String {
     let observed = last.observed.map(number).unwrap_or_default();
     let interval = last.interval.map(|(low, high)| format!(" ({} to {})", number(low), number(high)));
     let limit = last.threshold.map(|limit| format!(", limit {}", number(limit)));
@@ -93,7 +93,7 @@ fn conclusion(last: &Seen) -> String {
         Verdict::Insufficient => "not enough evidence",
     };
     let (interval, limit) = (interval.unwrap_or_default(), limit.unwrap_or_default());
-    format!("Last {observed}{interval}{limit}: {verdict}, n = {}.", millrace_charts::count(last.n))
+    format!("{title}: {observed}{interval}{limit}, {verdict}, n = {}.", millrace_charts::count(last.n))
 }
 
 /// Times of answers, the two distributions of answers, and answers by minute.
@@ -239,8 +239,8 @@ mod tests {
     #[test]
     fn a_conclusion_names_value_bounds_limit_and_verdict() {
         assert_eq!(
-            conclusion(&seen(0.002, 0.003)),
-            "Last 0.002 (−0.001 to 0.005), limit 0.01: shown, n = 1\u{202f}204."
+            conclusion("Slow answers", &seen(0.002, 0.003)),
+            "Slow answers: 0.002 (−0.001 to 0.005), limit 0.01, shown, n = 1\u{202f}204."
         );
     }
 

@@ -35,7 +35,6 @@ pub fn ModelTable(
                         <th scope="col">"Test value, 95 % interval"</th>
                         <th scope="col">"Guardrails"</th>
                         <th scope="col">"Trained by, in, on"</th>
-                        <th scope="col">"By"</th>
                         <th scope="col">"Registered"</th>
                     </tr>
                 </thead>
@@ -76,14 +75,16 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
             <td data-label="Test value"><Measured value=model.value interval=model.interval/></td>
             <td data-label="Guardrails">{guardrails}</td>
             <td data-label="Trained by, in, on">
-                {model.trainer} " "
+                {model.trainer.replace('_', " ")} " "
                 <div class="muted">
                     <a href=format!("/runs/{}", model.run)>{format!("run #{}", model.run)}</a> ", "
                     <a href=model.data_page>{model.data}</a>
                 </div>
             </td>
-            <td data-label="By">{model.author}</td>
-            <td data-label="Registered"><Moment at=model.created_at/></td>
+            <td data-label="Registered">
+                <Moment at=model.created_at/>
+                <div class="muted">{format!("by {}", model.author)}</div>
+            </td>
         </tr>
     }
 }
