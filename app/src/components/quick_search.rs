@@ -9,6 +9,7 @@ use millrace_domain::view::Found;
 
 use super::Shortcut;
 use crate::pages::find::find;
+use crate::wording::state_words;
 
 /// So long nobody has typed before the server is asked.
 const REST: Duration = Duration::from_millis(150);
@@ -22,6 +23,8 @@ pub fn FoundList(
     let items: Vec<_> = found
         .into_iter()
         .map(|Found { kind, name, about, href }| {
+            let is_state = matches!(kind.as_str(), "model version" | "problem version");
+            let about = about.map(|about| if is_state { state_words(&about) } else { about });
             let about = about.filter(|about| *about != name).map(|about| view! { <span class="muted">{about}</span> });
             view! {
                 <li>

@@ -271,6 +271,15 @@ async fn a_good_candidate_goes_past_shadow_and_canary_to_everybody_and_whoever_h
     assert!(last_of_shadow["checks"].as_array().unwrap().iter().all(|check| check["verdict"] == "pass"), "{looks:?}");
     let times: Vec<&str> = looks.iter().map(|look| look["at"].as_str().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
+    let many = "insert into rollout_look (rollout_id, step, slot, looked_at, checks)
+        select id, 2, 1000 + i, now() + make_interval(secs => i), '[]' from rollout, generate_series(1, 500) i";
+    stage.app.sql(many).await;
+    let thinned = stage.engineer.get(&stage.path("/changes/3")).await.done()["rollout"]["looks"].clone();
+    let ends = (&thinned[0], stage.app.text("select max(looked_at)::text from rollout_look").await);
+    assert!((20..=42).contains(&thinned.as_array().unwrap().len()) && ends.0 == &looks[0], "{thinned}");
+    let newest = thinned.as_array().unwrap().last().unwrap()["at"].as_str().unwrap().replace('T', " ");
+    assert_eq!(newest[..19], ends.1[..19]);
+    stage.app.sql("delete from rollout_look where slot > 1000").await;
     let (_, page) = stage.engineer.page("/deployments/arrives/changes/3").await;
     assert!(page.contains("How the evidence grew") && page.contains(", shown, n = "), "{page}");
     assert_eq!(stage.app.count("select count(*) from audit where actor = 'rollout'").await, 3);
