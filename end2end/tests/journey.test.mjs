@@ -427,7 +427,7 @@ test("quick search finds a page and a thing by the keyboard, on a phone and with
     const dialog = page.getByRole("dialog", { name: "Search" });
     await dialog.waitFor();
     await page.keyboard.type("parcels v1");
-    await dialog.getByRole("link", { name: "parcels v1" }).waitFor();
+    await dialog.locator("a[href='/models/parcels/v/1']").waitFor();
     await page.keyboard.press("Enter");
     await page.waitForURL("**/models/parcels/v/1");
     await dialog.waitFor({ state: "hidden" });
@@ -452,8 +452,8 @@ test("quick search finds a page and a thing by the keyboard, on a phone and with
     assert.ok(await dialog.getByRole("searchbox").isVisible(), "whether the menu is open or not");
   });
   await as(ENGINEER, { javaScript: false }, async (page) => {
-    await page.goto("/find?q=parcels");
-    await page.getByRole("main").getByRole("link", { name: "parcels v1" }).click();
+    await page.goto("/find?q=parcels+v1");
+    await page.locator("main a[href='/models/parcels/v/1']").click();
     await page.waitForURL("**/models/parcels/v/1");
   });
 });
