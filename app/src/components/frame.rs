@@ -50,12 +50,16 @@ pub fn Frame() -> impl IntoView {
     let menu = NodeRef::<leptos::html::Details>::new();
     let path = use_location().pathname;
     let is_admin = visit().me.is_some_and(|me| me.roles.iter().any(|role| role == Role::Admin.as_str()));
-    // On a narrow screen the menu lies over the page: it closes when another page has been chosen.
-    Effect::new(move |_| {
-        path.track();
-        if let Some(menu) = menu.get_untracked() {
+    // On a narrow screen the menu lies over the page: it closes when another page has been chosen. One that was opened before the page came
+    // alive stays.
+    Effect::new(move |before: Option<String>| {
+        let now = path.get();
+        if before.is_some_and(|before| before != now)
+            && let Some(menu) = menu.get_untracked()
+        {
             menu.set_open(false);
         }
+        now
     });
     let shown = || PLACES.into_iter().filter(move |(heading, _)| *heading != ADMINS_ONLY || is_admin);
     let shortcuts = shown()
