@@ -14,12 +14,12 @@
 // taken back is not tried any more; the last stretch shows whether that is so.
 
 import { readFileSync } from "node:fs";
-import { Agent } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { deploy } from "../lib/deployment.mjs";
+import { Load } from "../lib/load.mjs";
 import { startServer } from "../lib/server.mjs";
+import { thing, twoVersions } from "../lib/things.mjs";
 
 const [RATE, SECONDS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [300, 20][index]));
 const MODES = (process.argv[4] ?? "panic,hang,allocate").split(",");
@@ -34,6 +34,8 @@ const LOOK_EVERY_MS = 100;
 /** Seconds that a request hangs. */
 const HANGS_S = 30;
 const SLUG = "bad-candidate";
+/** It stays in the shadow whatever it shows. */
+const IN_THE_SHADOW = { shadow: { min_predictions: 1_000_000, min_duration: "1d" }, on_breach: "ask" };
 /** What shows that the candidate did as it was told. */
 const STRUCK = {
   panic: ({ failed }) => failed > 0,
@@ -44,14 +46,16 @@ const STRUCK = {
 };
 
 async function measure(mode) {
-  const people = await setUp();
+  const people = await twoVersions(server, SLUG, IN_THE_SHADOW);
   const { text: told } = await people.predict(Array.from({ length: THINGS }, (_, number) => thing(number)));
   const expected = said(JSON.parse(told));
   const born = processes();
-  const load = new Load(people.predict, expected);
+  const changed = (answer, number) => ({ changed: said(answer)[0] !== expected[number % THINGS] });
+  const load = new Load(people.predict, RATE, (number) => thing(number % THINGS), changed);
+  const take = () => load.take((seen) => ({ changed: seen.filter((one) => one.changed).length }));
   const stretch = async (seconds) => {
     await sleep(seconds * 1000);
-    return load.take();
+    return take();
   };
   const warm = await stretch(WARM_S);
   const quiet = await stretch(SECONDS);
@@ -73,7 +77,7 @@ async function measure(mode) {
   const after = await stretch(SECONDS);
   const after_mb = held();
   await load.stop();
-  const all = [warm, quiet, begins, shadowed, ends, after, load.take()];
+  const all = [warm, quiet, begins, shadowed, ends, after, take()];
   const sum = (what) => all.reduce((total, one) => total + one[what], 0);
   const line = {
     mode,
@@ -111,74 +115,9 @@ function judge(line, asked) {
   if (!same_processes) failures.push(`${mode}: the server or its Postgres is not the process that it was`);
 }
 
-/** Sends requests at their time, and keeps how late each answer came, and whether it is the one that is expected. */
-class Load {
-  #agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  #predict;
-  #expected;
-  #sent = 0;
-  #open = new Set();
-  #seen = [];
-  #began = performance.now();
-  #timer;
-
-  constructor(predict, expected) {
-    this.#predict = predict;
-    this.#expected = expected;
-    this.#timer = setInterval(() => this.#send(), 2);
-  }
-
-  #send() {
-    const due = ((performance.now() - this.#began) / 1000) * RATE;
-    for (; this.#sent < due; this.#sent += 1) {
-      const at = this.#began + (this.#sent / RATE) * 1000;
-      const asked = this.#ask(at, this.#sent % THINGS).finally(() => this.#open.delete(asked));
-      this.#open.add(asked);
-    }
-  }
-
-  async #ask(at, number) {
-    try {
-      const { status, text } = await this.#predict([thing(number)], this.#agent);
-      const late = performance.now() - at;
-      const good = status >= 200 && status < 300;
-      this.#seen.push({ late, good, changed: good && said(JSON.parse(text))[0] !== this.#expected[number] });
-    } catch {
-      this.#seen.push({ late: performance.now() - at, good: false, changed: false });
-    }
-  }
-
-  async stop() {
-    clearInterval(this.#timer);
-    await Promise.all(this.#open);
-    this.#agent.destroy();
-  }
-
-  /** What was seen since the last time. */
-  take() {
-    const seen = this.#seen;
-    this.#seen = [];
-    const late = seen.map((one) => one.late).sort((a, b) => a - b);
-    const at = (share) => Number((late[Math.floor(share * (late.length - 1))] ?? Number.NaN).toFixed(3));
-    return {
-      requests: seen.length,
-      not_answered: seen.filter((one) => !one.good).length,
-      changed: seen.filter((one) => one.changed).length,
-      p50_ms: at(0.5),
-      p99_ms: at(0.99),
-    };
-  }
-}
-
 /** Every prediction of an answer as it must stay, whichever request asked for it: all but its id, with who gave it. */
 function said({ predictions, model_version, stage }) {
   return predictions.map(({ id: _, ...prediction }) => JSON.stringify({ model_version, stage, ...prediction }));
-}
-
-function thing(number) {
-  const x = ((number * 2_654_435_761) % 1_000) / 10;
-  const y = ((number * 40_503) % 977) / 9.77;
-  return { entity: `t${number}`, x, y };
 }
 
 /** Server and Postgres, each with when it began: another process under the same number began later. */
@@ -203,26 +142,6 @@ function held() {
   }
 }
 
-/** Two approved versions, the first one live, of a problem whose rollouts stay in the shadow whatever they show. */
-async function setUp() {
-  const document = {
-    slug: SLUG,
-    title: "Is it big",
-    decision: "which shelf",
-    target: { name: "big", kind: "binary", column: "big" },
-    data: { entity: "thing", split: { kind: "random", validation: 0.2, test: 0.2, seed: 1 } },
-    features: [{ name: "x" }, { name: "y" }],
-    success: { metric: "roc_auc", at_least: 0.6 },
-    serving: { p99_ms: 250, throughput_rps: 50 },
-    rollout: { shadow: { min_predictions: 1_000_000, min_duration: "1d" }, on_breach: "ask" },
-  };
-  const rows = Array.from({ length: 4_000 }, (_, number) => {
-    const { entity, x, y } = thing(number);
-    return `${entity},${x},${y},${x + 0.2 * y + ((number * 97) % 401) / 10 > 80 ? 1 : 0}`;
-  });
-  const trainings = [1, 2].map((seed) => ({ trainer: "gradient_boosting", seed }));
-  return deploy(server, { document, csv: `thing,x,y,big\n${rows.join("\n")}\n`, trainings, sample: thing(0) });
-}
 
 function print(lines) {
   const table = [

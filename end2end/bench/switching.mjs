@@ -10,16 +10,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../lib/deployment.mjs";
 import { Load } from "../lib/load.mjs";
 import { startServer } from "../lib/server.mjs";
-import { SLUG, asked, twoVersions } from "../lib/things.mjs";
+import { QUICK, byVersion, thing, twoVersions, versions } from "../lib/things.mjs";
 
 const [RATE, CYCLES, QUIET_S] = [2, 3, 4].map((place, index) => Number(process.argv[place] ?? [300, 20, 20][index]));
 const LONGEST_S = 600;
+const SLUG = "switching";
 
 async function measure() {
-  const people = await twoVersions(server);
-  const load = new Load(people.predict, RATE, asked);
+  const people = await twoVersions(server, SLUG, QUICK);
+  const load = new Load(people.predict, RATE, thing, byVersion());
   await sleep(QUIET_S * 1000);
-  const quiet = load.take();
+  const quiet = load.take(versions);
   const began = Date.now();
   let cycles = 0;
   while (cycles < CYCLES && Date.now() - began < LONGEST_S * 1000) {
@@ -33,7 +34,7 @@ async function measure() {
     cycles += 1;
   }
   await load.stop();
-  return { rate: RATE, cycles, seconds: Math.round((Date.now() - began) / 1000), quiet, switching: load.take() };
+  return { rate: RATE, cycles, seconds: Math.round((Date.now() - began) / 1000), quiet, switching: load.take(versions) };
 }
 
 const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "1000000" } });

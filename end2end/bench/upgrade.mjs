@@ -12,9 +12,10 @@ import { eventually, exchange } from "../lib/deployment.mjs";
 import { Load } from "../lib/load.mjs";
 import { Postgres } from "../lib/postgres.mjs";
 import { startBeside, startServer } from "../lib/server.mjs";
-import { SLUG, asked, twoVersions } from "../lib/things.mjs";
+import { QUICK, byVersion, thing, twoVersions, versions } from "../lib/things.mjs";
 
 const [RATE, CYCLES] = [2, 3].map((place, index) => Number(process.argv[place] ?? [100, 3][index]));
+const SLUG = "upgrade";
 const NEWER = process.env.MILLRACE_BINARY;
 const OLDER = process.env.MILLRACE_OLDER;
 if (!NEWER || !OLDER) throw new Error("MILLRACE_OLDER and MILLRACE_BINARY name the two programs");
@@ -25,14 +26,14 @@ const SPREAD_MS = 1_000;
 const CALM_MS = 3_000;
 
 async function measure() {
-  const people = await twoVersions(first);
+  const people = await twoVersions(first, SLUG, QUICK);
   const schema = () => new Postgres(first.home).ask("select max(version) from seaql_migrations");
   const before = schema();
   const second = await startBeside(first, { binary: OLDER, env: SETTINGS });
   let takenBack = 0;
   let isOut = false;
   const mayAnswer = (version) => version === 1 || (version === 2 && (isOut || performance.now() - takenBack < SPREAD_MS));
-  const loads = [new Load(people.predict, RATE, asked, mayAnswer), at(second, people, mayAnswer)];
+  const loads = [new Load(people.predict, RATE, thing, byVersion(mayAnswer)), at(second, people, mayAnswer)];
   await sleep(CALM_MS);
   const newer = await startBeside(first, { binary: NEWER, env: SETTINGS });
   await eventually("the newer program ready", async () => (await fetch(`${newer.url}/readyz`)).ok);
@@ -60,7 +61,7 @@ async function measure() {
   const stopped = await stopping;
   await sleep(CALM_MS);
   await Promise.all([loads[0].stop(), loads[2].stop()]);
-  const [old, leaving, fresh] = loads.map((load) => load.take());
+  const [old, leaving, fresh] = loads.map((load) => load.take(versions));
   await newer.stop();
   const after = schema();
   const failed = [old, leaving, fresh].some((seen) => seen.not_answered > 0) || stopped !== 0 || before === after;
@@ -71,7 +72,7 @@ async function measure() {
 function at(server, people, mayAnswer) {
   const url = `${server.url}/v1/models/${SLUG}:predict`;
   const ask = (instances, agent) => exchange(url, "POST", people.headers, JSON.stringify({ instances }), agent);
-  return new Load(ask, RATE, asked, mayAnswer);
+  return new Load(ask, RATE, thing, byVersion(mayAnswer));
 }
 
 process.env.MILLRACE_BINARY = OLDER;

@@ -31,8 +31,7 @@ pub fn course(rollout: &RolloutView, prefix: &str) -> Vec<Figure> {
         let narrowest = widths.fold(f64::INFINITY, f64::min);
         let is_told = |seen: &Seen| width(seen).is_none_or(|width| width <= narrowest * WIDER);
         let (_, last) = *seen.last()?;
-        let drawn: Vec<&(f64, &Seen)> =
-            seen.iter().filter(|(_, one)| std::ptr::eq(*one, last) || is_told(one)).collect();
+        let drawn: Vec<&(f64, &Seen)> = seen.iter().filter(|(_, one)| *one == last || is_told(one)).collect();
         let points: Vec<(f64, f64)> = drawn.iter().filter_map(|(at, seen)| Some((*at, seen.observed?))).collect();
         if points.len() < 2 {
             return None;

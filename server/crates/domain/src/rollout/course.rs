@@ -7,7 +7,7 @@ use crate::gate::{Gate, Verdict};
 
 /// Looks that are kept while the time that a step has lasted doubles.
 const PER_OCTAVE: f64 = 24.0;
-/// Looks at the beginning are about so many seconds apart, divided by [`PER_OCTAVE`].
+/// Seconds at the beginning in which as many looks are kept as while that time doubles.
 const FIRST: f64 = 60.0;
 
 /// What one check said at a look.
