@@ -14,8 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Predictions, and what they are compared with, that may wait to be written.
 const CAPACITY: usize = 20_000;
-/// Predictions written in one statement.
-const BATCH: usize = 500;
+/// Entries written in one statement while few wait: the database is at it for about a millisecond then, and no answer that wants the same
+/// processor waits for longer.
+const SMALL: usize = 64;
+/// Entries written in one statement once more than [`BEHIND`] wait: each costs the database less.
+const LARGE: usize = 500;
+/// Entries that may wait before it counts as having fallen behind.
+const BEHIND: usize = 2_000;
 /// So long others are waited for that can be written in the same statement: one for each costs the database more than answering costs.
 const GATHERED: Duration = Duration::from_millis(50);
 
@@ -102,25 +107,26 @@ async fn write_all(
     dropped: Arc<AtomicU64>,
     ending: CancellationToken,
 ) {
-    let mut received = Vec::with_capacity(BATCH);
+    let mut received = Vec::with_capacity(LARGE);
     loop {
+        let most = if entries.len() > BEHIND { LARGE } else { SMALL };
         let count = tokio::select! {
-            count = entries.recv_many(&mut received, BATCH) => count,
+            count = entries.recv_many(&mut received, most) => count,
             () = ending.cancelled() => {
                 entries.close();
-                entries.recv_many(&mut received, BATCH).await
+                entries.recv_many(&mut received, most).await
             }
         };
         if count == 0 {
             return;
         }
         let is_awaited = received.iter().any(|entry| matches!(entry, Entry::Mark(_)));
-        if count < BATCH && !is_awaited {
+        if count < most && !is_awaited {
             tokio::select! {
                 () = tokio::time::sleep(GATHERED) => {}
                 () = ending.cancelled() => {}
             }
-            while received.len() < BATCH
+            while received.len() < most
                 && let Ok(entry) = entries.try_recv()
             {
                 received.push(entry);
