@@ -50,6 +50,7 @@ mod m0042_versions_of_predictions;
 mod m0043_reusable_in_order;
 mod m0044_paused_by;
 mod m0045_looks;
+mod m0046_callers;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -103,6 +104,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0043_reusable_in_order::Migration),
             Box::new(m0044_paused_by::Migration),
             Box::new(m0045_looks::Migration),
+            Box::new(m0046_callers::Migration),
         ]
     }
 }

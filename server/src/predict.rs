@@ -10,8 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use millrace_domain::fault::Fault;
-use millrace_domain::policy::Action;
-use millrace_domain::policy::Actor;
+use millrace_domain::policy::{Action, Actor, Pass};
 use millrace_serving::{Asking, Metadata, OutcomeRequest, PredictRequest, Serving};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -94,7 +93,11 @@ fn asking(headers: &HeaderMap, actor: &Actor, slug: &str) -> Result<Asking, Faul
         })?;
     }
     let patience = number(PATIENCE)?.map(|ms| Duration::from_millis(u64::from(ms)));
-    Ok(Asking { version, patience })
+    let token = match actor.pass {
+        Some(Pass::Token(token)) => Some(token),
+        Some(Pass::Session(_)) | None => None,
+    };
+    Ok(Asking { version, patience, token })
 }
 
 fn described(state: &AppState, recognised: Recognised, slug: &str) -> Result<Metadata, Fault> {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::number;
 use serde_json::Value;
 
-use crate::components::ShortDigest;
+use crate::components::{CopyButton, ShortDigest};
 
 /// The fields of a JSON object; nested ones by their path.
 #[component]
@@ -37,7 +37,10 @@ pub fn JsonFacts(
             <dl class=if stacked { "kv kv-stacked" } else { "kv" } aria-label=label>{rows}</dl>
             <details>
                 <summary>"As JSON"</summary>
-                <pre class="code" tabindex="0"><code>{json}</code></pre>
+                <div class="stack stack-tight">
+                    <pre class="code" tabindex="0"><code>{json.clone()}</code></pre>
+                    <div><CopyButton text=json label="Copy as JSON"/></div>
+                </div>
             </details>
         </div>
     }

@@ -229,7 +229,7 @@ pub fn run(state: &str) -> RunView {
         },
         dataset: Some(dataset()),
         tags: vec![("team".to_owned(), "risk".to_owned())],
-        courses: vec![Course { name: "loss".to_owned(), points: vec![(1, 0.6), (2, 0.4)] }],
+        courses: vec![Course { name: "loss".to_owned(), points: vec![(1, 0.6), (2, 0.4)], times: Vec::new() }],
         log: None,
         forecast: vec![(10, 0.0004), (50, 0.0011)],
         request: json!({"trainer": "gradient_boosting", "budget": 3, "parameters": {}, "search": null}),
@@ -321,6 +321,7 @@ pub fn model(version: i32, stage: &str) -> ModelSummary {
         overridden: false,
         archived: false,
         created_at: moment("2026-11-23T14:05:00Z"),
+        asked_at: None,
     }
 }
 
@@ -351,6 +352,12 @@ pub fn model_version() -> ModelVersionView {
         importance: vec![("fare".to_owned(), 0.61), ("company".to_owned(), 0.22)],
         inputs: vec![("fare".to_owned(), "number".to_owned()), ("company".to_owned(), "text".to_owned())],
         warnings: vec!["company: 34 % missing (null_share)".to_owned()],
+        callers: vec![CallerView {
+            name: "Engineer".to_owned(),
+            token: "checkout".to_owned(),
+            first_at: moment("2026-11-23T15:05:00Z"),
+            last_at: moment("2026-11-24T08:00:00Z"),
+        }],
         review: ReviewView {
             is_open: true,
             given: 1,

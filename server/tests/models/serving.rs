@@ -82,7 +82,7 @@ async fn answers_are_explained_on_request_by_what_made_them() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_asked_for_answers_tests_and_leaves_no_trace() {
+async fn a_version_that_is_asked_for_answers_tests_that_are_not_logged() {
     let team = team().await;
     let caller = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
     let tester = team.app.token(&team.engineer, &[Scope::Predict, Scope::Deploy]).await.unwrap();
@@ -108,6 +108,37 @@ async fn a_version_that_is_asked_for_answers_tests_and_leaves_no_trace() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(team.app.count(kept).await, 1);
     assert_eq!(ask(&caller, &body, &[]).await.done()["model_version"], 1);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_version_tells_who_asked_it_with_which_token_and_when() {
+    let team = team().await;
+    let caller = team.app.token(&team.engineer, &[Scope::Predict]).await.unwrap();
+    let tester = team.app.token(&team.engineer, &[Scope::Predict, Scope::Deploy]).await.unwrap();
+    live(&caller).await;
+    let body = json!({ "instances": instances(3) });
+    assert_eq!(ask(&caller, &body, &[]).await.status, 200);
+    assert_eq!(ask(&tester, &body, &[("millrace-version", "2")]).await.status, 200);
+    // It is written every few seconds.
+    let version = |number: i32| format!("/api/v1/models/things/versions/{number}");
+    let mut told = Value::Null;
+    for _ in 0..200 {
+        told = team.second.get(&version(2)).await.done();
+        if told["callers"].as_array().is_some_and(|callers| !callers.is_empty()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let live = team.second.get(&version(1)).await.done();
+    for told in [&told, &live] {
+        let callers = told["callers"].as_array().unwrap();
+        assert_eq!(callers.len(), 1, "each version was asked with one token: {callers:?}");
+        assert_eq!((&callers[0]["name"], &callers[0]["token"]), (&told["summary"]["author"], &json!("test")));
+        assert!(callers[0]["first_at"].as_str() <= callers[0]["last_at"].as_str(), "{callers:?}");
+        assert_eq!(told["summary"]["asked_at"], callers[0]["last_at"]);
+    }
+    assert_ne!(live["callers"][0]["first_at"], live["callers"][0]["last_at"], "it asked more than once");
     team.app.remove().await;
 }
 

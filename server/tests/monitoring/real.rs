@@ -265,7 +265,7 @@ async fn the_taxis_of_new_york_raise_no_alarm_until_april_2020_and_a_training_th
                 rows.iter().filter(|row| !may.cell(row, "payment_type").is_empty()).collect();
             let instances = asked.iter().map(|row| may.instance(row, &COLUMNS, &["pickup_datetime"])).collect();
             let request = millrace_serving::PredictRequest { instances, explain: 0 };
-            let asking = millrace_serving::Asking { version: Some(version), patience: None };
+            let asking = millrace_serving::Asking { version: Some(version), ..Default::default() };
             let answer = stream.serving.predict("taxis", request, asking).await.unwrap();
             let label = |row: &&Vec<String>| may.cell(row, "payment_type").parse() == Ok(1.0);
             let pair = answer.predictions.iter().zip(&asked);

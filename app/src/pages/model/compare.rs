@@ -130,8 +130,18 @@ fn Side(version: ModelSummary) -> impl IntoView {
     }
 }
 
+/// Things of one group, a row each.
 #[component]
-fn Group(name: String, rows: Vec<ComparedRow>, a: i32, b: i32) -> impl IntoView {
+pub fn Group(
+    /// What they are.
+    name: String,
+    /// The rows.
+    rows: Vec<ComparedRow>,
+    /// The one version.
+    a: i32,
+    /// The other.
+    b: i32,
+) -> impl IntoView {
     let mut letters = name.chars();
     let title: String = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
     let id = format!("group-{}", name.replace(' ', "-"));

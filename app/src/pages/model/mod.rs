@@ -2,9 +2,12 @@
 
 mod aliases;
 mod archive;
+mod beside_live;
+mod callers;
 mod calling;
 mod card;
 mod compare;
+mod decides;
 mod deploy;
 mod detail;
 mod history;

@@ -36,6 +36,7 @@ pub fn ModelTable(
                         <th scope="col">"Guardrails"</th>
                         <th scope="col">"Trained by, in, on"</th>
                         <th scope="col">"Registered"</th>
+                        <th scope="col">"Last asked"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -84,6 +85,12 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
             <td data-label="Registered">
                 <Moment at=model.created_at/>
                 <div class="muted">{format!("by {}", model.author)}</div>
+            </td>
+            <td data-label="Last asked">
+                {match model.asked_at {
+                    Some(at) => view! { <Moment at/> }.into_any(),
+                    None => view! { <span class="muted">"never"</span> }.into_any(),
+                }}
             </td>
         </tr>
     }

@@ -4,18 +4,18 @@ use leptos::prelude::*;
 use millrace_domain::gate::Gate;
 use millrace_domain::view::ModelVersionView;
 
-use crate::components::{
-    ChartFigure, GateTable, LineageFigure, Load, Measured, Moment, PageHeader, ReviewBox, gates_in_words,
-};
+use crate::components::{GateTable, LineageFigure, Load, Measured, Moment, PageHeader, ReviewBox, gates_in_words};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{address, path_number, path_text};
 use crate::pages::quantity::metric_title;
-use crate::pages::run::importance_figure;
 use crate::wording::{counted, sentence};
 
 use super::archive::{ArchiveCard, ArchiveModel};
+use super::beside_live::{BesideLive, fetch_beside_live};
+use super::callers::CallersCard;
 use super::calling::Calling;
+use super::decides::{Decides, fetch_figures};
 use super::deploy::{RollOut, StartRollout};
 use super::lineage::Lineage;
 
@@ -53,17 +53,33 @@ pub fn ModelVersionPage() -> impl IntoView {
     let archive = PageForm::<ArchiveModel>::new().telling("It is written down, and the page shows it.");
     let asked = move || (slug.get(), number.get(), archive.done());
     let version = Resource::new(asked, |(slug, number, _)| fetch_model_version(slug, number));
+    let named = move || (slug.get(), number.get());
+    let compared = Resource::new(named, |(slug, number)| fetch_beside_live(slug, number));
+    let figures = Resource::new(named, |(slug, number)| fetch_figures(slug, number));
     view! {
         <Load resource=version above=("Models", "/models") let:version>
-            <Version version form archive/>
+            {
+                let run = version.summary.run.clone();
+                view! {
+                    <Version version form archive>
+                        <BesideLive compared/>
+                    </Version>
+                    <Decides kept=figures run/>
+                }
+            }
         </Load>
     }
 }
 
 #[component]
-fn Version(version: ModelVersionView, form: PageForm<StartRollout>, archive: PageForm<ArchiveModel>) -> impl IntoView {
+fn Version(
+    version: ModelVersionView,
+    form: PageForm<StartRollout>,
+    archive: PageForm<ArchiveModel>,
+    /// What stands between its gates and the decision.
+    children: Children,
+) -> impl IntoView {
     let summary = version.summary.clone();
-    let importance = importance_figure(&version.importance);
     let graph = version.lineage.clone();
     view! {
         <Head version=version.clone()/>
@@ -87,6 +103,7 @@ fn Version(version: ModelVersionView, form: PageForm<StartRollout>, archive: Pag
                     <div class="section-header"><h2 id="gates">{gates_in_words(&version.gates)}</h2></div>
                     <GateTable gates=version.gates.clone()/>
                 </section>
+                {children()}
                 <ReviewBox
                     review=version.review.clone()
                     action="/fn/decide_model"
@@ -95,18 +112,10 @@ fn Version(version: ModelVersionView, form: PageForm<StartRollout>, archive: Pag
                     digest=version.digest.clone()
                 />
                 <RollOut version=version.clone() form/>
-                {importance
-                    .map(|figure| {
-                        view! {
-                            <section class="section">
-                                <div class="section-header"><h2>{figure.title.clone()}</h2></div>
-                                <ChartFigure figure/>
-                            </section>
-                        }
-                    })}
                 <Calling slug=summary.slug inputs=version.inputs.clone()/>
             </div>
             <aside class="split-side stack">
+                <CallersCard callers=version.callers.clone()/>
                 <Lineage version=version.clone()/>
                 <ArchiveCard version form=archive/>
             </aside>
@@ -197,7 +206,7 @@ mod rendered_tests {
     fn page(version: ModelVersionView) -> String {
         rendered("/models/taxi-tips/v/4", move || {
             let (form, archive) = (PageForm::<StartRollout>::new(), PageForm::<ArchiveModel>::new());
-            view! { <Version version form archive/> }
+            view! { <Version version form archive>{()}</Version> }
         })
     }
 

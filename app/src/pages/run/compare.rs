@@ -12,6 +12,7 @@ use crate::components::{ChartFigure, Empty, Load, PageHeader, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 
+use super::curve_look::{ChooseLook, CurveLook};
 use super::overlay::{direction, figures, settings};
 use super::parallel::{ParallelExplorer, picked};
 use super::table::written;
@@ -24,26 +25,34 @@ pub async fn compare_runs(ids: String) -> Result<RunComparison, PageFault> {
 }
 
 /// What the address asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Asked {
     ids: String,
     baseline: String,
     all: bool,
+    look: CurveLook,
 }
 
 impl Asked {
     fn from_query(query: &ParamsMap) -> Self {
         let ids = query.get_all("ids").unwrap_or_default().join(",");
         let baseline = query.get("baseline").unwrap_or_default();
-        Self { ids, baseline, all: query.get("rows").is_some_and(|rows| rows == "all") }
+        let all = query.get("rows").is_some_and(|rows| rows == "all");
+        Self { ids, baseline, all, look: CurveLook::from_query(query) }
+    }
+
+    /// The members of an address that stay when something beside them is chosen.
+    fn kept(&self) -> Vec<(&'static str, String)> {
+        let rows = if self.all { "all" } else { "" };
+        vec![("ids", self.ids.clone()), ("baseline", self.baseline.clone()), ("rows", rows.to_owned())]
     }
 
     /// With what is picked out of the picture of their settings.
     fn address(&self, baseline: &str, all: bool, picked: &[(&'static str, String)]) -> String {
-        let rows = if all { "all" } else { "" };
-        let own = [("ids", self.ids.as_str()), ("baseline", baseline), ("rows", rows)];
-        let picked = picked.iter().map(|(name, value)| (*name, value.as_str()));
-        address("/runs/compare", own.into_iter().chain(picked))
+        let own = Self { baseline: baseline.to_owned(), all, ..self.clone() }.kept();
+        let look = self.look.members();
+        let all = own.iter().chain(&look).chain(picked);
+        address("/runs/compare", all.map(|(name, value)| (*name, value.as_str())))
     }
 
     /// The position of the run that the others are compared with: the one the address names, else the first.
@@ -120,8 +129,7 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     let drawn = compared.curves.len();
     let left = compared.runs.len() - drawn.min(compared.runs.len());
     let settings = settings(&compared).map(|values| {
-        let rows = if asked.all { "all" } else { "" };
-        let kept = vec![("ids", asked.ids.clone()), ("baseline", asked.baseline.clone()), ("rows", rows.to_owned())];
+        let kept = asked.kept().into_iter().chain(asked.look.members()).collect();
         let path = "/runs/compare".to_owned();
         view! {
             <section class="section" aria-labelledby="settings">
@@ -130,7 +138,15 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
             </section>
         }
     });
-    let figures = figures(&compared);
+    let has_courses = compared.curves.iter().any(|own| !own.courses.is_empty());
+    let look = has_courses.then(|| {
+        let asked = asked.clone();
+        move || {
+            let kept = asked.kept().into_iter().chain(picked.get()).collect();
+            view! { <ChooseLook path="/runs/compare".to_owned() kept look=asked.look/> }
+        }
+    });
+    let figures = figures(&compared, asked.look);
     let curves = (!figures.is_empty()).then(|| {
         let shown = |figure: Figure| {
             view! {
@@ -145,6 +161,7 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         view! {
             <section class="section" aria-labelledby="curves">
                 <div class="section-header"><h2 id="curves">"Curves"</h2> {note}</div>
+                {look}
                 <div class="grid grid-wide">{figures}</div>
             </section>
         }

@@ -292,7 +292,7 @@ fn Plots(run: RunView) -> impl IntoView {
         .collect_view();
     let id = run.summary.id;
     let classes = evaluation.classes.clone();
-    let classes = (!classes.is_empty()).then(|| view! { <PerClass classes/> });
+    let classes = (!classes.is_empty()).then(|| view! { <PerClass classes run=id.clone()/> });
     let equations = evaluation.linear.clone().map(|linear| view! { <Equations linear run=id.clone()/> });
     let explorer = (!evaluation.thresholds.is_empty())
         .then(|| view! { <ThresholdExplorer evaluation metrics=run.metrics run=id/> });

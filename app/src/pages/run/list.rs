@@ -1,16 +1,19 @@
 //! The list of runs: filtered, in any order, with any columns, fifty a page; all of it in the address.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use millrace_domain::run::RunState;
 use millrace_domain::view::RunPage as Page;
 
-use crate::components::{CopyButton, Empty, GatedLink, Load, PageHeader};
+use crate::components::{CopyButton, Empty, GatedLink, Live, LiveLine, Load, PageHeader, look_again};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 use crate::visit::visit;
 use crate::wording::state_words;
 
+use super::is_under_way;
 use super::table::RunTable;
 use super::wanted::Wanted;
 
@@ -36,6 +39,10 @@ pub fn RunsPage() -> impl IntoView {
     let query = use_query_map();
     let wanted = Memo::new(move |_| query.with(Wanted::from_query));
     let runs = Resource::new(move || wanted.get(), Wanted::fetch);
+    let chosen = RwSignal::new(BTreeSet::new());
+    let is_any_under_way =
+        move || matches!(runs.get(), Some(Ok(page)) if page.runs.iter().any(|run| is_under_way(&run.state)));
+    let live = look_again(is_any_under_way, || async { Some(()) }, move |()| runs.refetch());
     let launch = move || wanted.with(|wanted| address("/runs/new", [("problem", wanted.problem.as_str())]));
     view! {
         <PageHeader
@@ -51,7 +58,7 @@ pub fn RunsPage() -> impl IntoView {
                 {if page.runs.is_empty() {
                     view! { <NoRuns wanted=wanted.get_untracked()/> }.into_any()
                 } else {
-                    view! { <RunsOfPage page wanted=wanted.get_untracked()/> }.into_any()
+                    view! { <RunsOfPage page wanted=wanted.get_untracked() chosen live/> }.into_any()
                 }}
             </Load>
         </div>
@@ -119,7 +126,9 @@ fn Filters(wanted: Wanted) -> impl IntoView {
 }
 
 #[component]
-fn RunsOfPage(page: Page, wanted: Wanted) -> impl IntoView {
+fn RunsOfPage(page: Page, wanted: Wanted, chosen: RwSignal<BTreeSet<String>>, live: Live) -> impl IntoView {
+    let following = page.runs.iter().any(|run| is_under_way(&run.state));
+    let following = following.then(|| view! { <LiveLine live has_forms=true/> });
     let first = (!wanted.page.is_empty())
         .then(|| view! { <a class="button" rel="first" href=wanted.page("")>"First page"</a> });
     let next = page.next_page_token.as_ref().map(|token| {
@@ -132,6 +141,7 @@ fn RunsOfPage(page: Page, wanted: Wanted) -> impl IntoView {
         view! { <a class="button button-small" data-icon="download" href=href rel="external" download="">{name}</a> }
     });
     view! {
+        {following}
         <div class="cluster cluster-between">
             <form id="compare" class="cluster" method="get" action="/runs/compare">
                 <button class="button button-small" type="submit">"Compare the chosen runs"</button>
@@ -142,7 +152,7 @@ fn RunsOfPage(page: Page, wanted: Wanted) -> impl IntoView {
                 {exports}
             </div>
         </div>
-        <RunTable rows=page.runs columns=page.columns wanted/>
+        <RunTable rows=page.runs columns=page.columns wanted chosen/>
         {pages}
     }
 }

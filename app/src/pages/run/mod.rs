@@ -4,6 +4,7 @@ mod acts;
 mod artifacts;
 mod coefficients;
 mod compare;
+mod curve_look;
 mod detail;
 mod effects;
 mod evaluation;
@@ -39,7 +40,7 @@ pub use launch::LaunchRunPage;
 #[cfg(feature = "ssr")]
 pub(in crate::pages) use launch_form::{dataset_version, number, object};
 pub use list::RunsPage;
-pub use plots::importance_figure;
+pub use plots::deciding_figures;
 
 /// Whether something may still happen to a run in this state.
 fn is_under_way(state: &str) -> bool {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use millrace_charts::{
     ConfusionMatrix, Curve, Direction, Figure, Line, LineChart, ParallelAxis, ParallelCoordinates, ParallelLine,
-    PrecisionRecall, Roc, XAxis, confusion_matrix, line_chart, number, precision_recall, roc,
+    PrecisionRecall, Roc, confusion_matrix, line_chart, number, precision_recall, roc,
 };
 use millrace_domain::metric::{self, Metric};
-use millrace_domain::view::{ComparedValues, RunComparison, RunCurves, RunSummary};
+use millrace_domain::view::{ComparedValues, Course, RunComparison, RunCurves, RunSummary};
 use serde_json::Value;
 
+use super::curve_look::CurveLook;
 use super::search_plots::coordinate;
 use crate::pages::quantity::part_and_metric;
 
@@ -17,7 +18,7 @@ use crate::pages::quantity::part_and_metric;
 const MOST_COURSES: usize = 12;
 
 /// Every figure that at least one of the runs has values for; a curve keeps the place of its run, so that a run has one colour.
-pub(super) fn figures(compared: &RunComparison) -> Vec<Figure> {
+pub(super) fn figures(compared: &RunComparison, look: CurveLook) -> Vec<Figure> {
     let curves = &compared.curves;
     let score = |metric: &str| compared.metrics.iter().find(|row| row.name == metric);
     let overlaid = |points: fn(&RunCurves) -> &Vec<(f64, f64)>, metric: &str| -> Vec<Curve> {
@@ -40,7 +41,12 @@ pub(super) fn figures(compared: &RunComparison) -> Vec<Figure> {
         let prevalence = first.filter(|first| shares.all(|share| share == Some(*first)));
         precision_recall(&PrecisionRecall { curves: precision, prevalence, operating_point: None }, "compared-pr")
     });
-    receiver.into_iter().chain(precision).chain(courses(curves)).chain(curves.iter().filter_map(confusion)).collect()
+    receiver
+        .into_iter()
+        .chain(precision)
+        .chain(courses(curves, look))
+        .chain(curves.iter().filter_map(confusion))
+        .collect()
 }
 
 /// The confusion matrix of one run.
@@ -96,37 +102,44 @@ fn label(own: &RunCurves) -> String {
 }
 
 /// A chart for each metric that at least one run has a course of.
-fn courses(curves: &[RunCurves]) -> impl Iterator<Item = Figure> {
+fn courses(curves: &[RunCurves], look: CurveLook) -> Vec<Figure> {
+    let own: Vec<&[Course]> = curves.iter().map(|own| own.courses.as_slice()).collect();
+    let (drawn, along) = look.points(&own);
     let lines = || curves.iter().map(|own| Line { label: label(own), points: Vec::new(), band: Vec::new() }).collect();
     let mut by_metric: BTreeMap<&str, Vec<Line>> = BTreeMap::new();
-    for (place, own) in curves.iter().enumerate() {
-        for course in &own.courses {
-            let points = course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
+    for (place, (own, drawn)) in curves.iter().zip(drawn).enumerate() {
+        for (course, points) in own.courses.iter().zip(drawn) {
+            let points = look.smoothed(&points).unwrap_or(points);
             by_metric.entry(&course.name).or_insert_with(lines)[place].points = points;
         }
     }
-    by_metric.into_iter().take(MOST_COURSES).enumerate().map(|(place, (name, lines))| {
+    let figure = |(place, (name, lines)): (usize, (&str, Vec<Line>))| {
         let values = LineChart {
             title: name.to_owned(),
-            x: XAxis::Number("Step".to_owned()),
-            y: name.to_owned(),
-            conclusion: conclusion(name, &lines),
+            x: along.clone(),
+            y: match look.smoothing {
+                Some(weight) => format!("{name}, smoothed by {}", number(weight)),
+                None => name.to_owned(),
+            },
+            conclusion: conclusion(name, curves),
             lines,
             threshold: None,
             annotations: Vec::new(),
         };
         line_chart(&values, &format!("compared-course-{place}"))
-    })
+    };
+    by_metric.into_iter().take(MOST_COURSES).enumerate().map(figure).collect()
 }
 
-/// Which run came to the best value; none where it is not known which way is better.
-fn conclusion(name: &str, lines: &[Line]) -> Option<String> {
+/// Which run came to the best value that was logged; none where it is not known which way is better.
+fn conclusion(name: &str, curves: &[RunCurves]) -> Option<String> {
     let sign = if direction(name)? == metric::Direction::Up { 1.0 } else { -1.0 };
-    let points = lines.iter().flat_map(|line| line.points.iter().map(move |point| (line, point)));
+    let courses = curves.iter().flat_map(|own| own.courses.iter().map(move |course| (own, course)));
+    let named = courses.filter(|(_, course)| course.name == name);
+    let points = named.flat_map(|(own, course)| course.points.iter().map(move |point| (own, point)));
     let finite = points.filter(|(_, point)| point.1.is_finite());
-    let (line, point) = finite.reduce(|best, other| if sign * other.1.1 > sign * best.1.1 { other } else { best })?;
-    let capital = line.label.replacen('r', "R", 1);
-    Some(format!("{capital} came to the best value, {} at step {}.", number(point.1), number(point.0)))
+    let (own, point) = finite.reduce(|best, other| if sign * other.1.1 > sign * best.1.1 { other } else { best })?;
+    Some(format!("Run {} came to the best value, {} at step {}.", own.run, number(point.1), number(point.0 as f64)))
 }
 
 /// Which way a metric is better, if its name says so.
@@ -141,7 +154,6 @@ pub(super) fn direction(name: &str) -> Option<metric::Direction> {
 
 #[cfg(test)]
 mod tests {
-    use millrace_domain::view::Course;
     use serde_json::json;
 
     use super::*;
@@ -154,7 +166,7 @@ mod tests {
             prevalence: None,
             classes: Vec::new(),
             confusion: Vec::new(),
-            courses: vec![Course { name: "validation.loss".to_owned(), points }],
+            courses: vec![Course { name: "validation.loss".to_owned(), points, times: Vec::new() }],
         }
     }
 
@@ -174,7 +186,7 @@ mod tests {
                 curves("9", vec![(0.0, 0.0), (0.2, 0.9), (1.0, 1.0)], vec![(1, 0.5), (2, 0.4), (3, 0.45)]),
             ],
         };
-        let figures = figures(&compared);
+        let figures = figures(&compared, CurveLook::default());
         assert_eq!(figures.len(), 2, "what no run has is not drawn");
         for part in ["run 7: AUC 0.8 (0.75–0.85)", "run 9: AUC 0.9"] {
             assert!(figures[0].svg.contains(part), "{part} in {}", figures[0].svg);
@@ -207,8 +219,11 @@ mod tests {
 
     #[test]
     fn of_a_metric_that_is_not_known_none_is_called_the_best() {
-        let line = Line { label: "run 1".to_owned(), points: vec![(1.0, 2.0)], band: Vec::new() };
-        assert_eq!(conclusion("external.temperature", std::slice::from_ref(&line)), None);
-        assert!(conclusion("external.logloss", &[line]).is_some());
+        let of = |name: &str| {
+            let course = Course { name: name.to_owned(), points: vec![(1, 2.0)], times: Vec::new() };
+            conclusion(name, &[RunCurves { courses: vec![course], ..curves("1", Vec::new(), Vec::new()) }])
+        };
+        assert_eq!(of("external.temperature"), None);
+        assert!(of("external.logloss").is_some());
     }
 }

@@ -9,16 +9,17 @@ use millrace_charts::{Figure, RunTimeline, Span, SpanState, count, number, run_t
 use millrace_domain::gate::{Gate, Verdict};
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
-use millrace_domain::view::{HeldOutView, MetricView, RunView, SpanView, StepView};
+use millrace_domain::view::{Course, HeldOutView, MetricView, RunView, SpanView, StepView};
 use serde_json::Value;
 
 use crate::components::{ChartFigure, Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
 use crate::pages::quantity::{metric_title, part_and_metric};
 
+use super::curve_look::CurveLook;
 use super::effects::DataAndSettings;
 use super::is_under_way;
 use super::plots::growing_figure;
-use super::tracked::course_figure;
+use super::tracked::course_figures;
 
 /// The tab that opens first.
 #[component]
@@ -137,11 +138,8 @@ fn external_trainer(run: &RunView) -> Option<impl IntoView + use<>> {
     let is_live = live.is_some();
     let log = live.or_else(|| run.log.clone())?;
     let all = (!is_live).then(|| format!("/api/v1/runs/{}/artifacts/log", run.summary.id));
-    let figures = reported(&run.metrics)
-        .into_iter()
-        .enumerate()
-        .map(|(place, (name, points))| view! { <ChartFigure figure=course_figure(place, name, points)/> })
-        .collect_view();
+    let figures = course_figures(&reported(&run.metrics), CurveLook::default());
+    let figures = figures.into_iter().map(|figure| view! { <ChartFigure figure/> }).collect_view();
     let log = if log.trim().is_empty() { "It wrote nothing.".to_owned() } else { log };
     Some(view! {
         <section class="section" aria-labelledby="trainer">
@@ -154,12 +152,13 @@ fn external_trainer(run: &RunView) -> Option<impl IntoView + use<>> {
 }
 
 /// The courses that an external trainer reported.
-fn reported(metrics: &[MetricView]) -> BTreeMap<&str, Vec<(f64, f64)>> {
-    let mut courses: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
+fn reported(metrics: &[MetricView]) -> Vec<Course> {
+    let mut courses: BTreeMap<&str, Vec<(i64, f64)>> = BTreeMap::new();
     for metric in metrics.iter().filter(|metric| metric.step > 0 && metric.name.starts_with("external.")) {
-        courses.entry(&metric.name).or_default().push((f64::from(metric.step), metric.value));
+        courses.entry(&metric.name).or_default().push((i64::from(metric.step), metric.value));
     }
-    courses
+    let course = |(name, points): (&str, _)| Course { name: name.to_owned(), points, times: Vec::new() };
+    courses.into_iter().map(course).collect()
 }
 
 /// How worn the held-out part is; nothing at the first look.

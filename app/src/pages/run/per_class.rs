@@ -1,18 +1,44 @@
 //! How well a model of several classes knows each of them.
 
 use leptos::prelude::*;
+use leptos_router::components::Form;
+use leptos_router::hooks::use_query_map;
 use millrace_charts::{count, number};
 
 use super::evaluation::Class;
+use super::plots::class_figures;
+use crate::components::ChartFigure;
 
-/// A table with a row a class, those with most rows first.
+/// A table with a row a class, those with most rows first, and the curves of one of them or of those.
 #[component]
 pub fn PerClass(
     /// The classes.
     classes: Vec<Class>,
+    /// The run.
+    run: String,
 ) -> impl IntoView {
     let mut classes = classes;
     classes.sort_by_key(|class| std::cmp::Reverse(class.rows));
+    let known = StoredValue::new(classes.clone());
+    let query = use_query_map();
+    let chosen = move || query.with(|query| query.get("class").unwrap_or_default());
+    let curves = move || {
+        let figures = known.with_value(|classes| class_figures(classes, &chosen()));
+        if figures.is_empty() {
+            return view! { <p class="muted">"No curves are kept of a class that is so rare."</p> }.into_any();
+        }
+        let shown = figures.into_iter().map(|figure| {
+            view! {
+                <section class="stack stack-tight">
+                    <h3>{figure.title.clone()}</h3>
+                    <ChartFigure figure/>
+                </section>
+            }
+        });
+        shown.collect_view().into_any()
+    };
+    let labels: Vec<String> = classes.iter().map(|class| class.label.clone()).collect();
+    let chooser = move || view! { <ChooseClass labels=labels.clone() chosen=chosen() run=run.clone()/> };
     let rows = classes
         .into_iter()
         .map(|class| {
@@ -54,7 +80,31 @@ pub fn PerClass(
                     <tbody>{rows}</tbody>
                 </table>
             </div>
+            {chooser}
+            <div class="grid grid-wide">{curves}</div>
         </section>
+    }
+}
+
+/// Chooses the class whose curves are drawn, without WASM as well.
+#[component]
+fn ChooseClass(labels: Vec<String>, chosen: String, run: String) -> impl IntoView {
+    let options: Vec<_> = labels
+        .into_iter()
+        .map(|label| view! { <option value=label.clone() selected=label == chosen>{label.clone()}</option> })
+        .collect();
+    view! {
+        <Form method="GET" action=format!("/runs/{run}") attr:class="cluster cluster-end">
+            <input type="hidden" name="tab" value="plots"/>
+            <div class="field">
+                <label class="label" for="curves-class">"Curves of"</label>
+                <select class="input" id="curves-class" name="class">
+                    <option value="">"those with most rows"</option>
+                    {options}
+                </select>
+            </div>
+            <button class="button" type="submit">"Show"</button>
+        </Form>
     }
 }
 

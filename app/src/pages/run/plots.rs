@@ -14,6 +14,9 @@ use serde_json::Value;
 use super::evaluation::{AtThreshold, Class, Confusion, ErrorBin, Evaluation, Slice, Slices};
 use super::explained;
 
+/// Classes whose curves are drawn over each other.
+const MOST_CLASSES: usize = 8;
+
 /// Every figure that the evaluation has values for, in the order they are read.
 pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
     let scores = Scores { metrics };
@@ -25,8 +28,6 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
         calibration_figure(evaluation, &scores),
         score_figure(&evaluation.scores),
         still(confusion_figure(evaluation)),
-        class_roc_figure(&evaluation.classes),
-        class_precision_recall_figure(&evaluation.classes),
         scatter_figure(evaluation, &scores),
         residual_figure(evaluation, &scores),
         tenths_figure(&evaluation.tenths),
@@ -39,6 +40,20 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
     .flatten()
     .chain(slice_figures(evaluation))
     .chain(explained::dependence_figures(evaluation))
+    .collect()
+}
+
+/// How a model decides: what each feature is worth, what it contributes, and how answers depend on it.
+pub fn deciding_figures(kept: &Value) -> Vec<Figure> {
+    let evaluation = Evaluation::read(kept);
+    [
+        permutation_figure(&evaluation),
+        explained::attributions_figure(&evaluation),
+        importance_figure(&evaluation.importance),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(explained::dependence_figures(&evaluation))
     .collect()
 }
 
@@ -59,6 +74,18 @@ pub fn at_threshold(evaluation: &Evaluation, metrics: &[MetricView], threshold: 
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// The curves of the class of that label against all others; else of those with most rows.
+pub(super) fn class_figures(classes: &[Class], label: &str) -> Vec<Figure> {
+    let rows = classes.iter().map(|class| class.rows).sum();
+    let mut shown: Vec<&Class> = classes.iter().filter(|class| class.label == label).collect();
+    if shown.is_empty() {
+        shown = classes.iter().filter(|class| !class.roc.is_empty()).collect();
+        shown.sort_by_key(|class| std::cmp::Reverse(class.rows));
+        shown.truncate(MOST_CLASSES);
+    }
+    class_roc_figure(&shown).into_iter().chain(class_precision_recall_figure(&shown, rows)).collect()
 }
 
 /// A metric by the value of a column, a figure for each rule of the document, also where there are too few rows for a gate.
@@ -168,7 +195,7 @@ fn permutation_figure(evaluation: &Evaluation) -> Option<Figure> {
 }
 
 /// Inputs by what the model gains from them; none without inputs.
-pub fn importance_figure(importance: &[(String, f64)]) -> Option<Figure> {
+fn importance_figure(importance: &[(String, f64)]) -> Option<Figure> {
     let bars: Vec<Bar> =
         importance.iter().map(|(label, value)| Bar { label: label.clone(), value: *value, interval: None }).collect();
     let is_signed = bars.iter().any(|bar| bar.value < 0.0);
@@ -219,9 +246,9 @@ fn precision_recall_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Opti
     (!evaluation.precision_recall.is_empty()).then(|| precision_recall(&values, "precision-recall"))
 }
 
-/// The ROC curve of each of several classes.
-fn class_roc_figure(classes: &[Class]) -> Option<Figure> {
-    let curve = |class: &Class| Curve {
+/// The ROC curve of each of these classes.
+fn class_roc_figure(classes: &[&Class]) -> Option<Figure> {
+    let curve = |class: &&Class| Curve {
         label: class.label.clone(),
         points: class.roc.clone(),
         score: class.roc_auc,
@@ -231,16 +258,21 @@ fn class_roc_figure(classes: &[Class]) -> Option<Figure> {
     (!curves.is_empty()).then(|| roc(&Roc { curves, operating_point: None }, "class-roc"))
 }
 
-/// The precision–recall curve of each of several classes. Each has its own prevalence, so there is no one line of guessing.
-fn class_precision_recall_figure(classes: &[Class]) -> Option<Figure> {
-    let curve = |class: &Class| Curve {
+/// The precision–recall curve of each of these classes, of so many rows of all. Each has its own prevalence, so of several there is no one line of
+/// guessing.
+fn class_precision_recall_figure(classes: &[&Class], rows: u64) -> Option<Figure> {
+    let curve = |class: &&Class| Curve {
         label: class.label.clone(),
         points: class.pr.clone(),
         score: class.pr_auc,
         interval: None,
     };
     let curves: Vec<Curve> = classes.iter().filter(|class| !class.pr.is_empty()).map(curve).collect();
-    let values = PrecisionRecall { curves, ..PrecisionRecall::default() };
+    let prevalence = match classes {
+        [one] if rows > 0 => Some(one.rows as f64 / rows as f64),
+        _ => None,
+    };
+    let values = PrecisionRecall { curves, prevalence, operating_point: None };
     (!values.curves.is_empty()).then(|| precision_recall(&values, "class-precision-recall"))
 }
 
@@ -394,6 +426,25 @@ mod tests {
         let evaluation = Evaluation::read(&artifact);
         let point = operating_point(&evaluation, |[tn, fp, fneg, tp]| (fp / (fp + tn), tp / (tp + fneg)));
         assert_eq!(point, Some(OperatingPoint { x: 0.25, y: 0.75, threshold: 0.5 }));
+    }
+
+    #[test]
+    fn curves_are_of_the_class_that_is_chosen_with_its_prevalence_or_of_those_with_most_rows() {
+        let class = |place: u64| Class {
+            label: format!("c{place}"),
+            rows: 10 * place,
+            roc: vec![(0.0, 0.0), (1.0, 1.0)],
+            pr: vec![(0.0, 1.0), (1.0, 0.5)],
+            ..Class::default()
+        };
+        let mut classes: Vec<Class> = (1..=9).map(class).collect();
+        let chosen = class_figures(&classes, "c9");
+        assert!(chosen[0].svg.contains("c9") && !chosen[0].svg.contains("c8"), "{}", chosen[0].svg);
+        assert!(chosen[1].svg.contains("prevalence 0.2"), "90 of 450 rows: {}", chosen[1].svg);
+        let most = &class_figures(&classes, "")[0].svg;
+        assert!(most.contains("c9") && most.contains("c2") && !most.contains("c1"), "{most}");
+        (classes[0].roc, classes[0].pr) = (Vec::new(), Vec::new());
+        assert_eq!(class_figures(&classes, "c1"), []);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Runs as rows.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use millrace_charts::{duration, number};
 use millrace_domain::view::RunSummary;
@@ -19,6 +21,8 @@ pub fn RunTable(
     columns: Vec<String>,
     /// The view that the address asks for.
     wanted: Wanted,
+    /// The ids of those that are chosen to be compared: rows come and go while the list follows along.
+    chosen: RwSignal<BTreeSet<String>>,
 ) -> impl IntoView {
     let more = columns.iter().map(|name| head(&wanted, name.clone(), name, true, true)).collect_view();
     // One order for different metrics would mean nothing.
@@ -49,7 +53,7 @@ pub fn RunTable(
         "" => "Runs, newest first".to_owned(),
         order => format!("Runs in order of {order}"),
     };
-    let rows = rows.into_iter().map(|run| run_row(run, &wanted, &columns, is_same)).collect_view();
+    let rows = rows.into_iter().map(|run| run_row(run, &wanted, &columns, is_same, chosen)).collect_view();
     view! {
         <div class="table-wrap" role="region" aria-label="Runs" tabindex="0">
             <table class="table" data-stack>
@@ -91,7 +95,22 @@ fn leading(wanted: &Wanted, field: &str, value: &Value, shown: AnyView) -> AnyVi
     .into_any()
 }
 
-fn run_row(run: RunSummary, wanted: &Wanted, columns: &[String], is_same: bool) -> impl IntoView + use<> {
+fn run_row(
+    run: RunSummary,
+    wanted: &Wanted,
+    columns: &[String],
+    is_same: bool,
+    chosen: RwSignal<BTreeSet<String>>,
+) -> impl IntoView + use<> {
+    let (id, own) = (run.id.clone(), run.id.clone());
+    let is_chosen = move || chosen.with(|chosen| chosen.contains(&id));
+    let choose = move |event| {
+        let id = own.clone();
+        chosen.update(|chosen| match event_target_checked(&event) {
+            true => chosen.extend([id]),
+            false => chosen.retain(|other| *other != id),
+        });
+    };
     let problem = format!("/problems/{}/v/{}", run.problem, run.problem_version);
     let model = run.model_version.map(|version| {
         let href = format!("/models/{}/v/{version}", run.problem);
@@ -123,6 +142,8 @@ fn run_row(run: RunSummary, wanted: &Wanted, columns: &[String], is_same: bool) 
                     form="compare"
                     value=run.id.clone()
                     aria-label=format!("Choose run {}", run.id)
+                    prop:checked=is_chosen
+                    on:change=choose
                 />
             </td>
             <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a></th>

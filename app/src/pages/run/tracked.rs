@@ -1,11 +1,13 @@
 //! A run that a program elsewhere logs: the courses of its metrics, their newest values, parameters and tags.
 
 use leptos::prelude::*;
-use millrace_charts::{Figure, Line, LineChart, XAxis, line_chart, number};
-use millrace_domain::view::{MetricView, RunView};
+use leptos_router::hooks::use_query_map;
+use millrace_charts::{Figure, Line, LineChart, line_chart, number};
+use millrace_domain::view::{Course, MetricView, RunView};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
+use super::curve_look::{ChooseLook, CurveLook};
 use crate::components::{ChartFigure, Empty, JsonFacts, KeyValue, KeyValues};
 
 /// What there is instead of steps, gates and plots of the pipeline.
@@ -15,19 +17,22 @@ pub fn TrackedRun(
     run: RunView,
 ) -> impl IntoView {
     let is_whole = run.courses.len() == run.metrics.len();
-    let figures = run
-        .courses
-        .iter()
-        .enumerate()
-        .map(|(place, course)| {
-            let points = course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
-            view! { <ChartFigure figure=course_figure(place, &course.name, points)/> }
-        })
-        .collect_view();
+    let query = use_query_map();
+    let drawn = StoredValue::new(run.courses.clone());
+    let look = move || query.with(CurveLook::from_query);
+    let figures = move || {
+        drawn
+            .with_value(|courses| course_figures(courses, look()))
+            .into_iter()
+            .map(|figure| view! { <ChartFigure figure/> })
+            .collect_view()
+    };
+    let path = format!("/runs/{}", run.summary.id);
     let courses = (!run.courses.is_empty()).then(|| {
         view! {
             <section class="section" aria-labelledby="courses">
                 <div class="section-header"><h2 id="courses">"Courses"</h2></div>
+                {move || view! { <ChooseLook path=path.clone() kept=Vec::new() look=look()/> }}
                 <div class="grid grid-wide">{figures}</div>
                 {(!is_whole)
                     .then(|| {
@@ -123,22 +128,30 @@ fn Newest(metrics: Vec<MetricView>) -> impl IntoView {
     }
 }
 
-/// The course of one metric, drawn; `place` tells the figures of a page apart.
-pub(super) fn course_figure(place: usize, name: &str, points: Vec<(f64, f64)>) -> Figure {
-    let values = LineChart {
-        title: name.to_owned(),
-        x: XAxis::Number("Step".to_owned()),
-        y: name.to_owned(),
-        conclusion: conclusion(&points),
-        lines: vec![Line { label: name.to_owned(), points, band: Vec::new() }],
-        threshold: None,
-        annotations: Vec::new(),
+/// A figure for each course of a run, with its running mean where one is asked for.
+pub(super) fn course_figures(courses: &[Course], look: CurveLook) -> Vec<Figure> {
+    let (mut drawn, along) = look.points(&[courses]);
+    let drawn = courses.iter().zip(drawn.pop().unwrap_or_default()).enumerate();
+    let figure = |(place, (course, points)): (usize, (&Course, Vec<(f64, f64)>))| {
+        let line = |label: String, points| Line { label, points, band: Vec::new() };
+        let mean = look.smoothed(&points).zip(look.smoothing);
+        let mean = mean.map(|(points, weight)| line(format!("smoothed by {}", number(weight)), points));
+        let values = LineChart {
+            title: course.name.clone(),
+            x: along.clone(),
+            y: course.name.clone(),
+            conclusion: conclusion(&course.points),
+            lines: std::iter::once(line(course.name.clone(), points)).chain(mean).collect(),
+            threshold: None,
+            annotations: Vec::new(),
+        };
+        line_chart(&values, &format!("course-{place}"))
     };
-    line_chart(&values, &format!("course-{place}"))
+    drawn.map(figure).collect()
 }
 
 /// The newest, least and greatest value, and where.
-fn conclusion(points: &[(f64, f64)]) -> Option<String> {
+fn conclusion(points: &[(i64, f64)]) -> Option<String> {
     let finite = || points.iter().copied().filter(|point| point.1.is_finite());
     let least = finite().reduce(|one, other| if other.1 < one.1 { other } else { one })?;
     let most = finite().reduce(|one, other| if other.1 > one.1 { other } else { one })?;
@@ -146,11 +159,11 @@ fn conclusion(points: &[(f64, f64)]) -> Option<String> {
     Some(format!(
         "{} at step {}; least {} at {}, greatest {} at {}.",
         number(last.1),
-        number(last.0),
+        number(last.0 as f64),
         number(least.1),
-        number(least.0),
+        number(least.0 as f64),
         number(most.1),
-        number(most.0)
+        number(most.0 as f64)
     ))
 }
 
@@ -161,9 +174,9 @@ mod tests {
 
     #[test]
     fn a_course_is_told_by_its_ends() {
-        let told = conclusion(&[(1.0, 0.6), (2.0, f64::NAN), (3.0, 0.2), (4.0, 0.3)]);
+        let told = conclusion(&[(1, 0.6), (2, f64::NAN), (3, 0.2), (4, 0.3)]);
         assert_eq!(told.as_deref(), Some("0.3 at step 4; least 0.2 at 3, greatest 0.6 at 1."));
-        assert_eq!(conclusion(&[(1.0, f64::NAN)]), None);
+        assert_eq!(conclusion(&[(1, f64::NAN)]), None);
     }
 
     #[test]

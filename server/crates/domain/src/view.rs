@@ -314,10 +314,25 @@ views! {
         author: String,
         /// When it was registered.
         created_at: DateTime<Utc>,
+        /// When it was last asked for a prediction; in the list of models, when any of its versions was.
+        #[serde(default)]
+        asked_at: Option<DateTime<Utc>>,
         /// Whether somebody let it go on although a gate did not pass.
         overridden: bool,
         /// Whether it is put away.
         archived: bool,
+    }
+
+    /// Somebody who asked a model version for predictions.
+    CallerView {
+        /// Their name.
+        name: String,
+        /// The name of the token they showed.
+        token: String,
+        /// The first time.
+        first_at: DateTime<Utc>,
+        /// The last time.
+        last_at: DateTime<Utc>,
     }
 
     /// One model version.
@@ -348,6 +363,9 @@ views! {
         inputs: Vec<(String, String)>,
         /// Warnings that travel along from validation.
         warnings: Vec<String>,
+        /// Who asked it for predictions, those that asked last first: at most 100.
+        #[serde(default)]
+        callers: Vec<CallerView>,
         /// The review.
         review: ReviewView,
         /// The version that is live, which it would take the place of.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_domain::policy::Actor;
+use millrace_domain::policy::{Action, Actor};
 use millrace_domain::view::{ComparedRow, ModelComparison, ModelVersionView};
+use millrace_storage::deployment;
 use serde_json::Value;
 
-use crate::{Result, Services};
+use crate::{Result, Services, fault};
 
 impl Services {
     /// Compares two versions.
@@ -39,6 +40,19 @@ impl Services {
         let are_known = !a.inputs.is_empty() && !b.inputs.is_empty();
         let new_inputs = are_known.then(|| new_inputs(&a.inputs, &b.inputs));
         Ok(ModelComparison { a: a.summary, b: b.summary, rows, equal, new_inputs, versions })
+    }
+
+    /// A version beside the live one; none where it is live itself, or no version is.
+    ///
+    /// # Errors
+    /// 404 when it is not there.
+    pub async fn beside_live(&self, actor: &Actor, slug: &str, number: i32) -> Result<Option<ModelComparison>> {
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}/v/{number}")).await?;
+        let live = deployment::find(self.db.pool(), slug).await.map_err(fault)?;
+        match live.and_then(|live| live.champion_number).filter(|live| *live != number) {
+            Some(live) => self.compare_versions(actor, slug, live, number).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -13,13 +13,16 @@ use millrace_storage::decision::Subject;
 use millrace_storage::model::{self, ModelVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::Run;
-use millrace_storage::{Connection, Transaction, dataset, deployment, event, problem, run};
+use millrace_storage::{Connection, Transaction, caller, dataset, deployment, event, problem, run};
 use serde_json::{Value, json};
 
 use crate::access::Note;
 use crate::override_gates::GATES_NOT_PASSED;
 use crate::review::{self, Reviewed};
 use crate::{Result, Services, commit, fault, present};
+
+/// Those that are told of who asked a version.
+const MOST_CALLERS: i64 = 100;
 
 /// A model version with the run and the document behind it.
 pub(crate) struct Lineage {
@@ -37,6 +40,10 @@ impl Services {
         self.authorise(actor, Action::ReadWorkspace, "model").await?;
         let mut newest = model::list_newest(self.db.pool()).await.map_err(fault)?;
         newest.retain(|version| actor.sees(&version.slug));
+        let asked = caller::last_of_problems(self.db.pool()).await.map_err(fault)?;
+        for version in &mut newest {
+            version.asked_at = asked.iter().find(|(problem, _)| *problem == version.problem).map(|(_, at)| *at);
+        }
         self.model_summaries(newest).await
     }
 
@@ -84,6 +91,7 @@ impl Services {
         let evaluation = self.evaluation(&lineage.run).await?;
         let graph = self.lineage_of_model(&lineage).await?;
         let computed = run::features_report(pool, lineage.run.id).await.map_err(fault)?;
+        let callers = caller::of_version(pool, lineage.version.id, MOST_CALLERS).await.map_err(fault)?;
         let reviewed = reviewed(&lineage);
         let review = self.review(pool, &reviewed).await?;
         let by_itself = self.goes_on_by_itself(pool, &lineage.version).await?;
@@ -124,6 +132,7 @@ impl Services {
                     format!("{place}: {} ({}{muted})", finding.observed, finding.check)
                 })
                 .collect(),
+            callers: callers.into_iter().map(present::caller).collect(),
             dataset: present::dataset(&data, self.now()),
             lineage: graph,
             review,
@@ -138,6 +147,16 @@ impl Services {
             may_archive: Permission::from_result(actor.may_on(Action::ArchiveModel, slug)),
             gates: present::gates(lineage.version.gates, slug, lineage.run.id),
         })
+    }
+
+    /// What the evaluation of a version left for figures: null where it left nothing.
+    ///
+    /// # Errors
+    /// 404 when there is no such version.
+    pub async fn model_figures(&self, actor: &Actor, slug: &str, number: i32) -> Result<Value> {
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}/v/{number}")).await?;
+        let version = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)?.ok_or_else(missing)?;
+        self.evaluation(&self.lineage(version).await?.run).await
     }
 
     /// How much a run's model relies on each feature, the most important first.

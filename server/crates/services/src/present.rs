@@ -6,8 +6,10 @@ use millrace_domain::ids::RunId;
 use millrace_domain::metric::Metric;
 use millrace_domain::run::StepKind;
 use millrace_domain::view::{
-    ArtifactView, DatasetSummary, FailureView, LogLineView, MetricView, ModelSummary, RunSummary, StepView, TrialView,
+    ArtifactView, CallerView, DatasetSummary, FailureView, LogLineView, MetricView, ModelSummary, RunSummary, StepView,
+    TrialView,
 };
+use millrace_storage::caller::Caller;
 use millrace_storage::dataset::DatasetVersion;
 use millrace_storage::run::{MetricValue, Run, RunArtifact, Trial};
 use millrace_storage::step::{Failure, Logged, Step};
@@ -130,6 +132,11 @@ pub(crate) fn trial(trial: Trial) -> TrialView {
     }
 }
 
+pub(crate) fn caller(caller: Caller) -> CallerView {
+    let Caller { name, token, first_at, last_at } = caller;
+    CallerView { name, token, first_at, last_at }
+}
+
 pub(crate) fn model(lineage: &Lineage, metrics: &[MetricValue]) -> ModelSummary {
     let (version, document) = (&lineage.version, &lineage.problem.document);
     let metric = document.success.metric;
@@ -153,5 +160,6 @@ pub(crate) fn model(lineage: &Lineage, metrics: &[MetricValue]) -> ModelSummary 
         guardrails: document.guardrails.iter().filter_map(|rule| of_test(rule.metric)).collect(),
         author: version.author_name.clone(),
         created_at: version.created_at,
+        asked_at: version.asked_at,
     }
 }

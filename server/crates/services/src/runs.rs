@@ -289,8 +289,15 @@ pub(crate) fn courses(points: Vec<Point>) -> Vec<Course> {
     let mut courses: Vec<Course> = Vec::new();
     for point in points {
         match courses.last_mut().filter(|course| course.name == point.name) {
-            Some(course) => course.points.push((point.step, point.value)),
-            None => courses.push(Course { name: point.name, points: vec![(point.step, point.value)] }),
+            Some(course) => {
+                course.points.push((point.step, point.value));
+                course.times.push(point.at);
+            }
+            None => courses.push(Course {
+                name: point.name,
+                points: vec![(point.step, point.value)],
+                times: vec![point.at],
+            }),
         }
     }
     courses
@@ -315,7 +322,7 @@ fn courses_of(metrics: &[MetricValue]) -> Vec<Course> {
     };
     of.into_iter()
         .take(DRAWN_COURSES as usize)
-        .map(|(name, points)| Course { name: name.to_owned(), points: thinned(points) })
+        .map(|(name, points)| Course { name: name.to_owned(), points: thinned(points), times: Vec::new() })
         .collect()
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
+use millrace_domain::ids::ModelVersionId;
 use millrace_domain::rollout::{Arm, Unit};
 use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::Value as Cell;
@@ -46,10 +47,12 @@ pub struct PredictRequest {
 /// How a request wants to be answered.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asking {
-    /// The version that is to answer, whoever is live. It is a test: nothing of it is kept.
+    /// The version that is to answer, whoever is live. It is a test: nothing of it is logged.
     pub version: Option<i32>,
     /// How long an answer is waited for.
     pub patience: Option<Duration>,
+    /// The token that was shown; it is noted which versions answered it.
+    pub token: Option<i64>,
 }
 
 /// The body of a prediction's answer.
@@ -123,7 +126,7 @@ impl Serving {
         let turn = self.routes.turn(slug, self.at_once).ok_or_else(|| too_many(slug, self.at_once))?;
         let begun = Instant::now();
         if let Some(number) = asking.version {
-            return self.predict_pinned(slug, number, request, asking.patience, turn).await;
+            return self.predict_pinned(slug, number, request, asking, turn).await;
         }
         let route = self.routes.find(slug).ok_or_else(|| self.not_here(slug))?;
         let now = self.surroundings.now();
@@ -141,6 +144,11 @@ impl Serving {
         }
         if late() {
             return Err(too_late());
+        }
+        if let Some(token) = asking.token {
+            let mut versions: Vec<ModelVersionId> = places.iter().map(|place| place.by.version).collect();
+            versions.dedup();
+            versions.into_iter().for_each(|version| self.callers.note(version, token, now));
         }
         let most = request.explain;
         let explained: Vec<(Arc<Live>, Map<String, Value>)> = match most {
@@ -164,13 +172,16 @@ impl Serving {
         slug: &str,
         number: i32,
         request: PredictRequest,
-        patience: Option<Duration>,
+        asking: Asking,
         turn: Turn,
     ) -> Result<Answer, Fault> {
-        let left = patience.unwrap_or(LONGEST_TEST).min(LONGEST_TEST);
+        let left = asking.patience.unwrap_or(LONGEST_TEST).min(LONGEST_TEST);
         let begun = Instant::now();
         let live = tokio::time::timeout(left, self.pinned(slug, number)).await.map_err(|_| too_late())??;
         let now = self.surroundings.now();
+        if let Some(token) = asking.token {
+            self.callers.note(live.version, token, now);
+        }
         let most = request.explain;
         let answered = tokio::task::spawn_blocking(move || {
             // Held until it has ended, however long somebody waits for it.

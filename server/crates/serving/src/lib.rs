@@ -8,6 +8,7 @@
 //! leaves the last good one in place.
 
 mod answer;
+mod callers;
 mod counters;
 mod explain;
 mod export;
@@ -34,6 +35,7 @@ pub use answer::{Answer, Asking, PredictRequest};
 pub use metadata::Metadata;
 pub use outcome::{OutcomeReport, OutcomeRequest};
 
+use crate::callers::Callers;
 use crate::counters::Book;
 use crate::log::Log;
 use crate::routes::Routes;
@@ -49,6 +51,7 @@ pub struct Serving {
     routes: Arc<Routes>,
     log: Log,
     book: Book,
+    callers: Callers,
     trouble: Option<Trouble>,
     /// What a failpoint makes of live models.
     own_trouble: Option<Trouble>,
@@ -87,6 +90,7 @@ impl Serving {
             routes,
             log,
             book,
+            callers: Callers::default(),
             trouble,
             own_trouble,
             threads,
@@ -96,6 +100,7 @@ impl Serving {
         };
         serving.reload().await;
         tokio::spawn(counters::follow(serving.clone(), shutdown.clone()));
+        tokio::spawn(callers::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(online::follow(serving.clone(), shutdown.clone()));
         tokio::spawn(routes::follow(serving.clone(), shutdown));
         serving
@@ -111,9 +116,10 @@ impl Serving {
         }
     }
 
-    /// Writes what was counted so far; whether that could be done.
+    /// Writes what was counted so far, and who asked; whether that could be done.
     pub async fn settle(&self) -> bool {
-        let written = self.book.write(self.surroundings.now()).await;
+        let counted = self.book.write(self.surroundings.now()).await;
+        let written = counted.and(self.callers.write(&self.db).await);
         written.inspect_err(|error| tracing::error!(%error, "what was counted last could not be written")).is_ok()
     }
 

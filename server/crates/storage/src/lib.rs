@@ -10,6 +10,7 @@ pub mod alias;
 pub mod artifact;
 pub mod audit;
 pub mod business;
+pub mod caller;
 pub mod case;
 pub mod cluster;
 pub mod credential;

@@ -41,6 +41,8 @@ pub struct ModelVersion {
     pub created_at: DateTime<Utc>,
     /// When it was put away.
     pub archived_at: Option<DateTime<Utc>>,
+    /// When it was last asked for a prediction, as far as that is written.
+    pub asked_at: Option<DateTime<Utc>>,
 }
 
 impl Record for ModelVersion {
@@ -60,6 +62,7 @@ impl Record for ModelVersion {
             stage: row.word("stage")?,
             created_at: row.get("created_at")?,
             archived_at: row.get("archived_at")?,
+            asked_at: row.get("asked_at")?,
         })
     }
 }
@@ -68,7 +71,8 @@ macro_rules! select_model {
     ($rest:literal) => {
         concat!(
             "select m.*, p.slug, r.author_id, a.name as author_name, e.dataset_id, d.name as dataset_name,
-                e.number as dataset_number
+                e.number as dataset_number,
+                (select max(c.last_at) from version_caller c where c.model_version_id = m.id) as asked_at
              from model_version m join problem p on p.id = m.problem_id join run r on r.id = m.run_id
                 join account a on a.id = r.author_id join dataset_version e on e.id = r.dataset_version_id
                 join dataset d on d.id = e.dataset_id ",

@@ -283,6 +283,8 @@ pub const ROUTES: &[Route] = &[
     post("/fn/list_models", READ),
     post("/fn/model", READ),
     post("/fn/model_version", READ),
+    post("/fn/model_figures", READ),
+    post("/fn/beside_live", READ),
     post("/fn/decide_model", Access::May(Action::ReviewModel)),
     post("/fn/model_card", READ),
     post("/fn/compare_versions", READ),

@@ -228,6 +228,9 @@ views! {
         /// Step and value, in order; of many steps some.
         #[serde(with = "super::word::points")]
         points: Vec<(i64, f64)>,
+        /// When each of them was logged; none of what the pipeline measured, which has no times.
+        #[serde(default)]
+        times: Vec<DateTime<Utc>>,
     }
 
     /// What a step made in a run, and what it made when the run was repeated.

@@ -109,7 +109,7 @@ mod tests {
             let back: MetricView = serde_json::from_str(&text).unwrap();
             assert!(back.value.to_bits() == value.to_bits() || back.value.is_nan() && value.is_nan(), "{text}");
         }
-        let course = Course { name: "loss".to_owned(), points: vec![(1, f64::NAN), (2, 0.5)] };
+        let course = Course { name: "loss".to_owned(), points: vec![(1, f64::NAN), (2, 0.5)], times: Vec::new() };
         let back: Course = serde_json::from_str(&serde_json::to_string(&course).unwrap()).unwrap();
         assert!(back.points[0].1.is_nan() && back.points[1] == (2, 0.5));
     }
