@@ -59,12 +59,24 @@ export async function withPage(options, visit) {
     await context.addInitScript(reportBlockedContent);
     const page = await context.newPage();
     const faults = listen(context);
-    await visit(page);
+    try {
+      await visit(page);
+    } catch (error) {
+      error.message += await seen(page, faults);
+      throw error;
+    }
     const unexpected = faults.filter((fault) => !expected.some((pattern) => pattern.test(fault)));
     assert.deepEqual(unexpected, [], "the page reported faults");
   } finally {
     await context.close();
   }
+}
+
+/** What somebody who watched would have seen when a visit failed: a wait that ran out says nothing of it. */
+async function seen(page, faults) {
+  const main = page.locator("main").first();
+  const text = await main.innerText({ timeout: 2_000 }).catch(() => "nothing that could be read");
+  return `\n  at ${page.url()}\n  faults: ${faults.join("; ") || "none"}\n  shown: ${text.replace(/\s+/g, " ").slice(0, 1_500)}`;
 }
 
 /** Collects the faults of every page of the context, pop-ups included. */

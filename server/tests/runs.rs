@@ -210,6 +210,31 @@ async fn more_runs_than_can_stand_side_by_side_are_refused_whichever_door() {
 }
 
 #[tokio::test]
+async fn a_run_that_others_are_held_against_stands_on_top_of_every_page_and_is_none_that_the_reader_may_not_see() {
+    let (app, engineer) = recorded().await;
+    let list = async |by: &Person, baseline: &str| {
+        let asked = format!("filter=seed%20%3E%202&order_by=seed&columns=metrics.test.score&baseline={baseline}");
+        let request = by.request(reqwest::Method::POST, "/fn/list_runs").body(asked);
+        by.send(request.header("content-type", "application/x-www-form-urlencoded")).await
+    };
+    let page = list(&engineer, "2").await.done();
+    assert_eq!((&page["baseline"]["id"], &page["baseline"]["values"]), (&json!("2"), &json!([0.1])));
+    assert!(page["runs"].as_array().unwrap().iter().all(|run| run["id"] != "2"), "it does not pass the filter: {page}");
+    let (_, html) = engineer.page("/runs?filter=seed%20%3E%202&order_by=seed&columns=metrics.test.score&baseline=2").await;
+    let first = html.split("row-baseline").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert!(first.contains("/runs/2\"") && first.contains("unpin"), "{first}");
+    assert!(html.contains(">+0.3<"), "the run of 0.4 is 0.3 more: {html}");
+    engineer.post("/api/v1/problems", document("other")).await.done();
+    let grants = [Grant { role: Role::MlEngineer, problem: Some("other".to_owned()) }];
+    let stranger = app.person_with("stranger", &grants).await.unwrap();
+    for (by, baseline, said) in [(&stranger, "2", "404"), (&engineer, "99", "404"), (&engineer, "x", "400")] {
+        let answer = list(by, baseline).await;
+        assert!(answer.body.to_string().contains(said), "{baseline}: {} {}", answer.status, answer.body);
+    }
+    app.remove().await;
+}
+
+#[tokio::test]
 async fn an_export_is_the_slice_of_the_page() {
     let (app, engineer) = recorded().await;
     let query = "filter=params.depth%20%3C%203&order_by=seed&columns=params.depth,metrics.test.score";

@@ -7,6 +7,8 @@ use leptos::prelude::*;
 use millrace_charts::Figure;
 use web_sys::Element;
 
+use super::figure_file::FigureFile;
+
 /// A pointer reads a small mark that is so near, in pixels.
 const NEAR: f64 = 28.0;
 /// A mark that is larger is read where the pointer is on it alone.
@@ -37,7 +39,10 @@ pub fn ChartFigure(
     let holder = NodeRef::<Div>::new();
     let told = RwSignal::new(None::<Told>);
     let title = figure.title.clone();
+    // Files are made where they are asked for: without scripts there are the numbers alone.
+    let is_alive = RwSignal::new(false);
     Effect::new(move |_| {
+        is_alive.set(true);
         if let Some(holder) = holder.get() {
             reach(&holder, &title);
             stay_open(&holder);
@@ -108,10 +113,32 @@ pub fn ChartFigure(
             on:focusout=move |_| read(None)
         >
             <div inner_html=figure.html()></div>
+            <Files figure=figure is_alive/>
             <div class="tip" role="status" hidden=move || told.with(Option::is_none) style:left=left style:top=top>
                 {move || told.with(|told| told.as_ref().map(|told| told.words.clone()))}
             </div>
         </div>
+    }
+}
+
+/// The figure as files; nothing of one that has no numbers.
+#[component]
+fn Files(figure: Figure, is_alive: RwSignal<bool>) -> impl IntoView {
+    let has_numbers = !figure.table.is_empty();
+    let figure = StoredValue::new(figure);
+    let link = move |file: FigureFile| {
+        // The address holds the whole file, so it is made when it is wanted.
+        let fill = move |event: MouseEvent| {
+            let link = event_target::<Element>(&event);
+            drop(link.set_attribute("href", &figure.with_value(|figure| file.address(figure))));
+        };
+        let name = figure.with_value(|figure| file.name(figure));
+        let label = format!("Download {name}");
+        view! { <a href="#" download=name rel="external" aria-label=label on:click=fill>{file.title()}</a> }
+    };
+    move || {
+        (has_numbers && is_alive.get())
+            .then(|| view! { <p class="figure-files">{FigureFile::ALL.map(link).collect_view()}</p> })
     }
 }
 

@@ -6,6 +6,7 @@ mod copy_button;
 mod empty;
 mod fault_notice;
 mod field;
+mod figure_file;
 mod frame;
 mod gate_table;
 mod gated;

@@ -3,6 +3,7 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use millrace_domain::fault::Fault;
+use millrace_domain::text::csv_cell;
 use serde::Serialize;
 
 use crate::api::reply::Reply;
@@ -13,10 +14,10 @@ pub fn csv<'a>(
     columns: impl IntoIterator<Item = &'a str>,
     rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
 ) -> Response {
-    let mut text = columns.into_iter().map(quoted).collect::<Vec<_>>().join(",");
+    let mut text = columns.into_iter().map(csv_cell).collect::<Vec<_>>().join(",");
     text.push_str("\r\n");
     for row in rows {
-        text.push_str(&row.into_iter().map(|cell| quoted(&cell)).collect::<Vec<_>>().join(","));
+        text.push_str(&row.into_iter().map(|cell| csv_cell(&cell)).collect::<Vec<_>>().join(","));
         text.push_str("\r\n");
     }
     file(name, "text/csv; charset=utf-8", text)
@@ -32,23 +33,4 @@ pub fn json_file(name: &str, value: &impl Serialize) -> Reply<Response> {
 fn file(name: &str, kind: &'static str, content: String) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
     ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], content).into_response()
-}
-
-/// A cell in quotes. One that a spreadsheet would take for a formula begins with an apostrophe; a negative number is none.
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-    format!("\"{}{}\"", if formula { "'" } else { "" }, cell.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_formula_is_exported_as_text() {
-        assert_eq!(quoted("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
-        assert_eq!(quoted("-1+cmd"), "\"'-1+cmd\"");
-        assert_eq!(quoted("-0.25"), "\"-0.25\"");
-        assert_eq!(quoted("say \"hi\""), "\"say \"\"hi\"\"\"");
-    }
 }

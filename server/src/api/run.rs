@@ -113,7 +113,8 @@ pub struct ListRuns {
 impl ListRuns {
     fn filter(self) -> RunFilter {
         let Self { problem, state, filter, order_by, columns, page_token } = self;
-        RunFilter { problem, state, filter, order_by, columns: columns.into_iter().collect(), page_token }
+        let columns = columns.into_iter().collect();
+        RunFilter { problem, state, filter, order_by, columns, page_token, baseline: None }
     }
 }
 

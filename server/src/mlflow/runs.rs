@@ -122,6 +122,7 @@ pub async fn search(State(services): State<Services>, By(actor): By, Asked(asked
         order_by: Some(orders.join(",")),
         columns: Vec::new(),
         page_token: asked.page_token,
+        baseline: None,
     };
     let (runs, next_page_token) = services.search_runs(&actor, &asked.experiment_ids, &filter, most).await?;
     let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();

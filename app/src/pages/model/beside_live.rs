@@ -6,6 +6,7 @@ use millrace_domain::view::ModelComparison;
 use crate::components::Load;
 use crate::fault::PageFault;
 use crate::pages::address::address;
+use crate::pages::quantity::metric_title;
 
 use super::compare::Group;
 
@@ -30,7 +31,13 @@ pub fn BesideLive(
 #[component]
 fn Metrics(compared: ModelComparison) -> impl IntoView {
     let ModelComparison { a: live, b: own, mut rows, .. } = compared;
-    rows.retain(|row| row.group == "metrics" && row.name.starts_with("test."));
+    rows.retain_mut(|row| {
+        let own = row.name.strip_prefix("test.").filter(|_| row.group == "metrics").map(metric_title);
+        own.is_some_and(|title| {
+            row.name = title;
+            true
+        })
+    });
     let (one, other) = (live.version.to_string(), own.version.to_string());
     let all = address(&format!("/models/{}/compare", own.slug), [("a", one.as_str()), ("b", other.as_str())]);
     let measured_on = if live.data == own.data {
@@ -78,8 +85,8 @@ mod tests {
     #[test]
     fn only_metrics_of_the_test_part_are_told_with_their_difference() {
         let html = shown("january v2");
-        assert!(html.contains("test.roc_auc") && html.contains("+0.02"), "{html}");
-        assert!(!html.contains("validation.roc_auc") && !html.contains(">tip<"), "{html}");
+        assert!(html.contains(">ROC AUC<") && html.contains("+0.02"), "{html}");
+        assert!(!html.contains("validation") && !html.contains(">tip<"), "{html}");
         assert!(html.contains("Both on the test part of january v2."), "{html}");
     }
 

@@ -19,7 +19,7 @@ pub fn CallersCard(
             {if is_asked {
                 view! { <ul class="card-list">{rows}</ul> }.into_any()
             } else {
-                view! { <p class="card-body muted">"Nobody has asked it for a prediction yet."</p> }.into_any()
+                view! { <div class="card-body"><p class="muted">"Nobody has asked it for a prediction yet."</p></div> }.into_any()
             }}
         </section>
     }
@@ -29,8 +29,10 @@ pub fn CallersCard(
 fn Caller(caller: CallerView) -> impl IntoView {
     view! {
         <li>
-            <div>{caller.name} " with " <span class="tag">{caller.token}</span></div>
-            <div class="muted">"last " <Moment at=caller.last_at/> ", since " <Moment at=caller.first_at/></div>
+            <div class="card-row">
+                <span class="card-row-title">{caller.name} " with " <span class="tag">{caller.token}</span></span>
+                <span class="card-row-meta">"last " <Moment at=caller.last_at/> ", since " <Moment at=caller.first_at/></span>
+            </div>
         </li>
     }
 }

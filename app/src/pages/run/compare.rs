@@ -287,7 +287,7 @@ fn compared_row(row: &ComparedValues, ids: &[String], position: usize, is_metric
 }
 
 /// A difference with its sign, and whether it is for the better.
-fn difference(difference: f64, direction: Option<Direction>) -> (String, &'static str) {
+pub(super) fn difference(difference: f64, direction: Option<Direction>) -> (String, &'static str) {
     let tone = match direction {
         _ if difference == 0.0 => "same",
         None => "same",

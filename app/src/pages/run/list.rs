@@ -26,14 +26,15 @@ pub async fn list_runs(
     order_by: Option<String>,
     columns: Option<String>,
     page_token: Option<String>,
+    baseline: Option<String>,
 ) -> Result<Page, PageFault> {
     let (services, actor) = crate::caller::actor()?;
     let columns = columns.into_iter().collect();
-    let filter = millrace_domain::view::RunFilter { problem, state, filter, order_by, columns, page_token };
+    let filter = millrace_domain::view::RunFilter { problem, state, filter, order_by, columns, page_token, baseline };
     Ok(services.list_runs(&actor, &filter, None).await?)
 }
 
-/// `/runs`, with `?problem=`, `?state=`, `?filter=`, `?order_by=`, `?columns=` and `?page=`.
+/// `/runs`, with `?problem=`, `?state=`, `?filter=`, `?order_by=`, `?columns=`, `?page=` and `?baseline=`.
 #[component]
 pub fn RunsPage() -> impl IntoView {
     let query = use_query_map();
@@ -68,9 +69,10 @@ pub fn RunsPage() -> impl IntoView {
 impl Wanted {
     async fn fetch(self) -> Result<Page, PageFault> {
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let Self { problem, state, filter, order, columns, page } = self;
+        let Self { problem, state, filter, order, columns, page, baseline } = self;
         let columns = given(columns.join(","));
-        list_runs(given(problem), given(state), given(filter), given(order), columns, given(page)).await
+        list_runs(given(problem), given(state), given(filter), given(order), columns, given(page), given(baseline))
+            .await
     }
 }
 
@@ -90,6 +92,8 @@ fn Filters(wanted: Wanted) -> impl IntoView {
     });
     let clear = (!wanted.is_open()).then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
     let order = (!wanted.order.is_empty()).then(|| view! { <input type="hidden" name="order_by" value=wanted.order/> });
+    let baseline =
+        (!wanted.baseline.is_empty()).then(|| view! { <input type="hidden" name="baseline" value=wanted.baseline/> });
     let columns = (!wanted.columns.is_empty())
         .then(|| view! { <input type="hidden" name="columns" value=wanted.columns.join(",")/> });
     view! {
@@ -119,6 +123,7 @@ fn Filters(wanted: Wanted) -> impl IntoView {
             </div>
             {order}
             {columns}
+            {baseline}
             <button class="button" type="submit" data-icon="search">"Filter"</button>
             {clear}
         </form>
@@ -152,7 +157,7 @@ fn RunsOfPage(page: Page, wanted: Wanted, chosen: RwSignal<BTreeSet<String>>, li
                 {exports}
             </div>
         </div>
-        <RunTable rows=page.runs columns=page.columns wanted chosen/>
+        <RunTable rows=page.runs baseline=page.baseline columns=page.columns wanted chosen/>
         {pages}
     }
 }
@@ -173,8 +178,13 @@ fn Columns(wanted: Wanted, available: Vec<String>) -> impl IntoView {
             }
         })
         .collect_view();
-    let kept =
-        [("problem", wanted.problem), ("state", wanted.state), ("filter", wanted.filter), ("order_by", wanted.order)];
+    let kept = [
+        ("problem", wanted.problem),
+        ("state", wanted.state),
+        ("filter", wanted.filter),
+        ("order_by", wanted.order),
+        ("baseline", wanted.baseline),
+    ];
     let kept = kept
         .into_iter()
         .filter(|(_, value)| !value.is_empty())

@@ -10,13 +10,17 @@ use serde_json::{Value, json};
 use crate::components::{Measured, Moment, StateBadge};
 use crate::pages::quantity::{metric_title, metric_words};
 
+use super::compare::difference;
+use super::overlay::direction;
 use super::wanted::Wanted;
 
 /// A row a run, with the columns that were asked for; the head of each puts the list in order by it.
 #[component]
 pub fn RunTable(
     /// The runs, in the order they are shown.
-    rows: Vec<RunSummary>,
+    mut rows: Vec<RunSummary>,
+    /// The run that they are held against; it stands on top.
+    baseline: Option<RunSummary>,
     /// The columns that were asked for.
     columns: Vec<String>,
     /// The view that the address asks for.
@@ -26,8 +30,9 @@ pub fn RunTable(
 ) -> impl IntoView {
     let more = columns.iter().map(|name| head(&wanted, name.clone(), name, true, true)).collect_view();
     // One order for different metrics would mean nothing.
-    let metric = rows.first().map(|run| run.metric.clone());
-    let metric = metric.filter(|metric| rows.iter().all(|run| run.metric == *metric));
+    let all = || rows.iter().chain(&baseline);
+    let metric = all().next().map(|run| run.metric.clone());
+    let metric = metric.filter(|metric| all().all(|run| run.metric == *metric));
     let value = match &metric {
         None => view! { <th scope="col">"Test value, 95 %"</th> }.into_any(),
         Some(metric) => {
@@ -53,7 +58,12 @@ pub fn RunTable(
         "" => "Runs, newest first".to_owned(),
         order => format!("Runs in order of {order}"),
     };
-    let rows = rows.into_iter().map(|run| run_row(run, &wanted, &columns, is_same, chosen)).collect_view();
+    if let Some(baseline) = &baseline {
+        rows.retain(|run| run.id != baseline.id);
+        rows.insert(0, baseline.clone());
+    }
+    let shown = Shown { wanted: &wanted, columns: &columns, is_same, baseline: baseline.as_ref(), chosen };
+    let rows = rows.into_iter().map(|run| run_row(run, &shown)).collect_view();
     view! {
         <div class="table-wrap" role="region" aria-label="Runs" tabindex="0">
             <table class="table" data-stack>
@@ -95,13 +105,26 @@ fn leading(wanted: &Wanted, field: &str, value: &Value, shown: AnyView) -> AnyVi
     .into_any()
 }
 
-fn run_row(
-    run: RunSummary,
-    wanted: &Wanted,
-    columns: &[String],
+/// What all rows have in common.
+struct Shown<'s> {
+    wanted: &'s Wanted,
+    columns: &'s [String],
+    /// Whether all have the same metric, which the head tells.
     is_same: bool,
+    baseline: Option<&'s RunSummary>,
     chosen: RwSignal<BTreeSet<String>>,
-) -> impl IntoView + use<> {
+}
+
+/// How much more a run has than the baseline, and whether that is for the better.
+fn delta(name: &str, own: Option<f64>, baseline: Option<f64>) -> Option<impl IntoView + use<>> {
+    let (words, tone) = own.zip(baseline).map(|(own, baseline)| difference(own - baseline, direction(name)))?;
+    Some(view! { <div class="delta" data-tone=tone>{words}</div> })
+}
+
+fn run_row(run: RunSummary, shown: &Shown<'_>) -> impl IntoView + use<> {
+    let Shown { wanted, columns, is_same, baseline, chosen } = *shown;
+    let is_baseline = baseline.is_some_and(|baseline| baseline.id == run.id);
+    let held = baseline.filter(|_| !is_baseline);
     let (id, own) = (run.id.clone(), run.id.clone());
     let is_chosen = move || chosen.with(|chosen| chosen.contains(&id));
     let choose = move |event| {
@@ -119,9 +142,12 @@ fn run_row(
     let more = columns
         .iter()
         .zip(&run.values)
-        .map(|(name, value)| {
+        .enumerate()
+        .map(|(place, (name, value))| {
             let shown = leading(wanted, name, value, written(value).into_any());
-            view! { <td class="num" data-label=name.clone()>{shown}</td> }
+            let held = held.and_then(|baseline| baseline.values.get(place)?.as_f64());
+            let delta = name.strip_prefix("metrics.").and_then(|name| delta(name, value.as_f64(), held));
+            view! { <td class="num" data-label=name.clone()>{shown}{delta}</td> }
         })
         .collect_view();
     let state = json!(run.state);
@@ -133,8 +159,16 @@ fn run_row(
             leading(wanted, "trainer", &value, view! { <span class="tag">{run.trainer}</span> }.into_any())
         }
     };
+    let same_metric = held.filter(|baseline| baseline.metric == run.metric);
+    let delta = same_metric.and_then(|baseline| delta(&run.metric, run.value, baseline.value));
+    let pin = match is_baseline {
+        true => {
+            view! { <a class="pin" href=wanted.against("") title="Hold the others against it no longer">"Baseline, unpin"</a> }
+        }
+        false => view! { <a class="pin" href=wanted.against(&run.id) title="Hold the others against it">"Pin"</a> },
+    };
     view! {
-        <tr>
+        <tr class=is_baseline.then_some("row-baseline")>
             <td data-label="Choose">
                 <input
                     type="checkbox"
@@ -146,7 +180,7 @@ fn run_row(
                     on:change=choose
                 />
             </td>
-            <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a></th>
+            <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a> " " {pin}</th>
             <td data-label="Problem"><a href=problem>{format!("{} v{}", run.problem, run.problem_version)}</a></td>
             <td data-label="State">{state}</td>
             <td data-label="Trainer">
@@ -157,6 +191,7 @@ fn run_row(
             <td data-label=format!("Test {}", metric_words(&run.metric))>
                 {(!is_same).then(|| view! { <span class="muted">{metric_title(&run.metric)} " "</span> })}
                 <Measured value=run.value interval=run.interval/>
+                {delta}
             </td>
             {more}
             <td data-label="Model">{model}</td>

@@ -141,7 +141,8 @@ pub(super) fn course_figures(courses: &[Course], look: CurveLook) -> Vec<Figure>
             x: along.clone(),
             y: course.name.clone(),
             conclusion: conclusion(&course.points),
-            lines: std::iter::once(line(course.name.clone(), points)).chain(mean).collect(),
+            // The first one is on top.
+            lines: mean.into_iter().chain([line(course.name.clone(), points)]).collect(),
             threshold: None,
             annotations: Vec::new(),
         };

@@ -14,6 +14,8 @@ pub struct Wanted {
     pub order: String,
     pub columns: Vec<String>,
     pub page: String,
+    /// The run that the others are held against.
+    pub baseline: String,
 }
 
 impl Wanted {
@@ -29,6 +31,7 @@ impl Wanted {
             order: value("order_by"),
             columns: columns.map(str::to_owned).collect(),
             page: value("page"),
+            baseline: value("baseline"),
         }
     }
 
@@ -40,6 +43,8 @@ impl Wanted {
     fn at(&self, path: &str, order: &str, page: &str) -> String {
         let columns = self.columns.join(",");
         let Self { problem, state, filter, .. } = self;
+        // A file has no differences.
+        let baseline = if path == "/runs" { self.baseline.as_str() } else { "" };
         address(
             path,
             [
@@ -48,6 +53,7 @@ impl Wanted {
                 ("filter", filter),
                 ("order_by", order),
                 ("columns", &columns),
+                ("baseline", baseline),
                 (if path == "/runs" { "page" } else { "page_token" }, page),
             ],
         )
@@ -56,6 +62,11 @@ impl Wanted {
     /// The same on another page.
     pub fn page(&self, page: &str) -> String {
         self.at("/runs", &self.order, page)
+    }
+
+    /// The same page with another run that the others are held against, or with none.
+    pub fn against(&self, baseline: &str) -> String {
+        Self { baseline: baseline.to_owned(), ..self.clone() }.page(&self.page)
     }
 
     /// The same slice as a file.
@@ -123,6 +134,15 @@ mod tests {
         let view = "problem=taxi-tips&filter=seed%20%3D%201&order_by=seconds%20desc&columns=params.eta%2Cseed";
         assert_eq!(wanted().page("90"), format!("/runs?{view}&page=90"));
         assert_eq!(wanted().export("csv"), format!("/api/v1/runs/export.csv?{view}"));
+    }
+
+    #[test]
+    fn a_baseline_stays_on_every_page_and_is_none_of_a_file() {
+        let held = Wanted { baseline: "7".to_owned(), ..wanted() };
+        assert!(held.page("90").ends_with("&baseline=7&page=90"), "{}", held.page("90"));
+        assert!(held.ordered("seed", true).contains("&baseline=7"));
+        assert_eq!(held.export("csv"), wanted().export("csv"));
+        assert_eq!(held.against(""), wanted().page("40"));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Services {
     /// first, and how many came before where another order was asked for.
     ///
     /// # Errors
-    /// 400 that names the part of the filter that cannot be read.
+    /// 400 that names the part of the filter that cannot be read; 404 when the baseline is none that the caller sees.
     pub async fn list_runs(&self, actor: &Actor, filter: &RunFilter, size: Option<u32>) -> Result<RunPage> {
         self.authorise(actor, Action::ReadWorkspace, "run").await?;
         let size = page_size(size, PAGE)?;
@@ -102,7 +102,16 @@ impl Services {
         let parameters = parameters.into_iter().map(|name| Field::Parameter(name.to_owned()));
         let available = metrics.chain(parameters).chain([Field::Own(Own::Seed)]);
         let available = available.filter(|field| !asked.columns.contains(field)).map(|field| field.to_string());
+        let baseline = match given(&filter.baseline) {
+            None => None,
+            Some(id) => {
+                let id = id.parse().map_err(|_| Fault::field("/baseline", "must be the id of a run"))?;
+                let run = self.run_for(actor, Action::ReadWorkspace, RunId(id)).await?;
+                self.told(std::slice::from_ref(&run), &asked.columns).await?.pop()
+            }
+        };
         Ok(RunPage {
+            baseline,
             available: available.collect(),
             runs: self.told(&runs, &asked.columns).await?,
             columns: asked.columns.iter().map(ToString::to_string).collect(),
@@ -152,6 +161,7 @@ impl Services {
         Ok(RunPage {
             runs: self.told(&runs, &asked.columns).await?,
             columns: asked.columns.iter().map(ToString::to_string).collect(),
+            baseline: None,
             available: Vec::new(),
             next_page_token: None,
         })

@@ -331,12 +331,18 @@ views! {
         columns: Vec<String>,
         /// Where the last page ended.
         page_token: Option<String>,
+        /// A run that the others are held against, whether it passes or not.
+        #[serde(default)]
+        baseline: Option<String>,
     }
 
     /// A page of the list of runs.
     RunPage {
         /// The runs.
         runs: Vec<RunSummary>,
+        /// The run that they are to be held against, with the same columns.
+        #[serde(default)]
+        baseline: Option<RunSummary>,
         /// The columns that were asked for.
         columns: Vec<String>,
         /// What more could be asked for.
