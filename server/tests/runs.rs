@@ -220,9 +220,10 @@ async fn a_run_that_others_are_held_against_stands_on_top_of_every_page_and_is_n
     let page = list(&engineer, "2").await.done();
     assert_eq!((&page["baseline"]["id"], &page["baseline"]["values"]), (&json!("2"), &json!([0.1])));
     assert!(page["runs"].as_array().unwrap().iter().all(|run| run["id"] != "2"), "it does not pass the filter: {page}");
-    let (_, html) = engineer.page("/runs?filter=seed%20%3E%202&order_by=seed&columns=metrics.test.score&baseline=2").await;
+    let (_, html) =
+        engineer.page("/runs?filter=seed%20%3E%202&order_by=seed&columns=metrics.test.score&baseline=2").await;
     let first = html.split("row-baseline").nth(1).unwrap().split("</tr>").next().unwrap();
-    assert!(first.contains("/runs/2\"") && first.contains("unpin"), "{first}");
+    assert!(first.contains("/runs/2\"") && first.contains("Unpin"), "{first}");
     assert!(html.contains(">+0.3<"), "the run of 0.4 is 0.3 more: {html}");
     engineer.post("/api/v1/problems", document("other")).await.done();
     let grants = [Grant { role: Role::MlEngineer, problem: Some("other".to_owned()) }];

@@ -31,6 +31,8 @@ pub fn BesideLive(
 #[component]
 fn Metrics(compared: ModelComparison) -> impl IntoView {
     let ModelComparison { a: live, b: own, mut rows, .. } = compared;
+    let success = format!("test.{}", own.metric);
+    rows.sort_by_key(|row| row.name != success);
     rows.retain_mut(|row| {
         let own = row.name.strip_prefix("test.").filter(|_| row.group == "metrics").map(metric_title);
         own.is_some_and(|title| {
@@ -77,7 +79,12 @@ mod tests {
         };
         let (a, b) = (model(3, "live"), model(4, "approved"));
         let b = millrace_domain::view::ModelSummary { data: data.to_owned(), ..b };
-        let rows = vec![row("metrics", "test.roc_auc"), row("metrics", "validation.roc_auc"), row("inputs", "tip")];
+        let rows = vec![
+            row("metrics", "test.brier"),
+            row("metrics", "test.roc_auc"),
+            row("metrics", "validation.roc_auc"),
+            row("inputs", "tip"),
+        ];
         let compared = ModelComparison { a, b, rows, equal: 7, new_inputs: None, versions: vec![4, 3] };
         rendered("/models/taxi-tips/v/4", move || view! { <Metrics compared/> })
     }
@@ -85,7 +92,8 @@ mod tests {
     #[test]
     fn only_metrics_of_the_test_part_are_told_with_their_difference() {
         let html = shown("january v2");
-        assert!(html.contains(">ROC AUC<") && html.contains("+0.02"), "{html}");
+        let (success, other) = (html.find(">ROC AUC<"), html.find(">Brier"));
+        assert!(success < other && success.is_some() && html.contains("+0.02"), "what decides comes first: {html}");
         assert!(!html.contains("validation") && !html.contains(">tip<"), "{html}");
         assert!(html.contains("Both on the test part of january v2."), "{html}");
     }

@@ -90,7 +90,8 @@ fn Filters(wanted: Wanted) -> impl IntoView {
         let word = state.as_str();
         view! { <option value=word selected=wanted.state == word>{state_words(word)}</option> }
     });
-    let clear = (!wanted.is_open()).then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
+    let is_plain = wanted.is_open() && wanted.baseline.is_empty();
+    let clear = (!is_plain).then(|| view! { <a class="button button-quiet" href="/runs">"Clear filters"</a> });
     let order = (!wanted.order.is_empty()).then(|| view! { <input type="hidden" name="order_by" value=wanted.order/> });
     let baseline =
         (!wanted.baseline.is_empty()).then(|| view! { <input type="hidden" name="baseline" value=wanted.baseline/> });

@@ -163,7 +163,7 @@ fn run_row(run: RunSummary, shown: &Shown<'_>) -> impl IntoView + use<> {
     let delta = same_metric.and_then(|baseline| delta(&run.metric, run.value, baseline.value));
     let pin = match is_baseline {
         true => {
-            view! { <a class="pin" href=wanted.against("") title="Hold the others against it no longer">"Baseline, unpin"</a> }
+            view! { <a class="pin" href=wanted.against("") title="Hold the others against it no longer">"Unpin"</a> }
         }
         false => view! { <a class="pin" href=wanted.against(&run.id) title="Hold the others against it">"Pin"</a> },
     };
