@@ -62,7 +62,9 @@ export async function withPage(options, visit) {
     try {
       await visit(page);
     } catch (error) {
-      error.message += await seen(page, faults);
+      const told = await seen(page, faults);
+      error.message += told;
+      error.stack += told;
       throw error;
     }
     const unexpected = faults.filter((fault) => !expected.some((pattern) => pattern.test(fault)));

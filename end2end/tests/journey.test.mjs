@@ -1,6 +1,7 @@
 // Three people take a problem from its document to a prediction, in a browser, with and without JavaScript.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
 import { seriousFaults } from "../lib/accessibility.mjs";
@@ -335,6 +336,32 @@ for (const javaScript of [true, false]) {
     });
   });
 
+  test(`a run is pinned above the others, and those that are chosen stay chosen ${how}`, async () => {
+    await as(ENGINEER, options, async (page) => {
+      await page.goto(`/runs?problem=${slug}&order_by=run`);
+      const ids = await page.locator("tbody input[name=ids]").evaluateAll((boxes) => boxes.map((box) => box.value));
+      assert.ok(ids.length > 1, `${ids}`);
+      if (javaScript) {
+        // Whether before or after the page comes alive.
+        await page.getByLabel(`Choose run ${ids[0]}`, { exact: true }).check();
+        await page.getByRole("button", { name: "Keys" }).waitFor();
+        await page.getByLabel(`Choose run ${ids[1]}`, { exact: true }).check();
+      }
+      const last = ids.at(-1);
+      await page.getByRole("link", { name: `Pin run ${last}`, exact: true }).click();
+      await page.waitForURL(`**baseline=${last}**`);
+      const top = page.locator("tbody > tr").first();
+      await top.getByRole("link", { name: `Unpin run ${last}`, exact: true }).waitFor();
+      assert.equal(await top.locator("th a").innerText(), `#${last}`);
+      await page.locator("tbody .delta").first().waitFor();
+      if (javaScript) {
+        await page.getByRole("button", { name: "Compare the chosen runs" }).click();
+        await page.getByRole("heading", { name: "Compare 2 runs" }).waitFor();
+        assert.deepEqual(new URL(page.url()).searchParams.getAll("ids").sort(), ids.slice(0, 2).sort());
+      }
+    });
+  });
+
   test(`an alias is moved and the move is undone ${how}`, async () => {
     await as(ENGINEER, options, async (page) => {
       for (const [version, reason] of [
@@ -356,7 +383,7 @@ for (const javaScript of [true, false]) {
   });
 }
 
-test("marks of a figure are read by arrow keys and by the pointer", async () => {
+test("a figure is given out as a file, and its marks are read by arrow keys and by the pointer", async () => {
   await as(ENGINEER, { viewport: DESKTOP }, async (page) => {
     await page.goto("/runs?problem=parcels");
     await page.locator("main table a[href^='/runs/']").first().click();
@@ -368,6 +395,9 @@ test("marks of a figure are read by arrow keys and by the pointer", async () => 
     const plot = figure.locator(".figure-plot[aria-description]");
     await plot.waitFor();
     assert.ok(await tip.isHidden());
+    const file = figure.getByRole("link", { name: /^Download .*csv$/ });
+    const [given] = await Promise.all([page.waitForEvent("download"), file.click()]);
+    assert.match(readFileSync(await given.path(), "utf8"), /^".+"\r\n"/);
     const read = [];
     await plot.focus();
     for (const key of ["ArrowRight", "End"]) {

@@ -136,10 +136,9 @@ fn Files(figure: Figure, is_alive: RwSignal<bool>) -> impl IntoView {
         let label = format!("Download {name}");
         view! { <a href="#" download=name rel="external" aria-label=label on:click=fill>{file.title()}</a> }
     };
-    move || {
-        (has_numbers && is_alive.get())
-            .then(|| view! { <p class="figure-files">{FigureFile::ALL.map(link).collect_view()}</p> })
-    }
+    has_numbers.then(|| {
+        view! { <p class="figure-files" hidden=move || !is_alive.get()>{FigureFile::ALL.map(link).collect_view()}</p> }
+    })
 }
 
 thread_local! {

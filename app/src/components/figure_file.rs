@@ -68,9 +68,10 @@ fn rows(figure: &Figure) -> Value {
     figure.table.iter().map(|cells| Value::Object(row(cells))).collect()
 }
 
-/// What was written for people as programs read it: `−8 690` is `-8690`. What is no number stays as it is.
+/// What was written for people as programs read it: `−8 690` is `-8690`, and `+0.5` is `0.5`. What is no number stays as it is.
 fn plain(cell: &str) -> String {
     let bare = cell.replace('\u{202f}', "").replace('\u{2212}', "-");
+    let bare = bare.strip_prefix('+').map_or_else(|| bare.clone(), str::to_owned);
     if bare.parse::<f64>().is_ok_and(f64::is_finite) { bare } else { cell.replace('\u{202f}', " ") }
 }
 
@@ -79,7 +80,12 @@ mod tests {
     use super::*;
 
     fn figure() -> Figure {
-        let table = [["run 7, \"tried\"", "\u{2212}8\u{202f}690"], ["=1+1", "12.3\u{202f}%"], ["", "not a number"]];
+        let table = [
+            ["run 7, \"tried\"", "\u{2212}8\u{202f}690"],
+            ["=1+1", "12.3\u{202f}%"],
+            ["", "+0.5"],
+            ["", "not a number"],
+        ];
         Figure {
             title: "ROC curve of run 7".to_owned(),
             svg: "<svg fill=\"var(--chart-1,#123456)\"></svg>".to_owned(),
@@ -91,7 +97,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_programs_read_them_and_no_cell_becomes_a_formula() {
-        let written = "\"Series\",\"Loss\"\r\n\"run 7, \"\"tried\"\"\",\"-8690\"\r\n\"'=1+1\",\"12.3 %\"\r\n\"\",\"not a number\"\r\n";
+        let written = "\"Series\",\"Loss\"\r\n\"run 7, \"\"tried\"\"\",\"-8690\"\r\n\"'=1+1\",\"12.3 %\"\r\n\"\",\"0.5\"\r\n\"\",\"not a number\"\r\n";
         assert_eq!(csv(&figure()), written);
     }
 
@@ -99,7 +105,7 @@ mod tests {
     fn rows_are_objects_with_numbers_where_there_are_some() {
         let told = rows(&figure());
         assert_eq!(told[0], json!({ "Series": "run 7, \"tried\"", "Loss": -8690 }));
-        assert_eq!(told[2]["Loss"], "not a number");
+        assert_eq!([&told[2]["Loss"], &told[3]["Loss"]], [&json!(0.5), &json!("not a number")]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub fn BesideLive(
 #[component]
 fn Metrics(compared: ModelComparison) -> impl IntoView {
     let ModelComparison { a: live, b: own, mut rows, .. } = compared;
+    // The document says which rows are set aside.
+    let same_rows = live.data == own.data && !rows.iter().any(|row| row.name == "problem_digest");
     let success = format!("test.{}", own.metric);
     rows.sort_by_key(|row| row.name != success);
     rows.retain_mut(|row| {
@@ -42,11 +44,11 @@ fn Metrics(compared: ModelComparison) -> impl IntoView {
     });
     let (one, other) = (live.version.to_string(), own.version.to_string());
     let all = address(&format!("/models/{}/compare", own.slug), [("a", one.as_str()), ("b", other.as_str())]);
-    let measured_on = if live.data == own.data {
+    let measured_on = if same_rows {
         format!("Both on the test part of {}.", own.data)
     } else {
         format!(
-            "Each on the test part of its own data: v{} of {}, v{} of {}. On the same rows the gates compare them.",
+            "Each on the test part of its own data and document: v{} of {}, v{} of {}. On the same rows the gates compare them.",
             live.version, live.data, own.version, own.data
         )
     };
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
     use crate::pages::samples::{model, rendered};
 
-    fn shown(data: &str) -> String {
+    fn shown(data: &str, more: &[&str]) -> String {
         let row = |group: &str, name: &str| ComparedRow {
             group: group.to_owned(),
             name: name.to_owned(),
@@ -85,13 +87,14 @@ mod tests {
             row("metrics", "validation.roc_auc"),
             row("inputs", "tip"),
         ];
+        let rows = rows.into_iter().chain(more.iter().map(|name| row("data and code", name))).collect();
         let compared = ModelComparison { a, b, rows, equal: 7, new_inputs: None, versions: vec![4, 3] };
         rendered("/models/taxi-tips/v/4", move || view! { <Metrics compared/> })
     }
 
     #[test]
     fn only_metrics_of_the_test_part_are_told_with_their_difference() {
-        let html = shown("january v2");
+        let html = shown("january v2", &["seed"]);
         let (success, other) = (html.find(">ROC AUC<"), html.find(">Brier"));
         assert!(success < other && success.is_some() && html.contains("+0.02"), "what decides comes first: {html}");
         assert!(!html.contains("validation") && !html.contains(">tip<"), "{html}");
@@ -100,6 +103,8 @@ mod tests {
 
     #[test]
     fn metrics_of_other_rows_are_told_to_be_so() {
-        assert!(shown("february v1").contains("On the same rows the gates compare them."));
+        for html in [shown("february v1", &[]), shown("january v2", &["problem_digest"])] {
+            assert!(html.contains("On the same rows the gates compare them."), "{html}");
+        }
     }
 }

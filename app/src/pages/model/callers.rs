@@ -19,7 +19,7 @@ pub fn CallersCard(
             {if is_asked {
                 view! { <ul class="card-list">{rows}</ul> }.into_any()
             } else {
-                view! { <div class="card-body"><p class="muted">"Nobody has asked it for a prediction yet."</p></div> }.into_any()
+                view! { <div class="card-body"><p class="muted">"No call of it was noted. What was asked before callers were noted is in the prediction log alone."</p></div> }.into_any()
             }}
         </section>
     }

@@ -89,7 +89,7 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
             <td data-label="Last asked">
                 {match model.asked_at {
                     Some(at) => view! { <Moment at/> }.into_any(),
-                    None => view! { <span class="muted">"never"</span> }.into_any(),
+                    None => view! { <span class="muted">"none noted"</span> }.into_any(),
                 }}
             </td>
         </tr>

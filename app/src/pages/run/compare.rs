@@ -12,7 +12,7 @@ use crate::components::{ChartFigure, Empty, Load, PageHeader, StateBadge};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 
-use super::curve_look::{ChooseLook, CurveLook};
+use super::curve_look::{ChooseLook, CurveLook, has_times};
 use super::overlay::{direction, figures, settings};
 use super::parallel::{ParallelExplorer, picked};
 use super::table::written;
@@ -139,11 +139,13 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
         }
     });
     let has_courses = compared.curves.iter().any(|own| !own.courses.is_empty());
+    let own: Vec<_> = compared.curves.iter().map(|own| own.courses.as_slice()).collect();
+    let has_times = has_times(&own);
     let look = has_courses.then(|| {
         let asked = asked.clone();
         move || {
             let kept = asked.kept().into_iter().chain(picked.get()).collect();
-            view! { <ChooseLook path="/runs/compare".to_owned() kept look=asked.look/> }
+            view! { <ChooseLook path="/runs/compare".to_owned() kept look=asked.look has_times/> }
         }
     });
     let figures = figures(&compared, asked.look);

@@ -37,9 +37,7 @@ impl CurveLook {
     /// What is drawn of the courses of one run as they are, a list of points a course, and along what. Times are told from the first value
     /// of the run that is drawn. Where not every course has times, all are drawn over steps.
     pub fn points(self, runs: &[&[Course]]) -> (Vec<Vec<Vec<(f64, f64)>>>, XAxis) {
-        let all = || runs.iter().flat_map(|courses| courses.iter());
-        let has_times = all().all(|course| !course.times.is_empty() && course.times.len() == course.points.len());
-        if !self.by_time || !has_times {
+        if !self.by_time || !has_times(runs) {
             let steps = |course: &Course| course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
             let drawn = runs.iter().map(|courses| courses.iter().map(steps).collect()).collect();
             return (drawn, XAxis::Number("Step".to_owned()));
@@ -74,20 +72,22 @@ impl CurveLook {
     }
 }
 
+/// Whether all of these courses have times.
+pub fn has_times(runs: &[&[Course]]) -> bool {
+    let has = |course: &Course| !course.times.is_empty() && course.times.len() == course.points.len();
+    runs.iter().flat_map(|courses| courses.iter()).all(has)
+}
+
 /// A mean that runs along: each value counts `weight` times as much as the one after it. It is divided by the sum of the weights, so that it
-/// does not begin at 0 (Kingma and Ba 2015, § 3, on the same bias of exponential moving averages). What is no number stays out of it and
-/// leaves a gap.
+/// does not begin at 0 (Kingma and Ba 2015, § 3, on the same bias of exponential moving averages). What is no number is left out.
 fn smoothed(points: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
     let (mut sum, mut weights) = (0.0, 0.0);
-    let mean = |&(x, value): &(f64, f64)| {
-        if !value.is_finite() {
-            return (x, value);
-        }
+    let mean = |(x, value): (f64, f64)| {
         sum = weight * sum + value;
         weights = weight * weights + 1.0;
         (x, sum / weights)
     };
-    points.iter().map(mean).collect()
+    points.iter().copied().filter(|(_, value)| value.is_finite()).map(mean).collect()
 }
 
 /// Chooses it, without WASM as well.
@@ -99,7 +99,12 @@ pub fn ChooseLook(
     kept: Vec<(&'static str, String)>,
     /// How they are looked at now.
     look: CurveLook,
+    /// Whether all courses have times.
+    has_times: bool,
 ) -> impl IntoView {
+    let over_steps = (look.by_time && !has_times).then(|| {
+        view! { <p class="hint">"Not all of these courses have times, so they are drawn over steps."</p> }
+    });
     let kept: Vec<_> = kept
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
@@ -128,6 +133,7 @@ pub fn ChooseLook(
             </div>
             <button class="button" type="submit">"Show"</button>
         </Form>
+        {over_steps}
     }
 }
 
@@ -151,9 +157,9 @@ mod tests {
         let points = [(1.0, 4.0), (2.0, f64::NAN), (3.0, 0.0), (4.0, 0.0)];
         let smoothed = smoothed(&points, 0.5);
         assert_eq!(smoothed[0], (1.0, 4.0));
-        assert!(smoothed[1].1.is_nan());
         // 0.5 · 4 over 1.5, and 0.25 · 4 over 1.75.
-        assert!((smoothed[2].1 - 4.0 / 3.0).abs() < 1e-12 && (smoothed[3].1 - 4.0 / 7.0).abs() < 1e-12);
+        assert!((smoothed[1].1 - 4.0 / 3.0).abs() < 1e-12 && (smoothed[2].1 - 4.0 / 7.0).abs() < 1e-12);
+        assert_eq!(smoothed.len(), 3);
     }
 
     #[test]

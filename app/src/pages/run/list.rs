@@ -14,7 +14,7 @@ use crate::visit::visit;
 use crate::wording::state_words;
 
 use super::is_under_way;
-use super::table::RunTable;
+use super::table::{CHOICE, RunTable};
 use super::wanted::Wanted;
 
 /// Runs that pass the filter, in its order.
@@ -40,10 +40,23 @@ pub fn RunsPage() -> impl IntoView {
     let query = use_query_map();
     let wanted = Memo::new(move |_| query.with(Wanted::from_query));
     let runs = Resource::new(move || wanted.get(), Wanted::fetch);
-    let chosen = RwSignal::new(BTreeSet::new());
-    let is_any_under_way =
-        move || matches!(runs.get(), Some(Ok(page)) if page.runs.iter().any(|run| is_under_way(&run.state)));
-    let live = look_again(is_any_under_way, || async { Some(()) }, move |()| runs.refetch());
+    let chosen = RwSignal::new(already_chosen());
+    // What was seen since the list was loaded, and what of: a look that fails leaves the list as it is.
+    let fresh = RwSignal::new(None::<(Wanted, Page)>);
+    Effect::new(move |_| {
+        wanted.track();
+        fresh.set(None);
+    });
+    let newest = move || fresh.get().filter(|(of, _)| wanted.with(|wanted| wanted == of)).map(|(_, page)| page);
+    let is_any_under_way = move || {
+        let page = newest().or_else(|| runs.get()?.ok());
+        page.is_some_and(|page| page.runs.iter().any(|run| is_under_way(&run.state)))
+    };
+    let look = move || {
+        let asked = wanted.get_untracked();
+        async move { asked.clone().fetch().await.ok().map(|page| (asked, page)) }
+    };
+    let live = look_again(is_any_under_way, look, move |seen| fresh.set(Some(seen)));
     let launch = move || wanted.with(|wanted| address("/runs/new", [("problem", wanted.problem.as_str())]));
     view! {
         <PageHeader
@@ -56,14 +69,30 @@ pub fn RunsPage() -> impl IntoView {
         <div class="stack">
             {move || view! { <Filters wanted=wanted.get()/> }}
             <Load resource=runs let:page>
-                {if page.runs.is_empty() {
-                    view! { <NoRuns wanted=wanted.get_untracked()/> }.into_any()
-                } else {
-                    view! { <RunsOfPage page wanted=wanted.get_untracked() chosen live/> }.into_any()
+                {move || {
+                    // The columns that could be shown stay as they are: somebody may be choosing among them.
+                    let newest = newest().map(|newest| Page { available: page.available.clone(), ..newest });
+                    let (page, wanted) = (newest.unwrap_or_else(|| page.clone()), wanted.get_untracked());
+                    if page.runs.is_empty() {
+                        view! { <NoRuns wanted/> }.into_any()
+                    } else {
+                        view! { <RunsOfPage page wanted chosen live/> }.into_any()
+                    }
                 }}
             </Load>
         </div>
     }
+}
+
+/// Runs whose boxes were ticked before the page came alive, or that the browser remembered.
+fn already_chosen() -> BTreeSet<String> {
+    if !cfg!(feature = "hydrate") {
+        return BTreeSet::new();
+    }
+    let boxes = document().get_elements_by_class_name(CHOICE);
+    let ticked = (0..boxes.length()).filter_map(|place| boxes.item(place));
+    let ticked = ticked.filter(|choice| choice.matches(":checked").unwrap_or_default());
+    ticked.filter_map(|choice| choice.get_attribute("value")).collect()
 }
 
 impl Wanted {
@@ -146,11 +175,19 @@ fn RunsOfPage(page: Page, wanted: Wanted, chosen: RwSignal<BTreeSet<String>>, li
         let href = wanted.export(ending);
         view! { <a class="button button-small" data-icon="download" href=href rel="external" download="">{name}</a> }
     });
+    let shown: BTreeSet<String> = page.runs.iter().chain(&page.baseline).map(|run| run.id.clone()).collect();
+    let elsewhere = move || chosen.with(|chosen| chosen.difference(&shown).cloned().collect::<Vec<_>>());
+    let elsewhere = Memo::new(move |_| elsewhere());
     view! {
         {following}
         <div class="cluster cluster-between">
             <form id="compare" class="cluster" method="get" action="/runs/compare">
+                {move || elsewhere.get().into_iter().map(|id| view! { <input type="hidden" name="ids" value=id/> }).collect_view()}
                 <button class="button button-small" type="submit">"Compare the chosen runs"</button>
+                {move || {
+                    let count = elsewhere.with(Vec::len);
+                    (count > 0).then(|| view! { <span class="muted">{format!("{count} of them not in this list")}</span> })
+                }}
             </form>
             <div class="cluster">
                 <Columns wanted=wanted.clone() available=page.available/>

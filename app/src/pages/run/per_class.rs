@@ -23,8 +23,9 @@ pub fn PerClass(
     let query = use_query_map();
     let chosen = move || query.with(|query| query.get("class").unwrap_or_default());
     let curves = move || {
-        let figures = known.with_value(|classes| class_figures(classes, &chosen()));
-        if figures.is_empty() {
+        let chosen = chosen();
+        let figures = known.with_value(|classes| class_figures(classes, &chosen));
+        if figures.is_empty() && !chosen.is_empty() {
             return view! { <p class="muted">"No curves are kept of a class that is so rare."</p> }.into_any();
         }
         let shown = figures.into_iter().map(|figure| {

@@ -14,6 +14,9 @@ use super::compare::difference;
 use super::overlay::direction;
 use super::wanted::Wanted;
 
+/// The class of the boxes that choose runs.
+pub const CHOICE: &str = "choice";
+
 /// A row a run, with the columns that were asked for; the head of each puts the list in order by it.
 #[component]
 pub fn RunTable(
@@ -124,7 +127,8 @@ fn delta(name: &str, own: Option<f64>, baseline: Option<f64>) -> Option<impl Int
 fn run_row(run: RunSummary, shown: &Shown<'_>) -> impl IntoView + use<> {
     let Shown { wanted, columns, is_same, baseline, chosen } = *shown;
     let is_baseline = baseline.is_some_and(|baseline| baseline.id == run.id);
-    let held = baseline.filter(|_| !is_baseline);
+    // What is measured of something else tells nothing of it.
+    let held = baseline.filter(|baseline| !is_baseline && baseline.problem == run.problem);
     let (id, own) = (run.id.clone(), run.id.clone());
     let is_chosen = move || chosen.with(|chosen| chosen.contains(&id));
     let choose = move |event| {
@@ -161,16 +165,13 @@ fn run_row(run: RunSummary, shown: &Shown<'_>) -> impl IntoView + use<> {
     };
     let same_metric = held.filter(|baseline| baseline.metric == run.metric);
     let delta = same_metric.and_then(|baseline| delta(&run.metric, run.value, baseline.value));
-    let pin = match is_baseline {
-        true => {
-            view! { <a class="pin" href=wanted.against("") title="Hold the others against it no longer">"Unpin"</a> }
-        }
-        false => view! { <a class="pin" href=wanted.against(&run.id) title="Hold the others against it">"Pin"</a> },
-    };
+    let (word, href) = if is_baseline { ("Unpin", wanted.against("")) } else { ("Pin", wanted.against(&run.id)) };
+    let pin = view! { <a class="pin" href=href aria-label=format!("{word} run {}", run.id)>{word}</a> };
     view! {
         <tr class=is_baseline.then_some("row-baseline")>
             <td data-label="Choose">
                 <input
+                    class=CHOICE
                     type="checkbox"
                     name="ids"
                     form="compare"
@@ -179,8 +180,9 @@ fn run_row(run: RunSummary, shown: &Shown<'_>) -> impl IntoView + use<> {
                     prop:checked=is_chosen
                     on:change=choose
                 />
+                {pin}
             </td>
-            <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a> " " {pin}</th>
+            <th scope="row" data-label="Run"><a href=format!("/runs/{}", run.id)>{format!("#{}", run.id)}</a></th>
             <td data-label="Problem"><a href=problem>{format!("{} v{}", run.problem, run.problem_version)}</a></td>
             <td data-label="State">{state}</td>
             <td data-label="Trainer">

@@ -7,7 +7,7 @@ use millrace_domain::view::{Course, MetricView, RunView};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
-use super::curve_look::{ChooseLook, CurveLook};
+use super::curve_look::{ChooseLook, CurveLook, has_times};
 use crate::components::{ChartFigure, Empty, JsonFacts, KeyValue, KeyValues};
 
 /// What there is instead of steps, gates and plots of the pipeline.
@@ -28,11 +28,12 @@ pub fn TrackedRun(
             .collect_view()
     };
     let path = format!("/runs/{}", run.summary.id);
+    let has_times = has_times(&[&run.courses]);
     let courses = (!run.courses.is_empty()).then(|| {
         view! {
             <section class="section" aria-labelledby="courses">
                 <div class="section-header"><h2 id="courses">"Courses"</h2></div>
-                {move || view! { <ChooseLook path=path.clone() kept=Vec::new() look=look()/> }}
+                {move || view! { <ChooseLook path=path.clone() kept=Vec::new() look=look() has_times/> }}
                 <div class="grid grid-wide">{figures}</div>
                 {(!is_whole)
                     .then(|| {

@@ -21,6 +21,9 @@ use crate::override_gates::GATES_NOT_PASSED;
 use crate::review::{self, Reviewed};
 use crate::{Result, Services, commit, fault, present};
 
+/// Parts of an evaluation that tell how a model decides.
+const DECIDING: [&str; 4] = ["permutation", "contributions", "importance", "dependence"];
+
 /// Those that are told of who asked a version.
 const MOST_CALLERS: i64 = 100;
 
@@ -111,7 +114,11 @@ impl Services {
         let deployable = right.and_then(|()| promotion.clone());
         let review = self.present_review(actor, &reviewed, review, open).await?;
         Ok(ModelVersionView {
-            summary: present::model(&lineage, &metrics),
+            summary: ModelSummary {
+                // Those that asked may have been written since the version was read.
+                asked_at: callers.first().map(|newest| newest.last_at),
+                ..present::model(&lineage, &metrics)
+            },
             goes_on_by: by_itself.map(|(document, _)| document),
             digest: lineage.version.digest.to_string(),
             artifact: lineage.version.artifact.to_string(),
@@ -149,14 +156,22 @@ impl Services {
         })
     }
 
-    /// What the evaluation of a version left for figures: null where it left nothing.
+    /// What the evaluation of a version left for figures of how it decides: what features are worth, contribute and do to the answer.
     ///
     /// # Errors
     /// 404 when there is no such version.
     pub async fn model_figures(&self, actor: &Actor, slug: &str, number: i32) -> Result<Value> {
         self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}/v/{number}")).await?;
         let version = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)?.ok_or_else(missing)?;
-        self.evaluation(&self.lineage(version).await?.run).await
+        let mut kept = self.evaluation(&self.lineage(version).await?.run).await?;
+        // That answers are numbers is told by one of them.
+        let number = kept["test"]["scatter"].as_array().and_then(|points| points.first()).cloned();
+        let deciding = DECIDING.iter().map(|name| ((*name).to_owned(), kept[*name].take())).collect();
+        let mut deciding = Value::Object(deciding);
+        if let Some(number) = number {
+            deciding["test"] = json!({ "scatter": [number] });
+        }
+        Ok(deciding)
     }
 
     /// How much a run's model relies on each feature, the most important first.

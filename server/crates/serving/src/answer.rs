@@ -147,6 +147,7 @@ impl Serving {
         }
         if let Some(token) = asking.token {
             let mut versions: Vec<ModelVersionId> = places.iter().map(|place| place.by.version).collect();
+            versions.sort_unstable();
             versions.dedup();
             versions.into_iter().for_each(|version| self.callers.note(version, token, now));
         }
@@ -179,9 +180,7 @@ impl Serving {
         let begun = Instant::now();
         let live = tokio::time::timeout(left, self.pinned(slug, number)).await.map_err(|_| too_late())??;
         let now = self.surroundings.now();
-        if let Some(token) = asking.token {
-            self.callers.note(live.version, token, now);
-        }
+        let version = live.version;
         let most = request.explain;
         let answered = tokio::task::spawn_blocking(move || {
             // Held until it has ended, however long somebody waits for it.
@@ -201,6 +200,9 @@ impl Serving {
         });
         let answered = tokio::time::timeout(left.saturating_sub(begun.elapsed()), answered).await;
         let predictions = answered.map_err(|_| too_late())?.map_err(|_| no_answer("it panicked"))??;
+        if let Some(token) = asking.token {
+            self.callers.note(version, token, now);
+        }
         Ok(Answer { predictions, model_version: Some(number), stage: "pinned" })
     }
 

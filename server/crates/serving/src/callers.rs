@@ -19,7 +19,11 @@ type Times = (DateTime<Utc>, DateTime<Utc>);
 
 /// What was not written yet: the first and the last time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Callers(Arc<Mutex<HashMap<(ModelVersionId, i64), Times>>>);
+pub(crate) struct Callers {
+    unwritten: Arc<Mutex<HashMap<(ModelVersionId, i64), Times>>>,
+    /// Held while something is written, so that who writes last waits for what is under way.
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Callers {
     pub(crate) fn note(&self, version: ModelVersionId, token: i64, now: DateTime<Utc>) {
@@ -27,7 +31,7 @@ impl Callers {
     }
 
     fn widen(&self, key: (ModelVersionId, i64), (first, last): Times) {
-        let mut unwritten = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         let times = unwritten.entry(key).or_insert((first, last));
         *times = (times.0.min(first), times.1.max(last));
     }
@@ -37,7 +41,8 @@ impl Callers {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn write(&self, db: &Database) -> Result<(), StorageError> {
-        let unwritten = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let _alone = self.writing.lock().await;
+        let unwritten = std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
         if unwritten.is_empty() {
             return Ok(());
         }

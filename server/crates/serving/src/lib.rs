@@ -116,10 +116,12 @@ impl Serving {
         }
     }
 
-    /// Writes what was counted so far, and who asked; whether that could be done.
+    /// Writes who asked and what was counted so far; whether what was counted could be written.
     pub async fn settle(&self) -> bool {
-        let counted = self.book.write(self.surroundings.now()).await;
-        let written = counted.and(self.callers.write(&self.db).await);
+        if let Err(error) = self.callers.write(&self.db).await {
+            tracing::error!(%error, "it could not be written who asked last");
+        }
+        let written = self.book.write(self.surroundings.now()).await;
         written.inspect_err(|error| tracing::error!(%error, "what was counted last could not be written")).is_ok()
     }
 
