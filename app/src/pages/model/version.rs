@@ -206,7 +206,7 @@ mod rendered_tests {
     fn page(version: ModelVersionView) -> String {
         rendered("/models/taxi-tips/v/4", move || {
             let (form, archive) = (PageForm::<StartRollout>::new(), PageForm::<ArchiveModel>::new());
-            view! { <Version version form archive>{()}</Version> }
+            view! { <Version version form archive>"What stands between."</Version> }
         })
     }
 

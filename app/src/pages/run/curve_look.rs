@@ -9,6 +9,9 @@ use millrace_domain::view::Course;
 /// Weights of what came before that may be chosen.
 const WEIGHTS: [(&str, &str); 4] = [("", "none"), ("0.6", "0.6"), ("0.9", "0.9"), ("0.98", "0.98")];
 
+/// What is drawn of a course.
+pub type Points = Vec<(f64, f64)>;
+
 /// How courses are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CurveLook {
@@ -36,7 +39,7 @@ impl CurveLook {
 
     /// What is drawn of the courses of one run as they are, a list of points a course, and along what. Times are told from the first value
     /// of the run that is drawn. Where not every course has times, all are drawn over steps.
-    pub fn points(self, runs: &[&[Course]]) -> (Vec<Vec<Vec<(f64, f64)>>>, XAxis) {
+    pub fn points(self, runs: &[&[Course]]) -> (Vec<Vec<Points>>, XAxis) {
         if !self.by_time || !has_times(runs) {
             let steps = |course: &Course| course.points.iter().map(|(step, value)| (*step as f64, *value)).collect();
             let drawn = runs.iter().map(|courses| courses.iter().map(steps).collect()).collect();
@@ -67,7 +70,7 @@ impl CurveLook {
     }
 
     /// The running mean of a course, where one was asked for.
-    pub fn smoothed(self, points: &[(f64, f64)]) -> Option<Vec<(f64, f64)>> {
+    pub fn smoothed(self, points: &[(f64, f64)]) -> Option<Points> {
         self.smoothing.map(|weight| smoothed(points, weight))
     }
 }
@@ -80,7 +83,7 @@ pub fn has_times(runs: &[&[Course]]) -> bool {
 
 /// A mean that runs along: each value counts `weight` times as much as the one after it. It is divided by the sum of the weights, so that it
 /// does not begin at 0 (Kingma and Ba 2015, § 3, on the same bias of exponential moving averages). What is no number is left out.
-fn smoothed(points: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
+fn smoothed(points: &[(f64, f64)], weight: f64) -> Points {
     let (mut sum, mut weights) = (0.0, 0.0);
     let mean = |(x, value): (f64, f64)| {
         sum = weight * sum + value;

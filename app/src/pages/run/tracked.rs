@@ -7,7 +7,7 @@ use millrace_domain::view::{Course, MetricView, RunView};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
-use super::curve_look::{ChooseLook, CurveLook, has_times};
+use super::curve_look::{ChooseLook, CurveLook, Points, has_times};
 use crate::components::{ChartFigure, Empty, JsonFacts, KeyValue, KeyValues};
 
 /// What there is instead of steps, gates and plots of the pipeline.
@@ -133,7 +133,7 @@ fn Newest(metrics: Vec<MetricView>) -> impl IntoView {
 pub(super) fn course_figures(courses: &[Course], look: CurveLook) -> Vec<Figure> {
     let (mut drawn, along) = look.points(&[courses]);
     let drawn = courses.iter().zip(drawn.pop().unwrap_or_default()).enumerate();
-    let figure = |(place, (course, points)): (usize, (&Course, Vec<(f64, f64)>))| {
+    let figure = |(place, (course, points)): (usize, (&Course, Points))| {
         let line = |label: String, points| Line { label, points, band: Vec::new() };
         let mean = look.smoothed(&points).zip(look.smoothing);
         let mean = mean.map(|(points, weight)| line(format!("smoothed by {}", number(weight)), points));
