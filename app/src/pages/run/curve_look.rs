@@ -1,7 +1,6 @@
 //! How courses are looked at: smoothed or as they were logged, over steps or over time; both in the address.
 
 use leptos::prelude::*;
-use leptos_router::components::Form;
 use leptos_router::params::ParamsMap;
 use millrace_charts::XAxis;
 use millrace_domain::view::Course;
@@ -121,7 +120,7 @@ pub fn ChooseLook(
         .map(|(value, words)| view! { <option value=*value selected=*value == weight>{*words}</option> })
         .collect();
     view! {
-        <Form method="GET" action=path attr:class="cluster cluster-end">
+        <form method="get" action=path class="cluster cluster-end">
             {kept}
             <div class="field">
                 <label class="label" for="curve-smooth">"Smoothing"</label>
@@ -135,7 +134,7 @@ pub fn ChooseLook(
                 </select>
             </div>
             <button class="button" type="submit">"Show"</button>
-        </Form>
+        </form>
         {over_steps}
     }
 }

@@ -1,7 +1,6 @@
 //! How well a model of several classes knows each of them.
 
 use leptos::prelude::*;
-use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use millrace_charts::{count, number};
 
@@ -95,7 +94,7 @@ fn ChooseClass(labels: Vec<String>, chosen: String, run: String) -> impl IntoVie
         .map(|label| view! { <option value=label.clone() selected=label == chosen>{label.clone()}</option> })
         .collect();
     view! {
-        <Form method="GET" action=format!("/runs/{run}") attr:class="cluster cluster-end">
+        <form method="get" action=format!("/runs/{run}") class="cluster cluster-end">
             <input type="hidden" name="tab" value="plots"/>
             <div class="field">
                 <label class="label" for="curves-class">"Curves of"</label>
@@ -105,7 +104,7 @@ fn ChooseClass(labels: Vec<String>, chosen: String, run: String) -> impl IntoVie
                 </select>
             </div>
             <button class="button" type="submit">"Show"</button>
-        </Form>
+        </form>
     }
 }
 
