@@ -35,8 +35,7 @@ pub fn ModelTable(
                         <th scope="col">"Test value, 95 % interval"</th>
                         <th scope="col">"Guardrails"</th>
                         <th scope="col">"Trained by, in, on"</th>
-                        <th scope="col">"Registered"</th>
-                        <th scope="col">"Last asked"</th>
+                        <th scope="col">"Registered, last asked"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -82,15 +81,15 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
                     <a href=model.data_page>{model.data}</a>
                 </div>
             </td>
-            <td data-label="Registered">
+            <td data-label="Registered, last asked">
                 <Moment at=model.created_at/>
                 <div class="muted">{format!("by {}", model.author)}</div>
-            </td>
-            <td data-label="Last asked">
-                {match model.asked_at {
-                    Some(at) => view! { <Moment at/> }.into_any(),
-                    None => view! { <span class="muted">"none noted"</span> }.into_any(),
-                }}
+                <div class="muted">
+                    {match model.asked_at {
+                        Some(at) => view! { "asked " <Moment at/> }.into_any(),
+                        None => "no call noted".into_any(),
+                    }}
+                </div>
             </td>
         </tr>
     }
