@@ -121,6 +121,23 @@ pub fn ChartFigure(
     }
 }
 
+/// Figures below their titles, side by side where there is room.
+#[component]
+pub fn TitledFigures(
+    /// The figures.
+    figures: Vec<Figure>,
+) -> impl IntoView {
+    let titled = figures.into_iter().map(|figure| {
+        view! {
+            <section class="stack stack-tight">
+                <h3>{figure.title.clone()}</h3>
+                <ChartFigure figure/>
+            </section>
+        }
+    });
+    view! { <div class="grid grid-wide">{titled.collect_view()}</div> }
+}
+
 /// The figure as files; nothing of one that has no numbers.
 #[component]
 fn Files(figure: Figure, is_alive: RwSignal<bool>) -> impl IntoView {

@@ -32,7 +32,7 @@ mod text_area;
 mod theme_switch;
 mod toasts;
 
-pub use chart_figure::ChartFigure;
+pub use chart_figure::{ChartFigure, TitledFigures};
 pub use confirm_first::ConfirmFirst;
 pub use copy_button::CopyButton;
 pub use empty::Empty;

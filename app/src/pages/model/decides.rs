@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
-use crate::components::{ChartFigure, Load};
+use crate::components::{Load, TitledFigures};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 use crate::pages::run::deciding_figures;
@@ -34,25 +34,14 @@ pub fn Decides(
 #[component]
 fn Figures(kept: Value, plots: String) -> impl IntoView {
     let figures = deciding_figures(&kept);
-    let drawn: Vec<_> = figures
-        .into_iter()
-        .map(|figure| {
-            view! {
-                <section class="stack stack-tight">
-                    <h3>{figure.title.clone()}</h3>
-                    <ChartFigure figure/>
-                </section>
-            }
-        })
-        .collect();
-    (!drawn.is_empty()).then(|| {
+    (!figures.is_empty()).then(|| {
         view! {
             <section class="section stack" aria-labelledby="decides">
                 <div class="section-header">
                     <h2 id="decides">"How it decides"</h2>
                     <a href=plots>"All plots of its run"</a>
                 </div>
-                <div class="grid grid-wide">{drawn}</div>
+                <TitledFigures figures/>
             </section>
         }
     })

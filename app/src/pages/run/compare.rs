@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
-use millrace_charts::{Figure, number};
+use millrace_charts::number;
 use millrace_domain::metric::Direction;
 use millrace_domain::view::{ComparedValues, RunComparison, RunSummary};
 use serde_json::Value;
 
-use crate::components::{ChartFigure, Empty, Load, PageHeader, StateBadge};
+use crate::components::{Empty, Load, PageHeader, StateBadge, TitledFigures};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 
@@ -150,21 +150,12 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     });
     let figures = figures(&compared, asked.look);
     let curves = (!figures.is_empty()).then(|| {
-        let shown = |figure: Figure| {
-            view! {
-                <section class="stack stack-tight">
-                    <h3>{figure.title.clone()}</h3>
-                    <ChartFigure figure/>
-                </section>
-            }
-        };
-        let figures = figures.into_iter().map(shown).collect_view();
         let note = (left > 0).then(|| view! { <span class="muted">{format!("of the first {drawn} runs")}</span> });
         view! {
             <section class="section" aria-labelledby="curves">
                 <div class="section-header"><h2 id="curves">"Curves"</h2> {note}</div>
                 {look}
-                <div class="grid grid-wide">{figures}</div>
+                <TitledFigures figures/>
             </section>
         }
     });

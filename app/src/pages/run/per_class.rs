@@ -6,7 +6,7 @@ use millrace_charts::{count, number};
 
 use super::evaluation::Class;
 use super::plots::class_figures;
-use crate::components::ChartFigure;
+use crate::components::TitledFigures;
 
 /// A table with a row a class, those with most rows first, and the curves of one of them or of those.
 #[component]
@@ -27,15 +27,7 @@ pub fn PerClass(
         if figures.is_empty() && !chosen.is_empty() {
             return view! { <p class="muted">"No curves are kept of a class that is so rare."</p> }.into_any();
         }
-        let shown = figures.into_iter().map(|figure| {
-            view! {
-                <section class="stack stack-tight">
-                    <h3>{figure.title.clone()}</h3>
-                    <ChartFigure figure/>
-                </section>
-            }
-        });
-        shown.collect_view().into_any()
+        view! { <TitledFigures figures/> }.into_any()
     };
     let labels: Vec<String> = classes.iter().map(|class| class.label.clone()).collect();
     let chooser = move || view! { <ChooseClass labels=labels.clone() chosen=chosen() run=run.clone()/> };
@@ -81,7 +73,7 @@ pub fn PerClass(
                 </table>
             </div>
             {chooser}
-            <div class="grid grid-wide">{curves}</div>
+            {curves}
         </section>
     }
 }

@@ -9,7 +9,7 @@ use millrace_domain::view::MetricView;
 
 use super::evaluation::{AtThreshold, Evaluation};
 use super::plots::at_threshold;
-use crate::components::ChartFigure;
+use crate::components::{ChartFigure, TitledFigures};
 
 /// Moves the threshold, and shows rates, cost, the points on the curves and the confusion matrix at it. The address carries it, so that it works and can be sent without
 /// scripts.
@@ -82,20 +82,7 @@ pub fn ThresholdExplorer(
             </Form>
             {move || at.get().map(|at| view! { <Outcome at costs is_told/> })}
             {move || view! { <ChartFigure figure=figure.get()/> }}
-            <div class="grid grid-wide">
-                {move || {
-                    let moved = moved.get().unwrap_or_default().into_iter();
-                    let shown = |figure: Figure| {
-                        view! {
-                            <section class="stack stack-tight">
-                                <h3>{figure.title.clone()}</h3>
-                                <ChartFigure figure/>
-                            </section>
-                        }
-                    };
-                    moved.map(shown).collect_view()
-                }}
-            </div>
+            {move || view! { <TitledFigures figures=moved.get().unwrap_or_default()/> }}
             {cheapest
                 .map(|(threshold, cost)| {
                     view! {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::view::{ComparedRow, ModelComparison, ModelVersionView};
-use millrace_storage::deployment;
+use millrace_storage::{deployment, model};
 use serde_json::Value;
 
 use crate::{Result, Services, fault};
@@ -15,7 +15,6 @@ impl Services {
     /// # Errors
     /// 404 when one of them is not there.
     pub async fn compare_versions(&self, actor: &Actor, slug: &str, a: i32, b: i32) -> Result<ModelComparison> {
-        let versions = self.model(actor, slug).await?.iter().map(|version| version.version).collect();
         let (a, b) = (self.model_version(actor, slug, a).await?, self.model_version(actor, slug, b).await?);
         let (mut rows, mut equal) = (Vec::new(), 0);
         for group in [metrics, gates, inputs, parameters, origin] {
@@ -37,6 +36,8 @@ impl Services {
                 });
             }
         }
+        let versions = model::versions(self.db.pool(), slug).await.map_err(fault)?;
+        let versions = versions.iter().map(|version| version.number).collect();
         let are_known = !a.inputs.is_empty() && !b.inputs.is_empty();
         let new_inputs = are_known.then(|| new_inputs(&a.inputs, &b.inputs));
         Ok(ModelComparison { a: a.summary, b: b.summary, rows, equal, new_inputs, versions })
