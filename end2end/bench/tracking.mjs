@@ -4,11 +4,13 @@
 //
 // Prints one line of JSON, times in milliseconds. The goals: 1,500 and 3,000 values a second, each durable, from one caller and from eight; 10 for a
 // batch of 1,000, 5 for a search among 10,000 runs, 30 for a page of 1,000 of them, 15 for a course of 10,000 points, 100 MB when idle.
+// `floor_per_s` is what the disk allows: rows that `psql` adds to the same Postgres, each in a transaction of its own.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 
+import { Postgres } from "../lib/postgres.mjs";
 import { startServer } from "../lib/server.mjs";
 
 const [RUNS, SECONDS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [10_000, 5][index]));
@@ -42,7 +44,8 @@ async function measure() {
       }
     };
     await Promise.all(runs.map(caller));
-    single[callers] = { per_s: Math.round(took.length / SECONDS), ...told(took) };
+    const per_s = Math.round(took.length / SECONDS);
+    single[callers] = { per_s, ...told(took), floor_per_s: await floor(callers) };
   }
 
   const wide = await begin("bench-one", "batches");
@@ -81,6 +84,18 @@ async function measure() {
   const path = `${DOOR}/metrics/get-history?run_id=${long}&metric_key=loss&max_results=25000`;
   const history = { found: (await call("GET", path)).metrics.length, ...told(await timed(15, () => call("GET", path))) };
   return { idle_mb, runs: RUNS, single, batch_of_1000: batch, search, history_of_10000: history, after_mb: held() };
+}
+
+/** Rows that so many callers add to the same Postgres in a second, each row durable before the next, with nothing between. */
+async function floor(callers) {
+  const rows = 1_000;
+  const postgres = new Postgres(server.home);
+  postgres.ask("create table if not exists bench_floor (caller int, step int, value double precision)");
+  const each = (_, caller) =>
+    Array.from({ length: rows }, (_, step) => `insert into bench_floor values (${caller}, ${step}, ${1 / (step + 1)})`).join(";\n");
+  const began = performance.now();
+  await Promise.all(Array.from({ length: callers }, each).map((statements) => postgres.run(statements)));
+  return Math.round((callers * rows * 1000) / (performance.now() - began));
 }
 
 /** A number between 0 and 1 that looks drawn. */

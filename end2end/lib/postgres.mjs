@@ -1,6 +1,7 @@
 // The private Postgres of a bench's server: what it is told by SQL, and the processor time that it takes.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, readlinkSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -40,6 +41,14 @@ export class Postgres {
     };
     const children = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isChild(name));
     return children.reduce((sum, pid) => sum + used(pid), used(this.pid, true));
+  }
+
+  /** Runs statements beside others of its kind. */
+  async run(statements) {
+    const running = spawn(this.psql, this.args, { env: this.env, stdio: ["pipe", "ignore", "inherit"] });
+    running.stdin.end(`${statements};`);
+    const [code] = await once(running, "exit");
+    if (code !== 0) throw new Error(`psql ended with ${code}`);
   }
 
   ask(statements) {

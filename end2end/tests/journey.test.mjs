@@ -423,6 +423,24 @@ test("a figure is given out as a file, and its marks are read by arrow keys and 
   });
 });
 
+test("a cell of a confusion matrix leads to its rows by keyboard, and without JavaScript too", async () => {
+  for (const javaScript of [true, false]) {
+    await as(ENGINEER, { viewport: javaScript ? DESKTOP : PHONE, javaScript }, async (page) => {
+      await page.goto("/runs?problem=parcels");
+      await page.locator("main table a[href^='/runs/']").first().click();
+      await page.waitForURL(/\/runs\/\d+/);
+      await page.goto(`${new URL(page.url()).pathname}?tab=plots`);
+      if (javaScript) await page.locator(".figure-plot[aria-description]").first().waitFor();
+      const cell = page.locator("svg.chart a[href^='#rows-']").last();
+      const place = (await cell.getAttribute("href")).slice(1);
+      await cell.focus();
+      await page.keyboard.press("Enter");
+      await page.locator(`[id="${place}"] tbody tr`).first().waitFor();
+      assert.equal(new URL(page.url()).hash, `#${place}`);
+    });
+  }
+});
+
 test("keys lead to a filter and to another page until they are switched off", async () => {
   await as(ENGINEER, { viewport: DESKTOP }, async (page) => {
     await page.goto("/runs");

@@ -82,7 +82,9 @@ pub fn ChartFigure(
     };
     let step = move |event: KeyboardEvent| {
         let target: Element = event_target(&event);
-        let Some(holder) = holder.get_untracked().filter(|_| target.class_name() == "figure-plot") else { return };
+        // Of what is within a picture, as of its links, the class is no text.
+        let is_plot = target.get_attribute("class").is_some_and(|class| class == "figure-plot");
+        let Some(holder) = holder.get_untracked().filter(|_| is_plot) else { return };
         if event.alt_key() || event.ctrl_key() || event.meta_key() {
             return;
         }

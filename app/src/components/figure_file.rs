@@ -2,7 +2,7 @@
 
 use millrace_charts::Figure;
 use millrace_domain::text::csv_cell;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::return_path::encoded;
 
@@ -29,43 +29,48 @@ impl FigureFile {
 
     /// The name of the file of a figure.
     pub fn name(self, figure: &Figure) -> String {
-        let words = figure.title.to_lowercase();
-        let words = words.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-        format!("{}.{}", words.collect::<Vec<_>>().join("-"), self.title().to_lowercase())
+        file_name(&figure.title, &self.title().to_lowercase())
     }
 
     /// The file as an address that holds it.
     pub fn address(self, figure: &Figure) -> String {
         let (kind, content) = match self {
-            Self::Csv => ("text/csv", csv(figure)),
-            Self::Json => ("application/json", rows(figure).to_string()),
+            Self::Csv => ("text/csv", csv(&figure.header, &figure.table)),
+            Self::Json => ("application/json", json(&figure.header, &figure.table).to_string()),
             Self::Svg => ("image/svg+xml", Figure::without_theme(&figure.svg)),
         };
         format!("data:{kind};charset=utf-8,{}", encoded(&content))
     }
 }
 
-fn csv(figure: &Figure) -> String {
+/// The name of a file of what has a title.
+pub(super) fn file_name(title: &str, ending: &str) -> String {
+    let words = title.to_lowercase();
+    let words = words.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    format!("{}.{ending}", words.collect::<Vec<_>>().join("-"))
+}
+
+/// A table as lines of CSV.
+pub(super) fn csv(header: &[String], table: &[Vec<String>]) -> String {
     let line = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| csv_cell(&plain(cell))).collect();
         format!("{}\r\n", cells.join(","))
     };
-    std::iter::once(&figure.header).chain(&figure.table).map(|cells| line(cells)).collect()
+    std::iter::once(header).chain(table.iter().map(Vec::as_slice)).map(line).collect()
 }
 
-/// An object a row.
-fn rows(figure: &Figure) -> Value {
+/// A table as a list with an object a row.
+pub(super) fn json(header: &[String], table: &[Vec<String>]) -> Value {
     let value = |cell: &String| {
         let text = plain(cell);
         match serde_json::from_str::<serde_json::Number>(&text) {
             Ok(number) => Value::Number(number),
-            Err(_) => json!(text),
+            Err(_) => Value::String(text),
         }
     };
-    let row = |cells: &Vec<String>| -> Map<String, Value> {
-        figure.header.iter().cloned().zip(cells.iter().map(value)).collect()
-    };
-    figure.table.iter().map(|cells| Value::Object(row(cells))).collect()
+    let row =
+        |cells: &Vec<String>| -> Map<String, Value> { header.iter().cloned().zip(cells.iter().map(value)).collect() };
+    table.iter().map(|cells| Value::Object(row(cells))).collect()
 }
 
 /// What was written for people as programs read it: `−8 690` is `-8690`, and `+0.5` is `0.5`. What is no number stays as it is.
@@ -77,6 +82,8 @@ fn plain(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn figure() -> Figure {
@@ -98,12 +105,12 @@ mod tests {
     #[test]
     fn numbers_are_written_as_programs_read_them_and_no_cell_becomes_a_formula() {
         let written = "\"Series\",\"Loss\"\r\n\"run 7, \"\"tried\"\"\",\"-8690\"\r\n\"'=1+1\",\"12.3 %\"\r\n\"\",\"0.5\"\r\n\"\",\"not a number\"\r\n";
-        assert_eq!(csv(&figure()), written);
+        assert_eq!(csv(&figure().header, &figure().table), written);
     }
 
     #[test]
     fn rows_are_objects_with_numbers_where_there_are_some() {
-        let told = rows(&figure());
+        let told = super::json(&figure().header, &figure().table);
         assert_eq!(told[0], json!({ "Series": "run 7, \"tried\"", "Loss": -8690 }));
         assert_eq!([&told[2]["Loss"], &told[3]["Loss"]], [&json!(0.5), &json!("not a number")]);
     }

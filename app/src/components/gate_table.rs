@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::{count, number};
 use millrace_domain::gate::{Gate, Verdict};
 
-use super::Moment;
+use super::{Moment, TableRegion};
 use crate::wording::sentence;
 
 /// The gates of a run or of a model version, or the checks of a rollout; what did not pass comes first.
@@ -21,7 +21,7 @@ pub fn GateTable(
 ) -> impl IntoView {
     let rows: Vec<_> = worst_first(gates).into_iter().map(|gate| gate_row(gate, what, bounds)).collect();
     view! {
-        <div class="table-wrap" role="region" aria-label=format!("{what}s") tabindex="0">
+        <TableRegion label=format!("{what}s")>
             <table class="table" data-stack>
                 <caption class="visually-hidden">{format!("{what}s with what was observed, the limit and the verdict")}</caption>
                 <thead>
@@ -35,7 +35,7 @@ pub fn GateTable(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::SessionView;
 
-use crate::components::Moment;
+use crate::components::{Moment, TableRegion};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 
@@ -23,7 +23,7 @@ pub fn Sessions(
                 </form>
             </div>
             <p class="lede">"A session ends after twelve hours without use, and after seven days in any case."</p>
-            <div class="table-wrap" role="region" aria-label="Sessions" tabindex="0">
+            <TableRegion label="Sessions">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Open sessions of this account"</caption>
                     <thead>
@@ -37,7 +37,7 @@ pub fn Sessions(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
 }

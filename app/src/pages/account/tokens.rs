@@ -5,7 +5,7 @@ use millrace_domain::view::{AccountView, TokenView};
 use super::page::Forms;
 use super::revoke::RevokeForm;
 use super::token_form::TokenForm;
-use crate::components::{ConfirmFirst, Gated, Moment, StateBadge};
+use crate::components::{ConfirmFirst, Gated, Moment, StateBadge, TableRegion};
 
 /// The tokens, and the form for a new one.
 #[component]
@@ -50,7 +50,7 @@ fn Tokens(tokens: Vec<TokenView>) -> impl IntoView {
     view! {
         <section class="section">
             <div class="section-header"><h2>"Tokens"</h2></div>
-            <div class="table-wrap" role="region" aria-label="Tokens" tabindex="0">
+            <TableRegion label="Tokens">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Tokens of this account"</caption>
                     <thead>
@@ -66,7 +66,7 @@ fn Tokens(tokens: Vec<TokenView>) -> impl IntoView {
                     </thead>
                     <tbody>{tokens.into_iter().map(|token| view! { <TokenRow token/> }).collect_view()}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
     .into_any()

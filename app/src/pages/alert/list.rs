@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::{IncidentLine, IncidentsView};
 
-use crate::components::{Empty, Load, Moment, PageHeader, StandingStill, StateBadge};
+use crate::components::{Empty, Load, Moment, PageHeader, StandingStill, StateBadge, TableRegion};
 use crate::fault::PageFault;
 use crate::pages::address::{address, query_text};
 
@@ -84,7 +84,7 @@ pub fn Alerts(alerts: IncidentsView, is_filtered: bool) -> impl IntoView {
     }
     let rows = alerts.items.into_iter().map(|line| view! { <Row line/> }).collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Alerts" tabindex="0">
+        <TableRegion label="Alerts" files=false>
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Alerts, open ones first"</caption>
                 <thead>
@@ -99,7 +99,7 @@ pub fn Alerts(alerts: IncidentsView, is_filtered: bool) -> impl IntoView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
     .into_any()
 }

@@ -3,7 +3,7 @@ use leptos_router::hooks::use_query_map;
 use millrace_domain::view::{AuditFilter, AuditRow, AuditView};
 use serde_json::Value;
 
-use crate::components::{Empty, Load, Moment, PageHeader, ShortDigest};
+use crate::components::{Empty, Load, Moment, PageHeader, ShortDigest, TableRegion};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 
@@ -117,7 +117,7 @@ fn Filter(name: &'static str, label: &'static str, example: &'static str, value:
 #[component]
 fn AuditTable(rows: Vec<AuditRow>) -> impl IntoView {
     view! {
-        <div class="table-wrap" role="region" aria-label="Audit trail" tabindex="0">
+        <TableRegion label="Audit trail" files=false>
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Acts and refusals, newest first"</caption>
                 <thead>
@@ -134,7 +134,7 @@ fn AuditTable(rows: Vec<AuditRow>) -> impl IntoView {
                 </thead>
                 <tbody>{rows.into_iter().map(|row| view! { <AuditTableRow row/> }).collect_view()}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -6,7 +6,7 @@ use millrace_domain::metric::TargetKind;
 use millrace_domain::view::CasesView;
 use serde_json::Value;
 
-use crate::components::{Empty, Load, Moment, PageHeader};
+use crate::components::{Empty, Load, Moment, PageHeader, TableRegion};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{address, path_text, query_text};
@@ -114,7 +114,7 @@ fn CaseTable(slug: String, cases: Vec<Case>, kind: TargetKind, may_retire: bool)
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Regression cases" tabindex="0">
+        <TableRegion label="Regression cases">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Regression cases with what must be answered"</caption>
                 <thead>
@@ -129,7 +129,7 @@ fn CaseTable(slug: String, cases: Vec<Case>, kind: TargetKind, may_retire: bool)
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -6,7 +6,9 @@ use millrace_domain::metric::TargetKind;
 use millrace_domain::view::{JoinedView, PredictionView};
 use serde_json::Value;
 
-use crate::components::{FaultNotice, Field, GatedButton, JsonFacts, KeyValue, KeyValues, Load, Moment, PageHeader};
+use crate::components::{
+    FaultNotice, Field, GatedButton, JsonFacts, KeyValue, KeyValues, Load, Moment, PageHeader, TableRegion,
+};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::query_text;
@@ -181,7 +183,7 @@ fn Joined(joined: JoinedView) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="joined">
             <div class="card-header"><h2 id="joined">"Joined"</h2></div>
-            <div class="table-wrap" role="region" aria-labelledby="joined" tabindex="0">
+            <TableRegion label="What it was joined to">
                 <table class="table" data-stack>
                     <thead>
                         <tr>
@@ -192,7 +194,7 @@ fn Joined(joined: JoinedView) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             <div class="card-body"><JsonFacts document=joined.loads label="Loads that it came from"/></div>
         </section>
     }

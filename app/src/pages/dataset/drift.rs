@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::{CategoryBar, CategoryBars, Figure, category_bars, count, number, percent};
 use millrace_domain::drift::{ColumnDrift, DriftTable};
 
-use crate::components::ChartFigure;
+use crate::components::{ChartFigure, TableRegion};
 use crate::pages::address::address;
 
 /// Columns by their distance to the version before, the farthest first.
@@ -40,7 +40,7 @@ pub fn DriftSection(
                 " PSI, KL and JS compare shares of the same bins, L∞ is the greatest difference of one share, KS that of the \
                  distribution functions."
             </p>
-            <div class="table-wrap" role="region" aria-label="Drift" tabindex="0">
+            <TableRegion label="Drift">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Columns with their distances to the reference"</caption>
                     <thead>
@@ -56,7 +56,7 @@ pub fn DriftSection(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
         {large}
     }

@@ -7,7 +7,7 @@ use millrace_charts::{
 };
 use millrace_domain::schema::{ColumnProfile, ColumnType, Profile};
 
-use crate::components::ChartFigure;
+use crate::components::{ChartFigure, TableRegion};
 use crate::pages::address::address;
 
 /// Columns in source order: type, missing share, distinct values, quantiles and the shape of the distribution.
@@ -21,7 +21,7 @@ pub fn ProfileTable(
     let rows: Vec<_> =
         profile.columns.into_iter().enumerate().map(|(position, column)| column_row(position, column, &page)).collect();
     view! {
-        <div class="table-wrap" role="region" aria-label="Columns" tabindex="0">
+        <TableRegion label="Columns">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Columns with their types, missing values and distributions"</caption>
                 <thead>
@@ -40,7 +40,7 @@ pub fn ProfileTable(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -7,6 +7,7 @@ use millrace_charts::count;
 use millrace_domain::schema::{CheckOutcome, Finding, Severity, ValidationReport};
 use millrace_domain::view::CheckHistory;
 
+use crate::components::TableRegion;
 use crate::wording::sentence;
 
 use super::mutes::{MuteNote, Mutes};
@@ -190,7 +191,7 @@ pub fn FindingTable(
         })
         .collect();
     view! {
-        <div class="table-wrap" role="region" aria-label="Findings" tabindex="0">
+        <TableRegion label="Findings">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Checks with what was expected and what was seen"</caption>
                 <thead>
@@ -204,7 +205,7 @@ pub fn FindingTable(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::SourceView;
 
-use crate::components::{Moment, StateBadge};
+use crate::components::{Moment, StateBadge, TableRegion};
 use crate::fault::PageFault;
 
 /// What feeds datasets by itself, or those of one problem.
@@ -25,7 +25,7 @@ pub fn SourceTable(
             <section class="section" aria-labelledby="sources">
                 <div class="section-header"><h2 id="sources">"Sources"</h2></div>
                 <p class="muted">"Signed-off documents have these looked at; what has changed comes in as a new version."</p>
-                <div class="table-wrap" role="region" aria-labelledby="sources" tabindex="0">
+                <TableRegion label="Sources">
                     <table class="table" data-stack>
                         <thead>
                             <tr>
@@ -38,7 +38,7 @@ pub fn SourceTable(
                         </thead>
                         <tbody>{rows}</tbody>
                     </table>
-                </div>
+                </TableRegion>
             </section>
         }
     })

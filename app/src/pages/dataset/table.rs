@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::count;
 use millrace_domain::view::DatasetSummary;
 
-use crate::components::{Moment, StateBadge};
+use crate::components::{Moment, StateBadge, TableRegion};
 
 /// A row a dataset version, each linked to its report.
 #[component]
@@ -16,7 +16,7 @@ pub fn DatasetTable(
 ) -> impl IntoView {
     let rows: Vec<_> = rows.into_iter().map(dataset_row).collect();
     view! {
-        <div class="table-wrap" role="region" aria-label=caption tabindex="0">
+        <TableRegion label=caption>
             <table class="table" data-stack>
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>
@@ -33,7 +33,7 @@ pub fn DatasetTable(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

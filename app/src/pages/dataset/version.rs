@@ -7,7 +7,7 @@ use millrace_domain::view::{DatasetSummary, DatasetVersionView, FailureView, Sch
 
 use crate::components::{
     Empty, GatedLink, KeyValue, KeyValues, Live, LiveLine, Load, Moment, PageHeader, ShortDigest, StateBadge,
-    StepTimeline, follow,
+    StepTimeline, TableRegion, follow,
 };
 use crate::fault::PageFault;
 use crate::pages::address::{address, path_number, path_text, query_text};
@@ -265,7 +265,7 @@ fn SchemaChanges(changes: (Option<i32>, Vec<SchemaChange>)) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Changed columns" tabindex="0">
+        <TableRegion label="Changed columns">
             <table class="table diff">
                 <caption class="visually-hidden">"Columns that came, went or changed their type"</caption>
                 <thead>
@@ -277,7 +277,7 @@ fn SchemaChanges(changes: (Option<i32>, Vec<SchemaChange>)) -> impl IntoView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
     .into_any()
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::count;
 use millrace_domain::view::DeploymentView;
 
-use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
+use crate::components::{Empty, Load, Moment, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
 
 /// All deployments.
@@ -34,7 +34,7 @@ pub fn DeploymentsPage() -> impl IntoView {
 #[component]
 fn DeploymentTable(rows: Vec<DeploymentView>) -> impl IntoView {
     view! {
-        <div class="table-wrap" role="region" aria-label="Deployments" tabindex="0">
+        <TableRegion label="Deployments">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Deployments"</caption>
                 <thead>
@@ -50,7 +50,7 @@ fn DeploymentTable(rows: Vec<DeploymentView>) -> impl IntoView {
                 </thead>
                 <tbody>{rows.into_iter().map(deployment_row).collect_view()}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::count;
 use millrace_domain::view::{JoinedLoad, ParityView};
 
-use crate::components::Moment;
+use crate::components::{Moment, TableRegion};
 
 /// How many answers were compared, among the numbers of a deployment.
 #[component]
@@ -57,7 +57,7 @@ pub fn ParityBroken(
             </div>
             <section class="section" aria-labelledby="parity">
                 <div class="section-header"><h2 id="parity">"What differed"</h2></div>
-                <div class="table-wrap" role="region" aria-labelledby="parity" tabindex="0">
+                <TableRegion label="Parity">
                     <table class="table" data-stack>
                         <thead>
                             <tr>
@@ -69,7 +69,7 @@ pub fn ParityBroken(
                         </thead>
                         <tbody>{rows}</tbody>
                     </table>
-                </div>
+                </TableRegion>
             </section>
         }
     })
@@ -98,7 +98,7 @@ pub fn JoinedLoads(
         view! {
             <section class="section" aria-labelledby="joined">
                 <div class="section-header"><h2 id="joined">"Requests are joined to"</h2></div>
-                <div class="table-wrap" role="region" aria-labelledby="joined" tabindex="0">
+                <TableRegion label="Joined cells">
                     <table class="table" data-stack>
                         <thead>
                             <tr>
@@ -109,7 +109,7 @@ pub fn JoinedLoads(
                         </thead>
                         <tbody>{rows}</tbody>
                     </table>
-                </div>
+                </TableRegion>
             </section>
         }
     })

@@ -9,7 +9,9 @@ use millrace_domain::view::{DeploymentView, DisagreementView, Permission, Rollou
 
 use super::figures::{course, of_step, side_words};
 
-use crate::components::{ChartFigure, FaultNotice, GateTable, GatedButton, Moment, ReasonField, checks_in_words};
+use crate::components::{
+    ChartFigure, FaultNotice, GateTable, GatedButton, Moment, ReasonField, TableRegion, checks_in_words,
+};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::address;
@@ -157,7 +159,7 @@ pub fn Slices(
             "Of the newest 2,000 requests that both answered: how often they said something else, what they said on average (a probability or \
              a value), and what it was where that is known by now. Slices are told by what requests say, the twelve largest of each column."
         </p>
-        <div class="table-wrap" role="region" aria-label="Both versions by slice" tabindex="0">
+        <TableRegion label="Both versions by slice">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Both versions on the same requests, by slice"</caption>
                 <thead>
@@ -173,7 +175,7 @@ pub fn Slices(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
     .into_any()
 }
@@ -237,7 +239,7 @@ pub fn Disagreements(
         .collect_view();
     view! {
         <h3>"Where they are furthest apart"</h3>
-        <div class="table-wrap" role="region" aria-label="Requests on which both are furthest apart" tabindex="0">
+        <TableRegion label="Requests on which both are furthest apart">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Of the newest requests that both versions answered"</caption>
                 <thead>
@@ -250,7 +252,7 @@ pub fn Disagreements(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
     .into_any()
 }
@@ -376,7 +378,7 @@ pub fn Counted(
                 <span class="stat-note">"requests, because too many waited"</span>
             </div>
         </div>
-        <div class="table-wrap" role="region" aria-label="Both sides" tabindex="0">
+        <TableRegion label="Both sides">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Answers and times of both sides in this step"</caption>
                 <thead>
@@ -391,7 +393,7 @@ pub fn Counted(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
         {figures}
     }
 }

@@ -5,7 +5,7 @@ use millrace_charts::duration;
 use millrace_domain::view::{DeploymentView, SpreadView};
 use serde_json::{Map, Value};
 
-use crate::components::{FaultNotice, GatedButton, ReasonField};
+use crate::components::{FaultNotice, GatedButton, ReasonField, TableRegion};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::wording::counted;
@@ -166,7 +166,7 @@ pub fn Spread(
         <section class="section stack" aria-labelledby="spread">
             <div class="section-header"><h2 id="spread">"On the servers"</h2></div>
             <p>{words}</p>
-            <div class="table-wrap" role="region" aria-label="Servers" tabindex="0">
+            <TableRegion label="Servers">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Servers and when each had the change in place"</caption>
                     <thead>
@@ -177,7 +177,7 @@ pub fn Spread(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
 }

@@ -4,7 +4,9 @@ use leptos::prelude::*;
 use millrace_charts::{count, number, percent};
 use millrace_domain::view::{FeatureSetModel, FeatureSetSummary, FeatureSetVersion, FeatureSetView, FeatureView};
 
-use crate::components::{Empty, KeyValue, KeyValues, LineageFigure, Load, Moment, PageHeader, ShortDigest, StateBadge};
+use crate::components::{
+    Empty, KeyValue, KeyValues, LineageFigure, Load, Moment, PageHeader, ShortDigest, StateBadge, TableRegion,
+};
 use crate::fault::PageFault;
 use crate::pages::address::path_text;
 use crate::wording::sentence;
@@ -90,7 +92,7 @@ fn state_words(state: &str) -> String {
 #[component]
 fn FeatureTable(features: Vec<FeatureView>) -> impl IntoView {
     view! {
-        <div class="table-wrap" role="region" aria-label="Features" tabindex="0">
+        <TableRegion label="Features">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Features with how they are computed and what their values are"</caption>
                 <thead>
@@ -106,7 +108,7 @@ fn FeatureTable(features: Vec<FeatureView>) -> impl IntoView {
                 </thead>
                 <tbody>{features.into_iter().map(feature_row).collect_view()}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
     .into_any()
 }
@@ -188,7 +190,7 @@ fn Users(models: Vec<FeatureSetModel>) -> impl IntoView {
                     .into_any()
             } else {
                 view! {
-                    <div class="table-wrap" role="region" aria-label="Used by" tabindex="0">
+                    <TableRegion label="Used by">
                         <table class="table" data-stack>
                             <caption class="visually-hidden">"Model versions, newest first"</caption>
                             <thead>
@@ -202,7 +204,7 @@ fn Users(models: Vec<FeatureSetModel>) -> impl IntoView {
                             </thead>
                             <tbody>{rows}</tbody>
                         </table>
-                    </div>
+                    </TableRegion>
                 }
                     .into_any()
             }}
@@ -238,7 +240,7 @@ fn Versions(versions: Vec<FeatureSetVersion>, current: u32, slug: String) -> imp
     view! {
         <section class="section stack" aria-labelledby="versions">
             <div class="section-header"><h2 id="versions">"Versions"</h2></div>
-            <div class="table-wrap" role="region" aria-label="Versions" tabindex="0">
+            <TableRegion label="Versions">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Distinct feature sets of the problem, newest first"</caption>
                     <thead>
@@ -252,7 +254,7 @@ fn Versions(versions: Vec<FeatureSetVersion>, current: u32, slug: String) -> imp
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
     .into_any()

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::FeatureSetSummary;
 
-use crate::components::{Empty, GatedLink, Load, Moment, PageHeader};
+use crate::components::{Empty, GatedLink, Load, Moment, PageHeader, TableRegion};
 use crate::fault::PageFault;
 use crate::visit::visit;
 use crate::wording::counted;
@@ -48,7 +48,7 @@ fn NoSets() -> impl IntoView {
 #[component]
 fn SetTable(rows: Vec<FeatureSetSummary>) -> impl IntoView {
     view! {
-        <div class="table-wrap" role="region" aria-label="Feature sets" tabindex="0">
+        <TableRegion label="Feature sets">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Feature sets with their owners and users"</caption>
                 <thead>
@@ -65,7 +65,7 @@ fn SetTable(rows: Vec<FeatureSetSummary>) -> impl IntoView {
                 </thead>
                 <tbody>{rows.into_iter().map(set_row).collect_view()}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

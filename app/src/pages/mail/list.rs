@@ -2,7 +2,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use millrace_domain::view::{MailLine, MailListView, WebhookLine};
 
-use crate::components::{Empty, Load, Moment, PageHeader, StateBadge};
+use crate::components::{Empty, Load, Moment, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
 use crate::wording::{counted, state_words};
 
@@ -45,7 +45,7 @@ fn Letters(letters: MailListView) -> impl IntoView {
                         </div>
                     }
                 })}
-            <div class="table-wrap" role="region" aria-label="Letters" tabindex="0">
+            <TableRegion label="Letters">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Letters, newest first"</caption>
                     <thead>
@@ -60,7 +60,7 @@ fn Letters(letters: MailListView) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             <nav class="pagination" aria-label="Pages">
                 {next.map(|before| view! { <a class="button" rel="next" href=format!("/mail?before={before}")>"Older"</a> })}
             </nav>
@@ -92,7 +92,7 @@ fn Webhooks(webhooks: Vec<WebhookLine>) -> impl IntoView {
         <section class="section stack" aria-labelledby="webhooks">
             <div class="section-header"><h2 id="webhooks">"Webhooks"</h2></div>
             <p class="muted">"What the addresses of MILLRACE_WEBHOOKS were told last."</p>
-            <div class="table-wrap" role="region" aria-label="Messages to webhooks" tabindex="0">
+            <TableRegion label="Messages to webhooks">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Messages to webhooks, newest first"</caption>
                     <thead>
@@ -107,7 +107,7 @@ fn Webhooks(webhooks: Vec<WebhookLine>) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
 }

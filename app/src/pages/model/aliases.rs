@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::{AliasMove, AliasView, Permission};
 
-use crate::components::{FaultNotice, Field, GatedButton, Moment, ReasonField};
+use crate::components::{FaultNotice, Field, GatedButton, Moment, ReasonField, TableRegion};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{address, query_text};
@@ -53,7 +53,7 @@ pub fn Aliases(
             <p class="muted">
                 "Names for people and scripts. Nothing that is live follows one: champion and candidate follow the deployment."
             </p>
-            <div class="table-wrap" role="region" aria-label="Aliases" tabindex="0">
+            <TableRegion label="Aliases">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Aliases with the versions that they point at"</caption>
                     <thead>
@@ -66,7 +66,7 @@ pub fn Aliases(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             <MoveCard slug permission form/>
         </section>
     }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::components::CopyButton;
+use crate::components::{CopyButton, TableRegion};
 
 /// The inputs and an example call.
 #[component]
@@ -31,7 +31,7 @@ pub fn Calling(
             <p class="muted">
                 "Answers come from the version that is live. Every input must be sent; null where a value is missing."
             </p>
-            <div class="table-wrap" role="region" aria-label="Inputs" tabindex="0">
+            <TableRegion label="Inputs">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Inputs of a prediction"</caption>
                     <thead>
@@ -42,7 +42,7 @@ pub fn Calling(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             <div class="stack stack-tight">
                 <pre class="code" tabindex="0"><code>{call.clone()}</code></pre>
                 <div class="cluster">

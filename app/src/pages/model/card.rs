@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::card::{Card, Section, Table};
 
-use crate::components::{Load, PageHeader};
+use crate::components::{Load, PageHeader, TableRegion};
 use crate::fault::PageFault;
 use crate::pages::address::{path_number, path_text};
 use crate::wording::sentence;
@@ -91,13 +91,13 @@ fn CardTable(table: Table, title: String) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label=title.clone() tabindex="0">
+        <TableRegion label=title.clone()>
             <table class="table" data-stack>
                 <caption class="visually-hidden">{title.clone()}</caption>
                 <thead><tr>{head}</tr></thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

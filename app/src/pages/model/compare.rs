@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::number;
 use millrace_domain::view::{ComparedRow, ModelComparison, ModelSummary};
 
-use crate::components::{Empty, Load, PageHeader, StateBadge};
+use crate::components::{Empty, Load, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
 use crate::pages::address::{path_text, query_text};
 use crate::wording::counted;
@@ -176,7 +176,7 @@ pub fn Group(
     view! {
         <section class="section" aria-labelledby=id.clone()>
             <div class="section-header"><h2 id=id.clone()>{title.clone()}</h2></div>
-            <div class="table-wrap" role="region" aria-label=title.clone() tabindex="0">
+            <TableRegion label=title.clone()>
                 <table class="table" data-stack>
                     <caption class="visually-hidden">{title.clone()}</caption>
                     <thead>
@@ -189,7 +189,7 @@ pub fn Group(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::number;
 use millrace_domain::view::{AliasView, ModelSummary};
 
-use crate::components::{Measured, Moment, StateBadge};
+use crate::components::{Measured, Moment, StateBadge, TableRegion};
 use crate::pages::quantity::metric_title;
 
 /// A row a model version.
@@ -23,7 +23,7 @@ pub fn ModelTable(
 ) -> impl IntoView {
     let rows: Vec<_> = rows.into_iter().map(|row| model_row(row, &aliases, titled)).collect();
     view! {
-        <div class="table-wrap" role="region" aria-label=caption tabindex="0">
+        <TableRegion label=caption files=false>
             <table class="table" data-stack>
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>
@@ -40,7 +40,7 @@ pub fn ModelTable(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

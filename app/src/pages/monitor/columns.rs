@@ -6,6 +6,7 @@ use millrace_domain::monitor::{ColumnFinding, Finding, Verdict};
 use millrace_domain::view::MonitorView;
 
 use super::asked::{Asked, against};
+use crate::components::TableRegion;
 
 /// The table.
 #[component]
@@ -45,7 +46,7 @@ pub fn ColumnTable(
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Features and answers" tabindex="0">
+        <TableRegion label="Features and answers">
             <table class="table" data-stack>
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>
@@ -62,7 +63,7 @@ pub fn ColumnTable(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -5,7 +5,7 @@ use millrace_charts::{Figure, count, duration, number, percent};
 use millrace_domain::monitor::{Finding, Verdict};
 use millrace_domain::view::{BusinessReadView, FreshnessView, IncidentLine, MonitorView, WindowView};
 
-use crate::components::{ChartFigure, Empty, Load, Moment, PageHeader, StateBadge};
+use crate::components::{ChartFigure, Empty, Load, Moment, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
 use crate::pages::address::path_text;
 use crate::wording::counted;
@@ -434,7 +434,7 @@ fn Freshness(freshness: Vec<FreshnessView>, ages: Option<Figure>) -> impl IntoVi
         <section class="section stack" aria-labelledby="freshness">
             <div class="section-header"><h2 id="freshness">"Freshness"</h2></div>
             {ages.map(|figure| view! { <ChartFigure figure/> })}
-            <div class="table-wrap" role="region" aria-label="Freshness" tabindex="0">
+            <TableRegion label="Freshness">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Datasets and the age of their newest rows"</caption>
                     <thead>
@@ -448,7 +448,7 @@ fn Freshness(freshness: Vec<FreshnessView>, ages: Option<Figure>) -> impl IntoVi
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
 }

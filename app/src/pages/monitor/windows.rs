@@ -5,7 +5,7 @@ use millrace_charts::{count, number};
 use millrace_domain::view::{MonitorView, WindowView};
 
 use super::asked::Asked;
-use crate::components::Moment;
+use crate::components::{Moment, TableRegion};
 
 /// Windows that are listed when nobody asks for more.
 const USUAL: usize = 12;
@@ -47,7 +47,7 @@ pub fn WindowTable(
                 "Windows in which nobody asked are left out. \"Perhaps not all\": a server had not written what it counted last when the window \
                  was judged."
             </p>
-            <div class="table-wrap" role="region" aria-label="Windows" tabindex="0">
+            <TableRegion label="Windows">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Windows, newest first"</caption>
                     <thead>
@@ -64,7 +64,7 @@ pub fn WindowTable(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
 }

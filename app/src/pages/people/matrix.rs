@@ -1,6 +1,8 @@
 use leptos::prelude::*;
 use millrace_domain::policy::Role;
 
+use crate::components::TableRegion;
+
 /// What each role may do, for everybody to read.
 #[component]
 pub fn Matrix(
@@ -29,7 +31,7 @@ pub fn Matrix(
             <p class="lede">
                 "Somebody with several roles may do what any of them may. Nobody approves what they wrote or launched, whatever their roles."
             </p>
-            <div class="table-wrap" role="region" aria-label="What roles may do" tabindex="0">
+            <TableRegion label="What roles may do">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"What each role may do"</caption>
                     <thead>
@@ -40,7 +42,7 @@ pub fn Matrix(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
 }

@@ -6,7 +6,7 @@ use super::acts::{ActOnPerson, ActsCard};
 use super::invite::{InviteForm, InvitePerson};
 use super::matrix::Matrix;
 use super::roles::{RolesForm, SetRoles};
-use crate::components::{ConfirmFirst, FaultNotice, GatedLink, Load, Moment, PageHeader, StateBadge};
+use crate::components::{ConfirmFirst, FaultNotice, GatedLink, Load, Moment, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::wording::role_titles;
@@ -81,7 +81,7 @@ fn open_form(query: &leptos_router::params::ParamsMap, view: &PeopleView, forms:
 fn PeopleTable(people: Vec<PersonView>, may_manage: Permission) -> impl IntoView {
     let manages = may_manage.allowed;
     view! {
-        <div class="table-wrap" role="region" aria-label="Accounts" tabindex="0">
+        <TableRegion label="Accounts">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Accounts and their roles"</caption>
                 <thead>
@@ -99,7 +99,7 @@ fn PeopleTable(people: Vec<PersonView>, may_manage: Permission) -> impl IntoView
                     {people.into_iter().map(|person| view! { <PersonRow person manages/> }).collect_view()}
                 </tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -1,5 +1,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::FieldChange;
+
+use crate::components::TableRegion;
 use serde_json::Value;
 
 /// What differs from the version before, field by field.
@@ -22,7 +24,7 @@ pub fn Changes(
     let label = format!("Changes from version {since} to {number}");
     let caption = label.clone();
     view! {
-        <div class="table-wrap" role="region" aria-label=label tabindex="0">
+        <TableRegion label=label>
             <table class="table diff" data-stack>
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>
@@ -36,7 +38,7 @@ pub fn Changes(
                     {changes.into_iter().map(|change| view! { <ChangeRow change/> }).collect_view()}
                 </tbody>
             </table>
-        </div>
+        </TableRegion>
     }
     .into_any()
 }

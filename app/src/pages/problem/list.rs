@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::ProblemSummary;
 
-use crate::components::{Empty, GatedLink, Load, Moment, PageHeader, StateBadge};
+use crate::components::{Empty, GatedLink, Load, Moment, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
 use crate::visit::visit;
 
@@ -49,7 +49,7 @@ fn NoProblems() -> impl IntoView {
 #[component]
 fn ProblemTable(problems: Vec<ProblemSummary>) -> impl IntoView {
     view! {
-        <div class="table-wrap" role="region" aria-label="Problems" tabindex="0">
+        <TableRegion label="Problems">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Problems, the newest version of each"</caption>
                 <thead>
@@ -67,7 +67,7 @@ fn ProblemTable(problems: Vec<ProblemSummary>) -> impl IntoView {
                     {problems.into_iter().map(|problem| view! { <ProblemRow problem/> }).collect_view()}
                 </tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -8,7 +8,7 @@ use millrace_domain::view::{CourseTold, DrillTold, EventTold, RehearsalView, Reh
 
 use crate::components::{
     ChartFigure, FaultNotice, GatedButton, KeyValue, KeyValues, Live, LiveLine, Load, Moment, PageHeader, StateBadge,
-    StepTimeline, follow,
+    StepTimeline, TableRegion, follow,
 };
 use crate::fault::PageFault;
 use crate::form::PageForm;
@@ -326,7 +326,7 @@ fn Courses(rehearsed: Rehearsed, title: String) -> impl IntoView {
         rehearsed.better
     );
     view! {
-        <div class="table-wrap" role="region" aria-label="Courses side by side" tabindex="0">
+        <TableRegion label="Courses side by side">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"What each course came to"</caption>
                 <thead>
@@ -341,7 +341,7 @@ fn Courses(rehearsed: Rehearsed, title: String) -> impl IntoView {
                 </thead>
                 <tbody>{rows}{floor}</tbody>
             </table>
-        </div>
+        </TableRegion>
         <p class="muted">{better}</p>
     }
 }
@@ -438,7 +438,7 @@ fn Events(course: CourseTold, left: usize, is_open: bool) -> impl IntoView {
     view! {
         <details open=is_open>
             <summary>{summary}</summary>
-            <div class="table-wrap" role="region" aria-label=label tabindex="0">
+            <TableRegion label=label>
                 <table class="table" data-stack>
                     <caption class="visually-hidden">{caption}</caption>
                     <thead>
@@ -450,7 +450,7 @@ fn Events(course: CourseTold, left: usize, is_open: bool) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             {more}
         </details>
     }

@@ -5,7 +5,7 @@ use millrace_charts::{count, number};
 use millrace_domain::metric::Metric;
 use millrace_domain::view::{CourseSummary, RehearsalLine, RehearsalRequest, RehearsalsView};
 
-use crate::components::{Empty, FaultNotice, Load, Moment, NotAllowed, PageHeader, StateBadge};
+use crate::components::{Empty, FaultNotice, Load, Moment, NotAllowed, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
@@ -130,7 +130,7 @@ fn Before(lines: Vec<RehearsalLine>) -> impl IntoView {
     view! {
         <section class="section stack" aria-labelledby="before">
             <div class="section-header"><h2 id="before">"Rehearsed before"</h2></div>
-            <div class="table-wrap" role="region" aria-label="Rehearsals" tabindex="0">
+            <TableRegion label="Rehearsals">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Rehearsals, newest first"</caption>
                     <thead>
@@ -148,7 +148,7 @@ fn Before(lines: Vec<RehearsalLine>) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
     .into_any()

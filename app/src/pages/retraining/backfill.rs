@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::count;
 use millrace_domain::view::{BackfillTime, BackfillView};
 
-use crate::components::{Empty, FaultNotice, GatedButton, Load, Moment, PageHeader, ReasonField};
+use crate::components::{Empty, FaultNotice, GatedButton, Load, Moment, PageHeader, ReasonField, TableRegion};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
@@ -141,7 +141,7 @@ fn Times(plan: BackfillView) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Times that have passed" tabindex="0">
+        <TableRegion label="Times that have passed">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Times that have passed, oldest first"</caption>
                 <thead>
@@ -154,7 +154,7 @@ fn Times(plan: BackfillView) -> impl IntoView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

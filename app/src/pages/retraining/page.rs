@@ -5,6 +5,7 @@ use millrace_domain::view::{TriggerEventView, TriggersView};
 
 use crate::components::{
     Empty, FaultNotice, GatedButton, KeyValue, KeyValues, Load, Moment, PageHeader, ReasonField, StateBadge,
+    TableRegion,
 };
 use crate::fault::PageFault;
 use crate::form::PageForm;
@@ -151,7 +152,7 @@ fn Next(triggers: TriggersView) -> impl IntoView {
     Some(view! {
         <section class="section stack" aria-labelledby="next">
             <div class="section-header"><h2 id="next">{title}</h2></div>
-            <div class="table-wrap" role="region" aria-label="Next times" tabindex="0">
+            <TableRegion label="Next times">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"The next times"</caption>
                     <thead>
@@ -162,7 +163,7 @@ fn Next(triggers: TriggersView) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             <p class="muted">
                 "Times that pass while no server runs are caught up with once, not one by one. One run at a time. "
                 <a href=backfill>"Train for times that have passed"</a>
@@ -233,7 +234,7 @@ fn Events(events: Vec<TriggerEventView>) -> impl IntoView {
     view! {
         <section class="section stack" aria-labelledby="events">
             <div class="section-header"><h2 id="events">"What came up"</h2></div>
-            <div class="table-wrap" role="region" aria-label="What came up" tabindex="0">
+            <TableRegion label="What came up">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Reasons to train, newest first"</caption>
                     <thead>
@@ -247,7 +248,7 @@ fn Events(events: Vec<TriggerEventView>) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </section>
     }
     .into_any()

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::ArtifactView;
 
-use crate::components::{Empty, ShortDigest};
+use crate::components::{Empty, ShortDigest, TableRegion};
 use crate::pages::quantity::bytes;
 
 /// Artifacts with their digests and sizes.
@@ -33,7 +33,7 @@ pub fn Artifacts(
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Artifacts" tabindex="0">
+        <TableRegion label="Artifacts">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"Artifacts of the run"</caption>
                 <thead>
@@ -46,7 +46,7 @@ pub fn Artifacts(
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
     .into_any()
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::number;
 
 use super::evaluation::{Equation, Errors, Linear};
+use crate::components::TableRegion;
 
 /// Rows of a table; the artifact has them all.
 const MOST: usize = 100;
@@ -113,7 +114,7 @@ fn Terms(equation: Equation, errors: Option<Errors>, run: String) -> impl IntoVi
         }
     });
     view! {
-        <div class="table-wrap" role="region" aria-label=title tabindex="0">
+        <TableRegion label=title>
             <table class="table" data-stack>
                 <caption class="visually-hidden">{caption}</caption>
                 <thead>
@@ -125,7 +126,7 @@ fn Terms(equation: Equation, errors: Option<Errors>, run: String) -> impl IntoVi
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
         {more}
     }
 }

@@ -8,7 +8,7 @@ use millrace_domain::metric::Direction;
 use millrace_domain::view::{ComparedValues, RunComparison, RunSummary};
 use serde_json::Value;
 
-use crate::components::{Empty, Load, PageHeader, StateBadge, TitledFigures};
+use crate::components::{Empty, Load, PageHeader, StateBadge, TableRegion, TitledFigures};
 use crate::fault::PageFault;
 use crate::pages::address::address;
 
@@ -211,7 +211,7 @@ fn Part(
         view! { <p class="muted">"Nothing differs."</p> }.into_any()
     } else {
         view! {
-            <div class="table-wrap" role="region" aria-label=title tabindex="0">
+            <TableRegion label=title files=false>
                 <table class="table" data-stack>
                     <caption class="visually-hidden">{title} ", a column a run"</caption>
                     <thead>
@@ -222,7 +222,7 @@ fn Part(
                     </thead>
                     <tbody>{body}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         }
         .into_any()
     };

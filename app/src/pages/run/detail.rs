@@ -13,7 +13,7 @@ use super::acts::{ActButtons, ActFaults, RunActs};
 use super::artifacts::Artifacts;
 use super::coefficients::Equations;
 use super::evaluation::Evaluation;
-use super::examples::{RunExamples, fetch_examples};
+use super::examples::{EXAMPLES, RunExamples, fetch_examples};
 use super::is_under_way;
 use super::launch_form::LaunchForm;
 use super::log::{RunLog, fetch_run_log};
@@ -25,6 +25,7 @@ use super::per_class::PerClass;
 use super::plots::figures;
 use super::provenance::Provenance;
 use super::reproduction::{ReproductionBadge, Reproductions, StepsCompared};
+use super::slice_curves::CurvesBySlice;
 use super::threshold::ThresholdExplorer;
 use super::tracked::TrackedRun;
 use super::trials::Trials;
@@ -274,7 +275,8 @@ fn tabs(run: &RunView, open: RunTab) -> Vec<Tab> {
 
 #[component]
 fn Plots(run: RunView) -> impl IntoView {
-    let evaluation = run.evaluation.as_ref().map(Evaluation::read).unwrap_or_default();
+    let mut evaluation = run.evaluation.as_ref().map(Evaluation::read).unwrap_or_default();
+    evaluation.has_rows = run.artifacts.iter().any(|artifact| artifact.name == EXAMPLES);
     let figures = figures(&evaluation, &run.metrics);
     if figures.is_empty() && evaluation.thresholds.is_empty() {
         return no_plots(&run);
@@ -291,12 +293,13 @@ fn Plots(run: RunView) -> impl IntoView {
         })
         .collect_view();
     let id = run.summary.id;
+    let by_slice = view! { <CurvesBySlice evaluation=evaluation.clone() metrics=run.metrics.clone() run=id.clone()/> };
     let classes = evaluation.classes.clone();
     let classes = (!classes.is_empty()).then(|| view! { <PerClass classes run=id.clone()/> });
     let equations = evaluation.linear.clone().map(|linear| view! { <Equations linear run=id.clone()/> });
     let explorer = (!evaluation.thresholds.is_empty())
         .then(|| view! { <ThresholdExplorer evaluation metrics=run.metrics run=id/> });
-    view! { <div class="stack stack-loose">{explorer}{classes}<div class="grid grid-wide">{figures}</div>{equations}</div> }
+    view! { <div class="stack stack-loose">{explorer}{by_slice}{classes}<div class="grid grid-wide">{figures}</div>{equations}</div> }
         .into_any()
 }
 

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::{Bar, Figure, HorizontalBars, count, horizontal_bars, number, signed};
 use millrace_domain::effects::{Effect, Effects, MeasuredEffects};
 
-use crate::components::ChartFigure;
+use crate::components::{ChartFigure, TableRegion};
 
 /// Three models on the same test rows, and what lies between them.
 #[component]
@@ -20,23 +20,24 @@ pub fn DataAndSettings(
     let metric = effects.metric.title();
     let measured = effects.measured.map(|measured| {
         let MeasuredEffects { before, refitted, after, data, settings } = measured;
+        let (as_live, refit) = (format!("Live {live}"), format!("Settings of {live} on this data"));
         let told = format!("{} {}", said("The data", metric, data), said("The settings", metric, Some(settings)));
         view! {
             <p>{told}</p>
             {figure(metric, &measured).map(|figure| view! { <ChartFigure figure/> })}
-            <div class="table-wrap" role="region" aria-label="Three models" tabindex="0">
+            <TableRegion label="Three models">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Three models on the same test rows"</caption>
                     <thead>
                         <tr><th scope="col">"Model"</th><th scope="col" class="num">{metric}</th></tr>
                     </thead>
                     <tbody>
-                        <Model name=format!("Live {live}") metric value=before/>
-                        <Model name=format!("Settings of {live} on this data") metric value=refitted/>
+                        <Model name=as_live metric value=before/>
+                        <Model name=refit metric value=refitted/>
                         <Model name="This run".to_owned() metric value=after/>
                     </tbody>
                 </table>
-            </div>
+            </TableRegion>
         }
     });
     let note = effects.note.map(|note| view! { <p class="hint">{sentence(&note)}</p> });

@@ -19,6 +19,8 @@ pub struct Evaluation {
     pub scores: Vec<(f64, f64, u64)>,
     /// How often each class was taken for each.
     pub confusion: Option<Confusion>,
+    /// Whether rows of each way of being right or wrong stand below the plots.
+    pub has_rows: bool,
     /// Each of several classes against all others.
     pub classes: Vec<Class>,
     /// Scores above it count as positive.
@@ -27,6 +29,8 @@ pub struct Evaluation {
     pub thresholds: Vec<AtThreshold>,
     /// What errors cost, where the problem says so.
     pub costs: Option<Costs>,
+    /// What a number is counted in, where the problem says so.
+    pub unit: Option<String>,
     /// Share of positives.
     pub prevalence: Option<f64>,
     /// (actual, predicted).
@@ -51,6 +55,38 @@ pub struct Evaluation {
     pub linear: Option<Linear>,
     /// What the document's rules on slices are judged by.
     pub slices: Vec<Slices>,
+    /// Curves of a binary model by the value of a column that a rule is about.
+    pub slice_curves: Vec<SliceCurves>,
+}
+
+/// Curves by the value of a column.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct SliceCurves {
+    /// The column.
+    pub by: String,
+    /// Slices with rows of both classes, those with most rows first.
+    pub values: Vec<SliceCurve>,
+}
+
+/// The curves on the rows of a slice.
+#[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
+pub struct SliceCurve {
+    /// The value; none of rows without one.
+    pub value: Option<String>,
+    /// How many rows.
+    pub rows: u64,
+    /// Those of them that are positive.
+    pub positives: u64,
+    /// Area under the ROC curve.
+    pub roc_auc: Option<f64>,
+    /// Its 95 % interval.
+    pub roc_auc_interval: Option<(f64, f64)>,
+    /// Average precision.
+    pub pr_auc: Option<f64>,
+    /// (false positive rate, true positive rate).
+    pub roc: Vec<(f64, f64)>,
+    /// (recall, precision).
+    pub pr: Vec<(f64, f64)>,
 }
 
 /// A class against all others. What has no rows behind it is none.
@@ -274,6 +310,12 @@ pub struct Confusion {
 }
 
 impl Evaluation {
+    /// What a metric is counted in, after a comma; nothing where it has no unit or none is told.
+    pub fn unit_of(&self, metric: Metric) -> String {
+        let unit = self.unit.as_ref().filter(|_| metric.is_in_unit_of_target());
+        unit.map(|unit| format!(", {unit}")).unwrap_or_default()
+    }
+
     /// Reads the artifact of the evaluate step.
     pub fn read(artifact: &Value) -> Self {
         let test = &artifact["test"];
@@ -283,10 +325,12 @@ impl Evaluation {
             calibration: calibration(&test["calibration"]),
             scores: part(&test["scores"]),
             confusion: part(&test["confusion"]),
+            has_rows: false,
             classes: part(&test["classes"]),
             threshold: part(&test["threshold"]),
             thresholds: part(&test["thresholds"]),
             costs: part(&artifact["costs"]),
+            unit: part(&artifact["unit"]),
             prevalence: part(&test["prevalence"]),
             scatter: part(&test["scatter"]),
             largest_errors: part(&test["largest_errors"]),
@@ -299,6 +343,7 @@ impl Evaluation {
             dependence: part(&artifact["dependence"]),
             linear: part(&artifact["linear"]),
             slices: part(&artifact["slices"]),
+            slice_curves: part(&artifact["slice_curves"]),
         }
     }
 }

@@ -5,14 +5,29 @@ use millrace_charts::{count, number};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::components::Load;
+use crate::components::{Load, TableRegion};
 use crate::fault::PageFault;
+
+/// What holds them.
+pub(super) const EXAMPLES: &str = "examples";
+
+/// The id under which rows of one class that were taken for another stand on the page: letters and digits as they are, all else by number.
+pub(super) fn rows_place(actual: &str, predicted: &str) -> String {
+    let written = |name: &str| -> String {
+        let letter = |letter: char| match letter {
+            letter if letter.is_ascii_alphanumeric() => letter.to_string(),
+            letter => format!("_{:x}_", u32::from(letter)),
+        };
+        name.chars().map(letter).collect()
+    };
+    format!("rows-{}-{}", written(actual), written(predicted))
+}
 
 /// The rows that a run's evaluation kept; none before it, and of runs of earlier versions of the program.
 #[server(name = FetchExamples, prefix = "/fn", endpoint = "run_examples")]
 pub async fn fetch_examples(id: String) -> Result<Option<Examples>, PageFault> {
     let (services, actor) = crate::caller::actor()?;
-    match services.run_artifact(&actor, crate::pages::address::id(&id, "run")?, "examples").await {
+    match services.run_artifact(&actor, crate::pages::address::id(&id, "run")?, EXAMPLES).await {
         Err(fault) if fault.status == 404 => Ok(None),
         kept => Ok(serde_json::from_slice(&kept?.1).ok()),
     }
@@ -87,6 +102,8 @@ pub(super) fn RunExamples(
 #[component]
 fn ExampleRows(examples: Examples) -> impl IntoView {
     let Examples { columns, mut cells } = examples;
+    let is_of_classes = cells.iter().flat_map(|cell| &cell.examples).any(|example| example.probability.is_some());
+    let which = if is_of_classes { "Of the test part, at the model's own threshold" } else { "Of the test part" };
     cells.sort_by_key(|cell| (!cell.is_wrong(), std::cmp::Reverse(cell.rows)));
     let cells: Vec<_> = cells
         .into_iter()
@@ -98,7 +115,7 @@ fn ExampleRows(examples: Examples) -> impl IntoView {
         <section class="stack stack-tight" aria-labelledby="rows">
             <h2 id="rows">"Rows to look at"</h2>
             <p class="muted">
-                "Of the test part, at the model's own threshold: those first whose answer is furthest from what came true."
+                {which} ": those first whose answer is furthest from what came true."
             </p>
             {cells}
         </section>
@@ -108,6 +125,7 @@ fn ExampleRows(examples: Examples) -> impl IntoView {
 #[component]
 fn Cell(cell: ExampleCell, columns: Vec<String>, open: bool) -> impl IntoView {
     let title = cell.title();
+    let place = cell.examples.first().map(|example| rows_place(&words(&example.actual), &words(&example.predicted)));
     let has_probability = cell.examples.iter().any(|example| example.probability.is_some());
     let heads: Vec<_> = columns.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect();
     let told = if has_probability {
@@ -145,12 +163,13 @@ fn Cell(cell: ExampleCell, columns: Vec<String>, open: bool) -> impl IntoView {
     view! {
         <details open=open>
             <summary>{title.clone()}</summary>
-            <div class="table-wrap" role="region" aria-label=title tabindex="0">
+            // Whoever follows a link to what is in a disclosure gets it opened by the browser.
+            <TableRegion id=place label=title>
                 <table class="table" data-stack>
                     <thead><tr><th scope="col">"Row"</th>{told}{heads}</tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </details>
     }
 }
@@ -186,6 +205,13 @@ mod tests {
         let (wrong, right) = (html.find("no taken for yes: 1 row<"), html.find("yes rightly told: 40 rows"));
         assert!(wrong.is_some() && wrong < right, "{html}");
         assert!(html.contains(">7.5<") && html.contains(">missing<") && html.contains(">7</th>"), "{html}");
+    }
+
+    #[test]
+    fn the_places_of_rows_differ_where_classes_do_and_hold_no_space() {
+        assert_eq!(rows_place("no tip", "a"), "rows-no_20_tip-a");
+        assert_ne!(rows_place("a-b", "c"), rows_place("a", "b-c"));
+        assert_ne!(rows_place("a_20_b", ""), rows_place("a b", ""));
     }
 
     #[test]

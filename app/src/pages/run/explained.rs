@@ -15,7 +15,9 @@ pub(super) fn attributions_figure(evaluation: &Evaluation) -> Option<Figure> {
         mean_absolute: feature.mean,
         points: feature.points.iter().map(|(contribution, level)| point(*contribution, *level)).collect(),
     });
-    let values = Attributions { unit: found.unit.clone(), rows: found.rows, features: features.collect() };
+    // Where it is the answer that moves, it moves by what the answer is counted in.
+    let unit = evaluation.unit.as_ref().filter(|_| found.unit == "answer").unwrap_or(&found.unit);
+    let values = Attributions { unit: unit.clone(), rows: found.rows, features: features.collect() };
     Some(attributions(&values, "attributions"))
 }
 
@@ -28,10 +30,10 @@ pub(super) fn dependence_figures(evaluation: &Evaluation) -> Vec<Figure> {
     // Only classes are told by a score between 0 and 1.
     let answer = if evaluation.scatter.is_empty() { "score" } else { "prediction" };
     let drawn = evaluation.dependence.iter().enumerate();
-    drawn.map(|(place, found)| dependence_figure(place, found, answer)).collect()
+    drawn.map(|(place, found)| dependence_figure(place, found, answer, evaluation.unit.as_ref())).collect()
 }
 
-fn dependence_figure(place: usize, found: &Dependence, answer: &str) -> Figure {
+fn dependence_figure(place: usize, found: &Dependence, answer: &str, unit: Option<&String>) -> Figure {
     let point = |(at, mean, low, high, share): &(Place, f64, f64, f64, f64)| DependencePoint {
         at: match at {
             Place::Number(number) => DependenceAt::Number(*number),
@@ -44,7 +46,7 @@ fn dependence_figure(place: usize, found: &Dependence, answer: &str) -> Figure {
     };
     let values = PartialDependence {
         feature: found.feature.clone(),
-        unit: None,
+        unit: unit.cloned(),
         answer: answer.to_owned(),
         is_category: found.points.iter().any(|point| matches!(point.0, Place::Level(_))),
         points: found.points.iter().map(point).collect(),

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use millrace_charts::number;
 use millrace_domain::trainer::{Hyperparameter, Range, Scale, Trainer};
 
+use crate::components::TableRegion;
 use crate::wording::state_words;
 
 /// A table for each trainer that declares its own; those of a program are declared beside it.
@@ -30,7 +31,7 @@ fn table(trainer: Trainer) -> impl IntoView {
     view! {
         <details>
             <summary>{title.clone()}</summary>
-            <div class="table-wrap" role="region" aria-label=format!("Hyperparameters of {title}") tabindex="0">
+            <TableRegion label=format!("Hyperparameters of {title}")>
                 <table class="table" data-stack>
                     <thead>
                         <tr>
@@ -43,7 +44,7 @@ fn table(trainer: Trainer) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
         </details>
     }
 }

@@ -26,6 +26,7 @@ mod preflight;
 mod provenance;
 mod reproduction;
 mod search_plots;
+mod slice_curves;
 mod table;
 mod threshold;
 mod tracked;

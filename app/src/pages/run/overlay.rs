@@ -51,7 +51,7 @@ pub(super) fn figures(compared: &RunComparison, look: CurveLook) -> Vec<Figure> 
 
 /// The confusion matrix of one run.
 fn confusion(own: &RunCurves) -> Option<Figure> {
-    let values = ConfusionMatrix { classes: own.classes.clone(), counts: own.confusion.clone() };
+    let values = ConfusionMatrix { classes: own.classes.clone(), counts: own.confusion.clone(), places: Vec::new() };
     let figure =
         (!own.classes.is_empty()).then(|| confusion_matrix(&values, &format!("compared-confusion-{}", own.run)));
     figure.map(|figure| Figure { title: format!("Confusion matrix of {}", label(own)), ..figure })

@@ -12,7 +12,9 @@ use millrace_domain::run::StepKind;
 use millrace_domain::view::{Course, HeldOutView, MetricView, RunView, SpanView, StepView};
 use serde_json::Value;
 
-use crate::components::{ChartFigure, Empty, GateTable, ProgressBar, StepProgress, StepTimeline, gates_in_words};
+use crate::components::{
+    ChartFigure, Empty, GateTable, ProgressBar, StepProgress, StepTimeline, TableRegion, gates_in_words,
+};
 use crate::pages::quantity::{metric_title, part_and_metric};
 
 use super::curve_look::CurveLook;
@@ -274,7 +276,7 @@ fn MetricTable(metrics: Vec<MetricView>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="All metrics" tabindex="0">
+        <TableRegion label="All metrics">
             <table class="table" data-stack>
                 <caption class="visually-hidden">"All metrics of all parts of the data"</caption>
                 <thead>
@@ -287,7 +289,7 @@ fn MetricTable(metrics: Vec<MetricView>) -> impl IntoView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -6,7 +6,7 @@ use millrace_charts::{count, number};
 
 use super::evaluation::Class;
 use super::plots::class_figures;
-use crate::components::TitledFigures;
+use crate::components::{TableRegion, TitledFigures};
 
 /// A table with a row a class, those with most rows first, and the curves of one of them or of those.
 #[component]
@@ -54,7 +54,7 @@ pub fn PerClass(
             <p class="muted">
                 "Each against all others, on the test part, with 95 % intervals. A row is taken for the class that is most probable."
             </p>
-            <div class="table-wrap" role="region" aria-label="Classes" tabindex="0">
+            <TableRegion label="Classes">
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Classes"</caption>
                     <thead>
@@ -71,7 +71,7 @@ pub fn PerClass(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             {chooser}
             {curves}
         </section>

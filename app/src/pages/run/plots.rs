@@ -6,12 +6,13 @@ use millrace_charts::{
     dots, histogram, horizontal_bars, line_chart, number, precision_recall, predicted_vs_actual, residual_histogram,
     roc,
 };
-use millrace_domain::metric::Bound;
+use millrace_domain::metric::{Bound, Metric};
 use millrace_domain::view::MetricView;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::evaluation::{AtThreshold, Class, Confusion, ErrorBin, Evaluation, Slice, Slices};
+use super::examples::rows_place;
 use super::explained;
 
 /// Classes whose curves are drawn over each other.
@@ -30,7 +31,7 @@ pub fn figures(evaluation: &Evaluation, metrics: &[MetricView]) -> Vec<Figure> {
         still(confusion_figure(evaluation)),
         scatter_figure(evaluation, &scores),
         residual_figure(evaluation, &scores),
-        tenths_figure(&evaluation.tenths),
+        tenths_figure(evaluation),
         learning_figure(metrics),
         permutation_figure(evaluation),
         explained::attributions_figure(evaluation),
@@ -67,6 +68,8 @@ pub fn at_threshold(evaluation: &Evaluation, metrics: &[MetricView], threshold: 
         prevalence: evaluation.prevalence,
         threshold: Some(threshold),
         confusion: Some(Confusion { labels, counts }),
+        // Rows are those of the model's own threshold.
+        has_rows: evaluation.has_rows && evaluation.threshold.is_some_and(|own| (own - threshold).abs() < 1e-9),
         ..Evaluation::default()
     };
     let scores = Scores { metrics };
@@ -108,9 +111,10 @@ fn slice_figures(evaluation: &Evaluation) -> Vec<Figure> {
             is_few: is_few(slice),
         };
         let title = slices.metric.title();
+        let unit = evaluation.unit_of(slices.metric);
         let values = Dots {
-            title: format!("{title} by {}, {}", slices.by, slices.bound),
-            quantity: title.to_owned(),
+            title: format!("{title} by {}, {}{}", slices.by, slices.bound, unit.replacen(',', "", 1)),
+            quantity: format!("{title}{unit}"),
             dots: values.into_iter().map(dot).collect(),
             limit,
         };
@@ -187,7 +191,7 @@ fn permutation_figure(evaluation: &Evaluation) -> Option<Figure> {
     let bars: Vec<Bar> = evaluation.permutation.iter().map(bar).collect();
     let values = HorizontalBars {
         title: "What each feature is worth".to_owned(),
-        quantity: format!("{} lost when it is shuffled", metric.title()),
+        quantity: format!("{} lost when it is shuffled{}", metric.title(), evaluation.unit_of(metric)),
         is_signed: bars.iter().any(|bar| bar.value < 0.0),
         bars,
     };
@@ -209,8 +213,8 @@ fn importance_figure(importance: &[(String, f64)]) -> Option<Figure> {
 }
 
 /// Final metrics of the test part, by name.
-struct Scores<'a> {
-    metrics: &'a [MetricView],
+pub(super) struct Scores<'a> {
+    pub metrics: &'a [MetricView],
 }
 
 impl Scores<'_> {
@@ -218,7 +222,7 @@ impl Scores<'_> {
         self.metrics.iter().find(|known| known.step == 0 && known.name.strip_prefix("test.") == Some(metric))
     }
 
-    fn curve(&self, points: &[(f64, f64)], metric: &str) -> Curve {
+    pub(super) fn curve(&self, points: &[(f64, f64)], metric: &str) -> Curve {
         let found = self.find(metric);
         Curve {
             label: "test".to_owned(),
@@ -298,7 +302,14 @@ fn calibration_figure(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Fi
 
 fn confusion_figure(evaluation: &Evaluation) -> Option<Figure> {
     let confusion = evaluation.confusion.as_ref().filter(|confusion| !confusion.labels.is_empty())?;
-    let values = ConfusionMatrix { classes: confusion.labels.clone(), counts: confusion.counts.clone() };
+    let labels = &confusion.labels;
+    let places = |actual: &String| labels.iter().map(|predicted| rows_place(actual, predicted)).collect();
+    let places: Vec<Vec<String>> = labels.iter().map(places).collect();
+    let values = ConfusionMatrix {
+        classes: labels.clone(),
+        counts: confusion.counts.clone(),
+        places: if evaluation.has_rows { places } else { Vec::new() },
+    };
     Some(confusion_matrix(&values, "confusion"))
 }
 
@@ -321,11 +332,13 @@ fn residuals(evaluation: &Evaluation, scores: &Scores<'_>) -> Option<Residuals> 
         largest: evaluation.largest_errors.clone(),
     });
     let whole = whole.filter(|whole| !whole.largest.is_empty());
-    (!points.is_empty()).then_some(Residuals { points, unit: String::new(), whole })
+    (!points.is_empty()).then_some(Residuals { points, unit: evaluation.unit.clone().unwrap_or_default(), whole })
 }
 
 /// Whether a model is off more where it predicts more.
-fn tenths_figure(tenths: &[ErrorBin]) -> Option<Figure> {
+fn tenths_figure(evaluation: &Evaluation) -> Option<Figure> {
+    let tenths = &evaluation.tenths;
+    let counted = |name: &str| format!("{name}{}", evaluation.unit_of(Metric::Mae));
     let at = |bin: &ErrorBin| f64::midpoint(bin.low, bin.high);
     let line = |label: &str, of: &dyn Fn(&ErrorBin) -> f64| Line {
         label: label.to_owned(),
@@ -346,8 +359,8 @@ fn tenths_figure(tenths: &[ErrorBin]) -> Option<Figure> {
     );
     let values = LineChart {
         title: "Errors by tenths of the predictions".to_owned(),
-        x: XAxis::Number("Predicted".to_owned()),
-        y: "Error".to_owned(),
+        x: XAxis::Number(counted("Predicted")),
+        y: counted("Error"),
         lines: vec![bias, line("mean absolute error", &|bin| bin.absolute)],
         threshold: None,
         annotations: Vec::new(),
@@ -475,6 +488,17 @@ mod tests {
     }
 
     #[test]
+    fn a_confusion_leads_to_its_rows_at_the_threshold_that_they_are_of_and_at_no_other() {
+        let artifact = json!({"test": {
+            "threshold": 0.5, "confusion": {"labels": ["no", "yes"], "counts": [[9, 1], [5, 5]]}, "thresholds": [[0.2, 4, 6, 1, 9]]
+        }});
+        let evaluation = Evaluation { has_rows: true, ..Evaluation::read(&artifact) };
+        let svg = |threshold| at_threshold(&evaluation, &[], threshold, evaluation.thresholds[0]).remove(0).svg;
+        assert!(svg(0.5).contains(&format!("href=\"#{}\"", rows_place("no", "yes"))), "{}", svg(0.5));
+        assert!(!svg(0.2).contains("<a "), "{}", svg(0.2));
+    }
+
+    #[test]
     fn slices_are_shown_also_where_they_have_too_few_rows_for_a_gate() {
         let values = json!([
             {"value": "card", "rows": 700, "observed": 0.9, "interval": [0.8, 0.95]},
@@ -487,6 +511,25 @@ mod tests {
         assert_eq!(drawn[0].title, "ROC AUC by payment, ≥ 0.55");
         let names: Vec<&str> = drawn[0].table.iter().map(|row| row[0].as_str()).collect();
         assert_eq!(names, ["cash", "card", "missing", "other"], "the worst that is judged is on top");
+    }
+
+    #[test]
+    fn figures_of_a_number_name_what_it_is_counted_in() {
+        let artifact = json!({
+            "unit": "minutes",
+            "test": {"scatter": [[1.0, 1.2], [2.0, 1.9]], "tenths": [
+                {"low": 1.0, "high": 2.0, "rows": 40, "mean": 0.1, "absolute": 0.2, "quantiles": [-0.4, 0.5]}]},
+            "permutation": {"metric": "rmse", "features": [["queue", 0.5, 0.4, 0.6]]},
+            "slices": [{"by": "door", "metric": "mae", "bound": {"at_most": 5.0}, "min_rows": 9, "values": [
+                {"value": "north", "rows": 70, "observed": 4.0, "interval": null}]}],
+            "contributions": {"unit": "answer", "rows": 3, "features": [{"name": "queue", "mean": 0.8, "points": [[0.9, 0.9]]}]},
+            "dependence": [{"feature": "queue", "points": [[1.0, 0.2, 0.1, 0.3, 0.5], [9.0, 0.6, 0.4, 0.7, 0.5]]}],
+        });
+        let drawn = figures(&Evaluation::read(&artifact), &[]);
+        let without: Vec<&str> =
+            drawn.iter().filter(|figure| !figure.svg.contains("minutes")).map(|figure| figure.title.as_str()).collect();
+        assert_eq!((drawn.len(), without), (7, Vec::new()));
+        assert!(drawn.iter().any(|figure| figure.title == "mean absolute error by door, ≤ 5 minutes"), "{drawn:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use millrace_domain::view::{Compared, Reproduction};
 
-use crate::components::{Moment, ShortDigest, StateBadge};
+use crate::components::{Moment, ShortDigest, StateBadge, TableRegion};
 
 /// The newest repetition, in a few words beside the run's title.
 #[component]
@@ -37,7 +37,7 @@ pub fn Reproductions(
         view! {
             <section class="section" aria-labelledby="reproductions">
                 <div class="section-header"><h2 id="reproductions">"Computed once more"</h2></div>
-                <div class="table-wrap" role="region" aria-label="Repetitions" tabindex="0">
+                <TableRegion label="Repetitions">
                     <table class="table" data-stack>
                         <caption class="visually-hidden">"Repetitions of this run, newest first"</caption>
                         <thead>
@@ -51,7 +51,7 @@ pub fn Reproductions(
                         </thead>
                         <tbody>{rows}</tbody>
                     </table>
-                </div>
+                </TableRegion>
             </section>
         }
     })
@@ -89,7 +89,7 @@ pub fn StepsCompared(
         view! {
             <section class="section" aria-labelledby="compared">
                 <div class="section-header"><h2 id="compared">{heading}</h2></div>
-                <div class="table-wrap" role="region" aria-label="Steps compared" tabindex="0">
+                <TableRegion label="Steps compared">
                     <table class="table" data-stack>
                         <caption class="visually-hidden">"Digest of what each step made, then and now"</caption>
                         <thead>
@@ -102,7 +102,7 @@ pub fn StepsCompared(
                         </thead>
                         <tbody>{rows}</tbody>
                     </table>
-                </div>
+                </TableRegion>
             </section>
         }
     })

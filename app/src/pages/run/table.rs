@@ -7,7 +7,7 @@ use millrace_charts::{duration, number};
 use millrace_domain::view::RunSummary;
 use serde_json::{Value, json};
 
-use crate::components::{Measured, Moment, StateBadge};
+use crate::components::{Measured, Moment, StateBadge, TableRegion};
 use crate::pages::quantity::{metric_title, metric_words};
 
 use super::compare::difference;
@@ -68,13 +68,13 @@ pub fn RunTable(
     let shown = Shown { wanted: &wanted, columns: &columns, is_same, baseline: baseline.as_ref(), chosen };
     let rows = rows.into_iter().map(|run| run_row(run, &shown)).collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Runs" tabindex="0">
+        <TableRegion label="Runs" files=false>
             <table class="table" data-stack>
                 <caption class="visually-hidden" role="status">{caption}</caption>
                 <thead><tr>{heads}</tr></thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
 use super::curve_look::{ChooseLook, CurveLook, Points, has_times};
-use crate::components::{ChartFigure, Empty, JsonFacts, KeyValue, KeyValues};
+use crate::components::{ChartFigure, Empty, JsonFacts, KeyValue, KeyValues, TableRegion};
 
 /// What there is instead of steps, gates and plots of the pipeline.
 #[component]
@@ -120,12 +120,12 @@ fn Newest(metrics: Vec<MetricView>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Metrics" tabindex="0">
+        <TableRegion label="Metrics">
             <table class="table" data-stack>
                 <thead><tr><th scope="col">"Metric"</th><th scope="col" class="num">"Newest value"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
-        </div>
+        </TableRegion>
     }
 }
 

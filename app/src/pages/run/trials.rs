@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::parallel::ParallelExplorer;
 use super::search_plots::{importance_figures, parallel_values, slice_figures, too_few};
-use crate::components::{ChartFigure, Empty, StateBadge};
+use crate::components::{ChartFigure, Empty, StateBadge, TableRegion};
 use crate::pages::address::query_text;
 use crate::pages::quantity::{metric_words, part_and_metric};
 use crate::wording::state_words;
@@ -87,7 +87,7 @@ pub fn Trials(
                     "All trials as CSV"
                 </a>
             </p>
-            <div class="table-wrap" role="region" aria-label="Trials" tabindex="0">
+            <TableRegion label="Trials" files=false>
                 <table class="table" data-stack>
                     <caption class="visually-hidden">"Trials, best first"</caption>
                     <thead>
@@ -103,7 +103,7 @@ pub fn Trials(
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </TableRegion>
             {slices}
         </div>
     }

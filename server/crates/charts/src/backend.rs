@@ -32,6 +32,7 @@ const LINE_HEIGHT: f64 = 1.25;
 pub(crate) struct Page {
     body: String,
     tip: Option<String>,
+    has_links: bool,
 }
 
 impl Page {
@@ -41,6 +42,23 @@ impl Page {
 
     pub fn set_tip(&mut self, text: &str) {
         self.tip = Some(text.to_owned());
+    }
+
+    /// Whether anything leads somewhere.
+    pub fn has_links(&self) -> bool {
+        self.has_links
+    }
+
+    /// What is drawn from here on leads to a place, until [`Self::end_link`].
+    pub fn begin_link(&mut self, href: &str) {
+        self.has_links = true;
+        self.body.push_str("<a href=\"");
+        push_escaped(&mut self.body, href);
+        self.body.push_str("\">");
+    }
+
+    pub fn end_link(&mut self) {
+        self.body.push_str("</a>");
     }
 
     /// Writes a dot with words that the theme shows while it is read.

@@ -95,6 +95,15 @@ impl Sheet {
         self.page.borrow_mut().set_tip(text);
     }
 
+    /// What `draw` draws leads to a place of the page, if there is one.
+    pub fn linked(&self, place: Option<&str>, draw: impl FnOnce() -> Drawn) -> Drawn {
+        let Some(place) = place else { return draw() };
+        self.page.borrow_mut().begin_link(&format!("#{place}"));
+        let drawn = draw();
+        self.page.borrow_mut().end_link();
+        drawn
+    }
+
     /// A place that has words and is seen only while it is read, in user units.
     pub fn reading(&self, at: (f64, f64), words: &str) {
         self.page.borrow_mut().reading(at, words);
@@ -108,16 +117,19 @@ impl Sheet {
     /// The document, named and described for people who don't see it.
     pub fn into_svg(self, id: &str, class: &str, title: &str, description: &str) -> String {
         let Self { width, height, page } = self;
+        let page = page.borrow();
+        // A picture that is one to assistive technology hides the links in it.
+        let role = if page.has_links() { "group" } else { "img" };
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart {class}\" viewBox=\"0 0 {width} {height}\" width=\"100%\" \
-             role=\"img\" aria-labelledby=\"{id}-title {id}-desc\" font-family=\"system-ui,sans-serif\">\
+             role=\"{role}\" aria-labelledby=\"{id}-title {id}-desc\" font-family=\"system-ui,sans-serif\">\
              <title id=\"{id}-title\">"
         );
         push_escaped(&mut out, title);
         out.push_str(&format!("</title><desc id=\"{id}-desc\">"));
         push_escaped(&mut out, description);
         out.push_str("</desc>");
-        out.push_str(page.borrow().body());
+        out.push_str(page.body());
         out.push_str("</svg>");
         out
     }

@@ -99,7 +99,11 @@ fn all(numbers: &[f64], label: &str, length: usize) -> Vec<Figure> {
             "c",
         ),
         confusion_matrix(
-            &ConfusionMatrix { classes: vec![label.clone(); length], counts: vec![vec![u64::MAX; length / 2]; length] },
+            &ConfusionMatrix {
+                classes: vec![label.clone(); length],
+                counts: vec![vec![u64::MAX; length / 2]; length],
+                places: Vec::new(),
+            },
             "d",
         ),
         predicted_vs_actual(&residuals, "e"),
@@ -441,14 +445,31 @@ fn a_history_stands_on_a_logarithmic_axis_unless_a_value_is_not_positive() {
 
 #[test]
 fn a_confusion_matrix_gives_the_share_of_each_actual_class() {
-    let values =
-        ConfusionMatrix { classes: vec!["no".to_owned(), "yes".to_owned()], counts: vec![vec![90, 10], vec![5, 15]] };
+    let values = ConfusionMatrix {
+        classes: vec!["no".to_owned(), "yes".to_owned()],
+        counts: vec![vec![90, 10], vec![5, 15]],
+        places: Vec::new(),
+    };
     let figure = confusion_matrix(&values, "m");
     assert_eq!(figure.table[0], ["no", "90 (90.0\u{202f}%)", "10 (10.0\u{202f}%)"]);
     assert_eq!(
         figure.caption,
         "105 of 120 cases right (87.5\u{202f}%). Most frequent error: no taken for yes, 10 cases."
     );
+}
+
+#[test]
+fn cells_of_a_confusion_matrix_lead_to_rows_where_there_are_some() {
+    let places = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    let values = ConfusionMatrix {
+        classes: vec!["no".to_owned(), "yes".to_owned()],
+        counts: vec![vec![90, 0], vec![5, 15]],
+        places: vec![places(["right", "wrong"]), places(["a\"b", ""])],
+    };
+    let svg = confusion_matrix(&values, "m").svg;
+    assert_eq!(svg.matches("<a href=").count(), 2, "neither of no rows nor of no place: {svg}");
+    assert!(svg.contains("<a href=\"#right\">") && svg.contains("<a href=\"#a&quot;b\">"), "{svg}");
+    assert!(svg.contains("role=\"group\"") && svg.matches("</a>").count() == 2, "{svg}");
 }
 
 #[test]

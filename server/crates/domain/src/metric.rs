@@ -188,6 +188,11 @@ impl Metric {
         matches!(self, Self::Pinball | Self::CoverageError)
     }
 
+    /// Whether it is counted in what the target is counted in.
+    pub const fn is_in_unit_of_target(self) -> bool {
+        matches!(self, Self::Rmse | Self::Mae | Self::Pinball)
+    }
+
     /// Whether the metric is defined for that kind of target.
     pub const fn fits(self, kind: TargetKind) -> bool {
         match self {

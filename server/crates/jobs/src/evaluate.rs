@@ -12,8 +12,8 @@ use millrace_domain::problem::{ProblemDocument, Slice};
 use millrace_domain::run::StepKind;
 use millrace_executor::{Commit, Context, StepError, commit};
 use millrace_ml::evaluate::{
-    ClassEvaluation, CurvePoint, Diagnostics, Evaluation, OutcomeError, Outcomes, SliceEvaluation, ThresholdPoint,
-    evaluate, evaluate_slices,
+    ClassEvaluation, CurvePoint, Diagnostics, Evaluation, OutcomeError, Outcomes, SliceCurves, SliceEvaluation,
+    ThresholdPoint, evaluate, evaluate_slices, slice_curves,
 };
 use millrace_ml::model::{Model, Prediction, outcomes};
 use millrace_ml::reference::{counted, reference};
@@ -32,6 +32,8 @@ use crate::train::Trained;
 
 /// Slices of a rule that are drawn, those with most rows.
 const MOST_SLICES: usize = 100;
+/// Slices of a column whose curves are kept, those with most rows.
+const MOST_SLICE_CURVES: usize = 20;
 
 pub(crate) struct Evaluate;
 
@@ -169,7 +171,7 @@ impl Stage for Evaluate {
             "seed": input.launched.run.seed,
             "model": input.model,
             // What is drawn from it has more in it than it had.
-            "drawn": 6,
+            "drawn": 7,
         }))
     }
 
@@ -239,10 +241,12 @@ fn measure(input: &Input) -> Result<(Evaluated, [Vec<u8>; 3]), StepError> {
     figures["permutation"] = told_worth(&model, document.success.metric, &worth);
     figures["linear"] = equations(&prepared, &model);
     figures["costs"] = json!(document.target.costs);
+    figures["unit"] = json!(document.target.unit);
     (figures["contributions"], figures["dependence"]) = explained(&prepared, &model, &worth, seed);
     let reference = reference_of(&prepared, &model, &test);
     let tested = Tested::of(document, &prepared, validation.as_ref(), &test, seed)?;
     figures["slices"] = slices_drawn(document, &tested);
+    figures["slice_curves"] = slice_curves_drawn(document, &prepared, &test);
     let evaluated = Evaluated {
         model: input.model,
         tested,
@@ -266,6 +270,35 @@ fn slices_drawn(document: &ProblemDocument, tested: &Tested) -> Value {
         json!({ "by": slice.by, "metric": slice.goal.metric, "bound": slice.goal.bound, "min_rows": slice.min_rows, "values": values })
     };
     document.slices.iter().zip(&tested.slices).map(rule).collect()
+}
+
+/// The curves on the slices that the document's rules are about, by column; none of a model that is not binary.
+fn slice_curves_drawn(document: &ProblemDocument, prepared: &Prepared, test: &Measurement) -> Value {
+    let mut columns: Vec<&str> = Vec::new();
+    for slice in &document.slices {
+        if !columns.contains(&slice.by.as_str()) {
+            columns.push(&slice.by);
+        }
+    }
+    let rows = prepared.split.rows(Part::Test);
+    let told = |curves: SliceCurves| {
+        json!({
+            "value": curves.value,
+            "rows": curves.rows,
+            "positives": curves.positives,
+            "roc_auc": curves.roc_auc,
+            "roc_auc_interval": curves.roc_auc_interval,
+            "pr_auc": curves.pr_auc,
+            "roc": places(&curves.roc),
+            "pr": places(&curves.precision_recall),
+        })
+    };
+    let of = |by: &str| {
+        let values = prepared.plan.slice_values(&prepared.dataset, by, rows).unwrap_or_default();
+        let curves = slice_curves(&test.outcomes, values, MOST_SLICE_CURVES);
+        (!curves.is_empty()).then(|| json!({ "by": by, "values": curves.into_iter().map(told).collect::<Vec<_>>() }))
+    };
+    columns.into_iter().filter_map(of).collect()
 }
 
 struct Measurement {

@@ -87,13 +87,18 @@ fn classification() -> Vec<Figure> {
     vec![
         calibration(&Calibration { bins, brier: Some(0.0812), expected_error: Some(0.034) }, "calibration"),
         confusion_matrix(
-            &ConfusionMatrix { classes: species, counts: vec![vec![146, 6, 0], vec![9, 58, 1], vec![0, 2, 121]] },
+            &ConfusionMatrix {
+                classes: species,
+                counts: vec![vec![146, 6, 0], vec![9, 58, 1], vec![0, 2, 121]],
+                ..ConfusionMatrix::default()
+            },
             "confusion",
         ),
         confusion_matrix(
             &ConfusionMatrix {
                 classes: vec!["no tip".to_owned(), "big tip".to_owned()],
                 counts: vec![vec![9210, 812], vec![1034, 3160]],
+                ..ConfusionMatrix::default()
             },
             "confusion-2",
         ),

@@ -21,11 +21,19 @@ pub struct ConfusionMatrix {
     pub classes: Vec<String>,
     /// `counts[actual][predicted]`; missing cells count as 0.
     pub counts: Vec<Vec<u64>>,
+    /// `places[actual][predicted]`: the id of the element of the page that tells rows of a cell. A missing or empty one leads nowhere.
+    pub places: Vec<Vec<String>>,
 }
 
 impl ConfusionMatrix {
     fn at(&self, actual: usize, predicted: usize) -> u64 {
         self.counts.get(actual).and_then(|row| row.get(predicted)).copied().unwrap_or(0)
+    }
+
+    /// Where rows of a cell that has some are told.
+    fn place(&self, actual: usize, predicted: usize) -> Option<&str> {
+        let place = self.places.get(actual).and_then(|row| row.get(predicted));
+        place.map(String::as_str).filter(|place| !place.is_empty() && self.at(actual, predicted) > 0)
     }
 
     fn row_total(&self, actual: usize) -> u64 {
@@ -57,6 +65,8 @@ pub fn confusion_matrix(values: &ConfusionMatrix, id_prefix: &str) -> Figure {
         figure.table = table(values);
         return figure;
     }
+    let leads = n <= CLASSES_WITH_NUMBERS && (0..n * n).any(|cell| values.place(cell / n, cell % n).is_some());
+    let caption = if leads { format!("{caption} A cell leads to rows of it.") } else { caption };
     let layout = Layout::of(values);
     Draft {
         id: id_prefix,
@@ -110,7 +120,9 @@ fn draw(sheet: &Sheet, values: &ConfusionMatrix, layout: &Layout) -> Drawn {
     }
     for actual in 0..n {
         for predicted in 0..n {
-            cell(sheet, &area, values, layout, (actual, predicted))?;
+            // More links would be in the way of whoever goes through a page by keyboard.
+            let place = values.place(actual, predicted).filter(|_| n <= CLASSES_WITH_NUMBERS);
+            sheet.linked(place, || cell(sheet, &area, values, layout, (actual, predicted)))?;
         }
     }
     Ok(())

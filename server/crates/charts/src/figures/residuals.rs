@@ -52,6 +52,10 @@ impl Residuals {
         (points, dropped)
     }
 
+    fn counted(&self, number: String) -> String {
+        if self.unit.is_empty() { number } else { format!("{number} {}", self.unit) }
+    }
+
     fn with_unit(&self, name: &str) -> String {
         if self.unit.is_empty() { name.to_owned() } else { format!("{name}, {}", self.unit) }
     }
@@ -116,7 +120,7 @@ fn conclusion(values: &Residuals, points: &[(f64, f64)]) -> String {
     };
     let drawn = points.len().min(SCATTER_POINTS) as u64;
     let drawn = if drawn < n { format!(" {} of them are drawn.", count(drawn)) } else { String::new() };
-    let (rmse, largest, n) = (number(rmse), number(largest), count(n));
+    let (rmse, largest, n) = (values.counted(number(rmse)), values.counted(number(largest)), count(n));
     format!(
         "Root mean squared error {rmse}, largest error {largest}, n {n}.{drawn} The dashed line is a perfect prediction."
     )

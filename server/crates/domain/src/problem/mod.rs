@@ -154,6 +154,9 @@ pub struct Target {
     /// Of a number: the quantile that is predicted, above 0 and below 1; the mean when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantile: Option<f64>,
+    /// Of a number: what it is counted in, as in `minutes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
 }
 
 /// How a row's label is computed.
@@ -182,6 +185,14 @@ impl Target {
         match &self.definition {
             Definition::Column(name) => vec![name],
             Definition::Expression(expression) => expression.columns(),
+        }
+    }
+
+    /// A bound as `text` says it, with what the metric is counted in where that is known.
+    pub fn counted(&self, metric: Metric, text: impl std::fmt::Display) -> String {
+        match &self.unit {
+            Some(unit) if metric.is_in_unit_of_target() => format!("{text} {unit}"),
+            _ => text.to_string(),
         }
     }
 }

@@ -183,6 +183,10 @@ fn target(table: &Table<'_>) -> Option<Target> {
     if quantile.is_some() && kind.is_some_and(|kind| kind != TargetKind::Regression) {
         table.mistake("quantile", "is of a target that is a number; this one is of another kind");
     }
+    let unit = table.has("unit").then(|| table.line("unit", 40));
+    if unit.is_some() && kind.is_some_and(|kind| kind != TargetKind::Regression) {
+        table.mistake("unit", "is of a target that is a number; this one is of another kind");
+    }
     table.close();
     let costs = match costs {
         None => None,
@@ -192,7 +196,11 @@ fn target(table: &Table<'_>) -> Option<Target> {
         None => None,
         Some(quantile) => Some(quantile?),
     };
-    Some(Target { name: name?, kind: kind?, definition: definition?, delay: delay?, costs, quantile })
+    let unit = match unit {
+        None => None,
+        Some(unit) => Some(unit?),
+    };
+    Some(Target { name: name?, kind: kind?, definition: definition?, delay: delay?, costs, quantile, unit })
 }
 
 fn costs(table: &Table<'_>) -> Option<Costs> {

@@ -69,13 +69,17 @@ impl ProblemDocument {
         lines.push(format!(
             "A model is good enough when its {} on data it has never seen is {}.",
             self.success.metric.title(),
-            words(self.success.bound)
+            self.target.counted(self.success.metric, words(self.success.bound))
         ));
         if let Some(difference) = self.success.smallest_difference {
             lines.push(format!("A difference of {difference} in it is the smallest that matters."));
         }
         for guardrail in &self.guardrails {
-            lines.push(format!("Besides, its {} must be {}.", guardrail.metric.title(), words(guardrail.bound)));
+            lines.push(format!(
+                "Besides, its {} must be {}.",
+                guardrail.metric.title(),
+                self.target.counted(guardrail.metric, words(guardrail.bound))
+            ));
         }
         for slice in &self.slices {
             lines.push(format!(
@@ -83,7 +87,7 @@ impl ProblemDocument {
                 slice.by,
                 count(usize::try_from(slice.min_rows).unwrap_or(usize::MAX), "row"),
                 slice.goal.metric.title(),
-                words(slice.goal.bound)
+                self.target.counted(slice.goal.metric, words(slice.goal.bound))
             ));
         }
         lines.extend(self.gates.iter().flat_map(|limits| limits.in_words(self.success.metric.title())));
@@ -169,13 +173,14 @@ impl ProblemDocument {
 
     fn question(&self) -> String {
         let title = self.title.trim_end_matches(['.', '?']);
+        let unit = self.target.unit.as_ref().map(|unit| format!(" ({unit})")).unwrap_or_default();
         match self.target.kind {
             TargetKind::Binary => format!("The model answers yes or no, with a probability: {title}?"),
             TargetKind::Multiclass => format!("The model picks one of several classes: {title}."),
             TargetKind::Regression => match self.target.quantile {
-                None => format!("The model estimates a number: {title}."),
+                None => format!("The model estimates a number{unit}: {title}."),
                 Some(quantile) => format!(
-                    "The model estimates a number that the truth stays under in {} of 100 cases: {title}.",
+                    "The model estimates a number{unit} that the truth stays under in {} of 100 cases: {title}.",
                     (quantile * 1e5).round() / 1e3
                 ),
             },

@@ -155,6 +155,31 @@ guardrails = [{ metric = "coverage_error", at_most = 0.02 }]
 }
 
 #[test]
+fn a_number_may_have_a_unit_which_errors_are_told_in() {
+    const WAITS: &str = r#"
+slug = "waits"
+title = "How long somebody waits"
+decision = "What we promise"
+data = {}
+features = [{ name = "queue" }]
+target = { name = "wait", kind = "regression", column = "wait", unit = "minutes" }
+success = { metric = "rmse", at_most = 3 }
+guardrails = [{ metric = "r2", at_least = 0.5 }]
+"#;
+    let document = ProblemDocument::parse(WAITS).unwrap();
+    assert_eq!(ProblemDocument::from_json(&document.to_json()), Ok(document.clone()));
+    let said = document.summary().join("\n");
+    assert!(said.contains("a number (minutes)") && said.contains("at most 3 minutes."), "{said}");
+    assert!(said.contains("at least 0.5."), "a share of variance has no unit: {said}");
+    let bare = ProblemDocument::parse(&WAITS.replace(", unit = \"minutes\"", "")).unwrap();
+    assert!(!bare.to_json().to_string().contains("unit"), "documents that were signed without one keep their digests");
+    let of_classes = mistakes(&TAXI.replace("kind = \"binary\"", "kind = \"binary\"\nunit = \"USD\""));
+    assert_eq!(of_classes[0].0, "/target/unit");
+    let empty = mistakes(&WAITS.replace("\"minutes\"", "\" \""));
+    assert_eq!(empty[0].0, "/target/unit");
+}
+
+#[test]
 fn two_features_of_one_name_are_refused() {
     let wrong = TAXI.replace("name = \"hour\"", "name = \"log_miles\"");
     assert_eq!(mistakes(&wrong)[0].0, "/features/1/name");

@@ -21,7 +21,7 @@ fn on_test(metric: Metric, tested: &Tested) -> Option<&Measured> {
 }
 
 /// A goal of the document on the test part.
-pub(super) fn reached(kind: &str, goal: &Goal, tested: &Tested) -> Gate {
+pub(super) fn reached(kind: &str, document: &ProblemDocument, goal: &Goal, tested: &Tested) -> Gate {
     let measured = on_test(goal.metric, tested);
     let verdict = match measured {
         Some(measured) if measured.n >= FEWEST_ROWS => held(goal.bound.holds(measured.value)),
@@ -37,7 +37,7 @@ pub(super) fn reached(kind: &str, goal: &Goal, tested: &Tested) -> Gate {
             .then(|| format!("needs the metric on at least {FEWEST_ROWS} test rows")),
         ..Gate::new(
             format!("{kind}.{}", goal.metric),
-            format!("{} on the test part {}", goal.metric.title(), goal.bound),
+            format!("{} on the test part {}", goal.metric.title(), document.target.counted(goal.metric, goal.bound)),
         )
     }
 }
@@ -64,8 +64,8 @@ pub(super) fn baseline(metric: Metric, tested: &Tested) -> Gate {
 pub(super) fn slices(document: &ProblemDocument, tested: &Tested) -> Vec<Gate> {
     let mut gates = Vec::new();
     for (slice, values) in document.slices.iter().zip(&tested.slices) {
-        let rule =
-            |value: &str| format!("{} where {} is {value} {}", slice.goal.metric.title(), slice.by, slice.goal.bound);
+        let bound = document.target.counted(slice.goal.metric, slice.goal.bound);
+        let rule = |value: &str| format!("{} where {} is {value} {bound}", slice.goal.metric.title(), slice.by);
         let threshold = Some(slice.goal.bound.limit());
         let large: Vec<_> = values.iter().filter(|value| value.rows >= slice.min_rows).collect();
         if large.is_empty() {

@@ -238,8 +238,8 @@ pub(crate) fn on_numbers(
 ) -> Vec<Gate> {
     let metric = document.success.metric;
     let limits = document.gates.unwrap_or_default();
-    let mut gates = vec![reached("success", &document.success, tested)];
-    gates.extend(document.guardrails.iter().map(|goal| reached("guardrail", goal, tested)));
+    let mut gates = vec![reached("success", document, &document.success, tested)];
+    gates.extend(document.guardrails.iter().map(|goal| reached("guardrail", document, goal, tested)));
     gates.push(baseline(metric, tested));
     gates.extend(slices(document, tested));
     gates.extend(limits.train_gap.map(|limit| train_gap(prepared, metric, limit, tested, challenger)));

@@ -36,7 +36,7 @@ pub(crate) use outcomes::most_probable;
 pub use outcomes::{BinaryOutcomes, ClassOutcomes, NumberOutcomes, OutcomeError, Outcomes};
 pub use per_class::ClassEvaluation;
 pub(crate) use resample::quantile;
-pub use slice::{SliceEvaluation, evaluate_slices};
+pub use slice::{SliceCurves, SliceEvaluation, evaluate_slices, slice_curves};
 
 /// Every metric of one part of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

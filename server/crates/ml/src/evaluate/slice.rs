@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use millrace_domain::metric::Metric;
 use serde::{Deserialize, Serialize};
 
-use super::interval;
+use super::curves::{CurvePoint, thin};
+use super::interval::{self, delong};
 use super::outcomes::Outcomes;
 
 /// A metric on the rows of one slice.
@@ -30,11 +31,7 @@ pub fn evaluate_slices(
     metric: Metric,
     seed: u64,
 ) -> Vec<SliceEvaluation> {
-    let mut positions: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
-    for (position, value) in values.into_iter().take(outcomes.len()).enumerate() {
-        positions.entry(value).or_default().push(position);
-    }
-    let mut slices: Vec<SliceEvaluation> = positions
+    let mut slices: Vec<SliceEvaluation> = cut(outcomes, values)
         .into_iter()
         .filter_map(|(value, positions)| {
             let rows = outcomes.select(&positions)?;
@@ -46,4 +43,65 @@ pub fn evaluate_slices(
         .collect();
     slices.sort_by_key(|slice| std::cmp::Reverse(slice.rows));
     slices
+}
+
+/// Points of each curve.
+const CURVE_POINTS: usize = 100;
+
+/// The curves of a binary model on the rows of one slice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SliceCurves {
+    /// The value that the rows share; none for rows without one.
+    pub value: Option<String>,
+    /// Rows of the slice.
+    pub rows: u64,
+    /// Those of them that are positive.
+    pub positives: u64,
+    /// Area under the ROC curve.
+    pub roc_auc: Option<f64>,
+    /// DeLong's 95 % interval.
+    pub roc_auc_interval: Option<(f64, f64)>,
+    /// Average precision.
+    pub pr_auc: Option<f64>,
+    /// Up to 100 points.
+    pub roc: Vec<CurvePoint>,
+    /// The same.
+    pub precision_recall: Vec<CurvePoint>,
+}
+
+/// The curves on each slice that has rows of both classes, of the `most` largest such, most rows first; none of a model that is not binary.
+///
+/// Rows beyond the shorter of `outcomes` and `values` are left out.
+pub fn slice_curves(
+    outcomes: &Outcomes,
+    values: impl IntoIterator<Item = Option<String>>,
+    most: usize,
+) -> Vec<SliceCurves> {
+    let mut slices: Vec<(Option<String>, Vec<usize>)> = cut(outcomes, values).into_iter().collect();
+    slices.sort_by_key(|(_, positions)| std::cmp::Reverse(positions.len()));
+    let curves = |(value, positions): (Option<String>, Vec<usize>)| {
+        let rows = outcomes.select(&positions)?;
+        let Outcomes::Binary(own) = &rows else { return None };
+        let roc = own.roc_curve();
+        (!roc.is_empty()).then(|| SliceCurves {
+            value,
+            rows: positions.len() as u64,
+            positives: own.labels.iter().filter(|label| **label).count() as u64,
+            roc_auc: rows.metric(Metric::RocAuc),
+            roc_auc_interval: delong(own),
+            pr_auc: rows.metric(Metric::PrAuc),
+            roc: thin(roc, CURVE_POINTS),
+            precision_recall: thin(own.precision_recall_curve(), CURVE_POINTS),
+        })
+    };
+    slices.into_iter().filter_map(curves).take(most).collect()
+}
+
+/// The rows of each value.
+fn cut(outcomes: &Outcomes, values: impl IntoIterator<Item = Option<String>>) -> BTreeMap<Option<String>, Vec<usize>> {
+    let mut positions: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+    for (position, value) in values.into_iter().take(outcomes.len()).enumerate() {
+        positions.entry(value).or_default().push(position);
+    }
+    positions
 }

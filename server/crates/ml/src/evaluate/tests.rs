@@ -377,6 +377,31 @@ fn models_measured_on_different_rows_are_not_compared() {
 }
 
 #[test]
+fn curves_of_slices_are_of_their_rows_alone_and_none_is_of_one_class() {
+    let Outcomes::Binary(all) = two() else { panic!("binary") };
+    // Every third row, those that came true, and the others.
+    let value = |(row, label): (usize, &bool)| {
+        if row % 3 == 0 {
+            "third"
+        } else if *label {
+            "true"
+        } else {
+            "false"
+        }
+    };
+    let values: Vec<Option<String>> = all.labels.iter().enumerate().map(|one| Some(value(one).to_owned())).collect();
+    let rows: Vec<usize> = (0..all.labels.len()).filter(|row| row % 3 == 0).collect();
+    let alone = two().select(&rows).expect("rows");
+    let Outcomes::Binary(alone_binary) = &alone else { panic!("binary") };
+    let found = slice_curves(&two(), values.clone(), 8);
+    assert_eq!(found.len(), 1, "the other two are of one class each");
+    assert_eq!((found[0].value.as_deref(), found[0].rows), (Some("third"), rows.len() as u64));
+    assert_eq!(found[0].roc, alone_binary.roc_curve());
+    assert_eq!(found[0].roc_auc, alone.metric(Metric::RocAuc));
+    assert_eq!(slice_curves(&two(), values, 0), []);
+}
+
+#[test]
 fn slices_are_measured_each_on_its_rows() {
     let values = (0..40).map(|row| if row < 25 { Some("card".to_owned()) } else { None });
     let slices = evaluate_slices(&two(), values, Metric::Accuracy, 1);
