@@ -51,6 +51,7 @@ mod m0043_reusable_in_order;
 mod m0044_paused_by;
 mod m0045_looks;
 mod m0046_callers;
+mod m0047_reach;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -105,6 +106,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0044_paused_by::Migration),
             Box::new(m0045_looks::Migration),
             Box::new(m0046_callers::Migration),
+            Box::new(m0047_reach::Migration),
         ]
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use millrace_domain::fault::Fault;
-use millrace_domain::rollout::Unit;
+use millrace_domain::rollout::{Losses, Unit};
 use millrace_storage::prediction::{self, Stored};
-use millrace_storage::rollout::{self, Labelled};
+use millrace_storage::rollout::{self, Labelled, Pair};
 use millrace_storage::{StorageError, Transaction, Uuid, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,8 +111,9 @@ impl Serving {
                 Stored::Accepted => {
                     report.accepted += 1;
                     if let Some(trial) = trial {
-                        let loss = |answer: &Value| trial.loss.between(answer, &outcome.label, &classes);
-                        let compared = compare(&tx, prediction, loss, &mut labelled);
+                        let losses =
+                            |pair: &Pair| trial.loss.compare(&pair.candidate, &pair.control, &outcome.label, &classes);
+                        let compared = compare(&tx, prediction, losses, &mut labelled);
                         compared.await.map_err(unavailable)?;
                     }
                 }
@@ -130,14 +131,17 @@ impl Serving {
 async fn compare(
     tx: &Transaction,
     prediction: Uuid,
-    loss: impl Fn(&Value) -> Option<f64>,
+    losses: impl Fn(&Pair) -> Option<Losses>,
     labelled: &mut Labelled,
 ) -> Result<(), StorageError> {
     let Some(pair) = rollout::pair(tx, prediction).await? else { return Ok(()) };
-    let Some((candidate, control)) = loss(&pair.candidate).zip(loss(&pair.control)) else { return Ok(()) };
+    let Some(losses) = losses(&pair) else { return Ok(()) };
     let unit = Unit::of_prediction(pair.rollout, pair.entity.as_deref(), prediction.as_bytes());
     let unit = (pair.rollout, pair.step, unit);
-    let sums = labelled.entry(unit).or_insert((0, 0.0, 0.0));
-    *sums = (sums.0 + 1, sums.1 + candidate, sums.2 + control);
+    let (rows, sums) = labelled.entry(unit).or_default();
+    *rows += 1;
+    sums.candidate += losses.candidate;
+    sums.control += losses.control;
+    sums.reach += losses.reach;
     Ok(())
 }

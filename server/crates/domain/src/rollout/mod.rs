@@ -29,13 +29,13 @@ use crate::run::RolloutStage;
 
 pub use arm::{Arm, Unit};
 pub use course::{Look, Seen, slot_of};
-pub use reading::{Loss, class_of, latency_bin, latency_of, probability_of, same, score_bin, value_of};
+pub use reading::{Loss, Losses, class_of, latency_bin, latency_of, probability_of, same, score_bin, value_of};
 pub use slices::{AskedBoth, SliceCompared, compare_slices};
 
 use sequential::{Sums, is_not, more_often, share_bounds, weighted_bounds};
 
 /// Version of the rules below; it is kept with every decision.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 /// Share of rollouts of equally good candidates that may be taken back by chance.
 pub const FALSE_ALARMS: f64 = 0.05;
 /// Share of requests by which more of the candidate's may fail, or be slow, than of the champion's.
@@ -201,6 +201,8 @@ pub struct Evidence {
     pub difference: Sums,
     /// The same less [`MARGIN`] of the champion's loss: below zero, the candidate is within the margin.
     pub excess: Sums,
+    /// Σ over units of the square of how far the two losses could have been apart there, whatever the truth is.
+    pub reach_squared: f64,
     /// Mean loss of the champion on those rows.
     pub control_loss: Option<f64>,
     /// The business metric over what the candidate was asked in all canaries, and over what the control group was.
@@ -227,7 +229,8 @@ pub struct Judgement {
     pub checks: Vec<Gate>,
     /// What follows of them.
     pub next: Next,
-    /// Names of the checks that failed, or lack evidence where none failed, without those that are watched only.
+    /// Names of the checks that failed, or lack evidence where none failed, without those that are watched only. A watch that ends with its
+    /// deadline goes on with some.
     pub open: Vec<String>,
 }
 
@@ -261,21 +264,26 @@ pub fn judge(plan: &Plan, position: usize, seen: &Evidence) -> Judgement {
         check.note =
             Some(format!("only watched, as the document says; {}", check.note.as_deref().unwrap_or("as measured")));
     }
+    let (next, open) = follows(plan, position, &checks, seen.seconds);
+    Judgement { checks, next, open }
+}
+
+/// What follows from checks of a step that has lasted so long, and the names of those that failed, or lack evidence where none failed.
+pub fn follows(plan: &Plan, position: usize, checks: &[Gate], seconds: f64) -> (Next, Vec<String>) {
     let failed: Vec<String> = checks
         .iter()
         .filter(|check| check.verdict == Verdict::Fail && !plan.is_watched(check))
         .map(|check| check.name.clone())
         .collect();
-    let late = seen.seconds > plan.deadline_seconds as f64;
-    let (next, open) = match plan.decide(&checks) {
+    let late = seconds > plan.deadline_seconds as f64;
+    match plan.decide(checks) {
         Decision::Passed => (Next::Advance, Vec::new()),
         Decision::Rejected(_) if !failed.is_empty() => (Next::Breach, failed),
         // What is full already has shown all that the steps before asked for: without new evidence it stays.
-        Decision::Rejected(_) if late && step.stage == RolloutStage::Watch => (Next::Advance, Vec::new()),
+        Decision::Rejected(open) if late && plan.step(position).stage == RolloutStage::Watch => (Next::Advance, open),
         Decision::Rejected(open) if late => (Next::OutOfTime, open),
         Decision::Rejected(open) => (Next::Hold, open),
-    };
-    Judgement { checks, next, open }
+    }
 }
 
 fn gate(name: &str, rule: String, n: u64) -> Gate {
@@ -412,9 +420,9 @@ fn quality(plan: &Plan, seen: &Evidence) -> Gate {
     gate.observed = Some(mean);
     gate.threshold = Some(margin);
     let expected = plan.expected_units();
-    gate.interval = seen.difference.bounds(plan.alpha(), expected);
-    // The margin is not known better than the champion's loss that it is a share of.
-    let excess = seen.excess.bounds(plan.alpha(), expected);
+    gate.interval = seen.difference.with_unseen(seen.reach_squared).bounds(plan.alpha(), expected);
+    // The margin is not known better than the champion's loss that it is a share of. It may be too small by no more than the difference is.
+    let excess = seen.excess.with_unseen(seen.reach_squared).bounds(plan.alpha(), expected);
     gate.note = Some(format!(
         "candidate {:.4}, champion {control:.4}, over {} units and all steps; shown is the difference, greater is worse",
         control + mean,

@@ -9,6 +9,18 @@ use crate::metric::Metric;
 const MOST: f64 = 1e100;
 const LEAST: f64 = 1e-100;
 
+/// How far two models are from the truth of a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Losses {
+    /// The candidate's loss.
+    pub candidate: f64,
+    /// The champion's.
+    pub control: f64,
+    /// How far the two could have been apart, whatever the truth is: the greatest difference over all classes. Of a number, whose truth may
+    /// be any, how far they are.
+    pub reach: f64,
+}
+
 /// How far an answer is from the truth, row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,6 +60,16 @@ impl Loss {
             Self::Absolute => "absolute error",
             Self::Pinball { .. } => "pinball loss",
         }
+    }
+
+    /// The losses of two answers to one request; none when either has none.
+    pub fn compare(self, candidate: &Value, control: &Value, label: &Value, classes: &[&str]) -> Option<Losses> {
+        let both = |label: &Value| self.between(candidate, label, classes).zip(self.between(control, label, classes));
+        let (own, other) = both(label)?;
+        let apart = |(candidate, control): (f64, f64)| (candidate - control).abs();
+        let others = classes.iter().filter(|_| self == Self::Brier).filter_map(|class| both(&Value::from(*class)));
+        let reach = others.map(apart).fold(apart((own, other)), f64::max);
+        Some(Losses { candidate: own, control: other, reach })
     }
 
     /// The loss of an answer as callers get it; none when the label is not one that the model knows, the answer is none, or the

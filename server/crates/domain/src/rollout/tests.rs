@@ -47,23 +47,31 @@ struct Pair {
     wrong: f64,
     /// Share of units whose truth comes to be known.
     labelled: f64,
+    /// The truth is yes in so many; in any share of them, evenly, if none is given.
+    rare: Option<f64>,
 }
 
-const ALIKE: Pair = Pair { failing: (0.0, 0.0), wrong: 0.0, labelled: 0.5 };
+const ALIKE: Pair = Pair { failing: (0.0, 0.0), wrong: 0.0, labelled: 0.5, rare: None };
 
 /// Units arrive one by one on both sides and are judged again and again; gives how it ended.
 fn canary(pair: &Pair, seed: u64) -> Next {
-    let plan = plan();
+    // Scores that are a fifth apart are as good, but shifted.
+    let watched = if pair.rare.is_some() { vec![RolloutCheck::Shift] } else { Vec::new() };
+    let plan = Plan { watched, ..plan() };
     let mut chance = Chance::new(seed);
     let mut seen = Evidence { scores: vec![(0, 0); 400], ..Evidence::default() };
     let mut control_loss = 0.0;
     for unit in 1..=40_000u64 {
         seen.seconds += 0.1;
         let is_candidate = chance.happens(0.5);
-        let chances = 0.02 + 0.96 * chance.share();
-        let truth = f64::from(u8::from(chance.happens(chances)));
+        let chances = pair.rare.unwrap_or_else(|| 0.02 + 0.96 * chance.share());
+        let truth = chance.happens(chances);
         let guess = |chance: &mut Chance| (chances + 0.05 * chance.normal()).clamp(0.001, 0.999);
-        let (mut new, old) = (guess(&mut chance), guess(&mut chance));
+        // Of what is rare one says a tenth more than is true and the other a tenth less: neither is further off.
+        let (mut new, old) = match pair.rare {
+            Some(rare) => (rare * 1.1, rare * 0.9),
+            None => (guess(&mut chance), guess(&mut chance)),
+        };
         if chance.happens(pair.wrong) {
             new = 1.0 - new;
         }
@@ -77,10 +85,12 @@ fn canary(pair: &Pair, seed: u64) -> Next {
         seen.scores[bin(new)].0 += 1;
         seen.scores[bin(old)].1 += 1;
         if chance.happens(pair.labelled) {
-            let loss = |score: f64| (score - truth).powi(2);
-            seen.difference.add(1.0, loss(new) - loss(old));
-            seen.excess.add(1.0, loss(new) - loss(old) - MARGIN * loss(old));
-            control_loss += loss(old);
+            let answer = |score: f64| serde_json::json!({ "score": score });
+            let losses = Loss::Brier.compare(&answer(new), &answer(old), &truth.into(), &["false", "true"]).unwrap();
+            seen.difference.add(1.0, losses.candidate - losses.control);
+            seen.excess.add(1.0, losses.candidate - losses.control - MARGIN * losses.control);
+            seen.reach_squared += losses.reach.powi(2);
+            control_loss += losses.control;
             seen.control_loss = Some(control_loss / seen.difference.rows);
         }
         if unit % 50 == 0 {
@@ -102,6 +112,26 @@ fn a_candidate_that_answers_as_well_is_taken_back_in_at_most_five_of_a_hundred_c
     let taken_back = ended(&ALIKE, Next::Breach);
     assert!(taken_back <= 5, "{taken_back} of 100");
     assert!(ended(&ALIKE, Next::Advance) >= 95);
+}
+
+#[test]
+fn a_candidate_that_answers_as_well_of_what_is_rare_is_taken_back_in_at_most_five_of_a_hundred_canaries() {
+    for rare in [0.01, 0.003] {
+        let taken_back = ended(&Pair { rare: Some(rare), labelled: 1.0, ..ALIKE }, Next::Breach);
+        assert!(taken_back <= 5, "{taken_back} of 100 where {rare} are positive");
+    }
+}
+
+#[test]
+fn what_two_losses_could_be_apart_is_told_of_the_truth_that_did_not_come_out_too() {
+    let answer = |score: f64| serde_json::json!({ "score": score });
+    let losses = Loss::Brier.compare(&answer(0.2), &answer(0.1), &false.into(), &["no", "yes"]).unwrap();
+    assert!((losses.candidate - losses.control - 0.03).abs() < 1e-12);
+    assert!((losses.reach - (0.81 - 0.64)).abs() < 1e-12, "{losses:?}");
+    let number = |value: f64| serde_json::json!({ "value": value });
+    let losses = Loss::Absolute.compare(&number(3.0), &number(1.0), &0.5.into(), &[]).unwrap();
+    assert_eq!((losses.candidate, losses.control, losses.reach), (2.5, 0.5, 2.0));
+    assert_eq!(Loss::Absolute.compare(&number(3.0), &answer(0.1), &0.5.into(), &[]), None);
 }
 
 #[test]
@@ -183,7 +213,10 @@ fn what_was_not_shown_by_the_deadline_is_taken_back() {
 fn a_watch_without_new_evidence_ends_at_the_deadline_and_nothing_is_taken_back() {
     let mut seen = healthy();
     (seen.seconds, seen.candidate) = (86_401.0, Side::default());
-    assert_eq!(judge(&plan(), 2, &seen).next, Next::Advance);
+    let judged = judge(&plan(), 2, &seen);
+    assert_eq!(judged.next, Next::Advance);
+    assert!(!judged.open.is_empty(), "and what it does not show is told");
+    assert_eq!(follows(&plan(), 2, &judged.checks, 60.0).0, Next::Hold, "before the deadline it waits");
 }
 
 #[test]

@@ -9,10 +9,9 @@ use chrono::{DateTime, Utc};
 use millrace_domain::gate::MARGIN;
 use millrace_domain::ids::RolloutId;
 use millrace_domain::problem::{Conduct, RolloutCheck};
-use millrace_domain::rollout::{Arm, Evidence, Next, Plan, Side, Unit, judge, score_bin};
+use millrace_domain::rollout::{Arm, Evidence, Losses, Next, Plan, Side, Unit, judge, score_bin};
 use millrace_domain::run::RolloutStage;
 use millrace_ml::model::Prediction;
-use serde_json::Value as Json;
 
 use super::history::{History, Learned, Window};
 
@@ -31,6 +30,8 @@ struct OfUnit {
     labelled: f64,
     difference: f64,
     control_loss: f64,
+    /// How far the two could have been apart.
+    reach: f64,
 }
 
 /// Something that happened on the way.
@@ -77,7 +78,7 @@ pub(super) struct Staged {
     /// When outcomes are known, by row.
     known: HashMap<u32, i64>,
     /// Outcomes that are not known yet, in the order in which they will be: of which unit, and both losses.
-    awaited: BTreeMap<(i64, u32), (Unit, f64, f64)>,
+    awaited: BTreeMap<(i64, u32), (Unit, Losses)>,
 }
 
 impl Staged {
@@ -244,20 +245,20 @@ impl Staged {
             self.scores.entry(bin).or_default().1 += 1;
         }
         let Some((known, label)) = self.known.get(&row).copied().zip(history.label(row)) else { return };
-        let loss = |output: &Json| self.plan.loss.between(output, &label, &classes);
-        if let Some((candidate, control)) = loss(&outputs.0).zip(loss(&outputs.1)) {
-            self.awaited.insert((known, row), (unit, candidate, control));
+        if let Some(losses) = self.plan.loss.compare(&outputs.0, &outputs.1, &label, &classes) {
+            self.awaited.insert((known, row), (unit, losses));
         }
     }
 
     /// Outcomes that have come to be known.
     fn learn_outcomes(&mut self, now: DateTime<Utc>) {
         let later = self.awaited.split_off(&(now.timestamp_micros() + 1, 0));
-        for (unit, candidate, control) in std::mem::replace(&mut self.awaited, later).into_values() {
+        for (unit, losses) in std::mem::replace(&mut self.awaited, later).into_values() {
             let own = self.units.entry(unit).or_default();
             own.labelled += 1.0;
-            own.difference += candidate - control;
-            own.control_loss += control;
+            own.difference += losses.candidate - losses.control;
+            own.control_loss += losses.control;
+            own.reach += losses.reach;
             self.changes += 1;
         }
     }
@@ -293,6 +294,7 @@ impl Staged {
             if own.labelled > 0.0 {
                 seen.difference.add(own.labelled, own.difference);
                 seen.excess.add(own.labelled, own.difference - MARGIN * own.control_loss);
+                seen.reach_squared += own.reach.powi(2);
                 control_loss += own.control_loss;
             }
         }

@@ -7,7 +7,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use millrace_domain::gate::MARGIN;
 use millrace_domain::ids::{ModelVersionId, ProblemId, RolloutId};
 use millrace_domain::rollout::sequential::Sums;
-use millrace_domain::rollout::{Arm, AskedBoth, Evidence, Side, Unit, latency_bin};
+use millrace_domain::rollout::{Arm, AskedBoth, Evidence, Losses, Side, Unit, latency_bin};
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
@@ -247,21 +247,24 @@ pub async fn pair(db: &impl Connection, prediction: Uuid) -> Result<Option<Pair>
     record::optional(db, SQL, values![prediction]).await
 }
 
-/// Rows of a unit whose truth is known: the unit, how many, the sum of the candidate's losses and that of the champion's.
-pub type Labelled = BTreeMap<(RolloutId, i32, Unit), (i32, f64, f64)>;
+/// Rows whose truth is known, by unit: how many, and the sums of both losses and of how far these could have been apart.
+pub type Labelled = BTreeMap<(RolloutId, i32, Unit), (i32, Losses)>;
 
 /// Adds rows whose truth is known.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn label(db: &impl Connection, labelled: &Labelled) -> Result<()> {
-    const SQL: &str = "insert into rollout_unit as u (rollout_id, step, unit, labelled, difference, control_loss)
+    const SQL: &str =
+        "insert into rollout_unit as u (rollout_id, step, unit, labelled, difference, control_loss, reach)
         select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, unit bigint, labelled int,
-            difference float8, control_loss float8)
+            difference float8, control_loss float8, reach float8)
         on conflict (rollout_id, step, unit) do update set labelled = u.labelled + excluded.labelled,
-            difference = u.difference + excluded.difference, control_loss = u.control_loss + excluded.control_loss";
-    let rows = labelled.iter().map(|(key, (rows, candidate, control))| {
-        (*key, json!({ "labelled": rows, "difference": candidate - control, "control_loss": control }))
+            difference = u.difference + excluded.difference, control_loss = u.control_loss + excluded.control_loss,
+            reach = u.reach + excluded.reach";
+    let rows = labelled.iter().map(|(key, (rows, losses))| {
+        let Losses { candidate, control, reach } = losses;
+        (*key, json!({ "labelled": rows, "difference": candidate - control, "control_loss": control, "reach": reach }))
     });
     add_to_units(db, SQL, rows.collect()).await
 }
@@ -374,6 +377,7 @@ impl Record for Evidence {
 struct Quality {
     difference: Sums,
     excess: Sums,
+    reach_squared: f64,
     control_loss: f64,
 }
 
@@ -388,6 +392,7 @@ impl Record for Quality {
         Ok(Self {
             difference: sums("difference", "difference_squared", "difference_product")?,
             excess: sums("excess", "excess_squared", "excess_product")?,
+            reach_squared: row.get("reach_squared")?,
             control_loss: row.get("control_loss")?,
         })
     }
@@ -442,8 +447,9 @@ pub async fn evidence(db: &impl Connection, rollout: &Rollout) -> Result<Evidenc
             coalesce(sum(rows * rows), 0) as rows_squared, coalesce(sum(loss), 0) as control_loss,
             coalesce(sum(d), 0) as difference, coalesce(sum(d * d), 0) as difference_squared,
             coalesce(sum(rows * d), 0) as difference_product, coalesce(sum(e), 0) as excess,
-            coalesce(sum(e * e), 0) as excess_squared, coalesce(sum(rows * e), 0) as excess_product
-        from (select sum(labelled)::float8 as rows, sum(difference) as d, sum(control_loss) as loss,
+            coalesce(sum(e * e), 0) as excess_squared, coalesce(sum(rows * e), 0) as excess_product,
+            coalesce(sum(reach * reach), 0) as reach_squared
+        from (select sum(labelled)::float8 as rows, sum(difference) as d, sum(control_loss) as loss, sum(reach) as reach,
                   sum(difference) - $2 * sum(control_loss) as e
               from rollout_unit where rollout_id = $1 and labelled > 0 group by unit) by_unit";
     const BUSINESS: &str = "select is_candidate, count(*) as units, sum(rows) as rows, sum(total) as total,
@@ -469,6 +475,7 @@ pub async fn evidence(db: &impl Connection, rollout: &Rollout) -> Result<Evidenc
         scores: scores.into_iter().map(|bin| bin.0).collect(),
         difference: quality.difference,
         excess: quality.excess,
+        reach_squared: quality.reach_squared,
         control_loss: (quality.difference.rows > 0.0).then(|| quality.control_loss / quality.difference.rows),
         business,
         ..counted
