@@ -423,6 +423,23 @@ test("a figure is given out as a file, and its marks are read by arrow keys and 
   });
 });
 
+test("a table is given out as a file, as it stands", async () => {
+  await as(ENGINEER, { viewport: DESKTOP }, async (page) => {
+    await page.goto("/problems");
+    const file = async (ending) => {
+      const link = page.getByRole("link", { name: `Download problems.${ending}` });
+      const [given] = await Promise.all([page.waitForEvent("download"), link.click()]);
+      return readFileSync(await given.path(), "utf8");
+    };
+    const rows = JSON.parse(await file("json"));
+    const shown = await page.locator("main table tbody tr").count();
+    assert.equal(rows.length, shown);
+    const [name] = Object.keys(rows[0]);
+    assert.ok(rows.some((row) => row[name].includes("parcels")), JSON.stringify(rows[0]));
+    assert.equal((await file("csv")).trimEnd().split("\r\n").length, shown + 1);
+  });
+});
+
 test("a cell of a confusion matrix leads to its rows by keyboard, and without JavaScript too", async () => {
   for (const javaScript of [true, false]) {
     await as(ENGINEER, { viewport: javaScript ? DESKTOP : PHONE, javaScript }, async (page) => {

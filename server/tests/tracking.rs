@@ -97,7 +97,9 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
     assert_eq!((&told["info"]["status"], &told["info"]["run_name"]), (&json!("FINISHED"), &json!("try 7")));
     assert_eq!(
         told["data"]["tags"],
-        json!([{"key": "input.rows may", "value": "d1"}, {"key": "team", "value": "risk"}])
+        json!([
+            {"key": "input.rows may", "value": "d1"}, {"key": "team", "value": "risk"}, {"key": "mlflow.runName", "value": "try 7"}
+        ])
     );
     let parameters =
         json!([{"key": "depth", "value": "6"}, {"key": "eta", "value": "1e-05"}, {"key": "model", "value": "gbm"}]);
@@ -115,6 +117,17 @@ async fn what_a_client_logs_is_told_back_and_stands_among_the_runs() {
     assert_eq!(found["items"][0]["tracked"], "try 7");
     let search = json!({ "experiment_ids": ["shelves"], "filter": "attributes.status = 'FINISHED' and metrics.loss < 1",
         "order_by": ["metrics.loss DESC", "attributes.start_time ASC"], "max_results": 10 });
+    let began = told["info"]["start_time"].as_i64().unwrap();
+    for (filter, found) in [
+        ("attributes.status = \"FINISHED\" and params.model ILIKE \"G%\"".to_owned(), 1),
+        (format!("attributes.run_id = '{run}'"), 1),
+        (format!("attributes.start_time >= {began} and tags.mlflow.runName = 'try 7'"), 1),
+        (format!("attributes.start_time > {began}"), 0),
+    ] {
+        let search = json!({ "experiment_ids": ["shelves"], "filter": filter });
+        let runs = tracking.post("runs/search", search).await.done()["runs"].clone();
+        assert_eq!(runs.as_array().map(Vec::len), Some(found), "{filter}: {runs}");
+    }
     let tagged =
         json!({ "experiment_ids": ["shelves"], "filter": "tags.team = 'risk' and tag.`input.rows may` = 'd1'" });
     assert_eq!(tracking.post("runs/search", tagged).await.done()["runs"][0]["info"]["run_id"], json!(run));

@@ -1,6 +1,8 @@
 //! Sizes and metrics in words.
 
+use millrace_charts::count;
 use millrace_domain::metric::Metric;
+use millrace_domain::view::MOST_COUNTED;
 
 use crate::wording::state_words;
 
@@ -18,6 +20,12 @@ pub fn bytes(size: i64) -> String {
     } else {
         format!("{value:.1} {}", UNITS[unit])
     }
+}
+
+/// How many predictions a live version answered: beyond some they are not counted.
+pub fn answered(predictions: i64) -> String {
+    let told = count(predictions.unsigned_abs());
+    if predictions >= MOST_COUNTED { format!("{told} or more") } else { told }
 }
 
 /// `test.roc_auc` or `roc_auc` as `ROC AUC`, to stand at the beginning; an unknown name as it is.

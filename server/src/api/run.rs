@@ -329,22 +329,34 @@ fn wire(run: &RunView) -> Value {
 
 /// One metric of a run, by step.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/metrics/{name}",
-    responses((status = 200, body = Items<MetricView>), (status = 404)))]
+    params(CourseQuery), responses((status = 200, body = Items<MetricView>), (status = 404)))]
 pub async fn show_run_metric(
     State(services): State<Services>,
     By(actor): By,
     Path((id, name)): Path<(String, String)>,
+    Query(asked): Query<CourseQuery>,
 ) -> Reply<Json<Items<MetricView>>> {
     let id = run_id(&id)?;
     let run = services.run(&actor, id).await?;
+    let skip = asked.page_token.unwrap_or(0);
     let items: Vec<MetricView> = match run.summary.tracked {
         None => run.metrics.into_iter().filter(|metric| metric.name == name).collect(),
-        Some(_) => services.run_history(&actor, id, &name, 0, MOST_POINTS).await?.into_iter().map(metric).collect(),
+        Some(_) => services.run_history(&actor, id, &name, skip, MOST_POINTS).await?.into_iter().map(metric).collect(),
     };
-    if items.is_empty() {
+    if items.is_empty() && skip == 0 {
         return Err(Fault::not_found("metric of this run").into());
     }
-    Ok(Json(Items::all(items)))
+    // A course of the pipeline is told whole.
+    let is_cut = run.summary.tracked.is_some() && items.len() == MOST_POINTS as usize;
+    let next_page_token = is_cut.then(|| skip.saturating_add(MOST_POINTS).to_string());
+    Ok(Json(Items { items, next_page_token }))
+}
+
+/// Which part of a course.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct CourseQuery {
+    /// The `next_page_token` of the part before.
+    page_token: Option<u32>,
 }
 
 /// Points of a course that are told at once.

@@ -213,18 +213,19 @@ fn report(run: &Value, as_json: bool) -> anyhow::Result<()> {
 fn repository() -> Value {
     let git = |arguments: &[&str]| {
         let output = std::process::Command::new("git").args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    match git(&["rev-parse", "HEAD"]) {
+    let word = |arguments: &[&str]| git(arguments).map(|text| text.trim().to_owned());
+    match word(&["rev-parse", "HEAD"]) {
         None => Value::Null,
         Some(sha) => {
-            // A diff too large to be sent is what `dirty` alone tells.
+            // As it is written, or it does not apply: its last line may be an empty one. A diff too large to be sent is what `dirty` alone tells.
             let diff = git(&["diff", "HEAD", "--no-color"]).filter(|diff| !diff.is_empty() && diff.len() < MOST_DIFF);
             json!({
                 "git_sha": sha,
-                "branch": git(&["rev-parse", "--abbrev-ref", "HEAD"]),
+                "branch": word(&["rev-parse", "--abbrev-ref", "HEAD"]),
                 "dirty": git(&["status", "--porcelain"]).is_some_and(|text| !text.is_empty()),
-                "diff": diff.map(|diff| diff + "\n"),
+                "diff": diff,
             })
         }
     }

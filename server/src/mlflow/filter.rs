@@ -1,15 +1,13 @@
 //! MLflow's filters and orders in our words: an attribute is a field of its own here, a status a state, and a name in backquotes one in
 //! quotes.
 
-use chrono::{DateTime, Utc};
-
 use super::wire::state;
 
 /// A filter or an order as the list of runs reads it.
 pub fn own_words(theirs: &str) -> String {
     let mut ours = String::with_capacity(theirs.len());
     let mut rest = theirs;
-    let (mut is_of_state, mut is_of_time) = (false, false);
+    let (mut is_of_state, mut is_of_run) = (false, false);
     while let Some(first) = rest.chars().next() {
         let (part, after) = match first {
             '\'' | '"' | '`' => quoted(rest, first),
@@ -18,19 +16,23 @@ pub fn own_words(theirs: &str) -> String {
         };
         match first {
             '`' => ours.push_str(&part.replace('`', "\"")),
-            '\'' | '"' if is_of_state => {
-                let known = state(part.trim_matches(first)).map(|state| format!("\'{state}\'"));
-                ours.push_str(&known.unwrap_or_else(|_| part.to_owned()));
-                is_of_state = false;
+            // A name, as in `metrics."val auc"`; else either kind of quotes holds a text.
+            '"' if ours.ends_with('.') => ours.push_str(part),
+            '\'' | '"' => {
+                let text = part.trim_matches(first);
+                match state(text) {
+                    Ok(state) if is_of_state => ours.push_str(&format!("'{state}'")),
+                    _ if is_of_run => ours.push_str(text),
+                    _ if first == '"' => ours.push_str(&format!("'{}'", text.replace('\'', "''"))),
+                    _ => ours.push_str(part),
+                }
+                (is_of_state, is_of_run) = (false, false);
             }
             c if is_of_word(c) => {
                 let word = field(part);
-                match millis(part).filter(|_| is_of_time) {
-                    Some(time) => ours.push_str(&time.format("'%Y-%m-%dT%H:%M:%SZ'").to_string()),
-                    None => ours.push_str(&word),
-                }
-                is_of_state |= word == "state";
-                is_of_time = word == "created";
+                is_of_state |= word == "completion";
+                is_of_run |= word == "run";
+                ours.push_str(&word);
             }
             _ => ours.push_str(part),
         }
@@ -49,18 +51,15 @@ fn quoted(text: &str, quote: char) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// A time in milliseconds.
-fn millis(word: &str) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(word.parse().ok()?)
-}
-
 fn field(word: &str) -> String {
     let own = ["attributes.", "attribute.", "attr.", "run."].iter().find_map(|kind| word.strip_prefix(kind));
     match own.unwrap_or(word) {
-        "start_time" | "created" => "created".to_owned(),
-        "run_name" => "name".to_owned(),
+        "start_time" | "created" => "began_ms".to_owned(),
+        "run_name" | "tags.mlflow.runName" | "tag.mlflow.runName" => "name".to_owned(),
         "run_id" => "run".to_owned(),
-        "status" => "state".to_owned(),
+        "status" => "completion".to_owned(),
+        // Ours tells no capital letter from a small one.
+        word if word.eq_ignore_ascii_case("ilike") => "like".to_owned(),
         own => {
             let renamed = [
                 ("parameters.", "params."),
@@ -86,10 +85,16 @@ mod tests {
         assert_eq!(own_words(same), same);
         assert_eq!(
             own_words("attributes.status = \'FINISHED\' and metric.a < 1"),
-            "state = \'succeeded\' and metrics.a < 1"
+            "completion = \'succeeded\' and metrics.a < 1"
         );
-        assert_eq!(own_words("attributes.start_time DESC"), "created DESC");
-        assert_eq!(own_words("attributes.start_time > 1767225600000"), "created > '2026-01-01T00:00:00Z'");
+        assert_eq!(own_words("attributes.start_time DESC"), "began_ms DESC");
+        assert_eq!(own_words("attributes.start_time > 1767225600000"), "began_ms > 1767225600000");
+        assert_eq!(
+            own_words("params.model = \"it's\" and tags.a ILIKE \"%x\""),
+            "params.model = 'it''s' and tags.a like '%x'"
+        );
+        assert_eq!(own_words("metrics.\"val auc\" > 1"), "metrics.\"val auc\" > 1");
+        assert_eq!(own_words("attributes.run_id = '7'"), "run = 7");
         assert_eq!(own_words("metrics.`val auc` > 1"), "metrics.\"val auc\" > 1");
     }
 

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use millrace_domain::policy::Actor;
 use millrace_domain::tracking::{Entry, Logged, Point};
-use millrace_services::Services;
+use millrace_services::{Changed, Services};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fault::{Asked, Reply};
-use super::wire::{SentMetric, run_id};
+use super::wire::{RUN_NAME, SentMetric, run_id};
 use crate::api::reply::By;
 
 /// A run and what is told of it.
@@ -46,6 +46,11 @@ pub async fn set_tag(
     By(actor): By,
     Asked(asked): Asked<OfRun<Entry>>,
 ) -> Reply<Value> {
+    if asked.told.key == RUN_NAME {
+        let changed = Changed { name: Some(asked.told.value), ..Changed::default() };
+        services.change_tracked(&actor, run_id(asked.run_id, asked.run_uuid)?, &changed).await?;
+        return Ok(Json(json!({})));
+    }
     let logged = Logged { tags: vec![asked.told], ..Logged::default() };
     log(&services, &actor, asked.run_id, asked.run_uuid, logged).await
 }

@@ -16,6 +16,9 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Whole(pub i64);
 
+/// The tag that is a run's name.
+pub const RUN_NAME: &str = "mlflow.runName";
+
 /// A number, as one or as a text: `NaN`, `Infinity` and `-Infinity` too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number(pub f64);
@@ -212,7 +215,10 @@ impl Told {
 
     fn tags(&self) -> Vec<Pair<'_>> {
         match &self.run.tracked {
-            Some(tracked) => pairs(&tracked.tags),
+            Some(tracked) => {
+                let own = pairs(&tracked.tags).into_iter().filter(|pair| pair.key != RUN_NAME);
+                own.chain([Pair { key: RUN_NAME, value: tracked.name.as_str().into() }]).collect()
+            }
             None => vec![
                 Pair { key: "millrace.kind", value: "pipeline".into() },
                 Pair { key: "millrace.state", value: self.run.state.as_str().into() },

@@ -176,6 +176,31 @@ async fn where_the_signed_document_says_so_a_retrained_version_sets_out_without_
 }
 
 #[tokio::test]
+async fn what_was_trained_by_itself_waits_for_people_once_the_only_live_version_was_taken_back() {
+    let mut stage = Stage::set(policy(json!({ "promote": "automatic" }))).await;
+    for _ in 0..2 {
+        stage.hour(300, 60.0).await;
+    }
+    more_things(&stage.app, &stage, 5_000).await;
+    stage.look().await;
+    let taken = json!({ "reason": "it answers nonsense" });
+    stage.on_call.post(&format!("/api/v1/deployments/{SLUG}/rollback"), taken).await.done();
+    assert_eq!(stage.ended().await["state"], "succeeded");
+    for _ in 0..2 {
+        stage.look().await;
+    }
+    let now = stage.engineer.get(&format!("/api/v1/deployments/{SLUG}")).await.done();
+    assert_eq!(
+        (&now["stage"], &now["champion"], &now["candidate"]),
+        (&json!("none"), &Value::Null, &Value::Null),
+        "{now}"
+    );
+    let asked = "select count(*) from mail where kind = 'model_review'";
+    assert!(stage.app.count(asked).await > 0, "people are asked");
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn who_asks_for_changes_of_a_retrained_version_keeps_it_from_setting_out() {
     let mut stage = Stage::set(policy(json!({ "promote": "automatic" }))).await;
     for _ in 0..2 {

@@ -2,12 +2,13 @@
 
 use leptos::prelude::*;
 use millrace_charts::{count, duration};
-use millrace_domain::view::{DeploymentChange, DeploymentView};
+use millrace_domain::view::{DeploymentChange, DeploymentView, MOST_COUNTED};
 
 use crate::components::{Empty, Live, LiveLine, Load, Moment, PageHeader, look_again};
 use crate::fault::PageFault;
 use crate::form::PageForm;
 use crate::pages::address::{path_text, query_text};
+use crate::pages::quantity::answered;
 
 use super::history::{ChangeHistory, change_in_words};
 use super::parity::{JoinedLoads, ParityBroken, ParityStat};
@@ -221,7 +222,11 @@ fn Facts(deployment: DeploymentView) -> impl IntoView {
         None if deployment.fallback.is_some() => "answers nobody: it is switched off".to_owned(),
         None => "answers every prediction".to_owned(),
     };
-    let (predictions, outcomes) = (deployment.predictions.unsigned_abs(), deployment.outcomes.unsigned_abs());
+    let outcomes = deployment.outcomes.unsigned_abs();
+    let of = match deployment.predictions >= MOST_COUNTED {
+        true => format!("of the newest {}", count(MOST_COUNTED.unsigned_abs())),
+        false => "of those predictions".to_owned(),
+    };
     view! {
         <div class="grid grid-stats">
             <div class="stat">
@@ -231,13 +236,13 @@ fn Facts(deployment: DeploymentView) -> impl IntoView {
             </div>
             <div class="stat">
                 <span class="stat-label">"Predictions"</span>
-                <span class="stat-value">{count(predictions)}</span>
+                <span class="stat-value">{answered(deployment.predictions)}</span>
                 <span class="stat-note">"answered by the live version"</span>
             </div>
             <div class="stat">
                 <span class="stat-label">"Known outcomes"</span>
                 <span class="stat-value">{count(outcomes)}</span>
-                <span class="stat-note">"of those predictions"</span>
+                <span class="stat-note">{of}</span>
             </div>
             <ParityStat parity=deployment.parity/>
         </div>

@@ -6,6 +6,7 @@ use millrace_domain::view::DeploymentView;
 
 use crate::components::{Empty, Load, Moment, PageHeader, StateBadge, TableRegion};
 use crate::fault::PageFault;
+use crate::pages::quantity::answered;
 
 /// All deployments.
 #[server(name = ListDeployments, prefix = "/fn", endpoint = "list_deployments")]
@@ -75,7 +76,7 @@ fn deployment_row(row: DeploymentView) -> impl IntoView {
             <td data-label="Live version">{version}</td>
             <td data-label="Stage"><StateBadge state=stage/></td>
             <td class="num" data-label="Generation">{row.generation}</td>
-            <td class="num" data-label="Predictions">{count(row.predictions.unsigned_abs())}</td>
+            <td class="num" data-label="Predictions">{answered(row.predictions)}</td>
             <td class="num" data-label="With outcome">{count(row.outcomes.unsigned_abs())}</td>
             <td data-label="Since">{row.changed_at.map(|at| view! { <Moment at/> })}</td>
         </tr>

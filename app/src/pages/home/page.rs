@@ -3,7 +3,7 @@ use millrace_domain::view::{DeploymentView, HomeView, IncidentLine, RunSummary, 
 
 use crate::components::{Empty, Load, Moment, Number, PageHeader, StandingStill, StateBadge};
 use crate::fault::PageFault;
-use crate::pages::quantity::metric_title;
+use crate::pages::quantity::{answered, metric_title};
 use crate::wording::counted;
 
 /// The first page.
@@ -154,7 +154,10 @@ fn Live(deployments: Vec<DeploymentView>) -> impl IntoView {
     let rows = deployments
         .into_iter()
         .map(|deployment| {
-            let answered = counted(deployment.predictions.unsigned_abs(), "prediction", "predictions");
+            let answered = match deployment.predictions {
+                1 => "1 prediction".to_owned(),
+                predictions => format!("{} predictions", answered(predictions)),
+            };
             let known = counted(deployment.outcomes.unsigned_abs(), "known outcome", "known outcomes");
             view! {
                 <li>

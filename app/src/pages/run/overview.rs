@@ -148,7 +148,7 @@ fn external_trainer(run: &RunView) -> Option<impl IntoView + use<>> {
             <div class="section-header"><h2 id="trainer">"The external trainer"</h2></div>
             <div class="grid grid-wide">{figures}</div>
             <pre class="code log" tabindex="0" aria-label="What it wrote last"><code>{log}</code></pre>
-            {all.map(|href| view! { <p><a href=href>"All that it wrote"</a></p> })}
+            {all.map(|href| view! { <p><a href=href rel="external" download="">"All that it wrote"</a></p> })}
         </section>
     })
 }

@@ -40,7 +40,10 @@ pub fn checks(options: &LaunchOptions, form: &LaunchForm) -> Vec<Check> {
         checks.push(no_problem(form));
         return checks;
     };
-    checks.push(Check::new("Problem", "pass", format!("{} is signed off", problem.slug)));
+    match problem.obstacles.as_slice() {
+        [] => checks.push(Check::new("Problem", "pass", format!("{} is signed off", problem.slug))),
+        obstacles => checks.extend(obstacles.iter().map(|why| Check::new("Problem", "fail", why.as_str()))),
+    }
     checks.push(dataset(problem, form));
     checks.extend(fit(problem, form));
     checks
@@ -95,6 +98,7 @@ fn fit(problem: &LaunchProblem, form: &LaunchForm) -> Vec<Check> {
     };
     let Ok(kind) = problem.kind.parse() else { return Vec::new() };
     match FitPlan::read(&request.fit(), Aim { kind, quantile: problem.quantile }) {
+        Ok(plan) if !problem.has_validation && !plan.lacks_validation().is_empty() => mistaken(plan.lacks_validation()),
         Ok(plan) => {
             let trainers: Vec<String> = plan.space.branches().iter().map(|branch| branch.base().asked_as()).collect();
             if let Some(strange) = trainers.iter().find(|trainer| !problem.trainers.contains(trainer)) {
@@ -137,6 +141,8 @@ mod tests {
             kind: "binary".to_owned(),
             quantile: None,
             trainers: vec!["gradient_boosting".to_owned(), "logistic".to_owned()],
+            has_validation: true,
+            obstacles: Vec::new(),
             datasets: vec![dataset],
         };
         LaunchOptions { problems: vec![problem], may_launch }
@@ -166,6 +172,19 @@ mod tests {
     #[test]
     fn a_problem_that_cannot_be_launched_blocks() {
         assert!(!is_clear(&checks(&options(Permission::granted(), 0), &form("elsewhere", ""))));
+    }
+
+    #[test]
+    fn what_keeps_any_run_from_being_launched_blocks_and_so_does_a_search_without_rows_to_choose_by() {
+        let mut options = options(Permission::granted(), 0);
+        options.problems[0].has_validation = false;
+        let fixed = form("taxi-tips", "logistic");
+        assert!(is_clear(&checks(&options, &fixed)));
+        let searched = LaunchForm { budget: "20".to_owned(), ..fixed.clone() };
+        assert!(!is_clear(&checks(&options, &searched)));
+        options.problems[0].obstacles = vec!["the sign-off ran out".to_owned()];
+        let told = checks(&options, &fixed);
+        assert!(told.iter().any(|check| check.note == "the sign-off ran out") && !is_clear(&told));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! `metrics.test.roc_auc desc, seconds`, and columns.
 //!
 //! A filter is comparisons joined by `and`. A field is `metrics.NAME` (its final value), `params.NAME` (what the model was fitted with,
-//! else what was asked for), `tags.NAME` (of a run that a program elsewhere logs), or one of `state`, `trainer`, `problem`, `author`, `created`, `kind` (`run`, `reproduction` or `tracked`), `name`, `seed`,
-//! `seconds`, `run` and `model`.
+//! else what was asked for), `tags.NAME` (of a run that a program elsewhere logs), or one of `state`, `completion`, `trainer`, `problem`, `author`, `created`, `kind` (`run`, `reproduction` or `tracked`), `name`, `seed`,
+//! `began_ms`, `seconds`, `run` and `model`.
 //! Names with other characters than letters, digits, `_`, `-` and `.` are quoted: `params."my name"`. Numbers are compared by
 //! `=`, `!=`, `<`, `<=`, `>` and `>=`, texts (`'…'`) by `=`, `!=` and `like` (`%` is anything, and case does not matter), times as texts (`created >=
 //! '2026-11-01'`). A run without the value passes no comparison, nor does a value that is not a number.
@@ -61,6 +61,8 @@ macro_rules! own {
 own! {
     /// Its state.
     State = "state" text,
+    /// The same, whatever gates said: of a rejected run `succeeded`.
+    Completion = "completion" text,
     /// Its trainer.
     Trainer = "trainer" text,
     /// Its problem.
@@ -75,6 +77,8 @@ own! {
     Name = "name" text,
     /// Its seed.
     Seed = "seed" number,
+    /// When it began, in milliseconds since 1970; of one that has not, when it was launched.
+    Began = "began_ms" number,
     /// Seconds from launch to end.
     Seconds = "seconds" number,
     /// Its number.
@@ -295,7 +299,7 @@ impl<'a> Words<'a> {
     }
 
     fn field(&mut self) -> Result<Field, String> {
-        let expected = "metrics.NAME, params.NAME, tags.NAME, state, trainer, problem, author, created, kind, seed, seconds, run or model";
+        let expected = "metrics.NAME, params.NAME, tags.NAME, state, completion, trainer, problem, author, created, kind, seed, began_ms, seconds, run or model";
         self.rest();
         let before = self.at;
         let word = self.plain();

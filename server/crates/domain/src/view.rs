@@ -10,6 +10,9 @@ use crate::mute::Mute;
 use crate::problem::Mistake;
 use crate::schema::{Profile, ValidationReport};
 
+/// Predictions that are counted where somebody looks at a deployment, the newest of its live version.
+pub const MOST_COUNTED: i64 = 20_000;
+
 macro_rules! views {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),+ $(,)? })+) => { $(
         $(#[$doc])*
@@ -424,7 +427,7 @@ views! {
         analysis: Vec<Gate>,
         /// The rollout that is under way.
         rollout: Option<RolloutView>,
-        /// Predictions answered by the live version.
+        /// Predictions answered by the live version; [`MOST_COUNTED`] of more.
         predictions: i64,
         /// Predictions of the live version with a known outcome.
         outcomes: i64,

@@ -294,14 +294,14 @@ impl Worker {
         let (first, lines) = context.log.waiting();
         let tx = self.db.begin().await?;
         step::add_log(&tx, claim, first, &lines).await?;
-        step::finish(&tx, claim, &ending).await?;
+        let state = step::finish(&tx, claim, &ending).await?;
         if let Some(writes) = writes {
             step::note_effect(&tx, claim, "commit").await?;
             writes(&tx).await?;
         }
-        self.lifecycle.ended(&tx, &claim.step, ending.state, ending.failure.as_ref()).await?;
+        self.lifecycle.ended(&tx, &claim.step, state, ending.failure.as_ref()).await?;
         tx.commit().await.map_err(StorageError::from)?;
-        Ok(ending.state)
+        Ok(state)
     }
 
     fn ending(&self, context: &Context, result: Result<Done, StepError>) -> (Ending<'_>, Option<Commit>) {

@@ -44,7 +44,10 @@ impl Subjects {
                 (RunState::Rejected, failure)
             }
             StepState::Failed | StepState::Quarantined => (RunState::Failed, failure),
-            StepState::Cancelled => (RunState::Cancelled, failure),
+            // One that would have been tried again has another reason.
+            StepState::Cancelled => {
+                (RunState::Cancelled, failure.filter(|failure| failure.code == called_off.code).or(Some(&called_off)))
+            }
             _ => return Ok(()),
         };
         let failure = failure.map(|failure| Failure {

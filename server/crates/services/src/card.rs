@@ -21,7 +21,7 @@ impl Services {
     pub async fn model_card(&self, actor: &Actor, slug: &str, number: i32) -> Result<Card> {
         let shown = self.model_version(actor, slug, number).await?;
         let version = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)?.ok_or_else(missing)?;
-        let lineage = self.lineage(version).await?;
+        let lineage = self.lineage(self.db.pool(), version).await?;
         Ok(card(&shown, &lineage.problem.document, lineage.problem.number))
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::run::{ModelStage, RolloutStage};
-use millrace_domain::view::{DeploymentChange, DeploymentView, Permission, RolledBack};
+use millrace_domain::view::{DeploymentChange, DeploymentView, MOST_COUNTED, Permission, RolledBack};
 use millrace_storage::deployment::{self, Change, Deployment, PastChange};
 use millrace_storage::{Transaction, event, model, prediction, problem, rollout};
 use serde_json::json;
@@ -143,7 +143,7 @@ impl Services {
         let history = deployment::history(pool, current.problem).await.map_err(fault)?;
         let versions = problem::versions(pool, &current.slug).await.map_err(fault)?;
         let (predictions, outcomes) = match current.champion {
-            Some(champion) => prediction::counts(pool, champion).await.map_err(fault)?,
+            Some(champion) => prediction::counts(pool, champion, MOST_COUNTED).await.map_err(fault)?,
             None => (0, 0),
         };
         let moves = deployment::moves(pool, current.problem).await.map_err(fault)?;

@@ -31,7 +31,7 @@ impl Services {
         let pool = self.db.pool();
         let version = model::find_numbered(pool, slug, number).await.map_err(fault)?.ok_or_else(missing)?;
         self.is_whole(&version).await?;
-        let Lineage { version, run, problem } = self.lineage(version).await?;
+        let Lineage { version, run, problem } = self.lineage(self.db.pool(), version).await?;
         let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         let model = self.artifacts.get(&version.artifact).await.map_err(fault)?;
         files.insert(MODEL.to_owned(), model.to_vec());

@@ -98,7 +98,7 @@ impl Services {
     async fn users(&self, slug: &str) -> Result<Vec<User>> {
         let mut users = Vec::new();
         for version in model::versions(self.db.pool(), slug).await.map_err(fault)? {
-            let lineage = self.lineage(version).await?;
+            let lineage = self.lineage(self.db.pool(), version).await?;
             users.push(User { digest: lineage.problem.document.feature_set_digest(), lineage });
         }
         Ok(users)

@@ -66,17 +66,17 @@ impl Services {
     async fn model_summaries(&self, versions: Vec<ModelVersion>) -> Result<Vec<ModelSummary>> {
         let mut lines = Vec::with_capacity(versions.len());
         for version in versions {
-            let lineage = self.lineage(version).await?;
+            let lineage = self.lineage(self.db.pool(), version).await?;
             let metrics = run::metrics(self.db.pool(), lineage.run.id).await.map_err(fault)?;
             lines.push(present::model(&lineage, &metrics));
         }
         Ok(lines)
     }
 
-    pub(crate) async fn lineage(&self, version: ModelVersion) -> Result<Lineage> {
-        let pool = self.db.pool();
-        let run = run::find(pool, version.run).await.map_err(fault)?.ok_or_else(missing)?;
-        let problem = problem::find_version(pool, run.problem_version).await.map_err(fault)?.ok_or_else(missing)?;
+    /// What a version came of. Under a lock it is read by who holds it: another connection may be held by whoever waits for that lock.
+    pub(crate) async fn lineage(&self, db: &impl Connection, version: ModelVersion) -> Result<Lineage> {
+        let run = run::find(db, version.run).await.map_err(fault)?.ok_or_else(missing)?;
+        let problem = problem::find_version(db, run.problem_version).await.map_err(fault)?.ok_or_else(missing)?;
         Ok(Lineage { version, run, problem })
     }
 
@@ -88,7 +88,7 @@ impl Services {
         self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}/v/{number}")).await?;
         let pool = self.db.pool();
         let version = model::find_numbered(pool, slug, number).await.map_err(fault)?.ok_or_else(missing)?;
-        let lineage = self.lineage(version).await?;
+        let lineage = self.lineage(pool, version).await?;
         let metrics = run::metrics(pool, lineage.run.id).await.map_err(fault)?;
         let data = dataset::of_run(pool, &lineage.run).await.map_err(fault)?.ok_or_else(missing)?;
         let evaluation = self.evaluation(&lineage.run).await?;
@@ -163,7 +163,7 @@ impl Services {
     pub async fn model_figures(&self, actor: &Actor, slug: &str, number: i32) -> Result<Value> {
         self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}/v/{number}")).await?;
         let version = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)?.ok_or_else(missing)?;
-        let mut kept = self.evaluation(&self.lineage(version).await?.run).await?;
+        let mut kept = self.evaluation(&self.lineage(self.db.pool(), version).await?.run).await?;
         // That answers are numbers is told by one of them.
         let number = kept["test"]["scatter"].as_array().and_then(|points| points.first()).cloned();
         let deciding = DECIDING.iter().map(|name| ((*name).to_owned(), kept[*name].take())).collect();
@@ -221,7 +221,7 @@ impl Services {
         let object = format!("model/{slug}/v/{number}");
         let tx = self.begin_as(actor, Action::ReviewModel, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
-        let lineage = self.lineage(version).await?;
+        let lineage = self.lineage(&tx, version).await?;
         let version = &lineage.version;
         let reviewed = reviewed(&lineage);
         let before = self.review(&tx, &reviewed).await?;
@@ -281,7 +281,7 @@ impl Services {
         if by_itself.is_some_and(|(_, promote)| promote.reaches(to)) {
             return Ok(());
         }
-        let lineage = self.lineage(version.clone()).await?;
+        let lineage = self.lineage(db, version.clone()).await?;
         let review = self.review(db, &reviewed(&lineage)).await?;
         match by_itself {
             _ if review.rules.tally().complete => Ok(()),
@@ -316,10 +316,10 @@ impl Services {
 
     /// Everybody who may approve a version.
     pub(crate) async fn approvers_of(&self, db: &impl Connection, version: &ModelVersion) -> Result<Vec<Account>> {
-        let lineage = self.lineage(version.clone()).await?;
+        let lineage = self.lineage(db, version.clone()).await?;
         let reviewed = reviewed(&lineage);
         let rules = self.review(db, &reviewed).await?.rules;
-        self.reviewers(&reviewed, &rules).await
+        self.reviewers(db, &reviewed, &rules).await
     }
 
     /// The versions that wait for people, registered or gone as far as they go by themselves, on which the reader could decide.
@@ -330,7 +330,7 @@ impl Services {
             if actor.may_on(Action::ReviewModel, &version.slug).is_err() {
                 continue;
             }
-            let lineage = self.lineage(version).await?;
+            let lineage = self.lineage(pool, version).await?;
             let rules = self.review(pool, &reviewed(&lineage)).await?.rules;
             if rules.may_approve(actor.account).is_ok() && !rules.tally().complete {
                 waiting.push(lineage);

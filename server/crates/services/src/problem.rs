@@ -309,7 +309,7 @@ impl Services {
         let shown = self.shown(&versions, position).await?;
         let reviewed = reviewed(version, &versions, &shown.check);
         let rules = self.review(tx, &reviewed).await?.rules;
-        for person in self.reviewers(&reviewed, &rules).await? {
+        for person in self.reviewers(tx, &reviewed, &rules).await? {
             let mut paragraphs = version.document.summary();
             paragraphs.truncate(6);
             let letter = Letter {

@@ -59,8 +59,10 @@ impl Services {
     /// Lets a version set out without a person, once nothing else is on its way.
     async fn send_on(&self, signed: &ProblemVersion, version: &ModelVersion) -> Result<()> {
         let live = deployment::find(self.db.pool(), &signed.slug).await.map_err(fault)?;
-        if live.is_none_or(|live| live.rollout.is_some() || live.fallback.is_some()) {
-            return Ok(());
+        let Some(live) = live.filter(|live| live.rollout.is_none() && live.fallback.is_none()) else { return Ok(()) };
+        // Somebody took the last one back: there is nothing to compare with, and whether one answers again is for people to say.
+        if live.champion.is_none() {
+            return self.ask_approvers(signed, version, Promote::Approval).await;
         }
         self.is_whole(version).await?;
         let tx = self.begin().await?;

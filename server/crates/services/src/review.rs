@@ -86,11 +86,12 @@ impl Services {
     /// The names of those who could still approve.
     pub(crate) async fn reviewers(
         &self,
+        db: &impl Connection,
         reviewed: &Reviewed<'_>,
         rules: &Rules,
     ) -> Result<Vec<millrace_storage::account::Account>> {
         let roles: Vec<&str> = reviewed.action.roles().iter().map(|role| role.as_str()).collect();
-        let may = account::list_with_role(self.db.pool(), &roles, reviewed.problem).await.map_err(fault)?;
+        let may = account::list_with_role(db, &roles, reviewed.problem).await.map_err(fault)?;
         Ok(may.into_iter().filter(|person| rules.may_approve(person.id).is_ok()).collect())
     }
 
@@ -106,7 +107,9 @@ impl Services {
         let tally = rules.tally();
         let is_open = open.is_ok();
         let waiting_for = match is_open && !tally.complete {
-            true => self.reviewers(reviewed, &rules).await?.into_iter().map(|person| person.name).collect(),
+            true => {
+                self.reviewers(self.db.pool(), reviewed, &rules).await?.into_iter().map(|person| person.name).collect()
+            }
             false => Vec::new(),
         };
         let may = actor.may_on(reviewed.action, reviewed.problem).map_err(|refused| refused.to_string());

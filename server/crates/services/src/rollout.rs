@@ -88,7 +88,7 @@ impl Services {
             // What people signed last holds, also for a version that was trained under an earlier document.
             Some(_) => Some(match problem::approved(db, slug).await.map_err(fault)? {
                 Some(signed) => Plan::of(&signed.document),
-                None => Plan::of(&self.lineage(version.clone()).await?.problem.document),
+                None => Plan::of(&self.lineage(db, version.clone()).await?.problem.document),
             }),
         };
         let first = plan.as_ref().map_or(RolloutStage::Watch, |plan| plan.step(0).stage);
@@ -173,16 +173,20 @@ impl Services {
     async fn try_advance(&self, actor: &Actor, slug: &str, reason: &str, seen: i64) -> Result<i64> {
         let reason = checked_reason(reason)?;
         let present = deployment::find(self.db.pool(), slug).await.map_err(fault)?;
-        if let Some(staged) = present.and_then(|present| present.rollout) {
-            let open = rollout::find(self.db.pool(), staged.id).await.map_err(fault)?.ok_or_else(missing)?;
-            self.candidate_is_whole(&open).await?;
-        }
+        let present = present.ok_or_else(|| Fault::not_found("deployment"))?;
+        let staged = present.rollout.ok_or_else(|| no_rollout(slug))?;
+        let open = rollout::find(self.db.pool(), staged.id).await.map_err(fault)?.ok_or_else(missing)?;
+        self.candidate_is_whole(&open).await?;
+        // All that was counted is gone through before a lock is taken: a rollback waits for neither.
+        let judged = self.judged(self.db.pool(), &open).await?;
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &format!("deployment/{slug}")).await?;
         let held = self.hold_rollout(&tx, slug).await?;
         if held.deployment.generation != seen {
             return Err(changed_since(seen, held.deployment.generation));
         }
-        let judged = self.judged(&tx, &held.rollout).await?;
+        if (held.rollout.id, held.rollout.step) != (open.id, open.step) {
+            return Err(changed_since(seen, held.deployment.generation));
+        }
         if judged.next != Next::Advance {
             let step = held.rollout.plan.step(held.rollout.step).title();
             let detail = format!("{step} has not shown what it must: {}", judged.open.join(", "));
@@ -243,6 +247,9 @@ impl Services {
         let judged = self.judged(self.db.pool(), open).await?;
         let asked = match (judged.next, open.plan.advance, open.plan.on_breach) {
             (Next::Advance, _, _) if open.state == RolloutState::Paused => Some("it is paused; it could go on"),
+            (Next::Advance, Conduct::Ask, _) if !judged.open.is_empty() => {
+                Some("its deadline is over, and nothing was shown against it; somebody has to let it end")
+            }
             (Next::Advance, Conduct::Ask, _) => Some("everything is shown; somebody has to let it go on"),
             (Next::Breach, _, Conduct::Ask) => Some("a check failed; somebody has to decide whether it is rolled back"),
             _ => None,
@@ -270,7 +277,13 @@ impl Services {
         let step = open.plan.step(open.step).title();
         match judged.next {
             Next::Advance => {
-                let reason = format!("everything that {step} must show is shown");
+                let reason = match judged.open.as_slice() {
+                    [] => format!("everything that {step} must show is shown"),
+                    open => format!(
+                        "{step} ends with its deadline: nothing was shown against it, and not shown is {}",
+                        open.join(", ")
+                    ),
+                };
                 match self.step_on(&tx, By::Evidence, &held, &reason, &judged.checks).await {
                     Ok(_) => {}
                     Err(refused) if refused.status < 500 => {
@@ -321,8 +334,7 @@ impl Services {
         problem::lock(tx, id).await.map_err(fault)?;
         let deployment = deployment::find(tx, slug).await.map_err(fault)?;
         let deployment = deployment.ok_or_else(|| Fault::not_found("deployment"))?;
-        let none = || Fault::conflict(NO_ROLLOUT, format!("no version of {slug} is on its way"));
-        let staged = deployment.rollout.ok_or_else(none)?;
+        let staged = deployment.rollout.ok_or_else(|| no_rollout(slug))?;
         let rollout = rollout::find(tx, staged.id).await.map_err(fault)?.ok_or_else(missing)?;
         Ok(Held { rollout, deployment })
     }
@@ -337,7 +349,9 @@ impl Services {
     async fn could_step_on(&self, rollout: &Rollout) -> Result<()> {
         let version = model::find(self.db.pool(), rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
         if let Some(next) = rollout.plan.steps.get(rollout.step + 1) {
+            may_go_live(&version, self.now())?;
             self.still_approved(self.db.pool(), &version, next.stage).await?;
+            self.parity_holds(self.db.pool(), version.id).await?;
         }
         self.is_whole(&version).await
     }
@@ -537,4 +551,8 @@ pub(crate) fn changed_since(seen: i64, now: i64) -> Fault {
         "what is live has changed since generation {seen}: it is generation {now} now; look again and decide on that"
     );
     Fault::conflict("changed_meanwhile", detail)
+}
+
+fn no_rollout(slug: &str) -> Fault {
+    Fault::conflict(NO_ROLLOUT, format!("no version of {slug} is on its way"))
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use millrace_domain::fault::Fault;
-use millrace_domain::gate::Decision;
 use millrace_domain::ids::ModelVersionId;
 use millrace_domain::metric::TargetKind;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::rollout::{SliceCompared, compare_slices, latency_of, probability_of, value_of};
+use millrace_domain::rollout::{Next, SliceCompared, compare_slices, follows, latency_of, probability_of, value_of};
 use millrace_domain::run::RolloutState;
 use millrace_domain::view::{
     ChangeView, DisagreementView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView, ScoreGroup,
@@ -127,7 +126,7 @@ impl Services {
     /// The version that is rolled out, and where it comes from.
     async fn candidate_of(&self, rollout: &Rollout) -> Result<Lineage> {
         let version = model::find(self.db.pool(), rollout.candidate).await.map_err(fault)?.ok_or_else(missing)?;
-        self.lineage(version).await
+        self.lineage(self.db.pool(), version).await
     }
 
     /// Both versions beside each other, in all and by the slices of the candidate's document; and the candidate's classes.
@@ -183,9 +182,9 @@ fn shown(rollout: &Rollout) -> std::result::Result<(), String> {
     if rollout.checks.is_empty() {
         return Err("nothing was counted yet".to_owned());
     }
-    match rollout.plan.decide(&rollout.checks) {
-        Decision::Passed => Ok(()),
-        Decision::Rejected(open) => Err(format!("not shown yet: {}", open.join(", "))),
+    match follows(&rollout.plan, rollout.step, &rollout.checks, rollout.seconds) {
+        (Next::Advance, _) => Ok(()),
+        (_, open) => Err(format!("not shown yet: {}", open.join(", "))),
     }
 }
 

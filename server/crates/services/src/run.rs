@@ -10,7 +10,7 @@ use millrace_domain::power::{Z_95, best_of_equals};
 use millrace_domain::problem::{Mistake, ProblemDocument, ProblemState, Target};
 use millrace_domain::repository::Repository;
 use millrace_domain::run::{DatasetRole, RunState, StepKind, StepState};
-use millrace_domain::trainer::{CalibrationMethod, EXTERNAL, FitPlan, Programs, Trainer};
+use millrace_domain::trainer::{EXTERNAL, FitPlan, Programs, Trainer};
 use millrace_domain::view::{
     ArtifactView, HeldOutView, LaunchOptions, LaunchProblem, LaunchRequest, LogView, Permission, RunView, SearchedView,
     StepView,
@@ -19,7 +19,7 @@ use millrace_storage::dataset::{self, DatasetVersion};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::run::{self, NewRun, Run};
 use millrace_storage::step::{self, Stage, Subject};
-use millrace_storage::{StorageError, Transaction, artifact, event, problem};
+use millrace_storage::{Connection, StorageError, Transaction, artifact, event, problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -90,13 +90,16 @@ impl Services {
             let detail = format!("no version of {slug} is signed off; submit one and have somebody else approve it");
             Fault::conflict("problem_not_signed_off", detail)
         })?;
-        if let Some(ended) = version.sign_off_ends_at.filter(|end| *end <= self.now()) {
-            let (number, day) = (version.number, ended.format("%Y-%m-%d"));
-            let detail =
-                format!("the sign-off of {slug} version {number} ran out on {day}; it has to be approved again");
-            return Err(Fault::conflict("sign_off_ran_out", detail));
-        }
+        self.is_in_force(&version)?;
         Ok(version)
+    }
+
+    /// A sign-off may run out.
+    fn is_in_force(&self, version: &ProblemVersion) -> Result<()> {
+        let Some(ended) = version.sign_off_ends_at.filter(|end| *end <= self.now()) else { return Ok(()) };
+        let (slug, number, day) = (&version.slug, version.number, ended.format("%Y-%m-%d"));
+        let detail = format!("the sign-off of {slug} version {number} ran out on {day}; it has to be approved again");
+        Err(Fault::conflict("sign_off_ran_out", detail))
     }
 
     /// Writes a run and its steps, the first of them ready.
@@ -348,6 +351,12 @@ impl Services {
                 continue;
             };
             let datasets = examples(pool, &approved.slug, &approved.document).await?;
+            let tables = match tables_for(pool, &approved).await {
+                Err(failed) if failed.status >= 500 => return Err(failed),
+                tables => tables.map(|_| ()),
+            };
+            let obstacles = [self.is_in_force(&approved), tables].into_iter().filter_map(Result::err);
+            let obstacles = obstacles.map(|refused| refused.detail).collect();
             let kind = approved.document.target.kind;
             problems.push(LaunchProblem {
                 slug: approved.slug,
@@ -355,6 +364,8 @@ impl Services {
                 kind: kind.as_str().to_owned(),
                 trainers: self.trainers_of(&approved.document.target),
                 quantile: approved.document.target.quantile,
+                has_validation: approved.document.data.split.validation() > 0.0,
+                obstacles,
                 datasets: datasets.iter().map(|version| present::dataset(version, self.now())).collect(),
             });
         }
@@ -424,10 +435,7 @@ pub(crate) struct Queued<'a> {
 }
 
 /// The newest valid version of each table that the document's joins read.
-pub(crate) async fn tables_for(
-    tx: &millrace_storage::Transaction,
-    version: &ProblemVersion,
-) -> Result<Vec<DatasetVersion>> {
+pub(crate) async fn tables_for(tx: &impl Connection, version: &ProblemVersion) -> Result<Vec<DatasetVersion>> {
     let document = &version.document;
     if document.tables.is_empty() {
         return Ok(Vec::new());
@@ -494,16 +502,7 @@ fn checked(request: &LaunchRequest, version: &ProblemVersion, programs: &Program
         }
     }
     if let Some(plan) = plan.as_ref().filter(|_| version.document.data.split.validation() == 0.0) {
-        let mut needs = |pointer: &str, what: &str| {
-            let message = format!("{what} by the validation part, and the problem has none (data.split.validation)");
-            mistakes.push(Mistake { pointer: pointer.to_owned(), message });
-        };
-        if plan.trials > 0 {
-            needs("/budget", "must be 0: trials are judged");
-        }
-        if plan.calibration != CalibrationMethod::None {
-            needs("/calibration", "must be none: scores are calibrated");
-        }
+        mistakes.extend(plan.lacks_validation());
     }
     let plan = plan.filter(|_| mistakes.is_empty());
     let seed = i64::try_from(request.seed.unwrap_or(0)).ok();

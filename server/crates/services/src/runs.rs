@@ -380,6 +380,9 @@ fn asked_and_fitted(run: &Run) -> Value {
 fn own_value(run: &Run, line: &RunSummary, own: Own) -> Value {
     match own {
         Own::State => json!(line.state),
+        Own::Completion if run.state == RunState::Rejected => json!(RunState::Succeeded),
+        Own::Completion => json!(line.state),
+        Own::Began => json!(run.started_at.unwrap_or(run.created_at).timestamp_millis()),
         Own::Trainer => json!(line.trainer),
         Own::Problem => json!(line.problem),
         Own::Author => json!(line.author),

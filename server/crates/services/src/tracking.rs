@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::RunId;
 use millrace_domain::policy::{Action, Actor};
@@ -63,7 +64,7 @@ struct Waiting {
     turn: Arc<tokio::sync::Mutex<()>>,
     /// The problem of runs that were logged to; a run's problem and kind never change.
     known: Mutex<HashMap<RunId, String>>,
-    /// When it was last told that a run has new points.
+    /// When it was last told that a run has new points, or will be next.
     told: Mutex<HashMap<RunId, DateTime<Utc>>>,
 }
 
@@ -135,24 +136,32 @@ impl PointLog {
                 let _ = entry.told.send(answer);
             }
             drop(turn);
-            for run in runs.into_iter().filter(|run| log.is_news(*run, now)) {
-                if let Err(error) = event::insert(db.pool(), "run", run.0, "points", json!({})).await {
-                    tracing::debug!(%error, "nobody was told of new points");
-                }
+            for run in runs {
+                let Some(wait) = log.news_in(run, now) else { continue };
+                let db = db.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    if let Err(error) = event::insert(db.pool(), "run", run.0, "points", json!({})).await {
+                        tracing::debug!(%error, "nobody was told of new points");
+                    }
+                });
             }
         });
     }
 
-    /// Whether pages are to be told of new points: once in a second for each run.
-    fn is_news(&self, run: RunId, now: DateTime<Utc>) -> bool {
+    /// After how long pages are to be told of new points, once in a second for each run; none where they will be anyhow.
+    fn news_in(&self, run: RunId, now: DateTime<Utc>) -> Option<Duration> {
+        let second = TimeDelta::seconds(1);
         let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_recent = |at: &DateTime<Utc>| (now - *at).num_milliseconds() < 1_000;
-        if told.get(&run).is_some_and(is_recent) {
-            return false;
-        }
-        told.retain(|_, at| is_recent(at));
-        told.insert(run, now);
-        true
+        told.retain(|_, at| now - *at < second);
+        let next = match told.get(&run) {
+            None => now,
+            // What is told then tells of all that is logged until then.
+            Some(at) if *at > now => return None,
+            Some(at) => *at + second,
+        };
+        told.insert(run, next);
+        Some((next - now).to_std().unwrap_or_default())
     }
 
     /// What waits, from the first on, as much as is committed together.

@@ -132,7 +132,17 @@ async fn write_all(
                 received.push(entry);
             }
         }
-        flush(&db, &received, &dropped).await;
+        // While the server ends, one batch waits for a database that is away, and not each of those that follow.
+        let is_away = flush(&db, &received, &dropped).await;
+        if is_away && ending.is_cancelled() {
+            entries.close();
+            let mut left = Vec::new();
+            while entries.recv_many(&mut left, LARGE).await > 0 {}
+            let lost = predictions(&left);
+            dropped.fetch_add(lost, Ordering::Relaxed);
+            metrics::counter!("millrace_prediction_log_dropped_total").increment(lost);
+            return;
+        }
         for entry in received.drain(..) {
             if let Entry::Mark(mark) = entry {
                 // Nobody waiting any more is fine.
@@ -154,14 +164,16 @@ enum Written {
 
 /// Writes entries in one transaction, and where the database does not take them together each alone: one that cannot be kept costs no
 /// other its place.
-async fn flush(db: &Database, entries: &[Entry], dropped: &AtomicU64) {
-    let lost = match write_patiently(db, entries).await {
-        Written::Kept => return,
-        Written::Away => predictions(entries),
-        Written::Refused => each_alone(db, entries).await,
+/// Gives whether the database was away for all of the time.
+async fn flush(db: &Database, entries: &[Entry], dropped: &AtomicU64) -> bool {
+    let (lost, is_away) = match write_patiently(db, entries).await {
+        Written::Kept => return false,
+        Written::Away => (predictions(entries), true),
+        Written::Refused => (each_alone(db, entries).await, false),
     };
     dropped.fetch_add(lost, Ordering::Relaxed);
     metrics::counter!("millrace_prediction_log_dropped_total").increment(lost);
+    is_away
 }
 
 /// Writes entries one by one; gives how many predictions are lost.

@@ -421,6 +421,10 @@ impl Serving {
         let live = loaded.map_err(|error| {
             Fault::conflict("cannot_be_loaded", format!("version {number} of {slug} cannot be loaded: {error}"))
         })?;
+        // Only versions that are asked by everybody are kept up to date all the time.
+        if let Some(online) = &live.online {
+            online.catch_up(self, &live.model).await.map_err(unavailable)?;
+        }
         kept.truncate(MOST_PINNED - 1);
         kept.push_front(Arc::clone(&live));
         Ok(live)

@@ -48,15 +48,18 @@ pub async fn insert(
     record::execute(db, SQL, stored).await.map(|_| ())
 }
 
-/// The moves of a model's aliases by name, the newest first.
+/// The newest 100 moves of each of a model's aliases by name, the newest first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn moves(db: &impl Connection, slug: &str) -> Result<Vec<Moved>> {
-    const SQL: &str = "select a.name, m.number, b.name as by_name, a.reason, a.moved_at,
-            lag(m.number) over (partition by a.name order by a.id) as previous
-        from model_alias_move a join problem p on p.id = a.problem_id join account b on b.id = a.account_id
-        left join model_version m on m.id = a.model_version_id
-        where p.slug = $1 order by a.name, a.id desc limit 2000";
+    const SQL: &str = "select name, number, by_name, reason, moved_at, previous from (
+            select a.id, a.name, m.number, b.name as by_name, a.reason, a.moved_at,
+                lag(m.number) over (partition by a.name order by a.id) as previous,
+                row_number() over (partition by a.name order by a.id desc) as place
+            from model_alias_move a join problem p on p.id = a.problem_id join account b on b.id = a.account_id
+            left join model_version m on m.id = a.model_version_id
+            where p.slug = $1) moves
+        where place <= 100 order by name, id desc";
     record::all(db, SQL, values![slug]).await
 }

@@ -128,12 +128,20 @@ pub async fn find_numbered(db: &impl Connection, slug: &str, number: i32) -> Res
     record::optional(db, select_model!("where p.slug = $1 and m.number = $2"), values![slug, number]).await
 }
 
-/// The versions of a model, newest first.
+/// The newest 200 versions of a model, and those older ones that are live, on their way or have an alias; newest first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn versions(db: &impl Connection, slug: &str) -> Result<Vec<ModelVersion>> {
-    record::all(db, select_model!("where p.slug = $1 order by m.number desc limit 200"), values![slug]).await
+    const SQL: &str = select_model!(
+        "where p.slug = $1 and (m.stage = 'live'
+            or m.number > (select max(n.number) from model_version n where n.problem_id = p.id) - 200
+            or m.id in (select r.candidate_id from rollout r where r.problem_id = p.id and r.ended_at is null)
+            or m.id in (select a.model_version_id from model_alias_move a where a.problem_id = p.id and not exists (
+                select from model_alias_move b where b.problem_id = a.problem_id and b.name = a.name and b.id > a.id)))
+         order by m.number desc"
+    );
+    record::all(db, SQL, values![slug]).await
 }
 
 /// The newest version of every model, by slug.

@@ -180,16 +180,22 @@ pub async fn insert_outcome(
     Ok(if written == 1 { Stored::Accepted } else { Stored::Late })
 }
 
-/// How many predictions a version has answered, and how many of them have an outcome.
+/// How many predictions a version has answered, of the `most` newest, and how many of these have an outcome: whoever waits for it waits for
+/// no log of millions. Index: prediction_version.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn counts(db: &impl Connection, version: ModelVersionId) -> Result<(i64, i64)> {
-    const ANSWERED: &str = "select count(*) from prediction where model_version_id = $1";
-    const KNOWN: &str = "select count(*) from outcome o join prediction p on p.id = o.prediction_id
-        where p.model_version_id = $1";
-    let answered = record::one(db, ANSWERED, values![version.0]).await?;
-    Ok((answered, record::one(db, KNOWN, values![version.0]).await?))
+pub async fn counts(db: &impl Connection, version: ModelVersionId, most: i64) -> Result<(i64, i64)> {
+    struct Counts((i64, i64));
+    impl Record for Counts {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self((row.get("answered")?, row.get("known")?)))
+        }
+    }
+    const SQL: &str = "select count(*) as answered, count(o.prediction_id) as known
+        from (select id from prediction where model_version_id = $1 order by predicted_at desc limit $2) p
+        left join lateral (select o.prediction_id from outcome o where o.prediction_id = p.id offset 0) o on true";
+    record::one::<Counts>(db, SQL, values![version.0, most]).await.map(|counts| counts.0)
 }
 
 /// An answer that can be computed again.
@@ -231,8 +237,10 @@ pub async fn last_joined(db: &impl Connection, version: ModelVersionId) -> Resul
             row.get("joined").map(Self)
         }
     }
-    const SQL: &str = "select joined from prediction where model_version_id = $1 and joined is not null
-        order by predicted_at desc limit 1";
+    // A version joins all that it is asked, or nothing.
+    const SQL: &str = "select joined from (select joined, predicted_at from prediction where model_version_id = $1
+            order by predicted_at desc limit 100) newest
+        where joined is not null order by predicted_at desc limit 1";
     Ok(record::optional::<Joined>(db, SQL, values![version.0]).await?.map(|found| found.0))
 }
 

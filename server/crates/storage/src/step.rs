@@ -380,22 +380,32 @@ pub struct Ending<'a> {
 }
 
 /// Ends a claimed step under the fence. On success the steps of the subject that waited for it become ready; on a final failure
-/// those that have not begun are skipped, and those beside it are asked to stop.
+/// those that have not begun are skipped, and those beside it are asked to stop. Gives the state it went to: what was asked to stop is not
+/// tried again.
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] when the lease was lost: nothing of the caller's transaction may then be committed.
-pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) -> Result<()> {
+pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) -> Result<StepState> {
+    // What was stopped on the way has told its processor time while it computed, and no more.
     const SQL: &str = "update step set state = $4, lease_token = null, lease_until = null, output = $5,
             input_digest = $6, code_version = $7, reused_from = $8, failure = $9,
             run_at = case when $4 = 'queued' then now() + make_interval(secs => $10) else run_at end,
-            cpu_s = cpu_s + $11, peak_bytes = greatest(peak_bytes, $12), finished_at = now()
+            cpu_s = cpu_s + greatest($11, case when $4 = 'cancelled' then (progress ->> 'cpu_s')::double precision end),
+            peak_bytes = greatest(peak_bytes, $12), finished_at = now()
         where id = $1 and attempt = $2 and lease_token = $3 and state = 'running'";
+    const ASKED: &str = "select count(*) from step where id = $1 and cancel_requested";
     let step = &claim.step;
+    in_turn(db, step.subject).await?;
+    // Its subject has ended, or will.
+    let state = match ending.state {
+        StepState::Queued if record::one::<i64>(db, ASKED, values![step.id.0]).await? > 0 => StepState::Cancelled,
+        state => state,
+    };
     let stored = values![
         step.id.0,
         step.attempt,
         claim.token,
-        ending.state.as_str(),
+        state.as_str(),
         ending.output.clone(),
         ending.input_digest.as_ref().map(record::bytes),
         ending.code_version,
@@ -405,10 +415,9 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
         ending.cpu_s,
         ending.peak_bytes
     ];
-    in_turn(db, step.subject).await?;
     record::guarded(db, "the step", SQL, stored).await?;
-    note_attempt(db, step, ending.state, ending.failure.as_ref()).await?;
-    match ending.state {
+    note_attempt(db, step, state, ending.failure.as_ref()).await?;
+    match state {
         StepState::Succeeded => {
             if ending.is_enough {
                 const REST: &str = "update step set state = 'skipped', finished_at = now()
@@ -417,11 +426,12 @@ pub async fn finish(db: &impl Connection, claim: &Claim, ending: &Ending<'_>) ->
                 let rest = values![step.subject.kind(), step.subject.id(), step.position, step.part];
                 record::execute(db, REST, rest).await?;
             }
-            ready(db, step.subject).await
+            ready(db, step.subject).await?;
         }
-        state if state.is_final() => skip_rest(db, step.subject).await,
-        _ => Ok(()),
+        state if state.is_final() => skip_rest(db, step.subject).await?,
+        _ => {}
     }
+    Ok(state)
 }
 
 /// Lets go of a claimed step under the fence, so that another worker may take it up at once: its own was asked to stop, which is no failure

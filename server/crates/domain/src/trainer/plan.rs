@@ -77,6 +77,18 @@ struct Asked {
 }
 
 impl FitPlan {
+    /// What it asks of a validation part that is not there.
+    pub fn lacks_validation(&self) -> Vec<Mistake> {
+        let needs = |pointer: &str, what: &str| {
+            let message = format!("{what} by the validation part, and the problem has none (data.split.validation)");
+            Mistake { pointer: pointer.to_owned(), message }
+        };
+        let trials = (self.trials > 0).then(|| needs("/budget", "must be 0: trials are judged"));
+        let calibrated = self.calibration != CalibrationMethod::None;
+        let calibrated = calibrated.then(|| needs("/calibration", "must be none: scores are calibrated"));
+        trials.into_iter().chain(calibrated).collect()
+    }
+
     /// Fills in what a launch leaves out. What is stored with a run is complete: what is missing from it is from before there was
     /// a choice, and [`Self::read`] then does what was done then.
     #[must_use]

@@ -277,6 +277,10 @@ views! {
         quantile: Option<f64>,
         /// Trainers that fit.
         trainers: Vec<String>,
+        /// Whether rows are kept to choose by: without any nothing is searched for or calibrated.
+        has_validation: bool,
+        /// What keeps any run of it from being launched.
+        obstacles: Vec<String>,
         /// Valid dataset versions, newest first.
         datasets: Vec<DatasetSummary>,
     }

@@ -245,10 +245,21 @@ pub(crate) fn on_numbers(
     gates.extend(limits.train_gap.map(|limit| train_gap(prepared, metric, limit, tested, challenger)));
     if let Some((number, champion)) = champion {
         let beside = Beside::new(prepared, number, champion, challenger);
-        gates.push(beside.not_worse(metric, seed));
-        gates.extend(limits.negative_flips.map(|limit| beside.negative_flips(limit)));
+        let compared = std::iter::once(beside.not_worse(metric, seed));
+        let compared = compared.chain(limits.negative_flips.map(|limit| beside.negative_flips(limit)));
+        let is_random = matches!(document.data.split, Split::Random { .. });
+        let may_know = is_random && champion.lineage().dataset != challenger.lineage().dataset;
+        gates.extend(compared.map(|gate| if may_know { on_rows_it_may_know(gate) } else { gate }));
     }
     gates
+}
+
+/// A comparison with a live version that was trained on another part of the same rows.
+fn on_rows_it_may_know(gate: Gate) -> Gate {
+    let note = "rows are split at random and the live version was trained on other data: it may know some of these, and then looks better than \
+                it is; data.split by time keeps them apart";
+    let note = gate.note.map_or_else(|| note.to_owned(), |own| format!("{own}; {note}"));
+    Gate { note: Some(note), ..gate }
 }
 
 const fn held(holds: bool) -> GateVerdict {

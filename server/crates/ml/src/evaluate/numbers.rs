@@ -54,6 +54,12 @@ impl NumberOutcomes {
 
 /// 1 − residual / total sum of squares; none when the true numbers do not vary.
 fn r2(actual: &[f64], squared_errors: &[f64], weights: &[f64]) -> Option<f64> {
+    // A mean that is rounded makes a little of numbers that are all alike.
+    let mut counted = actual.iter().zip(weights).filter(|(_, weight)| **weight > 0.0).map(|(value, _)| *value);
+    let first = counted.next()?;
+    if counted.all(|value| value == first) {
+        return None;
+    }
     let mean = weighted_mean(actual, weights)?;
     let total = sum(actual.iter().zip(weights).map(|(value, weight)| weight * (value - mean).powi(2)));
     let residual = sum(squared_errors.iter().zip(weights).map(|(square, weight)| weight * square));

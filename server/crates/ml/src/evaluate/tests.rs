@@ -70,6 +70,17 @@ fn check(outcomes: &Outcomes, expected: &[(Metric, f64)]) {
 }
 
 #[test]
+fn a_share_of_variance_is_none_where_the_true_numbers_are_all_alike_however_their_mean_is_rounded() {
+    let alike = |value: f64, rows: usize| {
+        let pairs = (0..rows).map(|row| (value + 0.05 * row as f64, value));
+        Outcomes::Regression(NumberOutcomes::new(pairs).unwrap()).metric(Metric::R2)
+    };
+    for (value, rows) in [(0.1, 3), (7.3, 11), (1e-3, 77), (5.0, 2)] {
+        assert_eq!(alike(value, rows), None, "{rows} of {value}");
+    }
+}
+
+#[test]
 fn binary_metrics_agree_with_scikit_learn() {
     check(
         &two(),

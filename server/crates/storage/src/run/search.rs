@@ -105,9 +105,10 @@ fn number(sql: &mut Pieces, field: &Field, metrics: &Metrics<'_>) {
                     "extract(epoch from r.finished_at
                         - case r.kind when 'tracked' then coalesce(r.started_at, r.created_at) else r.created_at end)::double precision"
                 }
+                Own::Began => "floor(extract(epoch from coalesce(r.started_at, r.created_at)) * 1000)::double precision",
                 Own::Run => "r.id::double precision",
                 Own::Model => "(select m.number::double precision from model_version m where m.run_id = r.id)",
-                Own::State | Own::Trainer | Own::Problem | Own::Author | Own::Created | Own::Kind | Own::Name => {
+                Own::State | Own::Completion | Own::Trainer | Own::Problem | Own::Author | Own::Created | Own::Kind | Own::Name => {
                     "null::double precision"
                 }
             });
@@ -130,6 +131,7 @@ fn word(sql: &mut Pieces, field: &Field) {
         Field::Own(own) => {
             sql.add(match own {
                 Own::State => "r.state",
+                Own::Completion => "case r.state when 'rejected' then 'succeeded' else r.state end",
                 Own::Trainer => "coalesce(r.trainer, r.request ->> 'trainer')",
                 Own::Problem => {
                     "(select p.slug from problem_version v join problem p on p.id = v.problem_id where v.id = r.problem_version_id)"
@@ -140,7 +142,7 @@ fn word(sql: &mut Pieces, field: &Field) {
                     "case when r.kind = 'tracked' then 'tracked' when r.reproduces is null then 'run' else 'reproduction' end"
                 }
                 Own::Name => "r.name",
-                Own::Seed | Own::Seconds | Own::Run | Own::Model => "null::text",
+                Own::Seed | Own::Began | Own::Seconds | Own::Run | Own::Model => "null::text",
             });
         }
     }
