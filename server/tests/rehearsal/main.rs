@@ -456,7 +456,7 @@ fn data_that_does_not_go_on_is_told_once_the_newest_row_whose_label_is_known_is_
 }
 
 #[test]
-fn a_model_of_power_that_was_fitted_on_labels_of_other_rows_is_taken_back_within_three_days() {
+fn a_model_of_power_that_was_fitted_on_labels_of_other_rows_is_taken_back_within_five_days() {
     let Some(path) = testdata("elec2/elec2.csv.gz") else { return };
     let document = ELECTRICITY
         .replace("expression = \"class = 1\"", "expression = \"class = 1\", delay = \"1d\"")
@@ -467,7 +467,10 @@ fn a_model_of_power_that_was_fitted_on_labels_of_other_rows_is_taken_back_within
     let rehearsed = past.rehearsed(&drill);
     let drill = &rehearsed["drill"];
     let rolled_back = drill["rolled_back"][0].as_str().expect("it is taken back");
-    assert!(("1998-01-01T00:00:00Z".."1998-01-04T00:00:00Z").contains(&rolled_back), "{drill}");
+    // By the second day nearly all labels are alike, and whoever says no more often has the lesser loss; over four days the losses of the two
+    // are as good as equal. It is its answers that are of another kind.
+    assert!(("1998-01-03T00:00:00Z".."1998-01-06T00:00:00Z").contains(&rolled_back), "{drill}");
+    assert!(drill["rolled_back"][1].as_str().unwrap().ends_with("shift"), "{drill}");
     // Nobody was answered by it.
     assert_eq!(drill["mean"], drill["mean_otherwise"], "{drill}");
 }
