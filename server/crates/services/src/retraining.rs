@@ -124,6 +124,10 @@ impl Services {
                 "a version that was trained by itself does not go on"
             );
         }
+        let live = deployment::find(self.db.pool(), slug).await.map_err(fault)?;
+        if live.is_none_or(|live| live.champion.is_none()) {
+            return Ok(());
+        }
         self.write_reasons_down(&signed, &policy).await?;
         if retraining::open_events(self.db.pool(), signed.problem).await.map_err(fault)?.is_empty() {
             return Ok(());

@@ -108,14 +108,14 @@ pub async fn with_business_due(db: &impl Connection, now: DateTime<Utc>) -> Resu
     Ok(due.into_iter().map(ProblemVersionId).collect())
 }
 
-/// The problems with a live model whose signed document says when a new one is trained, by slug.
+/// The problems that had a live model, if not now, whose signed document says when a new one is trained, by slug.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn retrained(db: &impl Connection) -> Result<Vec<String>> {
     const SQL: &str = "select p.slug from problem p join problem_version v on v.problem_id = p.id
             join deployment d on d.problem_id = p.id
-        where v.state = 'approved' and v.document ? 'retraining' and d.champion_id is not null order by p.slug";
+        where v.state = 'approved' and v.document ? 'retraining' order by p.slug";
     record::all(db, SQL, values![]).await
 }
 
