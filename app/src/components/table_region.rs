@@ -103,6 +103,11 @@ fn gather(node: &Node, found: &mut Vec<String>) {
         if class.split(' ').any(|class| class == "visually-hidden") {
             return;
         }
+        // What is shown shortened has the whole in its title.
+        let text = node.text_content().unwrap_or_default();
+        if let Some(whole) = element.get_attribute("title").filter(|whole| is_beginning(&text, whole)) {
+            return found.push(whole);
+        }
         match element.tag_name().to_ascii_lowercase().as_str() {
             "button" | "form" | "select" | "input" | "svg" => return,
             "time" => return found.extend(element.get_attribute("datetime")),
@@ -117,9 +122,21 @@ fn gather(node: &Node, found: &mut Vec<String>) {
     (0..children.length()).filter_map(|place| children.item(place)).for_each(|child| gather(&child, found));
 }
 
+/// Whether a text is the beginning of another one, or that.
+fn is_beginning(text: &str, whole: &str) -> bool {
+    let text = text.trim().trim_end_matches('…');
+    !text.is_empty() && whole.starts_with(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_that_is_shown_shortened_is_known_by_its_title_and_other_titles_are_not_taken() {
+        assert!(is_beginning("2c83882946bd", "2c83882946bd77") && is_beginning(" 2c8… ", "2c83"));
+        assert!(!is_beginning("", "2c83") && !is_beginning("RMSE on the test part", "success.rmse"));
+    }
 
     #[test]
     fn columns_that_hold_only_what_can_be_done_are_left_out_and_others_have_names() {
