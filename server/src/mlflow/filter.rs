@@ -15,9 +15,13 @@ pub fn own_words(theirs: &str) -> String {
             _ => rest.split_at(first.len_utf8()),
         };
         match first {
-            '`' => ours.push_str(&part.replace('`', "\"")),
             // A name, as in `metrics."val auc"`; else either kind of quotes holds a text.
-            '"' if ours.ends_with('.') => ours.push_str(part),
+            '`' | '"' if first == '`' || ours.ends_with('.') => {
+                ours.push_str(&part.replace('`', "\""));
+                if let Some(before) = ours.strip_suffix("tags.\"mlflow.runName\"") {
+                    ours = format!("{before}name");
+                }
+            }
             '\'' | '"' => {
                 let text = part.trim_matches(first);
                 match state(text) {
@@ -95,6 +99,9 @@ mod tests {
         );
         assert_eq!(own_words("metrics.\"val auc\" > 1"), "metrics.\"val auc\" > 1");
         assert_eq!(own_words("attributes.run_id = '7'"), "run = 7");
+        for name in ["tags.mlflow.runName", "tags.`mlflow.runName`", "tag.\"mlflow.runName\""] {
+            assert_eq!(own_words(&format!("{name} = 'a'")), "name = 'a'");
+        }
         assert_eq!(own_words("metrics.`val auc` > 1"), "metrics.\"val auc\" > 1");
     }
 

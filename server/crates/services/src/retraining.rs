@@ -124,6 +124,7 @@ impl Services {
                 "a version that was trained by itself does not go on"
             );
         }
+        // While nothing is live there is nothing to train anew.
         let live = deployment::find(self.db.pool(), slug).await.map_err(fault)?;
         if live.is_none_or(|live| live.champion.is_none()) {
             return Ok(());

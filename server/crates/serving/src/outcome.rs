@@ -142,6 +142,6 @@ async fn compare(
     *rows += 1;
     sums.candidate += losses.candidate;
     sums.control += losses.control;
-    sums.reach += losses.reach;
+    sums.reach_squared += losses.reach_squared;
     Ok(())
 }

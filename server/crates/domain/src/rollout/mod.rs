@@ -201,7 +201,7 @@ pub struct Evidence {
     pub difference: Sums,
     /// The same less [`MARGIN`] of the champion's loss: below zero, the candidate is within the margin.
     pub excess: Sums,
-    /// Σ over units of the square of how far the two losses could have been apart there, whatever the truth is.
+    /// Σ over rows of the square of how far the two losses could have been apart, whatever the truth is.
     pub reach_squared: f64,
     /// Mean loss of the champion on those rows.
     pub control_loss: Option<f64>,

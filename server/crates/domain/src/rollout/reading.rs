@@ -16,9 +16,9 @@ pub struct Losses {
     pub candidate: f64,
     /// The champion's.
     pub control: f64,
-    /// How far the two could have been apart, whatever the truth is: the greatest difference over all classes. Of a number, whose truth may
-    /// be any, how far they are.
-    pub reach: f64,
+    /// The square of how far the two could have been apart, whatever the truth is: of the greatest difference over all classes. Of a number,
+    /// whose truth may be any, of how far they are.
+    pub reach_squared: f64,
 }
 
 /// How far an answer is from the truth, row by row.
@@ -69,7 +69,7 @@ impl Loss {
         let apart = |(candidate, control): (f64, f64)| (candidate - control).abs();
         let others = classes.iter().filter(|_| self == Self::Brier).filter_map(|class| both(&Value::from(*class)));
         let reach = others.map(apart).fold(apart((own, other)), f64::max);
-        Some(Losses { candidate: own, control: other, reach })
+        Some(Losses { candidate: own, control: other, reach_squared: reach * reach })
     }
 
     /// The loss of an answer as callers get it; none when the label is not one that the model knows, the answer is none, or the

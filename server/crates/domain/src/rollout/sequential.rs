@@ -84,20 +84,20 @@ pub struct Sums {
     pub product: f64,
 }
 
-/// Units that bounds allow for at least, by [`Sums::with_unseen`], that came out at their furthest.
+/// Rows that bounds allow for at least, by [`Sums::with_unseen`], that came out at their furthest.
 const UNSEEN: f64 = 12.0;
 
 impl Sums {
-    /// The same, varying at least as if twelve units had come out as far from the mean as they could, given the sum over units of the square
-    /// of how far that is. While a rare truth has not been seen, units are nearly alike: the variance that was seen says nothing of it, and
-    /// bounds that rest on it would soon leave out what is true. Once a dozen such units have come it changes nothing. In simulations of two
+    /// The same, varying at least as if twelve rows had come out as far from the mean as they could, given the sum over rows of the square
+    /// of how far that is. While a rare truth has not been seen, rows are nearly alike: the variance that was seen says nothing of it, and
+    /// bounds that rest on it would soon leave out what is true. Once a dozen such rows have come it changes nothing. In simulations of two
     /// models that are equally good, where the truth is yes once in 100 or 300 rows, 30 to 90 % of candidates were shown worse without this,
     /// and with it up to 5 %; where it is yes once in five, what is worse is found as soon as without it.
     #[must_use]
     pub fn with_unseen(self, reach_squared: f64) -> Self {
         let mean = self.mean().unwrap_or(0.0);
         let squares = self.total_squared - 2.0 * mean * self.product + mean * mean * self.rows_squared;
-        let least = UNSEEN * reach_squared / self.units.max(1) as f64;
+        let least = UNSEEN * reach_squared / self.rows.max(1.0);
         Self { total_squared: self.total_squared + (least - squares).max(0.0), ..self }
     }
 

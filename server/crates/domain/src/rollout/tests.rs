@@ -89,7 +89,7 @@ fn canary(pair: &Pair, seed: u64) -> Next {
             let losses = Loss::Brier.compare(&answer(new), &answer(old), &truth.into(), &["false", "true"]).unwrap();
             seen.difference.add(1.0, losses.candidate - losses.control);
             seen.excess.add(1.0, losses.candidate - losses.control - MARGIN * losses.control);
-            seen.reach_squared += losses.reach.powi(2);
+            seen.reach_squared += losses.reach_squared;
             control_loss += losses.control;
             seen.control_loss = Some(control_loss / seen.difference.rows);
         }
@@ -127,11 +127,37 @@ fn what_two_losses_could_be_apart_is_told_of_the_truth_that_did_not_come_out_too
     let answer = |score: f64| serde_json::json!({ "score": score });
     let losses = Loss::Brier.compare(&answer(0.2), &answer(0.1), &false.into(), &["no", "yes"]).unwrap();
     assert!((losses.candidate - losses.control - 0.03).abs() < 1e-12);
-    assert!((losses.reach - (0.81 - 0.64)).abs() < 1e-12, "{losses:?}");
+    assert!((losses.reach_squared.sqrt() - (0.81 - 0.64)).abs() < 1e-12, "{losses:?}");
     let number = |value: f64| serde_json::json!({ "value": value });
     let losses = Loss::Absolute.compare(&number(3.0), &number(1.0), &0.5.into(), &[]).unwrap();
-    assert_eq!((losses.candidate, losses.control, losses.reach), (2.5, 0.5, 2.0));
+    assert_eq!((losses.candidate, losses.control, losses.reach_squared), (2.5, 0.5, 4.0));
     assert_eq!(Loss::Absolute.compare(&number(3.0), &answer(0.1), &0.5.into(), &[]), None);
+}
+
+#[test]
+fn what_bounds_allow_for_is_a_dozen_rows_however_many_of_them_a_unit_has() {
+    let bounds = |rows: f64| {
+        let mut sums = Sums::default();
+        (0..60).for_each(|_| sums.add(rows, 0.0));
+        let (low, high) = sums.with_unseen(0.04 * 60.0 * rows).bounds(0.01, 200).unwrap();
+        high - low
+    };
+    let mut twelve = Sums::default();
+    (0..60).for_each(|unit| {
+        twelve.add(
+            1.0,
+            if unit >= 12 {
+                0.0
+            } else if unit % 2 == 0 {
+                0.2
+            } else {
+                -0.2
+            },
+        )
+    });
+    let (low, high) = twelve.bounds(0.01, 200).unwrap();
+    assert!((bounds(1.0) - (high - low)).abs() < 1e-9, "{} {}", bounds(1.0), high - low);
+    assert!((bounds(50.0) - bounds(1.0) / 50.0).abs() < 1e-9, "fifty times as many rows, and a dozen of them");
 }
 
 #[test]

@@ -30,8 +30,8 @@ struct OfUnit {
     labelled: f64,
     difference: f64,
     control_loss: f64,
-    /// How far the two could have been apart.
-    reach: f64,
+    /// Sum of the squares of how far the two could have been apart.
+    reach_squared: f64,
 }
 
 /// Something that happened on the way.
@@ -258,7 +258,7 @@ impl Staged {
             own.labelled += 1.0;
             own.difference += losses.candidate - losses.control;
             own.control_loss += losses.control;
-            own.reach += losses.reach;
+            own.reach_squared += losses.reach_squared;
             self.changes += 1;
         }
     }
@@ -294,7 +294,7 @@ impl Staged {
             if own.labelled > 0.0 {
                 seen.difference.add(own.labelled, own.difference);
                 seen.excess.add(own.labelled, own.difference - MARGIN * own.control_loss);
-                seen.reach_squared += own.reach.powi(2);
+                seen.reach_squared += own.reach_squared;
                 control_loss += own.control_loss;
             }
         }

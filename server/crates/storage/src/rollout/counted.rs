@@ -247,7 +247,7 @@ pub async fn pair(db: &impl Connection, prediction: Uuid) -> Result<Option<Pair>
     record::optional(db, SQL, values![prediction]).await
 }
 
-/// Rows whose truth is known, by unit: how many, and the sums of both losses and of how far these could have been apart.
+/// Rows whose truth is known, by unit: how many, and the sums of both losses and of the squares of how far these could have been apart.
 pub type Labelled = BTreeMap<(RolloutId, i32, Unit), (i32, Losses)>;
 
 /// Adds rows whose truth is known.
@@ -256,15 +256,15 @@ pub type Labelled = BTreeMap<(RolloutId, i32, Unit), (i32, Losses)>;
 /// When the database fails.
 pub async fn label(db: &impl Connection, labelled: &Labelled) -> Result<()> {
     const SQL: &str =
-        "insert into rollout_unit as u (rollout_id, step, unit, labelled, difference, control_loss, reach)
+        "insert into rollout_unit as u (rollout_id, step, unit, labelled, difference, control_loss, reach_squared)
         select * from jsonb_to_recordset($1) as n(rollout_id bigint, step int, unit bigint, labelled int,
-            difference float8, control_loss float8, reach float8)
+            difference float8, control_loss float8, reach_squared float8)
         on conflict (rollout_id, step, unit) do update set labelled = u.labelled + excluded.labelled,
             difference = u.difference + excluded.difference, control_loss = u.control_loss + excluded.control_loss,
-            reach = u.reach + excluded.reach";
+            reach_squared = u.reach_squared + excluded.reach_squared";
     let rows = labelled.iter().map(|(key, (rows, losses))| {
-        let Losses { candidate, control, reach } = losses;
-        (*key, json!({ "labelled": rows, "difference": candidate - control, "control_loss": control, "reach": reach }))
+        let Losses { candidate, control, reach_squared } = losses;
+        (*key, json!({ "labelled": rows, "difference": candidate - control, "control_loss": control, "reach_squared": reach_squared }))
     });
     add_to_units(db, SQL, rows.collect()).await
 }
@@ -448,8 +448,8 @@ pub async fn evidence(db: &impl Connection, rollout: &Rollout) -> Result<Evidenc
             coalesce(sum(d), 0) as difference, coalesce(sum(d * d), 0) as difference_squared,
             coalesce(sum(rows * d), 0) as difference_product, coalesce(sum(e), 0) as excess,
             coalesce(sum(e * e), 0) as excess_squared, coalesce(sum(rows * e), 0) as excess_product,
-            coalesce(sum(reach * reach), 0) as reach_squared
-        from (select sum(labelled)::float8 as rows, sum(difference) as d, sum(control_loss) as loss, sum(reach) as reach,
+            coalesce(sum(reach_squared), 0) as reach_squared
+        from (select sum(labelled)::float8 as rows, sum(difference) as d, sum(control_loss) as loss, sum(reach_squared) as reach_squared,
                   sum(difference) - $2 * sum(control_loss) as e
               from rollout_unit where rollout_id = $1 and labelled > 0 group by unit) by_unit";
     const BUSINESS: &str = "select is_candidate, count(*) as units, sum(rows) as rows, sum(total) as total,
