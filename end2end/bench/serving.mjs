@@ -9,15 +9,13 @@
 // The goals: 15,000 answers a second at 1 and 8 connections, 32 µs of the server's processor each, p99 at most twice the floor's;
 // 300,000 instances a second in requests of 1,000.
 
-import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { csv, instance, problem } from "../lib/clicks.mjs";
 import { deploy } from "../lib/deployment.mjs";
 import { startServer } from "../lib/server.mjs";
+import { wrk } from "../lib/wrk.mjs";
 
 const SECONDS = Number(process.argv[2] ?? 6);
 const ROWS = 20_000;
@@ -25,44 +23,18 @@ const ROWS = 20_000;
 const DIFFERENT = { 1: 64, 1000: 2 };
 const TICKS_PER_S = 100;
 
-// Every connection sends the lines of a file in turn, and the numbers are those of wrk itself, which has no machine-readable form.
-const SCRIPT = `
-local bodies, at = {}, 0
-for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
-local headers = { ["Content-Type"] = "application/json", ["Authorization"] = os.getenv("AUTHORIZATION") }
-if os.getenv("METHOD") == "GET" then headers = {} end
-request = function()
-  at = at % #bodies + 1
-  return wrk.format(os.getenv("METHOD"), nil, headers, bodies[at])
-end
-done = function(summary, latency)
-  local errors = summary.errors
-  local bad = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  print(string.format('{"requests":%d,"us":%d,"bad":%d,"p50_ms":%.3f,"p99_ms":%.3f}', summary.requests, summary.duration, bad,
-    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
-end
-`;
-
-async function measure(folder) {
+async function measure() {
   const settings = { rounds: 100, max_leaves: 31, early_stopping_rounds: 0 };
   const training = { trainer: "gradient_boosting", seed: 1, parameters: settings };
   const served = await deploy(server, { document: problem("bench-serving"), csv: csv(ROWS), trainings: [training], sample: instance(0) });
-  const script = join(folder, "requests.lua");
-  await writeFile(script, SCRIPT);
   const body = (size, number) =>
     JSON.stringify({ instances: Array.from({ length: size }, (_, place) => instance(ROWS + number * size + place)) });
   const load = async (connections, size, url = served.predictUrl) => {
-    const bodies = join(folder, "bodies");
-    const method = url === served.predictUrl ? "POST" : "GET";
-    const sent = method === "GET" ? "\n" : Array.from({ length: DIFFERENT[size] }, (_, number) => `${body(size, number)}\n`).join("");
-    await writeFile(bodies, sent);
-    const { authorization } = served.headers;
-    const env = { ...process.env, BODIES: bodies, AUTHORIZATION: authorization, METHOD: method };
-    const args = ["-t1", `-c${connections}`, `-d${SECONDS}s`, "-s", script, url];
+    const bodies = url === served.predictUrl ? Array.from({ length: DIFFERENT[size] }, (_, number) => body(size, number)) : [];
     const before = [...processor(), await served.total("millrace_prediction_log_dropped_total")];
-    const told = execFileSync("wrk", args, { env }).toString();
+    const told = wrk(url, { connections, seconds: SECONDS, bodies, authorization: served.headers.authorization });
     const after = [...processor(), await served.total("millrace_prediction_log_dropped_total")];
-    const { requests, us, ...rest } = JSON.parse(/^{.*}$/m.exec(told)[0]);
+    const { requests, us, ...rest } = told;
     const [server_us, postgres_us, dropped] = after.map((one, place) => one - before[place]);
     const each = (total) => Number((total / requests).toFixed(1));
     return {
@@ -104,11 +76,9 @@ function stated(pid) {
   }
 }
 
-const folder = await mkdtemp(join(tmpdir(), "millrace-bench-"));
 const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "100000000" } });
 try {
-  console.log(JSON.stringify(await measure(folder)));
+  console.log(JSON.stringify(await measure()));
 } finally {
   await server.stop();
-  await rm(folder, { recursive: true });
 }

@@ -2,7 +2,7 @@
 //
 //   MILLRACE_BINARY=… MILLRACE_SITE=… node bench/tracking.mjs [runs] [seconds]
 //
-// Prints one line of JSON, times in milliseconds. The goals: 1,500 and 3,000 values a second, each durable, from one caller and from eight; 10 for a
+// Needs `wrk` (Debian's package) and a release build. Prints one line of JSON, times in milliseconds. The goals: 1,500 and 3,000 values a second, each durable, from one caller and from eight; 10 for a
 // batch of 1,000, 5 for a search among 10,000 runs, 30 for a page of 1,000 of them, 15 for a course of 10,000 points, 100 MB when idle.
 // `floor_per_s` is what the disk allows: rows that `psql` adds to the same Postgres, each in a transaction of its own.
 
@@ -12,15 +12,18 @@ import { Agent, request } from "node:http";
 
 import { Postgres } from "../lib/postgres.mjs";
 import { startServer } from "../lib/server.mjs";
+import { wrk } from "../lib/wrk.mjs";
 
 const [RUNS, SECONDS] = [2, 3].map((place, index) => Number(process.argv[place] ?? [10_000, 5][index]));
 const DOOR = "/api/2.0/mlflow";
 const BEGAN = 1_767_225_600_000;
+/** More values than are logged one by one in a sitting. */
+const MOST_SENT = 100_000;
 const METRICS = ["auc", "logloss", "brier", "ece", "train_auc", "fit_s", "rows", "p99_ms"];
 
 async function measure() {
   const idle_mb = held();
-  const { call } = setUp();
+  const { call, headers } = setUp();
   for (const slug of ["bench-one", "bench-search"]) await call("POST", "/api/v1/problems", draft(slug));
   const begin = async (slug, name) => {
     const { run } = await call("POST", `${DOOR}/runs/create`, { experiment_id: slug, run_name: name, start_time: BEGAN });
@@ -33,19 +36,12 @@ async function measure() {
 
   const single = {};
   for (const callers of [1, 8]) {
-    const runs = await Promise.all(Array.from({ length: callers }, () => begin("bench-one", "single")));
-    const until = performance.now() + SECONDS * 1000;
-    const took = [];
-    const caller = async (run_id) => {
-      for (let step = 0; performance.now() < until; step += 1) {
-        const at = performance.now();
-        await call("POST", `${DOOR}/runs/log-metric`, { run_id, key: "loss", value: 1 / (step + 1), timestamp: BEGAN, step });
-        took.push(performance.now() - at);
-      }
-    };
-    await Promise.all(runs.map(caller));
-    const per_s = Math.round(took.length / SECONDS);
-    single[callers] = { per_s, ...told(took), floor_per_s: await floor(callers) };
+    const runs = await Promise.all(Array.from({ length: 8 }, () => begin("bench-one", "single")));
+    const metric = (step) => ({ run_id: runs[step % 8], key: "loss", value: 1 / (step + 1), timestamp: BEGAN + step, step });
+    const bodies = Array.from({ length: MOST_SENT }, (_, step) => JSON.stringify(metric(step)));
+    const sent = { connections: callers, seconds: SECONDS, bodies, authorization: headers.authorization };
+    const { requests, us, ...rest } = wrk(`${server.url}${DOOR}/runs/log-metric`, sent);
+    single[callers] = { per_s: Math.round((requests * 1e6) / us), ...rest, floor_per_s: await floor(callers) };
   }
 
   const wide = await begin("bench-one", "batches");
@@ -156,7 +152,7 @@ function setUp() {
       });
       sent.on("error", reject).end(body && JSON.stringify(body));
     });
-  return { call };
+  return { call, headers };
 }
 
 const server = await startServer({ env: { MILLRACE_TOKEN_RATE: "1000000" } });
