@@ -1,9 +1,30 @@
 //! The commands that speak to a server do so through its API, with a token.
 
-use anyhow::{Context, bail};
+use std::time::Duration;
+
+use anyhow::Context;
 use clap::Args;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+
+/// How often, and after how long, a server is asked again that is away.
+const MOST_TRIES: u32 = 60;
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+
+/// What a server said is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Refused {
+    status: u16,
+    message: String,
+}
+
+impl Refused {
+    /// Whether it says the same when it is asked again.
+    const fn is_final(&self) -> bool {
+        self.status < 500 && self.status != 429
+    }
+}
 
 /// Which server, and as whom.
 #[derive(Debug, Clone, Args)]
@@ -38,9 +59,14 @@ impl Client {
         Ok(Self { http, server: Server { url, token: server.token.clone() } })
     }
 
+    /// The address of a page.
+    pub fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.server.url)
+    }
+
     /// A request with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.server.url)).bearer_auth(&self.server.token)
+        self.http.request(method, self.page(path)).bearer_auth(&self.server.token)
     }
 
     /// Reads something.
@@ -49,6 +75,23 @@ impl Client {
     /// What the server says is wrong.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.answer(self.request(Method::GET, path)).await
+    }
+
+    /// Reads something of a server that may be away for a moment, as while it is started anew.
+    ///
+    /// # Errors
+    /// What the server says is wrong, or has said for a minute.
+    pub async fn get_patiently(&self, path: &str) -> anyhow::Result<Value> {
+        let mut tries = 0;
+        loop {
+            match self.get(path).await {
+                Err(error) if tries < MOST_TRIES && !error.downcast_ref().is_some_and(Refused::is_final) => {
+                    tries += 1;
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Sends something.
@@ -78,6 +121,6 @@ impl Client {
             let (pointer, text) = (mistake["pointer"].as_str(), mistake["message"].as_str());
             message.push_str(&format!("\n  {}: {}", pointer.unwrap_or_default(), text.unwrap_or_default()));
         }
-        bail!(message)
+        Err(Refused { status: status.as_u16(), message }.into())
     }
 }

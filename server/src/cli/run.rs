@@ -32,11 +32,11 @@ pub struct RunArgs {
     #[arg(long)]
     trainer: Option<String>,
     /// Hyperparameters as JSON.
-    #[arg(long)]
-    parameters: Option<String>,
+    #[arg(long, value_parser = as_json_text)]
+    parameters: Option<Value>,
     /// Search space as JSON.
-    #[arg(long)]
-    search: Option<String>,
+    #[arg(long, value_parser = as_json_text)]
+    search: Option<Value>,
     /// Trials of the search.
     #[arg(long)]
     budget: Option<u32>,
@@ -66,6 +66,10 @@ pub struct RunArgs {
     seed: u64,
 }
 
+fn as_json_text(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text)
+}
+
 /// Follows one thing on the terminal.
 pub(super) struct Bar(ProgressBar);
 
@@ -77,6 +81,11 @@ impl Bar {
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)
+    }
+
+    /// Says something beside the answer, which stays on the screen.
+    fn tell(&self, line: &str) {
+        self.0.suspend(|| eprintln!("{line}"));
     }
 
     /// Takes it off the screen.
@@ -104,16 +113,10 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
         None => None,
         Some(_) => Some(upload(&client, &args, &bar).await?),
     };
-    let given = |name: &str, text: &Option<String>| -> anyhow::Result<Value> {
-        match text {
-            None => Ok(Value::Null),
-            Some(text) => serde_json::from_str(text).with_context(|| format!("--{name} is not JSON")),
-        }
-    };
     let mut body = json!({
         "seed": args.seed, "trainer": args.trainer, "budget": args.budget, "sampler": args.sampler, "pruner": args.pruner,
         "calibration": args.calibration, "parallel": args.parallel, "cpu_seconds": args.cpu_seconds, "wall_seconds": args.wall_seconds, "least_gain": args.least_gain,
-        "parameters": given("parameters", &args.parameters)?, "search": given("search", &args.search)?,
+        "parameters": args.parameters, "search": args.search,
         "provenance": repository(),
     });
     if let Some((dataset, version)) = dataset {
@@ -122,6 +125,7 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
     }
     let launched = client.post(&format!("/api/v1/problems/{}/runs", args.problem), &body).await?;
     let id = launched["run"].as_str().context("the server named no run")?.to_owned();
+    bar.tell(&format!("run {id}: {}", client.page(&format!("/runs/{id}"))));
     let run = follow(&client, &id, &bar).await?;
     bar.clear();
     report(&run, as_json)
@@ -141,7 +145,7 @@ async fn upload(client: &Client, args: &RunArgs, bar: &Bar) -> anyhow::Result<(V
     let (dataset, version) = (taken["dataset"].clone(), taken["version"].clone());
     let path = format!("/api/v1/datasets/{}/versions/{version}", dataset.as_str().unwrap_or_default());
     loop {
-        let seen = client.get(&path).await?;
+        let seen = client.get_patiently(&path).await?;
         bar.show(&file_name, &seen["steps"]);
         match seen["summary"]["state"].as_str() {
             Some("valid") => return Ok((dataset, version)),
@@ -178,7 +182,7 @@ fn why_rejected(version: &Value) -> String {
 
 pub(super) async fn follow(client: &Client, id: &str, bar: &Bar) -> anyhow::Result<Value> {
     loop {
-        let run = client.get(&format!("/api/v1/runs/{id}")).await?;
+        let run = client.get_patiently(&format!("/api/v1/runs/{id}")).await?;
         bar.show(&format!("run {id}"), &run["steps"]);
         match run["state"].as_str() {
             Some("queued" | "running") => tokio::time::sleep(Duration::from_millis(250)).await,

@@ -9,7 +9,7 @@ use crate::pages::address::{path_number, path_text};
 use crate::wording::sentence;
 
 use super::history::{change_in_words, standing, who};
-use super::rollout::{Checks, Course, Disagreements, RolloutFacts, Slices, Stepper};
+use super::rollout::{Checks, Counted, Course, Disagreements, RolloutFacts, Slices, Stepper};
 use super::switch::Spread;
 
 /// One change, with what it was decided on.
@@ -33,7 +33,7 @@ pub fn ChangePage() -> impl IntoView {
 
 #[component]
 fn Change(change: ChangeView) -> impl IntoView {
-    let ChangeView { slug, title, change, checks, rollout, spread } = change;
+    let ChangeView { slug, title, change, checks, rollout, ended_step, spread } = change;
     let crumbs = vec![("Deployments".to_owned(), "/deployments".to_owned()), (title, format!("/deployments/{slug}"))];
     let by = who(&change);
     let generation = format!("generation {}", change.generation);
@@ -45,6 +45,18 @@ fn Change(change: ChangeView) -> impl IntoView {
         let rules = rollout.as_ref().map_or(0, |rollout| rollout.rules);
         view! { <Checks checks rules/> }.into_any()
     };
+    let counted = rollout.as_ref().zip(ended_step).and_then(|(rollout, place)| {
+        let step = rollout.steps.get(place)?.clone();
+        let prefix = format!("rollout-{}-step-{place}", rollout.id);
+        Some(view! {
+            <section class="section stack" aria-labelledby="counted">
+                <div class="section-header">
+                    <h2 id="counted">{format!("What was counted before, in {}", step.title())}</h2>
+                </div>
+                <Counted counted=rollout.counted.clone() step=Some(step) limit_ms=rollout.limit_ms prefix/>
+            </section>
+        })
+    });
     let of_rollout = rollout.map(|rollout| {
         view! {
             <section class="section stack" aria-labelledby="rollout">
@@ -76,6 +88,7 @@ fn Change(change: ChangeView) -> impl IntoView {
                 <div class="section-header"><h2 id="decided">"What it was decided on"</h2></div>
                 {decided}
             </section>
+            {counted}
             {spread.map(|spread| view! { <Spread spread/> })}
             {of_rollout}
         </div>
@@ -99,10 +112,12 @@ mod rendered_tests {
                 change,
                 checks: deployment.analysis,
                 rollout: deployment.rollout,
+                ended_step: Some(0),
                 spread: None,
             };
             view! { <Change change/> }
         });
         assert!(html.contains("decided by what was counted") && html.contains("2 of 3 checks passed"), "{html}");
+        assert!(html.contains("What was counted before, in shadow") && html.contains("Both sides"), "{html}");
     }
 }

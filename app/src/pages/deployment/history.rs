@@ -24,14 +24,16 @@ pub fn ChangeHistory(
             };
             let title = change_in_words(&change);
             let meta = format!("generation {} · {}", change.generation, who(&change));
-            let why = change.by.is_none().then(|| {
+            let told = match (&change.by, change.candidate) {
+                (None, _) => Some("Why it was decided so"),
+                // Of the newest it is known how it reached the servers.
+                _ if newest == Some(change.generation) => Some("How it reached the servers"),
+                (Some(_), Some(_)) => Some("What was counted until then"),
+                (Some(_), None) => None,
+            };
+            let more = told.map(|told| {
                 let href = format!("/deployments/{slug}/changes/{}", change.generation);
-                view! { " " <a href=href>"Why it was decided so"</a> }
-            });
-            // Of the newest it is known how it reached the servers.
-            let spread = (newest == Some(change.generation) && change.by.is_some()).then(|| {
-                let href = format!("/deployments/{slug}/changes/{}", change.generation);
-                view! { " " <a href=href>"How it reached the servers"</a> }
+                view! { " " <a href=href>{told}</a> }
             });
             view! {
                 <li data-state=state>
@@ -39,7 +41,7 @@ pub fn ChangeHistory(
                         <span class="timeline-title">{title}</span>
                         <span class="timeline-meta">{meta} " · " <Moment at=change.at/></span>
                     </div>
-                    <div class="timeline-body">{sentence(&change.reason)}{why}{spread}</div>
+                    <div class="timeline-body">{sentence(&change.reason)}{more}</div>
                 </li>
             }
         })

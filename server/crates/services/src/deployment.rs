@@ -173,7 +173,10 @@ impl Services {
         };
         let candidate = rollout.as_ref().filter(|_| stage != "full").map(|rollout| rollout.candidate_number);
         let rollout = match rollout {
-            Some(rollout) if in_full => Some(self.present_rollout(actor, rollout).await?),
+            Some(rollout) if in_full => {
+                let step = rollout.step;
+                Some(self.present_rollout(actor, rollout, step).await?)
+            }
             _ => None,
         };
         let fallback_answer = self.fallback_of(pool, &current.slug).await?;

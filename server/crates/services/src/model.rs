@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::access::Note;
 use crate::override_gates::GATES_NOT_PASSED;
 use crate::review::{self, Reviewed};
+use crate::rollout::signed_plan;
 use crate::{Result, Services, commit, fault, present};
 
 /// Parts of an evaluation that tell how a model decides.
@@ -145,7 +146,10 @@ impl Services {
             review,
             rollout: match live.as_ref().and_then(|live| live.champion) {
                 None => Vec::new(),
-                Some(_) => Plan::of(&lineage.problem.document).steps.iter().map(Step::title).collect(),
+                Some(_) => {
+                    let plan = signed_plan(pool, slug).await?;
+                    plan.unwrap_or_else(|| Plan::of(&lineage.problem.document)).steps.iter().map(Step::title).collect()
+                }
             },
             live: live.as_ref().and_then(|live| live.champion_number),
             generation: live.map_or(0, |live| live.generation),

@@ -85,9 +85,8 @@ impl Services {
         let current = deployment::find(db, slug).await.map_err(fault)?;
         let plan = match current.as_ref().and_then(|current| current.champion) {
             None => None,
-            // What people signed last holds, also for a version that was trained under an earlier document.
-            Some(_) => Some(match problem::approved(db, slug).await.map_err(fault)? {
-                Some(signed) => Plan::of(&signed.document),
+            Some(_) => Some(match signed_plan(db, slug).await? {
+                Some(plan) => plan,
                 None => Plan::of(&self.lineage(db, version.clone()).await?.problem.document),
             }),
         };
@@ -527,6 +526,12 @@ impl Services {
         }
         outcome
     }
+}
+
+/// The plan of the document that people signed last, which holds also for a version that was trained by an earlier one.
+pub(crate) async fn signed_plan(db: &impl Connection, slug: &str) -> Result<Option<Plan>> {
+    let signed = problem::approved(db, slug).await.map_err(fault)?;
+    Ok(signed.map(|signed| Plan::of(&signed.document)))
 }
 
 /// What a change to the present step of a rollout is called.

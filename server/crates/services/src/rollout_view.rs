@@ -52,9 +52,14 @@ impl Services {
             None => None,
             Some(id) => rollout::find(pool, id).await.map_err(fault)?,
         };
-        let rollout = match rollout {
-            None => None,
-            Some(rollout) => Some(self.present_rollout(actor, rollout).await?),
+        let (rollout, ended_step) = match rollout {
+            None => (None, None),
+            Some(rollout) => {
+                let begun = deployment::steps_begun(pool, rollout.id, generation).await.map_err(fault)?;
+                let ended = begun.checked_sub(1);
+                let step = ended.unwrap_or(rollout.step);
+                (Some(self.present_rollout(actor, rollout, step).await?), ended)
+            }
         };
         Ok(ChangeView {
             slug: slug.to_owned(),
@@ -62,14 +67,21 @@ impl Services {
             checks: change.checks.clone().unwrap_or_default(),
             change: present_change(change),
             rollout,
+            ended_step,
             spread,
         })
     }
 
-    pub(crate) async fn present_rollout(&self, actor: &Actor, rollout: Rollout) -> Result<RolloutView> {
+    /// A rollout, with what was counted in one of its steps.
+    pub(crate) async fn present_rollout(
+        &self,
+        actor: &Actor,
+        rollout: Rollout,
+        counted_in: usize,
+    ) -> Result<RolloutView> {
         let pool = self.db.pool();
-        let tallies = rollout::tallies(pool, rollout.id, rollout.step).await.map_err(fault)?;
-        let minutes = rollout::minutes(pool, rollout.id, rollout.step, MOST_MINUTES).await.map_err(fault)?;
+        let tallies = rollout::tallies(pool, rollout.id, counted_in).await.map_err(fault)?;
+        let minutes = rollout::minutes(pool, rollout.id, counted_in, MOST_MINUTES).await.map_err(fault)?;
         let pairs = rollout::answered_by_both(pool, rollout.id, LOOKED_THROUGH).await.map_err(fault)?;
         let looks = rollout::looks(pool, rollout.id, LOOKS).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "how the evidence grew could not be looked up");
@@ -79,7 +91,6 @@ impl Services {
         // Who has to pause or roll back waits for no store.
         let lineage = self.candidate_of(&rollout).await;
         let document = lineage.as_ref().ok().map(|lineage| &lineage.problem.document);
-        let limit_ms = document.map(|document| document.serving.p99_ms);
         let kind = document.map(|document| document.target.kind);
         let compared = match lineage {
             Ok(lineage) => self.compared_by_slice(&rollout, &lineage).await,
@@ -114,7 +125,7 @@ impl Services {
             ended_at: rollout.ended_at,
             counted: counted(&tallies, &minutes, kind, &classes),
             looks,
-            limit_ms,
+            limit_ms: Some(rollout.plan.slow_ms),
             disagreements,
             slices,
             steps: rollout.plan.steps,

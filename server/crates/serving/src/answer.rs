@@ -182,9 +182,14 @@ impl Serving {
         let now = self.surroundings.now();
         let version = live.version;
         let most = request.explain;
+        let known = self.routes.find(slug).map(|route| Arc::clone(&route.known));
         let answered = tokio::task::spawn_blocking(move || {
             // Held until it has ended, however long somebody waits for it.
             let _turn = turn;
+            // Everything that is wrong with any of them is told at once, as to callers of what is live.
+            let state = live.online.as_ref().map(|online| online.state());
+            read_all(&live, known.as_deref(), &request.instances, now, state.as_deref())?;
+            drop(state);
             request
                 .instances
                 .iter()

@@ -273,6 +273,17 @@ pub async fn find_change(db: &impl Connection, problem: ProblemId, generation: i
     record::optional(db, SQL, values![problem.0, generation]).await
 }
 
+/// How many steps of a rollout had begun before the change that made a generation.
+///
+/// # Errors
+/// When the database fails.
+pub async fn steps_begun(db: &impl Connection, rollout: RolloutId, generation: i64) -> Result<usize> {
+    const SQL: &str = "select count(*) from deployment_change
+        where rollout_id = $1 and generation < $2 and kind in ('shadow', 'canary', 'full')";
+    let begun: i64 = record::one(db, SQL, values![rollout.0, generation]).await?;
+    Ok(usize::try_from(begun).unwrap_or(0))
+}
+
 /// The version a rollback brings back: the one that the live version replaced when it last took its place. Versions that were
 /// themselves rolled back since they were live, or were put away, do not come back.
 pub fn rollback_target(history: &[PastChange], live: ModelVersionId) -> Option<ModelVersionId> {

@@ -157,8 +157,11 @@ views! {
         change: super::DeploymentChange,
         /// Every check as it stood then.
         checks: Vec<Gate>,
-        /// The rollout that it belongs to.
+        /// The rollout that it belongs to, with what was counted in the step that the change ended.
         rollout: Option<RolloutView>,
+        /// Position of that step; none of a change that began the rollout.
+        #[serde(default)]
+        ended_step: Option<usize>,
         /// When every server had it, if it is the newest.
         spread: Option<SpreadView>,
     }
