@@ -127,6 +127,8 @@ impl Worker {
             }
             let slot = tokio::select! {
                 slot = Arc::clone(&free).acquire_owned() => slot,
+                // However long all slots are taken, what other workers left behind is looked after.
+                () = tokio::time::sleep(self.timing.heartbeat) => continue,
                 () = shutdown.cancelled() => break,
             };
             let Ok(slot) = slot else { break };
@@ -134,7 +136,7 @@ impl Worker {
             if shutdown.is_cancelled() {
                 break;
             }
-            match step::claim(self.db.pool(), &self.name, self.timing.lease.as_secs_f64()).await {
+            match self.claim().await {
                 Ok(Some(claim)) => {
                     let (worker, until) = (self.clone(), shutdown.clone());
                     running.spawn(async move {
@@ -163,7 +165,7 @@ impl Worker {
     /// When the database fails.
     pub async fn drain(&self) -> Result<usize, StorageError> {
         let mut done = 0;
-        while let Some(claim) = step::claim(self.db.pool(), &self.name, self.timing.lease.as_secs_f64()).await? {
+        while let Some(claim) = self.claim().await? {
             self.attempt(claim, &CancellationToken::new()).await;
             done += 1;
         }
@@ -271,6 +273,12 @@ impl Worker {
         tx.commit().await.map_err(StorageError::from)
     }
 
+    /// Claims a step of a kind that this worker knows; a newer program beside it may have others.
+    async fn claim(&self) -> Result<Option<Claim>, StorageError> {
+        let kinds = self.handlers.keys().map(|kind| (*kind).to_owned()).collect();
+        step::claim(self.db.pool(), &self.name, kinds, self.timing.lease.as_secs_f64()).await
+    }
+
     async fn begin(&self, claim: &Claim) -> Result<(), StorageError> {
         let tx = self.db.begin_without_waiting().await?;
         self.lifecycle.started(&tx, &claim.step).await?;
@@ -296,7 +304,10 @@ impl Worker {
         step::add_log(&tx, claim, first, &lines).await?;
         let state = step::finish(&tx, claim, &ending).await?;
         if let Some(writes) = writes {
-            step::note_effect(&tx, claim, "commit").await?;
+            // What was stopped may be tried again, and comes to its effect then.
+            if state == StepState::Succeeded {
+                step::note_effect(&tx, claim, "commit").await?;
+            }
             writes(&tx).await?;
         }
         self.lifecycle.ended(&tx, &claim.step, state, ending.failure.as_ref()).await?;

@@ -98,6 +98,9 @@ impl Stage for Ingest {
             "csv": load.document.data.csv,
             "table": load.table(),
         });
+        if let Some(known) = &load.document.data.known_time {
+            inputs["known_time"] = json!(known);
+        }
         if let Some(base) = &input.base {
             inputs["base"] = json!([base.digest, base.aside]);
         }

@@ -200,7 +200,7 @@ async fn in_turn(db: &impl Connection, subject: Subject) -> Result<()> {
 /// Postgres die and forget it, the step is claimed anew, and what the first worker comes to is refused.
 const CLAIM: &str = "
 with ready as (
-    select id from step where state = 'queued' and run_at <= now() and attempt < max_attempts
+    select id from step where state = 'queued' and run_at <= now() and attempt < max_attempts and kind = any($3)
     order by run_at, id limit 1 for update skip locked
 ), claimed as (
     update step s set state = 'running', attempt = s.attempt + 1, lease_token = gen_random_uuid(),
@@ -212,12 +212,12 @@ with ready as (
 )
 select *, set_config('synchronous_commit', 'off', true) from claimed";
 
-/// Claims one ready step.
+/// Claims one ready step of these kinds.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(db: &impl Connection, worker: &str, lease_s: f64) -> Result<Option<Claim>> {
-    record::optional(db, CLAIM, values![worker, lease_s]).await
+pub async fn claim(db: &impl Connection, worker: &str, kinds: Vec<String>, lease_s: f64) -> Result<Option<Claim>> {
+    record::optional(db, CLAIM, values![worker, lease_s, kinds]).await
 }
 
 /// Prolongs a lease; gives whether a person asked to stop the step.

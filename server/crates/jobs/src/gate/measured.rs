@@ -4,6 +4,7 @@ use millrace_domain::gate::{Gate, MARGIN, Verdict};
 use millrace_domain::metric::{Direction, Metric};
 use millrace_domain::problem::{Goal, ProblemDocument};
 use millrace_ml::evaluate::{Outcomes, compare, flips};
+use millrace_ml::features::Labels;
 use millrace_ml::gate::{NonInferiority, non_inferiority};
 use millrace_ml::model::{Model, outcomes};
 use millrace_ml::split::Part;
@@ -94,6 +95,13 @@ pub(super) fn slices(document: &ProblemDocument, tested: &Tested) -> Vec<Gate> {
 }
 
 pub(super) fn measured_on(prepared: &Prepared, part: Part, model: &Model) -> Result<Outcomes, String> {
+    // Outcomes know classes by their places.
+    if let Labels::Classes { names, .. } = &prepared.labels
+        && !model.classes().iter().map(AsRef::as_ref).eq(names.iter().map(String::as_str))
+    {
+        let known: Vec<&str> = model.classes().iter().map(AsRef::as_ref).collect();
+        return Err(format!("the model knows the classes {}; the data has {}", known.join(", "), names.join(", ")));
+    }
     let rows = prepared.split.rows(part);
     let predictions = model.predict(&prepared.dataset.take(rows)).map_err(|error| error.to_string())?;
     outcomes(&prepared.labels, rows, &predictions).map_err(|error| error.to_string())

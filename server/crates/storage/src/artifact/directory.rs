@@ -4,11 +4,15 @@ use std::fs::Permissions;
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use millrace_domain::Digest;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
+
+/// Drafts that this process has begun, which makes their names differ.
+static DRAFTS: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug, Clone)]
 pub(super) struct Directory {
@@ -30,7 +34,9 @@ impl Directory {
         let path = self.path(digest);
         let directory = path.parent().unwrap_or(&self.root).to_owned();
         tokio::fs::create_dir_all(&directory).await?;
-        let draft = directory.join(format!("{}.{}.draft", digest.short(), std::process::id()));
+        // The same content may come twice at a time, and neither may write into the other's draft.
+        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let draft = directory.join(format!("{}.{}.{number}.draft", digest.short(), std::process::id()));
         if let Err(error) = write_synced(&draft, content).await {
             // The draft is worthless; failing to remove it as well leaves only a stray file that `verify` reports.
             let _ = tokio::fs::remove_file(&draft).await;
