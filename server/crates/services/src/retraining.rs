@@ -80,9 +80,8 @@ impl Ground {
     /// Trainings in a row, the newest ones, that came to no better model; what was forgiven does not count.
     fn useless(&self, forgiven_at: Option<DateTime<Utc>>) -> u32 {
         let came_to_nothing = |event: &&TriggerEvent| match (event.run_state, event.model) {
-            // An override registers a model of a run that was rejected.
-            (_, Some((_, stage))) => stage == ModelStage::RolledBack,
             (Some(RunState::Rejected | RunState::Failed), _) => true,
+            (_, Some((_, stage))) => stage == ModelStage::RolledBack,
             _ => false,
         };
         let counts = |event: &&TriggerEvent| forgiven_at.is_none_or(|forgiven| event.launched_at > Some(forgiven));
