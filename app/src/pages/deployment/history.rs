@@ -15,21 +15,23 @@ pub fn ChangeHistory(
     changes: Vec<DeploymentChange>,
 ) -> impl IntoView {
     let newest = changes.first().map(|change| change.generation);
+    let ended_steps: Vec<bool> = (0..changes.len()).map(|place| ended_a_step(&changes[place..])).collect();
     let items = changes
         .into_iter()
-        .map(|change| {
+        .zip(ended_steps)
+        .map(|(change, ended_a_step)| {
             let state = match standing(&change) {
                 "shadow" | "canary" => "running",
                 state => state,
             };
             let title = change_in_words(&change);
             let meta = format!("generation {} · {}", change.generation, who(&change));
-            let told = match (&change.by, change.candidate) {
-                (None, _) => Some("Why it was decided so"),
+            let told = match change.by {
+                None => Some("Why it was decided so"),
                 // Of the newest it is known how it reached the servers.
                 _ if newest == Some(change.generation) => Some("How it reached the servers"),
-                (Some(_), Some(_)) => Some("What was counted until then"),
-                (Some(_), None) => None,
+                _ if ended_a_step => Some("What was counted until then"),
+                _ => None,
             };
             let more = told.map(|told| {
                 let href = format!("/deployments/{slug}/changes/{}", change.generation);
@@ -47,6 +49,14 @@ pub fn ChangeHistory(
         })
         .collect_view();
     view! { <ol class="timeline">{items}</ol> }
+}
+
+/// Whether the first of these changes, newest first, ended a step of its rollout, in which something was counted.
+fn ended_a_step(changes: &[DeploymentChange]) -> bool {
+    let Some((change, older)) = changes.split_first() else { return false };
+    let before = older.iter().find(|before| before.candidate.is_some());
+    let stays = |before: &DeploymentChange| matches!(before.kind.as_str(), "shadow" | "canary" | "full");
+    before.is_some_and(|before| before.candidate == change.candidate && stays(before))
 }
 
 /// Where a change left the version that it is about, as badges show it.
@@ -115,6 +125,21 @@ mod tests {
         assert_eq!(change_in_words(&change("deploy", Some(3), Some(2))), "Version 3 live in place of version 2");
         assert_eq!(change_in_words(&change("deploy", Some(1), None)), "Version 1 live, the first");
         assert_eq!(change_in_words(&change("full", Some(3), Some(2))), "Version 3 live in place of version 2");
+    }
+
+    #[test]
+    fn a_change_ended_a_step_if_its_rollout_had_begun_before() {
+        let of_none = |kind| DeploymentChange { candidate: None, ..change(kind, Some(2), None) };
+        let history = [
+            change("rollback", Some(2), Some(3)),
+            of_none("drill"),
+            change("canary", Some(2), None),
+            change("rollback", Some(2), Some(3)),
+            change("shadow", Some(2), None),
+            of_none("deploy"),
+        ];
+        let ended: Vec<bool> = (0..history.len()).map(|place| ended_a_step(&history[place..])).collect();
+        assert_eq!(ended, [true, false, false, true, false, false]);
     }
 
     #[test]
