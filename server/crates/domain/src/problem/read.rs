@@ -298,9 +298,6 @@ fn success(table: &Table<'_>, aim: Option<Aim>) -> Option<Goal> {
     if goal.metric == Metric::CoverageError {
         table.mistake("metric", "coverage_error is no success: the training part's quantile alone has little of it; take pinball, and coverage_error as a guardrail");
     }
-    if goal.metric == Metric::Ece {
-        table.mistake("metric", "ece is no success: the training part's share of each class alone has next to none of it; take log_loss, and ece as a guardrail");
-    }
     Some(Goal { smallest_difference, ..goal })
 }
 
