@@ -2,8 +2,9 @@
 //
 //   MILLRACE_BINARY=… MILLRACE_SITE=… node bench/tracking.mjs [runs] [seconds]
 //
-// Needs `wrk` (Debian's package) and a release build. Prints one line of JSON, times in milliseconds. The goals: 1,500 and 3,000 values a second, each durable, from one caller and from eight; 10 for a
-// batch of 1,000, 5 for a search among 10,000 runs, 30 for a page of 1,000 of them, 15 for a course of 10,000 points, 100 MB when idle.
+// Needs `wrk` (Debian's package) and a release build. Prints one line of JSON, times in milliseconds. The goals: 1,500 and 3,000 values a
+// second, each durable, over one connection and over eight; 10 for a batch of 1,000, 5 for a search among 10,000 runs, 30 for a page of
+// 1,000 of them, 15 for a course of 10,000 points, 100 MB when idle.
 // `floor_per_s` is what the disk allows: rows that `psql` adds to the same Postgres, each in a transaction of its own.
 
 import { execFileSync } from "node:child_process";

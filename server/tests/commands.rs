@@ -99,8 +99,13 @@ async fn penguins_go_from_a_file_to_a_registered_model_and_answered_traffic() {
 
     let digest = applied["digest"].as_str().unwrap();
     script.stakeholder.decide("/api/v1/problems/penguins/versions/1", "approve", digest).await.done();
-    let run = result(&script.run(&launch).await);
+    let mistyped = script.run(&[&launch[..], &["--parameters", "{depth: 3}"]].concat()).await;
+    assert_eq!(mistyped.status.code(), Some(2), "{}", said(&mistyped));
+    let launched = script.run(&launch).await;
+    let run = result(&launched);
     assert_eq!(run["state"], "succeeded");
+    let page = format!("run {0}: {1}/runs/{0}", run["id"].as_str().unwrap(), script.app.server.url);
+    assert!(String::from_utf8_lossy(&launched.stderr).contains(&page), "{}", said(&launched));
     assert!(run["metrics"]["test.accuracy"].as_f64().unwrap() >= 0.93, "{}", run["metrics"]);
 
     let model = script.stakeholder.get("/api/v1/models/penguins/versions/1").await.done();
@@ -119,6 +124,12 @@ async fn penguins_go_from_a_file_to_a_registered_model_and_answered_traffic() {
     let replayed =
         script.run(&["replay", "--problem", "penguins", "--data", text(&data), "--rows", "100", "--json"]).await;
     assert_eq!(result(&replayed), json!({ "predictions": 100, "outcomes": 100 }));
+    let untimed = script.run(&["replay", "--problem", "penguins", "--data", text(&data), "--speed", "2"]).await;
+    assert!(untimed.status.code() == Some(1) && said(&untimed).contains("data.event_time"), "{}", said(&untimed));
+    for wrong in [["--speed", "0"], ["--rate", "-1"], ["--batch", "0"]] {
+        let arguments = ["replay", "--problem", "penguins", "--data", text(&data), wrong[0], wrong[1]];
+        assert_eq!(script.run(&arguments).await.status.code(), Some(2), "{wrong:?}");
+    }
     script.app.remove().await;
 }
 

@@ -53,6 +53,69 @@ async fn people() -> (TestApp, Person, Person) {
     (app, engineer, stakeholder)
 }
 
+#[tokio::test]
+async fn a_run_that_the_check_of_features_stopped_can_be_tried_again_and_says_the_same() {
+    let app = TestApp::start(BINARY).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    let mut narrow = document();
+    narrow["features"][0]["max"] = json!(300);
+    app.sign_off(&engineer, &stakeholder, &narrow).await;
+    app.load_named(&engineer, "orders", "shops", "shops.csv", shops()).await;
+    app.load(&engineer, "orders", "orders.csv", orders()).await;
+    let run = app.run(&engineer, "orders", json!({ "seed": 1 })).await;
+    assert_eq!(run.body["failure"]["code"], "invalid_data", "{}", run.body);
+    let id = run.body["id"].as_str().unwrap();
+    engineer.submit(&format!("/runs/{id}"), "/fn/retry_run", &[("id", id)]).await;
+    let ended = format!(
+        "select count(*) from step where subject_kind = 'run' and subject_id = {id} and kind = 'features' and attempt > 1
+            and state not in ('queued', 'running')"
+    );
+    for _ in 0..200 {
+        if app.count(&ended).await == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let again = engineer.get(&format!("/api/v1/runs/{id}")).await.done();
+    assert_eq!((&again["state"], &again["failure"]), (&json!("failed"), &run.body["failure"]));
+    app.remove().await;
+}
+
+#[tokio::test]
+async fn a_file_is_replayed_with_the_rows_that_are_joined_and_as_fast_as_is_asked() {
+    let (app, engineer, client) = live().await;
+    ask(&client, json!({ "customer": "c0", "shop": 0, "at": "2026-02-01T00:00:00Z" })).await;
+    let token = app.services.recognise_host(&engineer.email).await.unwrap();
+    let token = app.services.create_token(&token, "script", &[Scope::Read, Scope::Predict], 1).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("orders.csv");
+    std::fs::write(&file, orders()).unwrap();
+    // A draft that nobody signed is not what is live.
+    let mut draft = document();
+    draft["features"].as_array_mut().unwrap().push(json!({ "name": "other", "expression": "of_another_file" }));
+    engineer.post("/api/v1/problems/orders/versions", draft).await.done();
+    let mut command = tokio::process::Command::new(BINARY);
+    // Two hundred orders came within fifty hours.
+    command.args(["replay", "--problem", "orders", "--rows", "200", "--speed", "90000", "--json", "--data"]).arg(&file);
+    command.env("MILLRACE_URL", &app.server.url).env("MILLRACE_TOKEN", token);
+    let began = std::time::Instant::now();
+    let output = command.output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{told} {}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(serde_json::from_str::<Value>(&told).unwrap(), json!({ "predictions": 200, "outcomes": 200 }));
+    assert!(began.elapsed().as_secs_f64() >= 1.9, "its pace is kept");
+    let kept = "select count(*) from prediction where event_time between '2026-03-01' and '2026-03-04' and inputs ->> 'customer' like 'c%'";
+    for _ in 0..100 {
+        if app.count(kept).await == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(app.count(kept).await, 200);
+    app.remove().await;
+}
+
 /// The service, who works on it, and a client that asks for predictions.
 async fn live() -> (TestApp, Person, Person) {
     let (app, engineer, stakeholder) = people().await;

@@ -59,14 +59,14 @@ impl Client {
         Ok(Self { http, server: Server { url, token: server.token.clone() } })
     }
 
-    /// The address of a page.
-    pub fn page(&self, path: &str) -> String {
+    /// The whole address of a path.
+    pub fn address(&self, path: &str) -> String {
         format!("{}{path}", self.server.url)
     }
 
     /// A request with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, self.page(path)).bearer_auth(&self.server.token)
+        self.http.request(method, self.address(path)).bearer_auth(&self.server.token)
     }
 
     /// Reads something.

@@ -28,7 +28,7 @@ pub struct ReplayArgs {
     /// The file.
     #[arg(long)]
     data: PathBuf,
-    /// Rows a second, each label right after its answer; as fast as answers come when absent.
+    /// Rows a second, each label before the next rows; as fast as answers come when absent.
     #[arg(long, value_parser = positive)]
     rate: Option<f64>,
     /// Lets time pass so many times as fast: each row is sent at its event time, and its label when the target's delay is over.
@@ -62,9 +62,7 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
     let mut rows = traffic.in_time(args.speed.is_some())?;
     rows.truncate(args.rows.unwrap_or(usize::MAX));
     let pace = Pace { rate: args.rate, speed: args.speed, began: Instant::now() };
-    let delay = args
-        .speed
-        .map_or(Duration::ZERO, |speed| Duration::from_secs_f64(document.target.delay.seconds() as f64 / speed));
+    let delay = args.speed.map_or(Duration::ZERO, |speed| wait(document.target.delay.seconds() as f64 / speed));
 
     let (predict, outcome) = (path(&args.problem, "predict"), path(&args.problem, "outcome"));
     let (mut predictions, mut outcomes) = (0, 0);
@@ -73,7 +71,10 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
     let first = rows.first().map_or(0, |(_, time)| *time);
     for (place, batch) in rows.chunks(usize::from(args.batch)).enumerate() {
         let due = pace.due(place * usize::from(args.batch), batch, first);
-        while let Some((_, labels)) = unknown.pop_front_if(|(at, _)| due.is_some_and(|due| *at <= due)) {
+        // Those too that were to be sent while the answers before took longer than the pace.
+        let until = due.unwrap_or_else(Instant::now).max(Instant::now());
+        while let Some((at, labels)) = unknown.pop_front_if(|(at, _)| *at <= until) {
+            sleep_until(at).await;
             outcomes += send(&client, &outcome, labels).await?;
         }
         if let Some(due) = due {
@@ -88,11 +89,6 @@ pub async fn replay(args: ReplayArgs, as_json: bool) -> anyhow::Result<()> {
             .zip(batch)
             .filter_map(|(answer, (row, _))| Some(json!({ "id": answer["id"], "label": traffic.label(*row)? })));
         unknown.push_back((Instant::now() + delay, labelled.collect()));
-        if delay.is_zero() {
-            for (_, labels) in unknown.drain(..) {
-                outcomes += send(&client, &outcome, labels).await?;
-            }
-        }
     }
     for (at, labels) in unknown {
         sleep_until(at).await;
@@ -148,8 +144,13 @@ impl Pace {
             (None, Some(speed), Some((_, time))) => (time - first) as f64 / 1e6 / speed,
             _ => return None,
         };
-        Some(self.began + Duration::try_from_secs_f64(seconds).unwrap_or_default())
+        Some(self.began + wait(seconds))
     }
+}
+
+/// That many seconds, a thousand years at most.
+fn wait(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.min(3.2e10))
 }
 
 /// A file as a model is asked about it.

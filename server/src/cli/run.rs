@@ -125,7 +125,7 @@ pub async fn run(args: RunArgs, as_json: bool) -> anyhow::Result<()> {
     }
     let launched = client.post(&format!("/api/v1/problems/{}/runs", args.problem), &body).await?;
     let id = launched["run"].as_str().context("the server named no run")?.to_owned();
-    bar.tell(&format!("run {id}: {}", client.page(&format!("/runs/{id}"))));
+    bar.tell(&format!("run {id}: {}", client.address(&format!("/runs/{id}"))));
     let run = follow(&client, &id, &bar).await?;
     bar.clear();
     report(&run, as_json)

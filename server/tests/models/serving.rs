@@ -105,6 +105,16 @@ async fn a_version_that_is_asked_for_answers_tests_that_are_not_logged() {
     for (answer, status) in refused.into_iter().chain(unread) {
         assert_eq!(answer.status, status, "{}", answer.body);
     }
+    // What is wrong is named as to callers of what is live.
+    let wrong = json!({ "instances": [{ "x": "wide" }, { "z": 1 }] });
+    let told = |answer: &Answer| (answer.status, answer.code().to_owned(), answer.body["errors"].clone());
+    let pinned = told(&ask(&tester, &wrong, &pin("2")).await);
+    assert_eq!(pinned, told(&ask(&tester, &wrong, &[]).await));
+    let names: Vec<&Value> = pinned.2.as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert!(
+        pinned.0 == 400 && names.contains(&&json!("/instances/0/x")) && names.contains(&&json!("/instances/1/z")),
+        "{pinned:?}"
+    );
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(team.app.count(kept).await, 1);
     assert_eq!(ask(&caller, &body, &[]).await.done()["model_version"], 1);

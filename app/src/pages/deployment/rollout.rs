@@ -336,18 +336,17 @@ pub fn Counted(
     /// Beginning of the ids of figures.
     prefix: String,
 ) -> impl IntoView {
+    let percent = |share: Option<f64>| share.map_or_else(|| "n/a".to_owned(), |share| format!("{} %", number(share)));
     // In shadow both are asked and one is told, so that there is no share to compare.
-    let share = match &step {
+    let (share, of_what) = match &step {
         Some(step) if step.stage == RolloutStage::Shadow => {
             ("none".to_owned(), "in shadow, callers get none of them".to_owned())
         }
         step => {
             let desired = step.as_ref().map(|step| step.percent).unwrap_or_default();
-            let share = counted.share.map_or_else(|| "n/a".to_owned(), |share| format!("{} %", number(share)));
-            (share, format!("of all answers; meant are {} % of units", number(desired)))
+            (percent(counted.share), format!("of all answers; meant are {} % of units", number(desired)))
         }
     };
-    let percent = |share: Option<f64>| share.map_or_else(|| "n/a".to_owned(), |share| format!("{} %", number(share)));
     let both = counted.agreed + counted.differed;
     let agreement = (both > 0).then(|| 100.0 * counted.agreed as f64 / both as f64);
     let rows = counted
@@ -374,8 +373,8 @@ pub fn Counted(
         <div class="grid grid-stats">
             <div class="stat">
                 <span class="stat-label">"Answered by the candidate"</span>
-                <span class="stat-value">{share.0}</span>
-                <span class="stat-note">{share.1}</span>
+                <span class="stat-value">{share}</span>
+                <span class="stat-note">{of_what}</span>
             </div>
             <div class="stat">
                 <span class="stat-label">"Same answer"</span>

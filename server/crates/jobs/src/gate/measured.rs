@@ -1,5 +1,7 @@
 //! Gates on what was measured on rows that the model has not seen.
 
+use std::sync::Arc;
+
 use millrace_domain::gate::{Gate, MARGIN, Verdict};
 use millrace_domain::metric::{Direction, Metric};
 use millrace_domain::problem::{Goal, ProblemDocument};
@@ -95,16 +97,21 @@ pub(super) fn slices(document: &ProblemDocument, tested: &Tested) -> Vec<Gate> {
 }
 
 pub(super) fn measured_on(prepared: &Prepared, part: Part, model: &Model) -> Result<Outcomes, String> {
-    // Outcomes know classes by their places.
-    if let Labels::Classes { names, .. } = &prepared.labels
-        && !model.classes().iter().map(AsRef::as_ref).eq(names.iter().map(String::as_str))
-    {
-        let known: Vec<&str> = model.classes().iter().map(AsRef::as_ref).collect();
-        return Err(format!("the model knows the classes {}; the data has {}", known.join(", "), names.join(", ")));
-    }
+    of_same_classes(&prepared.labels, model.classes())?;
     let rows = prepared.split.rows(part);
     let predictions = model.predict(&prepared.dataset.take(rows)).map_err(|error| error.to_string())?;
     outcomes(&prepared.labels, rows, &predictions).map_err(|error| error.to_string())
+}
+
+/// Outcomes know classes by their places: those of a model must be those of the labels.
+fn of_same_classes(labels: &Labels, known: &[Arc<str>]) -> Result<(), String> {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    match labels {
+        Labels::Classes { names, .. } if known != *names => {
+            Err(format!("the model knows the classes {}; the data has {}", known.join(", "), names.join(", ")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A model that does much better on what it was trained on has learned its rows by heart.
@@ -209,5 +216,24 @@ impl Beside {
             Ok(_) => Gate { note: Some(format!("needs at least {FEWEST_ROWS} test rows")), ..gate },
             Err(error) => self.cannot(gate, &error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::metric::TargetKind;
+    use millrace_domain::schema::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_model_of_other_classes_is_not_measured_however_many_there_are() {
+        let given = ["stayed", "churned", "stayed"].map(|class| Value::Text(class.into()));
+        let labels = Labels::of(TargetKind::Binary, given.into_iter()).expect("two classes");
+        let known = |names: [&str; 2]| names.map(Arc::<str>::from);
+        assert_eq!(of_same_classes(&labels, &known(["churned", "stayed"])), Ok(()));
+        let refused = of_same_classes(&labels, &known(["no", "yes"]));
+        let told = "the model knows the classes no, yes; the data has churned, stayed";
+        assert_eq!(refused, Err(told.to_owned()));
     }
 }
