@@ -205,6 +205,7 @@ for (const javaScript of [true, false]) {
       await page.waitForTimeout(4000);
       await back.getByRole("button", { name: "Roll back to v1" }).click();
       await page.getByText("Rolled back from version 2 to version 1").first().waitFor();
+      await reloadUntil(page, () => page.getByText("In place on 1 server after").first().isVisible());
       assert.equal(await page.getByText("not this week").first().isVisible(), true);
     });
   });
@@ -305,6 +306,20 @@ for (const javaScript of [true, false]) {
       await page.goto(`/runs/new?problem=${slug}`);
       const form = page.getByRole("main").locator("form[method=post]").first();
       await form.locator("select[name=trainer]").selectOption("logistic");
+      if (javaScript) {
+        // What stands in the fields is judged before it is sent, and kept where another problem is chosen.
+        const space = form.locator("textarea[name=search]");
+        await space.fill('{"alpha": {"low": 0.1, "high": 10, "scale": "log", "when": {"tolerance": 0.5}}}');
+        await page.getByRole("heading", { name: "What is in the way" }).waitFor();
+        await space.fill("");
+        await page.getByRole("heading", { name: "Ready to launch" }).waitFor();
+        await page.getByText(`${slug} v1 is signed off, with`).waitFor();
+        await form.locator("input[name=seed]").fill("7");
+        await page.getByRole("button", { name: "Choose" }).click();
+        await page.waitForURL(/seed=7/);
+        assert.equal(await form.locator("input[name=seed]").inputValue(), "7");
+        assert.equal(await form.locator("select[name=trainer]").inputValue(), "logistic");
+      }
       await form.locator("input[name=budget]").fill("6");
       await form.locator("button[type=submit]").first().click();
       await page.waitForURL(/\/runs\/\d+/);

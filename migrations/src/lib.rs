@@ -52,6 +52,8 @@ mod m0044_paused_by;
 mod m0045_looks;
 mod m0046_callers;
 mod m0047_reach;
+mod m0048_reached;
+mod m0049_same_again;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -107,6 +109,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0045_looks::Migration),
             Box::new(m0046_callers::Migration),
             Box::new(m0047_reach::Migration),
+            Box::new(m0048_reached::Migration),
+            Box::new(m0049_same_again::Migration),
         ]
     }
 }

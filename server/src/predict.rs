@@ -11,14 +11,26 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Action, Actor, Pass};
-use millrace_serving::{Asking, Metadata, OutcomeRequest, PredictRequest, Serving};
+use millrace_serving::{
+    Answer, Asking, FeatureAnswer, Metadata, OutcomeReport, OutcomeRequest, PredictRequest, Serving,
+};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use utoipa::OpenApi;
 
 use crate::api::reply::Path;
 use crate::web::AppState;
 use crate::web::guard::Recognised;
 use crate::web::refusal::problem_json;
+
+#[derive(OpenApi)]
+#[openapi(paths(predict, features, outcome, status, metadata, ready))]
+struct Document;
+
+/// What this door answers.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
 
 pub fn router() -> Router<AppState> {
     Router::new()
@@ -56,21 +68,49 @@ async fn answer(
     body: &[u8],
 ) -> Result<Response, Fault> {
     match verb {
-        "predict" => {
-            let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
-            let asking = asking(headers, actor, slug)?;
-            Ok(Json(serving.predict(slug, request, asking).await?).into_response())
-        }
-        "features" => {
-            let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
-            Ok(Json(serving.features(slug, &request)?).into_response())
-        }
-        "outcome" => {
-            let request: OutcomeRequest = read(headers, body, "/outcomes", "a list of {id, label}")?;
-            Ok(Json(serving.report_outcomes(slug, request).await?).into_response())
-        }
+        "predict" => predict(serving, slug, actor, headers, body).await,
+        "features" => features(serving, slug, headers, body),
+        "outcome" => outcome(serving, slug, headers, body).await,
         _ => Err(Fault::not_found("call; calls are :predict, :features and :outcome")),
     }
+}
+
+/// Answers instances by what is live, and logs what it answered.
+#[utoipa::path(post, path = "/v1/models/{slug}:predict", request_body = PredictRequest,
+    params(
+        ("slug" = String, Path, description = "The problem"),
+        ("Millrace-Version" = Option<u32>, Header, description = "The version that is to answer, for those who may send versions on their way; nothing is logged"),
+        ("Millrace-Timeout-Ms" = Option<u32>, Header, description = "Milliseconds that the caller waits"),
+    ),
+    responses((status = 200, body = Answer), (status = 400), (status = 404), (status = 413), (status = 429), (status = 503)))]
+async fn predict(
+    serving: &Serving,
+    slug: &str,
+    actor: &Actor,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Fault> {
+    let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
+    let asking = asking(headers, actor, slug)?;
+    Ok(Json(serving.predict(slug, request, asking).await?).into_response())
+}
+
+/// What instances are joined to, and the features that a model is asked with; nothing is logged.
+#[utoipa::path(post, path = "/v1/models/{slug}:features", request_body = PredictRequest,
+    params(("slug" = String, Path, description = "The problem")),
+    responses((status = 200, body = FeatureAnswer), (status = 400), (status = 404)))]
+fn features(serving: &Serving, slug: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Fault> {
+    let request: PredictRequest = read(headers, body, "/instances", "a list of objects")?;
+    Ok(Json(serving.features(slug, &request)?).into_response())
+}
+
+/// Takes in what became of predictions.
+#[utoipa::path(post, path = "/v1/models/{slug}:outcome", request_body = OutcomeRequest,
+    params(("slug" = String, Path, description = "The problem")),
+    responses((status = 200, body = OutcomeReport), (status = 400), (status = 404), (status = 503)))]
+async fn outcome(serving: &Serving, slug: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Fault> {
+    let request: OutcomeRequest = read(headers, body, "/outcomes", "a list of {id, label}")?;
+    Ok(Json(serving.report_outcomes(slug, request).await?).into_response())
 }
 
 /// The version that is to answer, whoever is live: a test, for those who may send versions on their way.
@@ -106,6 +146,8 @@ fn described(state: &AppState, recognised: Recognised, slug: &str) -> Result<Met
 }
 
 /// What a live model is asked and answers, as the Open Inference protocol has it.
+#[utoipa::path(get, path = "/v2/models/{slug}", params(("slug" = String, Path, description = "The problem")),
+    responses((status = 200, body = Metadata), (status = 404)))]
 async fn metadata(
     State(state): State<AppState>,
     Path(slug): Path<String>,
@@ -115,6 +157,8 @@ async fn metadata(
 }
 
 /// Whether a model is live, as the Open Inference protocol has it.
+#[utoipa::path(get, path = "/v2/models/{slug}/ready", params(("slug" = String, Path, description = "The problem")),
+    responses((status = 200, body = Object), (status = 404), (status = 503)))]
 async fn ready(
     State(state): State<AppState>,
     Path(slug): Path<String>,
@@ -127,6 +171,8 @@ async fn ready(
 }
 
 /// The versions that answer, as TensorFlow Serving has it.
+#[utoipa::path(get, path = "/v1/models/{slug}", params(("slug" = String, Path, description = "The problem")),
+    responses((status = 200, body = Object), (status = 404)))]
 async fn status(
     State(state): State<AppState>,
     Path(slug): Path<String>,

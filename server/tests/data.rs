@@ -455,6 +455,19 @@ async fn rows_that_were_set_aside_are_downloaded_corrected_and_brought_back_once
 }
 
 #[tokio::test]
+async fn content_that_comes_back_after_other_content_is_the_newest_version_again() {
+    let (app, engineer) = signed_off("back", &json!({})).await;
+    let mut numbers = Vec::new();
+    for offset in [0, 5, 0, 0] {
+        let version = app.load(&engineer, "back", "rows.csv", rows(offset)).await;
+        assert_eq!(version["summary"]["state"], "valid", "{}", version["failure"]);
+        numbers.push(version["summary"]["version"].as_i64());
+    }
+    assert_eq!(numbers, [Some(1), Some(2), Some(3), Some(3)], "what is newest already is not taken in once more");
+    app.remove().await;
+}
+
+#[tokio::test]
 async fn more_than_may_be_set_aside_stops_the_pipeline_and_says_so() {
     let strict = json!({
         "data": {

@@ -309,6 +309,13 @@ async fn runs_side_by_side_keep_their_order_and_are_those_the_reader_sees() {
     let scores = engineer.page("/api/v1/runs/compare.csv?ids=5,2&baseline=2").await.1;
     assert!(scores.contains(r#""metric","test.score","0.4","0.1","0.30000000000000004","","","","""#), "{scores}");
     assert!(line("\"metric\",\"test.roc_auc\"").split(',').nth(11).is_some_and(|low| low.len() > 4), "{table}");
+    let apart = engineer.get("/api/v1/runs/compare?ids=5,2&baseline=2&differing=true").await.done();
+    assert_eq!(
+        (&apart["baseline"], &apart["differences"]["test.score"]),
+        (&json!("2"), &json!([0.30000000000000004, 0.0]))
+    );
+    let differing = |part: &str| apart[part].as_array().unwrap().iter().all(|row| row["values"][0] != row["values"][1]);
+    assert!(["parameters", "metrics", "tags", "provenance"].into_iter().all(differing), "{apart}");
     let whole = engineer.page("/api/v1/runs/compare.csv?ids=4,2,1").await.1;
     assert!(whole.lines().count() > table.lines().count(), "equal rows are there: {whole}");
     assert_eq!(engineer.get("/api/v1/runs/compare.csv?ids=4,2&baseline=1").await.status, 400);

@@ -11,6 +11,7 @@ use millrace_domain::run::RolloutStage;
 use millrace_domain::schema::{
     CheckOutcome, Column, ColumnProfile, ColumnType, Finding, Profile, Severity, ValidationReport,
 };
+use millrace_domain::trainer::Condition;
 use millrace_domain::view::*;
 use serde_json::json;
 
@@ -202,6 +203,7 @@ pub fn run(state: &str) -> RunView {
         message: None,
     };
     let drawn = |name: &str| DrawnView {
+        when: Condition::new(),
         name: name.to_owned(),
         is_log: name == "eta",
         importance: Some(0.5),
@@ -320,6 +322,7 @@ pub fn model(version: i32, stage: &str) -> ModelSummary {
         author: "Engineer".to_owned(),
         overridden: false,
         archived: false,
+        live: None,
         created_at: moment("2026-11-23T14:05:00Z"),
         asked_at: None,
     }
@@ -414,6 +417,11 @@ pub fn deployment() -> DeploymentView {
         changed_at: Some(moment("2026-11-23T16:00:00Z")),
         rollback_to: Some(1),
         history: vec![change(3, "rollback", 2, Some(3)), change(2, "deploy", 3, Some(2)), change(1, "deploy", 2, None)],
+        spread: SpreadView {
+            servers: vec![ServerView { name: "a".to_owned(), after_ms: 210.0 }],
+            waiting: Vec::new(),
+            last_answer_ms: None,
+        },
         may_roll_back: Permission::granted(),
         parity: ParityView { compared: 0, differing: 0, checked_at: None, examples: Vec::new() },
         joined: Vec::new(),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use millrace_domain::view::{ChangeView, DeploymentView, DrillView, RolledBack, Switched};
+use millrace_domain::view::{ChangeView, DeploymentView, DrillView, RolledBack, RolloutStarted, Switched};
 use millrace_services::Services;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -51,7 +51,7 @@ fn requested() -> String {
 
 /// Sends an approved version on its way: past shadow and canary, or straight to all callers where nothing is live.
 #[utoipa::path(post, path = "/api/v1/deployments/{slug}/rollouts", request_body = RolloutRequest,
-    responses((status = 202), (status = 409)))]
+    responses((status = 202, body = RolloutStarted), (status = 404), (status = 409)))]
 pub async fn start_rollout(
     State(services): State<Services>,
     By(actor): By,
@@ -60,7 +60,7 @@ pub async fn start_rollout(
     Body(request): Body<RolloutRequest>,
 ) -> Reply<Response> {
     let kept = json!({ "slug": slug, "request": request });
-    let act = async { Ok(json!(services.start_rollout(&actor, &slug, request.version, &request.reason).await?)) };
+    let act = services.start_rollout(&actor, &slug, request.version, &request.reason);
     once(&services, &actor, &headers, &kept, StatusCode::ACCEPTED, act).await
 }
 

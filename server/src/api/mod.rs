@@ -145,11 +145,74 @@ pub fn upload_router() -> Router<AppState> {
     uploads().split_for_parts().0
 }
 
-/// The API document.
+/// The API document, with the doors beside the REST API: predictions, health, metrics and live events.
 pub fn document() -> utoipa::openapi::OpenApi {
-    routes().merge(uploads()).into_openapi()
+    let mut document = routes().merge(uploads()).into_openapi();
+    document.merge(crate::predict::document());
+    document.merge(crate::web::document());
+    document
 }
 
 async fn show_document() -> impl IntoResponse {
     axum::Json(document())
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_domain::policy::ROUTES;
+
+    use super::*;
+
+    #[test]
+    fn the_document_tells_every_address_of_the_outer_contract() {
+        let document = document();
+        let is_told = |method: &str, path: &str| {
+            document.paths.paths.get(path).is_some_and(|item| match method {
+                "GET" => item.get.is_some(),
+                "POST" => item.post.is_some(),
+                "PUT" => item.put.is_some(),
+                _ => item.delete.is_some(),
+            })
+        };
+        // The router tells calls of a model apart by what comes behind the colon.
+        let told_as = |method: &str, path: &str| match (method, path) {
+            ("POST", "/v1/models/{call}") => {
+                ["predict", "features", "outcome"].map(|call| format!("/v1/models/{{slug}}:{call}")).to_vec()
+            }
+            ("GET", "/v1/models/{call}") => vec!["/v1/models/{slug}".to_owned()],
+            _ => vec![path.to_owned()],
+        };
+        let is_contract = |path: &str| {
+            ["/api/v1/", "/v1/", "/v2/"].iter().any(|start| path.starts_with(start))
+                || ["/healthz", "/readyz", "/metrics", "/deadman"].contains(&path)
+        };
+        let asked = ROUTES.iter().filter(|route| is_contract(route.path));
+        let missing: Vec<String> = asked
+            .flat_map(|route| told_as(route.method, route.path).into_iter().map(|path| (route.method, path)))
+            .filter(|(method, path)| !is_told(method, path))
+            .map(|(method, path)| format!("{method} {path}"))
+            .collect();
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_creates_runs_and_rollouts_and_what_predicts_tells_its_answer() {
+        let document = document();
+        let answers = |path: &str, status: &str| {
+            let item = document.paths.paths.get(path);
+            let operation = item.and_then(|item| item.post.as_ref().or(item.get.as_ref()));
+            let told = operation.and_then(|operation| operation.responses.responses.get(status));
+            serde_json::json!(told)["content"]["application/json"]["schema"].is_object()
+        };
+        for (path, status) in [
+            ("/api/v1/problems/{slug}/runs", "202"),
+            ("/api/v1/runs/{id}", "200"),
+            ("/api/v1/deployments/{slug}/rollouts", "202"),
+            ("/api/v1/models/{slug}/versions/{number}/decisions", "201"),
+            ("/v1/models/{slug}:predict", "200"),
+            ("/v1/models/{slug}:outcome", "200"),
+        ] {
+            assert!(answers(path, status), "{path} {status}");
+        }
+    }
 }

@@ -4,30 +4,43 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use millrace_domain::policy::Action;
-use millrace_domain::view::{AliasView, DecisionRequest, ModelComparison, ModelSummary, ModelVersionView};
+use millrace_domain::view::{AliasView, DecisionRequest, ModelComparison, ModelVersionLine, ModelVersionView};
 use millrace_services::Services;
 use millrace_serving::Serving;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::export::csv;
-use crate::api::reply::{Body, By, Items, Path, Query, Reply};
+use crate::api::idempotent::once;
+use crate::api::reply::{Body, By, Items, PageSize, Path, Query, Reply};
 
-/// The versions of a model, newest first.
-#[utoipa::path(get, path = "/api/v1/models/{slug}", responses((status = 200, body = Items<ModelSummary>), (status = 404)))]
+/// Which versions to list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ListVersions {
+    /// Where the last page ended.
+    page_token: Option<String>,
+}
+
+/// The versions of a model, newest first, with their gates and the digest that people approve; 200 a page when nobody says how many.
+#[utoipa::path(get, path = "/api/v1/models/{slug}", params(ListVersions, PageSize),
+    responses((status = 200, body = Items<ModelVersionLine>), (status = 400), (status = 404)))]
 pub async fn show_model(
     State(services): State<Services>,
     By(actor): By,
     Path(slug): Path<String>,
-) -> Reply<Json<Items<ModelSummary>>> {
-    Ok(Json(Items::all(services.model(&actor, &slug).await?)))
+    Query(list): Query<ListVersions>,
+    Query(PageSize { page_size: size }): Query<PageSize>,
+) -> Reply<Json<Items<ModelVersionLine>>> {
+    let (items, next_page_token) = services.model_versions(&actor, &slug, list.page_token.as_deref(), size).await?;
+    Ok(Json(Items { items, next_page_token }))
 }
 
-/// The same as a CSV file: the newest 200.
+/// What the model's page shows as a CSV file: the newest 200 versions, and older ones that are live, on their way, or that an alias points
+/// at.
 #[utoipa::path(get, path = "/api/v1/models/{slug}/versions.csv",
     responses((status = 200, body = String, content_type = "text/csv"), (status = 404)))]
 pub async fn export_versions(
@@ -93,15 +106,31 @@ pub async fn show_model_version(
 
 /// Decides on a registered version.
 #[utoipa::path(post, path = "/api/v1/models/{slug}/versions/{number}/decisions", request_body = DecisionRequest,
-    responses((status = 201), (status = 403), (status = 409)))]
+    responses((status = 201, body = Staged), (status = 403), (status = 409)))]
 pub async fn decide_model_version(
     State(services): State<Services>,
     By(actor): By,
     Path((slug, number)): Path<(String, i32)>,
+    headers: HeaderMap,
     Body(request): Body<DecisionRequest>,
-) -> Reply<(StatusCode, Json<Value>)> {
-    let stage = services.decide_model(&actor, &slug, number, &request).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "slug": slug, "version": number, "stage": stage }))))
+) -> Reply<Response> {
+    let kept = json!({ "model": slug, "version": number, "request": request });
+    let act = async {
+        let stage = services.decide_model(&actor, &slug, number, &request).await?.to_string();
+        Ok(Staged { slug: slug.clone(), version: number, stage })
+    };
+    once(&services, &actor, &headers, &kept, StatusCode::CREATED, act).await
+}
+
+/// What a decision came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Staged {
+    /// The model.
+    slug: String,
+    /// Its version.
+    version: i32,
+    /// Its stage now.
+    stage: String,
 }
 
 /// Why a version is put away, or brought back.

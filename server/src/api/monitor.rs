@@ -375,10 +375,15 @@ pub async fn ask_for_training(
     State(services): State<Services>,
     By(actor): By,
     Path(slug): Path<String>,
+    headers: HeaderMap,
     Body(request): Body<AskRequest>,
-) -> Reply<(StatusCode, Json<TriggersView>)> {
-    services.ask_for_training(&actor, &slug, &request.reason).await?;
-    Ok((StatusCode::ACCEPTED, Json(services.triggers(&actor, &slug).await?)))
+) -> Reply<Response> {
+    let kept = json!({ "trains": slug, "reason": request.reason });
+    let act = async {
+        services.ask_for_training(&actor, &slug, &request.reason).await?;
+        services.triggers(&actor, &slug).await
+    };
+    once(&services, &actor, &headers, &kept, StatusCode::ACCEPTED, act).await
 }
 
 /// Times of the schedule that have passed.

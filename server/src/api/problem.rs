@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use millrace_domain::view::{DecisionRequest, ProblemSummary, ProblemVersionView, SavedVersion};
 use millrace_services::Services;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::api::idempotent::once;
 use crate::api::reply::{Body, By, Items, Path, Reply};
@@ -69,25 +71,41 @@ pub async fn create_problem_version(
 }
 
 /// Asks for review.
-#[utoipa::path(post, path = "/api/v1/problems/{slug}/versions/{number}/submit", responses((status = 200), (status = 409)))]
+#[utoipa::path(post, path = "/api/v1/problems/{slug}/versions/{number}/submit", responses((status = 200, body = Reviewed), (status = 409)))]
 pub async fn submit_problem_version(
     State(services): State<Services>,
     By(actor): By,
     Path((slug, number)): Path<(String, i32)>,
-) -> Reply<Json<Value>> {
+) -> Reply<Json<Reviewed>> {
     services.submit_problem(&actor, &slug, number).await?;
-    Ok(Json(json!({ "slug": slug, "version": number, "state": "in_review" })))
+    Ok(Json(Reviewed { slug, version: number, state: "in_review".to_owned() }))
+}
+
+/// Where a version of a problem stands now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Reviewed {
+    /// The problem.
+    slug: String,
+    /// Its version.
+    version: i32,
+    /// `draft`, `in_review`, `approved` or `superseded`.
+    state: String,
 }
 
 /// Decides on a version in review.
 #[utoipa::path(post, path = "/api/v1/problems/{slug}/versions/{number}/decisions", request_body = DecisionRequest,
-    responses((status = 201), (status = 403), (status = 409)))]
+    responses((status = 201, body = Reviewed), (status = 403), (status = 409)))]
 pub async fn decide_problem_version(
     State(services): State<Services>,
     By(actor): By,
     Path((slug, number)): Path<(String, i32)>,
+    headers: HeaderMap,
     Body(request): Body<DecisionRequest>,
-) -> Reply<(StatusCode, Json<Value>)> {
-    let state = services.decide_problem(&actor, &slug, number, &request).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "slug": slug, "version": number, "state": state }))))
+) -> Reply<Response> {
+    let kept = json!({ "problem": slug, "version": number, "request": request });
+    let act = async {
+        let state = services.decide_problem(&actor, &slug, number, &request).await?.to_string();
+        Ok(Reviewed { slug: slug.clone(), version: number, state })
+    };
+    once(&services, &actor, &headers, &kept, StatusCode::CREATED, act).await
 }

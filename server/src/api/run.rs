@@ -1,20 +1,24 @@
 //! Runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use millrace_domain::effects::Effects;
 use millrace_domain::fault::Fault;
+use millrace_domain::gate::Gate;
 use millrace_domain::ids::RunId;
 use millrace_domain::tracking::Point;
 use millrace_domain::view::{
-    ArtifactView, ComparedValues, LaunchRequest, MetricView, Overridden, OverrideRequest, RunComparison, RunFilter,
-    RunPage, RunSummary, RunView, TrialView, in_words,
+    ArtifactView, Compared, ComparedValues, FailureView, HeldOutView, LaunchRequest, MetricView, Overridden,
+    OverrideRequest, Reproduction, RunComparison, RunFilter, RunPage, RunSummary, RunView, SearchedView, SpanView,
+    StepView, TrialView, in_words,
 };
 use millrace_services::Services;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
@@ -63,7 +67,7 @@ pub struct RunRequest {
 
 /// Launches a run on the signed-off version of a problem.
 #[utoipa::path(post, path = "/api/v1/problems/{slug}/runs", request_body = RunRequest,
-    responses((status = 202), (status = 400), (status = 409)))]
+    responses((status = 202, body = RunStarted), (status = 400), (status = 409)))]
 pub async fn launch_run(
     State(services): State<Services>,
     By(actor): By,
@@ -89,8 +93,15 @@ pub async fn launch_run(
         least_gain: request.least_gain,
         provenance: request.provenance,
     };
-    let act = async { services.launch_run(&actor, &launch).await.map(|run| json!({ "run": run })) };
+    let act = async { services.launch_run(&actor, &launch).await.map(|run| RunStarted { run: run.to_string() }) };
     once(&services, &actor, &headers, &json!(launch), StatusCode::ACCEPTED, act).await
+}
+
+/// A run that was launched.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunStarted {
+    /// Its id.
+    run: String,
 }
 
 /// Which runs to list, in which order, and what to tell of them.
@@ -130,7 +141,7 @@ pub async fn list_runs(
     Ok(Json(Items { items: page.runs, next_page_token: page.next_page_token }))
 }
 
-/// The same slice whole, as a CSV file: at most 10,000 runs.
+/// The same slice whole, as a CSV file: at most 10,000 runs. The name of the file tells the `page_token` of what follows, if it is longer.
 #[utoipa::path(get, path = "/api/v1/runs/export.csv", params(ListRuns),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 400)))]
 pub async fn export_runs_csv(
@@ -154,6 +165,7 @@ pub async fn export_runs_csv(
         "reproduces",
     ];
     let page = services.export_runs(&actor, &list.filter()).await?;
+    let name = named(&page);
     let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
     let rows = page.runs.into_iter().map(move |run| {
         let own = [
@@ -174,10 +186,18 @@ pub async fn export_runs_csv(
         own.into_iter().chain(run.values.iter().map(cell).collect::<Vec<_>>())
     });
     let columns = NAMES.into_iter().chain(page.columns.iter().map(String::as_str));
-    Ok(csv("runs.csv", columns, rows))
+    Ok(csv(&format!("{name}.csv"), columns, rows))
 }
 
-/// The same slice whole, as a JSON file: at most 10,000 runs.
+/// What a file of runs is called: one that does not hold the slice whole says so.
+fn named(page: &RunPage) -> String {
+    match &page.next_page_token {
+        Some(next) => format!("runs-first-{}-page_token-{next}-follows", page.runs.len()),
+        None => "runs".to_owned(),
+    }
+}
+
+/// The same slice whole, as a JSON file: at most 10,000 runs, and the token of what follows.
 #[utoipa::path(get, path = "/api/v1/runs/export.json", params(ListRuns),
     responses((status = 200, body = RunPage), (status = 400)))]
 pub async fn export_runs_json(
@@ -185,7 +205,8 @@ pub async fn export_runs_json(
     By(actor): By,
     Query(list): Query<ListRuns>,
 ) -> Reply<Response> {
-    json_file("runs.json", &services.export_runs(&actor, &list.filter()).await?)
+    let page = services.export_runs(&actor, &list.filter()).await?;
+    json_file(&format!("{}.json", named(&page)), &page)
 }
 
 /// Which runs to put side by side.
@@ -195,25 +216,62 @@ pub struct CompareRuns {
     ids: String,
 }
 
-/// Which part of a comparison a file holds.
+/// Which part of a comparison is told.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct ComparedPart {
-    /// The run that the others are compared with: each of them then has a column of differences of metrics, and each run two of its intervals.
+    /// The run that the others are compared with: differences of metrics from it are told then, and in the CSV file the intervals.
     baseline: Option<String>,
     /// Leaves out what all runs have alike.
     #[serde(default)]
     differing: bool,
 }
 
+/// Runs side by side, and how far they are from one of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ComparedRuns {
+    /// The runs and what they have.
+    #[serde(flatten)]
+    compared: RunComparison,
+    /// The run that the others are compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<String>,
+    /// What each run, in their order, has more of a metric than the baseline; null where one of them has no number.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    differences: BTreeMap<String, Vec<Option<f64>>>,
+}
+
+impl ComparedPart {
+    /// What is asked for of a comparison, and the place of the baseline.
+    fn of(self, mut compared: RunComparison) -> Reply<(RunComparison, Option<usize>)> {
+        let baseline = self.baseline.filter(|baseline| !baseline.is_empty()).map(|baseline| {
+            let position = compared.runs.iter().position(|run| run.id == baseline);
+            position
+                .ok_or_else(|| Fault::field("/baseline", format!("{baseline:?} is none of the runs that are compared")))
+        });
+        if self.differing {
+            let parts = [&mut compared.parameters, &mut compared.metrics, &mut compared.tags, &mut compared.provenance];
+            parts.into_iter().for_each(|rows| rows.retain(|row| !row.is_equal()));
+        }
+        Ok((compared, baseline.transpose()?))
+    }
+}
+
 /// Runs side by side: parameters, final metrics and provenance.
-#[utoipa::path(get, path = "/api/v1/runs/compare", params(CompareRuns),
-    responses((status = 200, body = RunComparison), (status = 400), (status = 404)))]
+#[utoipa::path(get, path = "/api/v1/runs/compare", params(CompareRuns, ComparedPart),
+    responses((status = 200, body = ComparedRuns), (status = 400), (status = 404)))]
 pub async fn compare_runs(
     State(services): State<Services>,
     By(actor): By,
     Query(asked): Query<CompareRuns>,
-) -> Reply<Json<RunComparison>> {
-    Ok(Json(services.compare_runs(&actor, &[asked.ids]).await?))
+    Query(part): Query<ComparedPart>,
+) -> Reply<Json<ComparedRuns>> {
+    let (compared, baseline) = part.of(services.compare_runs(&actor, &[asked.ids]).await?)?;
+    let differences = baseline.map_or_else(BTreeMap::new, |baseline| {
+        let of = |row: &ComparedValues| (row.name.clone(), differences(row, baseline));
+        compared.metrics.iter().map(of).collect()
+    });
+    let baseline = baseline.map(|baseline| compared.runs[baseline].id.clone());
+    Ok(Json(ComparedRuns { compared, baseline, differences }))
 }
 
 /// The same as a CSV file: a row for each thing, a column for each run.
@@ -225,12 +283,7 @@ pub async fn export_comparison(
     Query(asked): Query<CompareRuns>,
     Query(part): Query<ComparedPart>,
 ) -> Reply<Response> {
-    let compared = services.compare_runs(&actor, &[asked.ids]).await?;
-    let baseline = part.baseline.filter(|baseline| !baseline.is_empty()).map(|baseline| {
-        let position = compared.runs.iter().position(|run| run.id == baseline);
-        position.ok_or_else(|| Fault::field("/baseline", format!("{baseline:?} is none of the runs that are compared")))
-    });
-    let baseline = baseline.transpose()?;
+    let (compared, baseline) = part.of(services.compare_runs(&actor, &[asked.ids]).await?)?;
     let parts = [
         ("parameter", compared.parameters),
         ("metric", compared.metrics),
@@ -238,8 +291,7 @@ pub async fn export_comparison(
         ("provenance", compared.provenance),
     ];
     let rows = parts.into_iter().flat_map(|(kind, rows)| {
-        let shown = rows.into_iter().filter(move |row| !part.differing || !row.is_equal());
-        shown.map(move |row| {
+        rows.into_iter().map(move |row| {
             let beside = baseline.map_or_else(Vec::new, |baseline| beside(&row, baseline, kind == "metric"));
             [kind.to_owned(), row.name].into_iter().chain(row.values.iter().map(cell).collect::<Vec<_>>()).chain(beside)
         })
@@ -254,12 +306,17 @@ pub async fn export_comparison(
     Ok(csv("comparison.csv", columns.iter().map(String::as_str), rows))
 }
 
+/// What each run has more of a metric than the baseline.
+fn differences(row: &ComparedValues, baseline: usize) -> Vec<Option<f64>> {
+    let base = row.values.get(baseline).and_then(Value::as_f64);
+    row.values.iter().map(|value| value.as_f64().zip(base).map(|(value, base)| value - base)).collect()
+}
+
 /// What each other run has more of a metric than the baseline, and the ends of each run's interval; nothing where there is none.
 fn beside(row: &ComparedValues, baseline: usize, is_metric: bool) -> Vec<String> {
-    let base = row.values.get(baseline).and_then(Value::as_f64).filter(|_| is_metric);
-    let others = row.values.iter().enumerate().filter(|(place, _)| *place != baseline);
     let written = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let differences = others.map(|(_, value)| written(value.as_f64().zip(base).map(|(value, base)| value - base)));
+    let others = differences(row, baseline).into_iter().enumerate().filter(|(place, _)| *place != baseline);
+    let differences = others.map(|(_, difference)| written(difference.filter(|_| is_metric)));
     let ends = (0..row.values.len()).flat_map(|place| {
         let (low, high) = row.intervals.get(place).copied().flatten().unzip();
         [written(low), written(high)]
@@ -281,50 +338,133 @@ fn run_id(id: &str) -> Reply<RunId> {
 }
 
 /// One run.
-#[utoipa::path(get, path = "/api/v1/runs/{id}", responses((status = 200), (status = 404)))]
-pub async fn show_run(State(services): State<Services>, By(actor): By, Path(id): Path<String>) -> Reply<Json<Value>> {
-    let run = services.run(&actor, run_id(&id)?).await?;
-    Ok(Json(wire(&run)))
+#[utoipa::path(get, path = "/api/v1/runs/{id}", responses((status = 200, body = RunReply), (status = 404)))]
+pub async fn show_run(
+    State(services): State<Services>,
+    By(actor): By,
+    Path(id): Path<String>,
+) -> Reply<Json<RunReply>> {
+    Ok(Json(RunReply::of(services.run(&actor, run_id(&id)?).await?)))
 }
 
-/// The contract's shape beside everything else that is known: `metrics` by name, `params`, `model`.
-fn wire(run: &RunView) -> Value {
-    let finals = run.metrics.iter().filter(|metric| metric.step == 0);
-    let metrics: serde_json::Map<String, Value> =
-        finals.map(|metric| (metric.name.clone(), in_words(metric.value))).collect();
-    let model = run.summary.model_version.map(|version| json!({ "slug": run.summary.problem, "version": version }));
-    json!({
-        "id": run.summary.id,
-        "problem": run.summary.problem,
-        "problem_version": run.summary.problem_version,
-        "state": run.summary.state,
-        "dataset": run.dataset.as_ref().map(|dataset| json!({ "id": dataset.dataset, "version": dataset.version })),
-        "tracked": run.summary.tracked,
-        "tags": run.tags.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-        "request": run.request,
-        "trainer": run.summary.trainer,
-        "params": run.parameters,
-        "metrics": metrics,
-        "intervals": run.metrics.iter().filter_map(|metric| Some((metric.name.clone(), json!(metric.interval?))))
-            .collect::<serde_json::Map<String, Value>>(),
-        "model": model,
-        "gates": run.gates,
-        "effects": run.effects,
-        "steps": run.steps,
-        "timeline": run.timeline,
-        "trials": run.trials,
-        "searched": run.searched,
-        "forecast": run.forecast,
-        "failure": run.failure,
-        "reproduces": run.summary.reproduces,
-        "compared": run.compared,
-        "reproductions": run.reproductions,
-        "provenance": run.provenance,
-        "held_out": run.held_out,
-        "author": run.summary.author,
-        "created_at": run.summary.created_at,
-        "seconds": run.summary.seconds,
-    })
+/// A run: the contract's shape beside everything else that is known.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunReply {
+    /// Its id.
+    id: String,
+    /// Problem.
+    problem: String,
+    /// Version of its document.
+    problem_version: i32,
+    /// `queued`, `running`, `succeeded`, `rejected`, `failed` or `cancelled`.
+    state: String,
+    /// The dataset version that it is trained on.
+    dataset: Option<DatasetOfRun>,
+    /// The name that a program elsewhere logs it under, if one does.
+    tracked: Option<String>,
+    /// Tags.
+    tags: BTreeMap<String, String>,
+    /// What was asked for, filled in.
+    request: Value,
+    /// Trainer.
+    trainer: String,
+    /// Parameters that the model was fitted with.
+    params: Option<Value>,
+    /// Final values of metrics by name; words where one is no number.
+    #[schema(value_type = BTreeMap<String, Object>)]
+    metrics: BTreeMap<String, Value>,
+    /// 95 % intervals of those that have one.
+    intervals: BTreeMap<String, (f64, f64)>,
+    /// The version that it registered.
+    model: Option<ModelOfRun>,
+    /// What it had to prove.
+    gates: Vec<Gate>,
+    /// What moved the challenger apart from the live version.
+    effects: Option<Effects>,
+    /// Its steps.
+    steps: Vec<StepView>,
+    /// When each was begun and ended.
+    timeline: Vec<SpanView>,
+    /// Trials of its search.
+    trials: Vec<TrialView>,
+    /// What the search drew.
+    searched: Vec<SearchedView>,
+    /// What so many more trials would be expected to gain.
+    forecast: Vec<(u32, f64)>,
+    /// Why it failed.
+    failure: Option<FailureView>,
+    /// The run that it computes again.
+    reproduces: Option<String>,
+    /// Digests beside those of that run.
+    compared: Vec<Compared>,
+    /// Runs that computed it again.
+    reproductions: Vec<Reproduction>,
+    /// Where it comes from.
+    provenance: Value,
+    /// Looks at the held-out part.
+    held_out: Option<HeldOutView>,
+    /// Who launched it.
+    author: String,
+    /// When.
+    created_at: DateTime<Utc>,
+    /// How long it took, in seconds.
+    seconds: Option<f64>,
+}
+
+/// The dataset version of a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DatasetOfRun {
+    /// The dataset.
+    id: String,
+    /// Its version.
+    version: i32,
+}
+
+/// The model version of a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelOfRun {
+    /// The model.
+    slug: String,
+    /// Its version.
+    version: i32,
+}
+
+impl RunReply {
+    fn of(run: RunView) -> Self {
+        let RunSummary { id, problem, problem_version, state, tracked, trainer, model_version, .. } = run.summary;
+        let finals = run.metrics.iter().filter(|metric| metric.step == 0);
+        Self {
+            metrics: finals.map(|metric| (metric.name.clone(), in_words(metric.value))).collect(),
+            intervals: run.metrics.iter().filter_map(|metric| Some((metric.name.clone(), metric.interval?))).collect(),
+            model: model_version.map(|version| ModelOfRun { slug: problem.clone(), version }),
+            dataset: run.dataset.map(|own| DatasetOfRun { id: own.dataset, version: own.version }),
+            tags: run.tags.into_iter().collect(),
+            id,
+            problem,
+            problem_version,
+            state,
+            tracked,
+            request: run.request,
+            trainer,
+            params: run.parameters,
+            gates: run.gates,
+            effects: run.effects,
+            steps: run.steps,
+            timeline: run.timeline,
+            trials: run.trials,
+            searched: run.searched,
+            forecast: run.forecast,
+            failure: run.failure,
+            reproduces: run.summary.reproduces,
+            compared: run.compared,
+            reproductions: run.reproductions,
+            provenance: run.provenance,
+            held_out: run.held_out,
+            author: run.summary.author,
+            created_at: run.summary.created_at,
+            seconds: run.summary.seconds,
+        }
+    }
 }
 
 /// One metric of a run, by step.
@@ -458,7 +598,8 @@ pub async fn cancel_run(State(services): State<Services>, By(actor): By, Path(id
 }
 
 /// Computes a run once more from its recorded inputs and compares digests.
-#[utoipa::path(post, path = "/api/v1/runs/{id}/reproduce", responses((status = 202), (status = 409)))]
+#[utoipa::path(post, path = "/api/v1/runs/{id}/reproduce",
+    responses((status = 202, body = RunStarted), (status = 404), (status = 409)))]
 pub async fn reproduce_run(
     State(services): State<Services>,
     By(actor): By,
@@ -466,7 +607,7 @@ pub async fn reproduce_run(
     headers: HeaderMap,
 ) -> Reply<Response> {
     let first = run_id(&id)?;
-    let act = async { services.reproduce_run(&actor, first).await.map(|run| json!({ "run": run })) };
+    let act = async { services.reproduce_run(&actor, first).await.map(|run| RunStarted { run: run.to_string() }) };
     once(&services, &actor, &headers, &json!({ "reproduces": id }), StatusCode::ACCEPTED, act).await
 }
 
@@ -478,7 +619,10 @@ pub async fn override_gates(
     State(services): State<Services>,
     By(actor): By,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Body(request): Body<OverrideRequest>,
-) -> Reply<(StatusCode, Json<Overridden>)> {
-    Ok((StatusCode::CREATED, Json(services.override_gates(&actor, run_id(&id)?, &request).await?)))
+) -> Reply<Response> {
+    let kept = json!({ "overrides": id, "request": request });
+    let act = services.override_gates(&actor, run_id(&id)?, &request);
+    once(&services, &actor, &headers, &kept, StatusCode::CREATED, act).await
 }

@@ -34,7 +34,8 @@ pub struct RunArgs {
     /// Hyperparameters as JSON.
     #[arg(long, value_parser = as_json_text)]
     parameters: Option<Value>,
-    /// Search space as JSON.
+    /// Search space as JSON: {"eta": {"low": 0.01, "high": 0.3, "scale": "log"}, "max_depth": [4, 8]}. With "when": {"max_depth": [8]}
+    /// beside a range, or beside "values": […], a hyperparameter is drawn only there.
     #[arg(long, value_parser = as_json_text)]
     search: Option<Value>,
     /// Trials of the search.

@@ -36,6 +36,10 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self.fault.status {
+            // MLflow's clients ask for what is not there in no other way.
+            409 if self.is_of_registry && self.fault.code == "not_registered" => {
+                answer(&self.fault, 404, "RESOURCE_DOES_NOT_EXIST")
+            }
             409 if self.is_of_registry && self.fault.code != "model_exists" => {
                 answer(&self.fault, 409, "RESOURCE_CONFLICT")
             }

@@ -19,6 +19,7 @@ use millrace_storage::{Database, event};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use utoipa::{IntoParams, OpenApi};
 
 use crate::api::reply::Query;
 use crate::web::AppState;
@@ -64,16 +65,29 @@ impl EventHub {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Follow {
     /// `run:17`, `rehearsal:3` or `dataset:5/2`; everything when absent.
     subject: Option<String>,
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(follow_events))]
+struct Document;
+
+/// What this address answers.
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
 }
 
 pub(super) fn router() -> Router<AppState> {
     Router::new().route("/api/v1/events", get(follow_events))
 }
 
+/// Live progress as server-sent events; a client that lost its stream goes on behind the event that it names.
+#[utoipa::path(get, path = "/api/v1/events", params(Follow, ("Last-Event-ID" = Option<i64>, Header, description = "The last event that was seen")),
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400), (status = 401)))]
 async fn follow_events(
     State(state): State<AppState>,
     Extension(recognised): Extension<Recognised>,

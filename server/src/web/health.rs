@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use std::sync::OnceLock;
+use utoipa::OpenApi;
 
 use crate::web::AppState;
 
@@ -22,6 +23,15 @@ pub fn record_metrics() {
     }
 }
 
+#[derive(OpenApi)]
+#[openapi(paths(healthz, readyz, deadman, show_metrics))]
+struct Document;
+
+/// What these addresses answer.
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
 pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/healthz", get(healthz))
@@ -30,11 +40,14 @@ pub(super) fn router() -> Router<AppState> {
         .route("/deadman", get(deadman))
 }
 
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", security(()), responses((status = 200, body = String, content_type = "text/plain")))]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Ready: the database answers, and everything that should be live is loaded.
+#[utoipa::path(get, path = "/readyz", security(()), responses((status = 200, body = Object), (status = 503, body = Object)))]
 async fn readyz(State(state): State<AppState>) -> Response {
     let database = state.services.db().ping().await.is_ok();
     let models = state.serving.is_loaded();
@@ -45,6 +58,7 @@ async fn readyz(State(state): State<AppState>) -> Response {
 
 /// Whether all that must never stand still is at work: for somebody outside, who also notices when nothing answers at all. No process can
 /// tell of its own death.
+#[utoipa::path(get, path = "/deadman", responses((status = 200, body = Object), (status = 503, body = Object)))]
 async fn deadman(State(state): State<AppState>) -> Response {
     match state.services.hearts().await {
         Ok(hearts) => {
@@ -56,6 +70,8 @@ async fn deadman(State(state): State<AppState>) -> Response {
     }
 }
 
+/// Metrics in Prometheus' text format; for a token that may read them, or somebody on the same host.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain"), (status = 401)))]
 async fn show_metrics() -> Response {
     let text = RECORDER.get().map(PrometheusHandle::render).unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

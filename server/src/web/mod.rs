@@ -45,6 +45,13 @@ pub use events::EventHub;
 pub use health::record_metrics;
 pub use tokens::Tokens;
 
+/// What health, metrics and live events answer.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = health::document();
+    document.merge(events::document());
+    document
+}
+
 /// Largest body of anything but an upload.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Largest upload.

@@ -67,9 +67,11 @@ command = ["/bin/sh", "-c", "while :; do :; done"]
 cpu_seconds = 1
 
 [trainers.tuned]
-command = ["/bin/sh", "{root}/tuned.sh", "{rate}", "{depth}"]
+command = ["/bin/sh", "{root}/tuned.sh", "{rate}", "{depth}", "{kind}", "{drop}"]
 parameters.rate = { low = 0.01, high = 1.0, default = 0.25, scale = "log" }
 parameters.depth = { low = 2, high = 9, default = 4, integer = true }
+parameters.kind = { values = ["whole trees", "dart"], default = "whole trees" }
+parameters.drop = { low = 0.2, high = 0.9, default = 0.5, when = { kind = ["dart"] } }
 
 [trainers.burning]
 command = ["/bin/sh", "-c", "echo $$ 0 >>{root}/pids; while :; do :; done"]
@@ -98,6 +100,7 @@ echo '{"loss": [0.6, 0.4, 0.3], "epochs": 3}' >metrics.json
 /// A model for small rates alone, and only when it is given what is asked for.
 const TUNED: &str = r#"
 grep -q '"rate": '"$1" task.json && grep -q '"depth": '"$2" task.json || exit 9
+grep -q '"kind": "'"$3"'"' task.json && grep -q '"drop": '"$4" task.json || exit 9
 case "$1" in 0.0*) ;; *) echo "rate $1 is too high" >&2; exit 3 ;; esac
 cp "$(dirname "$0")/things.onnx" model.onnx
 "#;
@@ -329,6 +332,16 @@ async fn a_launch_that_a_program_is_not_declared_for_is_refused_by_field() {
         ),
         (json!({ "trainer": "external:network", "budget": 5, "search": { "x": [1, 2] } }), "/search/x", "it has rate"),
         (json!({ "trainer": "external:tuned", "search": { "depth": [2.5] } }), "/search/depth/0", "whole number"),
+        (
+            json!({ "trainer": "external:tuned", "search": { "kind": ["dart", "goss"] } }),
+            "/search/kind/1",
+            "must be one of whole trees, dart",
+        ),
+        (
+            json!({ "trainer": "external:tuned", "budget": 2, "search": { "drop": { "low": 0.2, "high": 0.3 } } }),
+            "/search/drop/when/kind",
+            "is never met: kind is whole trees in all trials",
+        ),
     ] {
         let refused = team.engineer.post("/api/v1/problems/things/runs", request.clone()).await;
         assert_eq!(refused.status, 400, "{request}: {}", refused.body);
@@ -358,6 +371,11 @@ async fn a_search_draws_from_what_a_program_declares_goes_past_trials_that_fail_
         assert!((0.01..0.1).contains(&rate) && trial["score"].as_f64().unwrap() > 0.9, "{trial}");
         assert!((2..=9).contains(&trial["parameters"]["depth"].as_u64().unwrap()), "{trial}");
     }
+    let (darts, others): (Vec<&Value>, Vec<&Value>) =
+        trials.iter().map(|trial| &trial["parameters"]).partition(|parameters| parameters["kind"] == "dart");
+    assert_eq!((darts.len(), others.len()), (4, 4), "each word is as likely as the other: {}", run["trials"]);
+    assert!(others.iter().all(|parameters| parameters["drop"] == 0.5), "it is drawn of darts alone: {others:?}");
+    assert!(darts.iter().all(|parameters| parameters["drop"] != 0.5), "{darts:?}");
     assert!(failed.iter().all(|trial| trial["message"].as_str().unwrap().contains("is too high")), "{}", run["trials"]);
     // Equal models: the earliest decides.
     assert_eq!(run["params"], succeeded[0]["parameters"], "{run}");

@@ -66,6 +66,52 @@ async fn an_alias_keeps_every_move_and_moves_nothing_that_is_live() {
 }
 
 #[tokio::test]
+async fn versions_are_listed_a_page_at_a_time_with_what_people_decide_by() {
+    let team = two_versions().await;
+    let page = async |query: &str| team.second.get(&format!("/api/v1/models/things{query}")).await;
+    let first = page("?page_size=1").await.done();
+    let newest = team.second.get(&team.version(2)).await.done();
+    let line = &first["items"][0];
+    assert_eq!((&line["version"], &line["stage"]), (&json!(2), &json!("registered")));
+    assert_eq!((&line["digest"], &line["gates"]), (&newest["digest"], &newest["gates"]));
+    assert!(line["gates"].as_array().is_some_and(|gates| !gates.is_empty()), "{line}");
+    let token = first["next_page_token"].as_str().expect("there is one more");
+    let second = page(&format!("?page_size=1&page_token={token}")).await.done();
+    assert_eq!((&second["items"][0]["version"], &second["next_page_token"]), (&json!(1), &Value::Null), "{second}");
+    assert_eq!(page("").await.done()["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(page("?page_token=x").await.status, 400);
+    let (_, models) = team.second.page("/models").await;
+    assert!(models.contains("<td data-label=\"Live\"><a href=\"/models/things/v/1\">v1</a>"), "{models}");
+    // A number that no run registered is told as that, and another problem's as none.
+    let request = json!({ "version": 9, "reason": "new" });
+    let refused = team.engineer.post("/api/v1/deployments/things/rollouts", request.clone()).await;
+    assert_eq!((refused.status, refused.code()), (409, "not_registered"), "{}", refused.body);
+    assert_eq!(team.engineer.post("/api/v1/deployments/nothing/rollouts", request).await.status, 404);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn a_decision_that_is_sent_again_under_its_key_is_made_once() {
+    let team = two_versions().await;
+    let version = team.second.get(&team.version(2)).await.done();
+    let body = json!({ "decision": "comment", "digest": version["digest"], "comment": "which rows?" });
+    let send = async |body: &Value| {
+        let path = format!("{}/decisions", team.version(2));
+        team.second
+            .send(team.second.request(reqwest::Method::POST, &path).header("idempotency-key", "k").json(body))
+            .await
+    };
+    let (once, again) = (send(&body).await, send(&body).await);
+    assert_eq!((once.status, again.status), (201, 201), "{}", again.body);
+    assert_eq!(once.body, again.body);
+    let other = send(&json!({ "decision": "approve", "digest": version["digest"], "comment": "" })).await;
+    assert_eq!((other.status, other.code()), (409, "idempotency_key_reused"));
+    let seen = team.second.get(&team.version(2)).await.done();
+    assert_eq!(seen["review"]["decisions"].as_array().map(Vec::len), Some(1), "{}", seen["review"]);
+    team.app.remove().await;
+}
+
+#[tokio::test]
 async fn an_archived_version_goes_nowhere_until_it_is_brought_back() {
     let team = two_versions().await;
     let archive = |number: i32| format!("{}/archive", team.version(number));

@@ -200,7 +200,12 @@ async fn a_drill_and_a_rollback_tell_when_every_server_had_them() {
     }
     assert_eq!(spread["servers"].as_array().unwrap().len(), 2, "{spread}");
     let (_, page) = team.second.page(&format!("/deployments/things/changes/{}", rolled_back["generation"])).await;
-    assert!(page.contains("2 servers answer by it"), "{page}");
+    assert!(page.contains("In place on 2 servers"), "{page}");
+    // It is kept what there was to see of it, also after later changes.
+    let again = json!({ "version": 1, "reason": "it was not to blame" });
+    team.engineer.post("/api/v1/deployments/things/rollouts", again).await.done();
+    let kept = team.second.get(&change).await.done()["spread"].clone();
+    assert_eq!(kept["servers"], spread["servers"], "{kept}");
     drop(second);
     team.app.remove().await;
 }

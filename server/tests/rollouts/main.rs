@@ -560,7 +560,7 @@ async fn no_door_leads_past_what_has_to_be_shown_and_each_refusal_is_written_dow
         |answer: millrace_test_support::Answer| (answer.status, answer.body["code"].as_str().unwrap_or("").to_owned());
     let conflict = |code: &str| (409, code.to_owned());
     assert_eq!(refused(stage.roll_out(3).await), conflict("not_approved"));
-    assert_eq!(refused(stage.roll_out(99).await).0, 404);
+    assert_eq!(refused(stage.roll_out(99).await), conflict("not_registered"));
     assert_eq!(refused(stage.roll_out(1).await), conflict("already_live"));
     let advance = |generation: Value| json!({ "generation": generation, "reason": "test" });
     let path = stage.path("/advance");

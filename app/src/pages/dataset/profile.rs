@@ -55,7 +55,7 @@ fn column_row(position: usize, column: ColumnProfile, page: &str) -> impl IntoVi
             <th scope="row" data-label="Column"><div><a href=link>{name}</a>{notes}</div></th>
             <td data-label="Type"><span class="tag">{column.column.column_type.as_str()}</span></td>
             <td class="num" data-label="Missing">{missing_share(&column)}</td>
-            <td class="num" data-label="Distinct">{distinct(column.distinct)}</td>
+            <td class="num" data-label="Distinct">{count(column.distinct)}</td>
             <td class="num" data-label="Least">{least}</td>
             <td class="num" data-label="5 %">{low}</td>
             <td class="num" data-label="Median">{median}</td>
@@ -162,11 +162,6 @@ fn missing_share(column: &ColumnProfile) -> String {
 
 fn share(part: u64, whole: u64) -> String {
     if whole == 0 { "n/a".to_owned() } else { percent(part as f64 / whole as f64) }
-}
-
-/// Counted exactly up to 100,000.
-fn distinct(values: u64) -> String {
-    if values >= 100_000 { format!("≥ {}", count(values)) } else { count(values) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use millrace_charts::{count, duration};
-use millrace_domain::view::{DeploymentChange, DeploymentView, MOST_COUNTED};
+use millrace_domain::view::{DeploymentView, MOST_COUNTED, SpreadView};
 
 use crate::components::{Empty, Live, LiveLine, Load, Moment, PageHeader, look_again};
 use crate::fault::PageFault;
@@ -14,7 +14,7 @@ use super::history::{ChangeHistory, change_in_words};
 use super::parity::{JoinedLoads, ParityBroken, ParityStat};
 use super::roll_back::{RollBack, RollBackCard};
 use super::rollout::{AdvanceRollout, GoOnCard, PauseRollout, RolloutEvidence, RolloutFacts, RolloutSection};
-use super::switch::{Drill, DrillCard, SwitchCard, SwitchModel, SwitchedOff};
+use super::switch::{Drill, DrillCard, SwitchCard, SwitchModel, SwitchedOff, in_words};
 
 /// What is live for a problem.
 #[server(name = FetchDeployment, prefix = "/fn", endpoint = "deployment")]
@@ -45,7 +45,7 @@ pub fn DeploymentPage() -> impl IntoView {
         typed.set(String::new());
     });
     let live = look_again(
-        move || matches!(deployment.get(), Some(Ok(deployment)) if deployment.rollout.is_some()),
+        move || matches!(deployment.get(), Some(Ok(deployment)) if deployment.rollout.is_some() || !deployment.spread.waiting.is_empty()),
         move || {
             let fetched = fetch_deployment(slug.get_untracked());
             async move { fetched.await.ok() }
@@ -83,10 +83,10 @@ impl Forms {
     }
 }
 
-/// What the forms are about.
-fn about(deployment: &DeploymentView) -> (i64, Option<(String, bool)>) {
-    let rollout = deployment.rollout.as_ref();
-    (deployment.generation, rollout.map(|rollout| (rollout.state.clone(), rollout.may_advance.allowed)))
+/// What the forms and the notice are about.
+fn about(deployment: &DeploymentView) -> (i64, usize, Option<(String, bool)>) {
+    let rollout = deployment.rollout.as_ref().map(|rollout| (rollout.state.clone(), rollout.may_advance.allowed));
+    (deployment.generation, deployment.spread.waiting.len(), rollout)
 }
 
 #[component]
@@ -98,10 +98,11 @@ fn Deployment(
     typed: RwSignal<String>,
 ) -> impl IntoView {
     let (done, took_ms) = (query_text("done"), query_text("took_ms"));
-    let (newest, is_off) = (StoredValue::new(deployment.history.first().cloned()), deployment.fallback.is_some());
+    let made = StoredValue::new(deployment.clone());
     let notice = move || {
-        let result = newest.with_value(|newest| result_in_words(newest.as_ref()?, is_off, &done.get(), &took_ms.get()));
-        result.map(|words| view! { <div class="callout" data-kind="success" role="status"><p>{words}</p></div> })
+        let result = made.with_value(|made| result_in_words(made, &done.get(), &took_ms.get()));
+        let kind = if made.with_value(|made| is_everywhere(&made.spread)) { "success" } else { "warning" };
+        result.map(|words| view! { <div class="callout" data-kind=kind role="status"><p>{words}</p></div> })
     };
     let (slug, changes) = (deployment.slug.clone(), deployment.history.clone());
     let first = StoredValue::new(deployment.clone());
@@ -154,8 +155,14 @@ fn Deployment(
     }
 }
 
-/// What a change did, told once after it; only if the change that the address names is the newest one.
-fn result_in_words(newest: &DeploymentChange, is_off: bool, done: &str, took_ms: &str) -> Option<String> {
+/// Whether every server that is there has the newest change in place.
+const fn is_everywhere(spread: &SpreadView) -> bool {
+    spread.waiting.is_empty() && !spread.servers.is_empty()
+}
+
+/// What a change did, and whether the servers have it, told once after it; only if the change that the address names is the newest one.
+fn result_in_words(deployment: &DeploymentView, done: &str, took_ms: &str) -> Option<String> {
+    let (newest, spread) = (deployment.history.first()?, &deployment.spread);
     (newest.generation.to_string() == done).then(|| {
         let took = took_ms.parse::<u32>().ok().map(|ms| format!(" in {}", duration(f64::from(ms) / 1000.0)));
         let answers = match newest.champion {
@@ -166,11 +173,12 @@ fn result_in_words(newest: &DeploymentChange, is_off: bool, done: &str, took_ms:
                     newest.percent
                 )
             }
-            _ if is_off => "Every caller gets the fallback.".to_owned(),
+            _ if deployment.fallback.is_some() => "Every caller gets the fallback.".to_owned(),
             Some(version) => format!("100 % of predictions are answered by version {version}."),
             None => "No version answers predictions.".to_owned(),
         };
-        format!("{}{}. {answers}", change_in_words(newest), took.unwrap_or_default())
+        let then = if is_everywhere(spread) { "" } else { " As soon as all have it:" };
+        format!("{}{}. {}{then} {answers}", change_in_words(newest), took.unwrap_or_default(), in_words(spread))
     })
 }
 
@@ -258,9 +266,17 @@ fn NeverLive(slug: String) -> impl IntoView {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ssr"))]
 mod tests {
+    use millrace_domain::view::DeploymentChange;
+
     use super::*;
+
+    fn rolled_back() -> DeploymentView {
+        let mut deployment = crate::pages::samples::deployment();
+        deployment.history[0] = rollback();
+        deployment
+    }
 
     fn rollback() -> DeploymentChange {
         DeploymentChange {
@@ -278,14 +294,26 @@ mod tests {
 
     #[test]
     fn a_rollback_says_how_long_it_took_and_who_answers_now() {
-        let expected =
-            "Rolled back from version 13 to version 12 in 1.4 s. 100 % of predictions are answered by version 12.";
-        assert_eq!(result_in_words(&rollback(), false, "4", "1400").as_deref(), Some(expected));
+        let expected = "Rolled back from version 13 to version 12 in 1.4 s. In place on 1 server after 210 ms. \
+            100 % of predictions are answered by version 12.";
+        assert_eq!(result_in_words(&rolled_back(), "4", "1400").as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_a_server_does_not_have_yet_is_not_told_as_answered_everywhere() {
+        let mut deployment = rolled_back();
+        deployment.spread.waiting.push("b".to_owned());
+        let words = result_in_words(&deployment, "4", "1400").expect("the newest change");
+        let end = "In place on 1 server; 1 does not have it yet. As soon as all have it: 100 % of predictions are answered by version 12.";
+        assert!(words.ends_with(end), "{words}");
+        assert!(!is_everywhere(&deployment.spread));
+        deployment.spread = SpreadView { servers: Vec::new(), waiting: Vec::new(), last_answer_ms: None };
+        assert!(!is_everywhere(&deployment.spread), "a change that no server is there for is in place nowhere");
     }
 
     #[test]
     fn an_address_of_an_older_change_claims_nothing() {
-        assert_eq!(result_in_words(&rollback(), false, "3", "1"), None);
+        assert_eq!(result_in_words(&rolled_back(), "3", "1"), None);
     }
 }
 

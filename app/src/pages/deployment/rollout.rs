@@ -157,7 +157,7 @@ pub fn Slices(
         <h3>"The same requests, slice by slice"</h3>
         <p class="muted">
             "Of the newest 2,000 requests that both answered: how often they said something else, what they said on average (a probability or \
-             a value), and what it was where that is known by now. Slices are told by what requests say, the twelve largest of each column."
+             a value), and what it was where that is known by now. Slices are told by what requests say, the twelve largest of each column or feature; a feature of times or of joined columns is left out."
         </p>
         <TableRegion label="Both versions by slice">
             <table class="table" data-stack>

@@ -182,20 +182,19 @@ pub fn Spread(
     }
 }
 
-/// "All 2 servers answer by it, the last one after 0.2 s. No answer of the version that was taken back came later."
-fn in_words(spread: &SpreadView) -> String {
+/// "In place on 2 servers, on the last one after 210 ms. The last answer of the version that was taken back came after 9 ms."
+pub(super) fn in_words(spread: &SpreadView) -> String {
     let took = |after_ms: f64| duration(after_ms / 1e3);
     let placed = match (spread.servers.last(), spread.waiting.len()) {
         (None, 0) => "No server was seen in the last seconds.".to_owned(),
         (None, waiting) => format!("{} not have it yet.", counted(waiting as u64, "server does", "servers do")),
-        (Some(last), 0) => format!(
-            "{} by it, the last one after {}.",
-            counted(spread.servers.len() as u64, "server answers", "servers answer"),
-            took(last.after_ms)
-        ),
+        (Some(last), 0) => match spread.servers.len() {
+            1 => format!("In place on 1 server after {}.", took(last.after_ms)),
+            servers => format!("In place on {servers} servers, on the last one after {}.", took(last.after_ms)),
+        },
         (Some(_), waiting) => format!(
-            "{} by it, {} not have it yet.",
-            counted(spread.servers.len() as u64, "server answers", "servers answer"),
+            "In place on {}; {} not have it yet.",
+            counted(spread.servers.len() as u64, "server", "servers"),
             counted(waiting as u64, "does", "do")
         ),
     };
@@ -219,9 +218,9 @@ mod tests {
             waiting: Vec::new(),
             last_answer_ms: Some(9.0),
         };
-        let all = "2 servers answer by it, the last one after 210 ms. The last answer of the version that was taken back came after 9 ms.";
+        let all = "In place on 2 servers, on the last one after 210 ms. The last answer of the version that was taken back came after 9 ms.";
         assert_eq!(in_words(&spread), all);
         (spread.waiting, spread.last_answer_ms) = (vec!["c".to_owned()], None);
-        assert_eq!(in_words(&spread), "2 servers answer by it, 1 does not have it yet.");
+        assert_eq!(in_words(&spread), "In place on 2 servers; 1 does not have it yet.");
     }
 }

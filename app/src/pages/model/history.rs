@@ -56,6 +56,7 @@ mod tests {
             author: "Engineer".to_owned(),
             overridden: false,
             archived: false,
+            live: None,
             asked_at: None,
             created_at: serde_json::from_str("\"2026-11-23T14:05:00Z\"").expect("a time"),
         }

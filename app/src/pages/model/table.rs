@@ -31,6 +31,7 @@ pub fn ModelTable(
                         {titled.then(|| view! { <th scope="col">"Model"</th> })}
                         <th scope="col">"Version"</th>
                         <th scope="col">"Stage"</th>
+                        {titled.then(|| view! { <th scope="col">"Live"</th> })}
                         <th scope="col">"Metric"</th>
                         <th scope="col">"Test value, 95 % interval"</th>
                         <th scope="col">"Guardrails"</th>
@@ -49,6 +50,14 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
     let own = aliases.iter().filter(|alias| alias.version == Some(model.version));
     let names: Vec<_> = own.map(|alias| view! { " " <span class="tag">{alias.name.clone()}</span> }).collect();
     let version_page = version_address(&model.slug, model.version);
+    let live = match model.live {
+        Some(live) => {
+            let address = version_address(&model.slug, live);
+            view! { <a href=address>{format!("v{live}")}</a> }.into_any()
+        }
+        None => view! { <span class="muted">"none"</span> }.into_any(),
+    };
+    let live = titled.then(|| view! { <td data-label="Live">{live}</td> });
     let model_page = format!("/models/{}", model.slug);
     let link = view! { <a href=version_page>{format!("v{}", model.version)}</a> {names} };
     let (about, version) = if titled {
@@ -71,6 +80,7 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
                     {model.overridden.then(|| view! { <span class="badge" data-state="fail">"Gates overridden"</span> })}
                 </div>
             </td>
+            {live}
             <td data-label="Metric">{metric_title(&model.metric)}</td>
             <td data-label="Test value"><Measured value=model.value interval=model.interval/></td>
             <td data-label="Guardrails">{guardrails}</td>

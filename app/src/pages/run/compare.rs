@@ -100,7 +100,7 @@ fn Comparison(compared: RunComparison, asked: Asked) -> impl IntoView {
     let differing = if asked.all { "" } else { "true" };
     let baseline = compared.runs[position].id.as_str();
     let table = [("ids", asked.ids.as_str()), ("baseline", baseline), ("differing", differing)];
-    let exports = [("CSV", "/api/v1/runs/compare.csv", &table[..]), ("JSON", "/api/v1/runs/compare", &table[..1])];
+    let exports = [("CSV", "/api/v1/runs/compare.csv", &table[..]), ("JSON", "/api/v1/runs/compare", &table[..])];
     let exports = exports.map(|(name, path, state)| {
         let href = address(path, state.iter().copied());
         view! { <a class="button" data-icon="download" href=href rel="external" download="">{name}</a> }

@@ -54,7 +54,7 @@ fn row(parameter: &Hyperparameter) -> impl IntoView + use<> {
     view! {
         <tr>
             <th scope="row" data-label="Name"><code>{parameter.name}</code></th>
-            <td class="num" data-label="Default">{number(parameter.default.as_f64())}</td>
+            <td class="num" data-label="Default">{parameter.default.as_f64().map(number)}</td>
             <td data-label="Values">{between(&parameter.range)}</td>
             <td data-label="A search looks">{searched}</td>
             <td data-label="What it does">{parameter.description}</td>

@@ -105,8 +105,11 @@ fn Launch(options: LaunchOptions, form: PageForm<LaunchRun>) -> impl IntoView {
         if begin.problem.is_empty() && options.problems.len() == 1 {
             begin.problem.clone_from(&options.problems[0].slug);
         }
-        let checks = checks(&options, &begin);
         let chosen = begin.problem.clone();
+        // What stands in the fields now, which is what is judged and what another problem begins with.
+        let typed = RwSignal::new(begin.clone());
+        let judged = options.clone();
+        let checks = move || typed.with(|typed| checks(&judged, typed));
         let problem = options.problems.iter().find(|problem| problem.slug == chosen).cloned();
         let permission = options.may_launch.clone();
         let permission = match &problem {
@@ -115,17 +118,28 @@ fn Launch(options: LaunchOptions, form: PageForm<LaunchRun>) -> impl IntoView {
         };
         let trainers = problem.as_ref().map(|problem| problem.trainers.clone());
         let hyperparameters = trainers.map(|trainers| view! { <Hyperparameters trainers/> });
-        let entry = problem.map(|problem| view! { <Entry problem begin permission form/> });
+        let entry = problem.map(|problem| {
+            let fill = move |event: leptos::ev::Event| {
+                if let Some(now) = LaunchForm::around(&event_target::<web_sys::Element>(&event)) {
+                    typed.set(now);
+                }
+            };
+            view! {
+                <div on:input=fill>
+                    <Entry problem begin permission form/>
+                </div>
+            }
+        });
         view! {
             <div class="split">
                 <div class="split-main stack stack-loose">
-                    <ProblemChoice problems=options.problems.clone() chosen/>
+                    <ProblemChoice problems=options.problems.clone() chosen typed/>
                     {move || form.fault().map(|fault| view! { <FaultNotice fault/> })}
                     {entry}
                     {hyperparameters}
                 </div>
                 <aside class="split-side stack">
-                    <Preflight checks/>
+                    {move || view! { <Preflight checks=checks()/> }}
                 </aside>
             </div>
         }
@@ -151,7 +165,7 @@ fn Entry(
 
 /// The problem comes first: what else can be chosen depends on it.
 #[component]
-fn ProblemChoice(problems: Vec<LaunchProblem>, chosen: String) -> impl IntoView {
+fn ProblemChoice(problems: Vec<LaunchProblem>, chosen: String, typed: RwSignal<LaunchForm>) -> impl IntoView {
     let options = problems
         .into_iter()
         .map(|problem| {
@@ -160,8 +174,18 @@ fn ProblemChoice(problems: Vec<LaunchProblem>, chosen: String) -> impl IntoView 
             view! { <option value=problem.slug selected=selected>{label}</option> }
         })
         .collect_view();
+    // What was typed is kept, but for the data, which are another problem's.
+    let kept = move || {
+        let kept = typed.get();
+        let fields = kept
+            .typed()
+            .into_iter()
+            .filter(|(name, value)| !["problem", "dataset"].contains(name) && !value.is_empty());
+        fields.map(|(name, value)| view! { <input type="hidden" name=name value=value.to_owned()/> }).collect_view()
+    };
     view! {
         <Form method="GET" action="/runs/new" attr:class="filters">
+            {kept}
             <div class="field">
                 <label class="label" for="choose-problem">"Problem"</label>
                 <select class="input" id="choose-problem" name="problem">{options}</select>
@@ -303,7 +327,7 @@ fn SearchFields(begin: LaunchForm, form: PageForm<LaunchRun>) -> impl IntoView {
         <JsonField
             name="search"
             label="Space"
-            hint="What is drawn: {\"eta\": {\"low\": 0.01, \"high\": 0.3, \"scale\": \"log\"}, \"max_depth\": [4, 6, 8]}; empty means the trainer's own."
+            hint="What is drawn: {\"eta\": {\"low\": 0.01, \"high\": 0.3, \"scale\": \"log\"}, \"max_depth\": [4, 6, 8]}; empty means the trainer's own. \"when\": {\"max_depth\": [8]} beside a range, or beside \"values\": […], draws it only there."
             value=value("search", &begin.search)
             error=error("/search")
         />

@@ -1,5 +1,6 @@
 //! The launch form as it was typed: carried in addresses, and read into a request or into all its mistakes at once.
 
+use leptos::wasm_bindgen::JsCast;
 use leptos_router::params::ParamsMap;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::DatasetId;
@@ -45,7 +46,17 @@ pub struct LaunchForm {
 impl LaunchForm {
     /// From an address.
     pub fn from_query(query: &ParamsMap) -> Self {
-        let value = |name| query.get(name).unwrap_or_default();
+        Self::of(|name| query.get(name).unwrap_or_default())
+    }
+
+    /// From the form that a field is in, as it is filled now.
+    pub fn around(field: &web_sys::Element) -> Option<Self> {
+        let form = field.closest("form").ok()??;
+        let data = web_sys::FormData::new_with_form(form.unchecked_ref()).ok()?;
+        Some(Self::of(|name| data.get(name).as_string().unwrap_or_default()))
+    }
+
+    fn of(value: impl Fn(&str) -> String) -> Self {
         Self {
             problem: value("problem"),
             dataset: value("dataset"),

@@ -4,7 +4,7 @@ use millrace_domain::problem::Mistake;
 use millrace_domain::trainer::{Aim, FitPlan};
 use millrace_domain::view::{LaunchOptions, LaunchProblem};
 
-use crate::wording::state_words;
+use crate::wording::{counted, state_words};
 
 use super::launch_form::LaunchForm;
 
@@ -41,7 +41,11 @@ pub fn checks(options: &LaunchOptions, form: &LaunchForm) -> Vec<Check> {
         return checks;
     };
     match problem.obstacles.as_slice() {
-        [] => checks.push(Check::new("Problem", "pass", format!("{} is signed off", problem.slug))),
+        [] => {
+            let features = counted(problem.features as u64, "feature", "features");
+            let note = format!("{} v{} is signed off, with {features}", problem.slug, problem.version);
+            checks.push(Check::new("Problem", "pass", note));
+        }
         obstacles => checks.extend(obstacles.iter().map(|why| Check::new("Problem", "fail", why.as_str()))),
     }
     checks.push(dataset(problem, form));
@@ -138,6 +142,8 @@ mod tests {
         let problem = LaunchProblem {
             slug: "taxi-tips".to_owned(),
             title: "Taxi tips".to_owned(),
+            version: 3,
+            features: 12,
             kind: "binary".to_owned(),
             quantile: None,
             trainers: vec!["gradient_boosting".to_owned(), "logistic".to_owned()],

@@ -4,8 +4,9 @@ use millrace_charts::{
     Bar, Coordinate, Direction, Figure, HorizontalBars, ParallelAxis, ParallelCoordinates, ParallelLine, SettingPoint,
     SettingSlice, horizontal_bars, setting_slice,
 };
-use millrace_domain::trainer::LEAST_TRIALS;
+use millrace_domain::trainer::{LEAST_TRIALS, Settings, is_met};
 use millrace_domain::view::{DrawnView, SearchedView, TrialView};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::wording::state_words;
@@ -29,10 +30,7 @@ pub(super) fn parallel_values(
     };
     let trainer = has_several.then(|| ParallelAxis { name: "trainer".to_owned(), is_log: false });
     let line = |trial: &&TrialView| {
-        let of_axis = |(of, one): &(&SearchedView, &DrawnView)| {
-            let own = trial.parameters.get(&one.name).filter(|_| of.trainer == trial.trainer)?;
-            coordinate(own)
-        };
+        let of_axis = |(of, one): &(&SearchedView, &DrawnView)| coordinate(drawn_value(of, one, trial)?);
         let trainer = has_several.then(|| Some(Coordinate::Word(state_words(&trial.trainer))));
         ParallelLine {
             label: format!("trial {}", trial.number + 1),
@@ -48,6 +46,13 @@ pub(super) fn parallel_values(
         ..ParallelCoordinates::default()
     };
     (drawn.len() > 1 && !axes.is_empty()).then_some(values)
+}
+
+/// What a trial drew of a hyperparameter; none where it was not drawn.
+fn drawn_value<'a>(of: &SearchedView, one: &DrawnView, trial: &'a TrialView) -> Option<&'a Value> {
+    let settings = || Settings::deserialize(&trial.parameters).unwrap_or_default();
+    let is_drawn = of.trainer == trial.trainer && (one.when.is_empty() || is_met(&one.when, &settings()));
+    trial.parameters.get(&one.name).filter(|_| is_drawn)
 }
 
 pub(super) fn coordinate(value: &Value) -> Option<Coordinate> {
@@ -70,9 +75,9 @@ pub(super) fn slice_figures(
     let most = scored().map(|(trial, _)| trial.share).fold(0.0, f64::max);
     let has_several = searched.len() > 1;
     let figure = |(place, (of, one)): (usize, (&SearchedView, &DrawnView))| {
-        let own = scored().filter(|(trial, _)| trial.trainer == of.trainer && trial.share >= most);
+        let own = scored().filter(|(trial, _)| trial.share >= most);
         let point = |(trial, objective): (&TrialView, f64)| {
-            let value = coordinate(trial.parameters.get(&one.name)?)?;
+            let value = coordinate(drawn_value(of, one, trial)?)?;
             Some(SettingPoint { label: format!("trial {}", trial.number + 1), value, objective })
         };
         let setting =
@@ -125,6 +130,7 @@ pub(super) fn too_few(searched: &[SearchedView]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use millrace_charts::parallel_coordinates;
+    use millrace_domain::trainer::Condition;
     use serde_json::json;
 
     use super::*;
@@ -145,7 +151,8 @@ mod tests {
     }
 
     fn searched(trainer: &str, name: &str, trials: u64, importance: Option<f64>) -> SearchedView {
-        let drawn = DrawnView { name: name.to_owned(), is_log: true, importance, interval: None };
+        let drawn =
+            DrawnView { name: name.to_owned(), is_log: true, importance, interval: None, when: Condition::new() };
         SearchedView { trainer: trainer.to_owned(), trials, hyperparameters: vec![drawn] }
     }
 

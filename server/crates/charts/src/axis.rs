@@ -7,6 +7,9 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use crate::number::{grouped, is_plottable, number};
 use crate::{text, utc};
 
+/// Seconds on either side of a moment that stands alone.
+const HALF_AN_HOUR: f64 = 1_800.0;
+
 /// A range with its ticks. Built so that `low < high`, both finite, whatever values came in.
 #[derive(Debug, Clone)]
 pub(crate) struct Axis {
@@ -47,7 +50,14 @@ impl Axis {
 
     /// Unix seconds, read in UTC.
     pub fn time(title: &str, values: impl IntoIterator<Item = f64>, target_ticks: usize) -> Self {
-        let (low, high) = spread(values);
+        let moments: Vec<f64> = values.into_iter().filter(|moment| is_plottable(*moment)).collect();
+        let first = moments.iter().copied().fold(f64::INFINITY, f64::min);
+        let last = moments.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // A moment alone stands in the middle of an hour, and not of the years that a tenth of its seconds since 1970 are.
+        let (low, high) = match last - first {
+            span if (0.0..2.0).contains(&span) => (first - HALF_AN_HOUR, last + HALF_AN_HOUR),
+            _ => spread(moments),
+        };
         Self { ticks: utc::ticks(low, high, target_ticks), title: title.to_owned(), low, high, grid: false }
     }
 
@@ -229,6 +239,18 @@ mod tests {
         assert_eq!(texts(&Axis::unit("")), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts(&Axis::around("", [0.0, 43_000.0], 5)), ["0", "10 k", "20 k", "30 k", "40 k", "50 k"]);
         assert_eq!(texts(&Axis::around("", [-0.3, 0.3], 4)), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
+    }
+
+    #[test]
+    fn a_moment_alone_stands_in_the_middle_of_an_hour() {
+        let at = 1_780_000_000.0;
+        for moments in [vec![at], vec![at, at + 1.0]] {
+            let axis = Axis::time("", moments, 5);
+            assert!((3_600.0..3_602.0).contains(&(axis.high - axis.low)) && axis.ticks.len() > 2, "{axis:?}");
+        }
+        let two = Axis::time("", [at, at + 40.0], 5);
+        assert_eq!(two.high - two.low, 40.0, "two moments are told apart");
+        assert_eq!(Axis::time("", [], 5).low, 0.0);
     }
 
     #[test]

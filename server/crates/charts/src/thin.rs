@@ -35,12 +35,12 @@ pub(crate) fn curve(points: &[(f64, f64)], limit: usize) -> Vec<(f64, f64)> {
     kept
 }
 
-/// At most `limit` items, taken at equal steps over the whole length.
+/// At most `limit` items, taken at equal steps from the first to the last.
 pub(crate) fn evenly<T: Clone>(items: &[T], limit: usize) -> Vec<T> {
     if items.len() <= limit || limit == 0 {
         return items.to_vec();
     }
-    (0..limit).map(|i| items[i * items.len() / limit].clone()).collect()
+    (0..limit).map(|i| items[i * (items.len() - 1) / (limit - 1).max(1)].clone()).collect()
 }
 
 /// How many of `limit` points each of so many lines gets, and a few at least.
@@ -91,6 +91,7 @@ mod tests {
     #[test]
     fn even_thinning_spans_the_whole_length() {
         let items: Vec<u32> = (0..1000).collect();
-        assert_eq!(evenly(&items, 4), [0, 250, 500, 750]);
+        assert_eq!(evenly(&items, 4), [0, 333, 666, 999]);
+        assert_eq!(evenly(&items, 1), [0]);
     }
 }

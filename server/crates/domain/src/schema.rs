@@ -105,6 +105,20 @@ pub enum Value<'a> {
     Time(i64),
 }
 
+impl<'a> Value<'a> {
+    /// The text that names it, the same for a whole number whether its column is of integers or of numbers; none of null.
+    pub fn into_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Null => None,
+            // Adding zero turns −0 into 0.
+            Self::Number(number) => Some(Cow::Owned((number + 0.0).to_string())),
+            Self::Text(text) => Some(text),
+            Self::Boolean(truth) => Some(Cow::Borrowed(if truth { "true" } else { "false" })),
+            Self::Time(micros) => Some(Cow::Owned(micros.to_string())),
+        }
+    }
+}
+
 impl Value<'_> {
     /// A number if it is finite, else null: NaN is never a number that passes.
     pub fn number(value: f64) -> Self {

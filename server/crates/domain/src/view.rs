@@ -324,6 +324,20 @@ views! {
         overridden: bool,
         /// Whether it is put away.
         archived: bool,
+        /// In the list of models, the version that is live.
+        #[serde(default)]
+        live: Option<i32>,
+    }
+
+    /// A version among those of its model.
+    ModelVersionLine {
+        /// The line.
+        #[serde(flatten)]
+        summary: ModelSummary,
+        /// What people approve.
+        digest: String,
+        /// What it proved.
+        gates: Vec<Gate>,
     }
 
     /// Somebody who asked a model version for predictions.
@@ -437,6 +451,8 @@ views! {
         rollback_to: Option<i32>,
         /// Changes, newest first.
         history: Vec<DeploymentChange>,
+        /// How the newest of them reached the servers.
+        spread: SpreadView,
         /// Whether the reader may roll back.
         may_roll_back: Permission,
         /// Answers computed again as training computes.

@@ -18,7 +18,7 @@ use millrace_ml::evaluate::{
 use millrace_ml::model::{Model, Prediction, outcomes};
 use millrace_ml::reference::{counted, reference};
 use millrace_ml::split::Part;
-use millrace_ml::train::{baseline, repeat_last};
+use millrace_ml::train::{answers_crosswise, baseline, repeat_last};
 use millrace_storage::run::MetricValue;
 use millrace_storage::{artifact, run};
 use serde::{Deserialize, Serialize};
@@ -171,7 +171,7 @@ impl Stage for Evaluate {
             "seed": input.launched.run.seed,
             "model": input.model,
             // What is drawn from it has more in it than it had.
-            "drawn": 7,
+            "drawn": 8,
         }))
     }
 
@@ -314,7 +314,12 @@ fn part(prepared: &Prepared, model: &Model, part: Part, seed: u64) -> Result<Opt
         return Ok(None);
     }
     let failed = |error: String| StepError::refused("evaluation_failed", error);
-    let predictions = model.predict(&prepared.dataset.take(rows)).map_err(|error| failed(error.to_string()))?;
+    let predictions = match (part, model.predictor().calibration()) {
+        // It was fitted on these rows.
+        (Part::Validation, Some(_)) => answers_crosswise(model.predictor(), &prepared.table, &prepared.labels, rows)
+            .map_err(|error| failed(error.to_string()))?,
+        _ => model.predict(&prepared.dataset.take(rows)).map_err(|error| failed(error.to_string()))?,
+    };
     let outcomes = outcomes(&prepared.labels, rows, &predictions).map_err(|error| failed(error.to_string()))?;
     Ok(Some(Measurement { evaluation: evaluate(part, &outcomes, seed), outcomes, predictions }))
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use millrace_domain::trainer::{Program, ProgramInputs, ProgramName, Settings, TrainerConfig};
+use millrace_domain::trainer::{Program, ProgramInputs, ProgramName, Setting, Settings, TrainerConfig};
 use millrace_executor::{Context, Reporter, StepError, resident_bytes};
 use millrace_ml::model::MOST_BYTES;
 use millrace_ml::split::{Part, Split};
@@ -373,12 +373,19 @@ fn used_ticks(id: u32) -> Option<u64> {
     fields.map(|field| field.parse::<u64>().ok()).sum()
 }
 
-/// An argument with its places filled in. Hyperparameters are numbers, so nothing else comes in.
+/// An argument with its places filled in. Hyperparameters are numbers and words that are declared beside the command, so nothing else
+/// comes in.
 fn filled_in(argument: &str, directory: &Path, seed: u64, settings: &Settings) -> String {
     let mut argument =
         argument.replace("{directory}", &directory.display().to_string()).replace("{seed}", &seed.to_string());
     for (name, setting) in settings {
-        argument = argument.replace(&format!("{{{name}}}"), &json!(setting).to_string());
+        argument = argument.replace(
+            &format!("{{{name}}}"),
+            &match setting {
+                Setting::Category(word) => word.clone(),
+                number => json!(number).to_string(),
+            },
+        );
     }
     argument
 }

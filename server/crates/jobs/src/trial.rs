@@ -101,6 +101,8 @@ impl Stage for Trials {
             "task": task,
             // What was not measured says nothing of what would have been.
             "measures": measures(&input.launched),
+            // What a calibrated model was judged by once was what it had been calibrated on.
+            "judged": (input.plan.calibration != CalibrationMethod::None).then_some("crosswise"),
         }))
     }
 

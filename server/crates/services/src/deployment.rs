@@ -179,6 +179,7 @@ impl Services {
             }
             _ => None,
         };
+        let spread = self.spread(current.problem, current.generation, None).await?;
         let fallback_answer = self.fallback_of(pool, &current.slug).await?;
         let switch = actor.may_on(Action::SwitchModel, &current.slug).map_err(|refused| refused.to_string());
         let may_switch = switch.and_then(|()| match (&current.fallback, &fallback_answer) {
@@ -210,6 +211,7 @@ impl Services {
             changed_at: Some(current.changed_at),
             rollback_to: target_number,
             history: history.into_iter().map(present_change).collect(),
+            spread,
             may_roll_back,
             parity,
             joined,

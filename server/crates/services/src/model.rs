@@ -1,13 +1,14 @@
 //! Registered models: what they proved, where they come from, who approves them.
 
 use chrono::{DateTime, Utc};
+use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
-use millrace_domain::gate::{Decision as GateDecision, decide_at};
+use millrace_domain::gate::{Decision as GateDecision, Gate, decide_at};
 use millrace_domain::policy::{Action, Actor};
 use millrace_domain::problem::Promote;
 use millrace_domain::rollout::{Plan, Step};
 use millrace_domain::run::{ModelStage, ReviewDecision, RolloutStage};
-use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionView, Permission};
+use millrace_domain::view::{DecisionRequest, ModelSummary, ModelVersionLine, ModelVersionView, Permission};
 use millrace_storage::account::Account;
 use millrace_storage::decision::Subject;
 use millrace_storage::model::{self, ModelVersion};
@@ -20,10 +21,13 @@ use crate::access::Note;
 use crate::override_gates::GATES_NOT_PASSED;
 use crate::review::{self, Reviewed};
 use crate::rollout::signed_plan;
-use crate::{Result, Services, commit, fault, present};
+use crate::{Result, Services, commit, fault, page_size, present};
 
 /// Parts of an evaluation that tell how a model decides.
 const DECIDING: [&str; 4] = ["permutation", "contributions", "importance", "dependence"];
+
+/// Versions of a page when nobody says how many.
+const PAGE: u32 = 200;
 
 /// Those that are told of who asked a version.
 const MOST_CALLERS: i64 = 100;
@@ -48,10 +52,44 @@ impl Services {
         for version in &mut newest {
             version.asked_at = asked.iter().find(|(problem, _)| *problem == version.problem).map(|(_, at)| *at);
         }
-        self.model_summaries(newest).await
+        let deployments = deployment::list(self.db.pool()).await.map_err(fault)?;
+        let live = |slug: &str| deployments.iter().find(|one| one.slug == slug).and_then(|one| one.champion_number);
+        let mut lines = self.model_summaries(newest).await?;
+        lines.iter_mut().for_each(|line| line.live = live(&line.slug));
+        Ok(lines)
     }
 
-    /// The versions of a model, newest first.
+    /// A page of a model's versions, newest first, with what people approve and decide by, and the token of the next one.
+    ///
+    /// # Errors
+    /// 404 when there is none; 400 for a token that no page gave.
+    pub async fn model_versions(
+        &self,
+        actor: &Actor,
+        slug: &str,
+        after: Option<&str>,
+        size: Option<u32>,
+    ) -> Result<(Vec<ModelVersionLine>, Option<String>)> {
+        self.authorise_on(actor, Action::ReadWorkspace, slug, &format!("model/{slug}")).await?;
+        let size = page_size(size, PAGE)?;
+        let unknown = || Fault::field("/page_token", "is none that a list gave");
+        let before = after.map(|token| token.parse().map_err(|_| unknown())).transpose()?;
+        let versions = model::page(self.db.pool(), slug, before, size).await.map_err(fault)?;
+        if versions.is_empty() && before.is_none() {
+            return Err(Fault::not_found("model"));
+        }
+        let next = versions.last().filter(|last| versions.len() == size as usize && last.number > 1);
+        let next = next.map(|last| last.number.to_string());
+        let kept: Vec<_> = versions.iter().map(|version| (version.digest, version.gates.clone())).collect();
+        let lines = self.model_summaries(versions).await?.into_iter().zip(kept);
+        let line = |(summary, (digest, gates)): (ModelSummary, (Digest, Vec<Gate>))| {
+            let run = summary.run.parse().map_err(|_| missing())?;
+            Ok(ModelVersionLine { gates: present::gates(gates, slug, run), digest: digest.to_string(), summary })
+        };
+        Ok((lines.map(line).collect::<Result<_>>()?, next))
+    }
+
+    /// The versions of a model, newest first: the newest 200, and older ones that are live, on their way, or that an alias points at.
     ///
     /// # Errors
     /// 404 when there is none.

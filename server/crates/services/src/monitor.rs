@@ -120,7 +120,8 @@ impl Services {
                 self.look_at_incident(&tx, problem, &look).await?;
             }
         }
-        let newest = values.last().map(|(window, _)| window.ends);
+        // A window that has no value yet is held against the limit when it has one.
+        let newest = values.iter().rfind(|(_, mean)| mean.is_some()).map(|(window, _)| window.ends).or(until);
         business::looked(&tx, problem, self.now(), newest).await.map_err(fault)?;
         if values.iter().any(|(window, mean)| window.business != *mean) {
             let payload = json!({ "slug": version.slug, "kind": "window" });

@@ -161,5 +161,6 @@ pub(crate) fn model(lineage: &Lineage, metrics: &[MetricValue]) -> ModelSummary 
         author: version.author_name.clone(),
         created_at: version.created_at,
         asked_at: version.asked_at,
+        live: None,
     }
 }

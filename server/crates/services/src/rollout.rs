@@ -46,7 +46,7 @@ impl Services {
     /// version is live that it could be compared with. Gives the new generation.
     ///
     /// # Errors
-    /// 409 `not_approved`, `gates_not_passed`, `already_live` or `rollout_under_way`.
+    /// 409 `not_registered`, `not_approved`, `gates_not_passed`, `already_live` or `rollout_under_way`.
     pub async fn start_rollout(&self, actor: &Actor, slug: &str, number: i32, reason: &str) -> Result<RolloutStarted> {
         let object = format!("model/{slug}/v/{number}");
         self.authorise_on(actor, Action::Deploy, slug, &object).await?;
@@ -58,9 +58,12 @@ impl Services {
         let reason = checked_reason(reason)?;
         let object = format!("model/{slug}/v/{number}");
         // Read before the lock is taken: a rollback waits for no store. What a version's bytes are never changes.
-        if let Some(version) = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)? {
-            self.is_whole(&version).await?;
-        }
+        let Some(version) = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)? else {
+            problem::find_id(self.db.pool(), slug).await.map_err(fault)?.ok_or_else(missing)?;
+            let detail = format!("no run registered a version {number} of {slug}: one whose gates stopped it is none");
+            return Err(Fault::conflict("not_registered", detail));
+        };
+        self.is_whole(&version).await?;
         let tx = self.begin_as(actor, Action::Deploy, Some(slug), &object).await?;
         let version = locked(&tx, slug, number).await?;
         let started = self.set_out(&tx, &version, (actor.account, Some(actor.account)), reason).await?;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use millrace_domain::expr::Expression;
 use millrace_domain::fault::Fault;
 use millrace_domain::ids::ModelVersionId;
 use millrace_domain::metric::TargetKind;
 use millrace_domain::policy::{Action, Actor};
-use millrace_domain::rollout::{Next, SliceCompared, compare_slices, follows, latency_of, probability_of, value_of};
+use millrace_domain::rollout::{
+    AskedBoth, Next, SliceCompared, compare_slices, follows, latency_of, probability_of, value_of,
+};
 use millrace_domain::run::RolloutState;
 use millrace_domain::view::{
     ChangeView, DisagreementView, Permission, RolloutCounts, RolloutMinute, RolloutSide, RolloutView, ScoreGroup,
@@ -47,7 +50,9 @@ impl Services {
         let now = deployment::find(pool, slug).await.map_err(fault)?;
         let versions = problem::versions(pool, slug).await.map_err(fault)?;
         let newest = now.is_some_and(|now| now.generation == generation);
-        let spread = if newest { Some(self.spread(id, generation, taken_back(&change)).await?) } else { None };
+        // The answers since an older change may be all there are.
+        let spread = self.spread(id, generation, taken_back(&change).filter(|_| newest)).await?;
+        let spread = Some(spread).filter(|spread| newest || !spread.servers.is_empty());
         let rollout = match change.rollout {
             None => None,
             Some(id) => rollout::find(pool, id).await.map_err(fault)?,
@@ -146,13 +151,28 @@ impl Services {
         rollout: &Rollout,
         lineage: &Lineage,
     ) -> Result<(Vec<SliceCompared>, Vec<String>)> {
-        let mut by: Vec<String> = Vec::new();
-        for slice in &lineage.problem.document.slices {
-            if !by.contains(&slice.by) {
-                by.push(slice.by.clone());
+        let document = &lineage.problem.document;
+        let mut by: Vec<(String, Expression)> = Vec::new();
+        for slice in &document.slices {
+            if by.iter().any(|(name, _)| *name == slice.by) {
+                continue;
             }
+            let feature = document.features.iter().find(|feature| feature.name == slice.by);
+            let expression =
+                feature.map_or_else(|| Expression::column(&slice.by), |feature| feature.expression.clone());
+            by.push((slice.by.clone(), expression));
         }
-        let asked = rollout::asked_both(self.db.pool(), rollout, &by, COMPARED).await.map_err(fault)?;
+        let mut columns: Vec<String> =
+            by.iter().flat_map(|(_, expression)| expression.columns()).map(str::to_owned).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let sent = rollout::asked_both(self.db.pool(), rollout, &columns, COMPARED).await.map_err(fault)?;
+        let sliced = |sent: rollout::Sent| AskedBoth {
+            values: by.iter().map(|(_, expression)| expression.text_of(&sent.columns)).collect(),
+            ..sent.asked
+        };
+        let asked: Vec<AskedBoth> = sent.into_iter().map(sliced).collect();
+        let by: Vec<String> = by.iter().map(|(name, _)| name.clone()).collect();
         let evaluation = self.evaluation(&lineage.run).await?;
         let labels = evaluation["test"]["confusion"]["labels"].as_array().into_iter().flatten();
         let classes: Vec<&str> = labels.filter_map(Value::as_str).collect();

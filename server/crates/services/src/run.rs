@@ -360,6 +360,8 @@ impl Services {
             let kind = approved.document.target.kind;
             problems.push(LaunchProblem {
                 slug: approved.slug,
+                version: approved.number,
+                features: approved.document.features.len(),
                 title: approved.document.title,
                 kind: kind.as_str().to_owned(),
                 trainers: self.trainers_of(&approved.document.target),

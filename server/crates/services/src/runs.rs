@@ -39,6 +39,27 @@ struct Asked {
 }
 
 impl Asked {
+    /// Goes on where a page ended: at a run's number where the newest come first, and behind so many where another order was asked for.
+    fn go_on(&self, limit: &mut Limit, token: Option<&str>) -> Result<()> {
+        let unknown = || Fault::field("/page_token", "is none that a list gave");
+        match token {
+            None => {}
+            Some(token) if self.order.is_empty() => limit.before = Some(token.parse().map_err(|_| unknown())?),
+            Some(token) => limit.skip = token.parse().map_err(|_| unknown())?,
+        }
+        Ok(())
+    }
+
+    /// The token of what follows; none when there is no more.
+    fn token(&self, runs: &[Run], limit: Limit) -> Option<String> {
+        let last = runs.last().filter(|_| runs.len() == limit.most as usize)?;
+        Some(if self.order.is_empty() {
+            last.id.to_string()
+        } else {
+            limit.skip.saturating_add(limit.most).to_string()
+        })
+    }
+
     fn read(filter: &RunFilter) -> Result<Self> {
         let state = given(&filter.state).map(|word| {
             word.parse::<RunState>().map_err(|()| {
@@ -78,19 +99,11 @@ impl Services {
         self.authorise(actor, Action::ReadWorkspace, "run").await?;
         let size = page_size(size, PAGE)?;
         let asked = Asked::read(filter)?;
-        let token = given(&filter.page_token);
-        let unknown = || Fault::field("/page_token", "is none that a list gave");
         let mut limit = Limit::first(size);
-        match token {
-            None => {}
-            Some(token) if asked.order.is_empty() => limit.before = Some(token.parse().map_err(|_| unknown())?),
-            Some(token) => limit.skip = token.parse().map_err(|_| unknown())?,
-        }
+        asked.go_on(&mut limit, given(&filter.page_token))?;
         let visible = visible_problems(actor);
         let runs = run::list(self.db.pool(), asked.filter(visible.as_deref()), limit).await.map_err(fault)?;
-        let next_page_token = runs.last().filter(|_| runs.len() == size as usize).map(|last| {
-            if asked.order.is_empty() { last.id.to_string() } else { limit.skip.saturating_add(size).to_string() }
-        });
+        let next_page_token = asked.token(&runs, limit);
         let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
         let metrics = run::metric_names(self.db.pool(), &ids).await.map_err(fault)?;
         let metrics = metrics.into_iter().map(Field::Metric);
@@ -102,21 +115,21 @@ impl Services {
         let parameters = parameters.into_iter().map(|name| Field::Parameter(name.to_owned()));
         let available = metrics.chain(parameters).chain([Field::Own(Own::Seed)]);
         let available = available.filter(|field| !asked.columns.contains(field)).map(|field| field.to_string());
-        let baseline = match given(&filter.baseline) {
-            None => None,
-            Some(id) => {
-                let id = id.parse().map_err(|_| Fault::field("/baseline", "must be the id of a run"))?;
-                let run = self.run_for(actor, Action::ReadWorkspace, RunId(id)).await?;
-                self.told(std::slice::from_ref(&run), &asked.columns).await?.pop()
-            }
-        };
         Ok(RunPage {
-            baseline,
+            baseline: self.baseline(actor, filter, &asked).await?,
             available: available.collect(),
             runs: self.told(&runs, &asked.columns).await?,
             columns: asked.columns.iter().map(ToString::to_string).collect(),
             next_page_token,
         })
+    }
+
+    /// The line of the run that others are told beside, if one is asked for.
+    async fn baseline(&self, actor: &Actor, filter: &RunFilter, asked: &Asked) -> Result<Option<RunSummary>> {
+        let Some(id) = given(&filter.baseline) else { return Ok(None) };
+        let id = id.parse().map_err(|_| Fault::field("/baseline", "must be the id of a run"))?;
+        let run = self.run_for(actor, Action::ReadWorkspace, RunId(id)).await?;
+        Ok(self.told(std::slice::from_ref(&run), &asked.columns).await?.pop())
     }
 
     /// The runs of these problems that pass a filter, as they are stored, for a door that tells them in its own words: at most so many
@@ -148,7 +161,7 @@ impl Services {
         Ok((runs, next))
     }
 
-    /// The same slice whole, for an export: at most 10,000 runs.
+    /// The same slice whole, for an export: at most 10,000 runs, and the token of what follows them.
     ///
     /// # Errors
     /// As [`Self::list_runs`].
@@ -156,14 +169,15 @@ impl Services {
         self.authorise(actor, Action::ReadWorkspace, "run").await?;
         let asked = Asked::read(filter)?;
         let visible = visible_problems(actor);
-        let runs =
-            run::list(self.db.pool(), asked.filter(visible.as_deref()), Limit::first(EXPORT)).await.map_err(fault)?;
+        let mut limit = Limit::first(EXPORT);
+        asked.go_on(&mut limit, given(&filter.page_token))?;
+        let runs = run::list(self.db.pool(), asked.filter(visible.as_deref()), limit).await.map_err(fault)?;
         Ok(RunPage {
+            next_page_token: asked.token(&runs, limit),
             runs: self.told(&runs, &asked.columns).await?,
             columns: asked.columns.iter().map(ToString::to_string).collect(),
-            baseline: None,
+            baseline: self.baseline(actor, filter, &asked).await?,
             available: Vec::new(),
-            next_page_token: None,
         })
     }
 

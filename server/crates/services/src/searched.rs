@@ -1,7 +1,9 @@
 //! What a search drew, and which hyperparameters mattered in it.
 
 use millrace_domain::metric::Metric;
-use millrace_domain::trainer::{Axis, Branch, FitPlan, Importance, Range, Scale, Settings, expected_gain, importance};
+use millrace_domain::trainer::{
+    Axis, Branch, FitPlan, Importance, Range, Scale, Settings, Values, expected_gain, importance,
+};
 use millrace_domain::view::{DrawnView, SearchedView};
 use millrace_storage::run::Trial;
 use serde::Deserialize;
@@ -23,7 +25,7 @@ pub(crate) fn searched(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<
         let scored: Vec<(Settings, f64)> = scored.collect();
         let found = importance(branch, &scored);
         let mut hyperparameters: Vec<DrawnView> =
-            branch.axes().iter().map(|(name, axis)| drawn(name, axis, &found)).collect();
+            branch.axes().iter().map(|(name, axis)| drawn(branch, name, axis, &found)).collect();
         let share = |one: &DrawnView| one.importance.unwrap_or_default();
         hyperparameters.sort_by(|a, b| share(b).total_cmp(&share(a)));
         let trainer = branch.base().asked_as();
@@ -46,15 +48,16 @@ pub(crate) fn forecast(plan: &FitPlan, trials: &[Trial], metric: Metric) -> Vec<
     more.into_iter().filter_map(|more| Some((more, expected_gain(&costs, more)?))).collect()
 }
 
-fn drawn(name: &str, axis: &Axis, found: &[Importance]) -> DrawnView {
+fn drawn(branch: &Branch, name: &str, axis: &Axis, found: &[Importance]) -> DrawnView {
     let found = found.iter().find(|one| one.name == name);
-    let is_log = match axis {
-        Axis::Range(Range::Number { scale, .. } | Range::Integer { scale, .. }) => *scale == Scale::Log,
-        Axis::Choice(_) => false,
+    let is_log = match &axis.values {
+        Values::Range(Range::Number { scale, .. } | Range::Integer { scale, .. }) => *scale == Scale::Log,
+        Values::Choice(_) => false,
     };
     DrawnView {
         name: name.to_owned(),
         is_log,
+        when: branch.condition(name),
         importance: found.map(|one| one.share),
         interval: found.map(|one| (one.least, one.most)),
     }

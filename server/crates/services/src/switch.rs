@@ -116,7 +116,7 @@ impl Services {
         Ok(signed.and_then(|signed| signed.document.serving.fallback).map(|fallback| json!(fallback)))
     }
 
-    /// How a change reached the servers that were seen in the last seconds, and when the version that it took back answered last.
+    /// How a change reached the servers, and when the version that it took back answered last.
     pub(crate) async fn spread(
         &self,
         problem: ProblemId,

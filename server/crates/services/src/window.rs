@@ -32,6 +32,10 @@ const LONGEST: u64 = 3_660 * 86_400;
 /// Causes that are looked for in each window.
 const OF_WINDOWS: [Cause; 5] = [Cause::Drift, Cause::Estimate, Cause::NoData, Cause::Business, Cause::Freshness];
 
+/// Causes that are over when nothing is live any more.
+const OF_ANSWERS: [Cause; 6] =
+    [Cause::Drift, Cause::Estimate, Cause::NoData, Cause::Business, Cause::Freshness, Cause::Quality];
+
 /// What is watched. What never changes of it is read once: documents that were signed, and what versions are held against.
 #[derive(Debug, Default)]
 pub struct Watching {
@@ -121,6 +125,7 @@ impl Services {
     /// When the deployments cannot be listed.
     pub async fn judge_windows(&self, watching: &mut Watching) -> Result<Vec<(String, Fault)>> {
         let mut failed = self.bring_up_to_date(watching).await?;
+        self.end_what_is_not_live().await?;
         let mut windows: Vec<Window> = watching.deployments.iter().filter_map(Window::first).collect();
         let references = &mut watching.references;
         for _ in 0..MOST_AT_ONCE {
@@ -148,6 +153,23 @@ impl Services {
             windows = judged.into_iter().filter_map(Window::next).collect();
         }
         Ok(failed)
+    }
+
+    /// Ends incidents where the last version was taken back: no window is judged any more that could end them.
+    async fn end_what_is_not_live(&self) -> Result<()> {
+        for problem in incident::of_nothing_live(self.db.pool(), &OF_ANSWERS).await.map_err(fault)? {
+            let tx = self.begin().await?;
+            problem::lock(&tx, problem).await.map_err(fault)?;
+            // Another version may have gone live since.
+            if incident::of_nothing_live(&tx, &OF_ANSWERS).await.map_err(fault)?.contains(&problem) {
+                let newest = incident::newest_of(&tx, &[problem], &OF_ANSWERS).await.map_err(fault)?;
+                for open in newest.into_iter().filter(|known| known.incident.state.is_open()) {
+                    self.take_look_in(&tx, problem, &not_watched(open.cause), Some(open)).await?;
+                }
+            }
+            commit(tx).await?;
+        }
+        Ok(())
     }
 
     /// Reads what is deployed by now, and the documents that were not in force before.
@@ -320,11 +342,49 @@ impl Judged<'_> {
     }
 }
 
-/// Windows lie side by side from 1970 on, and none begins before the last one ended.
+/// Windows lie side by side from 1970 on, and none begins before the last one ended. Those of a time when nothing was live are left out.
 fn first_begin(watched: &Watched, window: u64) -> DateTime<Utc> {
     let length = i64::try_from(window).unwrap_or(i64::MAX).max(1);
-    let from = watched.last_end.unwrap_or(watched.changed_at).timestamp();
-    let floor = from.div_euclid(length) * length;
-    let begin = if watched.last_end.is_some() && floor < from { floor + length } else { floor };
-    DateTime::from_timestamp(begin, 0).unwrap_or(watched.changed_at)
+    let floor = |at: DateTime<Utc>| at.timestamp().div_euclid(length) * length;
+    let after_the_last = watched.last_end.map(|end| {
+        let floor = floor(end);
+        if floor < end.timestamp() { floor + length } else { floor }
+    });
+    let begin = floor(watched.live_since).max(after_the_last.unwrap_or(i64::MIN));
+    DateTime::from_timestamp(begin, 0).unwrap_or(watched.live_since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(live_since: &str, last_end: Option<&str>) -> Watched {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a moment");
+        Watched {
+            problem: ProblemId(1),
+            slug: "things".to_owned(),
+            champion: ModelVersionId(2),
+            live_since: at(live_since),
+            document: ProblemVersionId(3),
+            last_end: last_end.map(at),
+        }
+    }
+
+    #[test]
+    fn windows_go_on_where_they_ended_and_leave_out_when_nothing_was_live() {
+        let first =
+            |live_since: &str, last_end: Option<&str>| first_begin(&watched(live_since, last_end), 3_600).to_rfc3339();
+        let since = "2026-11-01T10:20:00Z";
+        assert_eq!(first(since, None), "2026-11-01T10:00:00+00:00", "the first begins with the hour");
+        assert_eq!(first(since, Some("2026-11-20T07:00:00Z")), "2026-11-20T07:00:00+00:00");
+        assert_eq!(
+            first(since, Some("2026-11-20T07:30:00Z")),
+            "2026-11-20T08:00:00+00:00",
+            "windows had another length"
+        );
+        // The version before was taken back two weeks ago, and nothing answered since.
+        assert_eq!(first("2026-11-15T10:20:00Z", Some("2026-11-01T07:00:00Z")), "2026-11-15T10:00:00+00:00");
+        // One that was judged reaches beyond a short pause.
+        assert_eq!(first("2026-11-15T10:20:00Z", Some("2026-11-15T11:00:00Z")), "2026-11-15T11:00:00+00:00");
+    }
 }

@@ -15,6 +15,7 @@ use millrace_storage::rollout::Came;
 use millrace_storage::{Uuid, prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::Serving;
 use crate::explain::{explained_by, explanation};
@@ -34,10 +35,11 @@ const MOST_EXPLAINED_AT_ONCE: usize = 100;
 const LONGEST_TEST: Duration = Duration::from_secs(30);
 
 /// The body of a prediction request.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PredictRequest {
     /// One object an instance: the model's inputs by name, and optionally `entity` and `event_time`.
+    #[schema(value_type = Vec<Object>)]
     pub instances: Vec<Map<String, Value>>,
     /// How many features are told with each answer that contributed most to it.
     #[serde(default)]
@@ -56,9 +58,10 @@ pub struct Asking {
 }
 
 /// The body of a prediction's answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Answer {
     /// One object an instance, in order.
+    #[schema(value_type = Vec<Object>)]
     pub predictions: Vec<Value>,
     /// The version that answered; a prediction of another one names its own. None while the model is switched off.
     pub model_version: Option<i32>,
@@ -67,9 +70,10 @@ pub struct Answer {
 }
 
 /// What instances are joined to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FeatureAnswer {
     /// One object an instance, in order: joined columns by name, and the features where all inputs were sent.
+    #[schema(value_type = Vec<Object>)]
     pub features: Vec<Map<String, Value>>,
     /// The version whose features they are.
     pub model_version: i32,

@@ -31,7 +31,7 @@ use millrace_storage::{Database, Uuid};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use answer::{Answer, Asking, PredictRequest};
+pub use answer::{Answer, Asking, FeatureAnswer, PredictRequest};
 pub use metadata::Metadata;
 pub use outcome::{OutcomeReport, OutcomeRequest};
 

@@ -3,11 +3,12 @@
 use millrace_domain::metric::TargetKind;
 use millrace_domain::schema::ColumnType;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Serving;
 
 /// A model.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Metadata {
     /// The problem's slug.
     pub name: String,
@@ -22,7 +23,7 @@ pub struct Metadata {
 }
 
 /// A column of inputs or answers.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Tensor {
     /// Its name.
     pub name: String,

@@ -10,6 +10,7 @@ use millrace_storage::rollout::{self, Labelled, Pair};
 use millrace_storage::{StorageError, Transaction, Uuid, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::Serving;
 use crate::read::{NUL, holds_nul};
@@ -21,7 +22,7 @@ const MOST_OUTCOMES: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The body of an outcome request.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeRequest {
     /// The outcomes.
@@ -29,7 +30,7 @@ pub struct OutcomeRequest {
 }
 
 /// What became of one prediction.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// The prediction's id.
@@ -41,7 +42,7 @@ pub struct Outcome {
 }
 
 /// How many outcomes were taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OutcomeReport {
     /// New ones.
     pub accepted: u64,

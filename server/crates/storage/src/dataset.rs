@@ -193,14 +193,16 @@ pub async fn insert_version(
     record::one(db, SQL, stored).await.map(DatasetVersionId)
 }
 
-/// The version that holds the same bytes after the same rows, checked against the same document, if one is loading or valid.
+/// The newest version that is loading or valid, if it holds the same bytes after the same rows, checked against the same document.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_same(db: &impl Connection, version: &NewVersion<'_>) -> Result<Option<DatasetVersion>> {
     const SQL: &str = select_version!(
         "where v.dataset_id = $1 and v.source = $2 and v.problem_version_id = $3 and v.base_id is not distinct from $4
-           and v.state in ('loading', 'valid')"
+           and v.state in ('loading', 'valid')
+           and not exists (select from dataset_version w
+               where w.dataset_id = v.dataset_id and w.number > v.number and w.state in ('loading', 'valid'))"
     );
     let base = version.base.map(|base| base.0);
     let wanted = values![version.dataset.0, record::bytes(&version.source), version.problem_version.0, base];

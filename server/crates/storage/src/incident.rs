@@ -143,6 +143,19 @@ pub async fn newest_of(db: &impl Connection, problems: &[ProblemId], causes: &[C
     .await
 }
 
+/// Problems of which an incident of one of these causes is open although no version is live that it could be over for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_nothing_live(db: &impl Connection, causes: &[Cause]) -> Result<Vec<ProblemId>> {
+    const SQL: &str = "select distinct i.problem_id from incident i
+        where i.state in ('pending', 'firing') and i.cause in (select jsonb_array_elements_text($1))
+            and not exists (select from deployment d where d.problem_id = i.problem_id and d.champion_id is not null)";
+    let causes: Vec<&str> = causes.iter().map(|cause| cause.as_str()).collect();
+    let found: Vec<i64> = record::all(db, SQL, values![serde_json::json!(causes)]).await?;
+    Ok(found.into_iter().map(ProblemId).collect())
+}
+
 /// An incident by its id.
 ///
 /// # Errors

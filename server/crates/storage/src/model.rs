@@ -144,6 +144,16 @@ pub async fn versions(db: &impl Connection, slug: &str) -> Result<Vec<ModelVersi
     record::all(db, SQL, values![slug]).await
 }
 
+/// A page of a model's versions, newest first: those with lower numbers than `before`, at most so many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(db: &impl Connection, slug: &str, before: Option<i32>, most: u32) -> Result<Vec<ModelVersion>> {
+    const SQL: &str =
+        select_model!("where p.slug = $1 and ($2::int is null or m.number < $2) order by m.number desc limit $3");
+    record::all(db, SQL, values![slug, before, i64::from(most)]).await
+}
+
 /// The newest version of every model, by slug.
 ///
 /// # Errors

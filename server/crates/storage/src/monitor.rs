@@ -527,8 +527,8 @@ pub struct Watched {
     pub slug: String,
     /// The live version.
     pub champion: ModelVersionId,
-    /// When what is live last changed.
-    pub changed_at: DateTime<Utc>,
+    /// Since when some version has been live without a pause.
+    pub live_since: DateTime<Utc>,
     /// The document that says how it is watched: the one signed last or, where none is any more, that of the live version.
     pub document: ProblemVersionId,
     /// End of the newest window that was judged.
@@ -541,7 +541,7 @@ impl Record for Watched {
             problem: ProblemId(row.get("problem_id")?),
             slug: row.get("slug")?,
             champion: ModelVersionId(row.get("champion_id")?),
-            changed_at: row.get("changed_at")?,
+            live_since: row.get("live_since")?,
             document: ProblemVersionId(row.get("document_id")?),
             last_end: row.get("last_end")?,
         })
@@ -553,7 +553,11 @@ impl Record for Watched {
 /// # Errors
 /// When the database fails.
 pub async fn watched(db: &impl Connection) -> Result<Vec<Watched>> {
-    const SQL: &str = "select d.problem_id, p.slug, d.champion_id, d.changed_at,
+    const SQL: &str = "select d.problem_id, p.slug, d.champion_id,
+            coalesce((select c.changed_at from deployment_change c where c.problem_id = d.problem_id
+                and c.generation > coalesce((select max(n.generation) from deployment_change n
+                    where n.problem_id = d.problem_id and n.champion_id is null), 0)
+                order by c.generation limit 1), d.changed_at) as live_since,
             coalesce(s.id, r.problem_version_id) as document_id,
             (select max(w.ends) from monitor_window w where w.problem_id = d.problem_id) as last_end
         from deployment d join problem p on p.id = d.problem_id join model_version m on m.id = d.champion_id

@@ -15,7 +15,7 @@ use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
 
 pub use counted::{
-    AnsweredByBoth, Came, Counterpart, Labelled, Mark, Minute, Pair, Predicted, Tally, Valued, answered_by_both,
+    AnsweredByBoth, Came, Counterpart, Labelled, Mark, Minute, Pair, Predicted, Sent, Tally, Valued, answered_by_both,
     asked_both, clear_units, count, evidence, insert_counterparts, label, minutes, pair, predicted, tallies, value,
 };
 

@@ -6,12 +6,12 @@ use crate::Result;
 use crate::database::Connection;
 use crate::record::{self, Record, Row, values};
 
-/// A server that was seen in the last seconds, and how it stands to a change.
+/// A server, and how it stands to a change.
 #[derive(Debug, Clone)]
 pub struct Placed {
     /// Its name.
     pub server: String,
-    /// Milliseconds from the beginning of the change until it had it in place; none when it does not have it yet.
+    /// Milliseconds from the beginning of the change until it had it in place; none when it does not have it.
     pub after_ms: Option<f64>,
 }
 
@@ -37,8 +37,16 @@ pub async fn report(db: &impl Connection, server: &str, placed: &[(ProblemId, i6
         on conflict (server, problem_id) do update
         set generation = excluded.generation, placed_at = excluded.placed_at
         where server_route.generation <> excluded.generation";
+    // A server that starts later was not waited for.
+    const REACHED: &str = "insert into change_reached (problem_id, generation, server, placed_at)
+        select c.problem_id, c.generation, $1, now() from jsonb_array_elements($2) p
+        join deployment_change c on c.problem_id = (p ->> 0)::bigint and c.generation = (p ->> 1)::bigint
+        where c.changed_at > now() - interval '1 minute'
+        on conflict do nothing";
     let pairs: Vec<(i64, i64)> = placed.iter().map(|(problem, generation)| (problem.0, *generation)).collect();
-    record::execute(db, PLACED, values![server, serde_json::json!(pairs)]).await.map(|_| ())
+    let pairs = serde_json::json!(pairs);
+    record::execute(db, PLACED, values![server, pairs.clone()]).await?;
+    record::execute(db, REACHED, values![server, pairs]).await.map(|_| ())
 }
 
 /// Writes down that a server stops.
@@ -57,17 +65,25 @@ pub async fn forget(db: &impl Connection) -> Result<u64> {
     record::execute(db, "delete from serving_server where seen_at < now() - interval '1 day'", values![]).await
 }
 
-/// The servers that were seen in the last fifteen seconds, and when each had the change of that generation in place, the slowest last.
+/// When each server had the change of that generation in place within a minute of it, the slowest last; and of the newest change the
+/// servers that were seen in the last fifteen seconds and do not have it.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn of_change(db: &impl Connection, problem: ProblemId, generation: i64) -> Result<Vec<Placed>> {
     const SQL: &str =
-        "select s.name, extract(epoch from r.placed_at - coalesce(c.begun_at, c.changed_at))::float8 * 1000 as after_ms
-        from serving_server s
-        join deployment_change c on c.problem_id = $1 and c.generation = $2
-        left join server_route r on r.server = s.name and r.problem_id = $1 and r.generation = $2
-        where s.seen_at > now() - interval '15 seconds' order by r.placed_at, s.name";
+        "select k.server as name, extract(epoch from k.placed_at - coalesce(c.begun_at, c.changed_at))::float8 * 1000 as after_ms
+        from change_reached k
+        join deployment_change c on c.problem_id = k.problem_id and c.generation = k.generation
+        where k.problem_id = $1 and k.generation = $2
+        union all
+        select s.name, null from serving_server s
+        join deployment d on d.problem_id = $1 and d.generation = $2
+        left join server_route r on r.server = s.name and r.problem_id = $1
+        where s.seen_at > now() - interval '15 seconds' and r.generation is distinct from $2
+            and not exists (select from change_reached k
+                where k.problem_id = $1 and k.generation = $2 and k.server = s.name)
+        order by after_ms, name";
     record::all(db, SQL, values![problem.0, generation]).await
 }
 

@@ -74,6 +74,17 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// The text that names its value for one object as it was sent, as [`Self::holds_of`] reads it; none where that is null, or where it
+    /// cannot be computed of what is sent alone.
+    pub fn text_of(&self, sent: &Map<String, serde_json::Value>) -> Option<String> {
+        let tree = bind(&self.tree, &|name| Ok(literal(sent.get(name)))).ok()?;
+        type_of(&tree, &[]).ok()?;
+        let nothing: &[Value<'_>] = &[];
+        eval::evaluate(&tree, nothing).into_text().map(std::borrow::Cow::into_owned)
+    }
+}
+
 /// What was sent, as it would be written in an expression.
 fn literal(sent: Option<&serde_json::Value>) -> Node<usize> {
     match sent {

@@ -174,3 +174,15 @@ fn the_columns_in_use_are_known() {
     let expression = Expression::parse("ln(1 + fare) + case when kind = 'a' then fare else tips end").unwrap();
     assert_eq!(expression.columns(), ["fare", "kind", "tips"]);
 }
+
+#[test]
+fn the_value_for_what_was_sent_has_the_name_that_it_has_in_data() {
+    let sent =
+        serde_json::json!({ "fare": 5.0, "kind": "Cash", "flag": true, "at": "2014-01-01T13:20:00Z", "tips": null });
+    let named = |text: &str| Expression::parse(text).expect(text).text_of(sent.as_object().expect("an object"));
+    assert_eq!(named("fare").as_deref(), Some("5"), "as a whole number of a file is named");
+    assert_eq!(named("CASE WHEN fare > 4 THEN 'far' ELSE 'near' END").as_deref(), Some("far"));
+    assert_eq!((named("kind").as_deref(), named("flag").as_deref()), (Some("Cash"), Some("true")));
+    assert_eq!((named("tips"), named("absent")), (None, None));
+    assert_eq!(named("hour(at)"), None, "a time is text where it is sent");
+}

@@ -20,7 +20,7 @@ pub struct AskedBoth {
     pub candidate: Value,
     /// What became of it, if that is known.
     pub label: Option<Value>,
-    /// What the request said of each column that makes slices, in their order; none of what it did not say.
+    /// The value of each column or feature that makes slices in the request, in their order; none of what it did not say.
     pub values: Vec<Option<String>>,
 }
 

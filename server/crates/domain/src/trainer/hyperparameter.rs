@@ -6,7 +6,7 @@ use super::Trainer;
 use super::setting::{Range, Scale, Setting};
 
 /// One hyperparameter of a trainer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hyperparameter {
     /// Its name.
     pub name: &'static str,

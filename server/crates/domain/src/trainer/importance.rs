@@ -6,7 +6,7 @@
 //! only two together explain is not seen.
 
 use super::setting::Settings;
-use super::space::{Axis, Branch, choice_at};
+use super::space::{Branch, Values, choice_at, is_met};
 
 /// With fewer trials nothing is told.
 pub const LEAST_TRIALS: usize = 20;
@@ -73,10 +73,12 @@ fn shares(branch: &Branch, trials: &[&(Settings, f64)]) -> Option<Vec<f64>> {
         .axes()
         .iter()
         .map(|(name, axis)| {
+            let when = branch.condition(name);
             let places = |trials: &[&(Settings, f64)]| -> Vec<f64> {
-                trials.iter().filter_map(|trial| axis.share_of(trial.0.get(name)?)).collect()
+                let drawn = trials.iter().filter(|trial| is_met(&when, &trial.0));
+                drawn.filter_map(|trial| axis.values.share_of(trial.0.get(name)?)).collect()
             };
-            let (of_all, of_best) = (density(axis, &places(&order)), density(axis, &places(best)));
+            let (of_all, of_best) = (density(&axis.values, &places(&order)), density(&axis.values, &places(best)));
             let excess = of_all.iter().zip(&of_best).map(|(all, best)| all * (best / all - 1.0).powi(2));
             excess.sum::<f64>() / of_all.len() as f64
         })
@@ -87,9 +89,9 @@ fn shares(branch: &Branch, trials: &[&(Settings, f64)]) -> Option<Vec<f64>> {
 
 /// The density of values over an axis, at equal steps of it: of choices their frequencies, of a range normals around each value (as
 /// wide as Scott 1992 says), and in both one value more that is everywhere.
-fn density(axis: &Axis, values: &[f64]) -> Vec<f64> {
+fn density(axis: &Values, values: &[f64]) -> Vec<f64> {
     let count = values.len() as f64;
-    if let Axis::Choice(choices) = axis {
+    if let Values::Choice(choices) = axis {
         let mut weights = vec![1.0 / choices.len() as f64; choices.len()];
         values.iter().for_each(|share| weights[choice_at(*share, choices.len())] += 1.0);
         return weights.into_iter().map(|weight| weight * choices.len() as f64 / (count + 1.0)).collect();
@@ -130,7 +132,7 @@ mod tests {
             // Additive recurrences with irrational steps fill the space evenly.
             let share = |step: f64| (f64::from(number) * step).fract();
             let shares = [share(0.618_034), share(0.414_214), share(0.732_051)];
-            let at = |name: &str, share: f64| (name.to_owned(), branch.axes()[name].at(share));
+            let at = |name: &str, share: f64| (name.to_owned(), branch.axes()[name].values.at(share));
             let settings = [at("eta", shares[0]), at("subsample", shares[1]), at("max_depth", shares[2])];
             (Settings::from(settings), cost(shares))
         };

@@ -27,7 +27,7 @@ pub use importance::{Importance, LEAST_TRIALS, importance};
 pub use plan::{ANY_TRAINER, FitPlan, MOST_PARALLEL, MOST_TRIALS, Rung};
 pub use program::{EXTERNAL, Program, ProgramInputs, ProgramName, ProgramParameter, Programs};
 pub use setting::{Range, Scale, Setting, Settings, TrainerConfig};
-pub use space::{Axis, Branch, Ruler, Space, choice_at};
+pub use space::{Axis, Branch, Condition, Ruler, Space, Values, choice_at, is_met};
 
 /// An algorithm that fits models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

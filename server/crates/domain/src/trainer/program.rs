@@ -1,13 +1,17 @@
 //! External trainers: programs that whoever runs the server declared. A run asks for one by name and can reach nothing else.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "parse")]
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::setting::{Range, Scale, Setting, Settings};
-use super::space::Axis;
+#[cfg(feature = "parse")]
+use super::space::depends_on;
+use super::space::{Axis, Condition, Values};
 use crate::metric::TargetKind;
 use crate::problem::Mistake;
 
@@ -59,22 +63,30 @@ pub enum ProgramInputs {
     Terms,
 }
 
-/// A hyperparameter of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// A hyperparameter of a program: a number from `low` to `high`, or one of the words in `values`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramParameter {
-    /// Smallest value.
-    pub low: f64,
-    /// Largest value.
-    pub high: f64,
+    /// Smallest value, of a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Largest value, of a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// The words that it may be, if it is a word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
     /// Its value when nobody says otherwise.
-    pub default: f64,
+    pub default: Setting,
     /// Whether it is a whole number.
     #[serde(default)]
     pub integer: bool,
     /// How a search draws it.
     #[serde(default)]
     pub scale: Scale,
+    /// A search draws it only where each of these has one of these values.
+    #[serde(default, skip_serializing_if = "Condition::is_empty")]
+    pub when: Condition,
 }
 
 /// An external trainer, as declared.
@@ -169,10 +181,9 @@ impl Program {
     /// Every unknown name and every value outside its range, each with its pointer.
     pub fn settings(&self, given: &Settings) -> Result<Settings, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let mut settings: Settings =
-            self.parameters.iter().map(|(name, own)| (name.clone(), own.setting(own.default))).collect();
+        let mut settings: Settings = self.parameters.iter().map(|(name, own)| (name.clone(), own.usual())).collect();
         for (name, value) in given {
-            match self.parameter(name).and_then(|parameter| parameter.range().read(&serde_json::json!(value))) {
+            match self.parameter(name).and_then(|parameter| parameter.read(&serde_json::json!(value))) {
                 Ok(setting) => {
                     settings.insert(name.clone(), setting);
                 }
@@ -189,19 +200,23 @@ impl Program {
     pub fn axes(&self, asked: &Json) -> Result<BTreeMap<String, Axis>, Vec<Mistake>> {
         if asked.is_null() || asked.as_object().is_some_and(serde_json::Map::is_empty) {
             let all = self.parameters.iter();
-            return Ok(all.map(|(name, own)| (name.clone(), Axis::Range(own.range()))).collect());
+            return Ok(all.map(|(name, own)| (name.clone(), own.axis())).collect());
         }
-        // Narrowing a range leaves the scale that is declared.
+        // Narrowing what is drawn leaves the scale and the condition that are declared.
         let mut asked = asked.clone();
         for (name, range) in asked.as_object_mut().into_iter().flatten() {
             if let (Some(range), Some(own)) = (range.as_object_mut(), self.parameters.get(name)) {
                 range.entry("scale").or_insert_with(|| serde_json::json!(own.scale));
             }
         }
-        super::space::axes(&asked, |name| {
-            let range = self.parameter(name)?.range();
-            Ok(move |value: &Json| range.read(value))
-        })
+        let mut axes = super::space::axes(&asked, |name| {
+            let parameter = self.parameter(name)?;
+            Ok(move |value: &Json| parameter.read(value))
+        })?;
+        for (name, axis) in axes.iter_mut().filter(|(_, axis)| axis.when.is_empty()) {
+            axis.when = self.parameters[name].when.clone();
+        }
+        Ok(axes)
     }
 
     fn parameter(&self, name: &str) -> Result<&ProgramParameter, String> {
@@ -240,32 +255,97 @@ impl Program {
             }
             parameter.check().map_err(|reason| format!("parameters.{name}: {reason}"))?;
         }
-        Ok(())
+        for (name, parameter) in &self.parameters {
+            for (other, allowed) in &parameter.when {
+                let wrong = |reason: &str| format!("parameters.{name}: when.{other} {reason}");
+                let other = self.parameters.get(other).ok_or_else(|| wrong("is no parameter of it"))?;
+                if allowed.is_empty() {
+                    return Err(wrong("lists no value"));
+                }
+                for value in allowed {
+                    other.read(&serde_json::json!(value)).map_err(|reason| wrong(&reason))?;
+                }
+            }
+        }
+        let axes = self.parameters.iter().map(|(name, own)| (name.clone(), own.axis())).collect();
+        match self.parameters.keys().find(|name| depends_on(&axes, name, name, &mut BTreeSet::new())) {
+            Some(name) => Err(format!("parameters.{name}: when depends on itself")),
+            None => Ok(()),
+        }
     }
 }
 
 impl ProgramParameter {
     fn range(&self) -> Range {
+        let (low, high) = (self.low.unwrap_or_default(), self.high.unwrap_or_default());
         match self.integer {
-            true => Range::Integer { low: self.low as u64, high: self.high as u64, scale: self.scale },
-            false => Range::Number { low: self.low, high: self.high, scale: self.scale },
+            true => Range::Integer { low: low as u64, high: high as u64, scale: self.scale },
+            false => Range::Number { low, high, scale: self.scale },
         }
     }
 
-    fn setting(&self, value: f64) -> Setting {
-        if self.integer { Setting::Integer(value as u64) } else { Setting::Number(value) }
+    /// The value as one of this hyperparameter's; the reason why not is a phrase after the name.
+    fn read(&self, value: &Json) -> Result<Setting, String> {
+        if self.values.is_empty() {
+            return self.range().read(value);
+        }
+        let own = value.as_str().filter(|word| self.values.iter().any(|own| own == word));
+        let word = own.ok_or_else(|| format!("must be one of {}, got {value}", self.values.join(", ")))?;
+        Ok(Setting::Category(word.to_owned()))
+    }
+
+    fn usual(&self) -> Setting {
+        self.read(&serde_json::json!(self.default)).unwrap_or_else(|_| self.default.clone())
+    }
+
+    fn axis(&self) -> Axis {
+        let values = match self.values.as_slice() {
+            [] => Values::Range(self.range()),
+            words => Values::Choice(words.iter().cloned().map(Setting::Category).collect()),
+        };
+        Axis { values, when: self.when.clone() }
     }
 
     #[cfg(feature = "parse")]
     fn check(&self) -> Result<(), String> {
-        let numbers = [self.low, self.high, self.default];
-        if numbers.iter().any(|number| !number.is_finite()) || self.low > self.high {
+        if self.values.is_empty() { self.check_number() } else { self.check_words() }
+    }
+
+    #[cfg(feature = "parse")]
+    fn check_words(&self) -> Result<(), String> {
+        if self.low.is_some() || self.high.is_some() || self.integer || self.scale != Scale::Linear {
+            return Err("a word has values and a default alone".to_owned());
+        }
+        // They become arguments of the command, whose own places are in braces.
+        let fits = |word: &String| {
+            (1..=MOST_NAME).contains(&word.len())
+                && !word.contains(|letter: char| letter.is_control() || "{}".contains(letter))
+        };
+        if let Some(word) = self.values.iter().find(|word| !fits(word)) {
+            return Err(format!("{word:?} cannot be a value: 1 to {MOST_NAME} characters other than braces"));
+        }
+        if self.values.iter().collect::<BTreeSet<_>>().len() < self.values.len() {
+            return Err("lists a value twice".to_owned());
+        }
+        self.read(&serde_json::json!(self.default)).map(drop).map_err(|reason| format!("the default {reason}"))
+    }
+
+    #[cfg(feature = "parse")]
+    fn check_number(&self) -> Result<(), String> {
+        let (Some(low), Some(high)) = (self.low, self.high) else {
+            return Err("must have low and high, or the words that it may be as values".to_owned());
+        };
+        let Some(default) = self.default.as_f64() else {
+            return Err(format!("the default {:?} is no number, and no values are listed", self.default.to_string()));
+        };
+        let numbers = [low, high, default];
+        if numbers.iter().any(|number| !number.is_finite()) || low > high {
             return Err("low and high must be numbers, and low not above high".to_owned());
         }
-        if !(self.low..=self.high).contains(&self.default) {
-            return Err(format!("the default {} is not from {} to {}", self.default, self.low, self.high));
+        if !(low..=high).contains(&default) {
+            return Err(format!("the default {default} is not from {low} to {high}"));
         }
-        if self.scale == Scale::Log && self.low <= 0.0 {
+        if self.scale == Scale::Log && low <= 0.0 {
             return Err("low must be above 0 on a log scale".to_owned());
         }
         if self.integer && numbers.iter().any(|number| number.fract() != 0.0 || !(0.0..1e15).contains(number)) {
@@ -275,7 +355,7 @@ impl ProgramParameter {
     }
 }
 
-/// The hyperparameters that are given to an external trainer, before it is asked whether it has them: numbers.
+/// The hyperparameters that are given to an external trainer, before it is asked whether it has them: numbers and words.
 ///
 /// # Errors
 /// Everything that is none, with its pointer.
@@ -291,7 +371,7 @@ pub(super) fn given_settings(given: &Json) -> Result<Settings, Vec<Mistake>> {
         mistakes.push(Mistake { pointer: String::new(), message: format!("has more than {MOST_PARAMETERS} members") });
     }
     for (name, value) in members {
-        match number(value) {
+        match given_setting(value) {
             Ok(setting) => {
                 settings.insert(name.clone(), setting);
             }
@@ -301,11 +381,12 @@ pub(super) fn given_settings(given: &Json) -> Result<Settings, Vec<Mistake>> {
     if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
 }
 
-/// The value as a setting of any range.
-pub(super) fn number(value: &Json) -> Result<Setting, String> {
+/// The value as a setting of any hyperparameter.
+pub(super) fn given_setting(value: &Json) -> Result<Setting, String> {
     match serde_json::from_value::<Setting>(value.clone()) {
-        Ok(setting) if setting.as_f64().is_finite() => Ok(setting),
-        _ => Err(format!("must be a number, got {value}")),
+        Ok(Setting::Category(word)) if word.len() <= MOST_NAME => Ok(Setting::Category(word)),
+        Ok(setting) if setting.as_f64().is_some_and(f64::is_finite) => Ok(setting),
+        _ => Err(format!("must be a number or a word of at most {MOST_NAME} characters, got {value}")),
     }
 }
 
@@ -323,6 +404,8 @@ mod tests {
         [trainers.lightgbm.parameters]
         leaves = { low = 2, high = 256, default = 31, integer = true }
         rate = { low = 0.001, high = 1.0, default = 0.1 }
+        boosting = { values = ["gbdt", "dart", "goss"], default = "gbdt" }
+        drop = { low = 0.0, high = 1.0, default = 0.1, when = { boosting = ["dart"] } }
     "#;
 
     fn declared() -> Programs {
@@ -346,17 +429,35 @@ mod tests {
     fn hyperparameters_that_are_not_given_have_their_defaults() {
         let given = given_settings(&json!({"leaves": 15})).unwrap();
         let settings = declared().find(&named("lightgbm")).unwrap().settings(&given).unwrap();
-        assert_eq!(json!(settings), json!({"leaves": 15, "rate": 0.1}));
+        assert_eq!(json!(settings), json!({"boosting": "gbdt", "drop": 0.1, "leaves": 15, "rate": 0.1}));
     }
 
     #[test]
     fn every_wrong_hyperparameter_is_told_with_its_pointer() {
-        let given = given_settings(&json!({"leaves": 1, "rate": 2, "depth": 3})).unwrap();
+        let given = given_settings(&json!({"boosting": "rf", "leaves": 1, "rate": 2, "depth": 3})).unwrap();
         let mistakes = declared().find(&named("lightgbm")).unwrap().settings(&given).unwrap_err();
         let pointers: Vec<&str> = mistakes.iter().map(|mistake| mistake.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/depth", "/leaves", "/rate"]);
-        let mistakes = given_settings(&json!({"leaves": "many"})).unwrap_err();
-        assert_eq!(mistakes[0].message, "must be a number, got \"many\"");
+        assert_eq!(pointers, ["/boosting", "/depth", "/leaves", "/rate"]);
+        assert_eq!(mistakes[0].message, "must be one of gbdt, dart, goss, got \"rf\"");
+        let mistakes = given_settings(&json!({"leaves": [1]})).unwrap_err();
+        assert_eq!(mistakes[0].message, "must be a number or a word of at most 40 characters, got [1]");
+    }
+
+    #[test]
+    fn words_are_drawn_from_those_declared_and_a_narrower_search_keeps_the_declared_condition() {
+        let programs = declared();
+        let program = programs.find(&named("lightgbm")).unwrap();
+        let asked = |axes: BTreeMap<String, Axis>| -> Json {
+            axes.iter().map(|(name, axis)| (name.clone(), axis.asked())).collect()
+        };
+        let all = asked(program.axes(&json!({})).unwrap());
+        assert_eq!(all["boosting"], json!(["gbdt", "dart", "goss"]));
+        assert_eq!(all["drop"], json!({"low": 0.0, "high": 1.0, "scale": "linear", "when": {"boosting": ["dart"]}}));
+        let narrowed =
+            asked(program.axes(&json!({"boosting": ["gbdt", "dart"], "drop": {"low": 0.2, "high": 0.4}})).unwrap());
+        assert_eq!(narrowed["drop"]["when"], json!({"boosting": ["dart"]}));
+        let mistakes = program.axes(&json!({"boosting": ["dart", "rf"]})).unwrap_err();
+        assert_eq!(mistakes[0].pointer, "/boosting/1");
     }
 
     #[test]
@@ -377,6 +478,28 @@ mod tests {
             (
                 "[trainers.a]\ncommand = [\"x\"]\nparameters.b = { low = 0, high = 1, default = 0.5, integer = true }",
                 "whole numbers",
+            ),
+            (
+                "[trainers.a]\ncommand = [\"x\"]\nparameters.b = { default = \"c\" }",
+                "must have low and high, or the words",
+            ),
+            (
+                "[trainers.a]\ncommand = [\"x\"]\nparameters.b = { values = [\"{seed}\"], default = \"{seed}\" }",
+                "other than braces",
+            ),
+            (
+                "[trainers.a]\ncommand = [\"x\"]\nparameters.b = { values = [\"c\", \"d\"], default = \"e\" }",
+                "parameters.b: the default must be one of c, d, got \"e\"",
+            ),
+            (
+                "[trainers.a]\ncommand = [\"x\"]\nparameters.b = { low = 0, high = 1, default = 0, when = { c = [1] } }",
+                "parameters.b: when.c is no parameter of it",
+            ),
+            (
+                "[trainers.a]\ncommand = [\"x\"]\n\
+                 parameters.b = { low = 0, high = 1, default = 0, when = { c = [1] } }\n\
+                 parameters.c = { low = 0, high = 1, default = 0, when = { b = [1] } }",
+                "depends on itself",
             ),
         ] {
             let error = Programs::read(text).unwrap_err();

@@ -45,24 +45,38 @@ pub enum Range {
 }
 
 /// The value of a hyperparameter.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Setting {
     /// A whole number.
     Integer(u64),
     /// A number.
     Number(f64),
+    /// A word, of an external trainer alone.
+    Category(String),
 }
 
 /// Values of hyperparameters by name.
 pub type Settings = BTreeMap<String, Setting>;
 
 impl Setting {
-    /// As a number.
-    pub const fn as_f64(self) -> f64 {
+    /// As a number; none of a word.
+    pub const fn as_f64(&self) -> Option<f64> {
         match self {
-            Self::Integer(whole) => whole as f64,
-            Self::Number(number) => number,
+            Self::Integer(whole) => Some(*whole as f64),
+            Self::Number(number) => Some(*number),
+            Self::Category(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(whole) => whole.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Category(word) => word.fmt(f),
         }
     }
 }
@@ -140,15 +154,18 @@ impl TryFrom<Unchecked> for TrainerConfig {
 impl TrainerConfig {
     /// Every hyperparameter at its default.
     pub fn default_of(trainer: Trainer) -> Self {
-        let settings =
-            trainer.hyperparameters().iter().map(|parameter| (parameter.name.to_owned(), parameter.default)).collect();
+        let settings = trainer
+            .hyperparameters()
+            .iter()
+            .map(|parameter| (parameter.name.to_owned(), parameter.default.clone()))
+            .collect();
         Self { trainer, program: None, settings }
     }
 
     /// That external trainer with these hyperparameters, whichever it turns out to have.
     ///
     /// # Errors
-    /// What is no number, with its pointer.
+    /// What is neither number nor word, with its pointer.
     pub fn external(program: ProgramName, given: &Json) -> Result<Self, Vec<Mistake>> {
         Ok(Self { trainer: Trainer::External, program: Some(program), settings: given_settings(given)? })
     }
@@ -180,7 +197,7 @@ impl TrainerConfig {
         let mut config = self.clone();
         for (name, setting) in settings {
             if let Some(own) = config.settings.get_mut(name) {
-                *own = *setting;
+                own.clone_from(setting);
             }
         }
         config
@@ -214,7 +231,10 @@ impl TrainerConfig {
     /// # Panics
     /// When the trainer has none of that name.
     pub fn number(&self, name: &str) -> f64 {
-        self.settings.get(name).expect("a configuration holds every hyperparameter of its trainer").as_f64()
+        let own = self.settings.get(name).and_then(Setting::as_f64);
+        own.expect(
+            "a configuration holds every hyperparameter of its trainer, and all of a trainer of ours are numbers",
+        )
     }
 
     /// The value of one of the trainer's own whole-number hyperparameters.

@@ -27,6 +27,38 @@ fn every_mistake_of_a_space_is_reported_with_its_pointer() {
 }
 
 #[test]
+fn a_condition_that_no_trial_meets_or_that_leads_to_itself_is_a_mistake() {
+    for (search, pointer) in [
+        (json!({"eta": {"low": 0.1, "high": 0.2, "when": {"max_depth": 3}}}), "/search/eta/when/max_depth"),
+        (
+            json!({"max_depth": [3, 4], "eta": {"low": 0.1, "high": 0.2, "when": {"max_depth": [5, 6]}}}),
+            "/search/eta/when/max_depth",
+        ),
+        (json!({"eta": {"low": 0.1, "high": 0.2, "when": {"depth": 3}}}), "/search/eta/when/depth"),
+        (json!({"eta": {"low": 0.1, "high": 0.2, "when": {"eta": 0.1}}}), "/search/eta/when"),
+        (json!({"eta": {"low": 0.1, "high": 0.2, "when": "deep"}}), "/search/eta/when"),
+        (json!({"eta": {"values": [0.1, 2.0], "when": {"max_depth": 16}}}), "/search/eta/values/1"),
+    ] {
+        assert_eq!(read(json!({ "search": search })).unwrap_err(), [pointer], "{search}");
+    }
+    let around = json!({
+        "eta": {"values": [0.1], "when": {"subsample": 0.5}}, "subsample": {"values": [0.5], "when": {"colsample": 0.5}},
+        "colsample": {"values": [0.5], "when": {"eta": 0.1}}
+    });
+    let all = ["/search/colsample/when", "/search/eta/when", "/search/subsample/when"];
+    assert_eq!(read(json!({ "search": around })).unwrap_err(), all);
+}
+
+#[test]
+fn a_search_is_asked_for_again_as_it_was_read() {
+    let search = json!({"max_depth": [4, 16], "max_leaves": {"low": 8, "high": 64, "scale": "log", "when": {"max_depth": [16]}},
+        "eta": {"values": [0.1, 0.2], "when": {"max_depth": [4]}}});
+    let plan = read(json!({ "search": search })).unwrap();
+    let asked: Json = plan.space.branches()[0].axes().iter().map(|(name, axis)| (name.clone(), axis.asked())).collect();
+    assert_eq!(asked, search);
+}
+
+#[test]
 fn every_other_mistake_is_reported_at_once() {
     let asked = json!({"trainer": "elastic_net", "sampler": "grid", "pruner": "wilcoxon", "calibration": "beta", "budget": 1_001, "parallel": 0,
         "cpu_seconds": 0, "wall_seconds": -1, "parameters": []});

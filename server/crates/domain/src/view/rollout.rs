@@ -162,15 +162,15 @@ views! {
         /// Position of that step; none of a change that began the rollout.
         #[serde(default)]
         ended_step: Option<usize>,
-        /// When every server had it, if it is the newest.
+        /// When every server had it, if it is the newest or that was written down.
         spread: Option<SpreadView>,
     }
 
     /// How a change reached the servers.
     SpreadView {
-        /// Servers that have it in place, the slowest last.
+        /// Servers that had it in place within a minute, the slowest last.
         servers: Vec<ServerView>,
-        /// Servers that were seen in the last quarter of a minute and do not have it, as far as they told.
+        /// Of the newest change, servers that were seen in the last quarter of a minute and do not have it, as far as they told.
         waiting: Vec<String>,
         /// Milliseconds from the change, by the database's clock, to the last answer of the version that it took back, by the clock of
         /// the server that gave it; none without one.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::effects::Effects;
 use crate::gate::Gate;
+use crate::trainer::Condition;
 use crate::view::{DatasetSummary, FailureView, Permission, StepView};
 
 views! {
@@ -127,6 +128,8 @@ views! {
         importance: Option<f64>,
         /// The least and the greatest that is found when a tenth of the trials is left out.
         interval: Option<(f64, f64)>,
+        /// The values of others where it is drawn; everywhere when there are none.
+        when: Condition,
     }
 
     /// An artifact of a run.
@@ -271,6 +274,10 @@ views! {
         slug: String,
         /// Title.
         title: String,
+        /// The version that is signed off, by which a run goes.
+        version: i32,
+        /// How many features it names.
+        features: usize,
         /// Kind of target.
         kind: String,
         /// Of a number: the quantile that is predicted, where it is not the mean.

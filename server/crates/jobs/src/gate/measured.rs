@@ -10,6 +10,7 @@ use millrace_ml::features::Labels;
 use millrace_ml::gate::{NonInferiority, non_inferiority};
 use millrace_ml::model::{Model, outcomes};
 use millrace_ml::split::Part;
+use millrace_ml::train::answers_to_training;
 
 use crate::evaluate::{Measured, Tested};
 use crate::load::Prepared;
@@ -103,6 +104,15 @@ pub(super) fn measured_on(prepared: &Prepared, part: Part, model: &Model) -> Res
     outcomes(&prepared.labels, rows, &predictions).map_err(|error| error.to_string())
 }
 
+/// On what it was fitted on, told of it as it was then.
+fn measured_on_training(prepared: &Prepared, model: &Model, seed: u64) -> Result<Outcomes, String> {
+    of_same_classes(&prepared.labels, model.classes())?;
+    let (labels, split) = (&prepared.labels, &prepared.split);
+    let predictions = answers_to_training(model.predictor(), &prepared.table, labels, split, seed);
+    let predictions = predictions.map_err(|error| error.to_string())?;
+    outcomes(labels, split.rows(Part::Train), &predictions).map_err(|error| error.to_string())
+}
+
 /// Outcomes know classes by their places: those of a model must be those of the labels.
 fn of_same_classes(labels: &Labels, known: &[Arc<str>]) -> Result<(), String> {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
@@ -115,7 +125,14 @@ fn of_same_classes(labels: &Labels, known: &[Arc<str>]) -> Result<(), String> {
 }
 
 /// A model that does much better on what it was trained on has learned its rows by heart.
-pub(super) fn train_gap(prepared: &Prepared, metric: Metric, limit: f64, tested: &Tested, model: &Model) -> Gate {
+pub(super) fn train_gap(
+    prepared: &Prepared,
+    metric: Metric,
+    limit: f64,
+    tested: &Tested,
+    model: &Model,
+    seed: u64,
+) -> Gate {
     let gate = Gate {
         threshold: Some(limit),
         n: tested.test_rows,
@@ -124,7 +141,7 @@ pub(super) fn train_gap(prepared: &Prepared, metric: Metric, limit: f64, tested:
             format!("{} on the training part at most {limit} better than on the test part", metric.title()),
         )
     };
-    let trained = match measured_on(prepared, Part::Train, model) {
+    let trained = match measured_on_training(prepared, model, seed) {
         Ok(trained) => trained.metric(metric),
         Err(reason) => return Gate { note: Some(format!("the training part cannot be measured: {reason}")), ..gate },
     };

@@ -242,7 +242,7 @@ pub(crate) fn on_numbers(
     gates.extend(document.guardrails.iter().map(|goal| reached("guardrail", document, goal, tested)));
     gates.push(baseline(metric, tested));
     gates.extend(slices(document, tested));
-    gates.extend(limits.train_gap.map(|limit| train_gap(prepared, metric, limit, tested, challenger)));
+    gates.extend(limits.train_gap.map(|limit| train_gap(prepared, metric, limit, tested, challenger, seed)));
     if let Some((number, champion)) = champion {
         let beside = Beside::new(prepared, number, champion, challenger);
         let compared = std::iter::once(beside.not_worse(metric, seed));

@@ -1,5 +1,7 @@
 //! From a problem document and the columns of a dataset to a feature plan.
 
+use std::borrow::Cow;
+
 use millrace_domain::expr::{Bound, Expression};
 use millrace_domain::metric::{Costs, TargetKind};
 use millrace_domain::problem::{Definition, Encoding, Mistake, ProblemDocument, TimeFormat};
@@ -133,7 +135,7 @@ impl FeaturePlan {
             None => Expression::column(by),
         };
         let bound = expression.bind(dataset.schema()).ok()?;
-        let value = |row: &u32| set::as_text(bound.evaluate(&dataset.row(*row as usize))).map(|text| text.into_owned());
+        let value = |row: &u32| bound.evaluate(&dataset.row(*row as usize)).into_text().map(Cow::into_owned);
         Some(rows.iter().map(value).collect())
     }
 }

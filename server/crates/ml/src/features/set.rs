@@ -176,7 +176,7 @@ impl FeatureSet {
                 Value::Boolean(truth) => FeatureValue::Number(f64::from(u8::from(truth))),
                 Value::Null | Value::Text(_) | Value::Time(_) => FeatureValue::Missing,
             },
-            FeatureType::Category => as_text(value).map_or(FeatureValue::Missing, FeatureValue::Category),
+            FeatureType::Category => value.into_text().map_or(FeatureValue::Missing, FeatureValue::Category),
         }
     }
 
@@ -213,18 +213,6 @@ pub(crate) struct Reordered<'a, R> {
 impl<R: Row> Row for Reordered<'_, R> {
     fn cell(&self, slot: usize) -> Value<'_> {
         self.row.cell(self.slots[slot])
-    }
-}
-
-/// A value as the text that names it, the same for a whole number whether its column is of integers or of numbers.
-pub(super) fn as_text(value: Value<'_>) -> Option<Cow<'_, str>> {
-    match value {
-        Value::Null => None,
-        // Adding zero turns −0 into 0.
-        Value::Number(number) => Some(Cow::Owned((number + 0.0).to_string())),
-        Value::Text(text) => Some(text),
-        Value::Boolean(truth) => Some(Cow::Borrowed(if truth { "true" } else { "false" })),
-        Value::Time(micros) => Some(Cow::Owned(micros.to_string())),
     }
 }
 

@@ -188,8 +188,8 @@ fn levels_beyond_two_hundred_are_folded() {
 
 #[test]
 fn a_whole_number_is_the_same_category_from_either_type_of_column() {
-    assert_eq!(set::as_text(Value::Number(7.0)).unwrap(), "7");
-    assert_eq!(set::as_text(Value::Number(-0.0)).unwrap(), "0");
+    assert_eq!(Value::Number(7.0).into_text().unwrap(), "7");
+    assert_eq!(Value::Number(-0.0).into_text().unwrap(), "0");
 }
 
 #[test]

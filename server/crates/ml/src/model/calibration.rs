@@ -46,7 +46,8 @@ impl Calibration {
     /// The shift of a quantile by the errors of rows, actual less predicted; none where there are too few to say.
     pub(crate) fn shift(quantile: f64, mut errors: Vec<f64>) -> Option<Self> {
         errors.sort_by(f64::total_cmp);
-        let place = (quantile * (errors.len() + 1) as f64).ceil() as usize;
+        // 0.55 · 100 is a hair above 55 in floating point, and the 55th it is.
+        let place = (quantile * (errors.len() + 1) as f64 - 1e-9).ceil() as usize;
         Some(Self::Conformal { shift: *errors.get(place.checked_sub(1)?)? })
     }
 
@@ -79,6 +80,15 @@ impl Calibration {
                     }
                 }
             }
+        }
+    }
+
+    /// How it was fitted.
+    pub(crate) const fn method(&self) -> CalibrationMethod {
+        match self {
+            Self::Platt { .. } => CalibrationMethod::Platt,
+            Self::Isotonic { .. } => CalibrationMethod::Isotonic,
+            Self::Conformal { .. } => CalibrationMethod::Conformal,
         }
     }
 
@@ -220,6 +230,18 @@ mod tests {
             panic!("it has both outcomes")
         };
         assert!((slope - PLATT.0).abs() < 1e-7 && (intercept - PLATT.1).abs() < 1e-7, "{slope} {intercept}");
+    }
+
+    #[test]
+    fn a_quantile_is_moved_to_the_error_of_its_place() {
+        let shift = |quantile: f64, errors: usize| {
+            Calibration::shift(quantile, (1..=errors).map(|error| error as f64).collect())
+        };
+        let at = |place: f64| Some(Calibration::Conformal { shift: place });
+        assert_eq!((shift(0.5, 99), shift(0.9, 20)), (at(50.0), at(19.0)));
+        // In floating point 0.55 · 100 is above 55, 0.56 · 25 above 14, and 0.07 · 100 above 7.
+        assert_eq!((shift(0.55, 99), shift(0.56, 24), shift(0.07, 99)), (at(55.0), at(14.0), at(7.0)));
+        assert_eq!(shift(0.9, 5), None);
     }
 
     /// scikit-learn 1.9.1, `IsotonicRegression(out_of_bounds="clip")`.

@@ -109,6 +109,25 @@ impl Predictor {
         (self.kind == calibration.kind()).then_some(Self { calibration: Some(calibration), ..self })
     }
 
+    /// With the scores of what calculates as they are.
+    #[must_use]
+    pub(crate) fn without_calibration(self) -> Self {
+        Self { calibration: None, ..self }
+    }
+
+    /// An answer of a model without a calibration, as it is with one.
+    pub(crate) fn through(&self, calibration: &Calibration, prediction: &Prediction) -> Prediction {
+        match prediction {
+            Prediction::Binary { score, .. } => self.binary(calibration.apply(*score)),
+            Prediction::Regression { value } => Prediction::Regression { value: calibration.apply(*value) },
+            Prediction::Multiclass { .. } => prediction.clone(),
+        }
+    }
+
+    fn binary(&self, score: f64) -> Prediction {
+        Prediction::Binary { score, label: self.classes[usize::from(score > self.threshold)].clone() }
+    }
+
     /// What makes probabilities of scores, or moves a quantile, if anything does.
     pub const fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
@@ -188,11 +207,7 @@ impl Predictor {
         Ok(match self.kind {
             TargetKind::Regression if !first.is_finite() => return Err(PredictError::NotFinite),
             TargetKind::Regression => Prediction::Regression { value: first },
-            TargetKind::Binary => {
-                let score = first;
-                let label = self.classes[usize::from(score > self.threshold)].clone();
-                Prediction::Binary { score, label }
-            }
+            TargetKind::Binary => self.binary(first),
             TargetKind::Multiclass => {
                 let label = self.classes[most_probable(&answer) as usize].clone();
                 Prediction::Multiclass { label, probabilities: answer }

@@ -7,7 +7,7 @@ use super::*;
 use crate::features::FeatureValue;
 use crate::fixture::{Prepared, prepared};
 use crate::split::Part;
-use crate::train::{CalibrationMethod, Trainer};
+use crate::train::{CalibrationMethod, Fitted, Trainer, answers_crosswise};
 
 fn fits() -> impl Iterator<Item = (TargetKind, Trainer)> {
     [TargetKind::Binary, TargetKind::Multiclass, TargetKind::Regression]
@@ -327,6 +327,28 @@ fn a_calibrated_model_reads_back_keeps_its_order_and_is_surer_of_itself_with_rea
         assert_eq!(loss(&restored).to_bits(), loss(&model).to_bits());
         assert!((measured(&model, Metric::RocAuc) - measured(&raw, Metric::RocAuc)).abs() < 0.02);
     }
+}
+
+#[test]
+fn a_calibration_that_follows_the_noise_of_its_rows_is_not_the_better_for_it() {
+    let prepared = prepared(TargetKind::Binary, 400);
+    let config = TrainerConfig::default_of(Trainer::Logistic);
+    let fitted = prepared.fit(&config).unwrap();
+    let rows = prepared.split.rows(Part::Validation);
+    let loss = |fitted: &Fitted, crosswise: bool| {
+        let Prepared { table, labels, .. } = &prepared;
+        let predictions = match crosswise {
+            true => answers_crosswise(&fitted.predictor, table, labels, rows),
+            false => fitted.predictor.predict_table(table, rows),
+        };
+        outcomes(labels, rows, &predictions.unwrap()).unwrap().metric(Metric::Brier).unwrap()
+    };
+    let plain = loss(&fitted, false);
+    assert_eq!(loss(&fitted, true).to_bits(), plain.to_bits(), "without a calibration they are the model's answers");
+    let split = &prepared.split;
+    let calibrated = fitted.calibrated(CalibrationMethod::Isotonic, &prepared.table, &prepared.labels, split).unwrap();
+    assert!(loss(&calibrated, false) < plain, "on its own rows it is the best rising curve: {plain}");
+    assert!(loss(&calibrated, true) > plain, "a logistic model of such data needs none: {plain}");
 }
 
 #[test]

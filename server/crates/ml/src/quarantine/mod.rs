@@ -61,12 +61,20 @@ fn set_aside(
 ) -> Checked {
     let broken = broken(&report);
     // What no row is to blame for, setting rows aside does not mend.
-    if broken.is_empty() || report.blocking().any(|finding| !blames_rows(finding)) {
+    if broken.is_empty() || report.blocking().any(|finding| !is_of_rows(finding)) {
         return Checked { report, aside: None };
     }
+    let unnamed = report.blocking().find(|finding| !names_all_rows(finding));
     let (rows, of) = (broken.len() as u64, dataset.rows() as u64);
     let refused = if dataset.slot(file::ROW).or_else(|| dataset.slot(file::CHECKS)).is_some() {
         Some(format!("columns {} and {} are needed for it; rename those of the data", file::ROW, file::CHECKS))
+    } else if let Some(finding) = unnamed {
+        Some(format!(
+            "{} rows break {}, of which {} are known by their places; load the data in parts",
+            count(finding.unexpected_rows),
+            named(finding),
+            count(finding.rows.len() as u64)
+        ))
     } else if rows as f64 > quarantine.at_most * of as f64 {
         Some(format!("{} of {} rows ({}) break a critical check", count(rows), count(of), share(rows, of)))
     } else {
@@ -109,14 +117,19 @@ fn set_aside(
     Checked { report: after, aside }
 }
 
+/// A check by its name, and what it is of.
+fn named(finding: &Finding) -> String {
+    match &finding.column {
+        Some(column) => format!("{} of {column}", finding.check),
+        None => finding.check.clone(),
+    }
+}
+
 /// Each row that breaks a critical check, with those checks.
 fn broken(report: &ValidationReport) -> BTreeMap<u32, BTreeSet<String>> {
     let mut broken: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
     for finding in report.blocking() {
-        let check = match &finding.column {
-            Some(column) => format!("{} of {column}", finding.check),
-            None => finding.check.clone(),
-        };
+        let check = named(finding);
         for row in &finding.rows {
             broken.entry(*row).or_default().insert(check.clone());
         }
@@ -124,11 +137,14 @@ fn broken(report: &ValidationReport) -> BTreeMap<u32, BTreeSet<String>> {
     broken
 }
 
-/// Whether a finding is only about rows, all of which are known.
-fn blames_rows(finding: &Finding) -> bool {
-    finding.outcome == CheckOutcome::Failed
-        && finding.unexpected_rows > 0
-        && finding.rows.len() as u64 == finding.unexpected_rows
+/// Whether a finding is only about rows, of which some are known by their places.
+const fn is_of_rows(finding: &Finding) -> bool {
+    matches!(finding.outcome, CheckOutcome::Failed) && finding.unexpected_rows > 0 && !finding.rows.is_empty()
+}
+
+/// Whether the places of all rows of a finding are known.
+const fn names_all_rows(finding: &Finding) -> bool {
+    finding.rows.len() as u64 == finding.unexpected_rows
 }
 
 /// That rows were set aside for a finding, as a warning that travels with the model.

@@ -130,3 +130,19 @@ fn only_what_was_set_aside_comes_back_and_once() {
     assert_eq!(back(file.replace("\n3,", "\n5,")), CorrectionError::Twice(5));
     assert_eq!(back(file.replace("\"_row\"", "\"row\"")), CorrectionError::NoRowNumbers);
 }
+
+#[test]
+fn more_rows_than_are_known_by_their_places_are_not_set_aside_and_that_is_said() {
+    let rows: String =
+        (0..300_000).map(|row| format!("{row},{},a,{},n\n", if row % 5 < 2 { -1 } else { 7 }, row % 3 == 0)).collect();
+    let text = format!("id,x,kind,big,note\n{rows}");
+    let dataset = read(text.as_bytes(), "rows.csv", &ReadOptions::default()).unwrap().dataset;
+    let profile = profile(&dataset, &Default::default());
+    let checked = check(&dataset, &profile, &problem(0.5), Known::default());
+    assert!(checked.aside.is_none() && !checked.report.allows_training());
+    let why = checked.report.findings.iter().find(|finding| finding.check == "quarantine").expect("it says why");
+    assert_eq!(
+        why.observed,
+        "120,000 rows break min_value of x, of which 100,000 are known by their places; load the data in parts"
+    );
+}

@@ -17,9 +17,10 @@ use std::sync::OnceLock;
 
 use hessboost::data::DMatrix;
 use millrace_domain::metric::{Metric, TargetKind};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::features::{Encoders, FeatureTable, Labels, Told};
+use crate::features::{Encoders, FeatureEncoder, FeatureTable, Labels, Told};
 use crate::model::{Calibration, Estimator, PredictError, Prediction, Predictor, tree_matrix};
 use crate::split::{Part, Split};
 
@@ -27,6 +28,11 @@ pub use external::{Assignment, Attempt, ExternalError, LABEL, ModelFile};
 pub use floors::{baseline, repeat_last, repeat_last_of};
 use millrace_domain::trainer::{Aim, CLASS_BALANCE};
 pub use millrace_domain::trainer::{CalibrationMethod, Trainer, TrainerConfig};
+
+/// Training rows that are answered together.
+const TOGETHER: usize = 1_024;
+/// Parts of the rows that calibrate, each of which is answered by what the others show ([`answers_crosswise`]).
+const CROSSWISE: usize = 5;
 
 /// What a long computation tells its caller, and asks of it. `()` does nothing.
 pub trait Progress: Sync {
@@ -265,29 +271,96 @@ impl Fitted {
         }
         let rows = split.rows(Part::Validation);
         let predictions = self.predictor.predict_table(table, rows)?;
-        let answered = rows.iter().zip(&predictions);
-        let fitted = match (method, labels.quantile()) {
-            (CalibrationMethod::Conformal, Some(quantile)) => {
-                let error = |(row, prediction): (&u32, &Prediction)| match prediction {
-                    Prediction::Regression { value } => Some(labels.number(*row as usize)? - value),
-                    _ => None,
-                };
-                Calibration::shift(quantile, answered.filter_map(error).collect())
-            }
-            _ => {
-                let pair = |(row, prediction): (&u32, &Prediction)| match prediction {
-                    Prediction::Binary { score, .. } => Some((*score, labels.class(*row as usize)? == 1)),
-                    _ => None,
-                };
-                Calibration::fit(method, &answered.filter_map(pair).collect::<Vec<_>>())
-            }
-        };
+        let fitted = calibration(method, labels, rows.iter().zip(&predictions));
         let predictor = fitted.and_then(|fitted| self.predictor.with_calibration(fitted));
         let uncalibrated = || match method {
             CalibrationMethod::Conformal => CalibrateError::TooFew { rows: rows.len() },
             _ => CalibrateError::Uncalibrated { method, rows: rows.len() },
         };
         Ok(Self { predictor: predictor.ok_or_else(uncalibrated)?, ..self })
+    }
+}
+
+/// The answers of a model to the rows that its calibration was fitted on, as they would be if it had not seen them: rows go in turn into
+/// five parts, and each part is answered with a calibration that was fitted on the others. Of a model without a calibration its answers.
+/// A part whose others tell no calibration is answered with the model's own.
+///
+/// What a model with a calibration is measured by on these rows; by its own answers, a rising curve that follows their noise would be
+/// the best one.
+///
+/// # Errors
+/// The first row that has no answer.
+pub fn answers_crosswise(
+    predictor: &Predictor,
+    table: &FeatureTable,
+    labels: &Labels,
+    rows: &[u32],
+) -> Result<Vec<Prediction>, PredictError> {
+    let Some(own) = predictor.calibration() else { return predictor.predict_table(table, rows) };
+    let plain = predictor.clone().without_calibration();
+    let mut predictions = plain.predict_table(table, rows)?;
+    let fitted: Vec<Option<Calibration>> = (0..CROSSWISE)
+        .map(|part| {
+            let others = rows.iter().zip(&predictions).enumerate().filter(|(place, _)| place % CROSSWISE != part);
+            calibration(own.method(), labels, others.map(|(_, answered)| answered))
+        })
+        .collect();
+    for (place, prediction) in predictions.iter_mut().enumerate() {
+        let calibration = fitted[place % CROSSWISE].as_ref().unwrap_or(own);
+        *prediction = plain.through(calibration, prediction);
+    }
+    Ok(predictions)
+}
+
+/// The answers of a model to the rows that it was fitted on, told of them what it was told then: where a category is told by the label,
+/// the number that other rows give it. By its own encoders a level with one row would be told that row's label.
+///
+/// # Errors
+/// The first row that has no answer.
+pub fn answers_to_training(
+    predictor: &Predictor,
+    table: &FeatureTable,
+    labels: &Labels,
+    split: &Split,
+    seed: u64,
+) -> Result<Vec<Prediction>, PredictError> {
+    let rows = split.rows(Part::Train);
+    if !predictor.encoders().features().iter().any(|encoder| matches!(encoder, FeatureEncoder::Target(_))) {
+        return predictor.predict_table(table, rows);
+    }
+    let (_, told) = fit_encoders(table, labels, split, seed);
+    let answers = |(first, rows): (usize, &[u32])| {
+        let told_of = |(place, row): (usize, &u32)| {
+            let mut values = table.values(*row as usize);
+            told.apply(first * TOGETHER + place, &mut values);
+            values
+        };
+        predictor.predict_all(&rows.iter().enumerate().map(told_of).collect::<Vec<_>>())
+    };
+    rows.par_chunks(TOGETHER).enumerate().flat_map_iter(answers).collect()
+}
+
+/// What makes probabilities of scores, or moves a quantile, by rows and what was answered to them.
+fn calibration<'a>(
+    method: CalibrationMethod,
+    labels: &Labels,
+    answered: impl Iterator<Item = (&'a u32, &'a Prediction)>,
+) -> Option<Calibration> {
+    match (method, labels.quantile()) {
+        (CalibrationMethod::Conformal, Some(quantile)) => {
+            let error = |(row, prediction): (&u32, &Prediction)| match prediction {
+                Prediction::Regression { value } => Some(labels.number(*row as usize)? - value),
+                _ => None,
+            };
+            Calibration::shift(quantile, answered.filter_map(error).collect())
+        }
+        _ => {
+            let pair = |(row, prediction): (&u32, &Prediction)| match prediction {
+                Prediction::Binary { score, .. } => Some((*score, labels.class(*row as usize)? == 1)),
+                _ => None,
+            };
+            Calibration::fit(method, &answered.filter_map(pair).collect::<Vec<_>>())
+        }
     }
 }
 

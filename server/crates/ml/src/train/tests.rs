@@ -492,3 +492,33 @@ fn balanced_logistic_regression_agrees_with_scikit_learn() {
     let model = reference_model(TargetKind::Binary, Trainer::Logistic, settings).0;
     check(&model, [0.5017294565832255, -0.19443079442669908], -2.2675114101412395);
 }
+
+#[test]
+fn training_rows_are_answered_by_what_they_were_told_and_not_by_their_own_labels() {
+    let rows = 600_u32;
+    let text = "slug = \"shops\"\ntitle = \"S\"\ndecision = \"None\"\n[target]\nname = \"t\"\nkind = \"binary\"\ncolumn = \"paid\"\n\
+         [data]\n[[features]]\nname = \"x\"\n[[features]]\nname = \"shop\"\ntype = \"category\"\nencoding = \"target\"\n\
+         [success]\nmetric = \"roc_auc\"\nat_least = 0.5\n[serving]\np99_ms = 9\nthroughput_rps = 9";
+    // Each shop has one row, so that by all rows it is told that row's label.
+    let dataset = Dataset::from_parts([
+        ("x", ColumnData::Number((0..rows).map(|row| Some(f64::from(row * 37 % 101))).collect())),
+        ("shop", ColumnData::Text((0..rows).map(|row| Some(format!("shop {row}"))).collect())),
+        ("paid", ColumnData::Boolean((0..rows).map(|row| Some(row * 71 % 97 < 48)).collect())),
+    ])
+    .unwrap();
+    let document = ProblemDocument::parse(text).unwrap();
+    let plan = FeaturePlan::compile(&document, dataset.schema(), &TableColumns::new()).unwrap();
+    let (table, labels) = (plan.table(&dataset).unwrap(), plan.labels(&dataset).unwrap());
+    let rule = Rule::Random { validation: 0.2, test: 0.2, seed: 3, entity: None };
+    let split = Split::new(&rule, &dataset, None, &labels).unwrap();
+    let rows = split.rows(Part::Train);
+    let config = TrainerConfig::default_of(Trainer::Logistic);
+    let fitted = train(&table, &labels, &split, TargetKind::Binary, &config, 7, &()).unwrap();
+    let area =
+        |predictions: Vec<Prediction>| outcomes(&labels, rows, &predictions).unwrap().metric(Metric::RocAuc).unwrap();
+    let as_told = area(answers_to_training(&fitted.predictor, &table, &labels, &split, 7).unwrap());
+    assert!((0.35..0.75).contains(&as_told), "{as_told}, where nothing tells the label");
+    // What its encoders make of a shop with one row is that row's label.
+    let by_its_encoders = area(fitted.predictor.predict_table(&table, rows).unwrap());
+    assert!((by_its_encoders - 0.5).abs() > 0.49, "{by_its_encoders}");
+}

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::{FeatureTable, Labels};
 use crate::model::outcomes;
 use crate::split::{Part, Split};
-use crate::train::{Encoded, Fitted, Progress, TrainError, train_on};
+use crate::train::{Encoded, Fitted, Progress, TrainError, answers_crosswise, train_on};
 
 pub use prune::Limits;
 pub use sample::{Map, Place, Tried, draw};
@@ -275,7 +275,7 @@ impl Study<'_> {
         Ok(Trial { costs, ..trial })
     }
 
-    /// The trial that came to a model: judged on the validation part.
+    /// The trial that came to a model: judged on the validation part, crosswise where that part calibrates it.
     pub fn judged(&self, draw: &Draw, fitted: Fitted) -> Trial {
         let fitted = match fitted.calibrated(self.calibration, self.table, self.labels, self.split) {
             Ok(fitted) => fitted,
@@ -285,7 +285,7 @@ impl Study<'_> {
             return draw.ended(state);
         }
         let rows = self.split.rows(Part::Validation);
-        let predictions = match fitted.predictor.predict_table(self.table, rows) {
+        let predictions = match answers_crosswise(&fitted.predictor, self.table, self.labels, rows) {
             Ok(predictions) => predictions,
             Err(error) => return draw.failed(error.to_string()),
         };

@@ -1,7 +1,7 @@
 //! Drawing trials from a space.
 
 use millrace_domain::trainer::{
-    Axis, Branch, Ruler, Sampler, Setting, Settings, Space, Trainer, TrainerConfig, choice_at,
+    Axis, Branch, Condition, Ruler, Sampler, Space, Trainer, TrainerConfig, choice_at, is_met,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,7 @@ use super::tpe;
 pub struct Place {
     /// Which branch; none of a trainer that the space does not have.
     pub(super) branch: Option<usize>,
-    /// The share of each axis of the branch; none where its value is not on the axis.
+    /// The share of each axis of the branch; none where its value is not on the axis, or was not drawn.
     pub(super) shares: Vec<Option<f64>>,
 }
 
@@ -36,6 +36,8 @@ struct Measured<'a> {
     /// Where it stands among the trainer's settings.
     position: usize,
     ruler: Ruler<'a>,
+    /// Where it is drawn.
+    when: Condition,
 }
 
 impl<'a> Map<'a> {
@@ -45,7 +47,7 @@ impl<'a> Map<'a> {
             let settings = branch.base().settings();
             let axis = |(name, axis): (&'a String, &'a Axis)| {
                 let position = settings.keys().take_while(|other| *other < name).count();
-                Measured { name, position, ruler: axis.ruler() }
+                Measured { name, position, ruler: axis.values.ruler(), when: branch.condition(name) }
             };
             (branch.base().trainer(), branch.axes().iter().map(axis).collect())
         };
@@ -64,7 +66,7 @@ impl<'a> Map<'a> {
                 Some((_, (name, value))) if name == axis.name => value,
                 _ => config.settings().get(axis.name)?,
             };
-            axis.ruler.share_of(value)
+            if is_met(&axis.when, config.settings()) { axis.ruler.share_of(value) } else { None }
         };
         Place { branch, shares: axes.iter().map(share).collect() }
     }
@@ -99,7 +101,7 @@ pub(super) fn at_random(space: &Space, generator: &mut ChaCha8Rng) -> TrainerCon
         [branch] => branch,
         branches => &branches[choice_at(generator.random(), branches.len())],
     };
-    with_drawn(branch, |axis| axis.at(generator.random()))
+    branch.with_drawn(|axis| axis.values.at(generator.random()))
 }
 
 /// The point of that number of a sequence that fills the space evenly.
@@ -110,14 +112,8 @@ fn evenly(space: &Space, seed: u64, number: u64) -> TrainerConfig {
     let branches = space.branches();
     let branch = &branches[choice_at(point(0), branches.len())];
     let mut dimension = 0;
-    with_drawn(branch, |axis| {
+    branch.with_drawn(|axis| {
         dimension += 1;
-        axis.at(point(dimension))
+        axis.values.at(point(dimension))
     })
-}
-
-/// A branch's trainer with what is drawn.
-fn with_drawn(branch: &Branch, mut value: impl FnMut(&Axis) -> Setting) -> TrainerConfig {
-    let drawn: Settings = branch.axes().iter().map(|(name, axis)| (name.clone(), value(axis))).collect();
-    branch.base().with(&drawn)
 }

@@ -110,6 +110,41 @@ fn a_space_of_ranges_lists_and_fixed_values_is_drawn_from() {
     assert!((120..180).contains(&small), "half of a log range lies below its geometric mean, got {small} of 300");
 }
 
+#[test]
+fn what_depends_on_another_is_drawn_only_beside_its_values() {
+    let given = json!({
+        "max_depth": [4, 16],
+        "max_leaves": {"low": 8, "high": 128, "scale": "log", "when": {"max_depth": 16}},
+        "subsample": {"values": [0.5, 0.75], "when": {"max_leaves": [8, 9, 10, 11, 12, 13, 14, 15, 16], "max_depth": [16]}},
+    });
+    let space = plan(json!({ "search": given }), TargetKind::Binary).space;
+    for sampler in [Sampler::Random, Sampler::Sobol, Sampler::Tpe] {
+        let (mut drawn, mut places): (Vec<TrainerConfig>, Vec<Place>) = (Vec::new(), Vec::new());
+        for number in 0..120 {
+            let tried: Vec<Tried<'_>> = places.iter().map(|place| Tried { place, cost: Some(0.5) }).collect();
+            let config = draw(&space, sampler, 4, number, &tried);
+            places.push(Place::of(&space, &config));
+            drawn.push(config);
+        }
+        let of = |config: &TrainerConfig| ["max_depth", "max_leaves"].map(|name| config.whole(name));
+        let (shallow, deep): (Vec<&TrainerConfig>, Vec<&TrainerConfig>) =
+            drawn.iter().partition(|config| of(config)[0] == 4);
+        assert!(shallow.len() > 20 && deep.len() > 20, "{sampler:?}: {} and {}", shallow.len(), deep.len());
+        assert!(shallow.iter().all(|config| of(config)[1] == 31 && config.number("subsample") == 1.0), "{sampler:?}");
+        let leaves: BTreeSet<u64> = deep.iter().map(|config| of(config)[1]).collect();
+        assert!(leaves.len() > 10, "{sampler:?}: {leaves:?}");
+        let narrow = |config: &&&TrainerConfig| of(config)[1] <= 16;
+        assert!(deep.iter().filter(narrow).all(|config| config.number("subsample") < 1.0), "{sampler:?}");
+        assert!(
+            deep.iter().filter(|config| !narrow(config)).all(|config| config.number("subsample") == 1.0),
+            "{sampler:?}"
+        );
+        let unplaced =
+            places.iter().zip(&drawn).all(|(place, config)| place.shares[1].is_none() == (of(config)[0] == 4));
+        assert!(unplaced, "what was not drawn says nothing to later trials");
+    }
+}
+
 fn trial(share: f64, score: Option<f64>) -> Trial {
     Trial {
         config: TrainerConfig::default_of(Trainer::Logistic),

@@ -10,7 +10,7 @@
 
 use std::f64::consts::TAU;
 
-use millrace_domain::trainer::{Axis, Settings, Space, TrainerConfig, choice_at};
+use millrace_domain::trainer::{Space, TrainerConfig, Values, choice_at};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -55,16 +55,14 @@ pub(super) fn propose(space: &Space, generator: &mut ChaCha8Rng, tried: &[Tried<
     good.retain(|place| place.branch == Some(branch));
     rest.retain(|place| place.branch == Some(branch));
     let own = &space.branches()[branch];
-    let drawn: Settings = own
-        .axes()
-        .iter()
-        .enumerate()
-        .map(|(column, (name, axis))| {
-            let of = |places: &[&Place]| Mixture::of(axis, places.iter().filter_map(|place| place.shares[column]));
-            (name.clone(), axis.at(likeliest(&of(&good), &of(&rest), generator)))
-        })
-        .collect();
-    own.base().with(&drawn)
+    let mut column = 0;
+    own.with_drawn(|axis| {
+        // Of what is drawn in some trials only those count that drew it.
+        let of = |places: &[&Place]| Mixture::of(&axis.values, places.iter().filter_map(|place| place.shares[column]));
+        let share = likeliest(&of(&good), &of(&rest), generator);
+        column += 1;
+        axis.values.at(share)
+    })
 }
 
 /// Of some draws among the good the one that is likelier there than among the rest; of equals the first.
@@ -139,8 +137,8 @@ impl Mixture {
         Self::Choices(weights.into_iter().map(|weight| weight / sum).collect())
     }
 
-    fn of(axis: &Axis, shares: impl Iterator<Item = f64>) -> Self {
-        if let Axis::Choice(choices) = axis {
+    fn of(axis: &Values, shares: impl Iterator<Item = f64>) -> Self {
+        if let Values::Choice(choices) = axis {
             return Self::of_choices(choices.len(), shares);
         }
         let mut cells = [0_u32; CELLS + 1];
@@ -310,7 +308,7 @@ mod tests {
 
     #[test]
     fn values_that_were_good_again_and_again_are_far_likelier_than_others() {
-        let axis = Axis::Range(Range::Integer { low: 1, high: 10, scale: Scale::Linear });
+        let axis = Values::Range(Range::Integer { low: 1, high: 10, scale: Scale::Linear });
         let share = |value: u64| axis.share_of(&Setting::Integer(value)).expect("a value of the axis");
         let mixture = Mixture::of(&axis, std::iter::repeat_n(share(7), 25));
         assert!(mixture.density(share(7)) > 20.0 * mixture.density(share(3)), "{}", mixture.density(share(3)));
@@ -320,7 +318,7 @@ mod tests {
 
     #[test]
     fn the_density_of_a_mixture_sums_to_one_and_is_that_of_its_draws() {
-        let axis = Axis::Range(Range::Number { low: 0.0, high: 1.0, scale: Scale::Linear });
+        let axis = Values::Range(Range::Number { low: 0.0, high: 1.0, scale: Scale::Linear });
         let mixture = Mixture::of(&axis, [0.1, 0.15, 0.9].into_iter());
         let below = |end: usize| (0..end).map(|step| mixture.density((step as f64 + 0.5) / 1e4) / 1e4).sum::<f64>();
         assert!((below(10_000) - 1.0).abs() < 1e-6);

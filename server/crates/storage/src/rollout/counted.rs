@@ -9,7 +9,7 @@ use millrace_domain::ids::{ModelVersionId, ProblemId, RolloutId};
 use millrace_domain::rollout::sequential::Sums;
 use millrace_domain::rollout::{Arm, AskedBoth, Evidence, Losses, Side, Unit, latency_bin};
 use sea_orm::prelude::Uuid;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Rollout;
 use crate::Result;
@@ -598,11 +598,21 @@ pub async fn answered_by_both(db: &impl Connection, rollout: RolloutId, most: i6
     record::all(db, SQL, values![rollout.0, most]).await
 }
 
-impl Record for AskedBoth {
+/// A request that both versions of a rollout answered, and what it said of some columns.
+#[derive(Debug)]
+pub struct Sent {
+    /// What both answered; without its slices, which are made of what was sent.
+    pub asked: AskedBoth,
+    /// What was sent.
+    pub columns: Map<String, Value>,
+}
+
+impl Record for Sent {
     fn read(row: &Row) -> Result<Self> {
         let (served, other): (Value, Value) = (row.get("served")?, row.get("other")?);
         let (champion, candidate) = if row.get("is_candidate")? { (other, served) } else { (served, other) };
-        Ok(Self { champion, candidate, label: row.get("label")?, values: row.json("slices")? })
+        let asked = AskedBoth { champion, candidate, label: row.get("label")?, values: Vec::new() };
+        Ok(Self { asked, columns: row.json("columns")? })
     }
 }
 
@@ -610,10 +620,10 @@ impl Record for AskedBoth {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn asked_both(db: &impl Connection, of: &Rollout, columns: &[String], most: i64) -> Result<Vec<AskedBoth>> {
+pub async fn asked_both(db: &impl Connection, of: &Rollout, columns: &[String], most: i64) -> Result<Vec<Sent>> {
     const SQL: &str = "select p.output as served, c.output as other, p.model_version_id = $2 as is_candidate, o.label,
-            (select coalesce(jsonb_agg(p.inputs ->> by order by place), '[]')
-             from jsonb_array_elements_text($3) with ordinality as columns (by, place)) as slices
+            (select coalesce(jsonb_object_agg(name, p.inputs -> name), '{}')
+             from jsonb_array_elements_text($3) as columns (name)) as columns
         from counterpart c join prediction p on p.id = c.prediction_id left join outcome o on o.prediction_id = p.id
         where c.rollout_id = $1 and c.output is not null and p.model_version_id <> c.model_version_id
         order by c.predicted_at desc limit $4";
