@@ -193,6 +193,48 @@ async fn an_alert_whose_rule_is_gone_ends_and_nobody_is_told_that_all_is_well() 
 }
 
 #[tokio::test]
+async fn an_alert_ends_when_the_only_version_is_taken_back_and_the_pause_is_not_judged() {
+    let mut stage = Stage::set(json!({ "monitoring": {
+        "window": "1h", "drift": { "metric": "psi", "threshold": 0.2, "windows": 2 }, "min_rows": 100, "no_data": "mail",
+    } }))
+    .await;
+    stage.hour(300, 0.0).await;
+    stage.hour(300, 60.0).await;
+    stage.hour(300, 60.0).await;
+    let drift = async |stage: &Stage| stage.alerts().await.into_iter().find(|alert| alert["cause"] == "drift").unwrap();
+    assert_eq!(drift(&stage).await["state"], "firing");
+    let rollback = json!({ "reason": "answers are wrong" });
+    stage.on_call.post(&format!("/api/v1/deployments/{SLUG}/rollback"), rollback).await.done();
+    // Nothing is live: no window is over any more, and so nothing was left to end it.
+    stage.now += TimeDelta::hours(30);
+    stage.look().await;
+    let ended = drift(&stage).await;
+    assert_eq!(ended["state"], "resolved", "{ended}");
+    let windows = stage.app.count("select count(*) from monitor_window").await;
+
+    // As if it had gone live again at the end of the pause.
+    let again = json!({ "version": 1, "reason": "the data was wrong, and not the model" });
+    stage.engineer.post(&format!("/api/v1/deployments/{SLUG}/rollouts"), again).await.done();
+    let since = stage.now;
+    stage
+        .app
+        .sql(&format!(
+            "update deployment_change set changed_at = '{since}' where generation = (select max(generation) from deployment_change)"
+        ))
+        .await;
+    for _ in 0..200 {
+        if stage.serving.metadata(SLUG).is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    stage.hour(300, 0.0).await;
+    assert_eq!(stage.app.count("select count(*) from monitor_window").await, windows + 1, "the hours between are none");
+    assert!(!stage.alerts().await.iter().any(|alert| alert["cause"] == "no_data"), "nobody could have asked");
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn outcomes_that_come_late_for_an_older_window_neither_end_nor_begin_an_alert() {
     let mut stage = Stage::set(json!({})).await;
     let numbers: Vec<u32> = (0..300).collect();

@@ -72,7 +72,7 @@ async fn d4_what_belongs_to_one_problem_is_not_reached_through_another() {
     assert_eq!((refused.status, refused.code()), (409, "no_valid_dataset"));
     // A model of `theirs` as a rollout of `mine`.
     let refused = neighbour.post("/api/v1/deployments/mine/rollouts", json!({ "version": 1, "reason": "x" })).await;
-    assert_eq!(refused.status, 404);
+    assert_eq!((refused.status, refused.code()), (409, "not_registered"));
     // A document that names another slug than its address.
     let refused = neighbour.post("/api/v1/problems/mine/versions", document("theirs")).await;
     assert_eq!(refused.status, 400);
@@ -235,10 +235,8 @@ async fn d11_no_stage_is_skipped_by_calling_directly() {
     let early = team.stakeholder.decide("/api/v1/problems/staged/versions/1", "approve", digest).await;
     assert_eq!((early.status, early.code()), (409, "not_in_review"));
     assert_eq!(team.engineer.post("/api/v1/problems/staged/runs", json!({})).await.code(), "problem_not_signed_off");
-    assert_eq!(
-        team.engineer.post("/api/v1/deployments/staged/rollouts", json!({ "version": 1, "reason": "x" })).await.status,
-        404
-    );
+    let early = team.engineer.post("/api/v1/deployments/staged/rollouts", json!({ "version": 1, "reason": "x" })).await;
+    assert_eq!((early.status, early.code()), (409, "not_registered"));
     team.registered("built").await;
     let early = team.engineer.post("/api/v1/deployments/built/rollouts", json!({ "version": 1, "reason": "x" })).await;
     assert_eq!((early.status, early.code()), (409, "not_approved"));

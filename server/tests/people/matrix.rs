@@ -124,7 +124,10 @@ async fn d2_no_address_the_program_answers_is_missing_from_the_table() {
     let mut registered = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            registered.insert((method.to_uppercase(), path.clone()));
+            // The router tells the calls of a model apart by what comes behind the colon.
+            let is_of_model = path.starts_with("/v1/models/{slug}");
+            let path = if is_of_model { "/v1/models/{call}".to_owned() } else { path.clone() };
+            registered.insert((method.to_uppercase(), path));
         }
     }
     let functions: Vec<String> = sources().iter().flat_map(|text| functions_in(text)).collect();
