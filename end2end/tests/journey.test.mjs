@@ -257,7 +257,7 @@ for (const javaScript of [true, false]) {
       await page.getByText("Version 1 answers again").first().waitFor();
       await page.getByRole("button", { name: "Measure it" }).click();
       await page.waitForURL(`**/deployments/${slug}/changes/*`);
-      await page.getByText("1 server answers by it").waitFor();
+      await page.getByText("In place on 1 server after").waitFor();
     });
   });
 
