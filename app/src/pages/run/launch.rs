@@ -119,13 +119,21 @@ fn Launch(options: LaunchOptions, form: PageForm<LaunchRun>) -> impl IntoView {
         let trainers = problem.as_ref().map(|problem| problem.trainers.clone());
         let hyperparameters = trainers.map(|trainers| view! { <Hyperparameters trainers/> });
         let entry = problem.map(|problem| {
-            let fill = move |event: leptos::ev::Event| {
-                if let Some(now) = LaunchForm::around(&event_target::<web_sys::Element>(&event)) {
+            let holder = NodeRef::<leptos::html::Div>::new();
+            let read = move |within: &web_sys::Element| {
+                if let Some(now) = LaunchForm::around(within) {
                     typed.set(now);
                 }
             };
+            // What was typed before the page came alive is judged as well.
+            Effect::new(move |_| {
+                let form = holder.get().and_then(|holder| holder.query_selector("form").ok().flatten());
+                if let Some(form) = form {
+                    read(&form);
+                }
+            });
             view! {
-                <div on:input=fill>
+                <div node_ref=holder on:input=move |event| read(&event_target::<web_sys::Element>(&event))>
                     <Entry problem begin permission form/>
                 </div>
             }
