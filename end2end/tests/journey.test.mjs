@@ -309,8 +309,11 @@ for (const javaScript of [true, false]) {
       if (javaScript) {
         // What stands in the fields is judged before it is sent, and kept where another problem is chosen.
         const space = form.locator("textarea[name=search]");
-        await space.fill('{"alpha": {"low": 0.1, "high": 10, "scale": "log", "when": {"tolerance": 0.5}}}');
-        await page.getByRole("heading", { name: "What is in the way" }).waitFor();
+        const isInTheWay = page.getByRole("heading", { name: "What is in the way" });
+        while (!(await isInTheWay.isVisible())) {
+          await space.fill('{"alpha": {"low": 0.1, "high": 10, "scale": "log", "when": {"tolerance": 0.5}}}');
+          await page.waitForTimeout(200);
+        }
         await space.fill("");
         await page.getByRole("heading", { name: "Ready to launch" }).waitFor();
         await page.getByText(`${slug} v1 is signed off, with`).waitFor();

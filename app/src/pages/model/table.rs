@@ -31,7 +31,6 @@ pub fn ModelTable(
                         {titled.then(|| view! { <th scope="col">"Model"</th> })}
                         <th scope="col">"Version"</th>
                         <th scope="col">"Stage"</th>
-                        {titled.then(|| view! { <th scope="col">"Live"</th> })}
                         <th scope="col">"Metric"</th>
                         <th scope="col">"Test value, 95 % interval"</th>
                         <th scope="col">"Guardrails"</th>
@@ -50,19 +49,20 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
     let own = aliases.iter().filter(|alias| alias.version == Some(model.version));
     let names: Vec<_> = own.map(|alias| view! { " " <span class="tag">{alias.name.clone()}</span> }).collect();
     let version_page = version_address(&model.slug, model.version);
-    let live = match model.live {
+    // In the list of models, where one row stands for all versions.
+    let live = titled.then(|| match model.live {
+        Some(live) if live == model.version => ().into_any(),
         Some(live) => {
             let address = version_address(&model.slug, live);
-            view! { <a href=address>{format!("v{live}")}</a> }.into_any()
+            view! { <div class="muted">"live " <a href=address>{format!("v{live}")}</a></div> }.into_any()
         }
-        None => view! { <span class="muted">"none"</span> }.into_any(),
-    };
-    let live = titled.then(|| view! { <td data-label="Live">{live}</td> });
+        None => view! { <div class="muted">"none is live"</div> }.into_any(),
+    });
     let model_page = format!("/models/{}", model.slug);
     let link = view! { <a href=version_page>{format!("v{}", model.version)}</a> {names} };
     let (about, version) = if titled {
         let about = view! { <th scope="row" data-label="Model"><a href=model_page>{model.slug}</a> {title}</th> };
-        (Some(about), view! { <td data-label="Version">{link}</td> }.into_any())
+        (Some(about), view! { <td data-label="Version">{link} {live}</td> }.into_any())
     } else {
         (None, view! { <th scope="row" data-label="Version">{link}</th> }.into_any())
     };
@@ -80,7 +80,6 @@ fn model_row(model: ModelSummary, aliases: &[AliasView], titled: bool) -> impl I
                     {model.overridden.then(|| view! { <span class="badge" data-state="fail">"Gates overridden"</span> })}
                 </div>
             </td>
-            {live}
             <td data-label="Metric">{metric_title(&model.metric)}</td>
             <td data-label="Test value"><Measured value=model.value interval=model.interval/></td>
             <td data-label="Guardrails">{guardrails}</td>
