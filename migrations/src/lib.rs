@@ -54,6 +54,7 @@ mod m0046_callers;
 mod m0047_reach;
 mod m0048_reached;
 mod m0049_same_again;
+mod m0050_vouched;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -111,6 +112,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0047_reach::Migration),
             Box::new(m0048_reached::Migration),
             Box::new(m0049_same_again::Migration),
+            Box::new(m0050_vouched::Migration),
         ]
     }
 }

@@ -14,7 +14,7 @@ use millrace_storage::artifact::ArtifactPlace;
 use millrace_storage::source::Places;
 
 use crate::outside;
-use crate::web::Provider;
+use crate::web::{Known, Provider};
 
 /// Where data is and how to reach it.
 #[derive(Debug, Clone, Args)]
@@ -217,6 +217,7 @@ impl SignInElsewhere {
             claim: self.oidc_claim.clone(),
             base_url,
             http,
+            known: Known::default(),
         }))
     }
 }

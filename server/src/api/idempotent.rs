@@ -1,16 +1,30 @@
-//! `Idempotency-Key`: a repeated POST is answered as the first one was.
+//! `Idempotency-Key`: a repeated POST is answered as the first one was, whether its answer was waited for or not.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use millrace_domain::Digest;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::Actor;
 use millrace_services::{OUTCOME_UNKNOWN, Services};
-use millrace_storage::kept::Kept;
 use serde::Serialize;
 
 use crate::api::reply::Reply;
+
+const KEY: &str = "idempotency-key";
+
+/// Goes on with a request that has a key when its caller goes away: what was done is then told to whoever asks again.
+pub async fn to_the_end(request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(KEY) {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
+}
 
 /// Runs `act` once for the caller's key. `request` is what the key must go with.
 pub async fn once<T: Serialize>(
@@ -21,7 +35,7 @@ pub async fn once<T: Serialize>(
     status: StatusCode,
     act: impl Future<Output = Result<T, Fault>>,
 ) -> Reply<Response> {
-    let Some(key) = headers.get("idempotency-key") else {
+    let Some(key) = headers.get(KEY) else {
         return Ok((status, Json(act.await?)).into_response());
     };
     let key = key.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
@@ -40,7 +54,6 @@ pub async fn once<T: Serialize>(
             return Err(fault.into());
         }
     };
-    let kept = Kept { request, status: status.as_u16(), response: answer };
-    services.keep_answer(actor, key, &kept).await?;
-    Ok((status, Json(kept.response)).into_response())
+    services.keep_answer(actor, key, &request, status.as_u16(), &answer).await?;
+    Ok((status, Json(answer)).into_response())
 }

@@ -22,6 +22,7 @@ mod run;
 mod session;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::OpenApi;
@@ -137,7 +138,7 @@ fn uploads() -> OpenApiRouter<AppState> {
 /// All routes but uploads.
 pub fn router() -> Router<AppState> {
     let (router, _) = routes().split_for_parts();
-    router.route("/api/openapi.json", get(show_document))
+    router.route("/api/openapi.json", get(show_document)).layer(from_fn(idempotent::to_the_end))
 }
 
 /// Routes that take large bodies.

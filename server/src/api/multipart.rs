@@ -7,8 +7,12 @@ use millrace_domain::fault::Fault;
 use millrace_services::Services;
 use millrace_storage::artifact::Draft;
 
+use crate::web::{UPLOAD_PAUSE, guard};
+
 /// The fields that forms with files have.
 const FIELDS: [&str; 5] = ["problem", "name", "mode", "dataset", "version"];
+/// Most bytes of each.
+const MOST_OF_A_FIELD: usize = 1_000;
 
 /// A form with a file.
 #[derive(Debug)]
@@ -48,9 +52,14 @@ impl Upload {
 /// 400 naming the field that is missing or broken, 413 when the file is too large.
 pub async fn read(mut form: Multipart, services: &Services) -> Result<Upload, Fault> {
     let broken = |error: axum::extract::multipart::MultipartError| {
-        let status = error.status().as_u16();
-        let detail = if status == 413 { "the file is larger than 2 GiB".to_owned() } else { error.body_text() };
-        Fault { status, ..Fault::field("/file", detail) }
+        match error.status().as_u16() {
+            413 => Fault { status: 413, ..Fault::field("/file", "the file is larger than 2 GiB") },
+            // What was read of the body broke off, or nothing of it came any more.
+            500.. => {
+                guard::too_slow(&format!("the file broke off, or nothing of it came for {} s", UPLOAD_PAUSE.as_secs()))
+            }
+            status => Fault { status, ..Fault::field("/file", error.body_text()) },
+        }
     };
     let (mut fields, mut file) = (BTreeMap::new(), None);
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
@@ -67,7 +76,15 @@ pub async fn read(mut form: Multipart, services: &Services) -> Result<Upload, Fa
             }
             file = Some((file_name, content));
         } else if let Some(known) = FIELDS.into_iter().find(|known| *known == name) {
-            fields.insert(known, field.text().await.map_err(broken)?);
+            let mut text = Vec::new();
+            while let Some(piece) = field.chunk().await.map_err(broken)? {
+                text.extend_from_slice(&piece);
+                if text.len() > MOST_OF_A_FIELD {
+                    return Err(Fault::field(&format!("/{known}"), format!("has more than {MOST_OF_A_FIELD} bytes")));
+                }
+            }
+            let text = String::from_utf8(text);
+            fields.insert(known, text.map_err(|_| Fault::field(&format!("/{known}"), "is no UTF-8 text"))?);
         }
     }
     let (file_name, content) = file.ok_or_else(|| Fault::field("/file", "is missing"))?;

@@ -6,15 +6,20 @@ use anyhow::Context;
 use millrace_domain::clock::Entropy;
 use millrace_domain::policy::{Actor, Grant, Scope};
 use millrace_services::credentials::random_text;
+use serde_json::{Value, json};
 
 use crate::config::{People, Storage, Web};
 use crate::{api, outside, wiring};
 
 /// `migrate`.
-pub async fn migrate(storage: Storage) -> anyhow::Result<()> {
+pub async fn migrate(storage: Storage, as_json: bool) -> anyhow::Result<()> {
     let storage = Storage { no_migrate: false, ..storage };
     wiring::open(&storage, wiring::Told::default()).await?;
-    println!("the database is up to date");
+    if as_json {
+        println!("{}", json!({ "up_to_date": true }));
+    } else {
+        println!("the database is up to date");
+    }
     Ok(())
 }
 
@@ -26,6 +31,7 @@ pub async fn add_user(
     name: Option<&str>,
     grants: &[Grant],
     from_stdin: bool,
+    as_json: bool,
 ) -> anyhow::Result<()> {
     let parts = wiring::open(&storage, people.into()).await?;
     let (password, made) = if from_stdin {
@@ -36,6 +42,10 @@ pub async fn add_user(
         (random_text(outside::surroundings().entropy.as_ref() as &dyn Entropy, 20), true)
     };
     let id = parts.services.add_person_with(email, name.unwrap_or(email), &password, grants).await?;
+    if as_json {
+        println!("{}", json!({ "account": id, "email": email, "password": made.then_some(password) }));
+        return Ok(());
+    }
     eprintln!("account {id} made for {email}");
     if made {
         println!("{password}");
@@ -44,11 +54,21 @@ pub async fn add_user(
 }
 
 /// `user roles`.
-pub async fn set_roles(storage: Storage, people: &People, email: &str, grants: &[Grant]) -> anyhow::Result<()> {
+pub async fn set_roles(
+    storage: Storage,
+    people: &People,
+    email: &str,
+    grants: &[Grant],
+    as_json: bool,
+) -> anyhow::Result<()> {
     let parts = wiring::open(&storage, people.into()).await?;
     let person = parts.services.recognise_host(email).await?;
     parts.services.set_grants(&Actor::host(), person.account, grants).await?;
-    eprintln!("account {} now has the roles given", person.account);
+    if as_json {
+        println!("{}", json!({ "account": person.account, "email": email, "roles": grants }));
+    } else {
+        eprintln!("account {} now has the roles given", person.account);
+    }
     Ok(())
 }
 
@@ -60,10 +80,16 @@ pub async fn create_token(
     name: &str,
     scopes: &[Scope],
     days: u32,
+    as_json: bool,
 ) -> anyhow::Result<()> {
     let parts = wiring::open(&storage, people.into()).await?;
     let owner = parts.services.recognise_host(email).await?;
-    println!("{}", parts.services.create_token(&owner, name, scopes, days).await?);
+    let token = parts.services.create_token(&owner, name, scopes, days).await?;
+    if as_json {
+        println!("{}", json!({ "token": token, "name": name, "email": email, "scopes": scopes, "days": days }));
+    } else {
+        println!("{token}");
+    }
     Ok(())
 }
 
@@ -79,32 +105,38 @@ pub fn print_policy() {
 }
 
 /// `config check`.
-pub fn check_config(storage: &Storage, web: &Web) -> anyhow::Result<()> {
+pub fn check_config(storage: &Storage, web: &Web, as_json: bool) -> anyhow::Result<()> {
     storage.check()?;
     web.check()?;
-    let database =
-        if storage.database_url.is_some() { "DATABASE_URL" } else { "a private cluster under MILLRACE_HOME" };
-    println!("database   {database}");
-    println!("home       {}", storage.home.display());
-    println!("artifacts  {}", storage.artifacts());
-    let places = storage.places()?;
-    let names: Vec<&str> = places.names().collect();
-    println!("sources    {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
-    let trainers = storage.external_trainers()?;
-    let names: Vec<String> = trainers.programs.names().map(ToString::to_string).collect();
-    println!("trainers   {}", if names.is_empty() { "our own".to_owned() } else { names.join(", ") });
-    println!("address    {}", web.addr);
-    println!("base URL   {}", web.base_url());
-    println!("site       {}", web.site.display());
-    let mail = if web.mail.smtp_url.is_some() { "MILLRACE_SMTP_URL" } else { "a directory under MILLRACE_HOME" };
     let webhooks = storage.webhooks()?;
     millrace_jobs::WebhookSender::check(&webhooks).context("MILLRACE_WEBHOOKS")?;
-    let names: Vec<&str> = webhooks.iter().map(|(name, _)| name).collect();
-    println!("webhooks   {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
-    println!("mail       {mail}, from {}", web.mail.mail_from);
-    let second: Vec<&str> = web.people.second_factor.iter().map(|role| role.as_str()).collect();
-    println!("2nd factor {}", if second.is_empty() { "as people like".to_owned() } else { second.join(", ") });
-    println!("sign-in    {}", web.elsewhere.oidc_issuer.as_deref().unwrap_or("here alone"));
+    let listed = |names: Vec<String>, none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
+    let database =
+        if storage.database_url.is_some() { "DATABASE_URL" } else { "a private cluster under MILLRACE_HOME" };
+    let mail = if web.mail.smtp_url.is_some() { "MILLRACE_SMTP_URL" } else { "a directory under MILLRACE_HOME" };
+    let sources = storage.places()?.names().map(ToString::to_string).collect();
+    let trainers = storage.external_trainers()?.programs.names().map(ToString::to_string).collect();
+    let second = web.people.second_factor.iter().map(|role| role.as_str().to_owned()).collect();
+    let settings = [
+        ("database", database.to_owned()),
+        ("home", storage.home.display().to_string()),
+        ("artifacts", storage.artifacts().to_string()),
+        ("sources", listed(sources, "none")),
+        ("trainers", listed(trainers, "our own")),
+        ("address", web.addr.to_string()),
+        ("base URL", web.base_url()),
+        ("site", web.site.display().to_string()),
+        ("webhooks", listed(webhooks.iter().map(|(name, _)| name.to_owned()).collect(), "none")),
+        ("mail", format!("{mail}, from {}", web.mail.mail_from)),
+        ("2nd factor", listed(second, "as people like")),
+        ("sign-in", web.elsewhere.oidc_issuer.clone().unwrap_or_else(|| "here alone".to_owned())),
+    ];
+    if as_json {
+        let settings = settings.into_iter().map(|(name, value)| (name.replace(' ', "_"), json!(value)));
+        println!("{}", Value::Object(settings.collect()));
+    } else {
+        settings.iter().for_each(|(name, value)| println!("{name:<10} {value}"));
+    }
     Ok(())
 }
 

@@ -212,15 +212,15 @@ pub async fn run(cli: Cli) -> ExitCode {
             serve::serve(storage, web, (!no_executor).then(|| slots.count()), !no_watch).await
         }
         Command::Worker { storage, people, slots } => serve::work(storage, people, slots.count()).await,
-        Command::Migrate { storage } => host::migrate(storage).await,
+        Command::Migrate { storage } => host::migrate(storage, json).await,
         Command::User { storage, people, act: UserAct::Add { email, name, role, password_stdin } } => {
-            host::add_user(storage, &people, &email, name.as_deref(), &role, password_stdin).await
+            host::add_user(storage, &people, &email, name.as_deref(), &role, password_stdin, json).await
         }
         Command::User { storage, people, act: UserAct::Roles { email, role } } => {
-            host::set_roles(storage, &people, &email, &role).await
+            host::set_roles(storage, &people, &email, &role, json).await
         }
         Command::Token { storage, people, act: TokenAct::Create { email, scopes, days, name } } => {
-            host::create_token(storage, &people, &email, &name, &scopes, days).await
+            host::create_token(storage, &people, &email, &name, &scopes, days, json).await
         }
         Command::Apply { server, file, submit } => apply::apply(&server, &file, submit, json).await,
         Command::Run(args) => run::run(args, json).await,
@@ -237,7 +237,7 @@ pub async fn run(cli: Cli) -> ExitCode {
             host::print_policy();
             Ok(())
         }
-        Command::Config { act: ConfigAct::Check { storage, web } } => host::check_config(&storage, &web),
+        Command::Config { act: ConfigAct::Check { storage, web } } => host::check_config(&storage, &web, json),
         Command::Weigh => host::weigh(),
         Command::Demo(args) => demo::demo(args).await,
     };

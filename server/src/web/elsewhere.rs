@@ -3,6 +3,8 @@
 //! What a sign-in under way needs to come back (state, nonce, PKCE verifier, where to go on) lies sealed in a cookie of the
 //! browser that began it, so that a link made by somebody else signs nobody in.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
@@ -26,6 +28,7 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tower_sessions::Session;
 
 use crate::web::refusal::{self, Door};
@@ -52,7 +55,18 @@ pub struct Provider {
     pub base_url: String,
     /// Client for talking to it.
     pub http: reqwest::Client,
+    /// Its settings as it last told them.
+    pub known: Known,
 }
+
+/// So long what the provider told of itself is enough to send people there. What it vouches for is checked by what it says then.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// So long a provider that did not answer is not asked again.
+const AWAY_FOR: Duration = Duration::from_secs(5);
+
+/// What a provider said when it was asked for its settings, and when that was.
+#[derive(Debug, Default)]
+pub struct Known(tokio::sync::Mutex<Option<(Instant, Result<CoreProviderMetadata, Fault>)>>);
 
 /// Claims besides the standard ones; the one that roles come from is among them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -141,7 +155,7 @@ async fn leave(state: &AppState, next: String) -> Result<Response, Fault> {
     let attempt = Attempt { state: random(32), nonce: random(32), verifier: random(64), next };
     let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(attempt.verifier.clone()));
     let (csrf, nonce) = (CsrfToken::new(attempt.state.clone()), Nonce::new(attempt.nonce.clone()));
-    let client = provider.connect().await?;
+    let client = provider.connect_as_known().await?;
     let (url, _, _) = client
         .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || csrf, move || nonce)
         .add_scope(Scope::new("email".to_owned()))
@@ -200,22 +214,40 @@ async fn admit(state: &AppState, back: Back, request: &Parts) -> Result<String, 
 }
 
 impl Provider {
-    async fn connect(&self) -> Result<Connected, Fault> {
-        let away = |what: &str, error: &dyn std::fmt::Display| {
-            tracing::warn!(%error, issuer = self.issuer, "{what}");
-            Fault::new(
-                502,
-                "provider_away",
-                "The other sign-in does not answer",
-                "the sign-in provider cannot be reached just now; sign in with your password, or try again in a minute",
-            )
+    /// Connects by what was told lately: however many people come at once, the provider is asked once.
+    async fn connect_as_known(&self) -> Result<Connected, Fault> {
+        let mut known = self.known.0.lock().await;
+        let lately = known.as_ref().filter(|(asked, said)| {
+            let lasts = if said.is_ok() { KNOWN_FOR } else { AWAY_FOR };
+            asked.elapsed() < lasts
+        });
+        let said = match lately {
+            Some((_, said)) => said.clone(),
+            None => known.insert((Instant::now(), self.discover().await)).1.clone(),
         };
-        let issuer = IssuerUrl::new(self.issuer.clone()).map_err(|error| away("the issuer is no address", &error))?;
-        let metadata = CoreProviderMetadata::discover_async(issuer, &self.http)
-            .await
-            .map_err(|error| away("the provider's settings could not be read", &error))?;
+        self.connect(said?)
+    }
+
+    async fn discover(&self) -> Result<CoreProviderMetadata, Fault> {
+        let issuer =
+            IssuerUrl::new(self.issuer.clone()).map_err(|error| self.away("the issuer is no address", &error))?;
+        let metadata = CoreProviderMetadata::discover_async(issuer, &self.http).await;
+        metadata.map_err(|error| self.away("the provider's settings could not be read", &error))
+    }
+
+    fn away(&self, what: &str, error: &dyn std::fmt::Display) -> Fault {
+        tracing::warn!(%error, issuer = self.issuer, "{what}");
+        Fault::new(
+            502,
+            "provider_away",
+            "The other sign-in does not answer",
+            "the sign-in provider cannot be reached just now; sign in with your password, or try again in a minute",
+        )
+    }
+
+    fn connect(&self, metadata: CoreProviderMetadata) -> Result<Connected, Fault> {
         let back = RedirectUrl::new(format!("{}{BACK}", self.base_url))
-            .map_err(|error| away("MILLRACE_BASE_URL is no address", &error))?;
+            .map_err(|error| self.away("MILLRACE_BASE_URL is no address", &error))?;
         let secret = self.client_secret.clone().map(ClientSecret::new);
         Ok(Client::from_provider_metadata(metadata, ClientId::new(self.client_id.clone()), secret)
             .set_redirect_uri(back))
@@ -229,7 +261,7 @@ impl Provider {
                 Fault::forbidden("not_vouched", "the provider's answer could not be trusted; begin again")
             }
         };
-        let client = self.connect().await?;
+        let client = self.connect(self.discover().await?)?;
         let tokens = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|error| refused("the provider has no token endpoint")(&error))?

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
@@ -40,6 +40,9 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
 /// A body that is not there by then was held back, and the caller may not be what they were.
 const PROMPT: Duration = Duration::from_millis(250);
 
+/// A body that is not there by then is not waited for any longer.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
 /// Admits a request that is whole: whoever sends the body late is recognised anew when it is there. Files come as long as they
 /// take; the act that takes them in asks for itself.
 async fn admit_whole(state: &AppState, request: &mut Parts, body: Body) -> Result<(Option<Actor>, Body), Fault> {
@@ -50,9 +53,7 @@ async fn admit_whole(state: &AppState, request: &mut Parts, body: Body) -> Resul
     if has_files || actor.is_none() || body.is_end_stream() {
         return Ok((actor, body));
     }
-    let whole = axum::body::to_bytes(body, BODY_BYTES).await.map_err(|_| {
-        Fault::new(413, "too_large", "Too large", format!("the body is cut or has more than {BODY_BYTES} bytes"))
-    })?;
+    let whole = whole(body, BODY_TIME).await?;
     if begun.elapsed() < PROMPT {
         return Ok((actor, whole.into()));
     }
@@ -63,6 +64,19 @@ async fn admit_whole(state: &AppState, request: &mut Parts, body: Body) -> Resul
         request.extensions.insert(session);
     }
     Ok((Some(again?), whole.into()))
+}
+
+async fn whole(body: Body, time: Duration) -> Result<Bytes, Fault> {
+    let read = tokio::time::timeout(time, axum::body::to_bytes(body, BODY_BYTES)).await;
+    let read = read.map_err(|_| too_slow(&format!("the body was not there within {} s", time.as_secs())))?;
+    read.map_err(|_| {
+        Fault::new(413, "too_large", "Too large", format!("the body is cut or has more than {BODY_BYTES} bytes"))
+    })
+}
+
+/// What is answered to whoever does not send what they began.
+pub fn too_slow(what: &str) -> Fault {
+    Fault::new(408, "too_slow", "Too slow", format!("{what}; send it again"))
 }
 
 async fn admit(state: &AppState, request: &Parts) -> Result<Option<Actor>, Fault> {
@@ -193,4 +207,19 @@ fn check_form(request: &Parts) -> Result<(), Fault> {
         return Err(Fault::new(415, "unsupported_media_type", "Not a form", format!("send the fields as {wanted}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{StreamExt, stream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_is_held_back_is_not_waited_for_for_ever() {
+        let begun = stream::once(async { Ok::<_, std::io::Error>("{") });
+        let refused =
+            whole(Body::from_stream(begun.chain(stream::pending())), Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!((refused.status, refused.code.as_str()), (408, "too_slow"));
+    }
 }

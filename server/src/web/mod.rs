@@ -34,13 +34,13 @@ use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::timeout::TimeoutLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 
 use crate::api;
 use crate::config::Web;
 use crate::{mlflow, predict};
 
-pub use elsewhere::Provider;
+pub use elsewhere::{Known, Provider};
 pub use events::EventHub;
 pub use health::record_metrics;
 pub use tokens::Tokens;
@@ -56,6 +56,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
 const BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Largest upload.
 pub const UPLOAD_BYTES: usize = 2 * 1024 * 1024 * 1024;
+/// So long an upload may pause.
+pub const UPLOAD_PAUSE: Duration = Duration::from_secs(30);
 /// A handler that takes longer is cut off; live events are not handlers in this sense, they answer at once and stream.
 const HANDLER_TIME: Duration = Duration::from_secs(60);
 
@@ -144,6 +146,7 @@ pub fn router(state: AppState, web: &Web) -> anyhow::Result<Router> {
         );
     let large = Router::new().merge(upload::router()).merge(api::upload_router()).layer(
         ServiceBuilder::new()
+            .layer(RequestBodyTimeoutLayer::new(UPLOAD_PAUSE))
             .layer(RequestBodyLimitLayer::new(UPLOAD_BYTES))
             .layer(DefaultBodyLimit::max(UPLOAD_BYTES)),
     );

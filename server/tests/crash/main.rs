@@ -241,3 +241,29 @@ fn many_rows() -> Vec<u8> {
     }
     csv.into_bytes()
 }
+
+#[tokio::test]
+async fn a_database_that_breaks_off_while_a_result_is_written_down_is_given_it_once_more() {
+    let mut app = TestApp::start_with(BINARY, &[], &[]).await.unwrap();
+    let engineer = app.person("engineer", &[Role::MlEngineer]).await.unwrap();
+    let stakeholder = app.person("stakeholder", &[Role::Stakeholder]).await.unwrap();
+    // What a sequence has given is not taken back with the transaction.
+    app.sql("create sequence tries").await;
+    app.sql(
+        "create function break_off() returns trigger language plpgsql security definer as $$
+         begin
+            if nextval('tries') = 1 then raise exception 'the server shuts down' using errcode = '57P01'; end if;
+            return new;
+         end $$",
+    )
+    .await;
+    app.sql(
+        "create trigger break_off before update on step for each row
+         when (new.kind = 'train' and new.state = 'succeeded' and old.state <> 'succeeded') execute function break_off()",
+    )
+    .await;
+    run_to_the_end(&mut app, engineer, &stakeholder, None).await;
+    assert_eq!(app.count("select last_value from tries").await, 2);
+    assert_eq!(app.count("select attempt::bigint from step where kind = 'train'").await, 1);
+    app.remove().await;
+}

@@ -148,6 +148,11 @@ async fn the_link_of_a_letter_shows_the_alert_and_lets_its_reader_act_and_nobody
     let their_key = theirs.split("key=").nth(1).unwrap().split_whitespace().next().unwrap();
     stage.app.sql("update account set email = 'other@example.org' where email = 'named@example.org'").await;
     assert_eq!(services.handle_alert_by_mail(&id, their_key, &acknowledge).await.unwrap_err().status, 404);
+    assert_eq!(
+        anybody.page(&format!("/alerts/{id}/by-mail?key={their_key}")).await.0,
+        404,
+        "nor does it show any more"
+    );
     // A browser without scripts posts the form of the page that the link leads to.
     let fields = [("id", id.as_str()), ("key", key), ("act", "acknowledge")];
     let landed = anybody.submit(&format!("/alerts/{id}/by-mail?key={key}"), "/fn/handle_alert_by_mail", &fields).await;
@@ -270,6 +275,36 @@ async fn outcomes_that_come_late_for_an_older_window_neither_end_nor_begin_an_al
     let older = &windows[windows.len() - 2];
     assert_eq!((&older["quality"]["labelled"], &older["quality"]["verdict"]), (&json!(300), &json!("pass")), "{older}");
     assert!(fires(&stage).await, "{:?}", stage.alerts().await);
+    stage.remove().await;
+}
+
+#[tokio::test]
+async fn outcomes_of_a_version_that_was_replaced_are_told_and_call_nobody() {
+    let mut stage = Stage::set(json!({})).await;
+    let other = stage.app.run(&stage.engineer, SLUG, json!({ "trainer": "logistic", "seed": 2 })).await;
+    assert_eq!(other.body["state"], "succeeded", "{}", other.body["failure"]);
+    let numbers: Vec<u32> = (0..300).collect();
+    let instances = numbers.iter().map(|number| crate::instance(*number, 0.0).as_object().unwrap().clone()).collect();
+    stage.clock.set(stage.now);
+    let ids = crate::ask(&stage.serving, SLUG, instances, None).await;
+    let live = async |stage: &Stage, number: i32| {
+        let of =
+            format!("(select m.id from model_version m where m.problem_id = d.problem_id and m.number = {number})");
+        stage.app.sql(&format!("update deployment d set champion_id = {of}")).await;
+    };
+    live(&stage, 2).await;
+    let wrong: Vec<_> = numbers.iter().map(|number| json!(!millrace_test_support::thing(*number).2)).collect();
+    crate::report(&stage.serving, SLUG, &ids, &wrong).await;
+    stage.now += TimeDelta::hours(1);
+    for _ in 0..2 {
+        stage.look().await;
+    }
+    let view = stage.monitor().await;
+    let window = view["windows"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(window["quality"]["verdict"], "fail", "{window}");
+    let alerts = stage.alerts().await;
+    assert!(!alerts.iter().any(|alert| alert["cause"] == "quality"), "{alerts:?}");
+    live(&stage, 1).await;
     stage.remove().await;
 }
 

@@ -290,7 +290,7 @@ async fn one_key_at_once_acts_once() {
 }
 
 #[tokio::test]
-async fn a_key_is_free_again_after_a_refusal_and_after_a_crash() {
+async fn a_key_is_free_again_after_a_refusal_and_not_where_nobody_knows_what_was_done() {
     let team = team().await;
     let send = |body: Value| {
         let engineer = team.engineer.clone();
@@ -304,7 +304,37 @@ async fn a_key_is_free_again_after_a_refusal_and_after_a_crash() {
     team.app.sql("update idempotency set status = 0").await;
     assert_eq!(send(document("again")).await.code(), "idempotency_key_in_use");
     team.app.sql("update idempotency set created_at = now() - interval '3 minutes'").await;
-    assert_eq!(send(document("other")).await.status, 201);
+    assert_eq!(send(document("other")).await.code(), "idempotency_key_reused");
+    let unknown = send(document("again")).await;
+    assert_eq!((unknown.status, unknown.code()), (409, "idempotency_outcome_unknown"), "{}", unknown.body);
+    team.app.remove().await;
+}
+
+#[tokio::test]
+async fn what_a_caller_with_a_key_did_not_wait_for_is_done_once_and_told_when_they_ask_again() {
+    let team = team().await;
+    let app = &team.app;
+    let held = app.sql("do $$ begin lock table problem in exclusive mode; perform pg_sleep(1.5); end $$");
+    let send = || {
+        let request = team.engineer.request(Method::POST, "/api/v1/problems").header("idempotency-key", "gone");
+        request.json(&document("gone"))
+    };
+    let leaves = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        send().timeout(Duration::from_millis(500)).send().await.unwrap_err()
+    };
+    let ((), error) = futures::join!(held, leaves);
+    assert!(error.is_timeout(), "{error}");
+    let mut again = team.engineer.send(send()).await;
+    for _ in 0..50 {
+        if again.code() != "idempotency_key_in_use" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        again = team.engineer.send(send()).await;
+    }
+    assert_eq!(again.status, 201, "{}", again.body);
+    assert_eq!(app.count("select count(*) from problem where slug = 'gone'").await, 1);
     team.app.remove().await;
 }
 

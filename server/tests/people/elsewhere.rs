@@ -202,6 +202,36 @@ async fn who_the_provider_vouches_for_is_signed_in_with_the_roles_of_their_group
 }
 
 #[tokio::test]
+async fn roles_that_groups_gave_go_with_them_and_those_that_an_admin_gave_stay() {
+    let provider = open().await;
+    let app = app(&provider).await;
+    *provider.says.lock().unwrap() = ada();
+    let ada_here = person(&app, &go(&app, "/").await);
+    let roles = async || -> Vec<String> {
+        let id = app.count("select id from account where email = 'ada@example.org'").await;
+        let account =
+            millrace_storage::account::find(app.services.db().pool(), millrace_domain::ids::AccountId(id)).await;
+        account.unwrap().unwrap().grants.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(roles().await, ["ml_engineer"]);
+    // Without a group that has a role there is none, not even for whoever is signed in.
+    *provider.says.lock().unwrap() = Says { groups: vec!["guests".into()], ..ada() };
+    let landed = go(&app, "/").await;
+    assert_eq!(landed.status, 403, "{}", landed.text);
+    assert!(landed.text.contains("one of your groups has a role here any more"), "{}", landed.text);
+    assert!(roles().await.is_empty());
+    assert_eq!(ada_here.post("/api/v1/problems", crate::document("late")).await.status, 403);
+    app.sql("insert into account_role (account_id, role) select id, 'on_call' from account").await;
+    *provider.says.lock().unwrap() = Says { groups: vec!["business".into()], ..ada() };
+    assert_eq!(go(&app, "/").await.to, "/");
+    assert_eq!(roles().await, ["on_call", "stakeholder"]);
+    *provider.says.lock().unwrap() = Says { groups: Vec::new(), ..ada() };
+    assert_eq!(go(&app, "/").await.to, "/");
+    assert_eq!(roles().await, ["on_call"]);
+    app.remove().await;
+}
+
+#[tokio::test]
 async fn a_token_that_is_not_for_us_now_and_from_the_provider_is_refused() {
     let provider = open().await;
     let app = app(&provider).await;
@@ -258,5 +288,11 @@ async fn an_address_alone_never_opens_somebody_elses_account() {
     *provider.says.lock().unwrap() = Says { email: "moved@example.org".into(), subject: "grace".into(), ..ada() };
     assert_eq!(go(&app, "/").await.to, "/");
     assert_eq!(app.count("select count(*) from account").await, 2);
+    // Nor is somebody else of the provider taken for them, whatever address it gives them.
+    *provider.says.lock().unwrap() = Says { email: "grace@example.org".into(), subject: "mallory".into(), ..ada() };
+    let landed = go(&app, "/").await;
+    assert_eq!(landed.status, 403, "{}", landed.text);
+    assert!(landed.text.contains("is somebody else&#39;s at the provider"), "{}", landed.text);
+    assert_eq!(app.count("select count(*) from identity").await, 1);
     app.remove().await;
 }

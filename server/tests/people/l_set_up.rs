@@ -96,7 +96,10 @@ async fn l3_it_binds_loopback_by_default() {
     let help = Command::new(BINARY).args(["serve", "--help"]).output().unwrap();
     assert!(String::from_utf8_lossy(&help.stdout).contains("[default: 127.0.0.1:8080]"));
     let check = Command::new(BINARY).args(["config", "check"]).env_remove("MILLRACE_ADDR").output().unwrap();
-    assert!(String::from_utf8_lossy(&check.stdout).contains("127.0.0.1:8080"));
+    assert!(String::from_utf8_lossy(&check.stdout).contains("address    127.0.0.1:8080"));
+    let check = Command::new(BINARY).args(["config", "check", "--json"]).env_remove("MILLRACE_ADDR").output().unwrap();
+    let settings: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+    assert_eq!(settings["address"], "127.0.0.1:8080", "{settings}");
 }
 
 #[tokio::test]

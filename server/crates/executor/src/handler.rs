@@ -1,5 +1,7 @@
 //! What a step is to the executor.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use millrace_domain::Digest;
@@ -24,15 +26,17 @@ pub trait Handler: Send + Sync {
     async fn perform(&self, context: &Context) -> Result<Done, StepError>;
 }
 
-/// The writes of a finished step, applied in the transaction that marks it done.
-pub type Commit = Box<dyn for<'t> FnOnce(&'t Transaction) -> BoxFuture<'t, Result<(), StorageError>> + Send>;
+/// The writes of a finished step, applied in the transaction that marks it done; again in another one where the database breaks off.
+pub type Commit = Box<dyn for<'t> Fn(&'t Transaction) -> BoxFuture<'t, Result<(), StorageError>> + Send + Sync>;
 
-/// Boxes the writes of a step.
-pub fn commit<F>(writes: F) -> Commit
+/// Boxes the writes of what a step came to.
+pub fn commit<V, F>(output: V, writes: F) -> Commit
 where
-    F: for<'t> FnOnce(&'t Transaction) -> BoxFuture<'t, Result<(), StorageError>> + Send + 'static,
+    V: Send + Sync + 'static,
+    F: for<'t> Fn(&'t Transaction, Arc<V>) -> BoxFuture<'t, Result<(), StorageError>> + Send + Sync + 'static,
 {
-    Box::new(writes)
+    let output = Arc::new(output);
+    Box::new(move |tx| writes(tx, Arc::clone(&output)))
 }
 
 /// What a finished step says about going on.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_domain::clock::Clock;
 use millrace_domain::run::StepState;
@@ -37,6 +37,9 @@ pub struct Timing {
 
 /// How often progress is written down.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a result waits before it is written down once more.
+const COMMIT_AGAIN: Duration = Duration::from_millis(500);
 
 /// How often it is looked how much memory is held.
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
@@ -294,15 +297,34 @@ impl Worker {
         handler.perform(context).await
     }
 
-    /// Commits what the attempt came to, under the fence.
+    /// Commits what the attempt came to, under the fence. While the database is away it is tried again for as long as one that is silent
+    /// keeps no work from going on: what took hours to compute is not lost to its restart.
     async fn conclude(&self, context: &Context, result: Result<Done, StepError>) -> Result<StepState, StorageError> {
-        let claim = &*context.claim;
         let (ending, writes) = self.ending(context, result);
         context.log.end(&told(&ending));
+        let begun = Instant::now();
+        loop {
+            match self.write_down(context, &ending, writes.as_ref()).await {
+                Err(error) if error.is_transient() && begun.elapsed() + COMMIT_AGAIN < self.timing.give_up => {
+                    tracing::warn!(step = %context.claim.step.id, %error, "the result waits for the database");
+                    tokio::time::sleep(COMMIT_AGAIN).await;
+                }
+                written => return written,
+            }
+        }
+    }
+
+    async fn write_down(
+        &self,
+        context: &Context,
+        ending: &Ending<'_>,
+        writes: Option<&Commit>,
+    ) -> Result<StepState, StorageError> {
+        let claim = &*context.claim;
         let (first, lines) = context.log.waiting();
         let tx = self.db.begin().await?;
         step::add_log(&tx, claim, first, &lines).await?;
-        let state = step::finish(&tx, claim, &ending).await?;
+        let state = step::finish(&tx, claim, ending).await?;
         if let Some(writes) = writes {
             // What was stopped may be tried again, and comes to its effect then.
             if state == StepState::Succeeded {

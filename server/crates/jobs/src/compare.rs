@@ -70,7 +70,7 @@ impl Stage for Compare {
     }
 
     fn commit(&self, _context: &Context, _output: Compared) -> Commit {
-        commit(|_| Box::pin(async { Ok(()) }))
+        commit((), |_, _| Box::pin(async { Ok(()) }))
     }
 }
 

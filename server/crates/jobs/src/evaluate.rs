@@ -202,7 +202,7 @@ impl Stage for Evaluate {
 
     fn commit(&self, context: &Context, output: Evaluated) -> Commit {
         let id = RunId(context.step().subject.id());
-        commit(move |tx| {
+        commit(output, move |tx, output| {
             Box::pin(async move {
                 let now = millrace_storage::now(tx).await?;
                 let kept = [

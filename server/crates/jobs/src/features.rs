@@ -85,6 +85,6 @@ impl Stage for Features {
     }
 
     fn commit(&self, _context: &Context, _output: Computed) -> Commit {
-        commit(|_| Box::pin(async { Ok(()) }))
+        commit((), |_, _| Box::pin(async { Ok(()) }))
     }
 }

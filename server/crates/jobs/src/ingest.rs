@@ -152,7 +152,7 @@ impl Stage for Ingest {
 
     fn commit(&self, context: &Context, output: Ingested) -> Commit {
         let id = millrace_domain::ids::DatasetVersionId(context.step().subject.id());
-        commit(move |tx| {
+        commit(output, move |tx, output| {
             Box::pin(async move {
                 let now = millrace_storage::now(tx).await?;
                 artifact::register(tx, &output.frame, output.frame_bytes, "application/vnd.apache.parquet", now)

@@ -57,7 +57,7 @@ impl Stage for Register {
 
     fn commit(&self, context: &Context, output: Registered) -> Commit {
         let run = RunId(context.step().subject.id());
-        commit(move |tx| {
+        commit(output, move |tx, output| {
             Box::pin(async move {
                 let id = ProblemId(output.problem);
                 problem::lock(tx, id).await?;

@@ -114,7 +114,7 @@ impl Stage for Rehearse {
     }
 
     fn commit(&self, _context: &Context, output: Output) -> Commit {
-        commit(move |tx| {
+        commit(output, move |tx, output| {
             Box::pin(async move {
                 let now = millrace_storage::now(tx).await?;
                 artifact::register(tx, &output.result, output.bytes, "application/json", now).await

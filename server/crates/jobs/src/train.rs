@@ -126,7 +126,7 @@ impl Stage for Train {
 
     fn commit(&self, context: &Context, output: Trained) -> Commit {
         let id = RunId(context.step().subject.id());
-        commit(move |tx| {
+        commit(output, move |tx, output| {
             Box::pin(async move {
                 let now = millrace_storage::now(tx).await?;
                 artifact::register(tx, &output.model, output.bytes, "application/vnd.millrace.model+json", now).await?;

@@ -179,7 +179,9 @@ impl Stage for Trials {
 
     fn commit(&self, context: &Context, output: Ended) -> Commit {
         let (id, number) = (RunId(context.step().subject.id()), context.step().part);
-        commit(move |tx| Box::pin(async move { run::set_trial(tx, id, &stored(number, &output.trial)).await }))
+        commit(output, move |tx, output| {
+            Box::pin(async move { run::set_trial(tx, id, &stored(number, &output.trial)).await })
+        })
     }
 }
 

@@ -79,7 +79,7 @@ impl Stage for Tune {
 
     fn commit(&self, context: &Context, output: Tuned) -> Commit {
         let id = RunId(context.step().subject.id());
-        commit(move |tx| {
+        commit(output, move |tx, output| {
             Box::pin(async move {
                 let config = &output.config;
                 run::set_fitted_with(tx, id, &config.asked_as(), &json!(config.settings())).await

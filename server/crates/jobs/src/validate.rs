@@ -195,7 +195,7 @@ impl Stage for Validate {
 
     fn commit(&self, context: &Context, output: Validated) -> Commit {
         let id = DatasetVersionId(context.step().subject.id());
-        commit(move |tx| {
+        commit(output, move |tx, output| {
             Box::pin(async move {
                 let state = if output.report.allows_training() { DatasetState::Valid } else { DatasetState::Rejected };
                 let now = millrace_storage::now(tx).await?;

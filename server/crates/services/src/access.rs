@@ -1,8 +1,14 @@
 //! May this actor do that? And the audit row that belongs to every act.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::Digest;
 use millrace_domain::audit::Outcome;
 use millrace_domain::fault::Fault;
+use millrace_domain::ids::AccountId;
 use millrace_domain::policy::{Action, Actor, Origin, Pass, Refused, Via};
 use millrace_storage::account::{self, Account};
 use millrace_storage::audit::{self, Act};
@@ -35,6 +41,37 @@ impl<'a> Note<'a> {
     pub(crate) fn details(mut self, details: Value) -> Self {
         self.details = details;
         self
+    }
+}
+
+/// Refusals of one account that are written down within an hour: nobody fills the trail, or keeps others from it, by asking for what they may
+/// not do.
+const MOST_REFUSALS: u32 = 1_000;
+
+/// How many refusals each account had in its hour, on this server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Refusals(Arc<Mutex<HashMap<AccountId, (DateTime<Utc>, u32)>>>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Counted {
+    Within,
+    Last,
+    Beyond,
+}
+
+impl Refusals {
+    fn count(&self, account: AccountId, now: DateTime<Utc>) -> Counted {
+        let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, count) = hours.entry(account).or_insert((now, 0));
+        if now - *since >= TimeDelta::hours(1) {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        match (*count).cmp(&MOST_REFUSALS) {
+            Ordering::Less => Counted::Within,
+            Ordering::Equal => Counted::Last,
+            Ordering::Greater => Counted::Beyond,
+        }
     }
 }
 
@@ -167,8 +204,16 @@ impl Services {
         self.append(tx, actor, note, Outcome::Done).await
     }
 
-    /// Writes down what was refused.
-    pub(crate) async fn note_refusal(&self, actor: &Actor, note: Note<'_>) -> Result<()> {
+    /// Writes down what was refused; of one account at most [`MOST_REFUSALS`] an hour.
+    pub(crate) async fn note_refusal(&self, actor: &Actor, mut note: Note<'_>) -> Result<()> {
+        match self.refusals.count(actor.account, self.now()) {
+            Counted::Within => {}
+            Counted::Last => note.details["further"] = json!("those of the rest of the hour are counted, not written"),
+            Counted::Beyond => {
+                metrics::counter!("millrace_refusals_not_written_total").increment(1);
+                return Ok(());
+            }
+        }
         let tx = self.begin().await?;
         self.append(&tx, actor, note, Outcome::Refused).await?;
         commit(tx).await
@@ -230,5 +275,23 @@ fn thing(object: &str) -> &'static str {
         Some("run") => "run",
         Some("deployment") => "deployment",
         _ => "page",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_one_account_are_written_a_thousand_times_an_hour() {
+        let refusals = Refusals::default();
+        let now = "2026-05-01T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
+        let written = |account: i64, at: DateTime<Utc>, times: usize| {
+            (0..times).filter(|_| refusals.count(AccountId(account), at) != Counted::Beyond).count()
+        };
+        assert_eq!(written(1, now, 1_500), 1_000);
+        assert_eq!(written(1, now + TimeDelta::minutes(59), 1), 0);
+        assert_eq!(written(2, now, 1), 1);
+        assert_eq!(written(1, now + TimeDelta::minutes(60), 1), 1);
     }
 }

@@ -3,12 +3,16 @@
 //!
 //! A known pair signs its account in. An unknown one is taken to an account of the same address only when the provider says
 //! that it verified the address and that account has no password and no other identity (an invitation that was never taken
-//! up); else it makes a new account with the roles that the rules give, if they give any.
+//! up); else it makes a new account with the roles that the rules give, if they give any. Roles that the rules gave go when they
+//! give them no more; those that an admin gave stay.
+
+use std::collections::BTreeSet;
 
 use chrono::Duration;
 use millrace_domain::fault::Fault;
 use millrace_domain::policy::{Actor, Grant, Origin, Role, Via};
 use millrace_storage::account::{self, Account};
+use millrace_storage::{StorageError, Transaction};
 use serde_json::{Value, json};
 
 use crate::access::Note;
@@ -117,23 +121,27 @@ impl Services {
                     return Err(refused("the provider has not verified your mail address"));
                 }
                 let id = match account::find_by_email(&tx, &email).await.map_err(fault)? {
-                    Some(account) if account.password_hash.is_none() && account.disabled_at.is_none() => account.id,
-                    Some(_) => {
+                    Some(account) if account.password_hash.is_some() => {
                         return Err(refused(
                             "your address has an account here with a password; sign in with that, or ask an admin",
                         ));
                     }
+                    Some(account) => account.id,
                     None if grants.is_empty() => {
                         return Err(refused("none of your groups has a role here; ask an admin"));
                     }
                     None => {
                         let name = checked_name(vouched.name.as_deref().unwrap_or(&email))?;
-                        account::insert(&tx, &email, &name, None, &grants, self.now()).await.map_err(fault)?
+                        account::insert(&tx, &email, &name, None, &[], self.now()).await.map_err(fault)?
                     }
                 };
-                account::insert_identity(&tx, id, &vouched.issuer, &vouched.subject, self.now())
-                    .await
-                    .map_err(|_| refused("this account is tied to somebody else at the provider"))?;
+                let tied = account::insert_identity(&tx, id, &vouched.issuer, &vouched.subject, self.now()).await;
+                tied.map_err(|error| match error {
+                    StorageError::Duplicate { .. } => {
+                        refused("the account of your address is somebody else's at the provider; ask an admin")
+                    }
+                    other => fault(other),
+                })?;
                 let account = account::find(&tx, id).await.map_err(fault)?.ok_or_else(Fault::unauthenticated)?;
                 (account, "account.tied")
             }
@@ -141,50 +149,57 @@ impl Services {
         if account.disabled_at.is_some() {
             return Err(refused("your account here is disabled; ask an admin"));
         }
-        let account = self.with_grants(&tx, account, grants).await?;
+        let account = self.with_vouched(&tx, account, &grants).await?;
         let actor = Actor { origin: origin.clone(), ..actor_of(&account, Via::Session) };
         let details = json!({ "issuer": vouched.issuer, "roles": account.grants });
         let note = Note::new(action, format!("account/{}", account.id)).details(details);
         self.note(&tx, &actor, note).await?;
         commit(tx).await?;
+        if account.grants.is_empty() && !self.rules().is_empty() {
+            return Err(refused("none of your groups has a role here any more; ask an admin"));
+        }
         Ok(account)
     }
 
-    /// The account with the roles of the provider, where its rules give any; the last admin stays one.
-    async fn with_grants(
-        &self,
-        tx: &millrace_storage::Transaction,
-        account: Account,
-        grants: Vec<Grant>,
-    ) -> Result<Account> {
-        let mut before = account.grants.clone();
-        before.sort();
-        if grants.is_empty() || grants == before {
+    /// The account with the roles that the provider's rules give it now, beside those that an admin gave; the last admin stays one.
+    async fn with_vouched(&self, tx: &Transaction, account: Account, grants: &BTreeSet<Grant>) -> Result<Account> {
+        if self.rules().is_empty() {
+            return Ok(account);
+        }
+        let had = account::vouched_grants(tx, account.id).await.map_err(fault)?;
+        if lacking(&account, &had, grants) == had.iter().cloned().collect() {
             return Ok(account);
         }
         account::lock_all(tx).await.map_err(fault)?;
-        account::take(tx, account.id).await.map_err(fault)?;
-        account::set_grants(tx, account.id, &grants).await.map_err(fault)?;
-        let was_admin = before.contains(&Grant::everywhere(Role::Admin));
+        let account = account::take(tx, account.id).await.map_err(fault)?.ok_or_else(Fault::unauthenticated)?;
+        let had = account::vouched_grants(tx, account.id).await.map_err(fault)?;
+        let given: Vec<Grant> = lacking(&account, &had, grants).into_iter().collect();
+        account::set_vouched_grants(tx, account.id, &given).await.map_err(fault)?;
+        let was_admin = account.grants.contains(&Grant::everywhere(Role::Admin));
         if was_admin && account::count_admins(tx).await.map_err(fault)? == 0 {
-            account::set_grants(tx, account.id, &account.grants).await.map_err(fault)?;
-            return Ok(account);
+            account::set_vouched_grants(tx, account.id, &had).await.map_err(fault)?;
+        } else if account.grants.iter().all(|grant| had.contains(grant)) {
+            account::unbind(tx, account.id).await.map_err(fault)?;
         }
-        account::unbind(tx, account.id).await.map_err(fault)?;
-        Ok(Account { grants, ..account })
+        account::find(tx, account.id).await.map_err(fault)?.ok_or_else(Fault::unauthenticated)
     }
 
-    fn granted_elsewhere(&self, groups: &[String]) -> Vec<Grant> {
-        let rules = self.settings.elsewhere.as_ref().map_or(&[][..], |elsewhere| &elsewhere.rules);
-        let mut grants: Vec<Grant> =
-            rules.iter().filter(|rule| groups.contains(&rule.value)).map(|rule| rule.grant.clone()).collect();
-        grants.sort();
-        grants.dedup();
-        grants
+    fn rules(&self) -> &[RoleRule] {
+        self.settings.elsewhere.as_ref().map_or(&[], |elsewhere| &elsewhere.rules)
+    }
+
+    fn granted_elsewhere(&self, groups: &[String]) -> BTreeSet<Grant> {
+        let rules = self.rules().iter().filter(|rule| groups.contains(&rule.value));
+        rules.map(|rule| rule.grant.clone()).collect()
     }
 
     /// Name of the other sign-in, if there is one.
     pub fn elsewhere_name(&self) -> Option<String> {
         self.settings.elsewhere.as_ref().map(|elsewhere| elsewhere.name.clone())
     }
+}
+
+/// The granted roles that an account would not have without the provider, which gave those that it `had`.
+fn lacking(account: &Account, had: &[Grant], grants: &BTreeSet<Grant>) -> BTreeSet<Grant> {
+    grants.iter().filter(|grant| had.contains(grant) || !account.grants.contains(grant)).cloned().collect()
 }

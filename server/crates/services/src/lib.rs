@@ -148,6 +148,7 @@ pub struct Services {
     hasher: Hasher,
     settings: Arc<Settings>,
     points: tracking::PointLog,
+    refusals: access::Refusals,
     failpoint: Failpoint,
 }
 
@@ -162,6 +163,7 @@ impl Services {
             hasher,
             settings: Arc::new(settings),
             points: tracking::PointLog::default(),
+            refusals: access::Refusals::default(),
             failpoint: Failpoint::default(),
         }
     }
@@ -209,12 +211,13 @@ impl Services {
         draft.take(piece).await.map_err(fault)
     }
 
-    /// Clears away what is over: failed sign-ins that count no more, and drafts that nobody will end.
+    /// Clears away what is over: failed sign-ins that count no more, answers that nobody asks for again, and drafts that nobody will end.
     ///
     /// # Errors
     /// When the database or the disk fails.
     pub async fn tidy(&self) -> Result<()> {
         self.forget_failures().await?;
+        self.forget_answers().await?;
         let swept = self.artifacts.sweep(self.now() - chrono::Duration::days(1)).await.map_err(fault)?;
         if swept > 0 {
             tracing::info!(swept, "drafts of a program that was killed are removed");

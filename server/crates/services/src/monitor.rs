@@ -14,7 +14,7 @@ use millrace_domain::view::{AgesView, FreshnessView, QualityView};
 use millrace_storage::monitor::{self, NewestData};
 use millrace_storage::problem::ProblemVersion;
 use millrace_storage::rollout::{self, Predicted, Valued};
-use millrace_storage::{Uuid, business, event, problem};
+use millrace_storage::{Uuid, business, deployment, event, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -72,7 +72,7 @@ impl Services {
     }
 
     /// Takes in how good the answers of a window were, as far as outcomes are known; an incident follows from the newest window of which
-    /// enough are.
+    /// enough are, if the version that answered in it is still live: outcomes of one that was replaced call nobody, and train nothing.
     ///
     /// # Errors
     /// When the database fails.
@@ -87,7 +87,8 @@ impl Services {
         problem::lock(&tx, problem).await.map_err(fault)?;
         monitor::set_quality(&tx, window.id, quality, known).await.map_err(fault)?;
         let newest = monitor::newest_measured(&tx, problem).await.map_err(fault)?;
-        if newest.is_none_or(|newest| newest <= window.ends) {
+        let is_live = deployment::champion(&tx, problem).await.map_err(fault)? == Some(window.version);
+        if is_live && newest.is_none_or(|newest| newest <= window.ends) {
             let look = quality_look(quality, Some((window.begins, window.ends)));
             self.look_at_incident(&tx, problem, &look).await?;
         }
@@ -121,7 +122,7 @@ impl Services {
             }
         }
         // A window that has no value yet is held against the limit when it has one.
-        let newest = values.iter().rfind(|(_, mean)| mean.is_some()).map(|(window, _)| window.ends).or(until);
+        let newest = values.iter().rfind(|(_, mean)| mean.is_some()).map(|(window, _)| window.ends).max(until);
         business::looked(&tx, problem, self.now(), newest).await.map_err(fault)?;
         if values.iter().any(|(window, mean)| window.business != *mean) {
             let payload = json!({ "slug": version.slug, "kind": "window" });

@@ -60,7 +60,9 @@ impl Services {
         // Read before the lock is taken: a rollback waits for no store. What a version's bytes are never changes.
         let Some(version) = model::find_numbered(self.db.pool(), slug, number).await.map_err(fault)? else {
             problem::find_id(self.db.pool(), slug).await.map_err(fault)?.ok_or_else(missing)?;
-            let detail = format!("no run registered a version {number} of {slug}: one whose gates stopped it is none");
+            let detail = format!(
+                "no run registered a version {number} of {slug}; a run does whose gates passed, or were overridden"
+            );
             return Err(Fault::conflict("not_registered", detail));
         };
         self.is_whole(&version).await?;

@@ -158,18 +158,25 @@ impl Services {
     /// Ends incidents where the last version was taken back: no window is judged any more that could end them.
     async fn end_what_is_not_live(&self) -> Result<()> {
         for problem in incident::of_nothing_live(self.db.pool(), &OF_ANSWERS).await.map_err(fault)? {
-            let tx = self.begin().await?;
-            problem::lock(&tx, problem).await.map_err(fault)?;
-            // Another version may have gone live since.
-            if incident::of_nothing_live(&tx, &OF_ANSWERS).await.map_err(fault)?.contains(&problem) {
-                let newest = incident::newest_of(&tx, &[problem], &OF_ANSWERS).await.map_err(fault)?;
-                for open in newest.into_iter().filter(|known| known.incident.state.is_open()) {
-                    self.take_look_in(&tx, problem, &not_watched(open.cause), Some(open)).await?;
-                }
+            // What is wrong with one of them keeps no other from being judged.
+            if let Err(error) = self.end_incidents_of(problem).await {
+                tracing::warn!(%problem, detail = error.detail, "alerts of what is not live could not be ended");
             }
-            commit(tx).await?;
         }
         Ok(())
+    }
+
+    async fn end_incidents_of(&self, problem: ProblemId) -> Result<()> {
+        let tx = self.begin().await?;
+        problem::lock(&tx, problem).await.map_err(fault)?;
+        // Another version may have gone live since.
+        if incident::of_nothing_live(&tx, &OF_ANSWERS).await.map_err(fault)?.contains(&problem) {
+            let newest = incident::newest_of(&tx, &[problem], &OF_ANSWERS).await.map_err(fault)?;
+            for open in newest.into_iter().filter(|known| known.incident.state.is_open()) {
+                self.take_look_in(&tx, problem, &not_watched(open.cause), Some(open)).await?;
+            }
+        }
+        commit(tx).await
     }
 
     /// Reads what is deployed by now, and the documents that were not in force before.

@@ -384,7 +384,7 @@ impl Serving {
 
 /// The id of a prediction: UUID version 7 (RFC 9562 § 5.7), in order of time, so that what is logged together stands together in the log's
 /// index.
-fn id_at(now: DateTime<Utc>, drawn: [u8; 10]) -> Uuid {
+pub(crate) fn id_at(now: DateTime<Utc>, drawn: [u8; 10]) -> Uuid {
     let mut id = [0; 16];
     id[..6].copy_from_slice(&now.timestamp_millis().to_be_bytes()[2..]);
     id[6..].copy_from_slice(&drawn);

@@ -1,4 +1,4 @@
-//! The prediction log: a bounded queue in memory, written in batches. When the database cannot keep up, predictions go on
+//! The prediction log: a queue in memory, bounded in entries and in size, written in batches. When the database cannot keep up, predictions go on
 //! and what is not logged is counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,12 +8,15 @@ use std::time::Duration;
 use millrace_storage::prediction::{self, Prediction};
 use millrace_storage::rollout::{self, Counterpart, Mark};
 use millrace_storage::{Database, StorageError};
-use tokio::sync::{mpsc, oneshot};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Predictions, and what they are compared with, that may wait to be written.
 const CAPACITY: usize = 20_000;
+/// Most that waiting predictions may take up, in KiB.
+const MOST_KIB: usize = 128 * 1024;
 /// Entries written in one statement while few wait: the database is at it for about a millisecond then, and no answer that wants the same
 /// processor waits for longer.
 const SMALL: usize = 64;
@@ -25,7 +28,7 @@ const BEHIND: usize = 2_000;
 const GATHERED: Duration = Duration::from_millis(50);
 
 enum Entry {
-    Prediction(Box<Prediction>, Vec<Mark>),
+    Prediction(Box<Waiting>, Vec<Mark>),
     /// What the other model of a rollout answers.
     Counterpart(Box<Counterpart>, Vec<Mark>),
     /// What is only counted.
@@ -34,10 +37,17 @@ enum Entry {
     Mark(oneshot::Sender<()>),
 }
 
+/// A prediction, with its share of what may wait.
+struct Waiting {
+    prediction: Prediction,
+    _room: OwnedSemaphorePermit,
+}
+
 /// The queue's near end.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     queue: mpsc::Sender<Entry>,
+    room: Arc<Semaphore>,
     dropped: Arc<AtomicU64>,
     ending: CancellationToken,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -49,7 +59,8 @@ impl Log {
         let dropped = Arc::new(AtomicU64::new(0));
         let ending = CancellationToken::new();
         let writer = tokio::spawn(write_all(db, entries, Arc::clone(&dropped), ending.clone()));
-        Self { queue, dropped, ending, writer: Arc::new(Mutex::new(Some(writer))) }
+        let room = Arc::new(Semaphore::new(MOST_KIB));
+        Self { queue, room, dropped, ending, writer: Arc::new(Mutex::new(Some(writer))) }
     }
 
     /// Takes nothing more in, and waits until what was taken in is written, or given up since the database is away.
@@ -65,7 +76,12 @@ impl Log {
 
     /// Queues a prediction and what it counts for, or counts it as dropped; never waits.
     pub(crate) fn write(&self, prediction: Prediction, marks: Vec<Mark>) {
-        if self.queue.try_send(Entry::Prediction(Box::new(prediction), marks)).is_err() {
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib(&prediction));
+        let queued = room.is_ok_and(|room| {
+            let waiting = Waiting { prediction, _room: room };
+            self.queue.try_send(Entry::Prediction(Box::new(waiting), marks)).is_ok()
+        });
+        if !queued {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("millrace_prediction_log_dropped_total").increment(1);
         }
@@ -99,6 +115,26 @@ impl Log {
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+}
+
+/// About what a prediction takes up while it waits, in KiB.
+fn kib(prediction: &Prediction) -> u32 {
+    let texts = prediction.entity.as_ref().map_or(0, String::len);
+    let values = [Some(&prediction.inputs), Some(&prediction.output), prediction.joined.as_ref()];
+    let bytes = texts + values.into_iter().flatten().map(size).sum::<usize>();
+    u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX)
+}
+
+/// Bytes of a value with the places of its members.
+fn size(value: &Value) -> usize {
+    const PLACE: usize = 32;
+    PLACE
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(size).sum(),
+            Value::Object(members) => members.iter().map(|(name, value)| PLACE + name.len() + size(value)).sum(),
+            _ => 0,
+        }
 }
 
 async fn write_all(
@@ -226,8 +262,8 @@ impl<'e> Batch<'e> {
         let mut batch = Self::default();
         for entry in entries {
             match entry {
-                Entry::Prediction(prediction, marks) => {
-                    batch.predictions.push(prediction);
+                Entry::Prediction(waiting, marks) => {
+                    batch.predictions.push(&waiting.prediction);
                     batch.marks.extend(marks);
                 }
                 Entry::Counterpart(counterpart, marks) => {
@@ -263,5 +299,19 @@ impl<'e> Batch<'e> {
 
     const fn is_empty(&self) -> bool {
         self.predictions.is_empty() && self.counterparts.is_empty() && self.marks.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_beside_the_inputs_takes_up_room_too() {
+        assert!(size(&json!({ "amount": 1.5, "extra": "x".repeat(10_000) })) > 10_000);
+        assert!(size(&json!({ "extra": [{ "deep": "x".repeat(10_000) }] })) > 10_000);
+        assert!(size(&json!({ "amount": 1.5, "city": "Paris" })) < 500);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::fault::Fault;
 use millrace_domain::rollout::{Losses, Unit};
 use millrace_storage::prediction::{self, Stored};
@@ -20,6 +20,9 @@ const MOST_OUTCOMES: usize = 1_000;
 
 /// How long a report of outcomes waits for answers that are still compared.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// An answer of the last so long may still be on its way to the log, of this server or of another one.
+const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(60);
 
 /// The body of an outcome request.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -57,7 +60,7 @@ impl Serving {
     /// against the truth.
     ///
     /// # Errors
-    /// 404 without such a problem, 400 for a label that is no scalar.
+    /// 404 without such a problem, 400 for a label that is no scalar, 503 for a prediction that is not written down yet: none is taken then.
     pub async fn report_outcomes(&self, slug: &str, request: OutcomeRequest) -> Result<OutcomeReport, Fault> {
         let count = request.outcomes.len();
         if !(1..=MOST_OUTCOMES).contains(&count) {
@@ -119,6 +122,16 @@ impl Serving {
                     }
                 }
                 Stored::Late => report.late += 1,
+                Stored::Unknown if is_new(prediction, now) => {
+                    return Err(Fault::new(
+                        503,
+                        "prediction_on_its_way",
+                        "Try again",
+                        format!(
+                            "prediction {prediction} is not written down yet; send the outcomes again in some seconds"
+                        ),
+                    ));
+                }
                 Stored::Unknown => report.unknown += 1,
             }
         }
@@ -126,6 +139,12 @@ impl Serving {
         tx.commit().await.map_err(StorageError::from).map_err(unavailable)?;
         Ok(report)
     }
+}
+
+/// Whether an id was given out lately, by the time that it begins with.
+fn is_new(id: Uuid, now: DateTime<Utc>) -> bool {
+    let made = id.get_timestamp().and_then(|at| DateTime::from_timestamp(at.to_unix().0.cast_signed(), 0));
+    id.get_version_num() == 7 && made.is_some_and(|made| (now - made).abs() < ON_ITS_WAY)
 }
 
 /// Holds both answers of a rollout to a request against the truth.
@@ -145,4 +164,18 @@ async fn compare(
     sums.control += losses.control;
     sums.reach_squared += losses.reach_squared;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_was_given_out_lately_may_be_on_its_way() {
+        let now: DateTime<Utc> = "2026-05-01T12:00:00Z".parse().unwrap();
+        let given = |seconds: i64| crate::answer::id_at(now - TimeDelta::seconds(seconds), [7; 10]);
+        let is_new = |seconds| is_new(given(seconds), now);
+        assert_eq!([0, 59, 61, 600, -600].map(is_new), [true, true, false, false, false]);
+        assert!(!super::is_new(Uuid::from_u128(now.timestamp_millis() as u128), now), "no id of ours");
+    }
 }

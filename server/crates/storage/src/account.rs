@@ -109,18 +109,46 @@ pub async fn insert(
     Ok(id)
 }
 
-/// Replaces the roles.
+/// Replaces the roles, whoever gave them. One that the sign-in elsewhere gave and that stays goes on to be its.
 ///
 /// # Errors
 /// [`crate::StorageError::Conflict`] when a grant names a problem that does not exist.
 pub async fn set_grants(db: &impl Connection, id: AccountId, grants: &[Grant]) -> Result<()> {
-    record::execute(db, "delete from account_role where account_id = $1", values![id.0]).await?;
+    const OTHERS: &str = "delete from account_role r where account_id = $1
+        and r.role || coalesce(':' || (select slug from problem p where p.id = r.problem_id), '')
+            not in (select jsonb_array_elements_text($2::jsonb))";
+    record::execute(db, OTHERS, values![id.0, serde_json::json!(grants)]).await?;
+    add_grants(db, id, grants, false).await
+}
+
+/// The roles that the sign-in elsewhere gave.
+///
+/// # Errors
+/// When the database fails.
+pub async fn vouched_grants(db: &impl Connection, id: AccountId) -> Result<Vec<Grant>> {
+    const SQL: &str = "select r.role || coalesce(':' || p.slug, '')
+        from account_role r left join problem p on p.id = r.problem_id
+        where r.account_id = $1 and r.is_vouched";
+    let found: Vec<String> = record::all(db, SQL, values![id.0]).await?;
+    Ok(found.iter().filter_map(|grant| grant.parse().ok()).collect())
+}
+
+/// Replaces the roles that the sign-in elsewhere gave; those that an admin gave stay.
+///
+/// # Errors
+/// [`crate::StorageError::Conflict`] when a grant names a problem that does not exist.
+pub async fn set_vouched_grants(db: &impl Connection, id: AccountId, grants: &[Grant]) -> Result<()> {
+    record::execute(db, "delete from account_role where account_id = $1 and is_vouched", values![id.0]).await?;
+    add_grants(db, id, grants, true).await
+}
+
+async fn add_grants(db: &impl Connection, id: AccountId, grants: &[Grant], is_vouched: bool) -> Result<()> {
     for grant in grants {
-        const SQL: &str = "insert into account_role (account_id, role, problem_id)
-            select $1, $2, p.id from (select 1) one left join problem p on p.slug = $3
+        const SQL: &str = "insert into account_role (account_id, role, problem_id, is_vouched)
+            select $1, $2, p.id, $4 from (select 1) one left join problem p on p.slug = $3
             where $3::text is null or p.id is not null
-            on conflict do nothing";
-        let stored = values![id.0, grant.role.as_str(), grant.problem.clone()];
+            on conflict (account_id, role, coalesce(problem_id, 0)) do update set is_vouched = account_role.is_vouched";
+        let stored = values![id.0, grant.role.as_str(), grant.problem.clone(), is_vouched];
         record::guarded(db, "the problem a role was given on", SQL, stored).await?;
     }
     Ok(())
@@ -246,10 +274,10 @@ pub async fn find_by_identity(db: &impl Connection, issuer: &str, subject: &str)
     record::optional(db, SQL, values![issuer, subject]).await
 }
 
-/// Remembers who an account is at a sign-in elsewhere.
+/// Remembers who an account is at a sign-in elsewhere: one person.
 ///
 /// # Errors
-/// [`crate::StorageError::Duplicate`] when that identity has an account.
+/// [`crate::StorageError::Duplicate`] when that identity has an account, or the account an identity.
 pub async fn insert_identity(
     db: &impl Connection,
     id: AccountId,

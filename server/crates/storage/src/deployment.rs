@@ -83,6 +83,16 @@ pub async fn find(db: &impl Connection, slug: &str) -> Result<Option<Deployment>
     record::optional(db, select_deployment!("where p.slug = $1"), values![slug]).await
 }
 
+/// The version that is live of a problem.
+///
+/// # Errors
+/// When the database fails.
+pub async fn champion(db: &impl Connection, problem: ProblemId) -> Result<Option<ModelVersionId>> {
+    const SQL: &str = "select champion_id from deployment where problem_id = $1 and champion_id is not null";
+    let found: Option<i64> = record::optional(db, SQL, values![problem.0]).await?;
+    Ok(found.map(ModelVersionId))
+}
+
 /// All deployments by slug.
 ///
 /// # Errors

@@ -18,6 +18,8 @@ pub struct Kept {
     pub status: u16,
     /// JSON body.
     pub response: serde_json::Value,
+    /// When the request began.
+    pub since: DateTime<Utc>,
 }
 
 impl Record for Kept {
@@ -27,6 +29,7 @@ impl Record for Kept {
             request: row.digest("request_hash")?,
             status: u16::try_from(status).unwrap_or(500),
             response: row.get("response")?,
+            since: row.get("created_at")?,
         })
     }
 }
@@ -40,8 +43,7 @@ pub async fn find(db: &impl Connection, account: AccountId, key: &str) -> Result
     record::optional(db, SQL, values![account.0, key]).await
 }
 
-/// Takes a key for a request that begins now; says whether it was free. A request that has been under way since before
-/// `lapsed` will not end any more, and its key is free again.
+/// Takes a key for a request that begins now; says whether it was free.
 ///
 /// # Errors
 /// When the database fails.
@@ -51,23 +53,28 @@ pub async fn take_key(
     key: &str,
     request: &Digest,
     now: DateTime<Utc>,
-    lapsed: DateTime<Utc>,
 ) -> Result<bool> {
     const SQL: &str = "insert into idempotency (account_id, key, request_hash, status, response, created_at)
         values ($1, $2, $3, 0, 'null', $4)
-        on conflict (account_id, key) do update set request_hash = excluded.request_hash, created_at = excluded.created_at
-        where idempotency.status = 0 and idempotency.created_at < $5";
-    Ok(record::execute(db, SQL, values![account.0, key, record::bytes(request), now, lapsed]).await? == 1)
+        on conflict (account_id, key) do nothing";
+    Ok(record::execute(db, SQL, values![account.0, key, record::bytes(request), now]).await? == 1)
 }
 
 /// Keeps the answer of the request under way.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn answer(db: &impl Connection, account: AccountId, key: &str, kept: &Kept) -> Result<()> {
+pub async fn answer(
+    db: &impl Connection,
+    account: AccountId,
+    key: &str,
+    request: &Digest,
+    status: u16,
+    response: &serde_json::Value,
+) -> Result<()> {
     const SQL: &str = "update idempotency set status = $4, response = $5
         where account_id = $1 and key = $2 and request_hash = $3 and status = 0";
-    let stored = values![account.0, key, record::bytes(&kept.request), i32::from(kept.status), kept.response.clone()];
+    let stored = values![account.0, key, record::bytes(request), i32::from(status), response.clone()];
     record::execute(db, SQL, stored).await.map(|_| ())
 }
 
@@ -78,6 +85,14 @@ pub async fn answer(db: &impl Connection, account: AccountId, key: &str, kept: &
 pub async fn free_key(db: &impl Connection, account: AccountId, key: &str) -> Result<()> {
     const SQL: &str = "delete from idempotency where account_id = $1 and key = $2 and status = 0";
     record::execute(db, SQL, values![account.0, key]).await.map(|_| ())
+}
+
+/// Forgets the keys of requests that began before a time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_answers(db: &impl Connection, before: DateTime<Utc>) -> Result<()> {
+    record::execute(db, "delete from idempotency where created_at < $1", values![before]).await.map(|_| ())
 }
 
 /// Keeps a note for whoever has the key, until it is taken or its time is over; a note of the same key is replaced.

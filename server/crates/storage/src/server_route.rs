@@ -45,8 +45,9 @@ pub async fn report(db: &impl Connection, server: &str, placed: &[(ProblemId, i6
         on conflict do nothing";
     let pairs: Vec<(i64, i64)> = placed.iter().map(|(problem, generation)| (problem.0, *generation)).collect();
     let pairs = serde_json::json!(pairs);
-    record::execute(db, PLACED, values![server, pairs.clone()]).await?;
-    record::execute(db, REACHED, values![server, pairs]).await.map(|_| ())
+    // In this order, so that nobody sees it neither wait nor have the change.
+    record::execute(db, REACHED, values![server, pairs.clone()]).await?;
+    record::execute(db, PLACED, values![server, pairs]).await.map(|_| ())
 }
 
 /// Writes down that a server stops.

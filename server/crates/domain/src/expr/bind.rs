@@ -72,9 +72,7 @@ impl Expression {
         let nothing: &[Value<'_>] = &[];
         Ok(eval::evaluate(&tree, nothing) == Value::Boolean(true))
     }
-}
 
-impl Expression {
     /// The text that names its value for one object as it was sent, as [`Self::holds_of`] reads it; none where that is null, or where it
     /// cannot be computed of what is sent alone.
     pub fn text_of(&self, sent: &Map<String, serde_json::Value>) -> Option<String> {

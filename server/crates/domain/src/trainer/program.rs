@@ -205,7 +205,8 @@ impl Program {
         // Narrowing what is drawn leaves the scale and the condition that are declared.
         let mut asked = asked.clone();
         for (name, range) in asked.as_object_mut().into_iter().flatten() {
-            if let (Some(range), Some(own)) = (range.as_object_mut(), self.parameters.get(name)) {
+            let range = range.as_object_mut().filter(|range| !range.contains_key("values"));
+            if let (Some(range), Some(own)) = (range, self.parameters.get(name)) {
                 range.entry("scale").or_insert_with(|| serde_json::json!(own.scale));
             }
         }
@@ -456,6 +457,10 @@ mod tests {
         let narrowed =
             asked(program.axes(&json!({"boosting": ["gbdt", "dart"], "drop": {"low": 0.2, "high": 0.4}})).unwrap());
         assert_eq!(narrowed["drop"]["when"], json!({"boosting": ["dart"]}));
+        // What a run was launched with can be asked for again.
+        let listed =
+            json!({"boosting": ["gbdt", "dart"], "rate": {"values": [0.1, 0.5], "when": {"boosting": ["gbdt"]}}});
+        assert_eq!(asked(program.axes(&listed).unwrap()), listed);
         let mistakes = program.axes(&json!({"boosting": ["dart", "rf"]})).unwrap_err();
         assert_eq!(mistakes[0].pointer, "/boosting/1");
     }

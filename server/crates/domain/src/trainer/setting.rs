@@ -45,7 +45,7 @@ pub enum Range {
 }
 
 /// The value of a hyperparameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Setting {
@@ -67,6 +67,16 @@ impl Setting {
             Self::Integer(whole) => Some(*whole as f64),
             Self::Number(number) => Some(*number),
             Self::Category(_) => None,
+        }
+    }
+}
+
+/// A number is the same whether it is written with a point or not.
+impl PartialEq for Setting {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Category(one), Self::Category(other)) => one == other,
+            _ => self.as_f64().is_some_and(|one| other.as_f64() == Some(one)),
         }
     }
 }

@@ -86,9 +86,7 @@ impl Branch {
         let refused = conditions.filter_map(|(name, other, allowed)| {
             let fixed = self.base.settings().get(other);
             let is_met = match self.axes.get(other) {
-                Some(axis) => {
-                    allowed.iter().any(|value| axis.values.has(value) || !axis.when.is_empty() && fixed == Some(value))
-                }
+                Some(axis) => allowed.iter().any(|value| axis.values.has(value)),
                 // Of an external trainer it is known once what it declares is filled in.
                 None => fixed.is_none() || fixed.is_some_and(|fixed| allowed.contains(fixed)),
             };
@@ -96,7 +94,10 @@ impl Branch {
                 Some(fixed) => format!("is never met: {other} is {fixed} in all trials"),
                 None => format!("is never met: the search draws no such {other}"),
             };
-            (!is_met).then(|| Mistake { pointer: format!("{}/when/{other}", pointer_to(name)), message: message() })
+            (!is_met).then(|| Mistake {
+                pointer: format!("{}/when{}", pointer_to(name), pointer_to(other)),
+                message: message(),
+            })
         });
         refused.collect()
     }

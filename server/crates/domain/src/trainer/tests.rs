@@ -34,6 +34,12 @@ fn a_condition_that_no_trial_meets_or_that_leads_to_itself_is_a_mistake() {
             json!({"max_depth": [3, 4], "eta": {"low": 0.1, "high": 0.2, "when": {"max_depth": [5, 6]}}}),
             "/search/eta/when/max_depth",
         ),
+        // Where the depth is not drawn it is 16, and then nothing is drawn that depends on it.
+        (
+            json!({"max_depth": {"values": [3, 4], "when": {"colsample": 0.5}}, "colsample": [0.5, 1],
+                "eta": {"low": 0.1, "high": 0.2, "when": {"max_depth": 16}}}),
+            "/search/eta/when/max_depth",
+        ),
         (json!({"eta": {"low": 0.1, "high": 0.2, "when": {"depth": 3}}}), "/search/eta/when/depth"),
         (json!({"eta": {"low": 0.1, "high": 0.2, "when": {"eta": 0.1}}}), "/search/eta/when"),
         (json!({"eta": {"low": 0.1, "high": 0.2, "when": "deep"}}), "/search/eta/when"),
@@ -47,6 +53,12 @@ fn a_condition_that_no_trial_meets_or_that_leads_to_itself_is_a_mistake() {
     });
     let all = ["/search/colsample/when", "/search/eta/when", "/search/subsample/when"];
     assert_eq!(read(json!({ "search": around })).unwrap_err(), all);
+}
+
+#[test]
+fn a_number_is_the_same_with_a_point_and_without() {
+    assert_eq!(Setting::Integer(1), Setting::Number(1.0));
+    assert_ne!(Setting::Category("1".to_owned()), Setting::Integer(1));
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Stage for Gates {
     }
 
     fn commit(&self, _context: &Context, _output: Judged) -> Commit {
-        commit(|_| Box::pin(async { Ok(()) }))
+        commit((), |_, _| Box::pin(async { Ok(()) }))
     }
 }
 

@@ -46,8 +46,8 @@ pub(super) struct Course<'h> {
     /// Firings that have given reason for a training already.
     used: BTreeSet<(Reason, DateTime<Utc>)>,
     open: BTreeSet<Reason>,
-    /// Qualities that are not known yet: when they are, and what they are.
-    awaited: VecDeque<(DateTime<Utc>, Option<Measured>)>,
+    /// Qualities that are not known yet: when they are, of which model, and what they are.
+    awaited: VecDeque<(DateTime<Utc>, u32, Option<Measured>)>,
     looked_until: DateTime<Utc>,
     labels_since: DateTime<Utc>,
     trainings: Vec<Training>,
@@ -172,7 +172,7 @@ impl<'h> Course<'h> {
             None => measured,
             Some(own) => judged(self.history.outcomes(&self.live, &own)),
         };
-        self.awaited.push_back((ends + delay, told));
+        self.awaited.push_back((ends + delay, self.live.number, told));
         let (rule, finding) = (&document.monitoring, judge(&self.live.reference, &counts, &document.monitoring));
         let estimate = rule.estimated_loss.filter(|_| Estimate::has(document.success.metric));
         let estimate = estimate
@@ -263,11 +263,14 @@ impl<'h> Course<'h> {
         (answers, of_live, counts)
     }
 
-    /// Answers whose outcomes have come in by now.
+    /// Answers whose outcomes have come in by now. What a model answered that has been replaced says nothing of the one that is live.
     fn look_at_outcomes(&mut self, now: DateTime<Utc>) {
         let document = &self.history.rehearsal.plan.document;
-        while self.awaited.front().is_some_and(|(known, _)| *known <= now) {
-            let Some((_, Some(Measured { value, verdict, .. }))) = self.awaited.pop_front() else { continue };
+        while self.awaited.front().is_some_and(|(known, ..)| *known <= now) {
+            let Some((_, number, Some(Measured { value, verdict, .. }))) = self.awaited.pop_front() else { continue };
+            if number != self.live.number {
+                continue;
+            }
             let seen = match verdict {
                 Verdict::Fail => Seen::Breach,
                 Verdict::Pass => Seen::Fine,

@@ -55,10 +55,13 @@ impl Services {
     /// The alerts that the link of a letter is about, as far as the letter told them.
     ///
     /// # Errors
-    /// 404 for a link that is none, has run out, or whose account may not sign in any more.
+    /// 404 for a link that is none, has run out, or whose account may not sign in any more or is told of such alerts no more.
     pub async fn alerts_by_mail(&self, id: &str, key: &str) -> Result<Vec<IncidentView>> {
+        let Opened { slug, alerts, reader, .. } = self.opened(id, key).await?;
+        // What is told later is for those who are told then.
+        drop(self.begin_by_letter(&reader, &slug).await?);
         let mut views = Vec::new();
-        for kept in &self.opened(id, key).await?.alerts {
+        for kept in &alerts {
             let mut view = self.present_incident(kept).await?;
             // A link may have been passed on: who did what is for those who sign in.
             view.events.clear();
