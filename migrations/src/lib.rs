@@ -55,6 +55,7 @@ mod m0047_reach;
 mod m0048_reached;
 mod m0049_same_again;
 mod m0050_vouched;
+mod m0051_late_values;
 
 /// All migrations in order.
 #[derive(Debug)]
@@ -113,6 +114,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0048_reached::Migration),
             Box::new(m0049_same_again::Migration),
             Box::new(m0050_vouched::Migration),
+            Box::new(m0051_late_values::Migration),
         ]
     }
 }

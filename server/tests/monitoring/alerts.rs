@@ -279,6 +279,35 @@ async fn outcomes_that_come_late_for_an_older_window_neither_end_nor_begin_an_al
 }
 
 #[tokio::test]
+async fn values_that_are_told_after_their_windows_were_judged_are_held_against_the_limit_with_the_next() {
+    let mut stage = Stage::set(json!({})).await;
+    let first = stage.now;
+    for _ in 0..2 {
+        stage.hour(300, 0.0).await;
+    }
+    let is_told = async |stage: &Stage| stage.alerts().await.iter().any(|alert| alert["cause"] == "business");
+    stage
+        .app
+        .sql(&format!(
+            "insert into business_value (problem_id, at, value, account_id, received_at)
+             select p.id, timestamptz '{first}' + make_interval(hours => h, mins => 5), 3.5, a.id, now()
+             from problem p, generate_series(0, 1) h, account a
+             where p.slug = '{SLUG}' and a.email = 'engineer@example.org'"
+        ))
+        .await;
+    let pool = stage.app.services.db().pool();
+    let problem = millrace_storage::problem::find_id(pool, SLUG).await.unwrap().unwrap();
+    millrace_storage::monitor::take_in_business(pool, problem, first).await.unwrap();
+    assert!(!is_told(&stage).await);
+    stage.hour(300, 0.0).await;
+    assert!(is_told(&stage).await, "{:?}", stage.alerts().await);
+    stage.hour(300, 0.0).await;
+    let late = stage.app.count("select count(*) from monitor_window where business_late").await;
+    assert_eq!(late, 0, "each is looked at once");
+    stage.remove().await;
+}
+
+#[tokio::test]
 async fn outcomes_of_a_version_that_was_replaced_are_told_and_call_nobody() {
     let mut stage = Stage::set(json!({})).await;
     let other = stage.app.run(&stage.engineer, SLUG, json!({ "trainer": "logistic", "seed": 2 })).await;

@@ -50,7 +50,13 @@ const MOST_REFUSALS: u32 = 1_000;
 
 /// How many refusals each account had in its hour, on this server.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Refusals(Arc<Mutex<HashMap<AccountId, (DateTime<Utc>, u32)>>>);
+pub(crate) struct Refusals(Arc<Mutex<HashMap<AccountId, Hour>>>);
+
+#[derive(Debug)]
+struct Hour {
+    since: DateTime<Utc>,
+    count: u32,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 enum Counted {
@@ -62,12 +68,12 @@ enum Counted {
 impl Refusals {
     fn count(&self, account: AccountId, now: DateTime<Utc>) -> Counted {
         let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, count) = hours.entry(account).or_insert((now, 0));
-        if now - *since >= TimeDelta::hours(1) {
-            (*since, *count) = (now, 0);
+        let hour = hours.entry(account).or_insert(Hour { since: now, count: 0 });
+        if now - hour.since >= TimeDelta::hours(1) {
+            *hour = Hour { since: now, count: 0 };
         }
-        *count = count.saturating_add(1);
-        match (*count).cmp(&MOST_REFUSALS) {
+        hour.count = hour.count.saturating_add(1);
+        match hour.count.cmp(&MOST_REFUSALS) {
             Ordering::Less => Counted::Within,
             Ordering::Equal => Counted::Last,
             Ordering::Greater => Counted::Beyond,

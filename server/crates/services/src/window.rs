@@ -14,7 +14,7 @@ use millrace_domain::monitor::{Finding, Reference, Uncounted, judge, settled_aft
 use millrace_domain::problem::{Business, NoData, ProblemDocument};
 use millrace_domain::view::FreshnessView;
 use millrace_storage::incident::Kept;
-use millrace_storage::monitor::{self, NewWindow, Watched};
+use millrace_storage::monitor::{self, LateBusiness, NewWindow, Watched};
 use millrace_storage::{StorageError, Transaction, event, incident, problem};
 use serde_json::json;
 
@@ -287,12 +287,33 @@ impl Services {
         Ok(judged.collect())
     }
 
+    /// Lets an incident follow from earlier windows whose values of the business metric were told after they were judged; whether there were
+    /// any.
+    async fn look_at_late_values(&self, tx: &Transaction, judged: &Judged<'_>) -> Result<bool> {
+        let Window { of, begins, .. } = judged.window;
+        let Some(metric) = of.reported().filter(|metric| metric.limit.is_some()) else { return Ok(false) };
+        let problem = judged.window.problem();
+        let late = monitor::take_late_business(tx, problem, *begins).await.map_err(fault)?;
+        for LateBusiness { begins, ends, mean } in &late {
+            let look = business_look(&of.document.monitoring, metric, Some(*mean), Some((*begins, *ends)));
+            if let Some(look) = look {
+                self.look_at_incident(tx, problem, &look).await?;
+            }
+        }
+        Ok(!late.is_empty())
+    }
+
     /// Lets incidents follow from a window; `known` are the problem's newest of each cause.
     async fn let_follow(&self, tx: &Transaction, judged: &Judged<'_>, mut known: Vec<&Kept>) -> Result<()> {
         let problem = judged.window.problem();
+        let was_late = self.look_at_late_values(tx, judged).await?;
         for look in judged.looks() {
             let place = known.iter().position(|known| known.cause == look.cause);
             let newest = place.map(|place| known.swap_remove(place).clone());
+            if was_late && look.cause == Cause::Business {
+                self.look_at_incident(tx, problem, &look).await?;
+                continue;
+            }
             self.take_look_in(tx, problem, &look, newest).await?;
         }
         // What is read by a query is held against its limit when it has been read.

@@ -434,12 +434,49 @@ pub async fn insert_business(
 /// # Errors
 /// When the database fails.
 pub async fn take_in_business(db: &impl Connection, problem: ProblemId, since: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "update monitor_window w set business = b.mean, business_n = b.n
+    const SQL: &str = "update monitor_window w set business = b.mean, business_n = b.n,
+            business_late = w.business_late or w.business_n = 0
         from (select w.id, avg(v.value::numeric)::float8 as mean, count(*) as n
             from monitor_window w join business_value v on v.problem_id = w.problem_id and v.at >= w.begins and v.at < w.ends
             where w.problem_id = $1 and w.ends > $2 group by w.id) b
         where w.id = b.id and w.business_n <> b.n";
     record::execute(db, SQL, values![problem.0, since]).await.map(|_| ())
+}
+
+/// A window whose business metric was told after it was judged: from when to when, the mean, and of how many values.
+#[derive(Debug, Clone, Copy)]
+pub struct LateBusiness {
+    /// From when.
+    pub begins: DateTime<Utc>,
+    /// To when.
+    pub ends: DateTime<Utc>,
+    /// Mean of the business metric, and of how many values.
+    pub mean: (f64, u64),
+}
+
+impl Record for LateBusiness {
+    fn read(row: &Row) -> Result<Self> {
+        let n: i64 = row.get("business_n")?;
+        Ok(Self { begins: row.get("begins")?, ends: row.get("ends")?, mean: (row.get("business")?, n.unsigned_abs()) })
+    }
+}
+
+/// Takes the windows that ended by `until` and were told late, the oldest first: each is given once. One that is older than a window that was
+/// judged with its value says nothing new.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_late_business(
+    db: &impl Connection,
+    problem: ProblemId,
+    until: DateTime<Utc>,
+) -> Result<Vec<LateBusiness>> {
+    const SQL: &str = "with late as (update monitor_window set business_late = false
+            where problem_id = $1 and business_late and ends <= $2 returning begins, ends, business, business_n)
+        select l.* from late l where not exists (select 1 from monitor_window w
+            where w.problem_id = $1 and w.ends > l.ends and w.ends <= $2 and w.business_n > 0 and not w.business_late)
+        order by l.ends";
+    record::all(db, SQL, values![problem.0, until]).await
 }
 
 /// Means of the business metrics of problems, each between two moments, and of how many values; none of those without any.
