@@ -41,7 +41,7 @@ pub async fn guard(State(state): State<AppState>, request: Request, next: Next) 
 const PROMPT: Duration = Duration::from_millis(250);
 
 /// A body that is not there by then is not waited for any longer.
-const BODY_TIME: Duration = Duration::from_secs(30);
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// Admits a request that is whole: whoever sends the body late is recognised anew when it is there. Files come as long as they
 /// take; the act that takes them in asks for itself.

@@ -225,6 +225,10 @@ async fn roles_that_groups_gave_go_with_them_and_those_that_an_admin_gave_stay()
     *provider.says.lock().unwrap() = Says { groups: vec!["business".into()], ..ada() };
     assert_eq!(go(&app, "/").await.to, "/");
     assert_eq!(roles().await, ["on_call", "stakeholder"]);
+    // Admins are told what they cannot take away for good, and that nobody waits for an invitation.
+    let admin = app.person("admin", &[millrace_domain::policy::Role::Admin]).await.unwrap();
+    let (_, page) = admin.page("/people").await;
+    assert!(page.contains("stakeholder from Example ID") && !page.contains("Invited"), "{page}");
     *provider.says.lock().unwrap() = Says { groups: Vec::new(), ..ada() };
     assert_eq!(go(&app, "/").await.to, "/");
     assert_eq!(roles().await, ["on_call"]);

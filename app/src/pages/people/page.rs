@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use millrace_domain::view::{PeopleView, Permission, PersonView};
+use millrace_domain::view::{ElsewhereView, PeopleView, Permission, PersonView};
 
 use super::acts::{ActOnPerson, ActsCard};
 use super::invite::{InviteForm, InvitePerson};
@@ -105,7 +105,10 @@ fn PeopleTable(people: Vec<PersonView>, may_manage: Permission) -> impl IntoView
 
 #[component]
 fn PersonRow(person: PersonView, manages: bool) -> impl IntoView {
-    let PersonView { id, name, email, roles, state, second_factor, created_at } = person;
+    let PersonView { id, name, email, roles, state, second_factor, created_at, elsewhere } = person;
+    let follows = elsewhere.filter(|elsewhere| !elsewhere.roles.is_empty()).map(|ElsewhereView { provider, roles }| {
+        view! { <div class="muted">{format!("{} from {provider}", role_titles(&roles))}</div> }
+    });
     let acts = manages.then(|| {
         let is_there = state != "disabled";
         view! {
@@ -130,7 +133,7 @@ fn PersonRow(person: PersonView, manages: bool) -> impl IntoView {
         <tr>
             <th scope="row" data-label="Name">{name.clone()}</th>
             <td data-label="E-mail">{email}</td>
-            <td data-label="Roles">{role_titles(&roles)}</td>
+            <td data-label="Roles"><div>{role_titles(&roles)} {follows}</div></td>
             <td data-label="Second factor">
                 {if second_factor { view! { "on" }.into_any() } else { view! { <span class="muted">"off"</span> }.into_any() }}
             </td>

@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 use millrace_domain::policy::Role;
-use millrace_domain::view::PersonView;
+use millrace_domain::view::{ElsewhereView, PersonView};
 
 use crate::fault::PageFault;
 use crate::form::PageForm;
@@ -90,6 +90,17 @@ pub fn RolesForm(
     /// Slugs of the problems a role can be given on.
     problems: Vec<String>,
 ) -> impl IntoView {
+    let follows = person.elsewhere.filter(|elsewhere| !elsewhere.roles.is_empty()).map(|elsewhere| {
+        let ElsewhereView { provider, roles } = elsewhere;
+        let titles = crate::wording::role_titles(&roles);
+        view! {
+            <p>
+                {format!(
+                    "From {provider}: {titles}. That follows their groups there: what is taken away here comes back when they sign in again.",
+                )}
+            </p>
+        }
+    });
     view! {
         <section class="card confirm" aria-labelledby="roles-title">
             <div class="card-header">
@@ -98,6 +109,7 @@ pub fn RolesForm(
             <div class="card-body">
                 <ActionForm action=form.action attr:class="form">
                     <p>"The change ends their sessions, so that it holds at once; they sign in again."</p>
+                    {follows}
                     <input type="hidden" name="account" value=person.id/>
                     <RoleBoxes checked=person.roles problems/>
                     <div class="form-actions">

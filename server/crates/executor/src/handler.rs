@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use millrace_domain::Digest;
 use millrace_domain::run::StepState;
 use millrace_storage::step::{Failure, Step};
-use millrace_storage::{StorageError, Transaction};
+use millrace_storage::{Database, StorageError, Transaction};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -107,7 +107,7 @@ pub trait Lifecycle: Send + Sync {
     ///
     /// # Errors
     /// When the database fails; the attempt then counts as failed.
-    async fn started(&self, tx: &Transaction, step: &Step) -> Result<(), StorageError>;
+    async fn started(&self, db: &Database, step: &Step) -> Result<(), StorageError>;
 
     /// A step has reached `state`, in the transaction that says so.
     ///

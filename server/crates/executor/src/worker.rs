@@ -221,7 +221,7 @@ impl Worker {
         let followed = CancellationToken::new();
         let follow = self.clone().follow(Arc::clone(&claim), reports, context.log.clone(), followed.clone());
         let follow = tokio::spawn(follow);
-        let begun = self.begin(&claim).await;
+        let begun = self.lifecycle.started(&self.db, &claim.step).await;
         let result = tokio::select! {
             result = async { begun?; self.perform(&context).await } => Ok(result),
             end = lease::keep(&self.db, &claim, &self.timing, &stop) => match end {
@@ -280,12 +280,6 @@ impl Worker {
     async fn claim(&self) -> Result<Option<Claim>, StorageError> {
         let kinds = self.handlers.keys().map(|kind| (*kind).to_owned()).collect();
         step::claim(self.db.pool(), &self.name, kinds, self.timing.lease.as_secs_f64()).await
-    }
-
-    async fn begin(&self, claim: &Claim) -> Result<(), StorageError> {
-        let tx = self.db.begin_without_waiting().await?;
-        self.lifecycle.started(&tx, &claim.step).await?;
-        tx.commit().await.map_err(StorageError::from)
     }
 
     async fn perform(&self, context: &Context) -> Result<Done, StepError> {

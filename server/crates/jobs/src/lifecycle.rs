@@ -7,7 +7,7 @@ use millrace_domain::run::{RunState, StepKind, StepState};
 use millrace_executor::Lifecycle;
 use millrace_services::GATES_NOT_PASSED;
 use millrace_storage::step::{self, Failure, Step, Subject};
-use millrace_storage::{StorageError, Transaction, dataset, event, run};
+use millrace_storage::{Database, StorageError, Transaction, dataset, event, run};
 use serde_json::{Value, json};
 
 /// The steps with which runs end.
@@ -64,11 +64,9 @@ impl Subjects {
 
 #[async_trait]
 impl Lifecycle for Subjects {
-    async fn started(&self, tx: &Transaction, step: &Step) -> Result<(), StorageError> {
-        if let Subject::Run(id) = step.subject {
-            run::set_running(tx, RunId(id)).await?;
-        }
-        tell(tx, step, "step", json!({ "kind": step.kind, "state": StepState::Running, "attempt": step.attempt })).await
+    async fn started(&self, db: &Database, step: &Step) -> Result<(), StorageError> {
+        let told = json!({ "kind": step.kind, "state": StepState::Running, "attempt": step.attempt });
+        step::begin(db.pool(), step, told).await
     }
 
     async fn ended(

@@ -2,8 +2,8 @@
 //! for ([`FitPlan::waits`]), so a search comes to the same trials whatever the number of workers and however often one dies.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,12 +36,24 @@ const LOOK: Duration = Duration::from_millis(250);
 /// One trial of a search.
 pub(crate) struct Trials {
     kept: Kept,
+    /// The run of the last trial: what was launched does not change.
+    last: Mutex<Option<Launched>>,
     runner: Arc<Runner>,
 }
 
 impl Trials {
     pub(crate) fn new(runner: Arc<Runner>) -> Self {
-        Self { kept: Kept::default(), runner }
+        Self { kept: Kept::default(), last: Mutex::default(), runner }
+    }
+
+    async fn launched(&self, context: &Context) -> Result<Launched, StepError> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(last) = last.filter(|last| context.run_id() == Some(last.run.id.0)) {
+            return Ok(last);
+        }
+        let launched = Launched::of(context).await?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(launched.clone());
+        Ok(launched)
     }
 }
 
@@ -76,7 +88,7 @@ impl Stage for Trials {
     const KIND: StepKind = StepKind::Trial;
 
     async fn load(&self, context: &Context) -> Result<Input, StepError> {
-        let launched = Launched::of(context).await?;
+        let launched = self.launched(context).await?;
         let frames = launched.frames(context).await?;
         let plan = launched.plan()?;
         let task = task(context, &launched, &plan).await?;

@@ -8,7 +8,7 @@ use millrace_domain::fault::Fault;
 use millrace_domain::ids::AccountId;
 use millrace_domain::policy::{Action, Actor, Grant, Role, Via};
 use millrace_domain::text::misleads;
-use millrace_domain::view::{PeopleView, Permission, PersonView};
+use millrace_domain::view::{ElsewhereView, PeopleView, Permission, PersonView};
 use millrace_storage::account::{self, Account};
 use millrace_storage::credential::{self, LinkPurpose};
 use millrace_storage::{Transaction, problem, session, token};
@@ -103,7 +103,8 @@ impl Services {
     pub async fn invite_again(&self, actor: &Actor, id: AccountId) -> Result<()> {
         let tx = self.begin_managing(actor, &format!("account/{id}")).await?;
         let person = account::find(&tx, id).await.map_err(fault)?.ok_or_else(missing)?;
-        if person.password_hash.is_some() || person.disabled_at.is_some() {
+        let is_taken_up = person.password_hash.is_some() || account::has_identity(&tx, id).await.map_err(fault)?;
+        if is_taken_up || person.disabled_at.is_some() {
             return Err(Fault::conflict("not_invited", format!("{} is not waiting for an invitation", person.email)));
         }
         self.send_invitation(&tx, &person, &actor.name).await?;
@@ -300,23 +301,34 @@ impl Services {
         let words = |roles: &[Role]| roles.iter().map(|role| role.as_str().to_owned()).collect();
         let may_manage = actor.may(Action::ManagePeople);
         let problems = problem::list_newest(self.db.pool()).await.map_err(fault)?;
+        let mut elsewhere = account::list_elsewhere(self.db.pool()).await.map_err(fault)?;
+        let provider = self.elsewhere_name().unwrap_or_else(|| "elsewhere".to_owned());
+        let shown = |grants: &[Grant]| -> Vec<String> {
+            grants.iter().filter(|grant| shows(actor, grant)).map(ToString::to_string).collect()
+        };
         Ok(PeopleView {
             people: people
                 .into_iter()
                 .filter(|person| is_known_to(actor, person))
-                .map(|person| PersonView {
-                    id: person.id.to_string(),
-                    name: person.name,
-                    email: person.email,
-                    roles: person.grants.iter().filter(|grant| shows(actor, grant)).map(ToString::to_string).collect(),
-                    state: match (person.disabled_at, &person.password_hash) {
-                        (Some(_), _) => "disabled",
-                        (None, None) => "invited",
-                        (None, Some(_)) => "active",
+                .map(|person| {
+                    let elsewhere = elsewhere.remove(&person.id);
+                    let has_come = person.password_hash.is_some() || elsewhere.is_some();
+                    PersonView {
+                        id: person.id.to_string(),
+                        name: person.name,
+                        email: person.email,
+                        roles: shown(&person.grants),
+                        state: match (person.disabled_at, has_come) {
+                            (Some(_), _) => "disabled",
+                            (None, false) => "invited",
+                            (None, true) => "active",
+                        }
+                        .to_owned(),
+                        second_factor: person.totp_since.is_some(),
+                        created_at: person.created_at,
+                        elsewhere: elsewhere
+                            .map(|grants| ElsewhereView { provider: provider.clone(), roles: shown(&grants) }),
                     }
-                    .to_owned(),
-                    second_factor: person.totp_since.is_some(),
-                    created_at: person.created_at,
                 })
                 .collect(),
             matrix: Action::ALL.iter().map(|action| (action.title().to_owned(), words(action.roles()))).collect(),

@@ -1,5 +1,7 @@
 //! Accounts, what they were granted, and who they are at another sign-in.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::AccountId;
 use millrace_domain::policy::Grant;
@@ -119,6 +121,26 @@ pub async fn set_grants(db: &impl Connection, id: AccountId, grants: &[Grant]) -
             not in (select jsonb_array_elements_text($2::jsonb))";
     record::execute(db, OTHERS, values![id.0, serde_json::json!(grants)]).await?;
     add_grants(db, id, grants, false).await
+}
+
+/// Everybody who signs in elsewhere, with the roles that it gave them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_elsewhere(db: &impl Connection) -> Result<HashMap<AccountId, Vec<Grant>>> {
+    struct Found(AccountId, Vec<String>);
+    impl Record for Found {
+        fn read(row: &Row) -> Result<Self> {
+            Ok(Self(AccountId(row.get("account_id")?), row.json("grants")?))
+        }
+    }
+    const SQL: &str = "select i.account_id, coalesce(jsonb_agg(r.role || coalesce(':' || p.slug, '') order by r.role, p.slug)
+            filter (where r.is_vouched), '[]') as grants
+        from identity i left join account_role r on r.account_id = i.account_id left join problem p on p.id = r.problem_id
+        group by i.account_id";
+    let found: Vec<Found> = record::all(db, SQL, values![]).await?;
+    let grants = |words: Vec<String>| words.iter().filter_map(|grant| grant.parse().ok()).collect();
+    Ok(found.into_iter().map(|Found(account, words)| (account, grants(words))).collect())
 }
 
 /// The roles that the sign-in elsewhere gave.
@@ -287,6 +309,15 @@ pub async fn insert_identity(
 ) -> Result<()> {
     const SQL: &str = "insert into identity (issuer, subject, account_id, created_at) values ($1, $2, $3, $4)";
     record::execute(db, SQL, values![issuer, subject, id.0, now]).await.map(|_| ())
+}
+
+/// Whether an account has signed in elsewhere.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_identity(db: &impl Connection, id: AccountId) -> Result<bool> {
+    let found: i64 = record::one(db, "select count(*) from identity where account_id = $1", values![id.0]).await?;
+    Ok(found > 0)
 }
 
 /// How many accounts exist.

@@ -53,17 +53,6 @@ impl Database {
         Ok(self.pool.begin().await?)
     }
 
-    /// Opens a transaction whose commit does not wait for the disk: what it wrote may be gone should Postgres die before a later commit was
-    /// waited for. It is for what is then found out again, as who works at a step.
-    ///
-    /// # Errors
-    /// When no connection can be had.
-    pub async fn begin_without_waiting(&self) -> Result<Transaction> {
-        let tx = self.begin().await?;
-        tx.execute_unprepared("set local synchronous_commit = off").await?;
-        Ok(tx)
-    }
-
     /// Whether the database answers now.
     ///
     /// # Errors

@@ -274,16 +274,6 @@ pub async fn reproductions(db: &impl Connection, id: RunId) -> Result<Vec<Run>> 
     record::all(db, select_run!("where r.reproduces = $1 order by r.id desc limit 20"), values![id.0]).await
 }
 
-/// A queued run is under way.
-///
-/// # Errors
-/// When the database fails.
-pub async fn set_running(db: &impl Connection, id: RunId) -> Result<()> {
-    const SQL: &str = "update run set state = 'running', started_at = coalesce(started_at, now())
-        where id = $1 and state = 'queued'";
-    record::execute(db, SQL, values![id.0]).await.map(|_| ())
-}
-
 /// Ends a run.
 ///
 /// # Errors

@@ -220,6 +220,19 @@ pub async fn claim(db: &impl Connection, worker: &str, kinds: Vec<String>, lease
     record::optional(db, CLAIM, values![worker, lease_s, kinds]).await
 }
 
+/// A claimed step begins: the run that it belongs to is under way, and listeners are told. One statement, whose commit does not wait for the
+/// disk: should Postgres die before a later commit was waited for, the next attempt says it again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin(db: &impl Connection, step: &Step, told: serde_json::Value) -> Result<()> {
+    const SQL: &str = "with under_way as (update run set state = 'running', started_at = coalesce(started_at, now())
+            where $1 = 'run' and id = $2 and state = 'queued')
+        insert into event (subject_kind, subject_id, kind, payload) values ($1, $2, 'step', $3)
+        returning set_config('synchronous_commit', 'off', true)";
+    record::execute(db, SQL, values![step.subject.kind(), step.subject.id(), told]).await.map(|_| ())
+}
+
 /// Prolongs a lease; gives whether a person asked to stop the step.
 ///
 /// # Errors

@@ -37,6 +37,16 @@ views! {
         second_factor: bool,
         /// Since when it exists.
         created_at: DateTime<Utc>,
+        /// How they sign in elsewhere, if they do.
+        elsewhere: Option<ElsewhereView>,
+    }
+
+    /// How somebody signs in elsewhere.
+    ElsewhereView {
+        /// Name of the provider.
+        provider: String,
+        /// Role words that follow the groups they have there.
+        roles: Vec<String>,
     }
 
     /// People and the role matrix.
