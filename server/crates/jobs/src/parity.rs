@@ -9,7 +9,7 @@ use millrace_domain::ids::{DatasetVersionId, ModelVersionId, ProblemId};
 use millrace_ml::Dataset;
 use millrace_ml::join::Sources;
 use millrace_ml::model::Model;
-use millrace_ml::parity::{Recomputed, Request, recompute};
+use millrace_ml::parity::{Recomputed, Request, recompute, seen_by};
 use millrace_services::Services;
 use millrace_storage::deployment::{self, Deployment};
 use millrace_storage::parity::{self, ParityAudit};
@@ -167,11 +167,9 @@ impl ParityAuditor {
         let state = answers.first().map_or(Value::Null, as_of);
         let model = self.model(version).await?;
         let sources = self.sources(&state, read).await?;
+        let answers = Arc::new(answers);
         let earlier = match (&sources.own, state.get("seen").and_then(Value::as_str)) {
-            (Some(_), Some(seen)) => {
-                let since = answers.iter().map(|answer| answer.time).min().map(|first| first - longest_window(&model));
-                self.earlier(problem, seen, since).await?
-            }
+            (Some(_), Some(seen)) => self.earlier(problem, seen, &model, &answers).await?,
             _ => Vec::new(),
         };
         tokio::task::spawn_blocking(move || compare(&model, &sources, &earlier, &answers)).await?
@@ -229,20 +227,24 @@ impl ParityAuditor {
         Ok(model)
     }
 
-    /// The requests of the log that could be seen, about a time that some window reaches.
+    /// The requests of the log that these answers could see, about a time that some window reaches. A window of a busy problem has more than
+    /// memory holds; of each page only what is about the same entities is kept.
     async fn earlier(
         &self,
         problem: ProblemId,
         seen: &str,
-        since: Option<DateTime<Utc>>,
+        model: &Arc<Model>,
+        answers: &Arc<Vec<Answered>>,
     ) -> Result<Vec<Logged>, Failure> {
-        let mut all: Vec<Logged> = Vec::new();
+        let since = answers.iter().map(|answer| answer.time).min().map(|first| first - longest_window(model));
+        let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let after = all.last().map(|logged| logged.place.clone());
             let stretch = Stretch { problem, after: after.as_ref(), before: seen, later_than: since, limit: PAGE };
             let page = prediction::stretch(self.services.db().pool(), &stretch).await?;
             let is_last = (page.len() as i64) < PAGE;
-            all.extend(page);
+            after = page.last().map(|logged| logged.place.clone());
+            let (model, answers) = (Arc::clone(model), Arc::clone(answers));
+            all.extend(tokio::task::spawn_blocking(move || about_the_same(&model, page, &answers)).await??);
             if is_last {
                 return Ok(all);
             }
@@ -271,23 +273,33 @@ pub struct Again {
     pub difference: Option<Value>,
 }
 
+/// Requests as they were sent.
+fn requests<'r>(
+    sent: impl Iterator<Item = (&'r Value, DateTime<Utc>)>,
+    none: &'r Map<String, Value>,
+) -> Vec<Request<'r>> {
+    let request = |(inputs, time): (&'r Value, DateTime<Utc>)| Request {
+        object: inputs.as_object().unwrap_or(none),
+        time: time.timestamp_micros(),
+    };
+    sent.map(request).collect()
+}
+
+/// The requests of a page that are about an entity that is asked about.
+fn about_the_same(model: &Model, page: Vec<Logged>, answers: &[Answered]) -> Result<Vec<Logged>, Failure> {
+    let none = Map::new();
+    let before = requests(page.iter().map(|logged| (&logged.inputs, logged.time)), &none);
+    let asked = requests(answers.iter().map(|answer| (&answer.inputs, answer.time)), &none);
+    let seen: HashSet<usize> = seen_by(model, &before, &asked)?.into_iter().collect();
+    let kept = page.into_iter().enumerate().filter(|(place, _)| seen.contains(place));
+    Ok(kept.map(|(_, logged)| logged).collect())
+}
+
 /// Computes answers again and compares.
 fn compare(model: &Model, sources: &Sources, earlier: &[Logged], answers: &[Answered]) -> Result<Vec<Again>, Failure> {
     let none = Map::new();
-    let before: Vec<Request<'_>> = earlier
-        .iter()
-        .map(|logged| Request {
-            object: logged.inputs.as_object().unwrap_or(&none),
-            time: logged.time.timestamp_micros(),
-        })
-        .collect();
-    let asked: Vec<Request<'_>> = answers
-        .iter()
-        .map(|answer| Request {
-            object: answer.inputs.as_object().unwrap_or(&none),
-            time: answer.time.timestamp_micros(),
-        })
-        .collect();
+    let before = requests(earlier.iter().map(|logged| (&logged.inputs, logged.time)), &none);
+    let asked = requests(answers.iter().map(|answer| (&answer.inputs, answer.time)), &none);
     let again = recompute(model, sources, &before, &asked)?;
     let compared = |(answer, again): (&Answered, Recomputed)| {
         let difference = difference(model, answer, &again);

@@ -86,6 +86,15 @@ pub fn recompute(
     Ok(answers.map(recomputed).collect())
 }
 
+/// The places of the earlier requests that one of the asked ones could see: those about the same entity. The others change no answer.
+///
+/// # Errors
+/// When the requests make no dataset, or lack a key.
+pub fn seen_by(model: &Model, before: &[Request<'_>], asked: &[Request<'_>]) -> Result<Vec<usize>, RecomputeError> {
+    let met = keys_met(model.joins(), &rows_of(model, before)?, &rows_of(model, asked)?)?;
+    Ok(met.into_iter().map(|row| row as usize).collect())
+}
+
 /// Requests as the rows of a dataset, with a column for each input.
 fn rows_of(model: &Model, requests: &[Request<'_>]) -> Result<Dataset, DatasetError> {
     let columns = model.inputs().iter().map(|input| {

@@ -264,7 +264,7 @@ mod parity {
     use super::*;
     use crate::features::FeaturePlan;
     use crate::model::{AsOf, Lineage, Model, micros};
-    use crate::parity::{Request, recompute};
+    use crate::parity::{Request, recompute, seen_by};
     use crate::split::Split;
     use crate::train::{Trainer, TrainerConfig, train};
 
@@ -326,6 +326,20 @@ mod parity {
         }
         let sums = before.len();
         assert!(sums > 20 && history.remembered() > 0);
+    }
+
+    #[test]
+    fn requests_about_others_change_no_answer_and_are_told_apart() {
+        let (model, sources) = model();
+        let before: Vec<_> = (5..25).map(|hour| object(["a", "b"][hour % 2], hour as i64, hour as f64)).collect();
+        let earlier: Vec<Request<'_>> = before.iter().map(|object| Request { object, time: time(object) }).collect();
+        let asked = object("a", 26, 1.0);
+        let asked = [Request { object: &asked, time: time(&asked) }];
+        let seen = seen_by(&model, &earlier, &asked).unwrap();
+        assert!(seen.iter().all(|place| before[*place]["company"] == "a") && seen.len() == 10);
+        let seen: Vec<Request<'_>> = seen.into_iter().map(|place| earlier[place].clone()).collect();
+        let [all, those] = [&earlier, &seen].map(|before| recompute(&model, &sources, before, &asked).unwrap());
+        assert_eq!(those, all);
     }
 
     #[test]
